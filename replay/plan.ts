@@ -1,0 +1,59 @@
+/** Which turn runs in which lane, in which order. Pure and seeded: the same plan from the same arguments. */
+import type { Lane } from '../service/ports.ts';
+import { keyedRandom } from '../service/random.ts';
+
+export interface PlannedSession {
+  sessionId: string;
+  turns: readonly number[];
+}
+
+/** One lane of an experiment: `variant` names the strategy that it runs under. */
+export interface PlannedLane {
+  lane: Exclude<Lane, 'captured'>;
+  variant: string;
+}
+
+export interface PlannedRun extends PlannedLane {
+  sessionId: string;
+  turnIndex: number;
+  /** Repetition, from 0. */
+  run: number;
+}
+
+/**
+ * Sessions in random order, the turns of a session in order, and for each turn all lanes back to back in random order:
+ * what drifts with time hits every lane alike (docs/measuring.md#order).
+ */
+export function planRuns(options: {
+  sessions: readonly PlannedSession[];
+  lanes: readonly PlannedLane[];
+  runs: number;
+  seed: string;
+}): PlannedRun[] {
+  const { sessions, lanes, runs, seed } = options;
+  const planned: PlannedRun[] = [];
+  for (let run = 0; run < runs; run++) {
+    for (const { sessionId, turns } of shuffled(sessions, seed, 'sessions', run)) {
+      for (const turnIndex of turns) {
+        for (const lane of shuffled(lanes, seed, 'lanes', run, sessionId, turnIndex)) {
+          planned.push({ ...lane, sessionId, turnIndex, run });
+        }
+      }
+    }
+  }
+  return planned;
+}
+
+/** Fisher–Yates (Durstenfeld 1964) with a keyed stream. */
+function shuffled<T>(items: readonly T[], ...key: readonly (string | number)[]): T[] {
+  const random = keyedRandom(...key);
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const pick = Math.floor(random() * (last + 1));
+    const [a, b] = [order[last], order[pick]];
+    if (a === undefined || b === undefined) continue;
+    order[last] = b;
+    order[pick] = a;
+  }
+  return order;
+}

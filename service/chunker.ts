@@ -1,0 +1,133 @@
+/**
+ * Cuts a streamed reply into pieces for speech synthesis. A piece is released as soon as it is certain, since every
+ * delta it waits for is heard as delay:
+ *
+ *     ends a sentence                                                 when it is certain
+ *     .  then whitespace                                              at the whitespace
+ *     ! ?  after a word, no bracket or quote open                     at once, or with what closes after it
+ *     . ! ?  then closing quotes or brackets that leave none open     at once
+ *     … ...  12. vb.                                                  at the next visible character: capital = end
+ *     newline                                                         at once
+ *     , ; : – —  (`clause`, from 12 speakable characters on)          at whitespace or the delta's end; not after a digit
+ *     300 characters                                                  at the last whitespace among them
+ *
+ * Never an end: `Dr.`, `e.g.`, `J.`, `No. 5`, `3. madde` (Turkish ordinal), `1.000`, `3,5`, `10:30`, `Node.js`,
+ * `https://a.b/c?d`, `a@b.co`. Whitespace that is there when a piece is released goes with it, later whitespace leads
+ * the next piece.
+ */
+import { endsSentence } from './sentence-end.ts';
+
+export type ChunkingMode = 'sentence' | 'clause' | 'reply';
+
+export interface Chunker {
+  /** Takes a delta; returns the pieces it completed. */
+  push(delta: string): string[];
+  /** The reply is complete; returns what was left. */
+  end(): string[];
+  /**
+   * After `end`: text that came after the last piece and holds nothing to speak, usually ''. Pieces + rest = the text.
+   * A piece that was released cannot be called back, and a piece without a word must not be synthesized.
+   */
+  rest(): string;
+}
+
+const MAX_PIECE_CHARS = 300;
+const MIN_SPEAKABLE = 2;
+const MIN_CLAUSE_SPEAKABLE = 12;
+const SPEAKABLE = /[\p{L}\p{N}]/gu;
+const CLAUSE_MARKS = ',;:–—';
+const CLOSERS = '"\'”’»)]';
+
+const speakableIn = (text: string): number => text.match(SPEAKABLE)?.length ?? 0;
+const isSpace = (char: string | undefined): boolean => char !== undefined && /\s/u.test(char);
+
+/** End of the clause whose mark stands at `at`, or -1. A mark at the text's end counts unless a digit precedes it. */
+function clauseEnd(text: string, at: number): number {
+  let end = at + 1;
+  while (end < text.length && CLOSERS.includes(text.charAt(end))) end += 1;
+  if (end < text.length) return isSpace(text[end]) ? end : -1;
+  if (/\p{N}/u.test(text.charAt(at - 1))) return -1;
+  return /(?:https?|mailto|ftp):$/iu.test(text) ? -1 : end;
+}
+
+/** Characters that a piece may have: 300, or more where fewer than 2 of these are speakable. */
+function maxChars(text: string): number {
+  let seen = 0;
+  for (const { index } of text.matchAll(SPEAKABLE)) {
+    seen += 1;
+    if (seen === MIN_SPEAKABLE) return Math.max(MAX_PIECE_CHARS, index + 1);
+  }
+  return Infinity;
+}
+
+/** Where a piece that must be cut is cut: after the last whitespace, else at the limit, between whole characters. */
+function forcedCut(text: string, limit: number): number {
+  const afterSpace = text.slice(0, limit).search(/\s\S*$/u) + 1;
+  if (afterSpace > 0 && speakableIn(text.slice(0, afterSpace)) >= MIN_SPEAKABLE) return afterSpace;
+  let cut = limit;
+  while (/^(?:[\uDC00-\uDFFF]|\p{M})/u.test(text.slice(cut))) cut += 1;
+  return cut;
+}
+
+/** End of the first piece that is certain in `text`, without the whitespace after it; -1 when none is yet. */
+function firstPieceEnd(text: string, mode: 'sentence' | 'clause', language: string, complete: boolean): number {
+  const limit = maxChars(text);
+  let speakable = 0;
+  for (let at = 0; at < Math.min(text.length, limit); at += 1) {
+    const char = text.charAt(at);
+    if (/[\p{L}\p{N}]/u.test(String.fromCodePoint(text.codePointAt(at) ?? 0))) speakable += 1;
+    if (speakable < MIN_SPEAKABLE) continue;
+    if (char === '\n') return at + 1;
+    const end =
+      mode === 'clause' && speakable >= MIN_CLAUSE_SPEAKABLE && CLAUSE_MARKS.includes(char)
+        ? clauseEnd(text, at)
+        : endsSentence(text, at, language, complete);
+    if (end >= 0) return end;
+  }
+  return text.length >= limit ? forcedCut(text, limit) : -1;
+}
+
+/**
+ * Creates the chunker of one reply in `language` (`tr`, `en`, or a tag that begins so). No piece is without a letter or
+ * digit; none has fewer than 2 unless it is all that was left; none has more than 300 characters before its trailing
+ * whitespace (unless it has under 2 speakable ones until then), except in mode `reply`, whose one piece is everything.
+ */
+export function createChunker(mode: ChunkingMode, language: string): Chunker {
+  let held = '';
+
+  const release = (complete: boolean): string[] => {
+    const pieces: string[] = [];
+    if (mode === 'reply') return pieces;
+    for (;;) {
+      const bare = firstPieceEnd(held, mode, language, complete);
+      if (bare < 0) return pieces;
+      let end = bare;
+      while (isSpace(held[end])) end += 1;
+      pieces.push(held.slice(0, end));
+      held = held.slice(end);
+    }
+  };
+
+  return {
+    push(delta) {
+      held += delta;
+      return release(false);
+    },
+    end() {
+      const pieces = release(true);
+      const speakable = speakableIn(held);
+      const last = pieces.pop();
+      if (last !== undefined && speakable < MIN_SPEAKABLE && last.length + held.length <= MAX_PIECE_CHARS) {
+        held = last + held;
+      } else if (last !== undefined) {
+        pieces.push(last);
+      }
+      if (speakableIn(held) > 0) {
+        pieces.push(held);
+        held = '';
+      }
+      return pieces;
+    },
+    rest: () => held,
+  };
+}

@@ -1,0 +1,91 @@
+/** The one union of failures that a turn can meet. A message says what happened, to what, and what to do. */
+import type { Stage } from './ports.ts';
+
+export type FailureKind =
+  | 'unreachable' // name not found, connection refused, TLS failure
+  | 'reset' // the connection broke
+  | 'timeout' // a deadline of ours passed
+  | 'auth' // 401, 403
+  | 'payment' // 402
+  | 'rejected' // other 4xx: asking again would not help
+  | 'rate-limited' // 429
+  | 'provider' // 5xx, or an error inside a 200
+  | 'malformed' // an answer that is not what the wire format says
+  | 'empty' // a well-formed answer without content
+  | 'oversized'
+  | 'no-speech' // nothing to transcribe
+  | 'cancelled'
+  | 'internal';
+
+const RETRYABLE: ReadonlySet<FailureKind> = new Set(['unreachable', 'reset', 'rate-limited', 'provider']);
+
+/** A stage's failure. `retryable` says whether the same request may succeed later; never carries keys or content. */
+export class StageError extends Error {
+  readonly stage: Stage;
+  readonly kind: FailureKind;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    stage: Stage,
+    kind: FailureKind,
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'StageError';
+    this.stage = stage;
+    this.kind = kind;
+    this.retryable = RETRYABLE.has(kind);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Input from outside that cannot be used: one line that says what, where and what to do. Exit code 2, HTTP 400. */
+export class InputError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'InputError';
+  }
+}
+
+/** A broken invariant of our own: never the user's fault. Exit code 4. */
+export class InvariantError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'InvariantError';
+  }
+}
+
+/** Closes a union switch: fails to compile when a case is missing. */
+export function unreachable(value: never, what: string): never {
+  throw new InvariantError(`${what}: no case for ${JSON.stringify(value)}`);
+}
+
+/** What failed, in at most `limit` characters of one line, from anything that was thrown. Untrusted text is escaped. */
+export function describeError(error: unknown, limit = 300): string {
+  const text = error instanceof Error ? deepestMessage(error) : String(error);
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
+  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
+}
+
+function deepestMessage(error: Error): string {
+  const parts = [error.message];
+  let inner = error.cause;
+  for (let depth = 0; depth < 4 && inner instanceof Error; depth++) {
+    if (inner.message !== '' && !parts.includes(inner.message)) parts.push(inner.message);
+    inner = inner.cause;
+  }
+  return parts.join(': ');
+}
+
+/** The failure kind of an HTTP status, or undefined for success. */
+export function failureOfStatus(status: number): FailureKind | undefined {
+  if (status < 400) return undefined;
+  if (status === 401 || status === 403) return 'auth';
+  if (status === 402) return 'payment';
+  if (status === 413) return 'oversized';
+  if (status === 429) return 'rate-limited';
+  if (status === 408 || status >= 500) return 'provider';
+  return 'rejected';
+}

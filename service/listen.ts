@@ -1,0 +1,139 @@
+/** Listening to the user: the strategy's decision that the turn has ended, and, off that path, the reference speech end. */
+import { samplesToPcmBytes } from './audio.ts';
+import { StageError } from './errors.ts';
+import type { AudioFrame } from './ports.ts';
+import { createSpeechEndDetector, REFERENCE_DETECTOR } from './speech-end.ts';
+import type { TurnScope } from './stage.ts';
+import { childSignal } from './streams.ts';
+import { createVad } from './vad.ts';
+
+/** Longer turns are refused: 5 minutes of speech. */
+export const TURN_LIMIT_MS = 300_000;
+
+export interface Heard {
+  /** Everything received up to the decision. */
+  samples: Int16Array;
+  turnEndedId: number;
+}
+
+export interface Listening {
+  /** Resolves at the end-of-turn decision. */
+  ended: Promise<Heard>;
+  /** From this time on, speech is an answer to the reply and no longer part of what ended. */
+  heardReply(firstAudibleUs: number): void;
+  /** Stops listening; records the received audio and where its speech ended. */
+  close(): Promise<void>;
+}
+
+/** Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. */
+export function listen(scope: TurnScope): Listening {
+  const { recorder, signal } = scope;
+  const { clock } = scope.ports;
+  const { audio, strategy } = scope.input;
+  const { sampleRateHz } = audio;
+  const frames: AudioFrame[] = [];
+  const detector = createSpeechEndDetector(sampleRateHz);
+  const vad = createVad(strategy.stt.vad, sampleRateHz);
+  const stop = childSignal(signal);
+  const ended = Promise.withResolvers<Heard>();
+  let startId: number | undefined;
+  let decided = false;
+  let samplesHeard = 0;
+  let replyHeardUs = Infinity;
+
+  /** Arrival of the frame that holds a sample. */
+  const arrivalOf = (sample: number): number => {
+    let end = 0;
+    for (const frame of frames) {
+      end += frame.samples.length;
+      if (sample < end) return frame.atUs;
+    }
+    return frames.at(-1)?.atUs ?? clock.nowUs();
+  };
+
+  const decide = (decision: 'vad' | 'client' | 'upload', cause: number): void => {
+    decided = true;
+    const audioMs = Math.round((samplesHeard / sampleRateHz) * 1000);
+    const turnEndedId = recorder.record({
+      kind: 'turn.ended',
+      stage: 'endpointing',
+      cause,
+      attrs: { decision, audioMs },
+    });
+    ended.resolve({ samples: joinFrames(frames), turnEndedId });
+  };
+
+  const hear = (frame: AudioFrame): void => {
+    startId ??= recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
+    samplesHeard += frame.samples.length;
+    if (samplesHeard > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
+      const limit = `the turn is longer than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;
+      throw new StageError('endpointing', 'oversized', limit);
+    }
+    frames.push(frame);
+    if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
+    if (decided || audio.zero === 'upload') return;
+    const { ended: quietLongEnough, quietSinceSample } = vad.push(frame.samples);
+    if (!quietLongEnough || quietSinceSample === undefined) return;
+    const atUs = arrivalOf(Math.max(0, quietSinceSample - 1));
+    decide('vad', recorder.record({ kind: 'speech.quiet', stage: 'endpointing', cause: startId, atUs }));
+  };
+
+  const pump = async (): Promise<void> => {
+    for await (const frame of audio.frames(stop.signal)) hear(frame);
+    if (decided || stop.signal.aborted) return;
+    if (startId === undefined)
+      throw new StageError('endpointing', 'no-speech', 'the turn ended before any audio arrived');
+    const endId = recorder.record({ kind: 'client.end', stage: 'endpointing', cause: startId });
+    decide(audio.zero === 'upload' ? 'upload' : 'client', endId);
+  };
+  const pumped = pump().catch((error: unknown) => ended.reject(error));
+  stop.signal.addEventListener('abort', () => ended.reject(signal.reason), { once: true });
+  ended.promise.catch(() => undefined);
+
+  return {
+    ended: ended.promise,
+    heardReply: (firstAudibleUs) => (replyHeardUs = firstAudibleUs),
+    async close() {
+      stop.abort(new Error('the turn is over'));
+      await pumped;
+      stop.release();
+      if (frames.length === 0) return;
+      const { endSample } = detector.result();
+      if (endSample !== undefined) {
+        recorder.record({
+          kind: 'speech.end',
+          stage: 'endpointing',
+          atUs: arrivalOf(endSample),
+          attrs: {
+            detector: `${REFERENCE_DETECTOR.name}@${REFERENCE_DETECTOR.version}`,
+            thresholdDbfs: REFERENCE_DETECTOR.thresholdDbfs,
+            sample: endSample,
+          },
+        });
+      }
+      recorder.record({
+        kind: 'speech.audio',
+        stage: 'endpointing',
+        ...(startId === undefined ? {} : { cause: startId }),
+        attrs: {
+          sampleRateHz,
+          frameAtUs: frames.map((frame) => frame.atUs),
+          frameSamples: frames.map((frame) => frame.samples.length),
+          speechProbability: detector.probabilities(),
+        },
+        content: { audio: samplesToPcmBytes(joinFrames(frames)), sampleRateHz },
+      });
+    },
+  };
+}
+
+function joinFrames(frames: readonly AudioFrame[]): Int16Array {
+  const joined = new Int16Array(frames.reduce((sum, frame) => sum + frame.samples.length, 0));
+  let offset = 0;
+  for (const frame of frames) {
+    joined.set(frame.samples, offset);
+    offset += frame.samples.length;
+  }
+  return joined;
+}

@@ -1,0 +1,150 @@
+/** The figures of one turn, from its log. Pure. Every formula with zero, stop and limits: docs/measuring.md. */
+import { ledgerOf, type Ledger } from './ledger.ts';
+import type { EventKind, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from './ports.ts';
+
+export interface LedgerRow {
+  stage: LedgerStage;
+  phase: Phase;
+  us: number;
+}
+
+/** How long each stage took, on its own clock (service time), in µs. Unmeasured is absent. */
+export interface StageServiceUs {
+  endpointing?: number;
+  stt?: number;
+  /** `llm.start` → first content. */
+  llmTtft?: number;
+  /** `tts.start` → first audio byte, of the first piece. */
+  ttsTtfb?: number;
+}
+
+/** One turn as a report row: the same shape from memory, from a bundle, from OTLP and in `report.json`. */
+export interface TurnSummary {
+  sessionId: string;
+  turnIndex: number;
+  traceId: string;
+  lane: Lane;
+  variant: string;
+  world: World;
+  zero: ZeroKind;
+  /** Zero → first audible. */
+  e2eUs?: number;
+  /** End-of-turn decision → first reply audio byte handed over (§1 compares it so). */
+  firstAudioByteUs?: number;
+  firstContentAudibleUs?: number;
+  replyEndUs?: number;
+  stallUs?: number;
+  /** Contiguous, in order of time; Σ us = e2eUs. Empty when e2eUs is absent. */
+  ledger: readonly LedgerRow[];
+  serviceUs: StageServiceUs;
+  /** Speech went on after the end-of-turn decision. */
+  premature: boolean;
+  failure?: { stage: string; kind: string; message: string };
+  /** Requested → served model, when the answer named one. */
+  model?: { requested: string; served?: string; provider?: string };
+  transcriptChars?: number;
+  replyChars?: number;
+  costUsd?: number;
+  characters?: number;
+}
+
+export interface MeasuredTurn {
+  summary: TurnSummary;
+  ledger?: Ledger;
+}
+
+/** The turn's zero on its own clock: speech end for `audio`, arrival of the last byte for `upload`. */
+export function zeroUsOf(log: Pick<TurnLog, 'events' | 'zero'>): number | undefined {
+  return first(log.events, log.zero === 'upload' ? 'client.end' : 'speech.end')?.atUs;
+}
+
+/** Measures a finished turn. Throws only when the log breaks a rule of the ledger. */
+export function measureTurn(log: TurnLog): MeasuredTurn {
+  const { identity, events } = log;
+  const zeroUs = zeroUsOf(log);
+  const ledger = ledgerOf(events, zeroUs);
+  const since = (fromUs: number | undefined, kind: EventKind): number | undefined => {
+    const to = first(events, kind);
+    return fromUs === undefined || to === undefined ? undefined : to.atUs - fromUs;
+  };
+  const ended = first(events, 'turn.ended');
+  const firstTts = first(events, 'tts.start');
+  const replyEnd = first(events, 'deliver.reply_end');
+  const failed = first(events, 'turn.failed');
+  const llmStart = first(events, 'llm.start');
+  const llmDone = first(events, 'llm.done');
+  const summary: TurnSummary = {
+    sessionId: identity.sessionId,
+    turnIndex: identity.turnIndex,
+    traceId: identity.traceId,
+    lane: identity.lane,
+    variant: identity.variant,
+    world: identity.world,
+    zero: log.zero,
+    ...given('e2eUs', ledger?.e2eUs),
+    ...given('firstAudioByteUs', since(ended?.atUs, 'deliver.first_byte')),
+    ...given('firstContentAudibleUs', ledger?.e2eUs),
+    ...given('replyEndUs', zeroUs === undefined ? undefined : since(zeroUs, 'deliver.reply_end')),
+    ...given('stallUs', numberAttr(replyEnd, 'stallUs')),
+    ledger: (ledger?.parts ?? []).map((part) => ({
+      stage: part.stage,
+      phase: part.phase,
+      us: part.toUs - part.fromUs,
+    })),
+    serviceUs: {
+      ...given('endpointing', log.zero === 'upload' ? undefined : positive(since(zeroUs, 'turn.ended'))),
+      ...given('stt', since(first(events, 'stt.start')?.atUs, 'stt.done')),
+      ...given('llmTtft', since(llmStart?.atUs, 'llm.content')),
+      ...given('ttsTtfb', since(firstTts?.atUs, 'tts.audio')),
+    },
+    premature: zeroUs !== undefined && ended !== undefined && log.zero === 'audio' && ended.atUs < zeroUs,
+    ...given('failure', failed === undefined ? undefined : failureOf(failed)),
+    ...given('model', modelOf(llmStart, llmDone)),
+    ...given('transcriptChars', numberAttr(first(events, 'stt.done'), 'chars')),
+    ...given('replyChars', numberAttr(llmDone, 'chars')),
+    ...given('costUsd', numberAttr(llmDone, 'costUsd')),
+    ...given('characters', charactersOf(events)),
+  };
+  return ledger === undefined ? { summary } : { summary, ledger };
+}
+
+function failureOf(failed: TurnEvent): { stage: string; kind: string; message: string } {
+  const text = (key: string): string => String(failed.attrs?.[key] ?? '');
+  return { stage: text('errorStage'), kind: text('errorKind'), message: text('message') };
+}
+
+function modelOf(start: TurnEvent | undefined, done: TurnEvent | undefined): TurnSummary['model'] {
+  const requested = start?.attrs?.['model'];
+  if (typeof requested !== 'string') return undefined;
+  const served = done?.attrs?.['servedModel'];
+  const provider = done?.attrs?.['servedProvider'];
+  return {
+    requested,
+    ...(typeof served === 'string' ? { served } : {}),
+    ...(typeof provider === 'string' ? { provider } : {}),
+  };
+}
+
+function charactersOf(events: readonly TurnEvent[]): number | undefined {
+  const starts = events.filter((event) => event.kind === 'tts.start');
+  return starts.length === 0 ? undefined : starts.reduce((sum, event) => sum + (numberAttr(event, 'chars') ?? 0), 0);
+}
+
+function first(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
+  return events.find((event) => event.kind === kind);
+}
+
+function numberAttr(event: TurnEvent | undefined, key: string): number | undefined {
+  const value = event?.attrs?.[key];
+  return typeof value === 'number' ? value : undefined;
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value >= 0 ? value : undefined;
+}
+
+function given<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
+  const object: { [K in Key]?: Value } = {};
+  if (value !== undefined) object[key] = value;
+  return object;
+}

@@ -1,0 +1,118 @@
+/** A response body on its way to a provider's client: every chunk's arrival is timed, every ending is told once. */
+import type { Clock } from '../ports.ts';
+
+/** A response body larger than this is not a provider's answer. */
+const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
+/** How much of a cancelled stream is read to its end to save the socket, and for how long. */
+const DRAIN_LIMIT_BYTES = 64 * 1024;
+const DRAIN_LIMIT_MS = 250;
+
+export interface BodyChunk {
+  index: number;
+  atUs: number;
+  bytes: number;
+}
+
+export interface BodyEnd {
+  /** False when the reader cancelled before the end, which costs the connection. */
+  complete: boolean;
+  /** The reader cancelled, and the rest was read to keep the connection. */
+  drained: boolean;
+  responseBytes: number;
+  chunkUs: readonly number[];
+  chunkBytes: readonly number[];
+}
+
+export interface BodyObserver {
+  clock: Clock;
+  /** Whether a cancelled body is to be read to its end, asked when it is cancelled. */
+  drain(): boolean;
+  chunk(chunk: BodyChunk): void;
+  end(end: BodyEnd): void;
+  fail(error: unknown): void;
+}
+
+export class BodyLimitError extends Error {
+  constructor() {
+    super(`the answer is larger than ${BODY_LIMIT_BYTES} bytes`);
+    this.name = 'BodyLimitError';
+  }
+}
+
+/** The same body, observed. Chunks are read only when the consumer asks, so the newest is the one it is working on. */
+export function observeBody(
+  body: ReadableStream<Uint8Array> | null,
+  observer: BodyObserver,
+): ReadableStream<Uint8Array> | null {
+  const { clock } = observer;
+  const chunkUs: number[] = [];
+  const chunkBytes: number[] = [];
+  let responseBytes = 0;
+  let over = false;
+  const finish = (complete: boolean, drained: boolean): void => {
+    if (over) return;
+    over = true;
+    observer.end({ complete, drained, responseBytes, chunkUs, chunkBytes });
+  };
+  if (body === null) {
+    finish(true, false);
+    return null;
+  }
+  const reader = body.getReader();
+  const read = async (): Promise<Uint8Array | undefined> => {
+    const { done, value } = await reader.read();
+    if (done) return undefined;
+    responseBytes += value.byteLength;
+    if (responseBytes > BODY_LIMIT_BYTES) throw new BodyLimitError();
+    const atUs = clock.nowUs();
+    observer.chunk({ index: chunkUs.length, atUs, bytes: value.byteLength });
+    chunkUs.push(atUs);
+    chunkBytes.push(value.byteLength);
+    return value;
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const value = await read();
+          if (value !== undefined) {
+            controller.enqueue(value);
+            return;
+          }
+          finish(true, false);
+          controller.close();
+        } catch (error) {
+          if (!over) observer.fail(error);
+          over = true;
+          await reader.cancel(error).catch(() => undefined);
+          controller.error(error);
+        }
+      },
+      async cancel(reason) {
+        const drained = observer.drain() && (await drain(reader, clock));
+        if (!drained) await reader.cancel(reason).catch(() => undefined);
+        finish(drained, drained);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock): Promise<boolean> {
+  const timer = new AbortController();
+  const tooLong = clock.sleep(DRAIN_LIMIT_MS, timer.signal).then(
+    () => false,
+    () => false,
+  );
+  const readOut = async (): Promise<boolean> => {
+    for (let bytes = 0; bytes <= DRAIN_LIMIT_BYTES;) {
+      const { done, value } = await reader.read();
+      if (done) return true;
+      bytes += value.byteLength;
+    }
+    return false;
+  };
+  const completed = await Promise.race([readOut().catch(() => false), tooLong]);
+  timer.abort();
+  return completed;
+}

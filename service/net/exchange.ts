@@ -1,0 +1,192 @@
+/** One provider call's `fetch`: sends through the transport, times everything, and records it as events of the turn. */
+import { describeError } from '../errors.ts';
+import type { Arrival, Attrs, Call, Clock, ExchangeContext, Fetch, HttpMarks, Recorder, Transport } from '../ports.ts';
+import { observeBody, type BodyChunk } from './body.ts';
+import { boundaryEvents } from './phases.ts';
+
+export interface CallOptions {
+  transport: Transport;
+  clock: Clock;
+  recorder: Recorder;
+  signal: AbortSignal;
+  context: Omit<ExchangeContext, 'fetchIndex'>;
+  /** Read a cancelled stream to its end, so that its connection can be used again. */
+  drain: boolean;
+  /** The event that released this call. */
+  cause: number;
+}
+
+export interface OpenCall extends Call {
+  /** Resolves when every exchange of the call has ended, drains included. */
+  settled(): Promise<void>;
+}
+
+interface Exchange {
+  id: string;
+  /** The last boundary event: what the first recorded chunk was released by. */
+  boundaryId: number;
+  /** The newest chunk that was read. */
+  chunk: BodyChunk | undefined;
+  recorded: { index: number; id: number }[];
+}
+
+export function openCall(options: CallOptions): OpenCall {
+  const { transport, clock, recorder, signal } = options;
+  const { stage, ordinal, attempt } = options.context;
+  const open = new Set<Promise<void>>();
+  let current: Exchange | undefined;
+  let fetches = 0;
+
+  /** The last recorded event of the exchange at or before a chunk: chunks come one after another. */
+  const before = (exchange: Exchange, index: number): number =>
+    exchange.recorded.findLast((each) => each.index < index)?.id ?? exchange.boundaryId;
+
+  const chunkEvent = (exchange: Exchange, chunk: BodyChunk): number => {
+    const known = exchange.recorded.find((each) => each.index === chunk.index);
+    if (known !== undefined) return known.id;
+    const id = recorder.record({
+      kind: 'http.chunk',
+      stage,
+      exchange: exchange.id,
+      cause: before(exchange, chunk.index),
+      atUs: chunk.atUs,
+      attrs: { index: chunk.index, bytes: chunk.bytes },
+    });
+    exchange.recorded.push({ index: chunk.index, id });
+    return id;
+  };
+
+  const arrival = (): Arrival => {
+    const exchange = current;
+    if (exchange === undefined) return { atUs: recorder.atUs(options.cause), eventId: () => options.cause };
+    const { chunk, boundaryId } = exchange;
+    if (chunk === undefined) return { atUs: recorder.atUs(boundaryId), eventId: () => boundaryId };
+    return { atUs: chunk.atUs, eventId: () => chunkEvent(exchange, chunk) };
+  };
+
+  const send = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const context: ExchangeContext = { ...options.context, fetchIndex: fetches++ };
+    const cause = arrival().eventId();
+    const id = `${stage}.${ordinal}.${attempt}.${context.fetchIndex}`;
+    const { url, method, headers, body } = await normalize(input, init);
+    const marks: HttpMarks = { startUs: clock.nowUs() };
+    const exchange: Exchange = { id, boundaryId: 0, chunk: undefined, recorded: [] };
+    exchange.boundaryId = recorder.record({
+      kind: 'http.start',
+      stage,
+      exchange: id,
+      cause,
+      atUs: marks.startUs,
+      attrs: { method, url: withoutQuery(url), attempt },
+    });
+    current = exchange;
+    const recordBoundaries = (status: number | undefined): void => {
+      for (const { kind, atUs } of boundaryEvents(marks)) {
+        const attrs = boundaryAttrs(kind, marks, body?.byteLength ?? 0, status);
+        exchange.boundaryId = recorder.record({ kind, stage, exchange: id, cause: exchange.boundaryId, atUs, attrs });
+      }
+    };
+    const fail = (error: unknown): void => {
+      exchange.boundaryId = recorder.record({
+        kind: 'http.failed',
+        stage,
+        exchange: id,
+        cause: before(exchange, Infinity),
+        attrs: { errorKind: errorName(error), message: describeError(error, 160) },
+      });
+      exchange.chunk = undefined;
+    };
+    let response: Response;
+    try {
+      response = await transport.send(
+        { url, method, headers, ...(body === undefined ? {} : { body }), signal: init?.signal ?? signal, context },
+        marks,
+      );
+    } catch (error) {
+      recordBoundaries(undefined);
+      fail(error);
+      throw error;
+    }
+    marks.headersUs ??= clock.nowUs();
+    recordBoundaries(response.status);
+    const ended = Promise.withResolvers<void>();
+    open.add(ended.promise);
+    const end = (): void => {
+      open.delete(ended.promise);
+      ended.resolve();
+    };
+    const observed = observeBody(response.body, {
+      clock,
+      drain: () => options.drain && !signal.aborted,
+      chunk: (chunk) => (exchange.chunk = chunk),
+      end: (facts) => {
+        const attrs = { ...facts, ...(marks.basis === undefined ? {} : { basis: marks.basis }) };
+        recorder.record({ kind: 'http.done', stage, exchange: id, cause: before(exchange, Infinity), attrs });
+        end();
+      },
+      fail: (error) => {
+        fail(error);
+        end();
+      },
+    });
+    return new Response(observed, {
+      status: response.status,
+      statusText: response.statusText,
+      headers: response.headers,
+    });
+  };
+
+  return {
+    clock,
+    signal,
+    arrival,
+    fetch: Object.assign(send, { Response }) satisfies Fetch,
+    settled: async () => {
+      while (open.size > 0) await Promise.all(open);
+    },
+  };
+}
+
+function boundaryAttrs(kind: string, marks: HttpMarks, requestBytes: number, status: number | undefined): Attrs {
+  if (kind === 'http.queued') {
+    return {
+      reused: marks.reused === true,
+      ...(marks.protocol === undefined ? {} : { protocol: marks.protocol }),
+      ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
+    };
+  }
+  if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
+  if (kind === 'http.headers' && status !== undefined) return { status };
+  return {};
+}
+
+/** SDKs hand over strings, bytes or a FormData; the transport takes bytes. */
+async function normalize(
+  input: string | URL | Request,
+  init: RequestInit | undefined,
+): Promise<{ url: string; method: string; headers: Headers; body?: Uint8Array }> {
+  const body = init?.body;
+  if (!(input instanceof Request) && (body === undefined || body === null || typeof body === 'string')) {
+    return {
+      url: String(input),
+      method: init?.method ?? 'GET',
+      headers: new Headers(init?.headers),
+      ...(typeof body === 'string' ? { body: new TextEncoder().encode(body) } : {}),
+    };
+  }
+  const { signal: _signal, ...rest } = init ?? {};
+  const request = new Request(input, rest);
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  return { url: request.url, method: request.method, headers: request.headers, body: bytes };
+}
+
+function withoutQuery(url: string): string {
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}
+
+function errorName(error: unknown): string {
+  if (!(error instanceof Error)) return 'error';
+  const { code } = (error.cause ?? error) as { code?: unknown };
+  return typeof code === 'string' ? code : error.name;
+}

@@ -1,0 +1,132 @@
+/**
+ * The playback model: a client that plays a reply from its first byte on, in real time, and waits whenever it has run
+ * out of audio. Nothing else in the service says when a user hears something.
+ *
+ *     sample s is played at   start + round(s · 10⁶ / rate) + stalls so far
+ *
+ * Rounding is by the sample's place in the whole reply, so Σ audio + Σ stalls = reply end − start exactly, in integer µs.
+ */
+import { rmsDbfs } from './audio.ts';
+import { InvariantError } from './errors.ts';
+
+/** What one chunk of audio brought to light. */
+export interface PlaybackStep {
+  /** The client had run out of audio, at `stalledFromUs`; it plays again from this chunk's arrival. */
+  resumed?: { stalledFromUs: number };
+  /** The chunk begins another piece than the one before, whose first sample is played at `fromUs`. */
+  piece?: { index: number; fromUs: number };
+  /** When the reply becomes audible. In the one step in which it becomes known; may lie before or after the step. */
+  firstAudibleUs?: number;
+}
+
+export interface Stall {
+  fromUs: number;
+  toUs: number;
+}
+
+export interface PlaybackEnd {
+  /** When the last sample has been played; absent without audio. */
+  replyEndUs?: number;
+  stallUs: number;
+  stalls: Stall[];
+}
+
+export interface Playback {
+  /**
+   * Takes a chunk that reached the client at `atUs`. An empty chunk changes nothing.
+   *
+   * @throws InvariantError when chunks or pieces go backwards.
+   */
+  chunk(atUs: number, samples: Int16Array, pieceIndex: number): PlaybackStep;
+  /** The reply is complete. */
+  finish(): PlaybackEnd;
+}
+
+/** A frame above this RMS is audible (DESIGN §2). */
+const AUDIBLE_DBFS = -45;
+const AUDIBLE_FRAMES = 3;
+const FRAMES_PER_SECOND = 100;
+
+interface Onset {
+  frame: Int16Array;
+  filled: number;
+  /** When each frame of the running row of audible ones starts to play. */
+  rowUs: number[];
+  frameUs: number;
+}
+
+/**
+ * Creates the playback of one reply of `sampleRateHz`. Frames of 10 ms are counted from the reply's first sample on,
+ * across chunks and pieces; a last frame that stays incomplete is not judged.
+ */
+export function createPlayback(sampleRateHz: number): Playback {
+  const onset: Onset = {
+    frame: new Int16Array(Math.max(1, Math.round(sampleRateHz / FRAMES_PER_SECOND))),
+    filled: 0,
+    rowUs: [],
+    frameUs: 0,
+  };
+  const stalls: Stall[] = [];
+  let startUs: number | undefined;
+  let stallUs = 0;
+  let received = 0;
+  let lastUs = -Infinity;
+  let piece: number | undefined;
+  let firstAudibleUs: number | undefined;
+
+  const playedAtUs = (from: number, sample: number): number =>
+    from + Math.round((sample * 1_000_000) / sampleRateHz) + stallUs;
+
+  /** Looks for the onset in samples of which the first is the reply's sample `at`. */
+  const listen = (samples: Int16Array, at: number, from: number): void => {
+    const { frame, rowUs } = onset;
+    for (let offset = 0; offset < samples.length && firstAudibleUs === undefined;) {
+      if (onset.filled === 0) onset.frameUs = playedAtUs(from, at + offset);
+      const part = samples.subarray(offset, offset + frame.length - onset.filled);
+      frame.set(part, onset.filled);
+      onset.filled += part.length;
+      offset += part.length;
+      if (onset.filled < frame.length) return;
+      onset.filled = 0;
+      if (rmsDbfs(frame, 0, frame.length) > AUDIBLE_DBFS) rowUs.push(onset.frameUs);
+      else rowUs.length = 0;
+      if (rowUs.length === AUDIBLE_FRAMES) firstAudibleUs = rowUs[0];
+    }
+  };
+
+  const chunk = (atUs: number, samples: Int16Array, pieceIndex: number): PlaybackStep => {
+    if (atUs < lastUs) throw new InvariantError(`reply audio at ${atUs} µs came after audio at ${lastUs} µs`);
+    if (piece !== undefined && pieceIndex < piece) {
+      throw new InvariantError(`reply audio of piece ${pieceIndex} came after piece ${piece}: play pieces in order`);
+    }
+    lastUs = atUs;
+    if (samples.length === 0) return {};
+    const step: PlaybackStep = {};
+    startUs ??= atUs;
+    const dryUs = playedAtUs(startUs, received);
+    if (atUs > dryUs) {
+      stalls.push({ fromUs: dryUs, toUs: atUs });
+      stallUs += atUs - dryUs;
+      step.resumed = { stalledFromUs: dryUs };
+    }
+    if (piece !== pieceIndex) {
+      piece = pieceIndex;
+      step.piece = { index: pieceIndex, fromUs: playedAtUs(startUs, received) };
+    }
+    if (firstAudibleUs === undefined) {
+      listen(samples, received, startUs);
+      if (firstAudibleUs !== undefined) step.firstAudibleUs = firstAudibleUs;
+    }
+    received += samples.length;
+    return step;
+  };
+
+  return {
+    chunk,
+    finish: () => ({
+      ...(startUs === undefined ? {} : { replyEndUs: playedAtUs(startUs, received) }),
+      stallUs,
+      stalls: stalls.map((stall) => ({ ...stall })),
+    }),
+  };
+}

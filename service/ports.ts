@@ -1,0 +1,327 @@
+/**
+ * The words of Retake, and the interfaces between its parts.
+ *
+ * session        one conversation, many turns; has an id, never a span of its own
+ * turn           from the first audio of what the user says to the end of the reply; one trace
+ * greeting       the reply that opens a session: a turn whose zero is the session's opening
+ * speech end     zero of every latency: the last sample of user speech, found by one pinned reference detector that runs
+ *                off the turn's path on the received audio; mapped to the arrival of the frame that holds it
+ * zero kind      `audio` (streamed) or `upload` (a whole body was posted: zero is the arrival of its last byte)
+ * endpointing    speech end → the decision that the user has finished; a decision after which the user went on is premature
+ * first audio byte       first reply audio byte handed to the client's connection (container headers are not audio)
+ * first audible          when a client that plays from the first byte on reaches the first of three consecutive 10 ms
+ *                        frames above −45 dBFS RMS: the stop of end-to-end
+ * first content audible  first audible of words that this turn's LLM generated
+ * stall          the playing client runs out of audio before the reply's end; total in ms
+ * reply end      when the playing client has played the last sample
+ * TTFT           `llm.start` → first non-blank content delta
+ * TTFB (TTS)     `tts.start` → first audio byte received
+ * STT latency    last audio of the request whose text was used handed over → its text
+ * stage          endpointing, stt, llm, chunk, tts, deliver, and our code
+ * phase          of one HTTP exchange: queue, dns, connect, tls, send, wait, body
+ * event, cause   one timestamped fact in a turn; the id of the event that released it
+ * ledger         a turn's waiting time cut into contiguous parts along the causes; adds up exactly
+ * strategy       every optimization knob of one run as data; a variant is a named patch of a strategy
+ * arm            one side of an experiment: a commit plus a strategy
+ * world          what a run runs against: `live`, `wire` (stand-in servers over real sockets), `sim` (virtual time)
+ * lane           `captured`, `baseline`, `baseline2` (the noise floor), `candidate`
+ * bundle         one captured session on disk: public, versioned format
+ *
+ * A latency that could not be measured is absent, never 0.
+ */
+
+/** Time, passed in. Nothing else in the service may read a clock or arm a timer. */
+export interface Clock {
+  /** Monotonic integer microseconds; only to subtract. */
+  nowUs(): number;
+  /** Integer microseconds since 1970: one anchor plus `nowUs()`; only to stamp spans and captures. */
+  epochUs(): number;
+  /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A seeded source of uniform numbers in [0, 1). */
+export type Random = () => number;
+
+export type World = 'live' | 'wire' | 'sim';
+export type Lane = 'captured' | 'baseline' | 'baseline2' | 'candidate';
+export type ZeroKind = 'audio' | 'upload';
+
+/** Stages whose work an event belongs to. The ledger adds `our code`. */
+export type Stage = 'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver';
+export type LedgerStage = Stage | 'our code';
+
+/** Phases of one HTTP exchange, in order. */
+export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
+export type Phase = HttpPhase | 'detect' | 'hold' | 'slot' | 'backoff' | 'silence' | 'our code';
+
+export type EventKind =
+  | 'speech.start' // the turn's first audio arrived: the root of every turn
+  | 'speech.quiet' // the strategy's VAD: arrival of the frame after which it heard only silence
+  | 'speech.end' // the reference detector's answer; nothing is caused by it, it is the zero
+  | 'client.end' // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
+  | 'turn.ended' // the decision that the user has finished
+  | 'speech.audio' // the received audio as a whole, recorded when the turn closes
+  | 'stt.start'
+  | 'stt.done'
+  | 'llm.start'
+  | 'llm.content' // a delta that released something (the first one always does: TTFT)
+  | 'llm.done'
+  | 'piece.ready' // the chunker let a piece of the reply go
+  | 'tts.start'
+  | 'tts.audio' // an audio chunk that released something (the first of each piece always does)
+  | 'tts.done'
+  | 'deliver.first_byte'
+  | 'deliver.dry' // the playing client had played all the audio it had, before the reply's end
+  | 'deliver.resumed' // audio arrived after the playing client had run out of it
+  | 'deliver.first_audible' // computed ahead by the playback model
+  | 'deliver.reply_end' // computed by the playback model
+  | 'turn.done'
+  | 'turn.failed'
+  | 'retry.wait' // a failed attempt's backoff ran out
+  | 'http.start'
+  | 'http.queued' // the exchange left the queue: it has, or begins to set up, a connection
+  | 'http.dns'
+  | 'http.connected'
+  | 'http.tls'
+  | 'http.sent'
+  | 'http.headers'
+  | 'http.chunk' // a body chunk that released something
+  | 'http.done' // the body ended; carries all arrivals as one compact array
+  | 'http.failed';
+
+export type AttrValue = string | number | boolean | readonly string[] | readonly number[];
+export type Attrs = Readonly<Record<string, AttrValue>>;
+
+/** What users said or hear. Goes to captures at level `full` and to the session's own client; never to spans or logs. */
+export interface Content {
+  text?: string;
+  /** PCM16 little-endian mono. */
+  audio?: Uint8Array;
+  sampleRateHz?: number;
+}
+
+/** One timestamped fact. Ids count up within a turn in order of recording, which need not be order of time. */
+export interface TurnEvent {
+  id: number;
+  kind: EventKind;
+  stage: Stage;
+  /** `<stage>.<ordinal>.<attempt>[.<fetch>]`, on events of one HTTP exchange and of the provider call around it. */
+  exchange?: string;
+  /** Integer microseconds on the turn's clock. */
+  atUs: number;
+  /** Id of the event that released this one: smaller, and not later. Absent only on `speech.start` and `speech.end`. */
+  cause?: number;
+  /** The other releaser of a join: it came no later than `cause`. */
+  also?: number;
+  attrs?: Attrs;
+  content?: Content;
+}
+
+export interface NewEvent {
+  kind: EventKind;
+  stage: Stage;
+  cause?: number;
+  also?: number;
+  exchange?: string;
+  /** Now, unless given. */
+  atUs?: number;
+  attrs?: Attrs;
+  content?: Content;
+}
+
+/** Sees every event once, in order of recording. Returns nothing and cannot throw into a turn. */
+export type EventSink = (event: TurnEvent) => void;
+
+export interface Recorder {
+  /** Records a fact and returns its id. Throws on a broken invariant (unknown or later cause): that is a bug of ours. */
+  record(event: NewEvent): number;
+  /** The event's time; the id must exist. */
+  atUs(id: number): number;
+  readonly events: readonly TurnEvent[];
+}
+
+/** Who and what a turn is: constant through the turn, on every span and in every bundle. */
+export interface TurnIdentity {
+  sessionId: string;
+  turnIndex: number;
+  /** 32 hex digits. */
+  traceId: string;
+  runId: string;
+  world: World;
+  lane: Lane;
+  variant: string;
+  arm: string;
+  strategyHash: string;
+  /** Trace id of the captured turn that this one replays. */
+  linkedTraceId?: string;
+  /** The stand-ins' profile, absent in `live`. */
+  profile?: string;
+  /** Interview whose script the stand-ins follow, when there is one. */
+  interview?: string;
+}
+
+/** A finished turn, whatever its outcome: everything else is a projection of this. */
+export interface TurnLog {
+  identity: TurnIdentity;
+  zero: ZeroKind;
+  /** Epoch microseconds of `atUs` 0, so that `epochUs = anchorUs + atUs`. */
+  anchorUs: number;
+  events: readonly TurnEvent[];
+}
+
+/** What one HTTP exchange is for: names its events, its draws and its connection's owner. */
+export interface ExchangeContext {
+  sessionId: string;
+  turnIndex: number;
+  stage: Stage;
+  /** 0 for stt and llm, the piece's index for tts. */
+  ordinal: number;
+  attempt: number;
+  /** Counts the fetches of one provider call (`generate` makes several). */
+  fetchIndex: number;
+  interview?: string;
+  arm: string;
+}
+
+export interface HttpRequest {
+  url: string;
+  method: string;
+  headers: Headers;
+  body?: Uint8Array;
+  signal?: AbortSignal;
+  context: ExchangeContext;
+}
+
+/**
+ * The boundaries of one exchange, in µs of the clock, each the END of its phase, filled in as they become known.
+ * A phase that did not happen (DNS on a reused socket) is absent.
+ */
+export interface HttpMarks {
+  startUs: number;
+  queuedUs?: number;
+  dnsUs?: number;
+  connectedUs?: number;
+  tlsUs?: number;
+  sentUs?: number;
+  headersUs?: number;
+  reused?: boolean;
+  /** `1.1` or `2`. */
+  protocol?: string;
+  peerAddress?: string;
+  /** False where the transport could not see the request's last byte leave; `send` then ends at headers. */
+  sentKnown?: boolean;
+  /** Where a simulated exchange's times came from. */
+  basis?: 'captured' | 'profile';
+}
+
+/** The seam below every provider client: undici in `live` and `wire`, the network model in `sim`. */
+export interface Transport {
+  /** Sends one exchange and fills in `marks`. Resolves at response headers; the body is read by the caller. */
+  send(request: HttpRequest, marks: HttpMarks): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** The `fetch` that provider SDKs are given. Carries `Response` so that SDKs need not probe for it. */
+export type Fetch = ((input: string | URL | Request, init?: RequestInit) => Promise<Response>) & {
+  Response: typeof Response;
+};
+
+/** One provider call's access to the network and to the log. */
+export interface Call {
+  clock: Clock;
+  /** Every fetch made through it becomes an exchange of this call. */
+  fetch: Fetch;
+  signal: AbortSignal;
+  /** What delivered the data that the provider client has just parsed: the last body chunk read. */
+  arrival(): Arrival;
+}
+
+/** One body chunk's arrival. It becomes an event only when somebody asks for its id, because it released something. */
+export interface Arrival {
+  atUs: number;
+  eventId(): number;
+}
+
+export interface SttRequest {
+  /** WAV bytes as uploaded. */
+  audio: Uint8Array;
+  mimeType: string;
+  language: string;
+  prompt?: string;
+}
+export interface SttResult {
+  text: string;
+  requestId?: string;
+}
+export interface Stt {
+  /** Throws `StageError` only. */
+  transcribe(request: SttRequest, call: Call): Promise<SttResult>;
+}
+
+export interface Message {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+export interface LlmRequest {
+  model: string;
+  messages: readonly Message[];
+  maxTokens: number;
+  temperature?: number;
+  seed?: number;
+  /** Sticky routing key. */
+  sessionId: string;
+}
+export interface LlmResult {
+  servedModel?: string;
+  servedProvider?: string;
+  generationId?: string;
+  finishReason?: string;
+  promptTokens?: number;
+  completionTokens?: number;
+  cachedTokens?: number;
+  costUsd?: number;
+}
+export interface Llm {
+  /** Calls `onDelta` for each non-empty content delta, synchronously, in order. Resolves after the stream's end marker. */
+  stream(request: LlmRequest, call: Call, onDelta: (text: string) => void): Promise<LlmResult>;
+}
+
+export interface TtsRequest {
+  text: string;
+  method: 'stream' | 'speech';
+  voice: string;
+  speed: number;
+  language: string;
+}
+export interface TtsResult {
+  audioBytes: number;
+  sampleRateHz: number;
+  requestId?: string;
+  inferenceMs?: number;
+}
+export interface Tts {
+  /** Calls `onAudio` with PCM16 little-endian mono at 16 kHz as it arrives, whole samples only. */
+  synthesize(request: TtsRequest, call: Call, onAudio: (pcm: Uint8Array) => void): Promise<TtsResult>;
+}
+
+/** User audio on its way in. A frame's arrival is when its last byte reached the service. */
+export interface AudioFrame {
+  atUs: number;
+  /** PCM16 mono samples. */
+  samples: Int16Array;
+}
+export interface UserAudio {
+  zero: ZeroKind;
+  sampleRateHz: number;
+  /** Arrival of the first byte of an upload; absent for streamed audio, where the first frame says it. */
+  startedUs?: number;
+  /** Ends when the client says so or the signal aborts; goes on past the end-of-turn decision while the session listens. */
+  frames(signal: AbortSignal): AsyncIterable<AudioFrame>;
+}
+
+/** The client's connection, as far as a turn needs it. Events go to it as a sink of the recorder. */
+export interface ReplySink {
+  /** Hands reply audio to the connection; resolves when it may take more (back-pressure). */
+  audio(pcm: Uint8Array, pieceIndex: number): Promise<void>;
+}

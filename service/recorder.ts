@@ -1,0 +1,53 @@
+/** The event log of one turn. Everything else (spans, capture, ledger, live events) is a projection of it. */
+import { InvariantError } from './errors.ts';
+import type { Clock, EventSink, NewEvent, Recorder, TurnEvent } from './ports.ts';
+
+/**
+ * Creates a turn's recorder. `originUs` is subtracted from clock readings, so that a turn's log starts near 0.
+ * Sinks see each event once; what a sink throws is counted by `onSinkError` and goes no further.
+ */
+export function createRecorder(
+  clock: Clock,
+  sinks: readonly EventSink[],
+  onSinkError: (error: unknown) => void,
+): Recorder {
+  const events: TurnEvent[] = [];
+
+  const known = (id: number): TurnEvent => {
+    const event = events[id];
+    if (event === undefined) throw new InvariantError(`event ${id} is not in this turn's log`);
+    return event;
+  };
+
+  const record = (fact: NewEvent): number => {
+    const event: TurnEvent = { ...fact, id: events.length, atUs: fact.atUs ?? clock.nowUs() };
+    if (!Number.isSafeInteger(event.atUs)) throw new InvariantError(`${event.kind}: ${event.atUs} is not whole µs`);
+    for (const releaser of [event.cause, event.also]) {
+      if (releaser !== undefined && known(releaser).atUs > event.atUs) {
+        throw new InvariantError(`${event.kind} at ${event.atUs} µs precedes its cause ${known(releaser).kind}`);
+      }
+    }
+    events.push(event);
+    for (const sink of sinks) {
+      try {
+        sink(event);
+      } catch (error) {
+        onSinkError(error);
+      }
+    }
+    return event.id;
+  };
+
+  return { record, atUs: (id) => known(id).atUs, events };
+}
+
+/**
+ * The two releasers of a join as `cause` and `also`: the later one is the cause, a tie goes to the later id.
+ * With one releaser absent the other is the cause.
+ */
+export function join(recorder: Recorder, left: number, right: number | undefined): { cause: number; also?: number } {
+  if (right === undefined || right === left) return { cause: left };
+  const byTime = recorder.atUs(left) - recorder.atUs(right);
+  const leftIsLater = byTime === 0 ? left > right : byTime > 0;
+  return leftIsLater ? { cause: left, also: right } : { cause: right, also: left };
+}

@@ -1,0 +1,76 @@
+/** Where a sentence of a streamed Turkish or English text certainly ends. The rules are listed in `chunker.ts`. */
+
+const TERMINATORS = '.!?…';
+const CLOSERS = '"\'”’»)]';
+/** Titles, in front of a name. Written with a capital, so that the unit of "450 ms." is none. */
+const TITLES: ReadonlySet<string> = new Set('Dr Prof Doç Yrd Av Sn Hz Mr Mrs Ms St Op Uzm Müh Arş'.split(' '));
+/** What these shorten always goes on. */
+const NEVER_LAST: ReadonlySet<string> = new Set('dr prof sn örn bkz approx'.split(' '));
+/** May also be a sentence's last word: a capital decides. */
+const MAYBE_LAST: ReadonlySet<string> = new Set('vb vs vd etc inc ltd co şti jr sr e.g i.e a.m p.m t.c'.split(' '));
+/** Abbreviations only before a number: `No. 5`, but "No. I did not." */
+const BEFORE_NUMBER: ReadonlySet<string> = new Set(['no', 'nr', 's', 'p', 'pp', 'vol']);
+const NEVER = -1;
+
+/** The unbroken characters before `at`, without opening quotes and brackets. */
+function wordBefore(text: string, at: number): string {
+  const word = /\S*$/u.exec(text.slice(0, at))?.[0] ?? '';
+  return word.replace(/^["'“‘«([]+/u, '');
+}
+
+const looksLikeAddress = (word: string): boolean => /:\/\/|^www\.|@/iu.test(word);
+
+/** A quote or bracket was opened and not closed. Apostrophes tell nothing and are not counted. */
+function hasOpen(text: string): boolean {
+  const count = (chars: string): number => [...text].filter((char) => chars.includes(char)).length;
+  return count('"') % 2 === 1 || count('“«([') > count('”»)]');
+}
+
+/** The stop after `word` is followed, after whitespace, by `next`: does the sentence end at the stop? */
+function stopEnds(word: string, next: string, language: string, alone: boolean): boolean {
+  const lower = word.toLocaleLowerCase(language.startsWith('tr') ? 'tr' : 'en');
+  const capital = /^[\p{Lu}\p{Lt}"“«(]/u.test(next);
+  if (TITLES.has(word) || NEVER_LAST.has(lower)) return false;
+  if (BEFORE_NUMBER.has(lower)) return !/^\p{N}/u.test(next);
+  if (/^\p{Lu}$/u.test(word)) return false;
+  if (/^\p{N}{1,2}$/u.test(word)) return capital && !alone && !language.startsWith('tr');
+  if (/\p{N}$/u.test(word)) return capital;
+  if (MAYBE_LAST.has(lower) || word.endsWith('.') || word.endsWith('…')) return capital;
+  return true;
+}
+
+/** Whether the stop after `word` cannot be judged before the next visible character is there. */
+function needsNext(word: string, language: string): boolean {
+  const verdicts = ['A', 'a', '1'].map((next) => stopEnds(word, next, language, false));
+  return verdicts.includes(true) && verdicts.includes(false);
+}
+
+/**
+ * End of the sentence whose last terminator stands at `at`, behind closing quotes and brackets; -1 when there is none,
+ * or when only further text can tell. `complete` says that no text will follow.
+ */
+export function endsSentence(text: string, at: number, language: string, complete: boolean): number {
+  const mark = text.charAt(at);
+  if (!TERMINATORS.includes(mark)) return NEVER;
+  const following = text.charAt(at + 1);
+  if (following !== '' && TERMINATORS.includes(following)) return NEVER;
+  const word = wordBefore(text, at);
+  let end = at + 1;
+  while (end < text.length && CLOSERS.includes(text.charAt(end))) end += 1;
+  if (end < text.length && !/\s/u.test(text.charAt(end))) return NEVER;
+
+  if (end === text.length) {
+    if (complete) return end;
+    if (looksLikeAddress(word) || hasOpen(text.slice(0, end))) return NEVER;
+    if (mark === '!' || mark === '?') return end;
+    return mark === '.' && end > at + 1 && !needsNext(word, language) && stopEnds(word, 'A', language, false)
+      ? end
+      : NEVER;
+  }
+  if (mark === '!' || mark === '?') return end;
+  const dotted = mark === '…' ? `${word}…` : word;
+  const alone = text.slice(0, at).trim() === word;
+  if (!needsNext(dotted, language)) return stopEnds(dotted, 'A', language, alone) ? end : NEVER;
+  const next = text.slice(end).trimStart();
+  return next !== '' && stopEnds(dotted, next, language, alone) ? end : NEVER;
+}

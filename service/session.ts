@@ -1,0 +1,133 @@
+/** One conversation: what was said so far, and the turns that carry it on. Used by the service and by replays alike. */
+import { InputError } from './errors.ts';
+import { measureTurn, type TurnSummary } from './metrics.ts';
+import type { EventSink, Message, ReplySink, TurnIdentity, TurnLog, UserAudio } from './ports.ts';
+import type { TurnInput, TurnPorts } from './stage.ts';
+import { runTurn } from './turn.ts';
+import type { Strategy } from './strategy.ts';
+
+/** What a turn's log becomes beside the turn itself: spans, a capture. None of it can throw into the turn. */
+export interface Projection {
+  /** Before the turn's first event. */
+  opened(identity: TurnIdentity, zero: UserAudio['zero'], anchorUs: number): EventSink | undefined;
+  /** After its last. */
+  closed(log: TurnLog, summary: TurnSummary): void;
+}
+
+export interface SessionOptions {
+  id: string;
+  language: string;
+  systemPrompt: string;
+  history: readonly Message[];
+  strategy: Strategy;
+  /** All but the turn's own: those are added turn by turn. */
+  identity: Omit<TurnIdentity, 'sessionId' | 'turnIndex' | 'traceId'>;
+  /** Ports of one turn: the same transport and clients, a random stream of its own. */
+  ports: (turnIndex: number) => TurnPorts;
+  traceIdOf: (turnIndex: number) => string;
+  projections: readonly Projection[];
+  onProjectionError: (error: unknown) => void;
+}
+
+export interface FinishedTurn {
+  log: TurnLog;
+  summary: TurnSummary;
+  /** User content. */
+  transcript: string;
+  replyText: string;
+}
+
+export interface TurnRequest {
+  audio: UserAudio;
+  reply: ReplySink;
+  /** Live subscribers; they see content. */
+  sinks?: readonly EventSink[];
+  signal?: AbortSignal;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly language: string;
+  readonly strategy: Strategy;
+  readonly finished: readonly FinishedTurn[];
+  readonly busy: boolean;
+  /** The trace id that the next turn will have. */
+  nextTraceId(): string;
+  /** Runs the next turn. One at a time: throws `InputError` while another is running. */
+  turn(request: TurnRequest): Promise<FinishedTurn>;
+}
+
+/** Runs one turn and hands its log to the projections. What a projection throws goes to `onSinkError` and no further. */
+export async function observeTurn(
+  ports: TurnPorts,
+  input: TurnInput & Required<Pick<TurnInput, 'onSinkError'>>,
+  projections: readonly Projection[],
+): Promise<FinishedTurn> {
+  const { identity, audio, onSinkError } = input;
+  const guarded = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      onSinkError(error);
+      return undefined;
+    }
+  };
+  const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
+  const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
+  const { log, transcript, replyText } = await runTurn(ports, { ...input, sinks: [...sinks, ...input.sinks] });
+  const { summary } = measureTurn(log);
+  for (const each of projections) guarded(() => each.closed(log, summary));
+  return { log, summary, transcript, replyText };
+}
+
+export function createSession(options: SessionOptions): Session {
+  const history: Message[] = [...options.history];
+  const finished: FinishedTurn[] = [];
+  let nextIndex = 0;
+  let busy = false;
+
+  return {
+    id: options.id,
+    language: options.language,
+    strategy: options.strategy,
+    finished,
+    get busy() {
+      return busy;
+    },
+    nextTraceId: () => options.traceIdOf(nextIndex),
+    async turn(request) {
+      if (busy) throw new InputError(`session ${options.id} is in a turn; wait for it to be done`);
+      busy = true;
+      const turnIndex = nextIndex++;
+      try {
+        const identity = {
+          ...options.identity,
+          sessionId: options.id,
+          turnIndex,
+          traceId: options.traceIdOf(turnIndex),
+        };
+        const turn = await observeTurn(
+          options.ports(turnIndex),
+          {
+            identity,
+            strategy: options.strategy,
+            conversation: { systemPrompt: options.systemPrompt, history: [...history] },
+            language: options.language,
+            audio: request.audio,
+            reply: request.reply,
+            sinks: request.sinks ?? [],
+            onSinkError: options.onProjectionError,
+            ...(request.signal === undefined ? {} : { signal: request.signal }),
+          },
+          options.projections,
+        );
+        if (turn.transcript !== '') history.push({ role: 'user', content: turn.transcript });
+        if (turn.replyText !== '') history.push({ role: 'assistant', content: turn.replyText });
+        finished.push(turn);
+        return turn;
+      } finally {
+        busy = false;
+      }
+    },
+  };
+}

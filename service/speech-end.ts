@@ -1,0 +1,137 @@
+/**
+ * The one pinned reference detector: where the user's speech ended, the zero of every latency.
+ *
+ * It looks at what has arrived so far as a whole, so it may set its threshold from noise that came after the speech; a
+ * strategy's VAD, which must decide at once, cannot. Any change of what it answers is a new `version`. Known limit: by
+ * loudness alone, noise above −48 dBFS in which nobody ever speaks cannot be told from speech without a pause.
+ *
+ *     10 ms frames → AC RMS in dBFS → on/off thresholds from floor and peak → runs → first and last sample of speech
+ */
+import { acRmsDbfs } from './audio.ts';
+
+/** Goes into every capture beside the answer. */
+export const REFERENCE_DETECTOR = {
+  name: 'retake-energy',
+  version: 1,
+  frameMs: 10,
+  /** No frame below this is speech, however quiet the room. */
+  thresholdDbfs: -48,
+  /** Speech begins this far above the noise floor … */
+  aboveFloorDb: 10,
+  /** … and fades away until this far above it. */
+  fadeAboveFloorDb: 6,
+  /** The floor is this quantile of the loudness, taken over `floorWindowFrames` since noise flickers … */
+  floorQuantile: 0.1,
+  floorWindowFrames: 5,
+  /** … and the threshold stays this far below the 95th percentile, so that speech without pauses is not its own noise. */
+  belowPeakDb: 12,
+  /** A shorter run is a click. */
+  minRunMs: 60,
+  /** A quieter gap within a run: the closure of a stop consonant, whose release is speech again. */
+  bridgeMs: 90,
+} as const;
+
+export interface SpeechBounds {
+  /** First sample of speech; absent when there was none. */
+  startSample?: number;
+  /** Last sample of speech, inclusive; absent when there was none. */
+  endSample?: number;
+}
+
+export interface SpeechEndDetector {
+  /** Takes samples in any portions; the answer does not depend on how they were cut. */
+  push(samples: Int16Array): void;
+  /** The answer for all whole frames so far. */
+  result(): SpeechBounds;
+  /** How sure it is that each whole 10 ms frame is speech, 0 to 1; 0.5 at the threshold. */
+  probabilities(): number[];
+}
+
+const SILENCE_DBFS = -96;
+const PEAK_QUANTILE = 0.95;
+const { frameMs, thresholdDbfs, aboveFloorDb, fadeAboveFloorDb, belowPeakDb, minRunMs, bridgeMs } = REFERENCE_DETECTOR;
+const { floorQuantile, floorWindowFrames } = REFERENCE_DETECTOR;
+const MIN_RUN_FRAMES = minRunMs / frameMs;
+const BRIDGE_FRAMES = bridgeMs / frameMs;
+
+interface Thresholds {
+  onDbfs: number;
+  offDbfs: number;
+}
+
+const quantile = (levels: readonly number[], q: number): number =>
+  Float64Array.from(levels).sort()[Math.floor(q * (levels.length - 1))] ?? SILENCE_DBFS;
+
+/** Mean power over the window that ends at each frame, in dBFS. */
+function smoothed(levels: readonly number[]): number[] {
+  const powers = levels.map((level) => 10 ** (level / 10));
+  return powers.slice(floorWindowFrames - 1).map((_, from) => {
+    const sum = powers.slice(from, from + floorWindowFrames).reduce((total, power) => total + power, 0);
+    return 10 * Math.log10(sum / floorWindowFrames);
+  });
+}
+
+function thresholdsOf(levels: readonly number[]): Thresholds {
+  const highestDbfs = Math.max(thresholdDbfs, quantile(levels, PEAK_QUANTILE) - belowPeakDb);
+  const floorDbfs = Math.min(quantile(smoothed(levels), floorQuantile), highestDbfs - aboveFloorDb);
+  const onDbfs = Math.max(thresholdDbfs, floorDbfs + aboveFloorDb);
+  return { onDbfs, offDbfs: onDbfs - (aboveFloorDb - fadeAboveFloorDb) };
+}
+
+/**
+ * First and last frame of speech: a run begins at a frame above `on`, goes on while frames are above `off`, and is taken
+ * up again by a frame above `on` within `bridgeMs`; it counts when `minRunMs` of its frames are above `on`.
+ */
+function speechFrames(levels: readonly number[], { onDbfs, offDbfs }: Thresholds): { first?: number; last?: number } {
+  let bounds: { first?: number; last?: number } = {};
+  let runFrom = 0;
+  let runLast = -Infinity;
+  let loudFrames = 0;
+  levels.forEach((level, frame) => {
+    const loud = level > onDbfs;
+    if (!loud && !(level > offDbfs && frame === runLast + 1)) return;
+    if (frame - runLast > BRIDGE_FRAMES + 1) {
+      runFrom = frame;
+      loudFrames = 0;
+    }
+    runLast = frame;
+    if (loud) loudFrames += 1;
+    if (loudFrames >= MIN_RUN_FRAMES) bounds = { first: bounds.first ?? runFrom, last: frame };
+  });
+  return bounds;
+}
+
+/**
+ * Creates the reference detector for audio of `sampleRateHz`. Pure and deterministic: levels come from integer sums.
+ * `result` costs a sort of all frames, so ask once, when the turn closes.
+ */
+export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector {
+  const frameSamples = Math.max(1, Math.round((sampleRateHz * frameMs) / 1000));
+  const frame = new Int16Array(frameSamples);
+  let filled = 0;
+  const levels: number[] = [];
+
+  return {
+    push(samples) {
+      for (let from = 0; from < samples.length;) {
+        const part = samples.subarray(from, from + frameSamples - filled);
+        frame.set(part, filled);
+        filled += part.length;
+        from += part.length;
+        if (filled < frameSamples) return;
+        levels.push(Math.max(SILENCE_DBFS, acRmsDbfs(frame, 0, frameSamples)));
+        filled = 0;
+      }
+    },
+    result() {
+      const { first, last } = speechFrames(levels, thresholdsOf(levels));
+      return first === undefined || last === undefined
+        ? {}
+        : { startSample: first * frameSamples, endSample: (last + 1) * frameSamples - 1 };
+    },
+    probabilities() {
+      const { onDbfs } = thresholdsOf(levels);
+      return levels.map((level) => 1 / (1 + Math.exp((onDbfs - level) / 3)));
+    },
+  };
+}

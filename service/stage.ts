@@ -1,0 +1,94 @@
+/** What every stage of a turn works with, and how it makes a provider call. */
+import { openCall, type OpenCall } from './net/exchange.ts';
+import type {
+  Clock,
+  EventSink,
+  Llm,
+  Random,
+  Recorder,
+  ReplySink,
+  Stt,
+  Transport,
+  Tts,
+  TurnIdentity,
+  UserAudio,
+} from './ports.ts';
+import type { Conversation } from './prompt.ts';
+import { withAttempts, type Attempt } from './retry.ts';
+import type { Strategy } from './strategy.ts';
+
+/** What a turn runs on: built by the two composition roots, `service/world.ts` and `sim/world.ts`. */
+export interface TurnPorts {
+  clock: Clock;
+  transport: Transport;
+  stt: Stt;
+  llm: Llm;
+  tts: Tts;
+  /** Retry jitter of this turn. */
+  random: Random;
+}
+
+export interface TurnInput {
+  identity: TurnIdentity;
+  strategy: Strategy;
+  conversation: Conversation;
+  language: string;
+  audio: UserAudio;
+  reply: ReplySink;
+  sinks: readonly EventSink[];
+  signal?: AbortSignal;
+  onSinkError?: (error: unknown) => void;
+}
+
+/** One running turn, as its stages see it. */
+export interface TurnScope {
+  ports: TurnPorts;
+  input: TurnInput;
+  recorder: Recorder;
+  /** Aborts when the turn fails, is cancelled or is over. */
+  signal: AbortSignal;
+  /** Every provider call of the turn; the turn is not over before they have settled. */
+  calls: OpenCall[];
+}
+
+/**
+ * Makes one provider call with the stage's retry policy. `work` gets a call of its own for each attempt.
+ * `cause` is the event that released the call. Throws `StageError`.
+ */
+export function callProvider<T>(
+  scope: TurnScope,
+  stage: 'stt' | 'llm' | 'tts',
+  ordinal: number,
+  cause: number,
+  work: (call: OpenCall, attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const { ports, input, recorder, signal } = scope;
+  const { sessionId, turnIndex, arm, interview } = input.identity;
+  const { keepAlive } = input.strategy.network;
+  return withAttempts({ stage, clock: ports.clock, random: ports.random, recorder, signal, cause }, async (attempt) => {
+    const call = openCall({
+      transport: ports.transport,
+      clock: ports.clock,
+      recorder,
+      signal: attempt.signal,
+      cause: attempt.cause,
+      drain: keepAlive !== false && keepAlive.drain,
+      context: {
+        sessionId,
+        turnIndex,
+        stage,
+        ordinal,
+        attempt: attempt.number,
+        arm,
+        ...(interview === undefined ? {} : { interview }),
+      },
+    });
+    scope.calls.push(call);
+    try {
+      return await work(call, attempt);
+    } catch (error) {
+      attempt.endedBy = call.arrival().eventId();
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * Every optimization knob of one run, as data. Defaults are today's production. A variant is a patch of a strategy.
+ * A knob enters this schema together with the mechanism that reads it: what is not here is refused by name.
+ */
+import { Ajv, type ErrorObject } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from './errors.ts';
+import { keyedHex } from './random.ts';
+
+const oneOf = <const Values extends readonly (string | number)[]>(values: Values, description: string) =>
+  Type.Unsafe<Values[number]>({ enum: values, description });
+const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
+  Type.Object(fields, { additionalProperties: false });
+
+export const StrategySchema = section({
+  stt: section({
+    method: oneOf(['transcriptions'], 'Freya endpoint: /audio/transcriptions'),
+    language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code' }),
+    upload: oneOf(['whole'], 'what is sent when: the whole utterance after the end of turn'),
+    vad: section({
+      engine: oneOf(['energy', 'client'], 'who decides that the user has finished'),
+      silenceMs: Type.Integer({ minimum: 100, maximum: 5000, description: 'silence after which the turn ends' }),
+    }),
+    format: oneOf(['wav'], 'container of the upload'),
+  }),
+  llm: section({
+    model: Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'OpenRouter model id, `author/slug`' }),
+    maxTokens: Type.Integer({ minimum: 1, maximum: 4000 }),
+    temperature: Type.Number({ minimum: 0, maximum: 2 }),
+    historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
+      description: 'turns of unpruned history that the prompt keeps',
+    }),
+  }),
+  tts: section({
+    method: oneOf(['stream', 'speech'], 'Freya endpoint: /stream or /audio/speech'),
+    voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice'),
+    speed: Type.Number({ minimum: 0.25, maximum: 4 }),
+    concurrency: Type.Integer({ minimum: 1, maximum: 8, description: 'pieces synthesized at once, played in order' }),
+  }),
+  pipeline: section({
+    chunking: oneOf(['sentence', 'clause', 'reply'], 'where the reply is cut into pieces'),
+  }),
+  network: section({
+    keepAlive: Type.Union(
+      [
+        Type.Literal(false),
+        section({
+          idleMs: Type.Integer({
+            minimum: 1,
+            maximum: 600_000,
+            description: 'idle time after which a socket is closed',
+          }),
+          drain: Type.Boolean({
+            description: 'read a stream to its end after its last event, so that its socket lives on',
+          }),
+        }),
+      ],
+      { description: 'false: a new connection for every request' },
+    ),
+  }),
+});
+export type Strategy = Static<typeof StrategySchema>;
+
+/** Today's production. */
+export const DEFAULT_STRATEGY: Strategy = {
+  stt: {
+    method: 'transcriptions',
+    language: 'session',
+    upload: 'whole',
+    vad: { engine: 'energy', silenceMs: 500 },
+    format: 'wav',
+  },
+  llm: { model: 'google/gemini-2.5-flash', maxTokens: 500, temperature: 0.7, historyTurns: 'all' },
+  tts: { method: 'stream', voice: 'alloy', speed: 1, concurrency: 2 },
+  pipeline: { chunking: 'sentence' },
+  network: { keepAlive: { idleMs: 4000, drain: false } },
+};
+
+const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);
+
+/** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
+export type StrategyPatch = Readonly<Record<string, unknown>>;
+
+/**
+ * A complete strategy from a base and patches, later ones winning.
+ * Throws `InputError` that names the knob, what is wrong with it, and where (`source`) it came from.
+ */
+export function resolveStrategy(
+  patches: readonly StrategyPatch[],
+  source: string,
+  base: Strategy = DEFAULT_STRATEGY,
+): Strategy {
+  let merged: unknown = base;
+  for (const patch of patches) merged = merge(merged, patch);
+  if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
+  return merged;
+}
+
+/** A patch from `llm.model=openai/gpt-4o-mini`: values are JSON where they parse as JSON, else text. */
+export function patchFromSet(assignment: string): StrategyPatch {
+  const [, path, text] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
+  if (path === undefined || text === undefined) {
+    throw new InputError(`--set ${assignment}: expected knob=value, for example --set llm.maxTokens=200`);
+  }
+  return path.split('.').reduceRight<unknown>((value, key) => ({ [key]: value }), jsonOrText(text)) as StrategyPatch;
+}
+
+/** 12 hex digits that name a resolved strategy: equal strategies, equal hash, whatever the order of their keys. */
+export function strategyHash(strategy: Strategy): string {
+  return keyedHex(12, JSON.stringify(sortKeys(strategy)));
+}
+
+/** The knobs in which two strategies differ: `[path, a, b]`. */
+export function strategyDiff(a: unknown, b: unknown, path = ''): [knob: string, a: unknown, b: unknown][] {
+  if (isObject(a) && isObject(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.flatMap((key) => strategyDiff(a[key], b[key], path === '' ? key : `${path}.${key}`));
+  }
+  return JSON.stringify(a) === JSON.stringify(b) ? [] : [[path, a, b]];
+}
+
+function merge(base: unknown, patch: unknown): unknown {
+  if (!isObject(base) || !isObject(patch)) return patch;
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(patch)) merged[key] = key in base ? merge(base[key], value) : value;
+  return merged;
+}
+
+function complaint(errors: readonly ErrorObject[]): string {
+  const unknownKnob = errors.find((error) => error.keyword === 'additionalProperties');
+  if (unknownKnob !== undefined) {
+    const name = String(unknownKnob.params['additionalProperty']);
+    const known = Object.keys(
+      isObject(unknownKnob.parentSchema?.['properties']) ? unknownKnob.parentSchema['properties'] : {},
+    );
+    return `there is no knob "${knob(unknownKnob, name)}"; ${unknownKnob.instancePath === '' ? 'sections' : 'knobs there'}: ${known.join(', ')}`;
+  }
+  const error = errors.find((each) => each.keyword !== 'anyOf') ?? errors[0];
+  if (error === undefined) return 'not a strategy';
+  const allowed: unknown = error.params['allowedValues'];
+  const detail = Array.isArray(allowed) ? `must be one of ${allowed.join(', ')}` : error.message;
+  return `knob "${knob(error)}" ${detail}, not ${JSON.stringify(error.data)?.slice(0, 80)}`;
+}
+
+function knob(error: ErrorObject, name?: string): string {
+  const path = error.instancePath.split('/').slice(1);
+  return [...path, ...(name === undefined ? [] : [name])].join('.');
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function sortKeys(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sortKeys(value[key])]),
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

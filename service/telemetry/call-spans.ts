@@ -1,0 +1,166 @@
+/** Provider calls of a turn (stt, llm, tts) as spans. Pure; times on the turn's clock. */
+import type { EventKind, TurnEvent } from '../ports.ts';
+import type { SpanStatus } from './http-spans.ts';
+import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
+import { numberOf, numbersOf, stringOf } from './turn-attributes.ts';
+
+export interface ProviderCall {
+  /** `<stage>.<ordinal>`. */
+  key: string;
+  name: SpanName;
+  startUs: number;
+  /** Its own done event, or as far as the log knows of a call that failed. */
+  endUs: number;
+  attributes: SpanAttributes;
+  status: SpanStatus;
+  /** What the stage's latency ends at, as a span below it: first content, first audio. */
+  first?: { name: SpanName; endUs: number };
+}
+
+type CallStage = 'stt' | 'llm' | 'tts';
+
+interface CallKinds {
+  start: EventKind;
+  done: EventKind;
+  first?: { kind: EventKind; name: SpanName };
+}
+
+const KINDS: Readonly<Record<CallStage, CallKinds>> = {
+  stt: { start: 'stt.start', done: 'stt.done' },
+  llm: { start: 'llm.start', done: 'llm.done', first: { kind: 'llm.content', name: 'llm.ttft' } },
+  tts: { start: 'tts.start', done: 'tts.done', first: { kind: 'tts.audio', name: 'tts.ttfb' } },
+};
+
+const STAGES: readonly CallStage[] = ['stt', 'llm', 'tts'];
+
+/** All provider calls of a turn, in order of their start events. */
+export function callsOf(events: readonly TurnEvent[]): ProviderCall[] {
+  const calls: ProviderCall[] = [];
+  for (const start of events) {
+    const stage = STAGES.find((candidate) => KINDS[candidate].start === start.kind);
+    if (stage !== undefined) calls.push(callOf(stage, start, events));
+  }
+  return calls;
+}
+
+function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]): ProviderCall {
+  const kinds = KINDS[stage];
+  const key = callKey(stage, start);
+  const own = (kind: EventKind): TurnEvent | undefined =>
+    events.find((event) => event.kind === kind && callKey(stage, event) === key);
+  const done = own(kinds.done);
+  const first = kinds.first === undefined ? undefined : own(kinds.first.kind);
+  const failure = done === undefined ? failureOf(stage, key, events) : undefined;
+  const known = [start, done, first, failure?.event].filter((event) => event !== undefined);
+
+  const attributes: SpanAttributes = {};
+  put(attributes, A.serviceUs, done === undefined ? undefined : done.atUs - start.atUs);
+  putStage(stage, attributes, start, first, done);
+  putGaps(attributes, numbersOf(done, 'itemUs'));
+  put(attributes, A.errorType, failure?.type);
+  return {
+    key,
+    name: stage,
+    startUs: start.atUs,
+    endUs: Math.max(...known.map((event) => event.atUs)),
+    attributes,
+    status: failure === undefined ? { code: 'unset' } : { code: 'error', message: failure.message },
+    ...(kinds.first === undefined || first === undefined
+      ? {}
+      : { first: { name: kinds.first.name, endUs: first.atUs } }),
+  };
+}
+
+/** Why a call has no done event: the turn failed in it, its last exchange failed, or nobody waited for it any more. */
+function failureOf(
+  stage: CallStage,
+  key: string,
+  events: readonly TurnEvent[],
+): { type: string; message: string; event?: TurnEvent } {
+  const exchange = events.findLast((event) => event.kind === 'http.failed' && callKey(stage, event) === key);
+  const turn = events.find((event) => event.kind === 'turn.failed' && stringOf(event, 'errorStage') === stage);
+  const event = exchange ?? turn;
+  if (event === undefined) return { type: 'cancelled', message: 'given up before its end' };
+  return {
+    type: stringOf(event, 'errorKind') ?? 'internal',
+    message: stringOf(event, 'message') ?? '',
+    event,
+  };
+}
+
+/** `<stage>.<ordinal>` of the event's exchange id; an event without one belongs to the stage's only call. */
+function callKey(stage: CallStage, event: TurnEvent): string {
+  const [own = stage, ordinal = '0'] = (event.exchange ?? `${stage}.0`).split('.');
+  return `${own}.${ordinal}`;
+}
+
+function putStage(
+  stage: CallStage,
+  into: SpanAttributes,
+  start: TurnEvent,
+  first: TurnEvent | undefined,
+  done: TurnEvent | undefined,
+): void {
+  put(into, A.requestId, stringOf(done, 'requestId'));
+  switch (stage) {
+    case 'stt':
+      put(into, A.sttPart, Number(callKey(stage, start).split('.')[1]));
+      put(into, A.model, stringOf(start, 'model'));
+      put(into, A.method, stringOf(start, 'method'));
+      put(into, A.sttLanguage, stringOf(start, 'language'));
+      put(into, A.audioMs, numberOf(start, 'audioMs'));
+      put(into, A.uploadBytes, numberOf(start, 'uploadBytes'));
+      put(into, A.mimeType, stringOf(start, 'mimeType'));
+      put(into, A.chars, numberOf(done, 'chars'));
+      return;
+    case 'llm': {
+      const finish = stringOf(done, 'finishReason');
+      put(into, A.genAiOperation, 'chat');
+      put(into, A.genAiProvider, 'openrouter');
+      put(into, A.genAiOutputType, 'text');
+      put(into, A.genAiStream, true);
+      put(into, A.genAiRequestModel, stringOf(start, 'model'));
+      put(into, A.genAiMaxTokens, numberOf(start, 'maxTokens'));
+      put(into, A.genAiTemperature, numberOf(start, 'temperature'));
+      put(into, A.llmMessages, numberOf(start, 'messages'));
+      put(into, A.llmPromptChars, numberOf(start, 'promptChars'));
+      put(into, A.genAiFirstChunkS, first === undefined ? undefined : (first.atUs - start.atUs) / 1e6);
+      put(into, A.genAiResponseId, stringOf(done, 'generationId'));
+      put(into, A.genAiResponseModel, stringOf(done, 'servedModel'));
+      put(into, A.llmServedProvider, stringOf(done, 'servedProvider'));
+      put(into, A.genAiFinishReasons, finish === undefined ? undefined : [finish]);
+      put(into, A.genAiInputTokens, numberOf(done, 'promptTokens'));
+      put(into, A.genAiOutputTokens, numberOf(done, 'completionTokens'));
+      put(into, A.genAiCachedTokens, numberOf(done, 'cachedTokens'));
+      put(into, A.llmCostUsd, numberOf(done, 'costUsd'));
+      put(into, A.chars, numberOf(done, 'chars'));
+      return;
+    }
+    case 'tts':
+      put(into, A.ttsPiece, numberOf(start, 'index'));
+      put(into, A.model, stringOf(start, 'model'));
+      put(into, A.method, stringOf(start, 'method'));
+      put(into, A.ttsVoice, stringOf(start, 'voice'));
+      put(into, A.ttsSpeed, numberOf(start, 'speed'));
+      put(into, A.chars, numberOf(start, 'chars'));
+      put(into, A.audioMs, numberOf(done, 'audioMs'));
+      put(into, A.ttsAudioBytes, numberOf(done, 'bytes'));
+      put(into, A.leadingSilenceMs, numberOf(done, 'leadingSilenceMs'));
+      put(into, A.inferenceMs, numberOf(done, 'inferenceMs'));
+      return;
+    default:
+      stage satisfies never;
+  }
+}
+
+/** How many items a stream had and the gaps between them (nearest rank): all that stays of single arrivals on spans. */
+function putGaps(into: SpanAttributes, itemUs: readonly number[] | undefined): void {
+  if (itemUs === undefined) return;
+  put(into, A.items, itemUs.length);
+  const gaps = itemUs.slice(1).map((atUs, index) => atUs - (itemUs[index] ?? atUs));
+  gaps.sort((left, right) => left - right);
+  const rank = (share: number): number | undefined => gaps[Math.max(0, Math.ceil(share * gaps.length) - 1)];
+  put(into, A.gapP50Us, rank(0.5));
+  put(into, A.gapP95Us, rank(0.95));
+  put(into, A.gapMaxUs, gaps.at(-1));
+}

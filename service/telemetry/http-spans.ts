@@ -1,0 +1,200 @@
+/** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
+import { phaseOf } from '../ledger.ts';
+import type { EventKind, TurnEvent } from '../ports.ts';
+import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
+import { booleanOf, numberOf, numbersOf, stringOf } from './turn-attributes.ts';
+
+export type SpanStatus = { code: 'unset' } | { code: 'error'; message: string };
+
+export interface HttpPart {
+  name: SpanName;
+  startUs: number;
+  endUs: number;
+  attributes: SpanAttributes;
+  status: SpanStatus;
+}
+
+/** One exchange, or several polls that share one span. */
+export interface HttpExchange extends HttpPart {
+  /** `<stage>.<ordinal>`: the provider call that it belongs to. */
+  call: string;
+  attempt: number;
+  fetchIndex: number;
+  phases: readonly HttpPart[];
+}
+
+/** Fetches of one attempt that get a span of their own; later ones share one with a count. */
+const OWN_SPANS = 5;
+
+const BOUNDARIES: readonly EventKind[] = [
+  'http.start',
+  'http.queued',
+  'http.dns',
+  'http.connected',
+  'http.tls',
+  'http.sent',
+  'http.headers',
+  'http.done',
+  'http.failed',
+];
+
+const SPAN_OF_PHASE: Readonly<Record<string, SpanName>> = {
+  queue: 'http.queue',
+  dns: 'dns',
+  connect: 'tcp.connect',
+  tls: 'tls',
+  send: 'http.send',
+  wait: 'http.wait',
+  body: 'http.body',
+};
+
+/** All exchanges of a turn, in order of their start events. */
+export function exchangesOf(events: readonly TurnEvent[]): HttpExchange[] {
+  const byId = new Map<string, TurnEvent[]>();
+  for (const event of events) {
+    if (event.exchange === undefined || !event.kind.startsWith('http.')) continue;
+    const own = byId.get(event.exchange);
+    if (own === undefined) byId.set(event.exchange, [event]);
+    else own.push(event);
+  }
+  const exchanges: HttpExchange[] = [];
+  for (const [id, own] of byId) {
+    const exchange = exchangeOf(id, own);
+    if (exchange !== undefined) exchanges.push(exchange);
+  }
+  return sharePolls(exchanges);
+}
+
+function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | undefined {
+  const [stage = '', ordinal = '0', attempt = '0', fetch = '0'] = id.split('.');
+  const at = (kind: EventKind): TurnEvent | undefined => events.find((event) => event.kind === kind);
+  const start = at('http.start');
+  if (start === undefined) return undefined;
+  const done = at('http.done');
+  const failed = at('http.failed');
+  const headers = at('http.headers');
+  const sent = at('http.sent');
+  const queued = at('http.queued');
+  const statusCode = numberOf(headers, 'status');
+  const status = statusOf(statusCode, done, failed);
+
+  const method = stringOf(start, 'method') ?? '_OTHER';
+  const attributes: SpanAttributes = {};
+  put(attributes, A.httpMethod, method);
+  putUrl(attributes, stringOf(start, 'url'));
+  put(attributes, A.httpAttempt, Number(attempt));
+  put(attributes, A.httpFetch, Number(fetch));
+  put(attributes, A.httpReused, booleanOf(queued, 'reused'));
+  put(attributes, A.protocolVersion, stringOf(queued, 'protocol'));
+  put(attributes, A.peerAddress, stringOf(queued, 'peerAddress'));
+  put(attributes, A.requestBytes, numberOf(sent, 'requestBytes'));
+  put(attributes, A.httpSentKnown, booleanOf(sent, 'known'));
+  put(attributes, A.httpStatus, statusCode);
+  put(attributes, A.httpRequestId, stringOf(headers, 'requestId'));
+  put(attributes, A.responseBytes, numberOf(done, 'responseBytes'));
+  put(attributes, A.httpChunks, numbersOf(done, 'chunkUs')?.length);
+  put(attributes, A.httpComplete, booleanOf(done, 'complete') ?? done !== undefined);
+  put(attributes, A.httpDrained, booleanOf(done, 'drained'));
+  put(attributes, A.httpBasis, stringOf(done, 'basis'));
+  put(attributes, A.errorType, errorTypeOf(statusCode, done, failed));
+
+  return {
+    name: nameOf(method),
+    call: `${stage}.${ordinal}`,
+    attempt: Number(attempt),
+    fetchIndex: Number(fetch),
+    startUs: start.atUs,
+    // An exchange that was given up has no end of its own: the span then ends where the log's knowledge of it ends.
+    endUs: (done ?? failed)?.atUs ?? Math.max(...events.map((event) => event.atUs)),
+    attributes,
+    status,
+    phases: phasesOf(events, attributes),
+  };
+}
+
+/** A phase lies between two boundaries that follow each other; one that did not happen has no boundary and no span. */
+function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpPart[] {
+  const phases: HttpPart[] = [];
+  let from: TurnEvent | undefined;
+  for (const kind of BOUNDARIES) {
+    const to = events.find((event) => event.kind === kind);
+    if (to === undefined) continue;
+    const name = from === undefined ? undefined : SPAN_OF_PHASE[phaseOf(from.kind, kind)];
+    if (from !== undefined && name !== undefined && to.atUs >= from.atUs) {
+      const attributes: SpanAttributes = {};
+      const host = exchange[A.serverAddress.key];
+      put(attributes, A.serverAddress, typeof host === 'string' ? host : undefined);
+      if (kind === 'http.failed') put(attributes, A.errorType, stringOf(to, 'errorKind'));
+      const status = kind === 'http.failed' ? failure(stringOf(to, 'message')) : UNSET;
+      phases.push({ name, startUs: from.atUs, endUs: to.atUs, attributes, status });
+    }
+    from = to;
+    if (kind === 'http.done') break;
+  }
+  return phases;
+}
+
+function sharePolls(exchanges: readonly HttpExchange[]): HttpExchange[] {
+  const late = Map.groupBy(
+    exchanges.filter((exchange) => exchange.fetchIndex >= OWN_SPANS),
+    (exchange) => `${exchange.call}.${exchange.attempt}`,
+  );
+  const shared = exchanges.filter((exchange) => exchange.fetchIndex < OWN_SPANS);
+  for (const group of late.values()) {
+    const [first] = group;
+    if (first === undefined) continue;
+    const worst = group.find((exchange) => exchange.status.code === 'error') ?? first;
+    const attributes: SpanAttributes = {};
+    for (const spec of [A.httpMethod, A.serverAddress, A.serverPort, A.httpAttempt, A.httpFetch]) {
+      const value = first.attributes[spec.key];
+      if (value !== undefined) attributes[spec.key] = value;
+    }
+    put(attributes, A.httpCount, group.length);
+    const errorType = worst.attributes[A.errorType.key];
+    put(attributes, A.errorType, typeof errorType === 'string' ? errorType : undefined);
+    shared.push({
+      ...first,
+      endUs: Math.max(...group.map((exchange) => exchange.endUs)),
+      attributes,
+      status: worst.status,
+      phases: [],
+    });
+  }
+  return shared;
+}
+
+function nameOf(method: string): SpanName {
+  if (method === 'POST') return 'http POST';
+  return method === 'PUT' ? 'http PUT' : 'http GET';
+}
+
+function putUrl(attributes: SpanAttributes, address: string | undefined): void {
+  const url = address === undefined ? null : URL.parse(address);
+  if (url === null) return;
+  const standardPort = url.protocol === 'https:' ? 443 : 80;
+  put(attributes, A.urlFull, `${url.origin}${url.pathname}`);
+  put(attributes, A.serverAddress, url.hostname);
+  put(attributes, A.serverPort, url.port === '' ? standardPort : Number(url.port));
+}
+
+const UNSET: SpanStatus = { code: 'unset' };
+
+function failure(message: string | undefined): SpanStatus {
+  return { code: 'error', message: message ?? '' };
+}
+
+function statusOf(code: number | undefined, done: TurnEvent | undefined, failed: TurnEvent | undefined): SpanStatus {
+  if (failed !== undefined) return failure(stringOf(failed, 'message'));
+  if (code !== undefined && code >= 400) return failure(`HTTP ${code}`);
+  return done === undefined ? failure('given up before its end') : UNSET;
+}
+
+function errorTypeOf(
+  code: number | undefined,
+  done: TurnEvent | undefined,
+  failed: TurnEvent | undefined,
+): string | undefined {
+  if (failed !== undefined) return stringOf(failed, 'errorKind') ?? 'internal';
+  if (code !== undefined && code >= 400) return String(code);
+  return done === undefined ? 'cancelled' : undefined;
+}

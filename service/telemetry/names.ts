@@ -1,0 +1,213 @@
+/**
+ * The registry: every span name and attribute that Retake emits, with type, unit and origin. Nothing else names one.
+ *
+ * Span names carry no model and no host, so that traces of different arms align. Values of type `double` that happen to
+ * be whole travel as `intValue` in OTLP JSON (the serializer's choice): readers take either.
+ */
+/** Semantic conventions of the `semconv` rows; GenAI names of v1.41 are those of npm 1.45. */
+export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.41.0';
+export const SERVICE_NAME = 'retake';
+/** Equals package.json's version; a test holds it. */
+export const SERVICE_VERSION = '0.1.0';
+/** The instrumentation scope of every span. */
+export const SCOPE_NAME = 'retake';
+/** Spans of one turn stay below 300. */
+export const MAX_SPANS = 299;
+
+export const RESOURCE_ATTRIBUTES = { serviceName: 'service.name', serviceVersion: 'service.version' } as const;
+
+export type SpanKindName = 'internal' | 'server' | 'client';
+export interface SpanSpec {
+  kind: SpanKindName;
+  /** From what to what, in the words of the glossary. */
+  interval: string;
+}
+
+export const SPANS = {
+  turn: { kind: 'server', interval: 'first user audio → reply done' },
+  speech: { kind: 'internal', interval: 'first user audio → zero' },
+  response: { kind: 'internal', interval: 'zero → first audible: its duration is the end-to-end latency' },
+  endpointing: {
+    kind: 'internal',
+    interval: 'zero → end-of-turn decision; absent for uploads and premature decisions',
+  },
+  stt: { kind: 'client', interval: 'hull of stt.start → stt.done and its exchanges' },
+  'http POST': { kind: 'client', interval: 'http.start → http.done or http.failed' },
+  'http GET': { kind: 'client', interval: 'http.start → http.done or http.failed' },
+  'http PUT': { kind: 'client', interval: 'http.start → http.done or http.failed' },
+  'http.queue': { kind: 'internal', interval: 'http.start → a connection is there or begins to be set up' },
+  dns: { kind: 'internal', interval: 'name resolution' },
+  'tcp.connect': { kind: 'internal', interval: 'socket connect' },
+  tls: { kind: 'internal', interval: 'TLS handshake' },
+  'http.send': { kind: 'internal', interval: 'connection ready → last request byte' },
+  'http.wait': { kind: 'internal', interval: 'last request byte → response headers' },
+  'http.body': { kind: 'internal', interval: 'response headers → last body byte' },
+  llm: { kind: 'client', interval: 'hull of llm.start → llm.done and its exchanges' },
+  'llm.ttft': { kind: 'internal', interval: 'llm.start → first content delta' },
+  chunk: { kind: 'internal', interval: 'first content delta → first piece (hold-back)' },
+  tts: { kind: 'client', interval: 'hull of tts.start → tts.done and its exchanges' },
+  'tts.ttfb': { kind: 'internal', interval: 'tts.start → first audio byte' },
+  deliver: { kind: 'internal', interval: 'first reply audio byte handed over → reply end' },
+} as const satisfies Record<string, SpanSpec>;
+export type SpanName = keyof typeof SPANS;
+
+export interface AttributeTypes {
+  string: string;
+  int: number;
+  double: number;
+  boolean: boolean;
+  'string[]': string[];
+}
+/** Attributes as spans carry them. */
+export type SpanAttributes = Record<string, AttributeTypes[AttributeType]>;
+export type AttributeType = keyof AttributeTypes;
+export type Unit = 'us' | 'ms' | 's' | 'By' | 'usd' | 'dbfs' | '';
+export interface AttributeSpec<Type extends AttributeType = AttributeType> {
+  key: string;
+  type: Type;
+  unit: Unit;
+  /** Spans that carry it: a span name, `every`, `call` (stt, llm, tts), `http`, or `error` (whatever failed). */
+  on: SpanName | 'every' | 'call' | 'http' | 'error';
+  source: 'semconv' | 'retake';
+}
+
+function semconv<Type extends AttributeType>(
+  on: AttributeSpec['on'],
+  key: string,
+  type: Type,
+  unit: Unit = '',
+): AttributeSpec<Type> {
+  return { key, type, unit, on, source: 'semconv' };
+}
+
+function ours<Type extends AttributeType>(
+  on: AttributeSpec['on'],
+  name: string,
+  type: Type,
+  unit: Unit = '',
+): AttributeSpec<Type> {
+  return { key: `retake.${name}`, type, unit, on, source: 'retake' };
+}
+
+export const ATTRIBUTES = {
+  sessionId: semconv('every', 'session.id', 'string'),
+  turnIndex: ours('every', 'turn.index', 'int'),
+  runId: ours('every', 'run.id', 'string'),
+  lane: ours('every', 'lane', 'string'),
+  world: ours('every', 'world', 'string'),
+  arm: ours('every', 'arm', 'string'),
+  variant: ours('every', 'variant', 'string'),
+  strategyHash: ours('every', 'strategy.hash', 'string'),
+  zero: ours('every', 'zero', 'string'),
+  profile: ours('every', 'profile', 'string'),
+  interview: ours('every', 'interview', 'string'),
+
+  errorType: semconv('error', 'error.type', 'string'),
+
+  e2eUs: ours('turn', 'e2e_us', 'int', 'us'),
+  firstAudioByteUs: ours('turn', 'first_audio_byte_us', 'int', 'us'),
+  firstContentAudibleUs: ours('turn', 'first_content_audible_us', 'int', 'us'),
+  replyEndUs: ours('turn', 'reply_end_us', 'int', 'us'),
+  stallUs: ours('turn', 'stall_us', 'int', 'us'),
+  /** JSON: `[[stage, phase, us], …]`, in order of time; the third column adds up to `retake.e2e_us`. */
+  ledger: ours('turn', 'ledger', 'string'),
+  endpointingServiceUs: ours('turn', 'service.endpointing_us', 'int', 'us'),
+  sttServiceUs: ours('turn', 'service.stt_us', 'int', 'us'),
+  llmTtftServiceUs: ours('turn', 'service.llm_ttft_us', 'int', 'us'),
+  ttsTtfbServiceUs: ours('turn', 'service.tts_ttfb_us', 'int', 'us'),
+  premature: ours('turn', 'premature', 'boolean'),
+  failureStage: ours('turn', 'failure.stage', 'string'),
+  failureMessage: ours('turn', 'failure.message', 'string'),
+  modelRequested: ours('turn', 'model.requested', 'string'),
+  modelServed: ours('turn', 'model.served', 'string'),
+  modelProvider: ours('turn', 'model.provider', 'string'),
+  transcriptChars: ours('turn', 'transcript_chars', 'int'),
+  replyChars: ours('turn', 'reply_chars', 'int'),
+  costUsd: ours('turn', 'cost_usd', 'double', 'usd'),
+  characters: ours('turn', 'tts_chars', 'int'),
+  spansOmitted: ours('turn', 'spans_omitted', 'int'),
+
+  detector: ours('speech', 'speech.detector', 'string'),
+  thresholdDbfs: ours('speech', 'speech.threshold_dbfs', 'double', 'dbfs'),
+  decision: ours('endpointing', 'endpointing.decision', 'string'),
+  stallCount: ours('deliver', 'deliver.stalls', 'int'),
+  pieceCount: ours('deliver', 'deliver.pieces', 'int'),
+
+  /** Start → done on the stage's own clock; the span itself may be longer, it holds its exchanges. */
+  serviceUs: ours('call', 'service_us', 'int', 'us'),
+  attempts: ours('call', 'attempts', 'int'),
+  requestId: ours('call', 'request.id', 'string'),
+  model: ours('call', 'model', 'string'),
+  method: ours('call', 'method', 'string'),
+  audioMs: ours('call', 'audio_ms', 'int', 'ms'),
+  chars: ours('call', 'chars', 'int'),
+  items: ours('call', 'items', 'int'),
+  gapP50Us: ours('call', 'gap.p50_us', 'int', 'us'),
+  gapP95Us: ours('call', 'gap.p95_us', 'int', 'us'),
+  gapMaxUs: ours('call', 'gap.max_us', 'int', 'us'),
+
+  sttPart: ours('stt', 'stt.part', 'int'),
+  sttLanguage: ours('stt', 'stt.language', 'string'),
+  uploadBytes: ours('stt', 'stt.upload_bytes', 'int', 'By'),
+  mimeType: ours('stt', 'stt.mime_type', 'string'),
+
+  genAiOperation: semconv('llm', 'gen_ai.operation.name', 'string'),
+  genAiProvider: semconv('llm', 'gen_ai.provider.name', 'string'),
+  genAiRequestModel: semconv('llm', 'gen_ai.request.model', 'string'),
+  genAiStream: semconv('llm', 'gen_ai.request.stream', 'boolean'),
+  genAiMaxTokens: semconv('llm', 'gen_ai.request.max_tokens', 'int'),
+  genAiTemperature: semconv('llm', 'gen_ai.request.temperature', 'double'),
+  genAiOutputType: semconv('llm', 'gen_ai.output.type', 'string'),
+  genAiConversationId: semconv('llm', 'gen_ai.conversation.id', 'string'),
+  genAiResponseId: semconv('llm', 'gen_ai.response.id', 'string'),
+  genAiResponseModel: semconv('llm', 'gen_ai.response.model', 'string'),
+  genAiFinishReasons: semconv('llm', 'gen_ai.response.finish_reasons', 'string[]'),
+  genAiFirstChunkS: semconv('llm', 'gen_ai.response.time_to_first_chunk', 'double', 's'),
+  genAiInputTokens: semconv('llm', 'gen_ai.usage.input_tokens', 'int'),
+  genAiOutputTokens: semconv('llm', 'gen_ai.usage.output_tokens', 'int'),
+  genAiCachedTokens: semconv('llm', 'gen_ai.usage.cache_read.input_tokens', 'int'),
+  llmServedProvider: ours('llm', 'llm.served_provider', 'string'),
+  llmMessages: ours('llm', 'llm.messages', 'int'),
+  llmPromptChars: ours('llm', 'llm.prompt_chars', 'int'),
+  llmCostUsd: ours('llm', 'llm.cost_usd', 'double', 'usd'),
+
+  ttsPiece: ours('tts', 'tts.piece', 'int'),
+  ttsVoice: ours('tts', 'tts.voice', 'string'),
+  ttsSpeed: ours('tts', 'tts.speed', 'double'),
+  ttsAudioBytes: ours('tts', 'tts.audio_bytes', 'int', 'By'),
+  leadingSilenceMs: ours('tts', 'tts.leading_silence_ms', 'int', 'ms'),
+  inferenceMs: ours('tts', 'tts.inference_ms', 'int', 'ms'),
+
+  httpMethod: semconv('http', 'http.request.method', 'string'),
+  httpStatus: semconv('http', 'http.response.status_code', 'int'),
+  /** Origin and path: no query, no credentials. */
+  urlFull: semconv('http', 'url.full', 'string'),
+  serverAddress: semconv('http', 'server.address', 'string'),
+  serverPort: semconv('http', 'server.port', 'int'),
+  protocolVersion: semconv('http', 'network.protocol.version', 'string'),
+  peerAddress: semconv('http', 'network.peer.address', 'string'),
+  requestBytes: semconv('http', 'http.request.body.size', 'int', 'By'),
+  responseBytes: semconv('http', 'http.response.body.size', 'int', 'By'),
+  httpReused: ours('http', 'http.reused', 'boolean'),
+  httpAttempt: ours('http', 'http.attempt', 'int'),
+  httpFetch: ours('http', 'http.fetch', 'int'),
+  httpRequestId: ours('http', 'http.request_id', 'string'),
+  httpChunks: ours('http', 'http.chunks', 'int'),
+  httpComplete: ours('http', 'http.complete', 'boolean'),
+  httpDrained: ours('http', 'http.drained', 'boolean'),
+  httpSentKnown: ours('http', 'http.sent_known', 'boolean'),
+  httpBasis: ours('http', 'http.basis', 'string'),
+  /** How many fetches one span stands for (polls beyond the first five). */
+  httpCount: ours('http', 'http.count', 'int'),
+} as const satisfies Record<string, AttributeSpec>;
+
+/** Sets an attribute under its registered key, as its registered type; an absent value sets nothing. */
+export function put<Type extends AttributeType>(
+  into: SpanAttributes,
+  spec: AttributeSpec<Type>,
+  value: AttributeTypes[Type] | undefined,
+): void {
+  if (value === undefined) return;
+  if (typeof value !== 'number') into[spec.key] = value;
+  else if (Number.isFinite(value)) into[spec.key] = spec.type === 'int' ? Math.round(value) : value;
+}

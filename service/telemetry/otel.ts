@@ -1,0 +1,222 @@
+/**
+ * Spans of finished turns through the OpenTelemetry SDK, one OTLP JSON line a turn. Every span gets its start, its end and
+ * its id from the turn's log; the SDK stamps nothing, samples nothing away and reads no resource of the machine, so the
+ * same log gives the same bytes. Nothing is propagated: no `traceparent` reaches a provider.
+ */
+import {
+  context,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type HrTime,
+  type SpanContext,
+  type Tracer,
+} from '@opentelemetry/api';
+import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
+import { resourceFromAttributes, type Resource } from '@opentelemetry/resources';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import {
+  AlwaysOnSampler,
+  TracerProvider,
+  type IdGenerator,
+  type ReadableSpan,
+  type SpanLimits,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace';
+import { InvariantError } from '../errors.ts';
+import type { MeasuredTurn } from '../metrics.ts';
+import type { TurnLog } from '../ports.ts';
+import {
+  RESOURCE_ATTRIBUTES,
+  SCHEMA_URL,
+  SCOPE_NAME,
+  SERVICE_NAME,
+  SERVICE_VERSION,
+  type SpanKindName,
+} from './names.ts';
+import { spansOf, type SpanRecord } from './spans.ts';
+
+/** Where lines of finished turns go: the spool on disk, or an array in tests and simulation. */
+export interface LineSink {
+  append(line: string): void;
+  shutdown(): Promise<void>;
+}
+
+export interface Tracing {
+  /** False when the environment switched OpenTelemetry off (`OTEL_SDK_DISABLED`): `turn` then does nothing. */
+  readonly active: boolean;
+  /** Exports a finished turn. Never throws; what went wrong goes to `onError`. */
+  turn(log: TurnLog, measured: MeasuredTurn): void;
+  shutdown(): Promise<void>;
+}
+
+/** Far above what a turn span carries; 128, the default, would drop attributes without a word. */
+const LIMITS: SpanLimits = { attributeCountLimit: 1024, attributeValueLengthLimit: Infinity, linkCountLimit: 1024 };
+
+const KINDS = {
+  internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+} satisfies Record<SpanKindName, SpanKind>;
+
+/**
+ * Starts the SDK. It is taken off the API's globals at once: only the returned object can make spans, and several may live
+ * in one process. `resource` adds to `service.name` and `service.version`; keep host and process ids out of it.
+ */
+export function createTracing(options: {
+  resource?: Readonly<Record<string, string>>;
+  spool: LineSink;
+  onError: (error: unknown) => void;
+}): Tracing {
+  const pipe = createPipe();
+  const sdk = new NodeSDK({
+    resource: resourceOf(options.resource),
+    autoDetectResources: false,
+    resourceDetectors: [],
+    idGenerator: pipe.ids,
+    sampler: new AlwaysOnSampler(),
+    spanLimits: LIMITS,
+    spanProcessors: [pipe.processor],
+    metricReaders: [],
+    logRecordProcessors: [],
+    instrumentations: [],
+    textMapPropagator: null,
+  });
+  trace.disable();
+  context.disable();
+  sdk.start();
+  const tracer = trace.getTracerProvider().getTracer(SCOPE_NAME, SERVICE_VERSION, { schemaUrl: SCHEMA_URL });
+  trace.disable();
+  context.disable();
+  const active = pipe.isAttached(tracer);
+  return {
+    active,
+    turn(log, measured) {
+      if (!active) return;
+      try {
+        options.spool.append(pipe.lineOf(tracer, spansOf(log, measured)));
+      } catch (error) {
+        options.onError(error);
+      }
+    },
+    async shutdown() {
+      await Promise.all([sdk.shutdown(), options.spool.shutdown()]);
+    },
+  };
+}
+
+/** A turn as one OTLP JSON line, newline included: for bundles and simulation. No SDK start, no environment. */
+export function otlpLineOf(log: TurnLog, measured: MeasuredTurn): string {
+  quiet ??= createQuietPipe();
+  return quiet.pipe.lineOf(quiet.tracer, spansOf(log, measured));
+}
+
+let quiet: { pipe: Pipe; tracer: Tracer } | undefined;
+
+function createQuietPipe(): { pipe: Pipe; tracer: Tracer } {
+  const pipe = createPipe();
+  const provider = new TracerProvider({
+    resource: resourceOf(),
+    idGenerator: pipe.ids,
+    sampler: new AlwaysOnSampler(),
+    spanLimits: LIMITS,
+    spanProcessors: [pipe.processor],
+  });
+  return { pipe, tracer: provider.getTracer(SCOPE_NAME, SERVICE_VERSION, { schemaUrl: SCHEMA_URL }) };
+}
+
+function resourceOf(extra: Readonly<Record<string, string>> = {}): Resource {
+  return resourceFromAttributes({
+    [RESOURCE_ATTRIBUTES.serviceName]: SERVICE_NAME,
+    [RESOURCE_ATTRIBUTES.serviceVersion]: SERVICE_VERSION,
+    ...extra,
+  });
+}
+
+interface Pipe {
+  ids: IdGenerator;
+  processor: SpanProcessor;
+  /** Whether spans of the tracer arrive here: a no-op SDK says nothing by itself. */
+  isAttached(tracer: Tracer): boolean;
+  lineOf(tracer: Tracer, records: readonly SpanRecord[]): string;
+}
+
+/** The ends of the SDK that are ours: ids go in, ended spans come out, all within one synchronous call. */
+function createPipe(): Pipe {
+  let next = { traceId: '', spanId: '' };
+  let ended: ReadableSpan[] = [];
+  const ids: IdGenerator = { generateTraceId: () => next.traceId, generateSpanId: () => next.spanId };
+  const processor: SpanProcessor = {
+    onStart: () => undefined,
+    onEnd: (span) => {
+      ended.push(span);
+    },
+    forceFlush: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+  };
+  const collect = (tracer: Tracer, records: readonly SpanRecord[]): ReadableSpan[] => {
+    ended = [];
+    for (const record of records) {
+      next = { traceId: record.traceId, spanId: record.spanId };
+      emit(tracer, record);
+    }
+    const spans = ended;
+    ended = [];
+    return spans;
+  };
+  return {
+    ids,
+    processor,
+    isAttached: (tracer) => collect(tracer, [PROBE]).length === 1,
+    lineOf(tracer, records) {
+      const spans = collect(tracer, records);
+      if (spans.length !== records.length) {
+        throw new InvariantError(`OpenTelemetry ended ${spans.length} of ${records.length} spans`);
+      }
+      const bytes = JsonTraceSerializer.serializeRequest(spans);
+      if (bytes === undefined) throw new InvariantError('OpenTelemetry serialized no spans');
+      return `${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')}\n`;
+    },
+  };
+}
+
+const PROBE: SpanRecord = {
+  traceId: '0123456789abcdef0123456789abcdef',
+  spanId: '0123456789abcdef',
+  name: 'turn',
+  kind: 'internal',
+  startUs: 0,
+  endUs: 0,
+  attributes: {},
+  links: [],
+  status: { code: 'unset' },
+};
+
+function emit(tracer: Tracer, record: SpanRecord): void {
+  const { traceId, parentSpanId, status } = record;
+  const parent =
+    parentSpanId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(traceId, parentSpanId));
+  const span = tracer.startSpan(
+    record.name,
+    {
+      kind: KINDS[record.kind],
+      startTime: hrTimeOf(record.startUs),
+      attributes: record.attributes,
+      links: record.links.map((link) => ({ context: contextOf(link.traceId, link.spanId) })),
+    },
+    parent,
+  );
+  if (status.code === 'error') span.setStatus({ code: SpanStatusCode.ERROR, message: status.message });
+  span.end(hrTimeOf(record.endUs));
+}
+
+function contextOf(traceId: string, spanId: string): SpanContext {
+  return { traceId, spanId, traceFlags: TraceFlags.SAMPLED };
+}
+
+/** Seconds and nanoseconds of integer microseconds, exactly. */
+export function hrTimeOf(epochUs: number): HrTime {
+  return [Math.floor(epochUs / 1_000_000), (epochUs % 1_000_000) * 1000];
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import * as conventions from '@opentelemetry/semantic-conventions/incubating';
+import { readFileSync } from 'node:fs';
+import { InputError } from '../errors.ts';
+import { measureTurn } from '../metrics.ts';
+import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
+import { failedTurn, IDENTITY, wholeTurn, writeTurn } from './sample-turn.ts';
+import { spanIdOf, spansOf, type SpanRecord } from './spans.ts';
+import { identityAttributes, summaryOf } from './turn-attributes.ts';
+
+/** Spans as a tree: times relative to the turn, what every span carries left out. */
+function tree(spans: readonly SpanRecord[], shared: readonly string[]): string {
+  const [root] = spans;
+  const lines: string[] = [];
+  const show = (span: SpanRecord, indent: string): void => {
+    const own = Object.entries(span.attributes).filter(([key]) => !shared.includes(key));
+    const error = span.status.code === 'error' ? ` ERROR(${span.status.message})` : '';
+    const at = `[${span.startUs - (root?.startUs ?? 0)} ${span.endUs - (root?.startUs ?? 0)}]`;
+    lines.push(`${indent}${span.name} ${span.kind} ${at}${error}${span.links.length > 0 ? ' linked' : ''}`);
+    if (span.name.startsWith('http ') || span.name === 'turn') {
+      for (const [key, value] of own) lines.push(`${indent}    ${key}=${String(value)}`);
+    }
+    for (const child of spans) if (child.parentSpanId === span.spanId) show(child, `${indent}  `);
+  };
+  if (root !== undefined) show(root, '');
+  return lines.join('\n');
+}
+
+const { log, measured } = wholeTurn();
+const shared = Object.keys(identityAttributes(log));
+
+test('a whole turn, as golden text', () => {
+  const phases = (startUs: number): string =>
+    ['http.queue', 'dns', 'tcp.connect', 'tls', 'http.send', 'http.wait', 'http.body']
+      .map((name, index) => {
+        const lengths = [1, 2, 3, 4, 5, 6, 15].map((ms) => ms * 1000);
+        const fromUs = startUs + lengths.slice(0, index).reduce((sum, us) => sum + us, 0);
+        return `      ${name} internal [${fromUs} ${fromUs + (lengths[index] ?? 0)}]`;
+      })
+      .join('\n');
+  const exchange = (host: string, startUs: number): string => `    http POST client [${startUs} ${startUs + 36_000}]
+        http.request.method=POST
+        url.full=https://${host}.example:8443/v1/${host}
+        server.address=${host}.example
+        server.port=8443
+        retake.http.attempt=0
+        retake.http.fetch=0
+        retake.http.reused=false
+        network.protocol.version=1.1
+        network.peer.address=192.0.2.1
+        http.request.body.size=640
+        retake.http.sent_known=true
+        http.response.status_code=200
+        http.response.body.size=100
+        retake.http.chunks=1
+        retake.http.complete=true
+        retake.http.drained=true
+${phases(startUs)}`;
+  assert.equal(
+    tree(spansOf(log, measured), shared),
+    `turn server [0 1985100]
+    retake.e2e_us=605100
+    retake.first_audio_byte_us=85100
+    retake.first_content_audible_us=605100
+    retake.reply_end_us=985100
+    retake.stall_us=0
+    retake.ledger=${JSON.stringify(measured.summary.ledger.map(({ stage, phase, us }) => [stage, phase, us]))}
+    retake.service.endpointing_us=500000
+    retake.service.stt_us=28200
+    retake.service.llm_ttft_us=28200
+    retake.service.tts_ttfb_us=28200
+    retake.premature=false
+    retake.model.requested=google/gemini-2.5-flash
+    retake.model.served=google/gemini-2.5-flash-001
+    retake.model.provider=Google
+    retake.transcript_chars=12
+    retake.reply_chars=9
+    retake.cost_usd=0.00012
+    retake.tts_chars=9
+  speech internal [0 1000000]
+  response internal [1000000 1605100]
+  endpointing internal [1000000 1500000]
+  chunk internal [1556600 1556600]
+  deliver internal [1585100 1985100]
+  stt client [1500100 1536200]
+${exchange('stt', 1_500_200)}
+  llm client [1528400 1564500]
+    llm.ttft internal [1528400 1556600]
+${exchange('llm', 1_528_500)}
+  tts client [1556800 1593000]
+    tts.ttfb internal [1556800 1585000]
+${exchange('tts', 1_556_900)}`,
+  );
+});
+
+test('a failed turn: attempts, phases and calls that failed say so; what was not measured is absent', () => {
+  const failed = failedTurn();
+  const spans = spansOf(failed.log, failed.measured);
+  assert.equal(
+    tree(spans, shared)
+      .split('\n')
+      .filter((line) => !line.includes('='))
+      .join('\n'),
+    `turn server [0 2600] ERROR(STT cannot be reached)
+  speech internal [0 100]
+  stt client [200 2500] ERROR(connection refused)
+    http POST client [300 900] ERROR(connection refused)
+      http.queue internal [300 400]
+      tcp.connect internal [400 900] ERROR(connection refused)
+    http POST client [2000 2500] ERROR(connection refused) linked
+      http.queue internal [2000 2500] ERROR(connection refused)`,
+  );
+  for (const span of spans) {
+    assert.equal(span.attributes['error.type'] === undefined, span.status.code === 'unset', span.name);
+  }
+  const [, retry] = spans.filter((span) => span.name === 'http POST');
+  assert.deepEqual(
+    retry?.links.map((link) => link.spanId),
+    [spans.find((span) => span.name === 'http POST')?.spanId],
+  );
+});
+
+test('response lasts exactly as long as end-to-end, and no child leaves its parent', () => {
+  const spans = spansOf(log, measured);
+  const response = spans.find((span) => span.name === 'response');
+  assert.equal((response?.endUs ?? 0) - (response?.startUs ?? 0), measured.summary.e2eUs);
+  assert.deepEqual(strays(spans), []);
+  // control: the check sees a stray
+  const [turn, ...rest] = spans;
+  assert.ok(turn !== undefined);
+  assert.notDeepEqual(strays([{ ...turn, endUs: turn.endUs - 1 }, ...rest]), []);
+});
+
+function strays(spans: readonly SpanRecord[]): string[] {
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  return spans
+    .filter((span) => {
+      if (span.parentSpanId === undefined) return span.name !== 'turn';
+      const parent = byId.get(span.parentSpanId);
+      return parent === undefined || span.startUs < parent.startUs || span.endUs > parent.endUs;
+    })
+    .map((span) => span.name);
+}
+
+test('ids depend on the trace and the ordinal only, are unique, and link a replay to its captured turn', () => {
+  const ids = spansOf(log, measured).map((span) => span.spanId);
+  assert.equal(new Set(ids).size, ids.length);
+  assert.deepEqual(
+    spansOf(log, measured).map((span) => span.spanId),
+    ids,
+  );
+  for (const id of ids) assert.match(id, /^(?!0{16})[0-9a-f]{16}$/);
+  const captured = spansOf(log, measured)[0];
+  const replay = wholeTurn({ traceId: 'f'.repeat(32), linkedTraceId: IDENTITY.traceId });
+  const [turn] = spansOf(replay.log, replay.measured);
+  assert.deepEqual(turn?.links, [{ traceId: IDENTITY.traceId, spanId: captured?.spanId }]);
+  assert.notEqual(turn?.spanId, captured?.spanId);
+  assert.notEqual(spanIdOf('a', 1), spanIdOf('a', 2));
+});
+
+test('every emitted key is registered with its type; semantic conventions know the rest', () => {
+  const registry = new Map<string, AttributeSpec>(Object.values(ATTRIBUTES).map((spec) => [spec.key, spec]));
+  assert.equal(registry.size, Object.keys(ATTRIBUTES).length, 'keys are unique');
+  const failed = failedTurn();
+  for (const span of [...spansOf(log, measured), ...spansOf(failed.log, failed.measured)]) {
+    assert.ok(span.name in SPANS);
+    for (const [key, value] of Object.entries(span.attributes)) {
+      const spec = registry.get(key);
+      const type = Array.isArray(value) ? 'string[]' : typeof value === 'number' ? spec?.type : typeof value;
+      assert.equal(type, spec?.type, key);
+      assert.ok(spec?.type !== 'int' || Number.isSafeInteger(value), key);
+    }
+  }
+  const known = new Set<unknown>(Object.values(conventions));
+  for (const { key, source, unit } of registry.values()) {
+    if (source === 'semconv') assert.ok(known.has(key), key);
+    else assert.match(key, /^retake\./);
+    const suffix = { us: /_us$/, ms: /_ms$/, usd: /_usd$/, dbfs: /_dbfs$/, By: /(_bytes|\.size)$/, s: /./, '': /./ };
+    assert.match(key, suffix[unit]);
+  }
+  assert.ok(!known.has('retake.e2e_us'), 'control: the conventions do not know everything');
+});
+
+test('text, audio, queries and credentials never reach a span', () => {
+  const everything = JSON.stringify(spansOf(log, measured));
+  assert.doesNotMatch(everything, /secret/);
+  assert.match(JSON.stringify(log), /secret words.*/, 'control: the log has them');
+});
+
+test('a turn span reads back as the summary that was measured', () => {
+  const premature = writeTurn('audio', (at) => {
+    const start = at('speech.start', 'endpointing', 0);
+    const quiet = at('speech.quiet', 'endpointing', 10, start);
+    at('turn.ended', 'endpointing', 20, quiet);
+    at('speech.end', 'endpointing', 500);
+  });
+  for (const turn of [wholeTurn(), failedTurn(), premature]) {
+    const [span] = spansOf(turn.log, turn.measured);
+    assert.ok(span !== undefined);
+    assert.deepEqual(summaryOf(span), turn.measured.summary);
+    assert.throws(() => summaryOf({ traceId: span.traceId, attributes: {} }), InputError);
+    const { [ATTRIBUTES.premature.key]: flag, ...rest } = span.attributes;
+    assert.equal(summaryOf({ traceId: span.traceId, attributes: rest }).premature, false);
+    assert.equal(flag, turn.measured.summary.premature);
+  }
+  assert.equal(premature.measured.summary.premature, true);
+  assert.throws(
+    () => summaryOf({ traceId: 'a', attributes: { ...identityAttributes(log), 'retake.ledger': '[["stt","x",1]]' } }),
+    /not one of/,
+  );
+});
+
+test('a turn of many pieces stays below the limit, parents before children, and counts what it left out', () => {
+  const { log: many, measured: figures } = writeTurn('audio', (at) => {
+    const start = at('speech.start', 'endpointing', 0);
+    const quiet = at('speech.quiet', 'endpointing', 10, start);
+    const ended = at('turn.ended', 'endpointing', 20, quiet);
+    const stt = at('stt.start', 'stt', 30, ended, { exchange: 'stt.0' });
+    for (let fetch = 0; fetch < 120; fetch++) {
+      for (let attempt = 0; attempt < 40; attempt++) {
+        const exchange = `stt.0.${attempt}.${fetch}`;
+        const attrs = { method: 'GET', url: 'https://a.example/poll' };
+        const sent = at('http.start', 'stt', 40, stt, { exchange, attrs });
+        at('http.queued', 'stt', 50, sent, { exchange, attrs: { reused: true } });
+      }
+    }
+  });
+  const spans = spansOf(many, measureTurn(many));
+  assert.equal(spans.length, MAX_SPANS);
+  assert.equal(spans[0]?.attributes[ATTRIBUTES.spansOmitted.key], 2 + 40 * 11 - MAX_SPANS);
+  assert.deepEqual(strays(spans), []);
+  const polls = spans.filter((span) => span.attributes[ATTRIBUTES.httpCount.key] !== undefined);
+  assert.ok(polls.every((span) => span.attributes[ATTRIBUTES.httpCount.key] === 115));
+  assert.deepEqual(summaryOf(spans[0] ?? assert.fail()), figures.summary);
+});
+
+test('the registry names the version of the package', () => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  assert.ok(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
+  assert.equal(manifest.version, SERVICE_VERSION);
+});

@@ -1,0 +1,221 @@
+/**
+ * A finished turn's log as spans. Pure: the same log gives the same spans, ids included.
+ *
+ * A parent is the hull of what lies in it, never a clamp: a provider call holds its exchanges, the turn holds everything.
+ * A span whose latency was not measured is absent; a call that failed is there, with status `error`.
+ */
+import { zeroUsOf, type MeasuredTurn } from '../metrics.ts';
+import type { EventKind, TurnEvent, TurnLog } from '../ports.ts';
+import { keyedHex } from '../random.ts';
+import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';
+import { callsOf } from './call-spans.ts';
+import {
+  ATTRIBUTES as A,
+  MAX_SPANS,
+  put,
+  SPANS,
+  type SpanAttributes,
+  type SpanKindName,
+  type SpanName,
+} from './names.ts';
+import { identityAttributes, numberOf, numbersOf, stringOf, summaryAttributes } from './turn-attributes.ts';
+
+export interface SpanLink {
+  traceId: string;
+  spanId: string;
+}
+
+export interface SpanRecord {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: SpanName;
+  kind: SpanKindName;
+  /** Microseconds since 1970. */
+  startUs: number;
+  endUs: number;
+  attributes: SpanAttributes;
+  links: readonly SpanLink[];
+  status: SpanStatus;
+}
+
+/** A span before it has an id; times on the turn's clock. `level` says what goes first when there are too many. */
+interface Draft {
+  name: SpanName;
+  parent?: Draft;
+  level: number;
+  startUs: number;
+  endUs: number;
+  attributes: SpanAttributes;
+  links: readonly (Draft | SpanLink)[];
+  status: SpanStatus;
+}
+
+/**
+ * The id of a turn's `ordinal`th span. A trace id stands for (run, session, turn, lane), so the id depends on nothing
+ * else, and a replayed turn can link to the captured turn's span (ordinal 0) by its trace id alone. Never all zero.
+ */
+export function spanIdOf(traceId: string, ordinal: number): string {
+  return spanIdsOf(traceId)(ordinal);
+}
+
+/** One hash a turn: eight digits stand for the trace, eight count from 1. */
+function spanIdsOf(traceId: string): (ordinal: number) => string {
+  const prefix = keyedHex(8, 'span', traceId);
+  return (ordinal) => prefix + (ordinal + 1).toString(16).padStart(8, '0');
+}
+
+/** The spans of one finished turn, the turn span first, parents before children. Fewer than 300. */
+export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
+  const turn = turnDraft(log, measured);
+  const drafts = [turn, ...markDrafts(log, measured, turn), ...callDrafts(log, turn)];
+  turn.startUs = Math.min(...drafts.map((draft) => draft.startUs));
+  turn.endUs = Math.max(...drafts.map((draft) => draft.endUs));
+
+  const { traceId } = log.identity;
+  const spanIds = spanIdsOf(traceId);
+  const ids = new Map(drafts.map((draft, ordinal) => [draft, spanIds(ordinal)]));
+  const idOf = (draft: Draft): string => ids.get(draft) ?? spanIds(0);
+  const kept = withinLimit(drafts);
+  const shared: SpanAttributes = { ...identityAttributes(log) };
+  if (kept.length < drafts.length) {
+    const attributes: SpanAttributes = { ...turn.attributes };
+    put(attributes, A.spansOmitted, drafts.length - kept.length);
+    turn.attributes = attributes;
+  }
+  return kept.map((draft) => ({
+    traceId,
+    spanId: idOf(draft),
+    ...(draft.parent === undefined ? {} : { parentSpanId: idOf(draft.parent) }),
+    name: draft.name,
+    kind: SPANS[draft.name].kind,
+    startUs: log.anchorUs + draft.startUs,
+    endUs: log.anchorUs + draft.endUs,
+    attributes: { ...shared, ...draft.attributes },
+    links: draft.links.map((link) => ('spanId' in link ? link : { traceId, spanId: idOf(link) })),
+    status: draft.status,
+  }));
+}
+
+function turnDraft(log: TurnLog, measured: MeasuredTurn): Draft {
+  const { summary } = measured;
+  const linked = log.identity.linkedTraceId;
+  const marks = log.events.filter((event) => TURN_MARKS.has(event.kind)).map((event) => event.atUs);
+  return {
+    name: 'turn',
+    level: 0,
+    startUs: marks.length === 0 ? 0 : Math.min(...marks),
+    endUs: marks.length === 0 ? 0 : Math.max(...marks),
+    attributes: summaryAttributes(summary),
+    links: linked === undefined ? [] : [{ traceId: linked, spanId: spanIdOf(linked, 0) }],
+    status: summary.failure === undefined ? { code: 'unset' } : { code: 'error', message: summary.failure.message },
+  };
+}
+
+const TURN_MARKS: ReadonlySet<EventKind> = new Set([
+  'speech.start',
+  'deliver.reply_end',
+  'turn.done',
+  'turn.failed',
+] satisfies EventKind[]);
+
+/** Spans between two marks of the turn: speech, response, endpointing, chunk, deliver. */
+function markDrafts(log: TurnLog, measured: MeasuredTurn, turn: Draft): Draft[] {
+  const first = (kind: EventKind): TurnEvent | undefined => log.events.find((event) => event.kind === kind);
+  const drafts: Draft[] = [];
+  const between = (
+    name: SpanName,
+    startUs: number | undefined,
+    endUs: number | undefined,
+    attributes: SpanAttributes = {},
+  ): void => {
+    if (startUs === undefined || endUs === undefined || endUs < startUs) return;
+    drafts.push({ name, parent: turn, level: 0, startUs, endUs, attributes, links: [], status: { code: 'unset' } });
+  };
+  const zeroUs = zeroUsOf(log);
+  const ended = first('turn.ended');
+
+  const speech: SpanAttributes = {};
+  const detected = first('speech.end');
+  put(speech, A.detector, stringOf(detected, 'detector'));
+  put(speech, A.thresholdDbfs, numberOf(detected, 'thresholdDbfs'));
+  between('speech', first('speech.start')?.atUs, zeroUs, speech);
+
+  between('response', measured.ledger?.zeroUs, measured.ledger?.stopUs);
+
+  const decision: SpanAttributes = {};
+  put(decision, A.decision, stringOf(ended, 'decision'));
+  if (log.zero === 'audio') between('endpointing', zeroUs, ended?.atUs, decision);
+
+  between('chunk', first('llm.content')?.atUs, first('piece.ready')?.atUs);
+
+  const replyEnd = first('deliver.reply_end');
+  const delivered: SpanAttributes = {};
+  put(delivered, A.stallCount, (numbersOf(replyEnd, 'stalls')?.length ?? 0) / 2);
+  put(delivered, A.pieceCount, log.events.filter((event) => event.kind === 'piece.ready').length);
+  between('deliver', first('deliver.first_byte')?.atUs, replyEnd?.atUs, delivered);
+  return drafts;
+}
+
+/** Provider calls with what lies below them; exchanges without a call (a warmed connection) hang on the turn. */
+function callDrafts(log: TurnLog, turn: Draft): Draft[] {
+  const exchanges = Map.groupBy(exchangesOf(log.events), (exchange) => exchange.call);
+  const drafts: Draft[] = [];
+  for (const call of callsOf(log.events)) {
+    const own = exchanges.get(call.key) ?? [];
+    exchanges.delete(call.key);
+    const attributes: SpanAttributes = { ...call.attributes };
+    if (call.name === 'llm') put(attributes, A.genAiConversationId, log.identity.sessionId);
+    if (own.length > 0) put(attributes, A.attempts, 1 + Math.max(...own.map((exchange) => exchange.attempt)));
+    const draft: Draft = {
+      ...call,
+      attributes,
+      parent: turn,
+      level: 1,
+      endUs: Math.max(call.endUs, ...own.map((exchange) => exchange.endUs)),
+      startUs: Math.min(call.startUs, ...own.map((exchange) => exchange.startUs)),
+      links: [],
+    };
+    drafts.push(draft);
+    if (call.first !== undefined) {
+      const { name, endUs } = call.first;
+      const { startUs } = call;
+      drafts.push({ ...UNTOLD, name, parent: draft, level: 2, startUs, endUs });
+    }
+    drafts.push(...exchangeDrafts(own, draft));
+  }
+  for (const own of exchanges.values()) drafts.push(...exchangeDrafts(own, turn));
+  return drafts;
+}
+
+const UNTOLD = { attributes: {}, links: [], status: { code: 'unset' } } satisfies Partial<Draft>;
+
+function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft): Draft[] {
+  const drafts: Draft[] = [];
+  const firstAttempts = new Map<number, Draft>();
+  for (const { name, startUs, endUs, attributes, status, attempt, fetchIndex, phases } of exchanges) {
+    const retried = attempt === 0 ? undefined : firstAttempts.get(fetchIndex);
+    const links = retried === undefined ? [] : [retried];
+    const draft: Draft = { name, startUs, endUs, attributes, status, parent, level: 2, links };
+    if (!firstAttempts.has(fetchIndex)) firstAttempts.set(fetchIndex, draft);
+    drafts.push(draft);
+    for (const phase of phases) drafts.push({ ...phase, parent: draft, level: 3, links: [] });
+  }
+  return drafts;
+}
+
+/** Leaves out the deepest spans, last first, until the rest fits: what is left links only to what is left. */
+function withinLimit(drafts: readonly Draft[]): readonly Draft[] {
+  let surplus = drafts.length - MAX_SPANS;
+  if (surplus <= 0) return drafts;
+  const omitted = new Set<Draft>();
+  for (let level = 3; level > 0 && surplus > 0; level--) {
+    for (const draft of drafts.toReversed()) {
+      if (surplus === 0) break;
+      if (draft.level !== level) continue;
+      omitted.add(draft);
+      surplus--;
+    }
+  }
+  return drafts.filter((draft) => !omitted.has(draft));
+}

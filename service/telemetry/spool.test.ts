@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { createRealClock } from '../clock.ts';
+import { createSpool, tracesUrlOf, type Spool, type SpoolOptions } from './spool.ts';
+
+const clock = createRealClock();
+
+interface Endpoint {
+  url: string;
+  port: number;
+  /** Bodies that were answered 200. */
+  taken: string[];
+  /** All bodies that arrived. */
+  seen: string[];
+  paths: Set<string>;
+}
+
+type Answer = (response: ServerResponse, body: string) => void;
+
+function folder(context: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'retake-spool-'));
+  context.after(() => rmSync(dir, { recursive: true, force: true }));
+  return join(dir, 'spool');
+}
+
+async function serve(
+  context: TestContext,
+  answer: (taken: string[]) => Answer,
+  port = 0,
+): Promise<Endpoint & { close(): Promise<void> }> {
+  const endpoint: Endpoint = { url: '', port: 0, taken: [], seen: [], paths: new Set() };
+  const respond = answer(endpoint.taken);
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString('utf8');
+      endpoint.paths.add(request.url ?? '');
+      endpoint.seen.push(body);
+      respond(response, body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const address = server.address();
+  endpoint.port = typeof address === 'object' && address !== null ? address.port : 0;
+  endpoint.url = `http://127.0.0.1:${endpoint.port}`;
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(() => resolve());
+    });
+  context.after(close);
+  return { ...endpoint, close };
+}
+
+const accept =
+  (taken: string[]): Answer =>
+  (response, body) => {
+    taken.push(body);
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  };
+
+function open(context: TestContext, options: Partial<SpoolOptions> & { dir: string }): Spool {
+  const spool = createSpool({ clock, maxBytes: 1_000_000, retryFirstMs: 5, retryMaxMs: 20, ...options });
+  context.after(() => spool.shutdown());
+  return spool;
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadlineUs = clock.nowUs() + 5_000_000;
+  while (!condition()) {
+    assert.ok(clock.nowUs() < deadlineUs, what);
+    await clock.sleep(5);
+  }
+}
+
+const lines = (count: number): string[] => Array.from({ length: count }, (_, index) => `{"line":${index}}\n`);
+const bodies = (count: number): string[] => lines(count).map((line) => line.trimEnd());
+
+test('an endpoint that is there gets every line once, in order, at /v1/traces', async (context) => {
+  const endpoint = await serve(context, accept);
+  const spool = open(context, { dir: folder(context), endpoint: `${endpoint.url}/` });
+  for (const line of lines(20)) spool.append(line);
+  await until(() => spool.counters().pending === 0, 'sent');
+  assert.deepEqual(endpoint.taken, bodies(20));
+  assert.deepEqual([...endpoint.paths], ['/v1/traces']);
+  assert.deepEqual(spool.counters(), { appended: 20, sent: 20, pending: 0, dropped: 0 });
+  assert.equal(tracesUrlOf('http://c:4318/base'), 'http://c:4318/base/v1/traces');
+});
+
+test('down: append does not wait, everything arrives once the endpoint is up', async (context) => {
+  const probe = await serve(context, accept);
+  await probe.close();
+  const messages: string[] = [];
+  const spool = open(context, { dir: folder(context), endpoint: probe.url, log: (message) => messages.push(message) });
+  const beganUs = clock.nowUs();
+  for (const line of lines(200)) spool.append(line);
+  assert.ok(clock.nowUs() - beganUs < 500_000);
+  await clock.sleep(60);
+  assert.equal(spool.counters().pending, 200, 'control: nothing can have left');
+  assert.equal(messages.length, 1, 'said once, not at each attempt');
+  const back = await serve(context, accept, probe.port);
+  await until(() => spool.counters().pending === 0, 'recovered');
+  assert.deepEqual(back.taken, bodies(200));
+});
+
+test('500 is asked again until it is a 200; 400 leaves as dropped', async (context) => {
+  let refusals = 3;
+  const endpoint = await serve(context, (taken) => (response, body) => {
+    if (body === '{"line":1}') response.writeHead(400).end();
+    else if (refusals-- > 0) response.writeHead(500).end();
+    else accept(taken)(response, body);
+  });
+  const spool = open(context, { dir: folder(context), endpoint: endpoint.url });
+  for (const line of lines(3)) spool.append(line);
+  await until(() => spool.counters().pending === 0, 'sent');
+  assert.deepEqual(endpoint.taken, ['{"line":0}', '{"line":2}']);
+  assert.deepEqual(spool.counters(), { appended: 3, sent: 2, pending: 0, dropped: 1 });
+  assert.equal(endpoint.seen.filter((body) => body === '{"line":0}').length, 4);
+});
+
+test('an answer that breaks off or never comes: the line is sent again', async (context) => {
+  let attempt = 0;
+  const endpoint = await serve(context, (taken) => (response, body) => {
+    attempt++;
+    if (attempt === 1) response.writeHead(200, { 'content-length': '100' }).write('{"part', () => response.destroy());
+    else if (attempt > 2) accept(taken)(response, body);
+  });
+  const spool = open(context, { dir: folder(context), endpoint: endpoint.url, requestTimeoutMs: 50 });
+  for (const line of lines(2)) spool.append(line);
+  await until(() => spool.counters().pending === 0, 'sent');
+  assert.deepEqual(endpoint.taken, bodies(2));
+  assert.equal(endpoint.seen.length, 4);
+});
+
+test('shutdown is bounded when the endpoint never answers, and the lines stay for the next process', async (context) => {
+  const dir = folder(context);
+  const mute = await serve(context, () => () => undefined);
+  const spool = open(context, { dir, endpoint: mute.url });
+  for (const line of lines(5)) spool.append(line);
+  await until(() => mute.seen.length === 1, 'asked');
+  const beganUs = clock.nowUs();
+  await spool.shutdown();
+  assert.ok(clock.nowUs() - beganUs < 2_000_000);
+  assert.equal(spool.counters().pending, 5);
+  spool.append('{"late":1}\n');
+  assert.equal(spool.counters().dropped, 1);
+  await mute.close();
+  const endpoint = await serve(context, accept);
+  const next = open(context, { dir, endpoint: endpoint.url });
+  await until(() => next.counters().pending === 0, 'sent by the next process');
+  assert.deepEqual(endpoint.taken, bodies(5));
+});
+
+test('shutdown sends what an endpoint that answers can still take', async (context) => {
+  const endpoint = await serve(context, accept);
+  const dir = folder(context);
+  const spool = open(context, { dir, endpoint: endpoint.url });
+  for (const line of lines(5)) spool.append(line);
+  assert.equal(spool.counters().pending, 5);
+  await spool.shutdown();
+  assert.deepEqual(endpoint.taken, bodies(5));
+  assert.deepEqual(
+    readdirSync(dir).filter((name) => name.endsWith('.jsonl')),
+    [],
+  );
+});
+
+test('a restart goes on behind what was sent and skips a torn last line', async (context) => {
+  const dir = folder(context);
+  let room = 3;
+  const first = await serve(context, (taken) => (response, body) => {
+    if (room-- > 0) accept(taken)(response, body);
+    else response.writeHead(503).end();
+  });
+  const spool = open(context, { dir, endpoint: first.url });
+  for (const line of lines(5)) spool.append(line);
+  await until(() => spool.counters().sent === 3, 'three sent');
+  await spool.shutdown();
+  const [segment = ''] = readdirSync(dir).filter((name) => name.endsWith('.jsonl'));
+  appendFileSync(join(dir, segment), '{"torn');
+  const second = await serve(context, accept);
+  const next = open(context, { dir, endpoint: second.url });
+  next.append('{"line":"new"}\n');
+  await until(() => next.counters().pending === 0, 'sent');
+  assert.deepEqual(second.taken, [...bodies(5).slice(3), '{"line":"new"}']);
+  assert.deepEqual(next.counters(), { appended: 4, sent: 3, pending: 0, dropped: 1 });
+});
+
+test('the disk is bounded: the oldest segments go and are counted; files are private', async (context) => {
+  const dir = folder(context);
+  const spool = open(context, { dir, maxBytes: 4000 });
+  const long = lines(100).map((line) => line.replace('}', `,"pad":"${'x'.repeat(80)}"}`));
+  for (const line of long) spool.append(line);
+  const { appended, pending, dropped } = spool.counters();
+  assert.equal(appended, 100);
+  assert.equal(pending + dropped, 100);
+  assert.ok(pending > 20 && dropped > 50, `${pending} pending`);
+  const names = readdirSync(dir).sort();
+  const kept = names.map((name) => readFileSync(join(dir, name), 'utf8')).join('');
+  assert.equal(kept, long.slice(-pending).join(''));
+  assert.ok(Buffer.byteLength(kept) <= 4000);
+  for (const name of names) assert.equal(statSync(join(dir, name)).mode & 0o777, 0o600);
+  assert.equal(statSync(dir).mode & 0o777, 0o700);
+  spool.append(`${'x'.repeat(5000)}\n`);
+  assert.equal(spool.counters().dropped, dropped + 1, 'a line larger than the spool is dropped alone');
+  assert.equal(spool.counters().pending, pending);
+});
+
+test('a segment that is dropped while its line is under way is counted once', async (context) => {
+  let release = (): void => undefined;
+  const endpoint = await serve(context, (taken) => (response, body) => {
+    if (taken.length > 0 || body !== '{"line":0}') accept(taken)(response, body);
+    else release = () => accept(taken)(response, body);
+  });
+  const spool = open(context, { dir: folder(context), endpoint: endpoint.url, maxBytes: 160 });
+  const all = lines(60);
+  spool.append(all[0] ?? '');
+  await until(() => endpoint.seen.length === 1, 'under way');
+  for (const line of all.slice(1)) spool.append(line);
+  release();
+  await until(() => spool.counters().pending === 0, 'sent');
+  const { appended, sent, dropped } = spool.counters();
+  assert.equal(appended, 60);
+  assert.equal(sent + dropped, 60);
+  assert.equal(endpoint.taken.length, sent + 1);
+});
+
+test('a disk that refuses is reported and does not throw', (context) => {
+  const dir = folder(context);
+  const messages: string[] = [];
+  const spool = open(context, { dir, log: (message) => messages.push(message) });
+  rmSync(dir, { recursive: true });
+  spool.append('{}\n');
+  assert.deepEqual(spool.counters(), { appended: 1, sent: 0, pending: 0, dropped: 1 });
+  assert.match(messages.join(), /cannot be written/);
+});

@@ -1,0 +1,217 @@
+/**
+ * The only way out for spans: a spool on disk, and a sender that empties it towards an OTLP endpoint.
+ *
+ * `append` writes to disk and returns; whether the endpoint is up, slow or refusing does not reach it. A line leaves the
+ * spool when the endpoint has answered 2xx, so every line arrives at least once, after a restart too; span ids are stable,
+ * so twice is harmless. The exporter's own transport is not used: it retries on timers of its own that nothing can cancel
+ * and that hold the process at exit.
+ */
+import { Agent, request } from 'undici';
+import { describeError } from '../errors.ts';
+import type { Clock } from '../ports.ts';
+import { openSegments, type Segments, type SpoolLine } from './segments.ts';
+
+export interface SpoolCounters {
+  /** Lines handed to `append`, plus those that an earlier process left. */
+  appended: number;
+  sent: number;
+  /** On disk, waiting. */
+  pending: number;
+  /** Left the disk unsent: no room, refused for good, torn. `appended = sent + pending + dropped`. */
+  dropped: number;
+}
+
+export interface SpoolOptions {
+  /** Folder of the segments, owned by one process at a time. */
+  dir: string;
+  clock: Clock;
+  /** `OTEL_EXPORTER_OTLP_ENDPOINT`: a base URL, `/v1/traces` is added. Absent: lines stay until there is no room. */
+  endpoint?: string;
+  maxBytes: number;
+  log?: (message: string) => void;
+  requestTimeoutMs?: number;
+  retryFirstMs?: number;
+  retryMaxMs?: number;
+}
+
+export interface Spool {
+  /** Writes one line (its newline included) to disk. Never throws, never waits for the network. */
+  append(line: string): void;
+  counters(): SpoolCounters;
+  /** Sends what can be sent within a second, then stops; at most 2 s. What is left stays on disk. */
+  shutdown(): Promise<void>;
+}
+
+const DRAIN_MS = 1000;
+const GIVE_UP_MS = 500;
+/** Statuses that say that this very line will never be taken; 401 or 404 are a wrong configuration and may heal. */
+const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([400, 413, 415, 422]);
+
+type Outcome = { kind: 'sent' } | { kind: 'refused'; why: string } | { kind: 'failed'; why: string };
+
+/** Opens a spool and, with an endpoint, starts its sender. */
+export function createSpool(options: SpoolOptions): Spool {
+  const { clock, log = () => undefined } = options;
+  const segments = openSegments(options.dir, options.maxBytes);
+  const closing = new AbortController();
+  const counts = { appended: segments.recovered + segments.torn, sent: 0, dropped: segments.torn };
+  if (segments.torn > 0) log(`spool ${options.dir}: ${segments.torn} torn lines skipped`);
+  let draining = false;
+  let closed = false;
+  let wake = (): void => undefined;
+
+  const sender =
+    options.endpoint === undefined
+      ? undefined
+      : startSender({
+          url: tracesUrlOf(options.endpoint),
+          options,
+          segments,
+          closing: closing.signal,
+          isDraining: () => draining,
+          sleepUntilWoken: () => new Promise((resolve) => (wake = resolve)),
+          onSent: () => counts.sent++,
+          onRefused: () => counts.dropped++,
+          log,
+        });
+
+  return {
+    append(line) {
+      counts.appended++;
+      if (closed) {
+        counts.dropped++;
+        return;
+      }
+      try {
+        const lost = segments.append(Buffer.from(line, 'utf8'));
+        counts.dropped += lost;
+        if (lost > 0) log(`spool ${options.dir} is full: ${lost} unsent turns dropped`);
+      } catch (error) {
+        counts.dropped++;
+        log(`spool ${options.dir} cannot be written: ${describeError(error)}`);
+      }
+      wake();
+    },
+    counters: () => ({ ...counts, pending: segments.pending() }),
+    async shutdown() {
+      if (draining) return;
+      draining = true;
+      wake();
+      if (sender !== undefined) {
+        await within(clock, DRAIN_MS, sender);
+        closing.abort(new Error('the spool is shut down'));
+        wake();
+        await within(clock, GIVE_UP_MS, sender);
+      }
+      closed = true;
+      segments.close();
+    },
+  };
+}
+
+/** The endpoint's traces URL, as `OTEL_EXPORTER_OTLP_ENDPOINT` is defined: the base URL plus `/v1/traces`. */
+export function tracesUrlOf(endpoint: string): string {
+  return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
+}
+
+interface Sender {
+  url: string;
+  options: SpoolOptions;
+  segments: Segments;
+  closing: AbortSignal;
+  isDraining: () => boolean;
+  sleepUntilWoken: () => Promise<void>;
+  onSent: () => void;
+  onRefused: () => void;
+  log: (message: string) => void;
+}
+
+/** Sends line after line until shut down; once draining, until the spool is empty or the endpoint fails. */
+async function startSender(sender: Sender): Promise<void> {
+  const { options, segments, closing } = sender;
+  const firstMs = options.retryFirstMs ?? 500;
+  let retryMs = firstMs;
+  const agent = new Agent({ connections: 1 });
+  try {
+    while (!closing.aborted) {
+      const line = segments.oldest();
+      if (line === undefined) {
+        if (sender.isDraining()) return;
+        await sender.sleepUntilWoken();
+        continue;
+      }
+      const outcome = await sendLine(sender, agent, line);
+      if (outcome.kind === 'failed') {
+        if (sender.isDraining()) return;
+        if (retryMs === firstMs) sender.log(`${sender.url}: ${outcome.why}; spans wait in ${options.dir}`);
+        await pause(options.clock, retryMs, closing, sender);
+        retryMs = Math.min(retryMs * 2, options.retryMaxMs ?? 30_000);
+        continue;
+      }
+      retryMs = firstMs;
+      if (outcome.kind === 'refused') sender.log(`${sender.url}: ${outcome.why}; one turn's spans dropped`);
+      if (!leave(sender, line)) continue;
+      if (outcome.kind === 'sent') sender.onSent();
+      else sender.onRefused();
+    }
+  } catch (error) {
+    sender.log(`the spool's sender stopped: ${describeError(error)}`);
+  } finally {
+    await agent.destroy();
+  }
+}
+
+/** Takes the line off the spool; when the disk refuses to note it, the line is sent again after a restart. */
+function leave(sender: Sender, line: SpoolLine): boolean {
+  try {
+    return sender.segments.markSent(line);
+  } catch (error) {
+    sender.log(`spool ${sender.options.dir} cannot note what was sent: ${describeError(error)}`);
+    return true;
+  }
+}
+
+/** Waits out a backoff; shutting down ends it at once. */
+async function pause(clock: Clock, ms: number, closing: AbortSignal, sender: Sender): Promise<void> {
+  const done = new AbortController();
+  const woken = async (): Promise<void> => {
+    while (!sender.isDraining() && !done.signal.aborted) await sender.sleepUntilWoken();
+  };
+  const signal = AbortSignal.any([closing, done.signal]);
+  await Promise.race([clock.sleep(ms, signal).catch(() => undefined), woken()]);
+  done.abort();
+}
+
+async function sendLine(sender: Sender, agent: Agent, line: SpoolLine): Promise<Outcome> {
+  const { clock, requestTimeoutMs = 10_000 } = sender.options;
+  const body = await sender.segments.read(line);
+  if (body === undefined) return { kind: 'refused', why: 'a line on disk cannot be read' };
+  const attempt = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, sender.closing]);
+  const tooLate = clock.sleep(requestTimeoutMs, signal).then(
+    () => attempt.abort(new Error(`no answer within ${requestTimeoutMs} ms`)),
+    () => undefined,
+  );
+  try {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await request(sender.url, { method: 'POST', headers, body, signal, dispatcher: agent });
+    // An answer that breaks off throws here: the line is then sent again.
+    await answer.body.text();
+    const { statusCode } = answer;
+    if (statusCode >= 200 && statusCode < 300) return { kind: 'sent' };
+    const why = `HTTP ${statusCode}`;
+    return REFUSED_FOR_GOOD.has(statusCode) ? { kind: 'refused', why } : { kind: 'failed', why };
+  } catch (error) {
+    return { kind: 'failed', why: describeError(error) };
+  } finally {
+    attempt.abort();
+    await tooLate;
+  }
+}
+
+/** Waits for `work`, at most `ms`; leaves no sleeper behind. */
+async function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([clock.sleep(ms, done.signal).catch(() => undefined), work]);
+  done.abort();
+}

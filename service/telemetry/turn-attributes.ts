@@ -1,0 +1,202 @@
+/** What a turn span says about its turn: `TurnSummary` as attributes, and back. Pure. */
+import { InputError } from '../errors.ts';
+import type { LedgerRow, TurnSummary } from '../metrics.ts';
+import type { Attrs, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from '../ports.ts';
+import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
+
+const LANES = { captured: true, baseline: true, baseline2: true, candidate: true } satisfies Record<Lane, true>;
+const WORLDS = { live: true, wire: true, sim: true } satisfies Record<World, true>;
+const ZEROS = { audio: true, upload: true } satisfies Record<ZeroKind, true>;
+const STAGES = {
+  endpointing: true,
+  stt: true,
+  llm: true,
+  chunk: true,
+  tts: true,
+  deliver: true,
+  'our code': true,
+} satisfies Record<LedgerStage, true>;
+const PHASES = {
+  queue: true,
+  dns: true,
+  connect: true,
+  tls: true,
+  send: true,
+  wait: true,
+  body: true,
+  detect: true,
+  hold: true,
+  slot: true,
+  backoff: true,
+  silence: true,
+  'our code': true,
+} satisfies Record<Phase, true>;
+
+/** Who and what the turn is: on every span of it. */
+export function identityAttributes(log: Pick<TurnLog, 'identity' | 'zero'>): SpanAttributes {
+  const { identity } = log;
+  const into: SpanAttributes = {};
+  put(into, A.sessionId, identity.sessionId);
+  put(into, A.turnIndex, identity.turnIndex);
+  put(into, A.runId, identity.runId);
+  put(into, A.lane, identity.lane);
+  put(into, A.world, identity.world);
+  put(into, A.arm, identity.arm);
+  put(into, A.variant, identity.variant);
+  put(into, A.strategyHash, identity.strategyHash);
+  put(into, A.zero, log.zero);
+  put(into, A.profile, identity.profile);
+  put(into, A.interview, identity.interview);
+  return into;
+}
+
+/** The summary beyond the identity: on the turn span only. `summaryOf` is its inverse. */
+export function summaryAttributes(summary: TurnSummary): SpanAttributes {
+  const into: SpanAttributes = {};
+  put(into, A.e2eUs, summary.e2eUs);
+  put(into, A.firstAudioByteUs, summary.firstAudioByteUs);
+  put(into, A.firstContentAudibleUs, summary.firstContentAudibleUs);
+  put(into, A.replyEndUs, summary.replyEndUs);
+  put(into, A.stallUs, summary.stallUs);
+  if (summary.ledger.length > 0) {
+    put(into, A.ledger, JSON.stringify(summary.ledger.map((row) => [row.stage, row.phase, row.us])));
+  }
+  put(into, A.endpointingServiceUs, summary.serviceUs.endpointing);
+  put(into, A.sttServiceUs, summary.serviceUs.stt);
+  put(into, A.llmTtftServiceUs, summary.serviceUs.llmTtft);
+  put(into, A.ttsTtfbServiceUs, summary.serviceUs.ttsTtfb);
+  put(into, A.premature, summary.premature);
+  put(into, A.failureStage, summary.failure?.stage);
+  put(into, A.errorType, summary.failure?.kind);
+  put(into, A.failureMessage, summary.failure?.message);
+  put(into, A.modelRequested, summary.model?.requested);
+  put(into, A.modelServed, summary.model?.served);
+  put(into, A.modelProvider, summary.model?.provider);
+  put(into, A.transcriptChars, summary.transcriptChars);
+  put(into, A.replyChars, summary.replyChars);
+  put(into, A.costUsd, summary.costUsd);
+  put(into, A.characters, summary.characters);
+  return into;
+}
+
+/**
+ * Reads a turn span back into the summary that was measured when the turn closed. Throws `InputError` when the span is
+ * not a turn span of ours.
+ */
+export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSummary {
+  const { attributes } = span;
+  const failureStage = text(attributes, A.failureStage);
+  const requested = text(attributes, A.modelRequested);
+  return {
+    sessionId: needed(text(attributes, A.sessionId), A.sessionId),
+    turnIndex: needed(figure(attributes, A.turnIndex), A.turnIndex),
+    traceId: span.traceId,
+    lane: oneOf(LANES, text(attributes, A.lane), A.lane.key),
+    variant: needed(text(attributes, A.variant), A.variant),
+    world: oneOf(WORLDS, text(attributes, A.world), A.world.key),
+    zero: oneOf(ZEROS, text(attributes, A.zero), A.zero.key),
+    ...given('e2eUs', figure(attributes, A.e2eUs)),
+    ...given('firstAudioByteUs', figure(attributes, A.firstAudioByteUs)),
+    ...given('firstContentAudibleUs', figure(attributes, A.firstContentAudibleUs)),
+    ...given('replyEndUs', figure(attributes, A.replyEndUs)),
+    ...given('stallUs', figure(attributes, A.stallUs)),
+    ledger: ledgerRows(text(attributes, A.ledger)),
+    serviceUs: {
+      ...given('endpointing', figure(attributes, A.endpointingServiceUs)),
+      ...given('stt', figure(attributes, A.sttServiceUs)),
+      ...given('llmTtft', figure(attributes, A.llmTtftServiceUs)),
+      ...given('ttsTtfb', figure(attributes, A.ttsTtfbServiceUs)),
+    },
+    premature: attributes[A.premature.key] === true,
+    ...(failureStage === undefined
+      ? {}
+      : {
+          failure: {
+            stage: failureStage,
+            kind: text(attributes, A.errorType) ?? '',
+            message: text(attributes, A.failureMessage) ?? '',
+          },
+        }),
+    ...(requested === undefined
+      ? {}
+      : {
+          model: {
+            requested,
+            ...given('served', text(attributes, A.modelServed)),
+            ...given('provider', text(attributes, A.modelProvider)),
+          },
+        }),
+    ...given('transcriptChars', figure(attributes, A.transcriptChars)),
+    ...given('replyChars', figure(attributes, A.replyChars)),
+    ...given('costUsd', figure(attributes, A.costUsd)),
+    ...given('characters', figure(attributes, A.characters)),
+  };
+}
+
+/** An event's attribute when it is a number. */
+export function numberOf(event: TurnEvent | undefined, key: string): number | undefined {
+  const value = event?.attrs?.[key];
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** An event's attribute when it is a string. */
+export function stringOf(event: TurnEvent | undefined, key: string): string | undefined {
+  const value = event?.attrs?.[key];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** An event's attribute when it is a boolean. */
+export function booleanOf(event: TurnEvent | undefined, key: string): boolean | undefined {
+  const value = event?.attrs?.[key];
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+/** An event's attribute when it is an array of numbers. */
+export function numbersOf(event: TurnEvent | undefined, key: string): readonly number[] | undefined {
+  const value = event?.attrs?.[key];
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'number') : undefined;
+}
+
+function ledgerRows(json: string | undefined): LedgerRow[] {
+  if (json === undefined) return [];
+  const bad = new InputError(`${A.ledger.key} is not [[stage, phase, µs], …]: ${json.slice(0, 80)}`);
+  let rows: unknown;
+  try {
+    rows = JSON.parse(json);
+  } catch {
+    throw bad;
+  }
+  if (!Array.isArray(rows)) throw bad;
+  return rows.map((row: unknown) => {
+    if (!Array.isArray(row) || row.length !== 3) throw bad;
+    const [stage, phase, us]: unknown[] = row;
+    if (typeof us !== 'number' || !Number.isSafeInteger(us)) throw bad;
+    return { stage: oneOf(STAGES, stage, A.ledger.key), phase: oneOf(PHASES, phase, A.ledger.key), us };
+  });
+}
+
+function oneOf<Word extends string>(words: Record<Word, true>, value: unknown, where: string): Word {
+  for (const word in words) if (word === value) return word;
+  throw new InputError(`${where}: ${JSON.stringify(value)} is not one of ${Object.keys(words).join(', ')}`);
+}
+
+function text(attributes: Attrs, spec: AttributeSpec<'string'>): string | undefined {
+  const value = attributes[spec.key];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function figure(attributes: Attrs, spec: AttributeSpec<'int' | 'double'>): number | undefined {
+  const value = attributes[spec.key];
+  return typeof value === 'number' ? value : undefined;
+}
+
+function needed<Value>(value: Value | undefined, spec: AttributeSpec): Value {
+  if (value === undefined) throw new InputError(`the span has no ${spec.key}: it is not a turn span of Retake`);
+  return value;
+}
+
+function given<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
+  const object: { [K in Key]?: Value } = {};
+  if (value !== undefined) object[key] = value;
+  return object;
+}

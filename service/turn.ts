@@ -1,0 +1,92 @@
+/**
+ * One turn, top to bottom: listen → transcribe → think → speak → deliver. The only owner of control flow: what to do is
+ * in the strategy, what happened is in the recorder's log, and everything else is a projection of that log.
+ */
+import { deliver } from './deliver.ts';
+import { describeError, InvariantError, StageError } from './errors.ts';
+import { listen } from './listen.ts';
+import type { TurnLog } from './ports.ts';
+import { createRecorder } from './recorder.ts';
+import { speak, type PieceAudio } from './speak.ts';
+import type { TurnInput, TurnPorts, TurnScope } from './stage.ts';
+import { childSignal, createChannel } from './streams.ts';
+import { think, type Piece, type Reply } from './think.ts';
+import { transcribe } from './transcribe.ts';
+
+export interface TurnOutcome {
+  log: TurnLog;
+  /** User content, as far as the turn got. */
+  transcript: string;
+  replyText: string;
+  failure?: StageError;
+}
+
+/** Pieces of one reply that may wait for synthesis or playback; a reply of `llm.maxTokens` has far fewer. */
+const PIECES_LIMIT = 4096;
+
+/** Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its log. */
+export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome> {
+  const { clock } = ports;
+  const recorder = createRecorder(clock, input.sinks, input.onSinkError ?? (() => undefined));
+  const turn = childSignal(input.signal);
+  const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [] };
+  const listening = listen(scope);
+  const reply: Reply = { text: '' };
+  let transcript = '';
+  let failure: StageError | undefined;
+  try {
+    const heard = await listening.ended;
+    const words = await transcribe(scope, heard);
+    transcript = words.text;
+    const pieces = createChannel<Piece>(PIECES_LIMIT, 'pieces of text');
+    const queue = createChannel<PieceAudio>(PIECES_LIMIT, 'pieces of audio');
+    await together(
+      [think(scope, words, reply, pieces), speak(scope, pieces, queue), deliver(scope, queue, listening)],
+      turn.abort,
+    );
+  } catch (error) {
+    failure = asFailure(error, turn.signal);
+    turn.abort(failure);
+    recordFailure(scope, failure);
+  }
+  // streams that are being read to their end still write to the log
+  await Promise.all(scope.calls.map((call) => call.settled()));
+  await listening.close();
+  turn.release();
+  const anchorUs = clock.epochUs() - clock.nowUs();
+  const log: TurnLog = { identity: input.identity, zero: input.audio.zero, anchorUs, events: recorder.events };
+  return { log, transcript, replyText: reply.text, ...(failure === undefined ? {} : { failure }) };
+}
+
+/** Waits for all branches. The first failure aborts the others, and is thrown once every branch has let go. */
+async function together(branches: readonly Promise<void>[], abort: (reason: unknown) => void): Promise<void> {
+  let first: { error: unknown } | undefined;
+  const settle = (error: unknown): void => {
+    first ??= { error };
+    abort(first.error);
+  };
+  await Promise.all(branches.map((branch) => branch.catch(settle)));
+  if (first !== undefined) throw first.error;
+}
+
+function recordFailure({ recorder, ports }: TurnScope, failure: StageError): void {
+  const nowUs = ports.clock.nowUs();
+  const last = recorder.events.findLast((event) => event.atUs <= nowUs);
+  recorder.record({
+    kind: 'turn.failed',
+    stage: failure.stage,
+    ...(last === undefined ? {} : { cause: last.id }),
+    attrs: {
+      errorStage: failure.stage,
+      errorKind: failure.kind,
+      retryable: failure.retryable,
+      message: describeError(failure, 200),
+    },
+  });
+}
+
+function asFailure(error: unknown, signal: AbortSignal): StageError {
+  if (error instanceof StageError) return error;
+  if (error instanceof InvariantError) throw error;
+  return new StageError('deliver', signal.aborted ? 'cancelled' : 'internal', describeError(error), { cause: error });
+}

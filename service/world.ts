@@ -1,0 +1,95 @@
+/** The real composition root: real clock, real sockets, real providers (or stand-ins that speak like them). */
+import type { LookupFunction } from 'node:net';
+import { createRealClock } from './clock.ts';
+import { createRealTransport } from './net/fetch.ts';
+import type { Clock, ExchangeContext, Transport } from './ports.ts';
+import { createFreyaStt } from './providers/freya-stt.ts';
+import { createFreyaTts } from './providers/freya-tts.ts';
+import { createOpenRouter } from './providers/openrouter.ts';
+import { keyedRandom } from './random.ts';
+import type { TurnPorts } from './stage.ts';
+import { strategyHash, type Strategy } from './strategy.ts';
+
+export interface Endpoints {
+  falRunUrl: string;
+  falQueueUrl: string;
+  falRestUrl: string;
+  openRouterUrl: string;
+}
+
+export const LIVE_ENDPOINTS: Endpoints = {
+  falRunUrl: 'https://fal.run',
+  falQueueUrl: 'https://queue.fal.run',
+  falRestUrl: 'https://rest.fal.ai',
+  openRouterUrl: 'https://openrouter.ai/api/v1',
+};
+
+export interface ProviderAccess {
+  endpoints: Endpoints;
+  falKey: string;
+  openRouterKey: string;
+}
+
+/** Where turns run: makes the ports of each turn, and owns the connections that turns share. */
+export interface RunWorld {
+  clock: Clock;
+  ports(strategy: Strategy, sessionId: string, turnIndex: number): TurnPorts;
+  close(): Promise<void>;
+}
+
+export interface RealWorldOptions {
+  access: ProviderAccess;
+  /** Seeds retry jitter. */
+  seed: string;
+  /** Trusted beside the system's authorities: the stand-ins'. */
+  caPem?: string;
+  lookup?: LookupFunction;
+  headersFor?: (context: ExchangeContext) => Readonly<Record<string, string>>;
+}
+
+/** Provider clients over any transport: the one place where they are built. */
+export function createProviders({
+  endpoints,
+  falKey,
+  openRouterKey,
+}: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts'> {
+  const fal = { falRunUrl: endpoints.falRunUrl, falKey };
+  return {
+    stt: createFreyaStt(fal),
+    llm: createOpenRouter({ openRouterUrl: endpoints.openRouterUrl, openRouterKey }),
+    tts: createFreyaTts(fal),
+  };
+}
+
+export function createRealWorld(options: RealWorldOptions): RunWorld {
+  const clock = createRealClock();
+  const providers = createProviders(options.access);
+  /** One connection pool a network strategy: sessions that agree on it share its sockets. */
+  const transports = new Map<string, Transport>();
+  const transportFor = (strategy: Strategy): Transport => {
+    const key = JSON.stringify(strategy.network);
+    const known = transports.get(key);
+    if (known !== undefined) return known;
+    const transport = createRealTransport({
+      clock,
+      keepAlive: strategy.network.keepAlive,
+      ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
+      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+      ...(options.headersFor === undefined ? {} : { headersFor: options.headersFor }),
+    });
+    transports.set(key, transport);
+    return transport;
+  };
+  return {
+    clock,
+    ports: (strategy, sessionId, turnIndex) => ({
+      clock,
+      transport: transportFor(strategy),
+      ...providers,
+      random: keyedRandom(options.seed, sessionId, turnIndex, strategyHash(strategy), 'retry'),
+    }),
+    close: async () => {
+      await Promise.all([...transports.values()].map((transport) => transport.close()));
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/** Virtual time: it moves only when nothing can run. */
+import { InvariantError } from '../service/errors.ts';
+import type { Clock } from '../service/ports.ts';
+
+/** 2026-01-01T00:00:00Z in µs: where every simulated epoch begins, so that files are byte-identical. */
+export const SIM_EPOCH_US = 1_767_225_600_000_000;
+
+export interface VirtualClock extends Clock {
+  /** Runs `main` in virtual time and returns what it returns. One at a time; time goes on from run to run. */
+  run<T>(main: () => Promise<T>): Promise<T>;
+  /** How many sleeps are under way: 0 when nothing was left behind. */
+  sleeping(): number;
+}
+
+interface Sleeper {
+  atUs: number;
+  order: number;
+  /** Undefined once woken or aborted. */
+  wake: (() => void) | undefined;
+}
+
+/**
+ * After each wake `settleImmediates` real `setImmediate`s pass, so that all that can run has run; then the earliest
+ * sleeper is woken, ties in order of registration. With nobody asleep and the root unsettled after
+ * `deadlockImmediates` more, `run` rejects with a "deadlock" error.
+ */
+export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 64 } = {}): VirtualClock {
+  const heap: Sleeper[] = [];
+  let nowUs = 0;
+  let order = 0;
+  let awaiting = 0;
+  let running = false;
+
+  const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason);
+      if (!Number.isFinite(ms)) return reject(new InvariantError(`sleep of ${ms} ms: not a finite time`));
+      const sleeper: Sleeper = {
+        atUs: nowUs + Math.max(0, Math.round(ms * 1000)),
+        order: order++,
+        wake: () => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        },
+      };
+      const abort = (): void => {
+        sleeper.wake = undefined;
+        awaiting--;
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      awaiting++;
+      push(heap, sleeper);
+    });
+
+  /** Moves to the earliest sleeper and wakes it; false when nobody sleeps. */
+  const wakeNext = (): boolean => {
+    for (let sleeper = pop(heap); sleeper !== undefined; sleeper = pop(heap)) {
+      const { wake } = sleeper;
+      if (wake === undefined) continue;
+      nowUs = Math.max(nowUs, sleeper.atUs);
+      sleeper.wake = undefined;
+      awaiting--;
+      wake();
+      return true;
+    }
+    return false;
+  };
+
+  const run = <T>(main: () => Promise<T>): Promise<T> => {
+    if (running) throw new InvariantError('virtual time runs already: one run at a time');
+    running = true;
+    return new Promise<T>((resolve, reject) => {
+      let finish: (() => void) | undefined;
+      let settleLeft = settleImmediates;
+      let deadlockLeft = deadlockImmediates;
+      const tick = (): void => {
+        if (finish !== undefined) {
+          running = false;
+          finish();
+          return;
+        }
+        settleLeft--;
+        if (settleLeft > 0) {
+          // something may still be able to run
+        } else if (wakeNext()) {
+          settleLeft = settleImmediates;
+          deadlockLeft = deadlockImmediates;
+        } else if (deadlockLeft-- <= 0) {
+          running = false;
+          reject(new InvariantError(`deadlock at ${nowUs} µs of virtual time: nobody sleeps and the run is unsettled`));
+          return;
+        }
+        setImmediate(tick);
+      };
+      setImmediate(tick);
+      main().then(
+        (value) => (finish = () => resolve(value)),
+        (error: unknown) => (finish = () => reject(error)),
+      );
+    });
+  };
+
+  return { nowUs: () => nowUs, epochUs: () => SIM_EPOCH_US + nowUs, sleep, run, sleeping: () => awaiting };
+}
+
+function before(a: Sleeper, b: Sleeper): boolean {
+  return a.atUs === b.atUs ? a.order < b.order : a.atUs < b.atUs;
+}
+
+function push(heap: Sleeper[], sleeper: Sleeper): void {
+  let index = heap.length;
+  while (index > 0) {
+    const parentIndex = (index - 1) >> 1;
+    const parent = heap[parentIndex];
+    if (parent === undefined || before(parent, sleeper)) break;
+    heap[index] = parent;
+    index = parentIndex;
+  }
+  heap[index] = sleeper;
+}
+
+function pop(heap: Sleeper[]): Sleeper | undefined {
+  const first = heap[0];
+  const last = heap.pop();
+  if (first === undefined || last === undefined || heap.length === 0) return first;
+  let index = 0;
+  for (;;) {
+    const leftIndex = 2 * index + 1;
+    const left = heap[leftIndex];
+    if (left === undefined) break;
+    const right = heap[leftIndex + 1];
+    const child = right !== undefined && before(right, left) ? right : left;
+    if (!before(child, last)) break;
+    heap[index] = child;
+    index = child === left ? leftIndex : leftIndex + 1;
+  }
+  heap[index] = last;
+  return first;
+}

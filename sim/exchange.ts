@@ -1,0 +1,144 @@
+/** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
+import type { Clock } from '../service/ports.ts';
+import type { DrawContext, ExchangePlan, PlannedItem } from './plan.ts';
+
+/** What a handler is told about the exchange besides its request. */
+export interface ExchangeInfo {
+  context: DrawContext;
+  clock: Clock;
+  /** Aborts the exchange: waits reject, the body breaks. */
+  signal?: AbortSignal;
+  /** Resolves when the request has arrived, connection set-up and upload included. */
+  arrive?: (plan: ExchangePlan) => Promise<void>;
+  /** Called once: the body's end was sent (`true`), or its reader went away (`false`). */
+  ended?: (complete: boolean) => void;
+}
+
+/** A stand-in for one origin: the same in `sim` and `wire`. */
+export type Handler = (request: Request, info: ExchangeInfo) => Promise<Response>;
+
+export interface Answer {
+  status?: number;
+  headers: Record<string, string>;
+  /** The bytes of one item. */
+  chunk: (item: PlannedItem, index: number) => string | Uint8Array;
+}
+
+const encoder = new TextEncoder();
+
+/** Answers on time by the plan. With a status fault it answers with `failure` instead, in one item. */
+export async function answer(
+  plan: ExchangePlan,
+  info: ExchangeInfo,
+  reply: Answer,
+  failure: (status: number, message: string) => unknown,
+): Promise<Response> {
+  await info.arrive?.(plan);
+  if (plan.waitUs > 0) await info.clock.sleep(plan.waitUs / 1000, info.signal);
+  const { fault } = plan;
+  if (fault?.status === undefined) {
+    const { status = 200, headers } = reply;
+    return new Response(bodyOf(plan.items, plan.terminatorUs, reply.chunk, info), { status, headers });
+  }
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (fault.retryAfterS !== undefined) headers['retry-after'] = String(fault.retryAfterS);
+  const text = JSON.stringify(failure(fault.status, fault.message));
+  const items: PlannedItem[] = [{ gapUs: 0, kind: 'tail', parts: [] }];
+  return new Response(
+    bodyOf(items, 0, () => text, info),
+    { status: fault.status, headers },
+  );
+}
+
+/** An answer of one JSON value in the plan's last item. */
+export function jsonAnswer(value: unknown, status = 200, headers: Record<string, string> = {}): Answer {
+  const text = JSON.stringify(value);
+  return {
+    status,
+    headers: { ...headers, 'content-type': 'application/json' },
+    chunk: (item) => (item.kind === 'tail' ? text : ''),
+  };
+}
+
+/** A body whose items come serially on the clock: each is due its gap after the one before it was due. */
+function bodyOf(
+  items: readonly PlannedItem[],
+  terminatorUs: number,
+  chunk: Answer['chunk'],
+  { clock, signal, ended }: ExchangeInfo,
+): ReadableStream<Uint8Array> {
+  const stop = new AbortController();
+  let dueUs = clock.nowUs();
+  let next = 0;
+  let over = false;
+  const end = (complete: boolean): void => {
+    if (over) return;
+    over = true;
+    signal?.removeEventListener('abort', abort);
+    ended?.(complete);
+  };
+  let breakBody: ((reason: unknown) => void) | undefined;
+  const abort = (): void => {
+    if (over) return;
+    end(false);
+    stop.abort(signal?.reason);
+    breakBody?.(signal?.reason);
+  };
+  const until = async (gapUs: number): Promise<void> => {
+    dueUs += gapUs;
+    const leftUs = dueUs - clock.nowUs();
+    if (leftUs > 0) await clock.sleep(leftUs / 1000, stop.signal);
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        breakBody = (reason) => controller.error(reason);
+        if (signal?.aborted === true) abort();
+        else signal?.addEventListener('abort', abort, { once: true });
+      },
+      async pull(controller) {
+        try {
+          const item = items[next];
+          if (item !== undefined) {
+            await until(item.gapUs);
+            const bytes = chunk(item, next++);
+            if (bytes.length > 0) controller.enqueue(typeof bytes === 'string' ? encoder.encode(bytes) : bytes);
+          }
+          if (next >= items.length) {
+            await until(terminatorUs);
+            if (over) return;
+            controller.close();
+            end(true);
+          }
+        } catch (error) {
+          if (!over) throw error; // otherwise the reader has gone, or the body is broken already
+        }
+      },
+      cancel(reason) {
+        end(false);
+        stop.abort(reason);
+      },
+    },
+    { highWaterMark: 64 },
+  );
+}
+
+/** A request's JSON body as an object, or undefined when it is not one. */
+export async function readObject(request: Request): Promise<Record<string, unknown> | undefined> {
+  try {
+    const body: unknown = JSON.parse(await request.text());
+    return isObject(body) ? body : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The request's size on its way up: what the transport sent, or an estimate where it is not known. */
+export function uploadBytesOf(request: Request, bodyBytes: number): number {
+  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
+  return (Number.isFinite(declared) ? declared : bodyBytes) + 400; // 400: request line and headers
+}

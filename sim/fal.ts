@@ -1,0 +1,41 @@
+/** What all of fal's hosts share: keys, errors, request ids. */
+import { keyedHex } from '../service/random.ts';
+import { answer, jsonAnswer, uploadBytesOf, type Answer, type ExchangeInfo } from './exchange.ts';
+import { exchangeKey, type Facts, type Planner } from './plan.ts';
+
+export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
+export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
+
+/** A 401 where the key is missing or not fal's kind: `Authorization: Key …`. */
+export function refusal(request: Request): Answer | undefined {
+  if (/^Key \S+/.test(request.headers.get('authorization') ?? '')) return undefined;
+  return jsonAnswer({ detail: 'Authentication is required to access this application.' }, 401);
+}
+
+/** Answers with figures of its own: everything that is not speech. */
+export async function respondOther(
+  planner: Planner,
+  request: Request,
+  info: ExchangeInfo,
+  reply: Answer,
+  figure: Extract<Facts, { operation: 'other' }>['figure'] = 'sideMs',
+): Promise<Response> {
+  const plan = planner.planOf(info.context, { operation: 'other', figure, uploadBytes: uploadBytesOf(request, 200) });
+  return answer(plan, info, reply, falFailure);
+}
+
+/** fal's answer to a request without a field: 422 with a list. */
+export function missing(field: string): Answer {
+  return jsonAnswer({ detail: [{ loc: ['body', field], msg: 'field required', type: 'missing' }] }, 422);
+}
+
+export function falFailure(status: number, message: string): unknown {
+  if (status === 422) return { detail: [{ loc: ['body'], msg: message, type: 'value_error' }] };
+  return { detail: message, ...(status >= 500 ? { error_type: 'runner_error' } : {}) };
+}
+
+/** A request id that is the same in every run of a same key: session, turn and exchange. */
+export function requestId({ context }: ExchangeInfo): string {
+  const hex = keyedHex(32, 'fal', context.sessionId, context.turnIndex, exchangeKey(context));
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

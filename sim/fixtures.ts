@@ -1,0 +1,88 @@
+/** The committed interviews, as user audio for simulated turns. */
+import { readFileSync } from 'node:fs';
+import { parseWav } from '../service/audio.ts';
+import type { AudioFrame, Clock, Message, UserAudio } from '../service/ports.ts';
+import { observeTurn, type FinishedTurn, type Projection } from '../service/session.ts';
+import { strategyHash, type Strategy } from '../service/strategy.ts';
+import type { RunWorld } from '../service/world.ts';
+import { keyedHex } from '../service/random.ts';
+import { parseInterviews, type Interviews } from './script.ts';
+
+export type Interview = Interviews[number];
+
+const FIXTURES = new URL('../fixtures/', import.meta.url);
+const FRAME_MS = 20;
+
+/** `fixtures/interviews.json`, validated. */
+export function loadInterviews(): Interviews {
+  return parseInterviews(JSON.parse(readFileSync(new URL('interviews.json', FIXTURES), 'utf8')));
+}
+
+/** A fixture's WAV, as a client would send it: frames of `frameMs` at the speaker's pace. */
+export function fixtureAudio(file: string, frameMs = FRAME_MS): (clock: Clock) => UserAudio {
+  const { sampleRateHz, samples } = parseWav(readFileSync(new URL(`audio/${file}`, FIXTURES)));
+  const frame = (sampleRateHz * frameMs) / 1000;
+  return (clock) => ({
+    zero: 'audio',
+    sampleRateHz,
+    async *frames(signal): AsyncGenerator<AudioFrame> {
+      for (let offset = 0; offset + frame <= samples.length; offset += frame) {
+        try {
+          await clock.sleep(frameMs, signal);
+        } catch {
+          return;
+        }
+        yield { atUs: clock.nowUs(), samples: samples.subarray(offset, offset + frame) };
+      }
+    },
+  });
+}
+
+/** Runs turn `turnIndex` of an interview; the conversation so far is the interview's script. */
+export function runFixtureTurn(
+  world: RunWorld,
+  interview: Interview,
+  turnIndex: number,
+  options: {
+    strategy: Strategy;
+    audio: (clock: Clock) => UserAudio;
+    profile: string;
+    projections?: readonly Projection[];
+    sessionId?: string;
+  },
+): Promise<FinishedTurn> {
+  const { strategy, sessionId = interview.name } = options;
+  const history = interview.turns.slice(0, turnIndex).flatMap(({ transcript, reply }): Message[] => [
+    { role: 'user', content: transcript },
+    { role: 'assistant', content: reply },
+  ]);
+  const runId = keyedHex(16, 'fixture', sessionId, strategyHash(strategy));
+  return observeTurn(
+    world.ports(strategy, sessionId, turnIndex),
+    {
+      identity: {
+        sessionId,
+        turnIndex,
+        traceId: keyedHex(32, runId, sessionId, turnIndex),
+        runId,
+        world: 'sim',
+        lane: 'baseline',
+        variant: 'baseline',
+        arm: 'baseline',
+        strategyHash: strategyHash(strategy),
+        interview: interview.name,
+        profile: options.profile,
+      },
+      strategy,
+      conversation: { systemPrompt: interview.systemPrompt, history },
+      language: interview.language,
+      audio: options.audio(world.clock),
+      reply: { audio: () => Promise.resolve() },
+      sinks: [],
+      onSinkError: (error) => {
+        throw error;
+      },
+    },
+    options.projections ?? [],
+  );
+}

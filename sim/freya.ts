@@ -1,0 +1,190 @@
+/** Stand-in for Freya's STT and TTS on fal: the run host, and what the other hosts share with it. */
+import {
+  answer,
+  jsonAnswer,
+  readObject,
+  uploadBytesOf,
+  type Answer,
+  type ExchangeInfo,
+  type Handler,
+} from './exchange.ts';
+import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
+import { createFalFiles, createFalQueue, type Synthesis } from './freya-queue.ts';
+import { type ExchangePlan, type Facts, type PlannedItem, type Planner, type TtsMethod } from './plan.ts';
+import type { Script } from './script.ts';
+import { audioMsOf, speechPcm, wavOf } from './speech-audio.ts';
+
+export interface FreyaOptions {
+  planner: Planner;
+  script: Script;
+  /** Base URL under which files are uploaded and fetched, as it is put into answers. */
+  cdnUrl: string;
+  /** Base URL of the queue, as it is put into answers. */
+  queueUrl: string;
+}
+
+export interface FreyaHandlers {
+  falRun: Handler;
+  falQueue: Handler;
+  falRest: Handler;
+  falCdn: Handler;
+}
+
+/** One Freya on fal: four handlers, one per host, with files and queued requests in common. */
+export function createFreya(options: FreyaOptions): FreyaHandlers {
+  const { planner, script } = options;
+  const files = createFalFiles(planner, options.cdnUrl);
+  const synthesis = (info: ExchangeInfo, input: TtsInput, method: TtsMethod, uploadBytes: number): Synthesis => {
+    const plan = planner.planOf(info.context, { operation: 'tts', method, uploadBytes, ...input });
+    return { plan, pcm: audioOf(plan, input.text) };
+  };
+
+  const falRun: Handler = async (request, info) => {
+    const { pathname } = new URL(request.url);
+    const denied = refusal(request);
+    if (denied !== undefined) return respondOther(planner, request, info, denied);
+    switch (`${request.method} ${pathname}`) {
+      case `POST /${FREYA_STT_APP}/audio/transcriptions`:
+        return transcribeUpload(planner, script, request, info);
+      case `POST /${FREYA_STT_APP}/generate`: {
+        const body = await readObject(request);
+        const url = body?.['audio_url'];
+        if (typeof url !== 'string') return respondOther(planner, request, info, missing('audio_url'));
+        const audio = files.audioAt(url) ?? new Uint8Array();
+        return transcribe(planner, script, info, audio, audio.length, uploadBytesOf(request, url.length), 'generate');
+      }
+      case `POST /${FREYA_TTS_APP}/stream`:
+      case `POST /${FREYA_TTS_APP}/audio/speech`: {
+        const body = await readObject(request);
+        const input = ttsInput(body);
+        if (input === undefined) return respondOther(planner, request, info, missing('input'));
+        const method = pathname.endsWith('/stream') ? 'stream' : 'speech';
+        const { plan, pcm } = synthesis(info, input, method, uploadBytesOf(request, input.text.length + 100));
+        const headers = { 'x-fal-request-id': requestId(info) };
+        const reply =
+          method === 'stream'
+            ? streamReply(plan, pcm, headers)
+            : speechReply(plan, pcm, headers, body?.['response_format'] === 'pcm');
+        return answer(plan, info, reply, falFailure);
+      }
+      case `POST /${FREYA_TTS_APP}/models`:
+      case `POST /${FREYA_STT_APP}/models`: {
+        const id = pathname.includes('freya-tts') ? 'freya-tts-v1' : 'freya-stt-v1';
+        const model = { id, object: 'model', owned_by: 'freya-ai' };
+        return respondOther(planner, request, info, jsonAnswer({ object: 'list', data: [model] }));
+      }
+      default:
+        return respondOther(planner, request, info, jsonAnswer({ detail: 'Not Found' }, 404));
+    }
+  };
+  const falQueue = createFalQueue({
+    planner,
+    queueUrl: options.queueUrl,
+    files,
+    synthesize: (body, info, uploadBytes) => {
+      const input = ttsInput(body);
+      return input === undefined ? undefined : synthesis(info, input, 'generate', uploadBytes);
+    },
+  });
+  return { falRun, falQueue, falRest: files.rest, falCdn: files.cdn };
+}
+
+interface TtsInput {
+  text: string;
+  voice: string;
+  speed: number;
+}
+
+function ttsInput(body: Record<string, unknown> | undefined): TtsInput | undefined {
+  const { input, voice, speed } = body ?? {};
+  if (typeof input !== 'string' || input.trim() === '') return undefined;
+  return {
+    text: input,
+    voice: typeof voice === 'string' ? voice : 'alloy',
+    speed: typeof speed === 'number' && speed > 0 ? speed : 1,
+  };
+}
+
+async function transcribeUpload(
+  planner: Planner,
+  script: Script,
+  request: Request,
+  info: ExchangeInfo,
+): Promise<Response> {
+  let file: File | string | null | undefined;
+  try {
+    file = (await request.formData()).get('file');
+  } catch {
+    file = undefined;
+  }
+  if (file === undefined || file === null || typeof file === 'string') {
+    return respondOther(planner, request, info, missing('file'));
+  }
+  const head = new Uint8Array(await file.slice(0, 44).arrayBuffer());
+  const uploadBytes = uploadBytesOf(request, file.size + 700);
+  return transcribe(planner, script, info, head, file.size, uploadBytes, 'transcriptions');
+}
+
+async function transcribe(
+  planner: Planner,
+  script: Script,
+  info: ExchangeInfo,
+  head: Uint8Array,
+  audioBytes: number,
+  uploadBytes: number,
+  method: 'transcriptions' | 'generate',
+): Promise<Response> {
+  const audioMs = audioMsOf(head, audioBytes);
+  const facts: Facts = { operation: 'stt', method, audioBytes, audioMs, uploadBytes };
+  const plan = planner.planOf(info.context, facts);
+  const reply = jsonAnswer({ text: script.transcript(info.context, audioMs) }, 200, {
+    'x-fal-request-id': requestId(info),
+  });
+  return answer(plan, info, reply, falFailure);
+}
+
+function audioOf(plan: ExchangePlan, text: string): Uint8Array {
+  const audioBytes = plan.items.reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
+  if (plan.audio?.length === audioBytes) return plan.audio;
+  return speechPcm(text, audioBytes, plan.leadingSilenceMs);
+}
+
+function streamReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string, string>): Answer {
+  let at = 0;
+  const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
+  return {
+    headers: { ...headers, 'content-type': 'text/event-stream' },
+    chunk({ kind, parts }: PlannedItem, index: number) {
+      if (plan.fault?.atItem === index) return event({ error: { message: plan.fault.message }, recoverable: true });
+      if (kind === 'tail') {
+        return event({ done: true, inference_time_ms: plan.waitUs / 1000, audio_duration_sec: pcm.length / 32_000 });
+      }
+      return parts
+        .map((bytes) => {
+          const audio = Buffer.from(pcm.buffer, pcm.byteOffset + at, bytes).toString('base64');
+          at += bytes;
+          return `data: {"audio":"${audio}"}\n\n`;
+        })
+        .join('');
+    },
+  };
+}
+
+function speechReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string, string>, bare: boolean): Answer {
+  const header = bare ? new Uint8Array() : wavOf(pcm).subarray(0, 44);
+  let at = 0;
+  return {
+    headers: {
+      ...headers,
+      'content-type': bare ? 'audio/pcm' : 'audio/wav',
+      'x-inference-time-ms': String(Math.round(plan.waitUs / 1000)),
+      'x-audio-duration-sec': String(pcm.length / 32_000),
+    },
+    chunk({ parts }: PlannedItem, index: number) {
+      const bytes = parts.reduce((sum, part) => sum + part, 0);
+      const part = pcm.subarray(at, at + bytes);
+      at += bytes;
+      return index === 0 && !bare ? Buffer.concat([header, part]) : part;
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** Latency profiles of the stand-ins: quantile tables as data, each figure with its source or "assumed". */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Ajv } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError, describeError } from '../service/errors.ts';
+
+const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
+  Type.Object(fields, { additionalProperties: false });
+
+const Figure = section({
+  source: Type.String({ minLength: 1, description: 'where the figure comes from, or "assumed" and why' }),
+  quantiles: Type.Array(Type.Tuple([Type.Number({ minimum: 0, maximum: 1 }), Type.Number({ minimum: 0 })]), {
+    minItems: 1,
+    description: '[p, value] pairs, both rising, p from 0 to 1; a single pair is a constant',
+  }),
+});
+/** A quantile table in the unit that the figure's name ends with. */
+export type Figure = Static<typeof Figure>;
+
+const TtsMethod = section({
+  waitMs: Figure, // server, request received to response headers, without what depends on the text
+  perCharMs: Figure, // added to the wait for each character of the text
+  firstByteMs: Figure, // headers to the first audio
+  gapMs: Figure, // between audio items
+  audioMsPerItem: Figure,
+});
+
+export const ProfileSchema = section({
+  name: Type.String({ pattern: '^[a-z0-9-]+$' }),
+  description: Type.String(),
+  network: section({
+    dnsMs: Figure,
+    connectMs: Figure,
+    tlsMs: Figure,
+    roundTripMs: Figure, // inside each wait
+    sendMsPerKb: Figure, // 1 kB = 1,000 bytes
+    dnsTtlMs: Figure,
+    terminatorMs: Figure, // last item to the end of the body; 0 = in the same read
+  }),
+  stt: section({ waitMs: Figure, perAudioSecondMs: Figure, bodyMs: Figure }),
+  llm: section({
+    headersMs: Figure, // server, request received to response headers
+    firstContentMs: Figure, // headers to the first content delta, before the model's scale
+    perPromptCharMs: Figure,
+    comments: Figure, // gateway comments before the first content
+    models: Type.Record(
+      Type.String(),
+      section({ scale: Figure, charsPerDelta: Figure, gapMs: Figure }), // `default` serves every model not listed
+    ),
+  }),
+  tts: section({
+    stream: TtsMethod,
+    speech: TtsMethod,
+    generate: TtsMethod,
+    leadingSilenceMs: Figure,
+    charsPerSecond: Figure, // of speech, at speed 1
+  }),
+  other: section({
+    queueSubmitMs: Figure,
+    queueStatusMs: Figure,
+    cdnMs: Figure,
+    storageMs: Figure,
+    sideMs: Figure, // lists of models, generation records
+  }),
+});
+export type Profile = Static<typeof ProfileSchema>;
+
+const validate = new Ajv({ allErrors: true }).compile<Profile>(ProfileSchema);
+
+/** A profile from untrusted JSON; throws `InputError` naming the figure and what is wrong with it. */
+export function parseProfile(json: unknown, source: string): Profile {
+  if (!validate(json)) {
+    const error = validate.errors?.[0];
+    const extra = error?.params['additionalProperty'] ?? '';
+    throw new InputError(
+      `${source}: profile${error?.instancePath ?? ''} ${error?.message ?? 'is wrong'} ${extra}`.trim(),
+    );
+  }
+  if (json.llm.models['default'] === undefined) throw new InputError(`${source}: profile/llm/models needs "default"`);
+  for (const [path, figure] of figuresOf(json)) checkFigure(figure, `${source}: profile${path}`);
+  return json;
+}
+
+/** Loads a profile by name (`seed`, `zero`: the files beside this one) or by the path of a JSON file. */
+export function loadProfile(nameOrPath: string): Profile {
+  const path = /^[a-z0-9-]+$/.test(nameOrPath)
+    ? fileURLToPath(new URL(`./profiles/${nameOrPath}.json`, import.meta.url))
+    : nameOrPath;
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new InputError(`profile ${nameOrPath}: ${describeError(error)}; known profiles: seed, zero, or a JSON file`);
+  }
+  return parseProfile(json, nameOrPath);
+}
+
+/** The value at probability `u` in [0, 1): straight lines between the table's quantiles. */
+export function quantile(figure: Figure, u: number): number {
+  let below = figure.quantiles[0];
+  for (const above of figure.quantiles) {
+    if (below === undefined || u < above[0]) {
+      if (below === undefined || above[0] <= below[0]) return above[1];
+      return below[1] + ((above[1] - below[1]) * (u - below[0])) / (above[0] - below[0]);
+    }
+    below = above;
+  }
+  return below?.[1] ?? 0;
+}
+
+/** The mean of all draws from a figure: the area under its straight lines. */
+export function meanOf(figure: Figure): number {
+  let mean = 0;
+  figure.quantiles.forEach(([p, value], index) => {
+    const before = figure.quantiles[index - 1];
+    if (before !== undefined) mean += ((value + before[1]) / 2) * (p - before[0]);
+  });
+  return figure.quantiles.length === 1 ? (figure.quantiles[0]?.[1] ?? 0) : mean;
+}
+
+/** A model's figures: by its id, by its id without `:nitro` and the like, or the default. */
+export function modelFigures(profile: Profile, model: string): Profile['llm']['models'][string] {
+  const { models } = profile.llm;
+  const figures = models[model] ?? models[model.replace(/:[\w-]+$/, '')] ?? models['default'];
+  if (figures === undefined) throw new InputError(`profile ${profile.name} has no figures for ${model} and no default`);
+  return figures;
+}
+
+function checkFigure(figure: Figure, where: string): void {
+  const pairs = figure.quantiles;
+  if (pairs.length === 1) return;
+  if (pairs[0]?.[0] !== 0 || pairs[pairs.length - 1]?.[0] !== 1) {
+    throw new InputError(`${where}: quantiles must begin at p = 0 and end at p = 1`);
+  }
+  pairs.forEach(([p, value], index) => {
+    const before = pairs[index - 1];
+    if (before !== undefined && (p <= before[0] || value < before[1])) {
+      throw new InputError(`${where}: quantiles must rise, but [${p}, ${value}] follows [${before.join(', ')}]`);
+    }
+  });
+}
+
+function figuresOf(value: unknown, path = ''): [path: string, figure: Figure][] {
+  if (typeof value !== 'object' || value === null) return [];
+  if ('quantiles' in value) return [[path, value as Figure]]; // parser: the schema has accepted it
+  return Object.entries(value).flatMap(([key, inner]) => figuresOf(inner, `${path}/${key}`));
+}

@@ -1,0 +1,240 @@
+/**
+ * The stand-ins as HTTPS servers on loopback: the entry of the child process that `stand-ins.ts` forks for `wire`.
+ * It takes one message of options, answers with URLs and the CA, and exits with its parent.
+ */
+import { webcrypto } from 'node:crypto';
+import { createServer, type Server } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { once } from 'node:events';
+import * as x509 from '@peculiar/x509';
+import { createRealClock } from '../service/clock.ts';
+import { describeError } from '../service/errors.ts';
+import type { Clock } from '../service/ports.ts';
+import { keyedRandom } from '../service/random.ts';
+import { drawContextOf } from './draw-header.ts';
+import type { Handler } from './exchange.ts';
+import { createFreya } from './freya.ts';
+import { createOpenRouter } from './openrouter.ts';
+import { createPlanner, DRAW_HEADER, type DelayKey, type ExchangePlan } from './plan.ts';
+import { parseProfile, quantile, type Profile } from './profile.ts';
+import { createScript } from './script.ts';
+import type { Injected, StandInOptions, StandInUrls } from './stand-ins.ts';
+
+const HOST = 'localhost';
+const DAY_MS = 86_400_000;
+
+interface Identity {
+  caPem: string;
+  certPem: string;
+  keyPem: string;
+}
+
+/** Starts one server per origin and returns their URLs with the CA that signed their certificate. */
+export async function serveStandIns(
+  options: StandInOptions,
+): Promise<{ urls: StandInUrls; caPem: string; close(): void }> {
+  const clock = createRealClock();
+  const profile = parseProfile(options.profile, 'stand-ins');
+  const identity = await createIdentity(clock);
+  const { inject = {} } = options;
+  const planner = createPlanner({
+    profile,
+    seed: options.seed,
+    ...(options.draws === undefined ? {} : { draws: options.draws }),
+    delay: (key) => injectedUs(inject, key),
+  });
+  const script = createScript(options.interviews ?? []);
+  const servers: Server[] = [];
+  let connections = 0;
+  /**
+   * A server can hold back neither a lookup nor a TCP handshake, so the profile's DNS and connect figures are folded
+   * into the TLS set-up: a new connection costs what the profile says, in one phase.
+   */
+  const setUpMs = (): number => {
+    const { dnsMs, connectMs, tlsMs } = profile.network;
+    const key = [options.seed, 'connection', connections++];
+    const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
+      quantile(figure, keyedRandom(...key, field)());
+    return drawMs('dns', dnsMs) + drawMs('connect', connectMs) + drawMs('tls', tlsMs) + (inject.tlsMs ?? 0);
+  };
+  const listen = async (handlerOf: () => Handler): Promise<string> => {
+    const server = createStandIn(identity, clock, handlerOf, setUpMs);
+    servers.push(server);
+    server.listen(0, HOST);
+    await once(server, 'listening');
+    const address = server.address();
+    return `https://${HOST}:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  };
+
+  let freya: ReturnType<typeof createFreya> | undefined;
+  const fal = (pick: (handlers: ReturnType<typeof createFreya>) => Handler) => (): Handler =>
+    freya === undefined ? async () => new Response('starting', { status: 503 }) : pick(freya);
+  const openrouter = createOpenRouter({ planner, script });
+  const urls: StandInUrls = {
+    falRun: await listen(fal(({ falRun }) => falRun)),
+    falQueue: await listen(fal(({ falQueue }) => falQueue)),
+    falRest: await listen(fal(({ falRest }) => falRest)),
+    falCdn: await listen(fal(({ falCdn }) => falCdn)),
+    openrouter: await listen(() => openrouter),
+  };
+  freya = createFreya({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
+  return {
+    urls,
+    caPem: identity.caPem,
+    close: () => {
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+    },
+  };
+}
+
+function injectedUs(inject: Injected, { item }: DelayKey): number {
+  if (item === 'wait') return (inject.waitMs ?? 0) * 1000;
+  if (item === 'send') return (inject.sendMs ?? 0) * 1000;
+  if (item === 0) return (inject.firstItemMs ?? 0) * 1000;
+  return typeof item === 'number' ? (inject.laterItemsMs ?? 0) * 1000 : 0;
+}
+
+function createStandIn(identity: Identity, clock: Clock, handlerOf: () => Handler, setUpMs: () => number): Server {
+  const { certPem: cert, keyPem: key } = identity;
+  const context = createSecureContext({ cert, key });
+  let anonymous = 0;
+  const server = createServer(
+    {
+      cert,
+      key,
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (_name, done) => {
+        clock.sleep(setUpMs()).then(() => done(null, context), done);
+      },
+    },
+    (incoming, outgoing) => {
+      const header = incoming.headers[DRAW_HEADER];
+      const drawn = drawContextOf(typeof header === 'string' ? header : undefined, incoming.url ?? '/', anonymous);
+      if (drawn === undefined) {
+        outgoing.writeHead(400, { 'content-type': 'application/json' }).end(`{"detail":"${DRAW_HEADER} is malformed"}`);
+        return;
+      }
+      if (header === undefined) anonymous++;
+      respond(incoming, outgoing, clock, handlerOf(), drawn).catch((error: unknown) => {
+        if (!outgoing.headersSent) outgoing.writeHead(500, { 'content-type': 'application/json' });
+        outgoing.end(outgoing.writableEnded ? undefined : JSON.stringify({ detail: describeError(error) }));
+      });
+    },
+  );
+  server.keepAliveTimeout = 0; // who closes an idle connection is the client's knob
+  server.on('connection', (socket) => {
+    if (socket instanceof Socket) socket.setNoDelay(true); // otherwise a body of 5 ms takes 42
+  });
+  return server;
+}
+
+async function respond(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  clock: Clock,
+  handler: Handler,
+  context: NonNullable<ReturnType<typeof drawContextOf>>,
+): Promise<void> {
+  const gone = new AbortController();
+  outgoing.on('close', () => gone.abort(new Error('the client went away')));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headersDistinct)) headers.set(name, value?.join(', ') ?? '');
+  const { method = 'GET', url = '/' } = incoming;
+  const body = method === 'GET' || method === 'HEAD' ? {} : { body: Buffer.concat(chunks) };
+  const request = new Request(new URL(url, `https://${incoming.headers.host ?? HOST}`), { method, headers, ...body });
+  // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.
+  const arrive = ({ networkUs }: ExchangePlan): Promise<void> =>
+    networkUs.send > 0 ? clock.sleep(networkUs.send / 1000, gone.signal) : Promise.resolve();
+  const response = await handler(request, { context, clock, signal: gone.signal, arrive });
+  // Setting it ourselves keeps Node from adding `Keep-Alive: timeout=5`, which clients obey.
+  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), connection: 'keep-alive' });
+  outgoing.flushHeaders();
+  if (response.body === null) outgoing.end();
+  else await pipe(response.body.getReader(), outgoing, gone.signal);
+}
+
+/** Sends each chunk as it comes; the last one in one write with the body's end where both come together. */
+async function pipe(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  outgoing: ServerResponse,
+  gone: AbortSignal,
+): Promise<void> {
+  let next = reader.read();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) break;
+      next = reader.read();
+      const soon = await Promise.race([next, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
+      if (soon?.done === true) {
+        outgoing.end(value);
+        return;
+      }
+      if (!outgoing.write(value)) await once(outgoing, 'drain', { signal: gone });
+    }
+    outgoing.end();
+  } catch (error) {
+    if (!gone.aborted) outgoing.destroy();
+    await reader.cancel(error).catch(() => undefined);
+  }
+}
+
+async function createIdentity(clock: Clock): Promise<Identity> {
+  x509.cryptoProvider.set(webcrypto);
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const nowMs = clock.epochUs() / 1000;
+  const validity = { notBefore: new Date(nowMs - DAY_MS), notAfter: new Date(nowMs + 30 * DAY_MS) };
+  const caKeys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    ...validity,
+    serialNumber: '01',
+    name: 'CN=Retake stand-ins',
+    keys: caKeys,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+    ],
+  });
+  const leaf = await x509.X509CertificateGenerator.create({
+    ...validity,
+    serialNumber: '02',
+    subject: `CN=${HOST}`,
+    issuer: ca.subject,
+    publicKey: keys.publicKey,
+    signingKey: caKeys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([
+        { type: 'dns', value: HOST },
+        { type: 'ip', value: '127.0.0.1' },
+      ]),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    ],
+  });
+  const pkcs8 = new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  return {
+    caPem: ca.toString('pem'),
+    certPem: leaf.toString('pem'),
+    keyPem: x509.PemConverter.encode(pkcs8.buffer, 'PRIVATE KEY'),
+  };
+}
+
+if (import.meta.main && process.send !== undefined) {
+  const tell = (message: unknown): void => void process.send?.(message);
+  process.on('disconnect', () => process.exit(0)); // the parent died or let go
+  process.once('message', (options) => {
+    serveStandIns(options as StandInOptions).then(
+      ({ urls, caPem }) => tell({ urls, caPem }),
+      (error: unknown) => tell({ error: describeError(error) }),
+    );
+  });
+}

@@ -1,0 +1,69 @@
+/** For tests: a simulated world around one fetch, with the marks of every exchange. */
+import type { Clock, HttpMarks } from '../service/ports.ts';
+import { createFreya } from './freya.ts';
+import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';
+import { createOpenRouter, type OpenRouterOptions } from './openrouter.ts';
+import { createPlanner, type DrawContext, type PlannerOptions } from './plan.ts';
+import { loadProfile } from './profile.ts';
+import { createScript, type Script } from './script.ts';
+
+export interface TestWorld {
+  transport: SimTransport;
+  marks: HttpMarks[];
+  /** A fetch whose exchanges have the context given last. */
+  fetch: typeof globalThis.fetch;
+  context: DrawContext;
+}
+
+export interface TestWorldOptions extends Partial<PlannerOptions> {
+  script?: Script;
+  usageChoices?: NonNullable<OpenRouterOptions['usageChoices']>;
+  network?: Partial<SimTransportOptions>;
+}
+
+/** Stand-ins, planner and transport under the providers' real URLs. */
+export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): TestWorld {
+  const { script = createScript([]), usageChoices = 'empty', network = {}, ...plannerOptions } = options;
+  const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, ...plannerOptions });
+  const freya = createFreya({
+    planner,
+    script,
+    cdnUrl: 'https://v3.fal.media',
+    queueUrl: 'https://queue.fal.run',
+  });
+  const transport = createSimTransport({
+    clock,
+    handlers: {
+      'https://fal.run': freya.falRun,
+      'https://queue.fal.run': freya.falQueue,
+      'https://rest.fal.ai': freya.falRest,
+      'https://v3.fal.media': freya.falCdn,
+      'https://openrouter.ai': createOpenRouter({ planner, script, usageChoices }),
+    },
+    keepAlive: { idleMs: 4000 },
+    ...network,
+  });
+  const marks: HttpMarks[] = [];
+  const context: DrawContext = {
+    sessionId: 's',
+    turnIndex: 0,
+    stage: 'llm',
+    ordinal: 0,
+    attempt: 0,
+    fetchIndex: 0,
+    arm: 'a',
+  };
+  const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const request = new Request(input, init);
+    const body = request.body === null ? {} : { body: new Uint8Array(await request.arrayBuffer()) };
+    const mark: HttpMarks = { startUs: clock.nowUs() };
+    marks.push(mark);
+    const { url, method, headers } = request;
+    const signal = init?.signal ?? undefined;
+    return transport.send(
+      { url, method, headers, ...body, ...(signal === undefined ? {} : { signal }), context: { ...context } },
+      mark,
+    );
+  };
+  return { transport, marks, fetch, context };
+}

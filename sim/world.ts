@@ -1,0 +1,92 @@
+/** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
+import type { Transport } from '../service/ports.ts';
+import { keyedRandom } from '../service/random.ts';
+import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { createProviders, type Endpoints, type RunWorld } from '../service/world.ts';
+import { capturedPlans, capturedScript, type CapturedTurn } from './captured.ts';
+import { createVirtualClock, type VirtualClock } from './clock.ts';
+import type { Handler } from './exchange.ts';
+import { createFreya } from './freya.ts';
+import { createSimTransport } from './network.ts';
+import { createOpenRouter } from './openrouter.ts';
+import { createPlanner, type PlannerOptions } from './plan.ts';
+import type { Profile } from './profile.ts';
+import { createScript } from './script.ts';
+
+export const SIM_ENDPOINTS: Endpoints = {
+  falRunUrl: 'https://fal.run',
+  falQueueUrl: 'https://queue.fal.run',
+  falRestUrl: 'https://rest.fal.ai',
+  openRouterUrl: 'https://openrouter.ai/api/v1',
+};
+const CDN_URL = 'https://v3.fal.media';
+
+export interface SimWorldOptions {
+  profile: Profile;
+  seed: string;
+  draws?: 'common' | 'independent';
+  /** Parsed `fixtures/interviews.json`: what the stand-ins say where there is no capture. */
+  interviews?: unknown;
+  /** Turns whose exchanges and texts come again as captured, and the strategy they were captured under. */
+  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy };
+  delay?: PlannerOptions['delay'];
+  settleImmediates?: number;
+}
+
+export interface SimWorld extends RunWorld {
+  clock: VirtualClock;
+}
+
+/** One arm's own world: its clock, its connections, its draws. Nothing in it touches a socket, a file or a timer. */
+export function createSimWorld(options: SimWorldOptions): SimWorld {
+  const { captured, seed } = options;
+  const clock = createVirtualClock(
+    options.settleImmediates === undefined ? {} : { settleImmediates: options.settleImmediates },
+  );
+  const planner = createPlanner({
+    profile: options.profile,
+    seed,
+    ...(options.draws === undefined ? {} : { draws: options.draws }),
+    ...(options.delay === undefined ? {} : { delay: options.delay }),
+    ...(captured === undefined ? {} : { captured: capturedPlans(captured.turns) }),
+  });
+  const scripted = createScript(options.interviews ?? []);
+  const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
+  const freya = createFreya({ planner, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
+  const handlers: Record<string, Handler> = {
+    [SIM_ENDPOINTS.falRunUrl]: freya.falRun,
+    [SIM_ENDPOINTS.falQueueUrl]: freya.falQueue,
+    [SIM_ENDPOINTS.falRestUrl]: freya.falRest,
+    [CDN_URL]: freya.falCdn,
+    [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: createOpenRouter({ planner, script }),
+  };
+  const providers = createProviders({ endpoints: SIM_ENDPOINTS, falKey: 'simulated', openRouterKey: 'simulated' });
+  const transports = new Map<string, Transport>();
+  const transportFor = (strategy: Strategy): Transport => {
+    const network = JSON.stringify(strategy.network);
+    const known = transports.get(network);
+    if (known !== undefined) return known;
+    const { keepAlive } = strategy.network;
+    const asCaptured = captured !== undefined && JSON.stringify(captured.strategy.network) === network;
+    const transport = createSimTransport({
+      clock,
+      handlers,
+      keepAlive: keepAlive === false ? false : { idleMs: keepAlive.idleMs },
+      reuse: asCaptured ? 'captured' : 'pool',
+    });
+    transports.set(network, transport);
+    return transport;
+  };
+  return {
+    clock,
+    ports: (strategy, sessionId, turnIndex) => ({
+      clock,
+      transport: transportFor(strategy),
+      ...providers,
+      random: keyedRandom(seed, sessionId, turnIndex, strategyHash(strategy), 'retry'),
+    }),
+    close: async () => {
+      await Promise.all([...transports.values()].map((transport) => transport.close()));
+    },
+  };
+}

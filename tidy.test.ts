@@ -1,0 +1,170 @@
+/** The house rules as a test. Each rule is a function from source files to complaints, with a case that it must catch. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path/posix';
+import { test } from 'node:test';
+import ts from 'typescript';
+
+type Sources = ReadonlyMap<string, string>;
+
+const ROOTS = ['service', 'replay', 'sim', 'bench', 'scripts'];
+const isTest = (path: string): boolean => path.endsWith('.test.ts');
+
+/** Rule 1: who may touch the outside world's time, chance and environment. */
+const CLOCK_FILES =
+  /^(service\/(clock|random|main)\.ts|replay\/main\.ts|sim\/(clock|stand-ins-main)\.ts|scripts\/.*|bench\/.*)$/;
+const AMBIENT =
+  /\b(Date\.now|new Date\(\)|performance\.now|setTimeout|setInterval|AbortSignal\.timeout|Math\.random|process\.env)\b/;
+
+function ambientTime(sources: Sources): string[] {
+  return eachLine(sources, (path, code) =>
+    !isTest(path) && !CLOCK_FILES.test(path) ? AMBIENT.exec(code)?.[0] : undefined,
+  );
+}
+
+/** Rule 2: bench → replay → sim → service, and no cycles. */
+const LAYERS = ['service', 'sim', 'replay', 'bench'];
+
+function imports(path: string, text: string): string[] {
+  return ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map((each) => each.fileName)
+    .filter((name) => name.startsWith('.') && name.endsWith('.ts'))
+    .map((name) => join(dirname(path), name));
+}
+
+function importDirection(sources: Sources): string[] {
+  const complaints: string[] = [];
+  const layerOf = (path: string): number => LAYERS.indexOf(path.split('/')[0] ?? '');
+  for (const [path, text] of sources) {
+    if (isTest(path)) continue;
+    for (const target of imports(path, text)) {
+      const lazily = path === 'replay/main.ts' && target.startsWith('bench/');
+      if (layerOf(target) > layerOf(path) && layerOf(path) >= 0 && !lazily)
+        complaints.push(`${path} imports ${target}`);
+    }
+  }
+  return complaints;
+}
+
+function importCycles(sources: Sources): string[] {
+  const state = new Map<string, 'open' | 'done'>();
+  const complaints: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (state.get(path) === 'done') return;
+    if (state.get(path) === 'open') {
+      complaints.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
+      return;
+    }
+    state.set(path, 'open');
+    for (const target of imports(path, sources.get(path) ?? '')) visit(target, [...trail, path]);
+    state.set(path, 'done');
+  };
+  for (const path of sources.keys()) visit(path, []);
+  return complaints;
+}
+
+/** Rule 3: telemetry's names live in one file. */
+const TELEMETRY_NAME =
+  /['"`](retake\.[a-z_.]+|gen_ai\.[a-z_.]+|session\.id|http\.request\.[a-z_.]+|network\.p[a-z_.]+)['"`]/;
+
+function strayNames(sources: Sources): string[] {
+  return eachLine(sources, (path, code) =>
+    !isTest(path) && path !== 'service/telemetry/names.ts' ? TELEMETRY_NAME.exec(code)?.[1] : undefined,
+  );
+}
+
+/** Rule 4: a channel is made with a limit that has a name; nothing queues on bare event emitters. */
+function unlimitedQueues(sources: Sources): string[] {
+  return eachLine(sources, (path, code) => {
+    if (isTest(path) || path === 'service/streams.ts') return undefined;
+    const channel = /createChannel(?:<[^(]*>)?\((\w*)/.exec(code);
+    if (channel !== null && (channel[1] === '' || channel[1] === 'Infinity')) return 'createChannel without a limit';
+    return /new EventEmitter\(/.exec(code)?.[0];
+  });
+}
+
+/** Rule 5: a number that is a time or a size says its unit, last. */
+const UNITLESS =
+  /\b(\w*(?:[lL]atency|[dD]uration|[tT]imeout|[dD]elay|[eE]lapsed|[tT]tft|[tT]tfb|Interval))\??: number\b/;
+
+function missingUnits(sources: Sources): string[] {
+  return eachLine(sources, (path, code) => (isTest(path) ? undefined : UNITLESS.exec(code)?.[1]));
+}
+
+/** Rule 6: no `any`, no non-null `!`, no `as` but `as const`; files that read foreign data may narrow it with `as`. */
+const PARSERS = new Set(['service/strategy.ts', 'service/net/fetch.ts', 'service/net/exchange.ts']);
+
+function looseTypes(sources: Sources): string[] {
+  const complaints: string[] = [];
+  for (const [path, text] of sources) {
+    if (isTest(path)) continue;
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+    const report = (node: ts.Node, what: string): void => {
+      complaints.push(`${path}:${file.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${what}`);
+    };
+    const visit = (node: ts.Node): void => {
+      if (node.kind === ts.SyntaxKind.AnyKeyword) report(node, 'any');
+      if (ts.isNonNullExpression(node)) report(node, 'non-null !');
+      if (ts.isAsExpression(node) && node.type.getText() !== 'const' && !PARSERS.has(path)) report(node, 'as');
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+  }
+  return complaints;
+}
+
+/** Rule 7: a file over its limit is two things. The list is a ratchet: a line here is a decision. */
+const LINE_LIMIT = 250;
+const LINE_LIMITS: Readonly<Record<string, number>> = { 'service/ports.ts': 340, 'service/turn.ts': 350 };
+
+function longFiles(sources: Sources): string[] {
+  return [...sources].flatMap(([path, text]) => {
+    const lines = text.split('\n').length - 1;
+    const limit = LINE_LIMITS[path] ?? (isTest(path) ? 500 : LINE_LIMIT);
+    return lines > limit ? [`${path} has ${lines} lines, limit ${limit}`] : [];
+  });
+}
+
+function eachLine(sources: Sources, check: (path: string, code: string) => string | undefined): string[] {
+  const complaints: string[] = [];
+  for (const [path, text] of sources) {
+    for (const [index, line] of withoutComments(text).split('\n').entries()) {
+      const found = check(path, line);
+      if (found !== undefined) complaints.push(`${path}:${index + 1} ${found}`);
+    }
+  }
+  return complaints;
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, '')).replace(/(^|\s)\/\/.*$/gm, '');
+}
+
+function repository(): Sources {
+  const paths = ROOTS.flatMap((root) => globSync(`${root}/**/*.ts`)).sort();
+  return new Map(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(path, 'utf8')]));
+}
+
+const RULES: readonly [name: string, rule: (sources: Sources) => string[], broken: Readonly<Record<string, string>>][] =
+  [
+    ['1 one clock, passed in', ambientTime, { 'service/x.ts': 'const now = Date.now();' }],
+    ['2 imports run one way', importDirection, { 'service/x.ts': "import { y } from '../sim/y.ts';" }],
+    ['2 no cycles', importCycles, { 'sim/a.ts': "import './b.ts';", 'sim/b.ts': "import './a.ts';" }],
+    ['3 names come from the registry', strayNames, { 'service/x.ts': "span.set('retake.lane', lane);" }],
+    ['4 every queue has a limit', unlimitedQueues, { 'service/x.ts': 'const pieces = createChannel<Piece>();' }],
+    ['5 units last in names', missingUnits, { 'service/x.ts': 'interface X { latency: number }' }],
+    ['6 no any', looseTypes, { 'service/x.ts': 'let x: any;' }],
+    ['6 no non-null !', looseTypes, { 'service/x.ts': 'x!.y();' }],
+    ['6 no as', looseTypes, { 'service/x.ts': 'const x = y as string;' }],
+    ['7 files keep their size', longFiles, { 'service/x.ts': 'x\n'.repeat(251) }],
+  ];
+
+for (const [name, rule, broken] of RULES) {
+  test(`rule ${name}`, () => {
+    assert.deepEqual(rule(repository()), []);
+  });
+  test(`rule ${name}: the broken case is caught`, () => {
+    assert.notDeepEqual(rule(new Map(Object.entries(broken))), []);
+  });
+}
