@@ -13,9 +13,9 @@ export interface StageServiceUs {
   endpointing?: number;
   stt?: number;
   /** `llm.start` → first content. */
-  llmTtft?: number;
+  llm?: number;
   /** `tts.start` → first audio byte, of the first piece. */
-  ttsTtfb?: number;
+  tts?: number;
 }
 
 /** One turn as a report row: the same shape from memory, from a bundle, from OTLP and in `report.json`. */
@@ -94,8 +94,8 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     serviceUs: {
       ...given('endpointing', log.zero === 'upload' ? undefined : positive(since(zeroUs, 'turn.ended'))),
       ...given('stt', since(first(events, 'stt.start')?.atUs, 'stt.done')),
-      ...given('llmTtft', since(llmStart?.atUs, 'llm.content')),
-      ...given('ttsTtfb', since(firstTts?.atUs, 'tts.audio')),
+      ...given('llm', since(llmStart?.atUs, 'llm.content')),
+      ...given('tts', since(firstTts?.atUs, 'tts.audio')),
     },
     premature: zeroUs !== undefined && ended !== undefined && log.zero === 'audio' && ended.atUs < zeroUs,
     ...given('failure', failed === undefined ? undefined : failureOf(failed)),

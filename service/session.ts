@@ -1,6 +1,6 @@
 /** One conversation: what was said so far, and the turns that carry it on. Used by the service and by replays alike. */
 import { InputError } from './errors.ts';
-import { measureTurn, type TurnSummary } from './metrics.ts';
+import { measureTurn, type MeasuredTurn, type TurnSummary } from './metrics.ts';
 import type { EventSink, Message, ReplySink, TurnIdentity, TurnLog, UserAudio } from './ports.ts';
 import type { TurnInput, TurnPorts } from './stage.ts';
 import { runTurn } from './turn.ts';
@@ -11,7 +11,7 @@ export interface Projection {
   /** Before the turn's first event. */
   opened(identity: TurnIdentity, zero: UserAudio['zero'], anchorUs: number): EventSink | undefined;
   /** After its last. */
-  closed(log: TurnLog, summary: TurnSummary): void;
+  closed(log: TurnLog, measured: MeasuredTurn): void;
 }
 
 export interface SessionOptions {
@@ -24,7 +24,8 @@ export interface SessionOptions {
   identity: Omit<TurnIdentity, 'sessionId' | 'turnIndex' | 'traceId'>;
   /** Ports of one turn: the same transport and clients, a random stream of its own. */
   ports: (turnIndex: number) => TurnPorts;
-  traceIdOf: (turnIndex: number) => string;
+  /** A new trace id for each turn. */
+  traceIds: () => string;
   projections: readonly Projection[];
   onProjectionError: (error: unknown) => void;
 }
@@ -49,7 +50,8 @@ export interface Session {
   readonly id: string;
   readonly language: string;
   readonly strategy: Strategy;
-  readonly finished: readonly FinishedTurn[];
+  /** Figures of the turns so far, by index; no content. */
+  readonly finished: readonly TurnSummary[];
   readonly busy: boolean;
   /** The trace id that the next turn will have. */
   nextTraceId(): string;
@@ -75,15 +77,16 @@ export async function observeTurn(
   const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
   const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
   const { log, transcript, replyText } = await runTurn(ports, { ...input, sinks: [...sinks, ...input.sinks] });
-  const { summary } = measureTurn(log);
-  for (const each of projections) guarded(() => each.closed(log, summary));
-  return { log, summary, transcript, replyText };
+  const measured = measureTurn(log);
+  for (const each of projections) guarded(() => each.closed(log, measured));
+  return { log, summary: measured.summary, transcript, replyText };
 }
 
 export function createSession(options: SessionOptions): Session {
   const history: Message[] = [...options.history];
-  const finished: FinishedTurn[] = [];
+  const finished: TurnSummary[] = [];
   let nextIndex = 0;
+  let nextTraceId = options.traceIds();
   let busy = false;
 
   return {
@@ -94,7 +97,7 @@ export function createSession(options: SessionOptions): Session {
     get busy() {
       return busy;
     },
-    nextTraceId: () => options.traceIdOf(nextIndex),
+    nextTraceId: () => nextTraceId,
     async turn(request) {
       if (busy) throw new InputError(`session ${options.id} is in a turn; wait for it to be done`);
       busy = true;
@@ -104,7 +107,7 @@ export function createSession(options: SessionOptions): Session {
           ...options.identity,
           sessionId: options.id,
           turnIndex,
-          traceId: options.traceIdOf(turnIndex),
+          traceId: nextTraceId,
         };
         const turn = await observeTurn(
           options.ports(turnIndex),
@@ -123,7 +126,7 @@ export function createSession(options: SessionOptions): Session {
         );
         if (turn.transcript !== '') history.push({ role: 'user', content: turn.transcript });
         if (turn.replyText !== '') history.push({ role: 'assistant', content: turn.replyText });
-        finished.push(turn);
+        finished.push(turn.summary);
         return turn;
       } finally {
         busy = false;

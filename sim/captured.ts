@@ -1,6 +1,6 @@
 /** Plans and texts from a captured turn: its exchanges come again with the same boundaries, item by item. */
 import type { AttrValue, Message, TurnEvent } from '../service/ports.ts';
-import type { CapturedPlans, DrawContext, ExchangePlan, Facts, NetworkPlan, PlannedItem } from './plan.ts';
+import type { CapturedPlans, DrawContext, Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 import type { Script } from './script.ts';
 
 /** A captured turn as far as the stand-ins need it. */
@@ -9,8 +9,6 @@ export interface CapturedTurn {
   turnIndex: number;
   events: readonly TurnEvent[];
 }
-
-type Replayed = Omit<ExchangePlan, 'basis'>;
 
 interface Exchange {
   boundaries: Map<string, TurnEvent>;
@@ -59,8 +57,8 @@ function turnKey({ sessionId, turnIndex }: { sessionId: string; turnIndex: numbe
   return `${sessionId}/${turnIndex}`;
 }
 
-function plansOf(events: readonly TurnEvent[]): Map<string, (facts: Facts) => Replayed | undefined> {
-  const plans = new Map<string, (facts: Facts) => Replayed | undefined>();
+function plansOf(events: readonly TurnEvent[]): Map<string, (facts: Facts) => ReplayedPlan | undefined> {
+  const plans = new Map<string, (facts: Facts) => ReplayedPlan | undefined>();
   for (const [name, exchange] of exchangesOf(events)) {
     const call = name.split('.').slice(0, 2).join('.');
     const ofCall = (kind: string): TurnEvent | undefined =>
@@ -89,7 +87,7 @@ function planOf(
   facts: Facts,
   events: readonly TurnEvent[],
   ofCall: (kind: string) => TurnEvent | undefined,
-): Replayed | undefined {
+): ReplayedPlan | undefined {
   const atUs = (kind: string): number | undefined => boundaries.get(kind)?.atUs;
   const [startUs, headersUs] = [atUs('http.start'), atUs('http.headers')];
   if (startUs === undefined || headersUs === undefined || !sameWork(facts, ofCall, events)) return undefined;
@@ -103,10 +101,11 @@ function planOf(
     reused: boundaries.get('http.queued')?.attrs?.['reused'] === true,
     networkUs: networkOf(startUs, sentUs, atUs),
     waitUs: headersUs - sentUs,
-    terminatorUs: Math.max(0, done.atUs - lastUs),
+    ...(done.attrs?.['complete'] === false ? {} : { terminatorUs: Math.max(0, done.atUs - lastUs) }),
     leadingSilenceMs: numberOf(answered, 'leadingSilenceMs') ?? 0,
   };
   if (status >= 400) return { ...shared, items: [], fault: { status, message: 'as captured' } };
+  if ((facts.operation === 'llm' || facts.operation === 'tts') && answered === undefined) return undefined; // broken off
   const audio = facts.operation === 'tts' ? answered?.content?.audio : undefined;
   return {
     ...shared,

@@ -98,10 +98,12 @@ function bodyOf(
       },
       async pull(controller) {
         try {
-          const item = items[next];
-          if (item !== undefined) {
+          // A pull that enqueues nothing is not called again: go on to the next item that has bytes.
+          for (let bytes: string | Uint8Array = ''; bytes.length === 0;) {
+            const item = items[next];
+            if (item === undefined) break;
             await until(item.gapUs);
-            const bytes = chunk(item, next++);
+            bytes = chunk(item, next++);
             if (bytes.length > 0) controller.enqueue(typeof bytes === 'string' ? encoder.encode(bytes) : bytes);
           }
           if (next >= items.length) {

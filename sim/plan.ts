@@ -60,7 +60,9 @@ export interface ExchangePlan {
 }
 
 /** A captured exchange's plan, where the request asks for the same work. Phases of a reused connection are absent. */
-export type CapturedPlans = (context: DrawContext, facts: Facts) => Omit<ExchangePlan, 'basis'> | undefined;
+export type CapturedPlans = (context: DrawContext, facts: Facts) => ReplayedPlan | undefined;
+/** Without `terminatorUs` the reader went away before the body's end was seen: the profile has its time. */
+export type ReplayedPlan = Omit<ExchangePlan, 'basis' | 'terminatorUs'> & { terminatorUs?: number };
 
 export interface DelayKey {
   stage: ExchangeContext['stage'];
@@ -123,10 +125,12 @@ function networkPlan(profile: Profile, draw: Draw, uploadBytes: number): Network
 }
 
 /** A captured exchange whose connection was open already: should this run need a new one, the profile has its figures. */
-function fromCapture(profile: Profile, draw: Draw, replayed: Omit<ExchangePlan, 'basis'>): ExchangePlan {
-  if (replayed.reused !== true) return { ...replayed, basis: 'captured' };
+function fromCapture(profile: Profile, draw: Draw, replayed: ReplayedPlan): ExchangePlan {
+  const terminatorUs = replayed.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
+  const plan: ExchangePlan = { ...replayed, basis: 'captured', terminatorUs };
+  if (replayed.reused !== true) return plan;
   const { queue, send } = replayed.networkUs;
-  return { ...replayed, basis: 'captured', networkUs: { ...networkPlan(profile, draw, 0), queue, send } };
+  return { ...plan, networkUs: { ...networkPlan(profile, draw, 0), queue, send } };
 }
 
 function profilePlan(profile: Profile, draw: Draw, facts: Facts): ExchangePlan {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPlanner, type DrawContext, type ExchangePlan, type Facts } from './plan.ts';
-import { loadProfile, meanOf, parseProfile, quantile } from './profile.ts';
+import { loadProfile, meanOf, parseProfile, quantile, type Figure } from './profile.ts';
 
 const DRAWS = 20_000;
 const STT: Facts = {
@@ -97,7 +97,8 @@ test('a delay changes the boundary it names and no other', () => {
   const planner = createPlanner({ profile, seed: 1, delay: ({ item }) => (item === 2 ? 1000 : 0) });
   const late = planner.planOf(contextOf(1, 'llm'), LLM);
   assert.equal(late.items[2]?.gapUs, (plain.items[2]?.gapUs ?? 0) + 1000);
-  assert.deepEqual({ ...late, items: late.items.with(2, plain.items[2] ?? late.items[0] ?? late.items[2]!) }, plain);
+  const restored = late.items.map((item, index) => (index === 2 ? { ...item, gapUs: item.gapUs - 1000 } : item));
+  assert.deepEqual({ ...late, items: restored }, plain);
 });
 
 test('profile zero takes no time at all', () => {
@@ -112,9 +113,13 @@ test('profile zero takes no time at all', () => {
 });
 
 test('quantiles are joined by straight lines', () => {
-  const figure = {
+  const figure: Figure = {
     source: 'test',
-    quantiles: [[0, 10] as const, [0.5, 20] as const, [1, 100] as const].map(([p, v]) => [p, v] as [number, number]),
+    quantiles: [
+      [0, 10],
+      [0.5, 20],
+      [1, 100],
+    ],
   };
   assert.deepEqual(
     [0, 0.25, 0.5, 0.75, 0.999999].map((u) => Math.round(quantile(figure, u))),

@@ -2,17 +2,16 @@
  * The stand-ins as HTTPS servers on loopback: the entry of the child process that `stand-ins.ts` forks for `wire`.
  * It takes one message of options, answers with URLs and the CA, and exits with its parent.
  */
-import { webcrypto } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { once } from 'node:events';
-import * as x509 from '@peculiar/x509';
 import { createRealClock } from '../service/clock.ts';
 import { describeError } from '../service/errors.ts';
 import type { Clock } from '../service/ports.ts';
 import { keyedRandom } from '../service/random.ts';
+import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
 import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
@@ -22,22 +21,13 @@ import { parseProfile, quantile, type Profile } from './profile.ts';
 import { createScript } from './script.ts';
 import type { Injected, StandInOptions, StandInUrls } from './stand-ins.ts';
 
-const HOST = 'localhost';
-const DAY_MS = 86_400_000;
-
-interface Identity {
-  caPem: string;
-  certPem: string;
-  keyPem: string;
-}
-
 /** Starts one server per origin and returns their URLs with the CA that signed their certificate. */
 export async function serveStandIns(
   options: StandInOptions,
 ): Promise<{ urls: StandInUrls; caPem: string; close(): void }> {
   const clock = createRealClock();
   const profile = parseProfile(options.profile, 'stand-ins');
-  const identity = await createIdentity(clock);
+  const identity = await createIdentity(clock.epochUs() / 1000);
   const { inject = {} } = options;
   const planner = createPlanner({
     profile,
@@ -184,48 +174,6 @@ async function pipe(
     if (!gone.aborted) outgoing.destroy();
     await reader.cancel(error).catch(() => undefined);
   }
-}
-
-async function createIdentity(clock: Clock): Promise<Identity> {
-  x509.cryptoProvider.set(webcrypto);
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const nowMs = clock.epochUs() / 1000;
-  const validity = { notBefore: new Date(nowMs - DAY_MS), notAfter: new Date(nowMs + 30 * DAY_MS) };
-  const caKeys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity,
-    serialNumber: '01',
-    name: 'CN=Retake stand-ins',
-    keys: caKeys,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
-    ],
-  });
-  const leaf = await x509.X509CertificateGenerator.create({
-    ...validity,
-    serialNumber: '02',
-    subject: `CN=${HOST}`,
-    issuer: ca.subject,
-    publicKey: keys.publicKey,
-    signingKey: caKeys.privateKey,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new x509.SubjectAlternativeNameExtension([
-        { type: 'dns', value: HOST },
-        { type: 'ip', value: '127.0.0.1' },
-      ]),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    ],
-  });
-  const pkcs8 = new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  return {
-    caPem: ca.toString('pem'),
-    certPem: leaf.toString('pem'),
-    keyPem: x509.PemConverter.encode(pkcs8.buffer, 'PRIVATE KEY'),
-  };
 }
 
 if (import.meta.main && process.send !== undefined) {

@@ -47,8 +47,8 @@ export interface LineSink {
 export interface Tracing {
   /** False when the environment switched OpenTelemetry off (`OTEL_SDK_DISABLED`): `turn` then does nothing. */
   readonly active: boolean;
-  /** Exports a finished turn. Never throws; what went wrong goes to `onError`. */
-  turn(log: TurnLog, measured: MeasuredTurn): void;
+  /** Exports a finished turn and returns its OTLP JSON line. Never throws; what went wrong goes to `onError`. */
+  turn(log: TurnLog, measured: MeasuredTurn): string | undefined;
   shutdown(): Promise<void>;
 }
 
@@ -94,11 +94,14 @@ export function createTracing(options: {
   return {
     active,
     turn(log, measured) {
-      if (!active) return;
+      if (!active) return undefined;
       try {
-        options.spool.append(pipe.lineOf(tracer, spansOf(log, measured)));
+        const line = pipe.lineOf(tracer, spansOf(log, measured));
+        options.spool.append(line);
+        return line;
       } catch (error) {
         options.onError(error);
+        return undefined;
       }
     },
     async shutdown() {

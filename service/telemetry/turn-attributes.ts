@@ -63,8 +63,8 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   }
   put(into, A.endpointingServiceUs, summary.serviceUs.endpointing);
   put(into, A.sttServiceUs, summary.serviceUs.stt);
-  put(into, A.llmTtftServiceUs, summary.serviceUs.llmTtft);
-  put(into, A.ttsTtfbServiceUs, summary.serviceUs.ttsTtfb);
+  put(into, A.llmServiceUs, summary.serviceUs.llm);
+  put(into, A.ttsServiceUs, summary.serviceUs.tts);
   put(into, A.premature, summary.premature);
   put(into, A.failureStage, summary.failure?.stage);
   put(into, A.errorType, summary.failure?.kind);
@@ -104,8 +104,8 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     serviceUs: {
       ...given('endpointing', figure(attributes, A.endpointingServiceUs)),
       ...given('stt', figure(attributes, A.sttServiceUs)),
-      ...given('llmTtft', figure(attributes, A.llmTtftServiceUs)),
-      ...given('ttsTtfb', figure(attributes, A.ttsTtfbServiceUs)),
+      ...given('llm', figure(attributes, A.llmServiceUs)),
+      ...given('tts', figure(attributes, A.ttsServiceUs)),
     },
     premature: attributes[A.premature.key] === true,
     ...(failureStage === undefined

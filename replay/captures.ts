@@ -1,0 +1,85 @@
+/** Captured sessions as a replay takes them: found in a data folder or given as a bundle's folder. */
+import { join } from 'node:path';
+import { readBundle, readSessionHeader, type Bundle } from '../service/capture/bundle-reader.ts';
+import type { SessionHeader } from '../service/capture/format.ts';
+import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
+import { InputError } from '../service/errors.ts';
+import { keyedRandom } from '../service/random.ts';
+import { resolveStrategy } from '../service/strategy.ts';
+import type { CommandContext } from './context.ts';
+import type { CapturedSession } from './run.ts';
+
+/** `--data`, then RETAKE_DATA, then ./data. */
+export function dataFolder(context: CommandContext, option: string | undefined): string {
+  return option ?? context.env['RETAKE_DATA'] ?? './data';
+}
+
+export function captureStoreIn(folder: string): CaptureStore {
+  return createFolderStore(join(folder, 'captures'));
+}
+
+export function capturedSession({ session, turns }: Bundle): CapturedSession {
+  const { sessionId, language, interview, profile } = session;
+  return {
+    sessionId,
+    language,
+    level: session.level,
+    commit: session.commit,
+    systemPrompt: session.systemPrompt ?? 'x'.repeat(session.systemPromptChars),
+    history:
+      session.history ??
+      session.historyChars.map((chars, index) => ({
+        role: index % 2 === 0 ? 'user' : 'assistant',
+        content: 'x'.repeat(chars),
+      })),
+    strategy: resolveStrategy([session.strategy], `session ${sessionId}`),
+    turns,
+    ...(interview === undefined ? {} : { interview }),
+    ...(profile === undefined ? {} : { profile }),
+  };
+}
+
+/** The named sessions, or a seeded random sample. Problems in bundles are told through `progress`. */
+export async function loadSessions(
+  store: CaptureStore,
+  choice: { ids?: readonly string[]; sample: number; seed: string },
+  tell: (problem: string) => void,
+): Promise<CapturedSession[]> {
+  const ids = choice.ids ?? sampleOf(await store.list(), choice.sample, choice.seed);
+  if (ids.length === 0)
+    throw new InputError(
+      'there is no captured session yet; run "npm run demo", or "npx retake serve" and "npx retake send"',
+    );
+  const sessions: CapturedSession[] = [];
+  for (const id of ids) {
+    const bundle = await readBundle(await store.find(id));
+    for (const problem of bundle.problems) tell(problem);
+    if (bundle.turns.length > 0) sessions.push(capturedSession(bundle));
+    else tell(`session ${id} has no finished turn: left out`);
+  }
+  if (sessions.length === 0) throw new InputError(`none of the sessions ${ids.join(', ')} has a finished turn`);
+  return sessions;
+}
+
+/** Headers of all sessions, in order of their start; unreadable ones are told. */
+export async function listSessions(store: CaptureStore, tell: (problem: string) => void): Promise<SessionHeader[]> {
+  const headers: SessionHeader[] = [];
+  for (const id of await store.list()) {
+    try {
+      headers.push(await readSessionHeader(await store.find(id)));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      tell(error.message);
+    }
+  }
+  return headers.sort((a, b) => a.startedEpochUs - b.startedEpochUs);
+}
+
+function sampleOf(ids: readonly string[], size: number, seed: string): string[] {
+  return ids
+    .map((id) => ({ id, rank: keyedRandom(seed, 'sample', id)() }))
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, size)
+    .map(({ id }) => id)
+    .sort();
+}

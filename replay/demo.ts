@@ -1,0 +1,140 @@
+/** `npm run demo`: the main job end to end, on the fixture interviews, without keys or network. */
+import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createRealClock } from '../service/clock.ts';
+import { configFrom } from '../service/config.ts';
+import { InputError } from '../service/errors.ts';
+import type { TurnSummary } from '../service/metrics.ts';
+import type { Clock } from '../service/ports.ts';
+import { loadInterviews, type Interview } from '../sim/fixtures.ts';
+import { captureStoreIn, loadSessions } from './captures.ts';
+import type { CommandContext } from './context.ts';
+import { runExperiment, writeRunFolder } from './experiment.ts';
+import { terminalReport, waterfall } from './report/terminal.ts';
+import { converse } from './send.ts';
+import { currentCommit, serve } from './serve-command.ts';
+import { variantPatch } from './variants.ts';
+
+const PROFILE = 'seed';
+const TURNS_PER_SESSION = 4;
+/** Pause between a reply's last byte and the next utterance; the demo does not sit through the replies. */
+const PAUSE_MS = 250;
+const COLLECTOR = { host: '127.0.0.1', port: 4318 } as const;
+const JAEGER_UI = 'http://127.0.0.1:16686';
+
+export async function demo(
+  context: CommandContext,
+  options: { out: string; variant: string; seed: string },
+): Promise<void> {
+  const { out, variant, seed } = options;
+  const patch = variantPatch(variant);
+  const clock = createRealClock();
+  const data = join(out, 'data');
+  await rm(out, { recursive: true, force: true });
+  const collector = await answers(COLLECTOR);
+  const env = {
+    RETAKE_PORT: '0',
+    RETAKE_DATA: data,
+    ...(collector ? { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${COLLECTOR.host}:${COLLECTOR.port}` } : {}),
+  };
+  const service = await serve(configFrom(env), { profile: PROFILE, seed }, 'silent');
+  try {
+    const interviews = loadInterviews();
+    context.out(
+      `1. ${interviews.length} interviews, spoken to ${service.url} in real time, side by side (world wire: stand-ins, profile ${PROFILE})`,
+    );
+    await speakAll(context, clock, service.url, interviews);
+    await service.flushed();
+  } finally {
+    await service.close();
+  }
+
+  const store = captureStoreIn(data);
+  const sessions = await loadSessions(store, { sample: 1000, seed }, context.progress);
+  const turns = sessions.reduce((sum, each) => sum + each.turns.length, 0);
+  context.out(`2. ${turns} captured turns, replayed in virtual time as baseline, baseline2 and ${variant}`);
+  const beganUs = clock.nowUs();
+  const experiment = await runExperiment({
+    sessions,
+    candidates: [{ variant, patches: [patch] }],
+    baseline: [],
+    world: 'sim',
+    profile: PROFILE,
+    seed,
+    draws: 'common',
+    runs: 1,
+    commit: currentCommit(),
+    rerun: `npx retake replay --data ${data} --variant ${variant} --world sim --seed ${seed} -o ${out}/again`,
+    signal: context.signal,
+  });
+  const seconds = (clock.nowUs() - beganUs) / 1e6;
+  const { replayed } = experiment;
+  context.out(
+    `   ${replayed.length} turns in ${seconds.toFixed(1)} s: ${(replayed.length / seconds).toFixed(0)} turns a second on one core`,
+  );
+  await writeRunFolder(out, experiment);
+  const [first] = experiment.reports;
+  const sample = firstMeasured(experiment.captured);
+  if (first === undefined || sample === undefined)
+    throw new InputError('the demo measured no turn; its captures are in ' + data);
+
+  context.out(`\n3. One captured turn, from speech end to first audible (predicted: stand-ins)\n`);
+  context.out(waterfall(sample, context));
+  context.out(`\n4. What ${variant} would change\n`);
+  context.out(terminalReport(first.report, context));
+  context.out('\nWhere to look next');
+  context.out(`  ${out}/report.md          the report for a pull request; report.json beside it`);
+  context.out(`  ${out}/trace.otlp.jsonl   every replayed turn's spans; Jaeger's upload reads it`);
+  context.out(`  ${data}/captures   the sessions: npx retake sessions --data ${data}`);
+  context.out(`  npx retake replay --data ${data} --set tts.concurrency=1`);
+  context.out('  npx retake serve, then npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend');
+  if (collector) {
+    context.out(`  traces went to ${COLLECTOR.host}:${COLLECTOR.port}:`);
+    for (const { traceId } of experiment.captured.slice(0, 3)) context.out(`  ${JAEGER_UI}/trace/${traceId}`);
+  }
+}
+
+async function speakAll(
+  context: CommandContext,
+  clock: Clock,
+  url: string,
+  interviews: readonly Interview[],
+): Promise<void> {
+  const planned = interviews.reduce((sum, { turns }) => sum + Math.min(turns.length, TURNS_PER_SESSION), 0);
+  let done = 0;
+  context.progress(`   0 of ${planned} turns`);
+  await Promise.all(
+    interviews.map(async ({ name, language, systemPrompt, turns }) => {
+      const conversation = await converse(url, clock, { language, systemPrompt, interview: name });
+      try {
+        for (const { audio } of turns.slice(0, TURNS_PER_SESSION)) {
+          context.signal.throwIfAborted();
+          await conversation.speak(fileURLToPath(new URL(`../fixtures/audio/${audio}`, import.meta.url)));
+          context.progress(`   ${++done} of ${planned} turns`);
+          await clock.sleep(PAUSE_MS, context.signal);
+        }
+      } finally {
+        conversation.close();
+      }
+    }),
+  );
+  context.progressDone();
+}
+
+function firstMeasured(turns: readonly TurnSummary[]): TurnSummary | undefined {
+  return turns.find(({ e2eUs }) => e2eUs !== undefined);
+}
+
+/** Whether something listens there; a Collector that only starts is not waited for. */
+function answers({ host, port }: typeof COLLECTOR): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 300 });
+    const end = (listens: boolean) => (): void => {
+      socket.destroy();
+      resolve(listens);
+    };
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false));
+  });
+}

@@ -1,0 +1,216 @@
+/** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. Rules: DESIGN §13. */
+import { InvariantError } from '../service/errors.ts';
+import type { TurnSummary } from '../service/metrics.ts';
+import type { LedgerStage, Phase } from '../service/ports.ts';
+import { alignTurns, bySession, intervalOver, type Dropped, type TurnPair } from './align.ts';
+import { guardsOf, type Guard } from './guards.ts';
+import { hodgesLehmann, mean, median, quantile } from './stats.ts';
+
+export type Verdict = 'faster' | 'slower' | 'same' | 'inconclusive';
+export type PrimaryMetric = 'first-audible' | 'first-content-audible' | 'reply-end';
+
+/** One compared figure; intervals are 95 %. Absent bounds: fewer than two independent units. */
+export interface DiffRow {
+  stage: LedgerStage | 'end to end' | 'first content audible' | 'reply end';
+  phase?: Phase;
+  aMs: number;
+  bMs: number;
+  deltaMs: number;
+  lowMs?: number;
+  highMs?: number;
+  shiftPct?: number;
+  lowPct?: number;
+  highPct?: number;
+  n: number;
+}
+
+export interface Diff {
+  verdict: Verdict;
+  /** Why the verdict is not better than it is, or what decided it. */
+  reasons: readonly string[];
+  primary: DiffRow;
+  /** Stages' totals (no phase) and phases, in the order of the pipeline. Phase rows add up to end to end. */
+  stages: readonly DiffRow[];
+  marginMs: number;
+  /** What two identical arms differed by: nothing below it is claimed. Absent without a baseline2 lane. */
+  noiseFloorMs?: number;
+  p95?: { aMs: number; bMs: number; deltaMs: number };
+  guards: readonly Guard[];
+  pairs: number;
+  sessions: number;
+  /** False with one conversation only: the interval is over its turns. */
+  generalizes: boolean;
+  dropped: readonly Dropped[];
+}
+
+/** A difference of p95s needs this many turns: the smallest n with a finite two-sided 95 % bound (0.95ⁿ ≤ 0.025). */
+const P95_TURNS = 72;
+const MARGIN_MS = 30;
+const MARGIN_SHARE = 0.03;
+
+const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
+const PHASE_ORDER: readonly Phase[] = [
+  ...(['detect', 'backoff', 'slot', 'queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const),
+  ...(['hold', 'silence', 'our code'] as const),
+];
+
+const METRICS: Readonly<
+  Record<PrimaryMetric, { stage: DiffRow['stage']; us: (turn: TurnSummary) => number | undefined }>
+> = {
+  'first-audible': { stage: 'end to end', us: (turn) => turn.e2eUs },
+  'first-content-audible': { stage: 'first content audible', us: (turn) => turn.firstContentAudibleUs },
+  'reply-end': { stage: 'reply end', us: (turn) => turn.replyEndUs },
+};
+
+/** Compares lane B with lane A; `a2` is A run once more. Undefined when no turn was measured in both. */
+export function diffLanes(
+  a: readonly TurnSummary[],
+  b: readonly TurnSummary[],
+  options: { primary?: PrimaryMetric; a2?: readonly TurnSummary[] } = {},
+): Diff | undefined {
+  const { stage, us } = METRICS[options.primary ?? 'first-audible'];
+  const alignment = alignTurns(a, b);
+  const { pairs } = alignment;
+  const primary = row({ stage }, pairs, us);
+  if (primary === undefined) return undefined;
+  const noiseFloorMs = options.a2 === undefined ? undefined : noiseFloor(alignTurns(a, options.a2).pairs, us);
+  const marginMs = Math.max(MARGIN_MS, MARGIN_SHARE * primaryMedianMs(pairs, us));
+  const guards = guardsOf(alignment);
+  const { verdict, reasons } = judge(primary, marginMs, noiseFloorMs ?? 0, guards);
+  const sessions = bySession(pairs).length;
+  return {
+    verdict,
+    reasons,
+    primary,
+    stages: ledgerRows(pairs),
+    marginMs,
+    ...(noiseFloorMs === undefined ? {} : { noiseFloorMs }),
+    ...(pairs.length < P95_TURNS ? {} : { p95: p95Of(pairs, us) }),
+    guards,
+    pairs: pairs.length,
+    sessions,
+    generalizes: sessions > 1,
+    dropped: alignment.dropped,
+  };
+}
+
+/** Exit code of a verdict: 0 faster or same, 1 slower, 3 inconclusive. */
+export function exitCodeOf(verdict: Verdict): number {
+  return { faster: 0, same: 0, slower: 1, inconclusive: 3 }[verdict];
+}
+
+function judge(
+  { deltaMs, lowMs, highMs }: DiffRow,
+  marginMs: number,
+  noiseFloorMs: number,
+  guards: readonly Guard[],
+): { verdict: Verdict; reasons: string[] } {
+  if (lowMs === undefined || highMs === undefined) {
+    return { verdict: 'inconclusive', reasons: ['one turn has no interval: replay more turns'] };
+  }
+  if (lowMs > -marginMs && highMs < marginMs)
+    return { verdict: 'same', reasons: ['the interval lies inside the margin'] };
+  const clear = (lowMs > 0 || highMs < 0) && Math.abs(deltaMs) > marginMs;
+  if (!clear)
+    return { verdict: 'inconclusive', reasons: ['the interval reaches beyond the margin and does not settle a side'] };
+  if (Math.abs(deltaMs) <= noiseFloorMs) {
+    return { verdict: 'inconclusive', reasons: ['identical arms differ as much: below the noise floor'] };
+  }
+  if (deltaMs > 0)
+    return { verdict: 'slower', reasons: ['the interval excludes 0 and the estimate is beyond the margin'] };
+  const broken = guards.filter((guard) => !guard.holds);
+  if (broken.length > 0)
+    return { verdict: 'inconclusive', reasons: broken.map(({ name, detail }) => `${name}: ${detail}`) };
+  return {
+    verdict: 'faster',
+    reasons: ['the interval excludes 0, the estimate is beyond the margin, and all guards hold'],
+  };
+}
+
+function row(
+  about: Pick<DiffRow, 'stage' | 'phase'>,
+  pairs: readonly TurnPair[],
+  us: (turn: TurnSummary) => number | undefined,
+): DiffRow | undefined {
+  const measured = pairs.filter(({ a, b }) => us(a) !== undefined && us(b) !== undefined);
+  if (measured.length === 0) return undefined;
+  const ms = (turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
+  const [aMs, bMs] = [mean(measured.map(({ a }) => ms(a))), mean(measured.map(({ b }) => ms(b)))];
+  const delta = intervalOver(measured, ({ a, b }) => ms(b) - ms(a));
+  const positive = measured.filter(({ a, b }) => ms(a) > 0 && ms(b) > 0);
+  const logs = ({ a, b }: TurnPair): number => Math.log(ms(b) / ms(a));
+  const shift = positive.length === measured.length ? intervalOver(positive, logs) : undefined;
+  const percent = (log: number): number => (Math.exp(log) - 1) * 100;
+  return {
+    ...about,
+    aMs,
+    bMs,
+    deltaMs: delta.mean,
+    ...(delta.low === undefined || delta.high === undefined ? {} : { lowMs: delta.low, highMs: delta.high }),
+    ...(shift === undefined ? {} : { shiftPct: percent(hodgesLehmann(positive.map(logs))) }),
+    ...(shift?.low === undefined || shift.high === undefined
+      ? {}
+      : { lowPct: percent(shift.low), highPct: percent(shift.high) }),
+    n: measured.length,
+  };
+}
+
+function ledgerRows(pairs: readonly TurnPair[]): DiffRow[] {
+  const rows: DiffRow[] = [];
+  for (const stage of STAGE_ORDER) {
+    const inStage = (turn: TurnSummary): number => ledgerUs(turn, stage);
+    if (!pairs.some(({ a, b }) => inStage(a) > 0 || inStage(b) > 0)) continue;
+    rows.push(...[row({ stage }, pairs, inStage)].filter((each) => each !== undefined));
+    for (const phase of PHASE_ORDER) {
+      const inPhase = (turn: TurnSummary): number => ledgerUs(turn, stage, phase);
+      if (!pairs.some(({ a, b }) => inPhase(a) > 0 || inPhase(b) > 0)) continue;
+      rows.push(...[row({ stage, phase }, pairs, inPhase)].filter((each) => each !== undefined));
+    }
+  }
+  checkSums(rows, pairs);
+  return rows;
+}
+
+/** A report whose rows do not add up is an error, not a warning. */
+function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
+  for (const lane of ['a', 'b'] as const) {
+    const e2eMs = mean(pairs.map((pair) => (pair[lane].e2eUs ?? 0) / 1000));
+    for (const [what, kept] of [
+      ['stages', rows.filter(({ phase }) => phase === undefined)],
+      ['phases', rows.filter(({ phase }) => phase !== undefined)],
+    ] as const) {
+      const sumMs = kept.reduce((sum, each) => sum + (lane === 'a' ? each.aMs : each.bMs), 0);
+      if (Math.abs(sumMs - e2eMs) > 1e-6 * Math.max(1, e2eMs)) {
+        throw new InvariantError(`the ${what} of lane ${lane} add up to ${sumMs} ms, end to end is ${e2eMs} ms`);
+      }
+    }
+  }
+}
+
+function ledgerUs(turn: TurnSummary, stage: LedgerStage, phase?: Phase): number {
+  return turn.ledger
+    .filter((part) => part.stage === stage && (phase === undefined || part.phase === phase))
+    .reduce((sum, part) => sum + part.us, 0);
+}
+
+function primaryMedianMs(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): number {
+  return median(pairs.map(({ a }) => (us(a) ?? 0) / 1000));
+}
+
+function noiseFloor(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): number | undefined {
+  const noise = row({ stage: 'end to end' }, pairs, us);
+  if (noise === undefined) return undefined;
+  return Math.max(Math.abs(noise.lowMs ?? noise.deltaMs), Math.abs(noise.highMs ?? noise.deltaMs));
+}
+
+function p95Of(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): NonNullable<Diff['p95']> {
+  const aMs = quantile(
+    pairs.map(({ a }) => (us(a) ?? 0) / 1000),
+    0.95,
+  );
+  const bMs = quantile(
+    pairs.map(({ b }) => (us(b) ?? 0) / 1000),
+    0.95,
+  );
+  return { aMs, bMs, deltaMs: bMs - aMs };
+}

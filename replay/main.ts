@@ -1,0 +1,158 @@
+/** The `retake` command line: parses, calls, and turns every error into one line and an exit code. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { AudioFormatError } from '../service/audio.ts';
+import { describeError, InputError, InvariantError, StageError } from '../service/errors.ts';
+import type { CommandContext } from './context.ts';
+import { demo } from './demo.ts';
+import { diffCommand } from './diff-command.ts';
+import { replayCommand } from './replay-command.ts';
+import { reportCommand } from './report-command.ts';
+import { sendCommand } from './send-command.ts';
+import { serveCommand } from './serve-command.ts';
+import { sessionsCommand } from './sessions-command.ts';
+import { variantsCommand } from './variants-command.ts';
+
+/** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
+const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
+
+const interrupt = new AbortController();
+const context: CommandContext = {
+  env: process.env,
+  signal: interrupt.signal,
+  out: (text: string) => void process.stdout.write(`${text}\n`),
+  progress: (text: string) => void process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`),
+  progressDone: () => void (process.stderr.isTTY && process.stderr.write('\r\u001b[2K')),
+  exit: (code) => void (process.exitCode = code),
+  columns: process.stdout.columns ?? 80,
+  color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+};
+
+process.on('SIGINT', () => {
+  if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+  interrupt.abort(new InputError('interrupted'));
+});
+process.on('SIGTERM', () => interrupt.abort(new InputError('interrupted')));
+
+const count = (text: string): number => {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('must be a whole number from 1');
+  return number;
+};
+const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
+
+const program = new Command('retake')
+  .description('Tracing and replay for a real-time voice interview pipeline')
+  .showHelpAfterError('(add --help for usage)')
+  .exitOverride();
+
+program
+  .command('demo')
+  .description(
+    'speak the fixture interviews to the service, capture them, replay them under a variant, diff the traces',
+  )
+  .option('-o, --out <dir>', 'where everything is written', 'out/demo')
+  .option('--variant <name>', 'the variant to replay under', 'clause-chunking')
+  .option('--seed <text>', 'seed of every draw', '1')
+  .action((options) => demo(context, options));
+
+program
+  .command('serve')
+  .description('run the service (world by RETAKE_WORLD: wire by default, live only when it says so)')
+  .option('--profile <name>', 'latency profile of the stand-ins: seed, zero, or a file', 'seed')
+  .option('--seed <text>', "seed of the stand-ins' draws", '1')
+  .action((options) => serveCommand(context, options));
+
+program
+  .command('send')
+  .description('speak a recording to the service as a client would, and print the turn')
+  .argument('<file.wav>', 'the recording, PCM16')
+  .option('--url <url>', 'the service', 'http://127.0.0.1:8080')
+  .option('--push', 'end the turn when the recording ends, instead of leaving that to the service')
+  .option('--upload', 'post the whole recording in one body')
+  .option('--language <code>', 'language of the session', 'tr')
+  .option('--interview <name>', 'interview whose script the stand-ins follow')
+  .option('--json', 'print the turn as JSON')
+  .action((file: string, options) => sendCommand(context, file, options));
+
+const sessions = program.command('sessions').description('list and erase captured sessions');
+const data = ['--data <dir>', 'the data folder (default: RETAKE_DATA, then ./data)'] as const;
+sessions
+  .command('list', { isDefault: true })
+  .description('captured sessions, oldest first')
+  .option(...data)
+  .option('--json', 'print JSON')
+  .action((options) => sessionsCommand.list(context, options));
+sessions
+  .command('show <id>')
+  .description('the turns of one session')
+  .option(...data)
+  .option('--json', 'print JSON')
+  .action((id: string, options) => sessionsCommand.show(context, id, options));
+sessions
+  .command('rm <id>')
+  .description('erase a session wholly')
+  .option(...data)
+  .action((id: string, options) => sessionsCommand.remove(context, id, options));
+
+program
+  .command('replay')
+  .description('run captured sessions again as baseline, baseline2 and under variants, and diff them')
+  .option('--sessions <ids>', 'session ids, comma separated (default: a seeded sample of --sample)')
+  .option('--sample <n>', 'how many sessions to draw when none are named', count, 20)
+  .option('--variant <name>', 'a named variant (repeatable)', collect)
+  .option('--set <knob=value>', 'a knob of the candidate (repeatable)', collect)
+  .option('--baseline-variant <name>', 'replace the captured strategy as baseline')
+  .option('--world <world>', 'sim or wire', 'sim')
+  .option('--profile <name>', "stand-ins' latency profile (default: the captured one, else seed)")
+  .option('--runs <n>', 'repetitions', count, 1)
+  .option('--draws <kind>', 'common: both arms meet the same draws; independent', 'common')
+  .option('--seed <text>', 'seed of order and draws', '1')
+  .option('--run-id <id>', 'name of the run; needed to export a sim run')
+  .option(...data)
+  .option('-o, --out <dir>', 'run folder', 'out/replay')
+  .option('--gate', 'exit by the verdict')
+  .action((options) => replayCommand(context, options));
+
+program
+  .command('diff')
+  .description('compare two sets of traces: run folders, bundles or OTLP JSON files')
+  .argument('<a>', 'baseline')
+  .argument('<b>', 'candidate')
+  .option('--json', 'print verdict, primary, stages and validity as JSON')
+  .action((a: string, b: string, options) => diffCommand(context, a, b, options));
+
+program
+  .command('report')
+  .description("print a run folder's report again")
+  .argument('<dir>', 'run folder')
+  .option('--format <format>', 'terminal, markdown or json', 'terminal')
+  .action((folder: string, options) => reportCommand(context, folder, options));
+
+program
+  .command('variants')
+  .description('the named variants')
+  .option('--json', 'print [{ name, title, patch, effect, risk, primary }]')
+  .action((options) => variantsCommand(context, options));
+
+try {
+  const code: unknown = await program.parseAsync().then(() => process.exitCode);
+  process.exitCode = typeof code === 'number' ? code : EXIT.pass;
+} catch (error) {
+  context.progressDone();
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.pass : EXIT.input;
+  if (interrupt.signal.aborted) {
+    console.error('retake: interrupted; what was finished is on disk');
+    return EXIT.interrupted;
+  }
+  if (error instanceof InputError || error instanceof AudioFormatError || error instanceof StageError) {
+    console.error(`retake: ${describeError(error, 1000)}`);
+    return EXIT.input;
+  }
+  const kind = error instanceof InvariantError ? 'a rule of ours was broken' : 'internal error';
+  console.error(`retake: ${kind}: ${error instanceof Error ? error.stack : String(error)}`);
+  return EXIT.internal;
+}

@@ -1,0 +1,122 @@
+/** Everything a report says, as one object: `report.json` is this, the other forms are views of it. Pure. */
+import { InvariantError } from '../../service/errors.ts';
+import type { TurnSummary } from '../../service/metrics.ts';
+import type { World } from '../../service/ports.ts';
+import { strategyDiff, type Strategy } from '../../service/strategy.ts';
+import { alignTurns } from '../align.ts';
+import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff.ts';
+import { median, quantile } from '../stats.ts';
+import { targetRows, type TargetRow } from '../targets.ts';
+
+export const REPORT_FORMAT = 1;
+
+export interface ReportArm {
+  lane: string;
+  variant: string;
+  commit: string;
+  strategyHash: string;
+  strategy?: Strategy;
+}
+
+/** Captured against baseline: does the world still behave as it did? A warning, never a gate. */
+export interface Drift {
+  turns: number;
+  deltaMs: number;
+  medianErrorPct: number;
+  p95ErrorPct: number;
+}
+
+export interface Report {
+  format: typeof REPORT_FORMAT;
+  basis: 'measured' | 'predicted';
+  world: World;
+  verdict: Verdict;
+  exitCode: number;
+  reasons: readonly string[];
+  primary: DiffRow;
+  stages: readonly DiffRow[];
+  turns: readonly TurnSummary[];
+  targets: readonly TargetRow[];
+  arms: { a: ReportArm; b: ReportArm };
+  knobs: readonly { knob: string; a: unknown; b: unknown }[];
+  validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'stages'> & {
+    draws: 'common' | 'independent' | 'as measured';
+    drift?: Drift;
+    seed?: string;
+    profile?: string;
+  };
+  /** The command that repeats the run. */
+  rerun?: string;
+}
+
+export interface ReportInput {
+  world: World;
+  a: { arm: ReportArm; turns: readonly TurnSummary[] };
+  b: { arm: ReportArm; turns: readonly TurnSummary[] };
+  a2?: readonly TurnSummary[];
+  captured?: readonly TurnSummary[];
+  primary?: PrimaryMetric;
+  draws?: 'common' | 'independent';
+  seed?: string;
+  profile?: string;
+  rerun?: string;
+}
+
+/** Builds the report; throws `InvariantError` when any turn's ledger does not add up. Undefined without a common turn. */
+export function buildReport(input: ReportInput): Report | undefined {
+  const { a, b, world } = input;
+  const all = [...(input.captured ?? []), ...a.turns, ...(input.a2 ?? []), ...b.turns];
+  for (const turn of all) checkLedger(turn);
+  const diff = diffLanes(a.turns, b.turns, {
+    ...(input.primary === undefined ? {} : { primary: input.primary }),
+    ...(input.a2 === undefined ? {} : { a2: input.a2 }),
+  });
+  if (diff === undefined) return undefined;
+  const { verdict, reasons, primary, stages, ...validity } = diff;
+  const drift = input.captured === undefined ? undefined : driftOf(input.captured, a.turns);
+  return {
+    format: REPORT_FORMAT,
+    basis: world === 'live' ? 'measured' : 'predicted',
+    world,
+    verdict,
+    exitCode: exitCodeOf(verdict),
+    reasons,
+    primary,
+    stages,
+    turns: all,
+    targets: targetRows(a.turns, b.turns),
+    arms: { a: a.arm, b: b.arm },
+    knobs: strategyDiff(a.arm.strategy, b.arm.strategy).map(([knob, left, right]) => ({ knob, a: left, b: right })),
+    validity: {
+      ...validity,
+      draws: input.draws ?? 'as measured',
+      ...(drift === undefined ? {} : { drift }),
+      ...(input.seed === undefined ? {} : { seed: input.seed }),
+      ...(input.profile === undefined ? {} : { profile: input.profile }),
+    },
+    ...(input.rerun === undefined ? {} : { rerun: input.rerun }),
+  };
+}
+
+function checkLedger({ sessionId, turnIndex, lane, e2eUs, ledger }: TurnSummary): void {
+  if (e2eUs === undefined) return;
+  const sumUs = ledger.reduce((sum, part) => sum + part.us, 0);
+  if (sumUs !== e2eUs) {
+    throw new InvariantError(
+      `session ${sessionId}, turn ${turnIndex}, ${lane}: parts add up to ${sumUs} µs, end to end is ${e2eUs} µs`,
+    );
+  }
+}
+
+function driftOf(captured: readonly TurnSummary[], baseline: readonly TurnSummary[]): Drift | undefined {
+  const { pairs } = alignTurns(captured, baseline);
+  if (pairs.length === 0) return undefined;
+  const errors = pairs.map(({ a, b }) => (Math.abs((b.e2eUs ?? 0) - (a.e2eUs ?? 0)) / (a.e2eUs ?? 1)) * 100);
+  const deltas = pairs.map(({ a, b }) => ((b.e2eUs ?? 0) - (a.e2eUs ?? 0)) / 1000);
+  return {
+    turns: pairs.length,
+    deltaMs: deltas.reduce((sum, value) => sum + value, 0) / deltas.length,
+    medianErrorPct: median(errors),
+    p95ErrorPct: quantile(errors, 0.95),
+  };
+}

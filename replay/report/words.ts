@@ -1,0 +1,39 @@
+/** Words that all forms of a report share, and untrusted text made harmless. Pure. */
+import type { Verdict } from '../diff.ts';
+import type { Report } from './build.ts';
+import { signed } from './rows.ts';
+
+export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
+  faster: '✓',
+  slower: '✗',
+  same: '=',
+  inconclusive: '?',
+};
+
+/** One line on how far the figures carry. */
+export function validityLine({ validity }: Report): string {
+  const { pairs, sessions, noiseFloorMs, marginMs, dropped, draws, drift, generalizes, seed } = validity;
+  const parts = [
+    `${pairs} turns in ${sessions} session${sessions === 1 ? '' : 's'}`,
+    `margin ${marginMs.toFixed(1)} ms`,
+    noiseFloorMs === undefined ? 'noise floor not measured' : `noise floor ${noiseFloorMs.toFixed(1)} ms`,
+    draws === 'common' ? 'common draws: the interval is over sessions only' : `draws ${draws}`,
+    ...(drift === undefined
+      ? []
+      : [
+          `captured → baseline ${signed(drift.deltaMs)} ms (error median ${drift.medianErrorPct.toFixed(2)} %, p95 ${drift.p95ErrorPct.toFixed(2)} %)`,
+        ]),
+    ...(generalizes ? [] : ['one conversation: does not generalize']),
+    ...dropped.map(({ lane, cause, turns }) => `${turns} dropped (${lane.toUpperCase()}: ${cause})`),
+    ...(seed === undefined ? [] : [`seed ${plain(seed)}`]),
+  ];
+  return parts.join(' · ');
+}
+
+/** Untrusted text on one line: control, bidirectional and zero-width characters are made visible. */
+export function plain(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

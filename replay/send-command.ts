@@ -1,0 +1,60 @@
+/** `retake send FILE.wav`: one turn as a client would speak it, its ledger as a picture. */
+import { existsSync } from 'node:fs';
+import { createRealClock } from '../service/clock.ts';
+import { InputError } from '../service/errors.ts';
+import type { CommandContext } from './context.ts';
+import { waterfall } from './report/terminal.ts';
+import { plain } from './report/words.ts';
+import { converse, fetchTurn, upload } from './send.ts';
+
+export interface SendOptions {
+  url: string;
+  push?: boolean;
+  upload?: boolean;
+  language: string;
+  interview?: string;
+  json?: boolean;
+}
+
+export async function sendCommand(context: CommandContext, file: string, options: SendOptions): Promise<void> {
+  if (!existsSync(file)) throw new InputError(`${file}: there is no such file`);
+  const url = options.url.replace(/\/+$/, '');
+  const apiKey = context.env['RETAKE_API_KEY'] === '' ? undefined : context.env['RETAKE_API_KEY'];
+  const session = {
+    language: options.language,
+    ...(options.interview === undefined ? {} : { interview: options.interview }),
+  };
+  context.progress(`speaking ${file} …`);
+  const { sessionId, traceId } =
+    options.upload === true
+      ? await upload(url, file, session, apiKey)
+      : await speakOnce(url, file, session, options.push === true, apiKey);
+  context.progressDone();
+  const { summary, trace } = await fetchTurn(url, traceId, apiKey);
+  if (options.json === true) {
+    context.out(JSON.stringify({ ...summary, trace }, null, 2));
+    return;
+  }
+  const basis = summary.world === 'live' ? 'measured' : 'predicted: stand-ins';
+  context.out(`session ${plain(sessionId)}, turn ${summary.turnIndex}, trace ${plain(traceId)} (${basis})`);
+  if (summary.failure !== undefined) throw new InputError(`the turn failed: ${summary.failure.message}`);
+  context.out(waterfall(summary, context));
+  const ui = context.env['RETAKE_JAEGER_UI'];
+  if (ui !== undefined && ui !== '') context.out(`${ui.replace(/\/+$/, '')}/trace/${traceId}`);
+}
+
+async function speakOnce(
+  url: string,
+  file: string,
+  session: { language: string; interview?: string },
+  push: boolean,
+  apiKey: string | undefined,
+): Promise<{ sessionId: string; traceId: string }> {
+  const conversation = await converse(url, createRealClock(), session, apiKey);
+  try {
+    const { traceId } = await conversation.speak(file, { push });
+    return { sessionId: conversation.sessionId, traceId };
+  } finally {
+    conversation.close();
+  }
+}

@@ -1,0 +1,196 @@
+/** A client of the service: speaks recordings to it at the speaker's pace and listens to the answer. */
+import { readFileSync } from 'node:fs';
+import { WebSocket } from 'ws';
+import { parseWav, samplesToPcmBytes } from '../service/audio.ts';
+import { describeError, InputError } from '../service/errors.ts';
+import type { TurnSummary } from '../service/metrics.ts';
+import type { Clock } from '../service/ports.ts';
+
+const FRAME_MS = 20;
+/** After the recording's end the microphone stays open this long, so that the service can decide by itself. */
+const TAIL_MS = 4000;
+const ANSWER_LIMIT_MS = 90_000;
+
+export interface Conversation {
+  sessionId: string;
+  /** Speaks one recording as the next turn. Throws `InputError` when the service answers with an error. */
+  speak(wavPath: string, options?: { push?: boolean }): Promise<SpokenTurn>;
+  close(): void;
+}
+
+export interface SpokenTurn {
+  traceId: string;
+  transcript: string;
+  replyText: string;
+  replyBytes: number;
+}
+
+/** Opens a session on the service and a WebSocket to it. */
+export async function converse(
+  url: string,
+  clock: Clock,
+  session: { language?: string; systemPrompt?: string; interview?: string; strategy?: object },
+  apiKey?: string,
+): Promise<Conversation> {
+  const sessionId = await openSession(url, session, apiKey);
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/sessions/${sessionId}/stream`, {
+    headers: authorization(apiKey),
+  });
+  const inbox: { data: Buffer; isBinary: boolean }[] = [];
+  let wake: (() => void) | undefined;
+  let closed: Error | undefined;
+  socket.on('message', (data, isBinary) => {
+    inbox.push({ data: Buffer.isBuffer(data) ? data : Buffer.from(String(data)), isBinary });
+    wake?.();
+  });
+  const end = (error: Error): void => {
+    closed ??= error;
+    wake?.();
+  };
+  socket.on('close', (code) => end(new InputError(`the service closed the connection (${code})`)));
+  socket.on('error', (error) => end(unreachable(url, error)));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', () => resolve());
+    socket.once('error', (error) => reject(unreachable(url, error)));
+  });
+
+  return {
+    sessionId,
+    close: () => socket.close(),
+    async speak(wavPath, { push = false } = {}) {
+      const { samples, sampleRateHz } = parseWav(readFileSync(wavPath));
+      socket.send(JSON.stringify({ type: 'start', sampleRateHz, format: 'pcm_s16le' }));
+      const listening = new AbortController();
+      const turn: SpokenTurn = { traceId: '', transcript: '', replyText: '', replyBytes: 0 };
+      const speaking = speakFrames(samples, sampleRateHz, push, listening.signal);
+      const deadline = new AbortController();
+      const late = clock.sleep(ANSWER_LIMIT_MS, deadline.signal).then(
+        () => end(new InputError(`no answer within ${ANSWER_LIMIT_MS / 1000} s`)),
+        () => undefined,
+      );
+      try {
+        for (;;) {
+          const message = inbox.shift();
+          if (message === undefined) {
+            if (closed !== undefined) throw closed;
+            await new Promise<void>((resolve) => (wake = resolve));
+          } else if (message.isBinary) turn.replyBytes += message.data.byteLength;
+          else if (readMessage(message.data.toString(), turn)) return turn;
+        }
+      } finally {
+        listening.abort(new Error('the turn is over'));
+        deadline.abort(new Error('answered'));
+        await Promise.all([speaking, late]);
+      }
+    },
+  };
+
+  async function speakFrames(
+    samples: Int16Array,
+    sampleRateHz: number,
+    push: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const frame = (sampleRateHz * FRAME_MS) / 1000;
+    const tailFrames = push ? 0 : TAIL_MS / FRAME_MS;
+    const total = Math.ceil(samples.length / frame) + tailFrames;
+    const beganUs = clock.nowUs();
+    for (let index = 0; index < total && !signal.aborted; index++) {
+      // a frame is there when its last sample has been spoken
+      const leftUs = beganUs + (index + 1) * FRAME_MS * 1000 - clock.nowUs();
+      if (leftUs > 0) await clock.sleep(leftUs / 1000, signal).catch(() => undefined);
+      if (signal.aborted || socket.readyState !== socket.OPEN) return;
+      const part = samples.subarray(index * frame, (index + 1) * frame);
+      socket.send(part.length > 0 ? samplesToPcmBytes(part) : new Uint8Array(frame * 2));
+    }
+    if (push && !signal.aborted) socket.send(JSON.stringify({ type: 'end' }));
+  }
+}
+
+/** Posts a whole recording as one turn of a new session. */
+export async function upload(
+  url: string,
+  wavPath: string,
+  session: { language?: string; interview?: string },
+  apiKey?: string,
+): Promise<{ sessionId: string; traceId: string }> {
+  const body = readFileSync(wavPath);
+  parseWav(body); // a file that the service would refuse is named here
+  const sessionId = await openSession(url, session, apiKey);
+  const response = await request(`${url}/v1/sessions/${sessionId}/turns`, {
+    method: 'POST',
+    headers: { 'content-type': 'audio/wav', accept: 'text/event-stream', ...authorization(apiKey) },
+    body,
+  });
+  await response.text();
+  return { sessionId, traceId: response.headers.get('x-trace-id') ?? '' };
+}
+
+/** Figures of a finished turn, from the service. */
+export async function fetchTurn(
+  url: string,
+  traceId: string,
+  apiKey?: string,
+): Promise<{ summary: TurnSummary; trace: unknown }> {
+  const response = await request(`${url}/v1/turns/${traceId}`, { headers: authorization(apiKey) });
+  // our own service's answer, whose shape is its contract
+  return (await response.json()) as { summary: TurnSummary; trace: unknown };
+}
+
+async function openSession(url: string, session: object, apiKey: string | undefined): Promise<string> {
+  const response = await request(`${url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...authorization(apiKey) },
+    body: JSON.stringify(session),
+  });
+  const created: unknown = await response.json();
+  if (typeof created === 'object' && created !== null && 'id' in created) return String(created.id);
+  throw new InputError(`${url} did not answer like a Retake service`);
+}
+
+async function request(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init).catch((error: unknown) => {
+    throw unreachable(url, error);
+  });
+  if (response.ok) return response;
+  const text = await response.text();
+  throw new InputError(`${url} answered ${response.status}: ${describeError(detailOf(text), 400)}`);
+}
+
+function detailOf(text: string): string {
+  try {
+    const problem: unknown = JSON.parse(text);
+    if (typeof problem === 'object' && problem !== null && 'detail' in problem) return String(problem.detail);
+  } catch {
+    // not JSON: the text itself is what there is to say
+  }
+  return text;
+}
+
+function unreachable(url: string, error: unknown): InputError {
+  return new InputError(
+    `no service answers at ${url} (${describeError(error, 120)}); start one with "npx retake serve"`,
+  );
+}
+
+function authorization(apiKey: string | undefined): Record<string, string> {
+  return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+}
+
+/** Takes in one message of the service; true when the turn is done. */
+function readMessage(text: string, turn: SpokenTurn): boolean {
+  const message: unknown = JSON.parse(text);
+  if (typeof message !== 'object' || message === null || !('type' in message)) return false;
+  const field = (name: string): string => {
+    const value: unknown = Reflect.get(message, name);
+    return typeof value === 'string' ? value : '';
+  };
+  if (message.type === 'turn') turn.traceId = field('traceId');
+  if (message.type === 'transcript') turn.transcript = field('text');
+  if (message.type === 'piece') turn.replyText += field('text');
+  if (message.type === 'error')
+    throw new InputError(
+      `the turn failed: ${field('title')} ${field('stage')} ${field('kind')} ${field('detail')}${field('message')}`,
+    );
+  return message.type === 'done';
+}

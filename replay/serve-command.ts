@@ -1,0 +1,87 @@
+/** `retake serve`: the service in the world that the environment names; stand-ins in a child process for `wire`. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { configFrom, type Config } from '../service/config.ts';
+import { InputError } from '../service/errors.ts';
+import { startService, type Service } from '../service/serve.ts';
+import { resolveStrategy, type Strategy } from '../service/strategy.ts';
+import { createRealWorld } from '../service/world.ts';
+import { loadInterviews } from '../sim/fixtures.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { createWireWorld } from '../sim/wire.ts';
+import type { CommandContext } from './context.ts';
+
+export async function serveCommand(context: CommandContext, options: { profile: string; seed: string }): Promise<void> {
+  const service = await serve(configFrom(context.env), options, 'info');
+  context.out(
+    `Retake serves ${service.url} (Ctrl-C stops it); try: npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend --language en --url ${service.url}`,
+  );
+  if (!context.signal.aborted) await once(context.signal, 'abort');
+  await service.close();
+}
+
+/** Starts the service for a configuration, with its world. Closing it closes the world. */
+export async function serve(
+  config: Config,
+  standIns: { profile: string; seed: string },
+  logLevel: 'info' | 'silent',
+): Promise<Service> {
+  const strategy = strategyOf(config);
+  const live = config.world === 'live';
+  const { falKey = '', openRouterKey = '', endpoints } = config;
+  const world = live
+    ? createRealWorld({ access: { endpoints, falKey, openRouterKey }, seed: 'live' })
+    : await createWireWorld({
+        profile: loadProfile(standIns.profile),
+        seed: standIns.seed,
+        interviews: loadInterviews(),
+      });
+  try {
+    return await startService({
+      config,
+      world,
+      strategy,
+      commit: currentCommit(),
+      logLevel,
+      ...(live ? {} : { profile: standIns.profile }),
+    });
+  } catch (error) {
+    await world.close();
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new InputError(
+        `port ${config.port} is taken; stop what listens there or set RETAKE_PORT (0: any free port)`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function strategyOf({ strategyFile }: Config): Strategy {
+  if (strategyFile === undefined) return resolveStrategy([], 'defaults');
+  let patch: unknown;
+  try {
+    patch = JSON.parse(readFileSync(strategyFile, 'utf8'));
+  } catch (error) {
+    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: cannot be read as JSON`, { cause: error });
+  }
+  if (typeof patch !== 'object' || patch === null)
+    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
+  return resolveStrategy([{ ...patch }], `RETAKE_STRATEGY=${strategyFile}`);
+}
+
+/** The commit of this checkout, `-dirty` when files differ from it, or `unknown` outside of git. */
+export function currentCommit(): string {
+  const cwd = new URL('..', import.meta.url);
+  const git = (...words: string[]): string =>
+    execFileSync('git', words, { cwd, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  try {
+    const commit = git('rev-parse', 'HEAD');
+    return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}-dirty`;
+  } catch {
+    return 'unknown';
+  }
+}

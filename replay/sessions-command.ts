@@ -1,0 +1,71 @@
+/** `retake sessions`: what has been captured. */
+import { readBundle } from '../service/capture/bundle-reader.ts';
+import { InputError } from '../service/errors.ts';
+import { measureTurn } from '../service/metrics.ts';
+import { captureStoreIn, dataFolder, listSessions } from './captures.ts';
+import type { CommandContext } from './context.ts';
+import { plain } from './report/words.ts';
+
+interface Options {
+  data?: string;
+  json?: boolean;
+}
+
+export const sessionsCommand = {
+  async list(context: CommandContext, options: Options): Promise<void> {
+    const sessions = await listSessions(captureStoreIn(dataFolder(context, options.data)), context.progress);
+    if (options.json === true) {
+      const rows = sessions.map(({ sessionId, startedEpochUs, world, level, language, interview }) => ({
+        sessionId,
+        startedEpochUs,
+        world,
+        level,
+        language,
+        interview,
+      }));
+      context.out(JSON.stringify(rows, null, 2));
+      return;
+    }
+    if (sessions.length === 0) context.out('no captured sessions yet; run "npm run demo"');
+    for (const { sessionId, startedEpochUs, world, level, language, interview } of sessions) {
+      const started = new Date(startedEpochUs / 1000).toISOString().slice(0, 19);
+      context.out(
+        plain(`${sessionId}  ${started}Z  ${world.padEnd(4)}  ${level.padEnd(6)}  ${language}  ${interview ?? ''}`),
+      );
+    }
+  },
+
+  async show(context: CommandContext, id: string, options: Options): Promise<void> {
+    const { session, turns, problems } = await readBundle(
+      await captureStoreIn(dataFolder(context, options.data)).find(id),
+    );
+    const summaries = turns.map((log) => measureTurn(log).summary);
+    for (const problem of problems) context.progress(problem);
+    if (options.json === true) {
+      context.out(
+        JSON.stringify(
+          { session: { ...session, systemPrompt: undefined, history: undefined }, turns: summaries, problems },
+          null,
+          2,
+        ),
+      );
+      return;
+    }
+    context.out(
+      plain(`${session.sessionId}  ${session.world}  ${session.level}  commit ${session.commit.slice(0, 12)}`),
+    );
+    for (const { turnIndex, traceId, e2eUs, failure } of summaries) {
+      const outcome =
+        failure === undefined
+          ? `${e2eUs === undefined ? '–' : (e2eUs / 1000).toFixed(1)} ms`
+          : `${failure.stage} ${failure.kind}`;
+      context.out(plain(`  turn ${turnIndex}  ${traceId}  ${outcome}`));
+    }
+  },
+
+  async remove(context: CommandContext, id: string, options: Options): Promise<void> {
+    if (!(await captureStoreIn(dataFolder(context, options.data)).erase(id)))
+      throw new InputError(`there is no captured session ${id}`);
+    context.out(`erased ${plain(id)}`);
+  },
+};

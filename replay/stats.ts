@@ -1,0 +1,140 @@
+/** Statistics of paired replays. Pure; each formula names its source. How they are used: docs/measuring.md#statistics. */
+import { InvariantError } from '../service/errors.ts';
+
+export interface Interval {
+  mean: number;
+  /** 95 %; absent with fewer than two units. */
+  low?: number;
+  high?: number;
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Quantile by linear interpolation between order statistics: type 7 of Hyndman & Fan (1996). `q` in [0, 1]. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const position = (sorted.length - 1) * q;
+  const below = sorted[Math.floor(position)] ?? Number.NaN;
+  const above = sorted[Math.ceil(position)] ?? below;
+  return below + (above - below) * (position - Math.floor(position));
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/**
+ * Mean of all values with a 95 % Student-t interval over the means of their clusters (sessions). The interval is centred on
+ * the mean of the cluster means, weighted by cluster size so that it is the mean of all values; its variance is the
+ * between-cluster variance of the ratio estimator (Cochran, Sampling Techniques, 1977, §6.4), with clusters − 1 degrees
+ * of freedom.
+ */
+export function clusteredMean(clusters: readonly (readonly number[])[]): Interval {
+  const filled = clusters.filter((cluster) => cluster.length > 0);
+  const total = filled.reduce((sum, cluster) => sum + cluster.length, 0);
+  const overall = mean(filled.flat());
+  const count = filled.length;
+  if (count < 2) return { mean: overall };
+  const averageSize = total / count;
+  const squares = filled.reduce(
+    (sum, cluster) => sum + ((cluster.length / averageSize) * (mean(cluster) - overall)) ** 2,
+    0,
+  );
+  const halfWidth = studentT975(count - 1) * Math.sqrt(squares / (count - 1) / count);
+  return { mean: overall, low: overall - halfWidth, high: overall + halfWidth };
+}
+
+/** Hodges–Lehmann estimate of a shift: the median of all pairwise averages (Hodges & Lehmann 1963). */
+export function hodgesLehmann(differences: readonly number[]): number {
+  const averages: number[] = [];
+  for (const [index, a] of differences.entries()) {
+    for (const b of differences.slice(index)) averages.push((a + b) / 2);
+  }
+  return median(averages);
+}
+
+/** 97.5 % quantile of Student's t with `degrees` degrees of freedom, by bisection on its distribution function. */
+export function studentT975(degrees: number): number {
+  let [low, high] = [0, 1000];
+  for (let step = 0; step < 200 && high - low > 1e-10; step++) {
+    const middle = (low + high) / 2;
+    if (studentCdf(middle, degrees) < 0.975) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** Student's distribution function for t ≥ 0 (Abramowitz & Stegun 26.5.27). */
+function studentCdf(t: number, degrees: number): number {
+  return 1 - regularizedBeta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2;
+}
+
+/** Regularized incomplete beta function by its continued fraction (A&S 26.5.8), evaluated by Lentz's method. */
+function regularizedBeta(x: number, a: number, b: number): number {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - regularizedBeta(1 - x, b, a);
+  const front = Math.exp(a * Math.log(x) + b * Math.log(1 - x) + logGamma(a + b) - logGamma(a) - logGamma(b)) / a;
+  const tiny = 1e-300;
+  let c = 1;
+  let d = 1 - ((a + b) * x) / (a + 1);
+  d = 1 / (Math.abs(d) < tiny ? tiny : d);
+  let fraction = d;
+  for (let m = 1; m <= 300; m++) {
+    for (const numerator of [
+      (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m)),
+      (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1)),
+    ]) {
+      d = 1 + numerator * d;
+      d = 1 / (Math.abs(d) < tiny ? tiny : d);
+      c = 1 + numerator / c;
+      if (Math.abs(c) < tiny) c = tiny;
+      fraction *= c * d;
+    }
+    if (Math.abs(c * d - 1) < 1e-15) break;
+  }
+  return front * fraction;
+}
+
+/** log Γ(z), z > 0: Lanczos' approximation (Lanczos 1964; coefficients for g = 7, n = 9). */
+function logGamma(z: number): number {
+  const coefficients = [
+    676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905,
+    -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+  ];
+  if (z < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * z)) - logGamma(1 - z);
+  const base = z + 6.5;
+  const series = coefficients.reduce((sum, each, index) => sum + each / (z + index), 0.99999999999980993);
+  return 0.5 * Math.log(2 * Math.PI) + (z - 0.5) * Math.log(base) - base + Math.log(series);
+}
+
+/**
+ * McNemar's exact test, one-sided: the probability of at least `worse` of `worse + better` discordant pairs when both
+ * outcomes are equally likely (binomial tail; McNemar 1947, exact form).
+ */
+export function mcNemarWorse(worse: number, better: number): number {
+  const pairs = worse + better;
+  let tail = 0;
+  for (let k = worse; k <= pairs; k++)
+    tail += Math.exp(logGamma(pairs + 1) - logGamma(k + 1) - logGamma(pairs - k + 1) - pairs * Math.LN2);
+  return pairs === 0 ? 1 : Math.min(1, tail);
+}
+
+/**
+ * Rounds values to `decimals` so that the printed values add up to the printed total: each is rounded down, and what is
+ * missing goes to the largest remainders (Hamilton's method). Ties go to the earlier value.
+ */
+export function roundToSum(values: readonly number[], decimals: number): number[] {
+  const scale = 10 ** decimals;
+  const units = values.map((value) => value * scale);
+  const floors = units.map(Math.floor);
+  const target = Math.round(units.reduce((sum, value) => sum + value, 0));
+  const missing = target - floors.reduce((sum, value) => sum + value, 0);
+  if (missing < 0 || missing > values.length)
+    throw new InvariantError(`cannot round ${values.length} values to their sum`);
+  const order = units
+    .map((value, index) => ({ index, remainder: value - Math.floor(value) }))
+    .sort((a, b) => b.remainder - a.remainder || a.index - b.index);
+  for (const { index } of order.slice(0, missing)) floors[index] = (floors[index] ?? 0) + 1;
+  return floors.map((value) => value / scale);
+}

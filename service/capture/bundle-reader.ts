@@ -1,0 +1,156 @@
+/** Reads bundles back. What a crash or a cut left unusable is reported and skipped; the rest is returned. */
+import { InputError } from '../errors.ts';
+import type { Content, EventKind, TurnEvent, TurnLog } from '../ports.ts';
+import {
+  parseHeader,
+  parseLine,
+  type Line,
+  type SessionHeader,
+  type StoredContent,
+  type StoredEvent,
+} from './format.ts';
+import type { SessionFiles } from './store.ts';
+
+export interface Bundle {
+  session: SessionHeader;
+  /** Finished turns, by index. */
+  turns: readonly TurnLog[];
+  /** What was skipped and why, one line each. */
+  problems: readonly string[];
+}
+
+/** Only `session.json`: what listing needs. Throws `InputError` naming file and field. */
+export async function readSessionHeader(files: SessionFiles): Promise<SessionHeader> {
+  const where = `${files.where}/session.json`;
+  const bytes = await files.read('session.json');
+  if (bytes === undefined) throw new InputError(`${where} is missing; is ${files.where} a capture bundle?`);
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    throw new InputError(`${where}: not JSON; it is torn or was edited`);
+  }
+  return parseHeader(json, where);
+}
+
+/** The whole bundle. Throws `InputError` when the header or a line in the middle is not what the format says. */
+export async function readBundle(files: SessionFiles): Promise<Bundle> {
+  const session = await readSessionHeader(files);
+  const problems: string[] = [];
+  const where = `${files.where}/events.jsonl`;
+  const bytes = await files.read('events.jsonl');
+  if (bytes === undefined) return { session, turns: [], problems: [`${where} is missing: no turn was captured`] };
+  const open = new Map<number, { opening: Line & { line: 'turn' }; events: TurnEvent[] }>();
+  const turns: TurnLog[] = [];
+  for (const { line, number } of linesOf(Buffer.from(bytes).toString('utf8'), where, problems)) {
+    if (line.line === 'turn') {
+      open.set(line.turn, { opening: line, events: [] });
+      continue;
+    }
+    const turn = open.get(line.turn);
+    if (turn === undefined) throw new InputError(`${where}:${number}: turn ${line.turn} was never opened`);
+    if (line.line === 'event') {
+      turn.events.push(await eventOf(line.event, files, `${where}:${number}`, problems));
+      continue;
+    }
+    const { identity, zero, anchorUs } = turn.opening;
+    open.delete(line.turn);
+    if (turn.events.length === line.events) turns.push({ identity, zero, anchorUs, events: turn.events });
+    else
+      problems.push(
+        `${where}:${number}: turn ${line.turn} has ${turn.events.length} of ${line.events} events: skipped`,
+      );
+  }
+  for (const turnIndex of open.keys()) problems.push(`${where}: turn ${turnIndex} was not finished: skipped`);
+  turns.sort((a, b) => a.identity.turnIndex - b.identity.turnIndex);
+  return { session, turns, problems };
+}
+
+function* linesOf(text: string, where: string, problems: string[]): Generator<{ line: Line; number: number }> {
+  const lines = text.split('\n');
+  for (const [index, raw] of lines.entries()) {
+    if (raw === '') continue;
+    const number = index + 1;
+    const isLast = index === lines.length - 1; // a whole last line ends with a newline
+    let json: unknown;
+    try {
+      json = JSON.parse(raw);
+    } catch {
+      if (!isLast) throw new InputError(`${where}:${number}: not JSON, and not the last line: the file was edited`);
+      problems.push(`${where}:${number}: the last line is torn: skipped`);
+      return;
+    }
+    const line = parseLine(json);
+    if (typeof line === 'string') throw new InputError(`${where}:${number}: ${line}`);
+    yield { line, number };
+  }
+}
+
+async function eventOf(
+  stored: StoredEvent,
+  files: SessionFiles,
+  where: string,
+  problems: string[],
+): Promise<TurnEvent> {
+  const { content, kind, ...rest } = stored;
+  if (!isKind(kind)) throw new InputError(`${where}: there is no event kind ${JSON.stringify(kind.slice(0, 40))}`);
+  const read = content === undefined ? undefined : await contentOf(content, files, where, problems);
+  return { ...rest, kind, ...(read === undefined ? {} : { content: read }) };
+}
+
+async function contentOf(
+  { text, audioSha256, audioBytes, sampleRateHz }: StoredContent,
+  files: SessionFiles,
+  where: string,
+  problems: string[],
+): Promise<Content> {
+  const content: Content = text === undefined ? {} : { text };
+  if (audioSha256 === undefined) return content;
+  const name = `audio/${audioSha256}.pcm`;
+  const audio = await files.read(name);
+  if (audio === undefined || audio.byteLength !== audioBytes) {
+    problems.push(`${where}: ${name} has ${audio?.byteLength ?? 0} of ${audioBytes ?? 0} bytes: the audio is left out`);
+    return content;
+  }
+  return { ...content, audio, ...(sampleRateHz === undefined ? {} : { sampleRateHz }) };
+}
+
+const KINDS: ReadonlySet<string> = new Set<EventKind>([
+  'speech.start',
+  'speech.quiet',
+  'speech.end',
+  'client.end',
+  'turn.ended',
+  'speech.audio',
+  'stt.start',
+  'stt.done',
+  'llm.start',
+  'llm.content',
+  'llm.done',
+  'piece.ready',
+  'tts.start',
+  'tts.audio',
+  'tts.done',
+  'deliver.first_byte',
+  'deliver.dry',
+  'deliver.resumed',
+  'deliver.first_audible',
+  'deliver.reply_end',
+  'turn.done',
+  'turn.failed',
+  'retry.wait',
+  'http.start',
+  'http.queued',
+  'http.dns',
+  'http.connected',
+  'http.tls',
+  'http.sent',
+  'http.headers',
+  'http.chunk',
+  'http.done',
+  'http.failed',
+]);
+
+function isKind(kind: string): kind is EventKind {
+  return KINDS.has(kind);
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createRecorder } from '../recorder.ts';
+import type { TurnIdentity, TurnLog } from '../ports.ts';
+import { DEFAULT_STRATEGY } from '../strategy.ts';
+import { readBundle, readSessionHeader } from './bundle-reader.ts';
+import { createBundleWriter } from './bundle-writer.ts';
+import { FORMAT, type SessionHeader } from './format.ts';
+import { createFolderStore, filesIn } from './store.ts';
+
+const CANARY = 'kanarya yemi 4711';
+const identity = (turnIndex: number): TurnIdentity => ({
+  sessionId: 's-1',
+  turnIndex,
+  traceId: String(turnIndex + 1).padStart(32, '0'),
+  runId: 'r',
+  world: 'sim',
+  lane: 'captured',
+  variant: 'captured',
+  arm: 'a',
+  strategyHash: 'h',
+});
+
+function header(level: 'full' | 'timing' = 'full'): SessionHeader {
+  return {
+    format: FORMAT,
+    exporter: 'retake@test',
+    level,
+    sessionId: 's-1',
+    startedEpochUs: 1_767_225_600_000_000,
+    world: 'sim',
+    commit: 'unknown',
+    language: 'tr',
+    systemPromptChars: 0,
+    historyChars: [],
+    strategy: DEFAULT_STRATEGY,
+    endpoints: {},
+    referenceDetector: { name: 'd', version: 1, thresholdDbfs: -48 },
+  };
+}
+
+/** Writes `turns` small turns with text and audio; returns the folder. */
+async function write(turns: number, level: 'full' | 'timing' = 'full'): Promise<string> {
+  const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
+  const writer = createBundleWriter(createFolderStore(root), header(level));
+  for (let turnIndex = 0; turnIndex < turns; turnIndex++) {
+    const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
+    let nowUs = 0;
+    const clock = { nowUs: () => (nowUs += 10), epochUs: () => 0, sleep: () => Promise.resolve() };
+    const recorder = createRecorder(clock, [sink], assert.ifError);
+    const start = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
+    const text = `Merhaba, ${CANARY}. Tamam`;
+    recorder.record({ kind: 'stt.done', stage: 'stt', cause: start, attrs: { chars: text.length }, content: { text } });
+    const audio = Uint8Array.from([1, 2, 3, 4, turnIndex, 0]);
+    recorder.record({
+      kind: 'speech.audio',
+      stage: 'endpointing',
+      cause: start,
+      attrs: { sampleRateHz: 16_000, frameAtUs: [10], frameSamples: [3], speechProbability: [0.5] },
+      content: { audio, sampleRateHz: 16_000 },
+    });
+    const log: TurnLog = { identity: identity(turnIndex), zero: 'audio', anchorUs: 1_000_000, events: recorder.events };
+    writer.closed(log, '{"resourceSpans":[]}\n');
+  }
+  await writer.flushed();
+  return join(root, '2026', '01', '01', 's-1');
+}
+
+test('what was written is read back, event for event, content included', async () => {
+  const folder = await write(2);
+  const { session, turns, problems } = await readBundle(filesIn(folder));
+  assert.deepEqual(problems, []);
+  assert.equal(session.sessionId, 's-1');
+  assert.equal(turns.length, 2);
+  assert.deepEqual(
+    turns[1]?.events.map(({ kind }) => kind),
+    ['speech.start', 'stt.done', 'speech.audio'],
+  );
+  assert.equal(turns[0]?.events[1]?.content?.text, `Merhaba, ${CANARY}. Tamam`);
+  assert.deepEqual([...(turns[1]?.events[2]?.content?.audio ?? [])], [1, 2, 3, 4, 1, 0]);
+  assert.equal(readFileSync(join(folder, 'trace.otlp.jsonl'), 'utf8').split('\n').length, 3);
+  assert.equal(statSync(join(folder, 'events.jsonl')).mode & 0o777, 0o600);
+});
+
+test('level timing keeps lengths and break offsets, no text and no audio anywhere', async () => {
+  const files = (folder: string): string =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+      .join('\n');
+  const timing = await write(1, 'timing');
+  assert.ok(!files(timing).includes('kanarya'));
+  assert.deepEqual(readdirSync(join(timing, 'audio')), []);
+  const { turns } = await readBundle(filesIn(timing));
+  assert.deepEqual(turns[0]?.events[1]?.attrs, { chars: 33, textChars: 33, breaks: [8, 27] });
+  // control: at level full the canary is there to be found
+  assert.ok(files(await write(1, 'full')).includes('kanarya'));
+});
+
+test('a torn last line is reported and skipped; the finished turns stay', async () => {
+  const folder = await write(3);
+  const path = join(folder, 'events.jsonl');
+  truncateSync(path, statSync(path).size - 7);
+  const { turns, problems } = await readBundle(filesIn(folder));
+  assert.equal(turns.length, 2);
+  assert.match(problems.join('\n'), /events\.jsonl:15: the last line is torn: skipped/);
+  assert.match(problems.join('\n'), /turn 2 was not finished: skipped/);
+});
+
+test('cut at any byte, every turn that was whole before the cut is read', async () => {
+  const folder = await write(2);
+  const whole = readFileSync(join(folder, 'events.jsonl'));
+  const firstEnd = whole.indexOf('"line":"end"');
+  const firstLineEnd = whole.indexOf('\n', firstEnd) + 1;
+  for (let length = whole.length; length > 0; length -= 97) {
+    writeFileSync(join(folder, 'events.jsonl'), whole.subarray(0, length));
+    const { turns } = await readBundle(filesIn(folder));
+    assert.equal(turns.length, length >= whole.length ? 2 : length >= firstLineEnd ? 1 : 0);
+  }
+});
+
+const BROKEN: readonly [what: string, text: string, message: RegExp][] = [
+  [
+    'a newer format',
+    JSON.stringify({ ...header(), format: 2 }),
+    /session\.json: format 2 is newer than this Retake reads \(up to 1\)/,
+  ],
+  ['no format', '{}', /no format number/],
+  ['torn JSON', '{"format":', /session\.json: not JSON/],
+  ['a missing field', JSON.stringify({ ...header(), language: undefined }), /must have required property 'language'/],
+  [
+    'a field of a wrong type',
+    JSON.stringify({ ...header(), startedEpochUs: 'x' }),
+    /field startedEpochUs must be integer/,
+  ],
+];
+for (const [what, text, message] of BROKEN) {
+  test(`session.json with ${what} is one clear error`, async () => {
+    const folder = await write(1);
+    writeFileSync(join(folder, 'session.json'), text);
+    await assert.rejects(readSessionHeader(filesIn(folder)), message);
+  });
+}
+
+test('a line that is not of the format names file, line and field', async () => {
+  const folder = await write(1);
+  appendFileSync(join(folder, 'events.jsonl'), '{"line":"event","turn":0,"event":{"id":-1}}\n');
+  await assert.rejects(readBundle(filesIn(folder)), /events\.jsonl:6: /);
+});
+
+test('a cut audio file is reported, and the turn keeps its times', async () => {
+  const folder = await write(1);
+  const [audio = ''] = readdirSync(join(folder, 'audio'));
+  truncateSync(join(folder, 'audio', audio), 2);
+  const { turns, problems } = await readBundle(filesIn(folder));
+  assert.equal(turns.length, 1);
+  assert.match(problems[0] ?? '', /has 2 of 6 bytes/);
+});
+
+test('ids that could leave the folder are refused; erasing leaves nothing', async () => {
+  const folder = await write(1);
+  const store = createFolderStore(join(folder, '../../../..'));
+  for (const id of ['../x', '..', 'a/b', '', 'x'.repeat(200)])
+    await assert.rejects(store.find(id), /is not one of ours/);
+  assert.deepEqual(await store.list(), ['s-1']);
+  assert.equal(await store.erase('s-1'), true);
+  assert.equal(await store.erase('s-1'), false);
+  await assert.rejects(store.find('s-1'), /there is no captured session s-1/);
+});

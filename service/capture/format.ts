@@ -1,0 +1,143 @@
+/** The capture bundle, format 1: a public, versioned contract. Every field and its unit: docs/capture-format.md. */
+import { Ajv, type ValidateFunction } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from '../errors.ts';
+
+export const FORMAT = 1;
+export const EXPORTER = 'retake@0.1.0';
+
+export type CaptureLevel = 'full' | 'timing' | 'off';
+
+const Message = Type.Object({
+  role: Type.Unsafe<'system' | 'user' | 'assistant'>({ enum: ['system', 'user', 'assistant'] }),
+  content: Type.String(),
+});
+
+/** `session.json`. */
+export const SessionSchema = Type.Object({
+  format: Type.Literal(FORMAT),
+  exporter: Type.String({ description: 'name@version of the program that wrote the bundle' }),
+  level: Type.Unsafe<'full' | 'timing'>({ enum: ['full', 'timing'], description: 'timing: no text and no audio' }),
+  sessionId: Type.String(),
+  startedEpochUs: Type.Integer({ description: 'µs since 1970' }),
+  world: Type.Unsafe<'live' | 'wire' | 'sim'>({ enum: ['live', 'wire', 'sim'] }),
+  profile: Type.Optional(Type.String({ description: "the stand-ins' latency profile" })),
+  interview: Type.Optional(Type.String({ description: 'interview whose script the stand-ins followed' })),
+  commit: Type.String({ description: 'commit of the service, or unknown' }),
+  language: Type.String(),
+  systemPrompt: Type.Optional(Type.String({ description: 'level full only' })),
+  systemPromptChars: Type.Integer(),
+  history: Type.Optional(Type.Array(Message, { description: 'before the first turn, unpruned; level full only' })),
+  historyChars: Type.Array(Type.Integer(), { description: 'length of each message of history' }),
+  strategy: Type.Record(Type.String(), Type.Unknown(), { description: 'resolved strategy' }),
+  endpoints: Type.Record(Type.String(), Type.String(), { description: 'base URLs' }),
+  referenceDetector: Type.Object({
+    name: Type.String(),
+    version: Type.Integer(),
+    thresholdDbfs: Type.Number(),
+  }),
+});
+export type SessionHeader = Static<typeof SessionSchema>;
+
+const Identity = Type.Object({
+  sessionId: Type.String(),
+  turnIndex: Type.Integer({ minimum: 0 }),
+  traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+  runId: Type.String(),
+  world: Type.Unsafe<'live' | 'wire' | 'sim'>({ enum: ['live', 'wire', 'sim'] }),
+  lane: Type.Unsafe<'captured' | 'baseline' | 'baseline2' | 'candidate'>({
+    enum: ['captured', 'baseline', 'baseline2', 'candidate'],
+  }),
+  variant: Type.String(),
+  arm: Type.String(),
+  strategyHash: Type.String(),
+  linkedTraceId: Type.Optional(Type.String()),
+  profile: Type.Optional(Type.String()),
+  interview: Type.Optional(Type.String()),
+});
+
+const StoredContent = Type.Object({
+  text: Type.Optional(Type.String()),
+  audioSha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'names audio/<sha256>.pcm' })),
+  audioBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+  sampleRateHz: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type StoredContent = Static<typeof StoredContent>;
+
+const StoredEvent = Type.Object(
+  {
+    id: Type.Integer({ minimum: 0 }),
+    kind: Type.String(),
+    stage: Type.Unsafe<'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver'>({
+      enum: ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver'],
+    }),
+    exchange: Type.Optional(Type.String()),
+    atUs: Type.Integer({ description: "µs on the turn's clock" }),
+    cause: Type.Optional(Type.Integer({ minimum: 0 })),
+    also: Type.Optional(Type.Integer({ minimum: 0 })),
+    attrs: Type.Optional(
+      Type.Record(
+        Type.String(),
+        Type.Union([
+          Type.String(),
+          Type.Number(),
+          Type.Boolean(),
+          Type.Array(Type.Number()),
+          Type.Array(Type.String()),
+        ]),
+      ),
+    ),
+    content: Type.Optional(StoredContent),
+  },
+  { additionalProperties: false },
+);
+export type StoredEvent = Static<typeof StoredEvent>;
+
+/** One line of `events.jsonl`: a turn opens, has events, closes. */
+export const LineSchema = Type.Union([
+  Type.Object({
+    line: Type.Literal('turn'),
+    turn: Type.Integer({ minimum: 0 }),
+    identity: Identity,
+    zero: Type.Unsafe<'audio' | 'upload'>({ enum: ['audio', 'upload'] }),
+    anchorUs: Type.Integer({ description: "µs since 1970 of the turn clock's 0" }),
+  }),
+  Type.Object({ line: Type.Literal('event'), turn: Type.Integer({ minimum: 0 }), event: StoredEvent }),
+  Type.Object({ line: Type.Literal('end'), turn: Type.Integer({ minimum: 0 }), events: Type.Integer({ minimum: 0 }) }),
+]);
+export type Line = Static<typeof LineSchema>;
+
+const ajv = new Ajv({ allErrors: false });
+const isHeader: ValidateFunction<SessionHeader> = ajv.compile<SessionHeader>(SessionSchema);
+const isLine: ValidateFunction<Line> = ajv.compile<Line>(LineSchema);
+
+/** Steps from an older format to the next one, by the older one's number. Format 1 is the first. */
+const UPGRADES: Readonly<Record<number, (header: Record<string, unknown>) => Record<string, unknown>>> = {};
+
+/** A header from parsed JSON. Throws `InputError` that names file, field, and what to do about a newer format. */
+export function parseHeader(json: unknown, where: string): SessionHeader {
+  if (typeof json !== 'object' || json === null) throw new InputError(`${where}: not a JSON object`);
+  let header: Record<string, unknown> = { ...json };
+  const found = header['format'];
+  if (typeof found !== 'number') throw new InputError(`${where}: no format number; is this a capture bundle?`);
+  if (found > FORMAT) {
+    throw new InputError(`${where}: format ${found} is newer than this Retake reads (up to ${FORMAT}); update Retake`);
+  }
+  for (let format = found; format < FORMAT; format++) {
+    const upgrade = UPGRADES[format];
+    if (upgrade === undefined) throw new InputError(`${where}: format ${format} was never released`);
+    header = upgrade(header);
+  }
+  if (isHeader(header)) return header;
+  throw new InputError(`${where}: ${complaint(isHeader)}`);
+}
+
+/** A line from parsed JSON, or what is wrong with it. */
+export function parseLine(json: unknown): Line | string {
+  return isLine(json) ? json : complaint(isLine);
+}
+
+function complaint({ errors }: ValidateFunction): string {
+  const error = errors?.find((each) => each.instancePath !== '') ?? errors?.[0];
+  return `field ${error?.instancePath.replace(/^\//, '').replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}`;
+}

@@ -1,0 +1,27 @@
+/** What of an event may go into a bundle at each level. Keys are in no event to begin with; content goes here. */
+import type { AttrValue, Attrs, TurnEvent } from '../ports.ts';
+import type { CaptureLevel } from './format.ts';
+
+/** Free text that providers or errors put into attributes: dropped at level `timing`, where no words are kept. */
+const TEXT_ATTRS: ReadonlySet<string> = new Set(['message', 'reason']);
+
+/** Where a text may be cut: after sentence and clause punctuation, as offsets of the following character. */
+export function breakOffsets(text: string): number[] {
+  return [...text.matchAll(/[.!?…,;:–]+(?=\s|$)/g)].map((match) => match.index + match[0].length);
+}
+
+/** The event as a bundle of this level keeps it. At `timing`: lengths and break offsets instead of text, no audio. */
+export function redactEvent(event: TurnEvent, level: Exclude<CaptureLevel, 'off'>): TurnEvent {
+  if (level === 'full') return event;
+  const { content, attrs, ...rest } = event;
+  const kept: Record<string, AttrValue> = {};
+  for (const [key, value] of Object.entries(attrs ?? ({} satisfies Attrs))) {
+    if (!TEXT_ATTRS.has(key)) kept[key] = value;
+  }
+  // the prompt's breaks would say more than anyone needs: only what is spoken is ever cut again
+  if (content?.text !== undefined && event.kind !== 'llm.start') {
+    kept['textChars'] = content.text.length;
+    kept['breaks'] = breakOffsets(content.text);
+  }
+  return Object.keys(kept).length === 0 ? rest : { ...rest, attrs: kept };
+}

@@ -1,0 +1,116 @@
+/** Where captured sessions live: a local folder now. Listing reads `session.json` only; erasing leaves nothing behind. */
+import { appendFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../errors.ts';
+
+/** One captured session's files, by name relative to its folder. */
+export interface SessionFiles {
+  /** For messages: where this is. */
+  readonly where: string;
+  append(name: string, text: string): Promise<void>;
+  /** Makes what was appended survive a crash. */
+  sync(name: string): Promise<void>;
+  /** Writes a whole file; one that is there already is left alone. */
+  writeOnce(name: string, bytes: Uint8Array | string): Promise<void>;
+  /** The file's bytes, or undefined when there is none. */
+  read(name: string): Promise<Uint8Array | undefined>;
+}
+
+export interface CaptureStore {
+  /** Begins a session's folder. `startedEpochUs` decides its place. */
+  create(sessionId: string, startedEpochUs: number): Promise<SessionFiles>;
+  /** The session's files; throws `InputError` when there is no such session. */
+  find(sessionId: string): Promise<SessionFiles>;
+  /** Ids of all sessions, oldest folder first. */
+  list(): Promise<string[]>;
+  /** Erases a session wholly. True when there was one. */
+  erase(sessionId: string): Promise<boolean>;
+}
+
+const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** Throws `InputError` unless the id is safe to name a folder with. */
+export function checkSessionId(sessionId: string): void {
+  if (!SESSION_ID.test(sessionId) || sessionId.includes('..')) {
+    throw new InputError(
+      `session id ${JSON.stringify(sessionId.slice(0, 60))} is not one of ours: letters, digits, . _ -`,
+    );
+  }
+}
+
+/** A store in `<root>/YYYY/MM/DD/<session-id>/`, folders 0700, files 0600. */
+export function createFolderStore(root: string): CaptureStore {
+  const folders = async (): Promise<{ sessionId: string; folder: string }[]> => {
+    const found: { sessionId: string; folder: string }[] = [];
+    const descend = async (folder: string, depth: number): Promise<void> => {
+      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+      for (const { name } of entries
+        .filter((entry) => entry.isDirectory())
+        .sort((a, b) => (a.name < b.name ? -1 : 1))) {
+        const path = join(folder, name);
+        if (depth === 3) found.push({ sessionId: name, folder: path });
+        else if (/^\d{2,4}$/.test(name)) await descend(path, depth + 1);
+      }
+    };
+    await descend(root, 0);
+    return found;
+  };
+  return {
+    async create(sessionId, startedEpochUs) {
+      checkSessionId(sessionId);
+      const [day = ''] = new Date(startedEpochUs / 1000).toISOString().split('T');
+      const folder = join(root, ...day.split('-'), sessionId);
+      await mkdir(join(folder, 'audio'), { recursive: true, mode: 0o700 });
+      return filesIn(folder);
+    },
+    async find(sessionId) {
+      checkSessionId(sessionId);
+      const found = (await folders()).find((each) => each.sessionId === sessionId);
+      if (found === undefined) throw new InputError(`there is no captured session ${sessionId} in ${root}`);
+      return filesIn(found.folder);
+    },
+    list: async () => (await folders()).map(({ sessionId }) => sessionId),
+    async erase(sessionId) {
+      checkSessionId(sessionId);
+      const found = (await folders()).filter((each) => each.sessionId === sessionId);
+      for (const { folder } of found) await rm(folder, { recursive: true, force: true });
+      return found.length > 0;
+    },
+  };
+}
+
+/** The files of one bundle folder, wherever it lies. */
+export function filesIn(folder: string): SessionFiles {
+  const path = (name: string): string => join(folder, name);
+  return {
+    where: folder,
+    append: (name, text) => appendFile(path(name), text, { mode: 0o600 }),
+    async sync(name) {
+      const handle = await open(path(name), 'r+');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    },
+    async writeOnce(name, bytes) {
+      try {
+        await writeFile(path(name), bytes, { mode: 0o600, flag: 'wx' });
+      } catch (error) {
+        if (!isCode(error, 'EEXIST')) throw error;
+      }
+    },
+    async read(name) {
+      try {
+        return await readFile(path(name));
+      } catch (error) {
+        if (isCode(error, 'ENOENT')) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

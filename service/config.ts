@@ -1,0 +1,118 @@
+/** The environment as a fully specified configuration. An unknown RETAKE_ key is an error; nothing downstream has defaults. */
+import type { CaptureLevel } from './capture/format.ts';
+import { InputError } from './errors.ts';
+import type { World } from './ports.ts';
+import { LIVE_ENDPOINTS, type Endpoints } from './world.ts';
+
+export interface Config {
+  world: Exclude<World, 'sim'>;
+  host: string;
+  port: number;
+  dataFolder: string;
+  apiKey?: string;
+  strategyFile?: string;
+  capture: CaptureLevel;
+  otlpEndpoint?: string;
+  jaegerUi?: string;
+  /** Both are there in `live`. */
+  falKey?: string;
+  openRouterKey?: string;
+  endpoints: Endpoints;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const KEYS = [
+  'RETAKE_WORLD',
+  'RETAKE_PORT',
+  'RETAKE_HOST',
+  'RETAKE_DATA',
+  'RETAKE_API_KEY',
+  'RETAKE_STRATEGY',
+  'RETAKE_CAPTURE',
+  'RETAKE_JAEGER_UI',
+  'RETAKE_FAL_RUN_URL',
+  'RETAKE_FAL_QUEUE_URL',
+  'RETAKE_FAL_REST_URL',
+  'RETAKE_OPENROUTER_URL',
+] as const;
+type Key = (typeof KEYS)[number];
+
+/** Reads the configuration. Throws `InputError` that names the variable and says what it takes. */
+export function configFrom(env: Env): Config {
+  for (const key of Object.keys(env)) {
+    if (key.startsWith('RETAKE_') && !KEYS.some((known) => known === key)) {
+      throw new InputError(`${key} is not a setting; there are ${KEYS.join(', ')}`);
+    }
+  }
+  const text = (key: Key | 'FAL_KEY' | 'OPENROUTER_API_KEY' | 'OTEL_EXPORTER_OTLP_ENDPOINT'): string | undefined =>
+    env[key] === undefined || env[key] === '' ? undefined : env[key];
+  const world = oneOf('RETAKE_WORLD', text('RETAKE_WORLD') ?? 'wire', ['wire', 'live'] as const);
+  const host = text('RETAKE_HOST') ?? '127.0.0.1';
+  const apiKey = text('RETAKE_API_KEY');
+  if (!isLoopback(host) && apiKey === undefined) {
+    throw new InputError(`RETAKE_HOST=${host} would serve others; set RETAKE_API_KEY, or leave it at 127.0.0.1`);
+  }
+  const falKey = text('FAL_KEY');
+  const openRouterKey = text('OPENROUTER_API_KEY');
+  if (world === 'live' && (falKey === undefined || openRouterKey === undefined)) {
+    throw new InputError('RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; without keys use RETAKE_WORLD=wire');
+  }
+  return {
+    world,
+    host,
+    port: portOf(text('RETAKE_PORT') ?? '8080'),
+    dataFolder: text('RETAKE_DATA') ?? './data',
+    capture: oneOf('RETAKE_CAPTURE', text('RETAKE_CAPTURE') ?? (world === 'live' ? 'timing' : 'full'), [
+      'full',
+      'timing',
+      'off',
+    ] as const),
+    endpoints: {
+      falRunUrl: urlOf('RETAKE_FAL_RUN_URL', text('RETAKE_FAL_RUN_URL') ?? LIVE_ENDPOINTS.falRunUrl),
+      falQueueUrl: urlOf('RETAKE_FAL_QUEUE_URL', text('RETAKE_FAL_QUEUE_URL') ?? LIVE_ENDPOINTS.falQueueUrl),
+      falRestUrl: urlOf('RETAKE_FAL_REST_URL', text('RETAKE_FAL_REST_URL') ?? LIVE_ENDPOINTS.falRestUrl),
+      openRouterUrl: urlOf('RETAKE_OPENROUTER_URL', text('RETAKE_OPENROUTER_URL') ?? LIVE_ENDPOINTS.openRouterUrl),
+    },
+    ...given('apiKey', apiKey),
+    ...given('strategyFile', text('RETAKE_STRATEGY')),
+    ...given('otlpEndpoint', optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', text('OTEL_EXPORTER_OTLP_ENDPOINT'))),
+    ...given('jaegerUi', optionalUrl('RETAKE_JAEGER_UI', text('RETAKE_JAEGER_UI'))),
+    ...given('falKey', falKey),
+    ...given('openRouterKey', openRouterKey),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function oneOf<const Value extends string>(key: string, text: string, values: readonly Value[]): Value {
+  const value = values.find((each) => each === text);
+  if (value === undefined) throw new InputError(`${key}=${text.slice(0, 40)}: must be one of ${values.join(', ')}`);
+  return value;
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InputError(`RETAKE_PORT=${text.slice(0, 40)}: must be a port number, 0 for any free one`);
+}
+
+function optionalUrl(key: string, text: string | undefined): string | undefined {
+  return text === undefined ? undefined : urlOf(key, text);
+}
+
+/** A base URL without its trailing slash. */
+function urlOf(key: string, text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) {
+    throw new InputError(`${key} must be a full http(s) URL such as https://example.com/base`);
+  }
+  return text.replace(/\/+$/, '');
+}
+
+function given<Name extends string>(key: Name, value: string | undefined): { [K in Name]?: string } {
+  const object: { [K in Name]?: string } = {};
+  if (value !== undefined) object[key] = value;
+  return object;
+}

@@ -1,0 +1,111 @@
+/** Audio bodies: which formats are taken, how much of them, and when they arrived. */
+import type { Request } from 'express';
+import { l16ToPcm, parseWav } from '../audio.ts';
+import { TURN_LIMIT_MS } from '../listen.ts';
+import type { Clock, UserAudio } from '../ports.ts';
+import { ProblemError } from './problem.ts';
+
+/** 5 minutes of 48 kHz stereo PCM16: no audio that is allowed is larger. */
+export const BODY_LIMIT_BYTES = (TURN_LIMIT_MS / 1000) * 48_000 * 4 + 4096;
+const RATES_HZ = { min: 8000, max: 48_000 } as const;
+
+/** Reads an upload as a turn's audio: zero is the arrival of its last byte. Throws `ProblemError`. */
+export async function readAudioBody(request: Request, clock: Clock): Promise<UserAudio> {
+  const decode = decoderFor(request.headers['content-type']);
+  const { bytes, startedUs, endedUs } = await readBytes(request, clock);
+  const { samples, sampleRateHz } = decode(bytes);
+  if (samples.length === 0) throw refused(400, 'Empty body', 'the body holds no audio', 'body');
+  checkRate(sampleRateHz);
+  const seconds = samples.length / sampleRateHz;
+  if (seconds > TURN_LIMIT_MS / 1000) throw tooLong(`the body holds ${Math.round(seconds)} s of audio`);
+  return {
+    zero: 'upload',
+    sampleRateHz,
+    startedUs,
+    async *frames() {
+      yield { atUs: endedUs, samples };
+    },
+  };
+}
+
+function decoderFor(
+  contentType: string | undefined,
+): (bytes: Uint8Array) => { samples: Int16Array; sampleRateHz: number } {
+  const [type = '', ...parameters] = (contentType ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') return parseWav;
+  if (type === 'audio/l16') {
+    const parameter = (name: string): number | undefined => {
+      const found = parameters.find((each) => each.startsWith(`${name}=`));
+      return found === undefined ? undefined : Number(found.slice(name.length + 1));
+    };
+    const rate = parameter('rate');
+    if (rate === undefined || !Number.isInteger(rate)) {
+      throw refused(
+        415,
+        'Unsupported audio',
+        'audio/L16 needs its rate: audio/L16;rate=16000;channels=1',
+        'content-type',
+      );
+    }
+    if ((parameter('channels') ?? 1) !== 1)
+      throw refused(415, 'Unsupported audio', 'audio/L16 must be mono: channels=1', 'content-type');
+    checkRate(rate);
+    return (bytes) => ({ samples: l16ToPcm(bytes), sampleRateHz: rate });
+  }
+  const found = type === '' ? 'no content type' : JSON.stringify(type.slice(0, 60));
+  throw refused(
+    415,
+    'Unsupported audio',
+    `the body must be audio/wav or audio/L16;rate=N;channels=1, not ${found}`,
+    'content-type',
+  );
+}
+
+async function readBytes(
+  request: Request,
+  clock: Clock,
+): Promise<{ bytes: Uint8Array; startedUs: number; endedUs: number }> {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > BODY_LIMIT_BYTES) throw tooLong(`the body has ${announced} bytes`);
+  const parts: Buffer[] = [];
+  let size = 0;
+  let startedUs = clock.nowUs();
+  for await (const part of request) {
+    if (!(part instanceof Buffer)) continue;
+    if (size === 0) startedUs = clock.nowUs();
+    size += part.byteLength;
+    if (size > BODY_LIMIT_BYTES) throw tooLong(`the body has more than ${BODY_LIMIT_BYTES} bytes`);
+    parts.push(part);
+  }
+  return { bytes: Buffer.concat(parts), startedUs, endedUs: clock.nowUs() };
+}
+
+/** Throws `ProblemError` unless the rate is one that STT takes. */
+export function checkRate(sampleRateHz: number): void {
+  if (
+    Number.isInteger(sampleRateHz) &&
+    sampleRateHz >= RATES_HZ.min &&
+    sampleRateHz <= RATES_HZ.max &&
+    sampleRateHz % 100 === 0
+  )
+    return;
+  throw refused(
+    415,
+    'Unsupported audio',
+    `a sample rate of ${sampleRateHz} Hz is not supported`,
+    'sampleRateHz',
+    `${RATES_HZ.min}–${RATES_HZ.max} Hz, a multiple of 100`,
+  );
+}
+
+function tooLong(found: string): ProblemError {
+  const limit = `${TURN_LIMIT_MS / 1000} s or ${BODY_LIMIT_BYTES} bytes`;
+  return refused(413, 'Audio too long', `${found}; a turn may have ${limit}`, 'body', limit);
+}
+
+function refused(status: number, title: string, detail: string, field: string, limit?: string): ProblemError {
+  return new ProblemError({ status, title, detail, field, ...(limit === undefined ? {} : { limit }) });
+}

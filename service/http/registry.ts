@@ -1,0 +1,145 @@
+/** The sessions that are alive, and the figures and traces of their turns. Bounded; holds no content. */
+import { Ajv } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from '../errors.ts';
+import type { MeasuredTurn, TurnSummary } from '../metrics.ts';
+import type { Clock, TurnLog } from '../ports.ts';
+import type { Session } from '../session.ts';
+import { otlpLineOf } from '../telemetry/otel.ts';
+import { ProblemError } from './problem.ts';
+
+const text = (maxLength: number): Type.TString => Type.String({ maxLength });
+
+/** Body of `POST /v1/sessions`. */
+export const NewSessionSchema = Type.Object(
+  {
+    language: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$' })),
+    systemPrompt: Type.Optional(text(50_000)),
+    history: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { role: Type.Unsafe<'user' | 'assistant'>({ enum: ['user', 'assistant'] }), content: text(20_000) },
+          { additionalProperties: false },
+        ),
+        { maxItems: 400 },
+      ),
+    ),
+    voice: Type.Optional(text(40)),
+    strategy: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    interview: Type.Optional(Type.String({ pattern: '^[\\w-]{1,60}$' })),
+  },
+  { additionalProperties: false },
+);
+export type NewSession = Static<typeof NewSessionSchema>;
+const isNewSession = new Ajv().compile<NewSession>(NewSessionSchema);
+
+export interface TurnRecord {
+  summary: TurnSummary;
+  /** OTLP JSON. */
+  trace: unknown;
+}
+
+export interface Registry {
+  /** Throws `ProblemError` for a body that is wrong and when there are too many sessions. */
+  create(body: unknown): Session;
+  /** Throws `ProblemError` (404) when there is no such session. */
+  get(id: string): Session;
+  /** Forgets a session and erases what was captured of it. */
+  erase(id: string): Promise<boolean>;
+  turn(traceId: string): TurnRecord;
+  /** Every finished turn passes here. */
+  finished(log: TurnLog, measured: MeasuredTurn): void;
+  count(): number;
+}
+
+const SESSIONS_LIMIT = 1000;
+const TURNS_LIMIT = 2000;
+const IDLE_LIMIT_MS = 30 * 60_000;
+
+export function createRegistry(options: {
+  clock: Clock;
+  open: (request: NewSession) => Session;
+  eraseCapture: (sessionId: string) => Promise<boolean>;
+}): Registry {
+  const { clock } = options;
+  const sessions = new Map<string, { session: Session; usedUs: number }>();
+  const turns = new Map<string, { log: TurnLog; measured: MeasuredTurn }>();
+
+  const dropIdle = (): void => {
+    for (const [id, { session, usedUs }] of sessions) {
+      if (!session.busy && clock.nowUs() - usedUs > IDLE_LIMIT_MS * 1000) sessions.delete(id);
+    }
+  };
+  return {
+    create(body) {
+      if (!isNewSession(body)) {
+        const [error] = isNewSession.errors ?? [];
+        const extra: unknown = error?.params['additionalProperty'];
+        const field = typeof extra === 'string' ? extra : (error?.instancePath.slice(1).replaceAll('/', '.') ?? '');
+        throw new ProblemError({
+          status: 400,
+          title: 'Bad request',
+          detail: `${field === '' ? 'the body' : `field "${field}"`} ${error?.message ?? 'is not valid'}`,
+          field,
+        });
+      }
+      dropIdle();
+      if (sessions.size >= SESSIONS_LIMIT) {
+        const detail = `${SESSIONS_LIMIT} sessions are open; delete one or try again later`;
+        throw new ProblemError({
+          status: 503,
+          title: 'Too many sessions',
+          detail,
+          limit: `${SESSIONS_LIMIT} sessions`,
+          headers: { 'retry-after': '30' },
+        });
+      }
+      const session = options.open(body);
+      sessions.set(session.id, { session, usedUs: clock.nowUs() });
+      return session;
+    },
+    get(id) {
+      const found = sessions.get(id);
+      if (found === undefined) throw notFound(`there is no open session ${JSON.stringify(id.slice(0, 80))}`);
+      found.usedUs = clock.nowUs();
+      return found.session;
+    },
+    async erase(id) {
+      const known = sessions.get(id);
+      if (known?.session.busy === true) {
+        throw new ProblemError({
+          status: 409,
+          title: 'Session busy',
+          detail: 'a turn is running; erase the session when it is done',
+        });
+      }
+      for (const [traceId, { log }] of turns) if (log.identity.sessionId === id) turns.delete(traceId);
+      const captured = await options.eraseCapture(id).catch((error: unknown) => {
+        if (error instanceof InputError) return false;
+        throw error;
+      });
+      return sessions.delete(id) || captured;
+    },
+    turn(traceId) {
+      const found = turns.get(traceId);
+      if (found === undefined)
+        throw notFound(
+          `there is no turn ${JSON.stringify(traceId.slice(0, 80))} here; finished turns are in the capture`,
+        );
+      const trace: unknown = JSON.parse(otlpLineOf(found.log, found.measured));
+      return { summary: found.measured.summary, trace };
+    },
+    finished(log, measured) {
+      // content has its own place, the capture: what stays in memory is what spans and ledger are made of
+      const events = log.events.map(({ content: _content, ...event }) => event);
+      turns.set(log.identity.traceId, { log: { ...log, events }, measured });
+      const [oldest] = turns.keys();
+      if (turns.size > TURNS_LIMIT && oldest !== undefined) turns.delete(oldest);
+    },
+    count: () => sessions.size,
+  };
+}
+
+function notFound(detail: string): ProblemError {
+  return new ProblemError({ status: 404, title: 'Not found', detail });
+}

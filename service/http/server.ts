@@ -1,0 +1,175 @@
+/** The HTTP side of the service: sessions, uploads that are answered while the reply is made, figures and traces. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Clock, EventSink, ReplySink } from '../ports.ts';
+import type { Session } from '../session.ts';
+import { readAudioBody } from './body.ts';
+import { ProblemError, problemOf, sendProblem } from './problem.ts';
+import type { Registry } from './registry.ts';
+
+export interface ServerOptions {
+  clock: Clock;
+  registry: Registry;
+  apiKey?: string;
+  /** Errors that are ours; never carries content. */
+  onError: (error: unknown) => void;
+}
+
+const JSON_LIMIT = '256kb';
+
+/** The express app; listening, and the WebSocket beside it, are the caller's. */
+export function createServer({ clock, registry, apiKey, onError }: ServerOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.get('/healthz', (_request, response) => void response.json({ status: 'ok', sessions: registry.count() }));
+  app.use('/v1', (request, _response, next) => {
+    if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
+    next();
+  });
+  app.post('/v1/sessions', express.json({ limit: JSON_LIMIT }), (request, response) => {
+    const session = registry.create(request.body ?? {});
+    response.status(201).location(`/v1/sessions/${session.id}`).json({ id: session.id });
+  });
+  app.get('/v1/sessions/:id', (request, response) => {
+    const { id, language, busy, finished } = registry.get(request.params.id);
+    response.json({ id, language, busy, turns: finished });
+  });
+  app.delete('/v1/sessions/:id', async (request, response) => {
+    if (!(await registry.erase(request.params.id))) {
+      throw new ProblemError({ status: 404, title: 'Not found', detail: 'there is no such session, open or captured' });
+    }
+    response.status(204).end();
+  });
+  app.post('/v1/sessions/:id/turns', async (request, response) => {
+    await answerUpload(registry.get(request.params['id'] ?? ''), clock, request, response);
+  });
+  app.get('/v1/turns/:traceId', (request, response) => {
+    const { summary, trace } = registry.turn(request.params.traceId);
+    const { traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger } = summary;
+    response.json({ traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger, summary, trace });
+  });
+  const methods = {
+    '/v1/sessions': 'POST',
+    '/v1/sessions/:id': 'GET, DELETE',
+    '/v1/sessions/:id/turns': 'POST',
+    '/v1/turns/:traceId': 'GET',
+  };
+  for (const [path, allow] of Object.entries(methods)) {
+    app.all(path, () => {
+      throw new ProblemError({
+        status: 405,
+        title: 'Method not allowed',
+        detail: `this path takes ${allow}`,
+        headers: { allow },
+      });
+    });
+  }
+  app.use((request) => {
+    throw new ProblemError({
+      status: 404,
+      title: 'Not found',
+      detail: `there is nothing at ${request.method} ${request.path.slice(0, 120)}`,
+    });
+  });
+  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+    const problem = problemOf(fromExpress(error));
+    if (problem.status === 500) onError(error);
+    sendProblem(response, problem);
+  });
+  return app;
+}
+
+/** True when no key is configured or the request carries it. */
+export function isAllowed(authorization: string | undefined, apiKey: string | undefined): boolean {
+  if (apiKey === undefined) return true;
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${apiKey}`));
+}
+
+async function answerUpload(session: Session, clock: Clock, request: Request, response: Response): Promise<void> {
+  if (session.busy)
+    throw new ProblemError({
+      status: 409,
+      title: 'Session busy',
+      detail: 'a turn is running in this session; wait for it to be done',
+    });
+  const audio = await readAudioBody(request, clock);
+  const bare = request.accepts(['text/event-stream', 'audio/l16']) === 'audio/l16';
+  const gone = new AbortController();
+  response.on('close', () => gone.abort(new Error('the client went away')));
+  response.set('x-trace-id', session.nextTraceId());
+  // nothing is sent before there is something to say, so that a turn that fails at once is a plain error
+  response.type(bare ? 'audio/L16;rate=16000;channels=1' : 'text/event-stream').set('cache-control', 'no-store');
+  const emit = (event: string, data: unknown): void => {
+    if (!bare && !gone.signal.aborted) response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  };
+  const sink: EventSink = ({ kind, content, attrs }) => {
+    if (kind === 'stt.done') emit('transcript', { text: content?.text ?? '' });
+    if (kind === 'piece.ready') emit('piece', { index: attrs?.['index'], text: content?.text ?? '' });
+  };
+  const reply: ReplySink = {
+    async audio(pcm, pieceIndex) {
+      const room = bare ? response.write(Buffer.from(pcm).swap16()) : response.write(sseAudio(pcm, pieceIndex));
+      if (!room && !gone.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          response.once('drain', resolve);
+          response.once('close', resolve);
+        });
+      }
+    },
+  };
+  const turn = await session.turn({ audio, reply, sinks: [sink], signal: gone.signal });
+  const { failure } = turn.summary;
+  if (failure !== undefined && !response.headersSent) {
+    throw new ProblemError({
+      status: failure.kind === 'no-speech' ? 422 : 502,
+      title: `${failure.stage} ${failure.kind}`,
+      detail: failure.message,
+    });
+  }
+  if (failure !== undefined) emit('error', failure);
+  else
+    emit('done', {
+      traceId: turn.summary.traceId,
+      e2eUs: turn.summary.e2eUs,
+      firstAudioByteUs: turn.summary.firstAudioByteUs,
+      ledger: turn.summary.ledger,
+    });
+  response.end();
+}
+
+function sseAudio(pcm: Uint8Array, piece: number): string {
+  return `event: audio\ndata: ${JSON.stringify({ piece, sampleRateHz: 16_000, pcm: Buffer.from(pcm).toString('base64') })}\n\n`;
+}
+
+export function unauthorized(): ProblemError {
+  const detail = 'send the key of RETAKE_API_KEY as "Authorization: Bearer …"';
+  return new ProblemError({ status: 401, title: 'Unauthorized', detail, headers: { 'www-authenticate': 'Bearer' } });
+}
+
+/** What express and its body parser throw carries a status and a type; everything else is left as it is. */
+function fromExpress(error: unknown): unknown {
+  if (
+    !(error instanceof Error) ||
+    error instanceof ProblemError ||
+    !('status' in error) ||
+    typeof error.status !== 'number'
+  )
+    return error;
+  const { status } = error;
+  const detail =
+    status === 413
+      ? `the JSON body is larger than ${JSON_LIMIT}`
+      : status === 400
+        ? 'the body is not valid JSON'
+        : 'the request cannot be read';
+  return status < 500
+    ? new ProblemError({
+        status,
+        title: 'Bad request',
+        detail,
+        field: 'body',
+        ...(status === 413 ? { limit: JSON_LIMIT } : {}),
+      })
+    : error;
+}

@@ -1,0 +1,27 @@
+/** Production: environment → configuration → live world → service. Stand-ins are not reachable from here. */
+import { readFileSync } from 'node:fs';
+import { describeError, InputError } from './errors.ts';
+import { configFrom } from './config.ts';
+import { startService } from './serve.ts';
+import { resolveStrategy } from './strategy.ts';
+import { createRealWorld } from './world.ts';
+
+try {
+  if (process.env['RETAKE_WORLD'] !== 'live') {
+    throw new InputError('service/main.ts serves RETAKE_WORLD=live only; for stand-ins run "npx retake serve"');
+  }
+  const config = configFrom(process.env);
+  const { falKey = '', openRouterKey = '', strategyFile } = config;
+  const patch: unknown = strategyFile === undefined ? {} : JSON.parse(readFileSync(strategyFile, 'utf8'));
+  if (typeof patch !== 'object' || patch === null)
+    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
+  const world = createRealWorld({ access: { endpoints: config.endpoints, falKey, openRouterKey }, seed: 'live' });
+  const strategy = resolveStrategy([{ ...patch }], `RETAKE_STRATEGY=${strategyFile ?? ''}`);
+  const service = await startService({ config, world, strategy, commit: process.env['GIT_COMMIT'] ?? 'unknown' });
+  const stop = (): void => void service.close().then(() => process.exit(0));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+} catch (error) {
+  console.error(`retake: ${describeError(error, 1000)}`);
+  process.exitCode = error instanceof InputError ? 2 : 4;
+}

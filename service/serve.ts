@@ -1,0 +1,177 @@
+/** A running service: world, sessions, capture, traces and sockets put together, and taken apart again within 2 s. */
+import { createServer as createHttpServer } from 'node:http';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import pino from 'pino';
+import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.ts';
+import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
+import { projectTurns } from './capture/projection.ts';
+import { createFolderStore } from './capture/store.ts';
+import type { Config } from './config.ts';
+import { describeError } from './errors.ts';
+import { createRegistry, type NewSession } from './http/registry.ts';
+import { createServer } from './http/server.ts';
+import { serveSockets } from './http/socket.ts';
+import { unpredictableHex } from './random.ts';
+import { createSession, type Session } from './session.ts';
+import { REFERENCE_DETECTOR } from './speech-end.ts';
+import { resolveStrategy, strategyHash, type Strategy } from './strategy.ts';
+import { createTracing } from './telemetry/otel.ts';
+import { createSpool } from './telemetry/spool.ts';
+import type { RunWorld } from './world.ts';
+
+export interface ServiceOptions {
+  config: Config;
+  world: RunWorld;
+  strategy: Strategy;
+  commit: string;
+  /** The stand-ins' profile, absent in `live`. */
+  profile?: string;
+  /** Where the log goes; silent by default in demos and tests. */
+  logLevel?: 'info' | 'silent';
+}
+
+export interface Service {
+  url: string;
+  /** Resolves when what turns have written so far is on disk. */
+  flushed(): Promise<void>;
+  /** Stops listening, lets captures and traces reach the disk, and is done within 2 s. */
+  close(): Promise<void>;
+}
+
+const SPOOL_LIMIT_BYTES = 512 * 1024 * 1024;
+const CLOSE_LIMIT_MS = 2000;
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config, world } = options;
+  const { clock } = world;
+  const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
+  const onError = (error: unknown): void => logger.error({ error: describeError(error) }, 'a fault of ours');
+  const store = createFolderStore(join(config.dataFolder, 'captures'));
+  const spool = createSpool({
+    dir: join(config.dataFolder, 'spool'),
+    clock,
+    maxBytes: SPOOL_LIMIT_BYTES,
+    log: (message) => logger.warn(message),
+    ...(config.otlpEndpoint === undefined ? {} : { endpoint: config.otlpEndpoint }),
+  });
+  const tracing = createTracing({ spool, onError });
+  const runId = unpredictableHex(16);
+  const bundles = new Map<string, BundleWriter>();
+
+  const open = (request: NewSession): Session => {
+    const id = unpredictableHex(20);
+    const strategy = resolveStrategy(
+      [request.strategy ?? {}, ...(request.voice === undefined ? [] : [{ tts: { voice: request.voice } }])],
+      'strategy',
+      options.strategy,
+    );
+    const header = headerOf(id, request, strategy);
+    const bundle = header === undefined ? undefined : createBundleWriter(store, header);
+    if (bundle !== undefined) bundles.set(id, bundle);
+    return createSession({
+      id,
+      language: request.language ?? 'tr',
+      systemPrompt: request.systemPrompt ?? '',
+      history: request.history ?? [],
+      strategy,
+      identity: {
+        runId,
+        world: config.world,
+        lane: 'captured',
+        variant: 'captured',
+        arm: options.commit.slice(0, 12),
+        strategyHash: strategyHash(strategy),
+        ...(options.profile === undefined ? {} : { profile: options.profile }),
+        ...(request.interview === undefined ? {} : { interview: request.interview }),
+      },
+      ports: (turnIndex) => world.ports(strategy, id, turnIndex),
+      traceIds: () => unpredictableHex(32),
+      projections: [
+        projectTurns({ tracing, ...(bundle === undefined ? {} : { bundle }) }),
+        {
+          opened: () => undefined,
+          closed: (log, measured) => {
+            registry.finished(log, measured);
+            const { sessionId, turnIndex, traceId, e2eUs, failure } = measured.summary;
+            logger.info(
+              {
+                sessionId,
+                turnIndex,
+                traceId,
+                e2eMs: e2eUs === undefined ? undefined : e2eUs / 1000,
+                failure: failure?.kind,
+              },
+              'turn',
+            );
+            bundle?.flushed().catch(onError);
+          },
+        },
+      ],
+      onProjectionError: onError,
+    });
+  };
+  const headerOf = (sessionId: string, request: NewSession, strategy: Strategy): SessionHeader | undefined => {
+    if (config.capture === 'off') return undefined;
+    const { systemPrompt = '', history = [] } = request;
+    return {
+      format: FORMAT,
+      exporter: EXPORTER,
+      level: config.capture,
+      sessionId,
+      startedEpochUs: clock.epochUs(),
+      world: config.world,
+      commit: options.commit,
+      language: request.language ?? 'tr',
+      systemPromptChars: systemPrompt.length,
+      historyChars: history.map(({ content }) => content.length),
+      ...(config.capture === 'full' ? { systemPrompt, history } : {}),
+      strategy,
+      endpoints: { ...config.endpoints },
+      referenceDetector: {
+        name: REFERENCE_DETECTOR.name,
+        version: REFERENCE_DETECTOR.version,
+        thresholdDbfs: REFERENCE_DETECTOR.thresholdDbfs,
+      },
+      ...(options.profile === undefined ? {} : { profile: options.profile }),
+      ...(request.interview === undefined ? {} : { interview: request.interview }),
+    };
+  };
+  const registry = createRegistry({
+    clock,
+    open,
+    eraseCapture: async (id) => {
+      await bundles.get(id)?.flushed().catch(onError);
+      bundles.delete(id);
+      return store.erase(id);
+    },
+  });
+
+  const key = config.apiKey === undefined ? {} : { apiKey: config.apiKey };
+  const server = createHttpServer(createServer({ clock, registry, onError, ...key }));
+  const closeSockets = serveSockets({ server, clock, registry, onError, ...key });
+  server.listen(config.port, config.host);
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : config.port;
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  logger.info({ url, world: config.world, capture: config.capture }, 'listening');
+
+  const flushed = async (): Promise<void> => {
+    await Promise.all([...bundles.values()].map((bundle) => bundle.flushed()));
+  };
+  return {
+    url,
+    flushed,
+    async close() {
+      closeSockets();
+      server.close();
+      server.closeAllConnections();
+      const limit = new AbortController();
+      const orderly = Promise.all([flushed().catch(onError), tracing.shutdown(), world.close()]);
+      await Promise.race([orderly, clock.sleep(CLOSE_LIMIT_MS, limit.signal)]);
+      limit.abort(new Error('closed'));
+      orderly.catch(onError);
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import OpenAI from 'openai';
+import { Agent, fetch } from 'undici';
+import { createRealClock } from '../service/clock.ts';
+import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
+import { DRAW_HEADER } from './plan.ts';
+import { loadProfile } from './profile.ts';
+import { speechPcm, wavOf } from './speech-audio.ts';
+import { startStandIns, type StandIns } from './stand-ins.ts';
+
+const DELAY_MS = 60;
+const clock = createRealClock();
+let standIns: StandIns;
+let agent: Agent;
+
+before(async () => {
+  const inject = { tlsMs: DELAY_MS, waitMs: DELAY_MS, firstItemMs: DELAY_MS };
+  standIns = await startStandIns({ profile: loadProfile('zero'), seed: 1, inject });
+  agent = new Agent({ allowH2: false, connect: { ca: standIns.caPem } });
+});
+after(async () => {
+  await agent.close();
+  await standIns.stop();
+});
+
+const speak = (headers: Record<string, string> = {}, dispatcher = agent) =>
+  fetch(`${standIns.urls.falRun}/${FREYA_TTS_APP}/stream`, {
+    method: 'POST',
+    dispatcher,
+    headers: { authorization: 'Key k', ...headers },
+    body: JSON.stringify({ input: 'Merhaba, hoş geldiniz.' }),
+  });
+const since = (fromUs: number): number => (clock.nowUs() - fromUs) / 1000;
+const near = (ms: number, expectedMs: number): void =>
+  assert.ok(ms > expectedMs - 3 && ms < expectedMs + 50, `${ms} ms, not about ${expectedMs}`);
+
+test('real HTTPS: delays lie in set-up, wait and first item; a second request reuses the connection', async () => {
+  const other = new Agent({ allowH2: false, connect: { ca: standIns.caPem } });
+  for (let warmUp = 0; warmUp < 3; warmUp++) await (await speak({}, other)).text();
+  await other.close();
+  const startUs = clock.nowUs();
+  const response = await speak();
+  near(since(startUs), 2 * DELAY_MS);
+  assert.equal(response.headers.get('connection'), 'keep-alive');
+  assert.equal(response.headers.get('keep-alive'), null);
+  const headersUs = clock.nowUs();
+  const body = await response.text();
+  near(since(headersUs), DELAY_MS);
+  assert.match(body, /^data: {"audio":".*"done":true/s);
+  const againUs = clock.nowUs();
+  const again = await speak();
+  near(since(againUs), DELAY_MS); // no set-up
+  await again.text();
+});
+
+test('an upload arrives whole; draws go by the header; a malformed header is a 400', async () => {
+  const form = new FormData();
+  const wav = wavOf(speechPcm('x', 320_000, 0)); // 10 s: 24 words
+  form.append('file', new File([new Uint8Array(wav)], 'a.wav', { type: 'audio/wav' }));
+  const encoded = new Request('https://x.test/', { method: 'POST', body: form });
+  const response = await fetch(`${standIns.urls.falRun}/${FREYA_STT_APP}/audio/transcriptions`, {
+    method: 'POST',
+    dispatcher: agent,
+    headers: { authorization: 'Key k', 'content-type': encoded.headers.get('content-type') ?? '' },
+    body: new Uint8Array(await encoded.arrayBuffer()),
+  });
+  const text = await response.text();
+  assert.equal(text.split(' ').length, 24);
+
+  const draw = { sessionId: 's', turnIndex: 3, stage: 'tts', ordinal: 1, attempt: 0, arm: 'a' };
+  const idOf = async (header: string): Promise<string | null> => {
+    const reply = await speak({ [DRAW_HEADER]: header });
+    await reply.text();
+    return reply.status === 200 ? reply.headers.get('x-fal-request-id') : `${reply.status}`;
+  };
+  const id = await idOf(JSON.stringify(draw));
+  assert.match(id ?? '', /^[0-9a-f]{8}-[0-9a-f]{4}-/);
+  assert.equal(await idOf(JSON.stringify(draw)), id);
+  assert.notEqual(await idOf(JSON.stringify({ ...draw, turnIndex: 4 })), id);
+  assert.equal(await idOf('{"sessionId":1}'), '400');
+});
+
+test('the openai client streams from the OpenRouter stand-in', async () => {
+  const client = new OpenAI({
+    apiKey: 'k',
+    baseURL: `${standIns.urls.openrouter}/api/v1`,
+    fetch: async (url, init) => {
+      const { method = 'GET', headers, body } = init ?? {};
+      const response = await fetch(String(url), {
+        method,
+        dispatcher: agent,
+        headers: Object.fromEntries(new Headers(headers)),
+        ...(typeof body === 'string' ? { body } : {}),
+      });
+      const stream = response.body === null ? null : ReadableStream.from<Uint8Array>(response.body);
+      return new Response(stream, { status: response.status, headers: [...response.headers] });
+    },
+  });
+  let text = '';
+  const messages = [{ role: 'user' as const, content: 'Selam' }];
+  for await (const chunk of await client.chat.completions.create({ model: 'a/b', messages, stream: true })) {
+    text += chunk.choices[0]?.delta.content ?? '';
+  }
+  assert.ok(text.length > 50);
+});
+
+test('a client that goes away in mid-stream leaves the server able to answer', async () => {
+  const response = await speak();
+  await response.body?.cancel();
+  assert.equal((await speak()).status, 200);
+});
+
+test('without trust in the CA there is no connection', async () => {
+  const distrustful = new Agent({ allowH2: false });
+  await assert.rejects(fetch(standIns.urls.falRun, { dispatcher: distrustful }), /fetch failed/);
+  await distrustful.close();
+});
+
+test('the servers end with their parent, also when it is killed', async () => {
+  const source = `
+    const { startStandIns } = await import(${JSON.stringify(new URL('./stand-ins.ts', import.meta.url).href)});
+    const { loadProfile } = await import(${JSON.stringify(new URL('./profile.ts', import.meta.url).href)});
+    console.log((await startStandIns({ profile: loadProfile('zero'), seed: 1 })).pid);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(parent.stdout, 'data');
+  const pid = Number(String(line));
+  const lives = (): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  assert.equal(lives(), true);
+  parent.kill('SIGKILL');
+  for (let wait = 0; wait < 100 && lives(); wait++) await clock.sleep(50);
+  assert.equal(lives(), false);
+});

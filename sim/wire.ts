@@ -1,0 +1,40 @@
+/** The `wire` world: the real composition root against stand-in servers on loopback, in a child process, over TLS. */
+import { createRealWorld, type RunWorld } from '../service/world.ts';
+import { DRAW_HEADER } from './plan.ts';
+import { startStandIns, type StandInOptions } from './stand-ins.ts';
+
+export interface WireWorld extends RunWorld {
+  /** One more world against the same stand-ins, with sockets of its own: an arm of a replay. */
+  arm(): RunWorld;
+}
+
+/** Starts the stand-ins and a world that talks to them. Keys are made up: the stand-ins only check that there is one. */
+export async function createWireWorld(options: StandInOptions): Promise<WireWorld> {
+  const standIns = await startStandIns(options);
+  const { urls, caPem } = standIns;
+  const arm = (): RunWorld =>
+    createRealWorld({
+      access: {
+        endpoints: {
+          falRunUrl: urls.falRun,
+          falQueueUrl: urls.falQueue,
+          falRestUrl: urls.falRest,
+          openRouterUrl: `${urls.openrouter}/api/v1`,
+        },
+        falKey: 'stand-in',
+        openRouterKey: 'stand-in',
+      },
+      seed: String(options.seed),
+      caPem,
+      headersFor: (context) => ({ [DRAW_HEADER]: JSON.stringify(context) }),
+    });
+  const world = arm();
+  return {
+    ...world,
+    arm,
+    close: async () => {
+      await world.close();
+      await standIns.stop();
+    },
+  };
+}
