@@ -102,13 +102,10 @@ export function createSession(options: SessionOptions): Session {
       if (busy) throw new InputError(`session ${options.id} is in a turn; wait for it to be done`);
       busy = true;
       const turnIndex = nextIndex++;
+      const traceId = nextTraceId;
+      nextTraceId = options.traceIds();
       try {
-        const identity = {
-          ...options.identity,
-          sessionId: options.id,
-          turnIndex,
-          traceId: nextTraceId,
-        };
+        const identity = { ...options.identity, sessionId: options.id, turnIndex, traceId };
         const turn = await observeTurn(
           options.ports(turnIndex),
           {

@@ -58,18 +58,16 @@ export async function serveStandIns(
     return `https://${HOST}:${typeof address === 'object' && address !== null ? address.port : 0}`;
   };
 
-  let freya: ReturnType<typeof createFreya> | undefined;
-  const fal = (pick: (handlers: ReturnType<typeof createFreya>) => Handler) => (): Handler =>
-    freya === undefined ? async () => new Response('starting', { status: 503 }) : pick(freya);
   const openrouter = createOpenRouter({ planner, script });
   const urls: StandInUrls = {
-    falRun: await listen(fal(({ falRun }) => falRun)),
-    falQueue: await listen(fal(({ falQueue }) => falQueue)),
-    falRest: await listen(fal(({ falRest }) => falRest)),
-    falCdn: await listen(fal(({ falCdn }) => falCdn)),
+    falRun: await listen(() => freya.falRun),
+    falQueue: await listen(() => freya.falQueue),
+    falRest: await listen(() => freya.falRest),
+    falCdn: await listen(() => freya.falCdn),
     openrouter: await listen(() => openrouter),
   };
-  freya = createFreya({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
+  // the handlers above meet it only once somebody has been told a URL
+  const freya = createFreya({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
   return {
     urls,
     caPem: identity.caPem,

@@ -33,7 +33,7 @@ interface Exchange {
 export function openCall(options: CallOptions): OpenCall {
   const { transport, clock, recorder, signal } = options;
   const { stage, ordinal, attempt } = options.context;
-  const open = new Set<Promise<void>>();
+  const open = new Set<Promise<undefined>>();
   let current: Exchange | undefined;
   let fetches = 0;
 
@@ -109,11 +109,11 @@ export function openCall(options: CallOptions): OpenCall {
     }
     marks.headersUs ??= clock.nowUs();
     recordBoundaries(response.status);
-    const ended = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<undefined>();
     open.add(ended.promise);
     const end = (): void => {
       open.delete(ended.promise);
-      ended.resolve();
+      ended.resolve(undefined);
     };
     const observed = observeBody(response.body, {
       clock,
