@@ -68,7 +68,10 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     return fromUs === undefined || to === undefined ? undefined : to.atUs - fromUs;
   };
   const ended = first(events, 'turn.ended');
-  const firstTts = first(events, 'tts.start');
+  const ofFirstPiece = (kind: EventKind): TurnEvent | undefined =>
+    events.find((event) => event.kind === kind && event.attrs?.['index'] === 0);
+  const firstTtsUs = ofFirstPiece('tts.start')?.atUs;
+  const firstAudioUs = ofFirstPiece('tts.audio')?.atUs;
   const replyEnd = first(events, 'deliver.reply_end');
   const failed = first(events, 'turn.failed');
   const llmStart = first(events, 'llm.start');
@@ -95,7 +98,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
       ...given('endpointing', log.zero === 'upload' ? undefined : positive(since(zeroUs, 'turn.ended'))),
       ...given('stt', since(first(events, 'stt.start')?.atUs, 'stt.done')),
       ...given('llm', since(llmStart?.atUs, 'llm.content')),
-      ...given('tts', since(firstTts?.atUs, 'tts.audio')),
+      ...given('tts', firstTtsUs === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTtsUs),
     },
     premature: zeroUs !== undefined && ended !== undefined && log.zero === 'audio' && ended.atUs < zeroUs,
     ...given('failure', failed === undefined ? undefined : failureOf(failed)),

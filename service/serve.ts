@@ -18,6 +18,7 @@ import { REFERENCE_DETECTOR } from './speech-end.ts';
 import { resolveStrategy, strategyHash, type Strategy } from './strategy.ts';
 import { createTracing } from './telemetry/otel.ts';
 import { createSpool } from './telemetry/spool.ts';
+import { warmUp } from './warm-up.ts';
 import type { RunWorld } from './world.ts';
 
 export interface ServiceOptions {
@@ -150,6 +151,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const key = config.apiKey === undefined ? {} : { apiKey: config.apiKey };
   const server = createHttpServer(createServer({ clock, registry, onError, ...key }));
   const closeSockets = serveSockets({ server, clock, registry, onError, ...key });
+  await warmUp(world, options.strategy);
   server.listen(config.port, config.host);
   await once(server, 'listening');
   const address = server.address();

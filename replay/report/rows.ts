@@ -11,30 +11,33 @@ export interface PrintedRow {
   interval: string;
 }
 
-/** Phase rows, then end to end: the printed A and B columns add up to their last line, and each Δ is B − A as printed. */
+/**
+ * Phase rows, then end to end. The A and Δ columns are rounded to their sums and B is A + Δ, so that all three printed
+ * columns add up to their last line, every printed Δ is B − A, and a row that did not change says 0.0.
+ */
 export function printedLedger(stages: readonly DiffRow[], primaryE2e: DiffRow): PrintedRow[] {
   const phases = stages.filter(({ phase }) => phase !== undefined);
-  const a = roundToSum(
-    phases.map(({ aMs }) => aMs),
-    1,
-  );
-  const b = roundToSum(
-    phases.map(({ bMs }) => bMs),
-    1,
-  );
-  const rows = phases.map((row, index) => printed(row, a[index] ?? 0, b[index] ?? 0));
-  const total = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + Math.round(value * 10), 0) / 10;
-  return [...rows, printed({ ...primaryE2e, stage: 'end to end' }, total(a), total(b))];
+  const a = tenths(phases.map(({ aMs }) => aMs));
+  const delta = tenths(phases.map(({ deltaMs }) => deltaMs));
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  return [
+    ...phases.map((row, index) => printed(row, a[index] ?? 0, delta[index] ?? 0)),
+    printed({ ...primaryE2e, stage: 'end to end' }, sum(a), sum(delta)),
+  ];
 }
 
-function printed(row: DiffRow, a: number, b: number): PrintedRow {
+/** In whole tenths of a millisecond, rounded so that they add up. */
+function tenths(valuesMs: readonly number[]): number[] {
+  return roundToSum(valuesMs, 1).map((value) => Math.round(value * 10));
+}
+
+function printed(row: DiffRow, aTenths: number, deltaTenths: number): PrintedRow {
   return {
     stage: row.stage,
     phase: row.phase === undefined || row.phase === row.stage ? '' : row.phase,
-    a: a.toFixed(1),
-    b: b.toFixed(1),
-    delta: signed(Math.round(b * 10) / 10 - Math.round(a * 10) / 10),
+    a: (aTenths / 10).toFixed(1),
+    b: ((aTenths + deltaTenths) / 10).toFixed(1),
+    delta: signed(deltaTenths / 10),
     interval: intervalText(row),
   };
 }

@@ -27,6 +27,8 @@ interface Exchange {
   boundaryId: number;
   /** The newest chunk that was read. */
   chunk: BodyChunk | undefined;
+  /** `http.done` of a body that was read to its end. */
+  doneId: number | undefined;
   recorded: { index: number; id: number }[];
 }
 
@@ -59,7 +61,8 @@ export function openCall(options: CallOptions): OpenCall {
   const arrival = (): Arrival => {
     const exchange = current;
     if (exchange === undefined) return { atUs: recorder.atUs(options.cause), eventId: () => options.cause };
-    const { chunk, boundaryId } = exchange;
+    const { chunk, boundaryId, doneId } = exchange;
+    if (doneId !== undefined) return { atUs: recorder.atUs(doneId), eventId: () => doneId };
     if (chunk === undefined) return { atUs: recorder.atUs(boundaryId), eventId: () => boundaryId };
     return { atUs: chunk.atUs, eventId: () => chunkEvent(exchange, chunk) };
   };
@@ -70,7 +73,7 @@ export function openCall(options: CallOptions): OpenCall {
     const id = `${stage}.${ordinal}.${attempt}.${context.fetchIndex}`;
     const { url, method, headers, body } = await normalize(input, init);
     const marks: HttpMarks = { startUs: clock.nowUs() };
-    const exchange: Exchange = { id, boundaryId: 0, chunk: undefined, recorded: [] };
+    const exchange: Exchange = { id, boundaryId: 0, chunk: undefined, doneId: undefined, recorded: [] };
     exchange.boundaryId = recorder.record({
       kind: 'http.start',
       stage,
@@ -121,7 +124,10 @@ export function openCall(options: CallOptions): OpenCall {
       chunk: (chunk) => (exchange.chunk = chunk),
       end: (facts) => {
         const attrs = { ...facts, ...(marks.basis === undefined ? {} : { basis: marks.basis }) };
-        recorder.record({ kind: 'http.done', stage, exchange: id, cause: before(exchange, Infinity), attrs });
+        const cause = before(exchange, Infinity);
+        const doneId = recorder.record({ kind: 'http.done', stage, exchange: id, cause, attrs });
+        // a client that reads a body whole waits for its end; one that cancels has what it wanted already
+        if (facts.complete && !facts.drained) exchange.doneId = doneId;
         end();
       },
       fail: (error) => {

@@ -1,0 +1,79 @@
+/** Some turns before the first: so that no user waits for code to be loaded and compiled. No network, nothing recorded. */
+import { samplesToPcmBytes } from './audio.ts';
+import type { ReplySink, Transport, UserAudio } from './ports.ts';
+import type { Strategy } from './strategy.ts';
+import { runTurn } from './turn.ts';
+import type { RunWorld } from './world.ts';
+
+const TURNS = 24;
+const RATE_HZ = 16_000;
+const TONE = Int16Array.from({ length: RATE_HZ / 2 }, (_, index) => 8000 * Math.sin(index / 5));
+
+/** Runs whole turns through the real clients against answers in memory. A turn that fails warms up all the same. */
+export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void> {
+  for (let turnIndex = 0; turnIndex < TURNS; turnIndex++) {
+    const ports = { ...world.ports(strategy, 'warm-up', turnIndex), transport: cannedTransport };
+    const audio: UserAudio = {
+      zero: 'upload',
+      sampleRateHz: RATE_HZ,
+      startedUs: ports.clock.nowUs(),
+      async *frames() {
+        yield { atUs: ports.clock.nowUs(), samples: TONE };
+      },
+    };
+    await runTurn(ports, {
+      identity: {
+        sessionId: 'warm-up',
+        turnIndex,
+        traceId: '0'.repeat(32),
+        runId: 'warm-up',
+        world: 'wire',
+        lane: 'captured',
+        variant: 'warm-up',
+        arm: 'warm-up',
+        strategyHash: 'warm-up',
+      },
+      strategy,
+      conversation: { systemPrompt: 'warm up', history: [] },
+      language: 'en',
+      audio,
+      reply: nobody,
+      sinks: [],
+    });
+  }
+}
+
+const nobody: ReplySink = { audio: async () => undefined };
+
+const PIECE = Buffer.from(samplesToPcmBytes(TONE.subarray(0, RATE_HZ / 4)));
+const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
+const delta = (content: string, finish: string | null): string =>
+  event({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
+
+/** What each endpoint answers, by the end of its path. */
+const ANSWERS: readonly [path: string, type: string, chunks: readonly (string | Uint8Array)[]][] = [
+  ['/audio/transcriptions', 'application/json', ['{"text":"warm up"}']],
+  ['/chat/completions', 'text/event-stream', [...'Yes. I do, and so on.'].map((text) => delta(text, null))],
+  ['/chat/completions', 'text/event-stream', [delta('', 'stop'), 'data: [DONE]\n\n']],
+  ['/stream', 'text/event-stream', [1, 2, 3].map(() => event({ audio: PIECE.toString('base64') }))],
+  ['/stream', 'text/event-stream', [event({ done: true })]],
+  ['/audio/speech', 'audio/pcm', [PIECE, PIECE]],
+];
+
+const cannedTransport: Transport = {
+  async send(request, marks) {
+    const rows = ANSWERS.filter(([path]) => request.url.endsWith(path));
+    const chunks = rows.flatMap(([, , each]) => each);
+    marks.queuedUs = marks.startUs;
+    marks.sentUs = marks.startUs;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        const chunk = chunks.shift();
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk);
+      },
+    });
+    return new Response(body, { headers: { 'content-type': rows[0]?.[1] ?? 'application/json' } });
+  },
+  close: async () => undefined,
+};
