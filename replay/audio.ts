@@ -1,7 +1,8 @@
 /** Captured user audio, spoken again: the same frames at the same distances in time. */
 import { InputError } from '../service/errors.ts';
 import { pcmBytesToSamples } from '../service/audio.ts';
-import type { AttrValue, AudioFrame, Clock, TurnLog, UserAudio } from '../service/ports.ts';
+import type { AttrValue, AudioFrame, Clock, TurnEvent, TurnLog, UserAudio } from '../service/ports.ts';
+import { loudnessOf, REFERENCE_DETECTOR } from '../service/speech-end.ts';
 
 export interface CapturedAudio {
   zero: UserAudio['zero'];
@@ -11,20 +12,28 @@ export interface CapturedAudio {
   frames: readonly { atUs: number; samples: Int16Array }[];
 }
 
-/** The received audio of a captured turn. Throws `InputError` when the capture holds none (level `timing`). */
-export function capturedAudio(log: TurnLog): CapturedAudio {
+/**
+ * The received audio of a captured turn. A `timing` capture keeps none: with `shaped` it comes back as a tone of the captured
+ * loudness, which every detector of ours answers as it answered the speech; without, `InputError`.
+ */
+export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): CapturedAudio {
   const { sessionId, turnIndex } = log.identity;
   const received = log.events.find((event) => event.kind === 'speech.audio');
-  const bytes = received?.content?.audio;
   const start = log.events.find((event) => event.kind === 'speech.start');
-  if (received === undefined || bytes === undefined || start === undefined) {
+  if (received === undefined || start === undefined) {
+    throw new InputError(`session ${sessionId}, turn ${turnIndex}: the capture says nothing of what was heard`);
+  }
+  const bytes = received.content?.audio;
+  if (bytes === undefined && !shaped) {
     throw new InputError(
-      `session ${sessionId}, turn ${turnIndex}: the capture holds no user audio; capture with RETAKE_CAPTURE=full to replay it`,
+      `session ${sessionId}, turn ${turnIndex}: the capture holds no user audio; capture with RETAKE_CAPTURE=full to replay it, or replay in --world sim`,
     );
   }
-  const samples = pcmBytesToSamples(bytes);
+  const sampleRateHz = Number(received.attrs?.['sampleRateHz']);
   const frameAtUs = numbers(received.attrs?.['frameAtUs']);
   const frameSamples = numbers(received.attrs?.['frameSamples']);
+  const length = frameSamples.reduce((sum, each) => sum + each, 0);
+  const samples = bytes === undefined ? shapedSamples(received, sampleRateHz, length) : pcmBytesToSamples(bytes);
   let offset = 0;
   const frames = frameAtUs.map((atUs, index) => {
     const length = frameSamples[index] ?? 0;
@@ -32,12 +41,20 @@ export function capturedAudio(log: TurnLog): CapturedAudio {
     offset += length;
     return frame;
   });
-  return {
-    zero: log.zero,
-    sampleRateHz: Number(received.attrs?.['sampleRateHz']),
-    startUs: start.atUs,
-    frames,
-  };
+  return { zero: log.zero, sampleRateHz, startUs: start.atUs, frames };
+}
+
+/** Each 10 ms frame as a square wave at the highest frequency, whose RMS is its amplitude. */
+function shapedSamples(received: TurnEvent, sampleRateHz: number, length: number): Int16Array {
+  const onDbfs = Number(received.attrs?.['onDbfs']);
+  const perFrame = (sampleRateHz * REFERENCE_DETECTOR.frameMs) / 1000;
+  const amplitudes = numbers(received.attrs?.['speechProbability']).map((probability) =>
+    Math.min(32_767, Math.round(32_768 * 10 ** (loudnessOf(probability, onDbfs) / 20))),
+  );
+  return Int16Array.from({ length }, (_, index) => {
+    const amplitude = amplitudes[Math.floor(index / perFrame)] ?? 0;
+    return index % 2 === 0 ? amplitude : -amplitude;
+  });
 }
 
 /** Speaks captured audio on `clock`, its first byte arriving now. */

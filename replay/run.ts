@@ -129,7 +129,7 @@ function armFor(options: ReplayOptions, planned: PlannedRun): ArmOnSession {
             strategy,
             conversation: { systemPrompt: session.systemPrompt, history: historyBefore(session, turnIndex) },
             language: session.language,
-            audio: speakAgain(capturedAudio(log), world.clock),
+            audio: speakAgain(capturedAudio(log, { shaped: options.world === 'sim' }), world.clock),
             reply: { audio: () => Promise.resolve() },
             sinks: [],
             onSinkError: (error) => {
@@ -143,10 +143,16 @@ function armFor(options: ReplayOptions, planned: PlannedRun): ArmOnSession {
   };
 }
 
-/** The captured conversation up to a turn: the same history for every lane, whatever the lanes' own models said. */
+/**
+ * The captured conversation up to a turn: the same history for every lane, whatever the lanes' own models said. Where the
+ * capture keeps no text, as much of nothing: the prompt has its captured size.
+ */
 function historyBefore(session: CapturedSession, turnIndex: number): Message[] {
-  const said = (log: TurnLog, kind: TurnEvent['kind']): string | undefined =>
-    log.events.find((event) => event.kind === kind)?.content?.text;
+  const said = (log: TurnLog, kind: TurnEvent['kind']): string | undefined => {
+    const event = log.events.find((each) => each.kind === kind);
+    const chars = event?.attrs?.['chars'];
+    return event?.content?.text ?? (typeof chars === 'number' ? 'x'.repeat(chars) : undefined);
+  };
   const earlier = session.turns.filter((log) => log.identity.turnIndex < turnIndex);
   return [
     ...session.history,

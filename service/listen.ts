@@ -120,7 +120,7 @@ export function listen(scope: TurnScope): Listening {
           sampleRateHz,
           frameAtUs: frames.map((frame) => frame.atUs),
           frameSamples: frames.map((frame) => frame.samples.length),
-          speechProbability: detector.probabilities(),
+          ...detector.probabilities(),
         },
         content: { audio: samplesToPcmBytes(joinFrames(frames)), sampleRateHz },
       });

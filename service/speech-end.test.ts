@@ -99,7 +99,7 @@ test('the answer does not depend on how the audio was cut', () => {
 test('probabilities: one per 10 ms, high in speech, low in noise', () => {
   const detector = createSpeechEndDetector(RATE_HZ);
   detector.push(scene(2000, [{ fromMs: 500, toMs: 1500 }], 30));
-  const probabilities = detector.probabilities();
+  const { speechProbability: probabilities } = detector.probabilities();
   assert.equal(probabilities.length, 2000 / REFERENCE_DETECTOR.frameMs);
   assert.ok(probabilities.every((p) => p >= 0 && p <= 1));
   assert.ok((probabilities[100] ?? 0) > 0.9 && (probabilities[180] ?? 1) < 0.1);

@@ -43,8 +43,18 @@ export interface SpeechEndDetector {
   push(samples: Int16Array): void;
   /** The answer for all whole frames so far. */
   result(): SpeechBounds;
-  /** How sure it is that each whole 10 ms frame is speech, 0 to 1; 0.5 at the threshold. */
-  probabilities(): number[];
+  /**
+   * How sure it is that each whole 10 ms frame is speech, 0 to 1, 0.5 at `onDbfs`: the logistic function of the frame's
+   * loudness, so that loudness can be had back (`loudnessOf`) where a capture keeps no audio.
+   */
+  probabilities(): { onDbfs: number; speechProbability: number[] };
+}
+
+const LOGISTIC_WIDTH_DB = 3;
+
+/** A frame's loudness in dBFS from its speech probability. */
+export function loudnessOf(probability: number, onDbfs: number): number {
+  return onDbfs + LOGISTIC_WIDTH_DB * Math.log(probability / (1 - probability));
 }
 
 const SILENCE_DBFS = -96;
@@ -131,7 +141,10 @@ export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector
     },
     probabilities() {
       const { onDbfs } = thresholdsOf(levels);
-      return levels.map((level) => 1 / (1 + Math.exp((onDbfs - level) / 3)));
+      return {
+        onDbfs,
+        speechProbability: levels.map((level) => 1 / (1 + Math.exp((onDbfs - level) / LOGISTIC_WIDTH_DB))),
+      };
     },
   };
 }

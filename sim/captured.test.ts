@@ -31,7 +31,12 @@ function capturedTurn(level: 'full' | 'timing', complete = true): CapturedTurn {
     at('http.headers', 9000, 'llm.0.0.0', { attrs: { status: 200 } }),
     at('http.done', 21_000, 'llm.0.0.0', { attrs: { chunkUs: [9000, 12_000, 15_000, 20_000], complete } }),
     at('llm.done', 20_000, 'llm.0', {
-      attrs: { chars: 22, itemUs: [12_000, 12_000, 15_000], itemChars: [5, 3, 14] },
+      attrs: {
+        chars: 22,
+        itemUs: [12_000, 12_000, 15_000],
+        itemChars: [5, 3, 14],
+        ...(full ? {} : { breaks: [8, 22] }),
+      },
       ...(full ? { content: { text: REPLY } } : {}),
     }),
     at('piece.ready', 12_000, 'llm.0', {
@@ -166,7 +171,7 @@ test('a capture without text or audio replays in the same times with filler of t
     [11_000, 14_000, 19_000],
   );
   const text = reads.flatMap(contents).join('');
-  assert.deepEqual([text.length, text[7], text[21]], [22, '.', '.']);
+  assert.deepEqual([text.length, text[7], text[8], text[21]], [22, '.', ' ', '.']);
   assert.equal(world.marks[1]?.basis, 'captured');
 });
 

@@ -39,7 +39,7 @@ export function capturedScript(turns: readonly CapturedTurn[], fallback: Script)
       return [
         turnKey({ sessionId, turnIndex }),
         {
-          transcript: transcript?.content?.text ?? (transcript && filler([numberOf(transcript, 'chars') ?? 0])),
+          transcript: transcript && (transcript.content?.text ?? filler(numberOf(transcript, 'chars') ?? 0, [], [])),
           reply: replyTextOf(events),
         },
       ];
@@ -198,14 +198,31 @@ function replyTextOf(events: readonly TurnEvent[]): string | undefined {
   const done = events.find(({ kind }) => kind === 'llm.done');
   if (done === undefined) return undefined;
   if (done.content?.text !== undefined) return done.content.text;
-  const pieces = events.flatMap((event) => (event.kind === 'piece.ready' ? [numberOf(event, 'chars') ?? 0] : []));
-  const chars = numberOf(done, 'chars') ?? 0;
-  return filler(pieces).padEnd(chars, ' ').slice(0, chars);
+  const pieceChars = events.flatMap((event) => (event.kind === 'piece.ready' ? [numberOf(event, 'chars') ?? 0] : []));
+  return filler(numberOf(done, 'chars') ?? 0, numbersOf(done, 'breaks'), pieceChars);
 }
 
-/** Sentences of the given lengths, of letters only: cut where the captured text was cut, and saying nothing. */
-function filler(sentenceChars: readonly number[]): string {
-  return sentenceChars.map((chars) => `${'Xxxxxx '.repeat(chars).slice(0, Math.max(0, chars - 1))}.`).join(' ');
+/**
+ * A text of the captured shape that says nothing: `chars` long, a full stop at each break where a piece ended, a comma at
+ * the others, so that it is cut where the captured text was cut. A piece's length includes the white space after it.
+ */
+function filler(chars: number, breaks: readonly number[], pieceChars: readonly number[]): string {
+  let end = 0;
+  const pieceEnds = pieceChars.map((each) => (end += each));
+  const offsets = breaks.length > 0 ? breaks : pieceEnds.map((each) => each - 1);
+  let text = '';
+  for (const at of [...offsets.filter((each) => each > 0 && each < chars - 1), chars]) {
+    const endsPiece = at === chars || pieceEnds.some((each) => each === at || each === at + 1);
+    text += `${words(Math.max(0, at - 1 - text.length))}${endsPiece ? '.' : ','}`.slice(0, at - text.length);
+    if (at < chars) text += ' ';
+  }
+  return text;
+}
+
+/** Words of six letters, the last one of up to twelve: none so short that it reads as an abbreviation. */
+function words(chars: number): string {
+  const count = Math.max(1, Math.floor(chars / 7));
+  return `${'Xxxxxx '.repeat(count - 1)}X${'x'.repeat(12)}`.slice(0, chars);
 }
 
 function numberOf(event: TurnEvent | undefined, name: string): number | undefined {

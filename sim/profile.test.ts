@@ -66,15 +66,16 @@ for (const [stage, facts, targetMs, low, high] of [
   ['llm', LLM, 1500, 2, 2.5],
   ['tts', TTS, 500, 1.45, 1.75],
 ] as const) {
-  test(`profile seed: ${stage} over a new connection takes ${targetMs} ms on average, with a heavy tail`, () => {
+  // over the fixtures' mix of new and reused connections the means are today's: npm run check:profile
+  test(`profile seed: ${stage} over new connections alone exceeds today's ${targetMs} ms, with a heavy tail`, () => {
     const { meanMs, tail } = sample(stage, facts);
-    assert.ok(Math.abs(meanMs / targetMs - 1) < 0.03, `mean ${meanMs}`);
+    assert.ok(meanMs > targetMs * 0.98 && meanMs < targetMs * 1.25, `mean ${meanMs}`);
     assert.ok(tail > low && tail < high, `p95/p50 ${tail}`);
   });
 }
 
 test('control: a shorter text and another model have other means', () => {
-  assert.ok(sample('tts', { ...TTS, text: 'x'.repeat(20) }).meanMs < 500 * 0.97);
+  assert.ok(sample('tts', { ...TTS, text: 'x'.repeat(20) }).meanMs < sample('tts', TTS).meanMs * 0.97);
   assert.ok(sample('llm', { ...LLM, model: 'openai/gpt-4o-mini' }).meanMs < 1500 * 0.75);
 });
 

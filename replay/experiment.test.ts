@@ -1,0 +1,122 @@
+/** A replay as a whole, in virtual time: captured turns come again as they were, and the same seed gives the same bytes. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { redactEvent } from '../service/capture/redact.ts';
+import { measureTurn } from '../service/metrics.ts';
+import type { TurnLog } from '../service/ports.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { createSimWorld } from '../sim/world.ts';
+import { runExperiment, type Experiment } from './experiment.ts';
+import { markdownReport } from './report/markdown.ts';
+import { quantile } from './stats.ts';
+import type { CapturedSession } from './run.ts';
+import { variantPatch } from './variants.ts';
+
+/** Fixture sessions, "captured" in virtual time under a seed of their own. */
+async function capture(): Promise<CapturedSession[]> {
+  const interviews = loadInterviews();
+  const sessions: CapturedSession[] = [];
+  for (const interview of interviews) {
+    const world = createSimWorld({ profile: loadProfile('seed'), seed: 'capture', interviews });
+    const turns: TurnLog[] = [];
+    for (const [turnIndex, { audio }] of interview.turns.slice(0, 3).entries()) {
+      const turn = await world.clock.run(() =>
+        runFixtureTurn(world, interview, turnIndex, {
+          strategy: DEFAULT_STRATEGY,
+          audio: fixtureAudio(audio),
+          profile: 'seed',
+        }),
+      );
+      turns.push(turn.log);
+    }
+    sessions.push({
+      sessionId: interview.name,
+      language: interview.language,
+      level: 'full',
+      commit: 'test',
+      systemPrompt: interview.systemPrompt,
+      history: [],
+      interview: interview.name,
+      profile: 'seed',
+      strategy: DEFAULT_STRATEGY,
+      turns,
+    });
+  }
+  return sessions;
+}
+
+function replay(sessions: readonly CapturedSession[], seed = '1'): Promise<Experiment> {
+  return runExperiment({
+    sessions,
+    candidates: [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking')] }],
+    baseline: [],
+    world: 'sim',
+    profile: 'seed',
+    seed,
+    draws: 'common',
+    runs: 1,
+    commit: 'test',
+  });
+}
+
+const timingOf = (session: CapturedSession): CapturedSession => ({
+  ...session,
+  level: 'timing',
+  turns: session.turns.map((log) => ({ ...log, events: log.events.map((event) => redactEvent(event, 'timing')) })),
+});
+
+/** |replayed − captured| of end to end, in % of the captured one, turn by turn. */
+function identityErrorsPct({ captured, replayed }: Experiment): number[] {
+  return captured.map(({ sessionId, turnIndex, e2eUs = Number.NaN }) => {
+    const again = replayed.find(
+      ({ planned }) =>
+        planned.lane === 'baseline' && planned.sessionId === sessionId && planned.turnIndex === turnIndex,
+    );
+    return (100 * Math.abs((again?.turn.summary.e2eUs ?? Number.NaN) - e2eUs)) / e2eUs;
+  });
+}
+
+const captured = await capture();
+
+test('two replays of one seed are equal byte for byte: traces and reports', async () => {
+  const [one, two, other] = [await replay(captured), await replay(captured), await replay(captured, '2')];
+  assert.equal(one.otlp.join(''), two.otlp.join(''));
+  const [a, b] = [one.reports[0]?.report, two.reports[0]?.report];
+  assert.ok(a !== undefined && b !== undefined);
+  assert.equal(JSON.stringify(a), JSON.stringify(b));
+  assert.equal(markdownReport(a, 'x'), markdownReport(b, 'x'));
+  assert.notEqual(one.otlp.join(''), other.otlp.join(''), 'another seed is another run');
+});
+
+test('a captured strategy, simulated, reproduces every turn to the microsecond', async () => {
+  assert.deepEqual(new Set(identityErrorsPct(await replay(captured))), new Set([0]));
+});
+
+test('a timing capture, without a word or a sample, replays within the identity bars', async () => {
+  const errors = identityErrorsPct(await replay(captured.map(timingOf)));
+  assert.equal(errors.length, 9);
+  assert.ok(quantile(errors, 0.5) <= 0.5 && quantile(errors, 0.95) <= 2, `errors in %: ${errors.join(', ')}`);
+});
+
+test('control: another profile under the same strategy does not reproduce the captured turns', async () => {
+  const elsewhere = captured.map((session) => ({
+    ...session,
+    strategy: { ...session.strategy, llm: { ...session.strategy.llm, model: 'openai/gpt-4o-mini' } },
+  }));
+  assert.ok(quantile(identityErrorsPct(await replay(elsewhere)), 0.5) > 2);
+});
+
+test('every turn of every lane: the ledger adds up to end to end, and our code takes no virtual time', async () => {
+  const { replayed } = await replay(captured);
+  assert.equal(replayed.length, 27);
+  for (const { turn } of replayed) {
+    const { e2eUs, ledger } = measureTurn(turn.log).summary;
+    assert.equal(
+      ledger.reduce((sum, { us }) => sum + us, 0),
+      e2eUs,
+    );
+    assert.ok(ledger.every(({ stage, us }) => us > 0 && stage !== 'our code'));
+  }
+});
