@@ -1,4 +1,5 @@
 /** The `retake` command line: parses, calls, and turns every error into one line and an exit code. */
+import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio.ts';
 import { describeError, InputError, InvariantError, StageError } from '../service/errors.ts';
@@ -14,6 +15,8 @@ import { variantsCommand } from './variants-command.ts';
 
 /** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
 const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
+
+if (existsSync('.env')) process.loadEnvFile('.env');
 
 const interrupt = new AbortController();
 const context: CommandContext = {

@@ -13,6 +13,8 @@ export interface Config {
   strategyFile?: string;
   capture: CaptureLevel;
   otlpEndpoint?: string;
+  /** Sent with every export; may hold a key. */
+  otlpHeaders: Readonly<Record<string, string>>;
   jaegerUi?: string;
   /** Both are there in `live`. */
   falKey?: string;
@@ -45,7 +47,8 @@ export function configFrom(env: Env): Config {
       throw new InputError(`${key} is not a setting; there are ${KEYS.join(', ')}`);
     }
   }
-  const text = (key: Key | 'FAL_KEY' | 'OPENROUTER_API_KEY' | 'OTEL_EXPORTER_OTLP_ENDPOINT'): string | undefined =>
+  type Other = 'FAL_KEY' | 'OPENROUTER_API_KEY' | 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS';
+  const text = (key: Key | Other): string | undefined =>
     env[key] === undefined || env[key] === '' ? undefined : env[key];
   const world = oneOf('RETAKE_WORLD', text('RETAKE_WORLD') ?? 'wire', ['wire', 'live'] as const);
   const host = text('RETAKE_HOST') ?? '127.0.0.1';
@@ -74,6 +77,7 @@ export function configFrom(env: Env): Config {
       falRestUrl: urlOf('RETAKE_FAL_REST_URL', text('RETAKE_FAL_REST_URL') ?? LIVE_ENDPOINTS.falRestUrl),
       openRouterUrl: urlOf('RETAKE_OPENROUTER_URL', text('RETAKE_OPENROUTER_URL') ?? LIVE_ENDPOINTS.openRouterUrl),
     },
+    otlpHeaders: headersOf(text('OTEL_EXPORTER_OTLP_HEADERS') ?? ''),
     ...given('apiKey', apiKey),
     ...given('strategyFile', text('RETAKE_STRATEGY')),
     ...given('otlpEndpoint', optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', text('OTEL_EXPORTER_OTLP_ENDPOINT'))),
@@ -101,6 +105,24 @@ function portOf(text: string): number {
 
 function optionalUrl(key: string, text: string | undefined): string | undefined {
   return text === undefined ? undefined : urlOf(key, text);
+}
+
+/** `name=value,name=value`, values percent-encoded, as OpenTelemetry defines it. The message repeats no value. */
+function headersOf(text: string): Record<string, string> {
+  const pairs = text.split(',').filter((pair) => pair.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [, name, value] = /^\s*([\w-]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+      if (name === undefined || value === undefined) {
+        throw new InputError('OTEL_EXPORTER_OTLP_HEADERS: must be name=value pairs with commas between them');
+      }
+      try {
+        return [name.toLowerCase(), decodeURIComponent(value)];
+      } catch {
+        throw new InputError(`OTEL_EXPORTER_OTLP_HEADERS: the value of ${name} is not percent-encoded text`);
+      }
+    }),
+  );
 }
 
 /** A base URL without its trailing slash. */

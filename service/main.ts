@@ -1,5 +1,5 @@
 /** Production: environment → configuration → live world → service. Stand-ins are not reachable from here. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describeError, InputError } from './errors.ts';
 import { configFrom } from './config.ts';
 import { startService } from './serve.ts';
@@ -7,6 +7,7 @@ import { resolveStrategy } from './strategy.ts';
 import { createRealWorld } from './world.ts';
 
 try {
+  if (existsSync('.env')) process.loadEnvFile('.env');
   if (process.env['RETAKE_WORLD'] !== 'live') {
     throw new InputError('service/main.ts serves RETAKE_WORLD=live only; for stand-ins run "npx retake serve"');
   }

@@ -55,6 +55,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     maxBytes: SPOOL_LIMIT_BYTES,
     log: (message) => logger.warn(message),
     ...(config.otlpEndpoint === undefined ? {} : { endpoint: config.otlpEndpoint }),
+    headers: config.otlpHeaders,
   });
   const tracing = createTracing({ spool, onError });
   const runId = unpredictableHex(16);
@@ -128,7 +129,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       historyChars: history.map(({ content }) => content.length),
       ...(config.capture === 'full' ? { systemPrompt, history } : {}),
       strategy,
-      endpoints: { ...config.endpoints },
+      endpoints: { ...world.endpoints },
       referenceDetector: {
         name: REFERENCE_DETECTOR.name,
         version: REFERENCE_DETECTOR.version,
@@ -144,6 +145,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     eraseCapture: async (id) => {
       await bundles.get(id)?.flushed().catch(onError);
       bundles.delete(id);
+      spool.erase(id);
       return store.erase(id);
     },
   });

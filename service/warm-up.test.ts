@@ -13,6 +13,7 @@ function worldThatCounts(): { turns: number; replies: string[]; world: Parameter
   const seen = { turns: 0, replies: [] as string[] };
   const world = {
     clock,
+    endpoints: LIVE_ENDPOINTS,
     ports: (): TurnPorts => {
       seen.turns++;
       return {

@@ -33,6 +33,8 @@ export interface ProviderAccess {
 /** Where turns run: makes the ports of each turn, and owns the connections that turns share. */
 export interface RunWorld {
   clock: Clock;
+  /** Whom the providers' clients call. */
+  endpoints: Endpoints;
   ports(strategy: Strategy, sessionId: string, turnIndex: number): TurnPorts;
   close(): Promise<void>;
 }
@@ -82,6 +84,7 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
   };
   return {
     clock,
+    endpoints: options.access.endpoints,
     ports: (strategy, sessionId, turnIndex) => ({
       clock,
       transport: transportFor(strategy),

@@ -79,6 +79,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   };
   return {
     clock,
+    endpoints: SIM_ENDPOINTS,
     ports: (strategy, sessionId, turnIndex) => ({
       clock,
       transport: transportFor(strategy),

@@ -48,6 +48,8 @@ export interface Segments {
   /** Records that the line left; false when it had been dropped meanwhile. */
   markSent(line: SpoolLine): boolean;
   pending(): number;
+  /** Takes all lines off the disk that hold `text`, sent or not; returns how many of them were not sent. */
+  erase(text: string): number;
   /** Lines found on opening, and lines found torn. */
   readonly recovered: number;
   readonly torn: number;
@@ -88,6 +90,20 @@ export function openSegments(dir: string, maxBytes: number): Segments {
     totalBytes -= segment.bytes;
     rmSync(segment.path, { force: true });
     return lost;
+  };
+
+  const rewrite = (segment: Segment, kept: readonly Buffer[]): void => {
+    const content = Buffer.concat(kept);
+    // first the state, then the file: a crash in between sends lines twice, and loses none
+    if (segment.sentBytes > 0) writeSent(sentPath, { segment: segment.number, bytes: 0 });
+    writeFileSync(`${segment.path}.tmp`, content, { mode: FILE_MODE });
+    renameSync(`${segment.path}.tmp`, segment.path);
+    const lineBytes = kept.map((line) => line.length);
+    const { number, path } = segment;
+    segments[segments.indexOf(segment)] = { number, path, bytes: content.length, sentBytes: 0, lineBytes, gone: false };
+    totalBytes += content.length - segment.bytes;
+    // a line that is on its way out right now belonged to the old file: it is sent again
+    segment.gone = true;
   };
 
   const closeCurrent = (): void => {
@@ -153,6 +169,20 @@ export function openSegments(dir: string, maxBytes: number): Segments {
       return true;
     },
     pending: () => countLines(segments),
+    erase(text) {
+      closeCurrent();
+      let unsent = 0;
+      for (const segment of [...segments]) {
+        const content = readFileSync(segment.path);
+        if (!content.includes(text)) continue;
+        const { lines } = linesOf(content.subarray(segment.sentBytes));
+        const kept = lines.filter((line) => !line.includes(text));
+        unsent += lines.length - kept.length;
+        if (kept.length === 0) remove(segment);
+        else rewrite(segment, kept);
+      }
+      return unsent;
+    },
     recovered,
     torn,
     close() {
@@ -170,14 +200,21 @@ function countLines(segments: readonly Segment[]): number {
 function scan(number: number, path: string, sentBytes: number): { segment: Segment; torn: number } {
   const content = readFileSync(path);
   const from = Math.min(sentBytes, content.length);
-  const lineBytes: number[] = [];
-  let start = from;
-  for (let end = content.indexOf(NEWLINE, start); end >= 0; end = content.indexOf(NEWLINE, start)) {
-    lineBytes.push(end + 1 - start);
+  const { lines, torn } = linesOf(content.subarray(from));
+  const lineBytes = lines.map((line) => line.length);
+  const segment = { number, path, bytes: content.length, sentBytes: from, lineBytes, gone: false };
+  return { segment, torn: torn ? 1 : 0 };
+}
+
+/** Whole lines, newline included; `torn` when something without one follows them. */
+function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let end = content.indexOf(NEWLINE); end >= 0; end = content.indexOf(NEWLINE, start)) {
+    lines.push(content.subarray(start, end + 1));
     start = end + 1;
   }
-  const torn = start < content.length ? 1 : 0;
-  return { segment: { number, path, bytes: content.length, sentBytes: from, lineBytes, gone: false }, torn };
+  return { lines, torn: start < content.length };
 }
 
 /** A state that cannot be read means that everything is sent again: at least once, never not at all. */

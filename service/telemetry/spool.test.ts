@@ -239,3 +239,23 @@ test('a disk that refuses is reported and does not throw', (context) => {
   assert.deepEqual(spool.counters(), { appended: 1, sent: 0, pending: 0, dropped: 1 });
   assert.match(messages.join(), /cannot be written/);
 });
+
+test('a session is erased from the spool, sent or waiting; the others still arrive', async (context) => {
+  const endpoint = await serve(context, accept);
+  const dir = folder(context);
+  const waiting = open(context, { dir });
+  for (const line of lines(6)) waiting.append(line);
+  await waiting.shutdown();
+  const spool = open(context, { dir });
+  for (const line of ['{"line":"mine"}\n', '{"line":"theirs"}\n']) spool.append(line);
+  spool.erase('"mine"');
+  spool.erase('"line":3');
+  assert.deepEqual(spool.counters(), { appended: 8, sent: 0, pending: 6, dropped: 2 });
+  const onDisk = readdirSync(dir).map((name) => readFileSync(join(dir, name), 'utf8'));
+  assert.ok(onDisk.every((text) => !text.includes('mine') && !text.includes('"line":3')));
+  await spool.shutdown();
+  const later = open(context, { dir, endpoint: endpoint.url, headers: { 'x-key': 'k' } });
+  await until(() => later.counters().pending === 0, 'sent');
+  const left = [0, 1, 2, 4, 5].map((line) => `{"line":${line}}`);
+  assert.deepEqual(endpoint.taken, [...left, '{"line":"theirs"}']);
+});

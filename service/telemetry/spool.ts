@@ -3,8 +3,7 @@
  *
  * `append` writes to disk and returns; whether the endpoint is up, slow or refusing does not reach it. A line leaves the
  * spool when the endpoint has answered 2xx, so every line arrives at least once, after a restart too; span ids are stable,
- * so twice is harmless. The exporter's own transport is not used: it retries on timers of its own that nothing can cancel
- * and that hold the process at exit.
+ * so twice is harmless. Why not the exporter of OpenTelemetry: docs/adr/0004-spool-sender.md.
  */
 import { Agent, request } from 'undici';
 import { describeError } from '../errors.ts';
@@ -27,6 +26,8 @@ export interface SpoolOptions {
   clock: Clock;
   /** `OTEL_EXPORTER_OTLP_ENDPOINT`: a base URL, `/v1/traces` is added. Absent: lines stay until there is no room. */
   endpoint?: string;
+  /** `OTEL_EXPORTER_OTLP_HEADERS`: sent along, for instance an API key of the endpoint. Never logged. */
+  headers?: Readonly<Record<string, string>>;
   maxBytes: number;
   log?: (message: string) => void;
   requestTimeoutMs?: number;
@@ -38,6 +39,8 @@ export interface Spool {
   /** Writes one line (its newline included) to disk. Never throws, never waits for the network. */
   append(line: string): void;
   counters(): SpoolCounters;
+  /** Takes every line that holds `text` (a session's id) off the disk, sent or not. */
+  erase(text: string): void;
   /** Sends what can be sent within a second, then stops; at most 2 s. What is left stays on disk. */
   shutdown(): Promise<void>;
 }
@@ -93,6 +96,7 @@ export function createSpool(options: SpoolOptions): Spool {
       wake();
     },
     counters: () => ({ ...counts, pending: segments.pending() }),
+    erase: (text) => void (counts.dropped += segments.erase(text)),
     async shutdown() {
       if (draining) return;
       draining = true;
@@ -183,7 +187,7 @@ async function pause(clock: Clock, ms: number, closing: AbortSignal, sender: Sen
 }
 
 async function sendLine(sender: Sender, agent: Agent, line: SpoolLine): Promise<Outcome> {
-  const { clock, requestTimeoutMs = 10_000 } = sender.options;
+  const { clock, requestTimeoutMs = 10_000, headers: extra } = sender.options;
   const body = await sender.segments.read(line);
   if (body === undefined) return { kind: 'refused', why: 'a line on disk cannot be read' };
   const attempt = new AbortController();
@@ -193,7 +197,7 @@ async function sendLine(sender: Sender, agent: Agent, line: SpoolLine): Promise<
     () => undefined,
   );
   try {
-    const headers = { 'content-type': 'application/json' };
+    const headers = { ...extra, 'content-type': 'application/json' };
     const answer = await request(sender.url, { method: 'POST', headers, body, signal, dispatcher: agent });
     // An answer that breaks off throws here: the line is then sent again.
     await answer.body.text();
