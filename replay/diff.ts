@@ -48,8 +48,8 @@ const P95_TURNS = 72;
 const MARGIN_MS = 30;
 const MARGIN_SHARE = 0.03;
 
-const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
-const PHASE_ORDER: readonly Phase[] = [
+export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
+export const PHASE_ORDER: readonly Phase[] = [
   ...(['detect', 'backoff', 'slot', 'queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const),
   ...(['hold', 'silence', 'our code'] as const),
 ];
@@ -73,8 +73,9 @@ export function diffLanes(
   const { pairs } = alignment;
   const primary = row({ stage }, pairs, us);
   if (primary === undefined) return undefined;
+  const judged = measuredPairs(pairs, us);
   const noiseFloorMs = options.a2 === undefined ? undefined : noiseFloor(alignTurns(a, options.a2).pairs, us);
-  const marginMs = Math.max(MARGIN_MS, MARGIN_SHARE * primaryMedianMs(pairs, us));
+  const marginMs = Math.max(MARGIN_MS, MARGIN_SHARE * median(millisecondsOf(judged, 'a', us)));
   const guards = guardsOf(alignment);
   const { verdict, reasons } = judge(primary, marginMs, noiseFloorMs ?? 0, guards);
   const sessions = bySession(pairs).length;
@@ -85,11 +86,11 @@ export function diffLanes(
     stages: ledgerRows(pairs),
     marginMs,
     ...(noiseFloorMs === undefined ? {} : { noiseFloorMs }),
-    ...(pairs.length < P95_TURNS ? {} : { p95: p95Of(pairs, us) }),
+    ...(judged.length < P95_TURNS ? {} : { p95: p95Of(judged, us) }),
     guards,
     pairs: pairs.length,
     sessions,
-    generalizes: sessions > 1,
+    generalizes: bySession(judged).length > 1,
     dropped: alignment.dropped,
   };
 }
@@ -132,7 +133,7 @@ function row(
   pairs: readonly TurnPair[],
   us: (turn: TurnSummary) => number | undefined,
 ): DiffRow | undefined {
-  const measured = pairs.filter(({ a, b }) => us(a) !== undefined && us(b) !== undefined);
+  const measured = measuredPairs(pairs, us);
   if (measured.length === 0) return undefined;
   const ms = (turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
   const [aMs, bMs] = [mean(measured.map(({ a }) => ms(a))), mean(measured.map(({ b }) => ms(b)))];
@@ -153,6 +154,11 @@ function row(
       : { lowPct: percent(shift.low), highPct: percent(shift.high) }),
     n: measured.length,
   };
+}
+
+/** Pairs in which both turns have the figure: absent is not 0. */
+function measuredPairs(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): TurnPair[] {
+  return pairs.filter(({ a, b }) => us(a) !== undefined && us(b) !== undefined);
 }
 
 function ledgerRows(pairs: readonly TurnPair[]): DiffRow[] {
@@ -180,7 +186,7 @@ function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
       ['phases', rows.filter(({ phase }) => phase !== undefined)],
     ] as const) {
       const sumMs = kept.reduce((sum, each) => sum + (lane === 'a' ? each.aMs : each.bMs), 0);
-      if (Math.abs(sumMs - e2eMs) > 1e-6 * Math.max(1, e2eMs)) {
+      if (Math.abs(sumMs - e2eMs) > 1e-9 * Math.max(1, e2eMs)) {
         throw new InvariantError(`the ${what} of lane ${lane} add up to ${sumMs} ms, end to end is ${e2eMs} ms`);
       }
     }
@@ -193,8 +199,12 @@ function ledgerUs(turn: TurnSummary, stage: LedgerStage, phase?: Phase): number 
     .reduce((sum, part) => sum + part.us, 0);
 }
 
-function primaryMedianMs(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): number {
-  return median(pairs.map(({ a }) => (us(a) ?? 0) / 1000));
+function millisecondsOf(
+  pairs: readonly TurnPair[],
+  lane: 'a' | 'b',
+  us: (turn: TurnSummary) => number | undefined,
+): number[] {
+  return pairs.map((pair) => (us(pair[lane]) ?? 0) / 1000);
 }
 
 function noiseFloor(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): number | undefined {
@@ -204,13 +214,7 @@ function noiseFloor(pairs: readonly TurnPair[], us: (turn: TurnSummary) => numbe
 }
 
 function p95Of(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): NonNullable<Diff['p95']> {
-  const aMs = quantile(
-    pairs.map(({ a }) => (us(a) ?? 0) / 1000),
-    0.95,
-  );
-  const bMs = quantile(
-    pairs.map(({ b }) => (us(b) ?? 0) / 1000),
-    0.95,
-  );
+  const aMs = quantile(millisecondsOf(pairs, 'a', us), 0.95);
+  const bMs = quantile(millisecondsOf(pairs, 'b', us), 0.95);
   return { aMs, bMs, deltaMs: bMs - aMs };
 }

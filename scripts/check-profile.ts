@@ -24,7 +24,7 @@ const interviews = loadInterviews();
 const turns = interviews.flatMap((interview) =>
   interview.turns.map(({ audio }, turnIndex) => ({ interview, turnIndex, audio: fixtureAudio(audio, FRAME_MS) })),
 );
-const measuredMs = new Map(EXPECTED.map(({ stage }) => [stage, [] as number[]]));
+const measuredMs = new Map<keyof StageServiceUs, number[]>(EXPECTED.map(({ stage }) => [stage, []]));
 const clock = createRealClock();
 const beganUs = clock.nowUs();
 for (let seed = 1; seed <= SEEDS; seed++) {
@@ -56,5 +56,7 @@ for (const { stage, name, meanMs } of EXPECTED) {
   );
 }
 const seconds = (clock.nowUs() - beganUs) / 1e6;
-console.log(`${SEEDS * turns.length} turns in ${seconds.toFixed(0)} s, profile seed, predicted; again: npm run check:profile`);
+console.log(
+  `${SEEDS * turns.length} turns in ${seconds.toFixed(0)} s, profile seed, predicted; again: npm run check:profile`,
+);
 process.exitCode = off === 0 ? 0 : 1;

@@ -34,8 +34,9 @@ const speak = (headers: Record<string, string> = {}, dispatcher = agent) =>
     body: JSON.stringify({ input: 'Merhaba, hoş geldiniz.' }),
   });
 const since = (fromUs: number): number => (clock.nowUs() - fromUs) / 1000;
-const near = (ms: number, expectedMs: number): void =>
-  assert.ok(ms > expectedMs - 3 && ms < expectedMs + 50, `${ms} ms, not about ${expectedMs}`);
+/** Delays are promises of a minimum: how much later a busy machine is, the honesty suite measures. */
+const atLeast = (ms: number, expectedMs: number): void =>
+  assert.ok(ms > expectedMs - 3, `${ms} ms, less than ${expectedMs}`);
 
 test('real HTTPS: delays lie in set-up, wait and first item; a second request reuses the connection', async () => {
   const other = new Agent({ allowH2: false, connect: { ca: standIns.caPem } });
@@ -43,17 +44,20 @@ test('real HTTPS: delays lie in set-up, wait and first item; a second request re
   await other.close();
   const startUs = clock.nowUs();
   const response = await speak();
-  near(since(startUs), 2 * DELAY_MS);
+  atLeast(since(startUs), 2 * DELAY_MS);
   assert.equal(response.headers.get('connection'), 'keep-alive');
   assert.equal(response.headers.get('keep-alive'), null);
-  const headersUs = clock.nowUs();
   const body = await response.text();
-  near(since(headersUs), DELAY_MS);
+  atLeast(since(startUs), 3 * DELAY_MS);
   assert.match(body, /^data: {"audio":".*"done":true/s);
+  await new Promise(setImmediate); // the pool has its socket back a tick after the body's end
+  let connections = 0;
+  agent.on('connect', () => connections++);
   const againUs = clock.nowUs();
   const again = await speak();
-  near(since(againUs), DELAY_MS); // no set-up
+  atLeast(since(againUs), DELAY_MS);
   await again.text();
+  assert.equal(connections, 0, 'the second request set up nothing');
 });
 
 test('an upload arrives whole; draws go by the header; a malformed header is a 400', async () => {

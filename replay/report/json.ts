@@ -3,11 +3,19 @@ import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/errors.ts';
+import { PHASE_ORDER, STAGE_ORDER, type DiffRow } from '../diff.ts';
 import { REPORT_FORMAT, type Report } from './build.ts';
 
+/** What the other forms print as it is: no markup and no control characters. */
+const Word = Type.String({ pattern: '^[\\w .,()-]*$' });
+const Stage = Type.Unsafe<DiffRow['stage']>({
+  enum: [...STAGE_ORDER, 'end to end', 'first content audible', 'reply end'],
+});
+const Phase = Type.Unsafe<NonNullable<DiffRow['phase']>>({ enum: [...PHASE_ORDER] });
+
 const Row = Type.Object({
-  stage: Type.String(),
-  phase: Type.Optional(Type.String()),
+  stage: Stage,
+  phase: Type.Optional(Phase),
   aMs: Type.Number(),
   bMs: Type.Number(),
   deltaMs: Type.Number(),
@@ -25,14 +33,16 @@ const Arm = Type.Object({
 const Turn = Type.Object({
   sessionId: Type.String(),
   turnIndex: Type.Integer(),
-  traceId: Type.String(),
+  traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
   lane: Type.String(),
   variant: Type.String(),
   world: Type.String(),
   zero: Type.String(),
   e2eUs: Type.Optional(Type.Integer()),
-  ledger: Type.Array(Type.Object({ stage: Type.String(), phase: Type.String(), us: Type.Integer() })),
+  ledger: Type.Array(Type.Object({ stage: Stage, phase: Phase, us: Type.Integer() })),
 });
+
+const Measured = Type.Object({ medianMs: Type.Number(), n: Type.Integer() });
 
 /** JSON Schema of what scripts may rely on; more fields may come with later versions. */
 export const ReportSchema = Type.Object({
@@ -45,7 +55,7 @@ export const ReportSchema = Type.Object({
   primary: Row,
   stages: Type.Array(Row),
   turns: Type.Array(Turn),
-  targets: Type.Array(Type.Object({ name: Type.String() })),
+  targets: Type.Array(Type.Object({ name: Word, a: Type.Optional(Measured), b: Type.Optional(Measured) })),
   arms: Type.Object({ a: Arm, b: Arm }),
   knobs: Type.Array(Type.Object({ knob: Type.String() })),
   validity: Type.Object({
@@ -53,10 +63,17 @@ export const ReportSchema = Type.Object({
     sessions: Type.Integer(),
     marginMs: Type.Number(),
     generalizes: Type.Boolean(),
-    draws: Type.String(),
+    draws: Type.Unsafe<Report['validity']['draws']>({ enum: ['common', 'independent', 'as measured'] }),
+    noiseFloorMs: Type.Optional(Type.Number()),
+    drift: Type.Optional(
+      Type.Object({ deltaMs: Type.Number(), medianErrorPct: Type.Number(), p95ErrorPct: Type.Number() }),
+    ),
+    seed: Type.Optional(Type.String()),
+    profile: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })),
     guards: Type.Array(Type.Object({ name: Type.String(), holds: Type.Boolean(), detail: Type.String() })),
-    dropped: Type.Array(Type.Object({ lane: Type.String(), cause: Type.String(), turns: Type.Integer() })),
+    dropped: Type.Array(Type.Object({ lane: Word, cause: Word, turns: Type.Integer() })),
   }),
+  rerun: Type.Optional(Type.String()),
 });
 
 const isReport = new Ajv({ allErrors: false }).compile<Report>(ReportSchema);

@@ -48,9 +48,9 @@ function headOf(report: Report): string {
       lane === undefined ? '–' : `${Math.round(lane.medianMs)}${lane.met === undefined ? '' : lane.met ? ' ✓' : ' ✗'}`;
     const p95 = b?.p95Ms === undefined ? 'n too small' : String(Math.round(b.p95Ms));
     return [
-      name,
+      escapeText(name),
       todayMs === undefined ? '–' : String(todayMs),
-      targetMs === undefined ? '–' : `<${targetMs}`,
+      targetMs === undefined ? '–' : `&lt;${targetMs}`,
       cell(a),
       cell(b),
       p95,
@@ -62,14 +62,14 @@ function headOf(report: Report): string {
     '',
     `*${report.basis}* · world \`${report.world}\`${validity.profile === undefined ? '' : ` · profile \`${code(validity.profile)}\``} · ${report.reasons.map(escapeText).join('; ')}`,
     '',
-    table(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', '95 % interval'], '||:|:|:||', ledger),
+    table(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', '95 % interval'], '|||:|:|:||', ledger),
     '',
     table(['median', 'today', 'target', 'A', 'B', 'B p95', 'n'], '||:|:|:|:|:|:|', targets),
     '',
     escapeText(validityLine(report)),
     '',
     `A: \`${armText(arms.a)}\` · B: \`${armText(arms.b)}\``,
-    ...(report.rerun === undefined ? [] : ['', '```sh', plain(report.rerun).replaceAll('`', "'"), '```']),
+    ...(report.rerun === undefined ? [] : ['', fenced(plain(report.rerun))]),
     '',
   ].join('\n');
 }
@@ -116,7 +116,7 @@ function turnTable({ turns }: Report): string {
     msOf(turn, 'replyEndUs'),
     msOf(turn, 'stallUs'),
     turn.failure === undefined ? '' : escapeText(`${turn.failure.stage} ${turn.failure.kind}`),
-    `\`${turn.traceId}\``,
+    `\`${code(turn.traceId)}\``,
   ]);
   return table(
     ['session', 'turn', 'lane', 'first audible', 'first byte', 'reply end', 'stalls', 'failure', 'trace'],
@@ -151,13 +151,26 @@ function code(text: string): string {
   return plain(text).replace(/[`|<>]/g, ' ');
 }
 
-/** Untrusted text in a table cell: no HTML, no Markdown, no mention, no link. */
+/** In a fence longer than any run of backticks in the text, so that nothing in it needs to change. */
+function fenced(text: string): string {
+  const runs = (text.match(/`+/g) ?? []).map((run) => run.length);
+  const fence = '`'.repeat(Math.max(2, ...runs) + 1);
+  return `${fence}sh\n${text}\n${fence}`;
+}
+
+/**
+ * Untrusted text in a table cell: no HTML, no Markdown, no mention, no reference, no link. GitHub looks for mentions and
+ * references after Markdown has run, when an escaped `@` is an `@` again: there a zero-width space has to follow it.
+ */
 export function escapeText(text: string): string {
   return plain(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replace(/[\\`*_{}[\]()#|~!]/g, (character) => `&#${character.charCodeAt(0)};`)
-    .replaceAll('@', '&#64;')
-    .replaceAll('://', '&#58;//');
+    .replace(
+      /[&<>\\`*_{}[\]()#|~!$@]/g,
+      (character) => `&#${character.charCodeAt(0)};${/[@#]/.test(character) ? APART : ''}`,
+    )
+    .replaceAll('://', '&#58;//')
+    .replace(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
+    .replace(/\bgh-(?=\d)/gi, (prefix) => `${prefix}${APART}`);
 }
+
+const APART = '&#8203;';

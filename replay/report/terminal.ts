@@ -28,10 +28,10 @@ export function terminalReport(report: Report, options: TerminalOptions): string
       tone,
     ),
     paint(
-      `${report.basis}: world ${report.world}${report.validity.profile === undefined ? '' : `, profile ${report.validity.profile}`}`,
+      `${report.basis}: world ${report.world}${report.validity.profile === undefined ? '' : `, profile ${plain(report.validity.profile)}`}`,
       'dim',
     ),
-    ...report.reasons.map((reason) => `  ${plain(reason)}`),
+    ...report.reasons.flatMap((reason) => wrapped(`  ${plain(reason)}`, ' ', options.columns)),
     '',
     `A  ${armText(arms.a)}`,
     `B  ${armText(arms.b)}`,
@@ -43,7 +43,7 @@ export function terminalReport(report: Report, options: TerminalOptions): string
     '',
     ...targetLines(report, paint),
     '',
-    validityLine(report),
+    ...wrapped(validityLine(report), ' · ', options.columns),
     ...(report.rerun === undefined ? [] : [paint(plain(report.rerun), 'dim')]),
   ];
   return lines.map((line) => line.trimEnd()).join('\n');
@@ -71,6 +71,20 @@ export function waterfall(turn: TurnSummary, options: TerminalOptions): string {
   const lines = rows.map(({ us, line }) => `${line} ${(us / 1000).toFixed(1).padStart(8)}`);
   const total = `${'end to end'.padEnd(label)}${paint('─'.repeat(width), 'dim')} ${(e2eUs / 1000).toFixed(1).padStart(8)}`;
   return [...lines, total].join('\n');
+}
+
+/** Text on as many lines as it needs, broken at `gap`; continued lines are indented by two. */
+function wrapped(text: string, gap: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const part of text.split(gap)) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + gap.length + part.length <= columns) {
+      lines[lines.length - 1] = `${line}${gap}${part}`;
+    } else {
+      lines.push(line === undefined ? part : `  ${part}`);
+    }
+  }
+  return lines;
 }
 
 function ledgerLines(rows: readonly PrintedRow[], paint: Paint): string[] {
