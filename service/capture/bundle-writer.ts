@@ -15,8 +15,11 @@ export interface BundleWriter {
   flushed(): Promise<void>;
 }
 
-/** Lines that may wait for the disk. A turn has some hundred; a disk that is this far behind is a fault to report. */
-const WAITING_LIMIT = 200_000;
+/** Writes that may wait for the disk. A turn has some ten; a disk that is this far behind is a fault to report. */
+const WAITING_LIMIT = 20_000;
+/** Lines are written together: until a turn closes they wait this long, or until there are this many characters. */
+const HOLD_US = 100_000;
+const HOLD_CHARS = 64 * 1024;
 
 /** Begins a bundle. Nothing is written before the first turn opens, so that an empty session leaves no folder. */
 export function createBundleWriter(store: CaptureStore, header: SessionHeader): BundleWriter {
@@ -42,7 +45,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
   };
   const enqueue = (task: (files: SessionFiles) => Promise<void>): void => {
     if (waiting.length >= WAITING_LIMIT)
-      throw new InvariantError(`capture: more than ${WAITING_LIMIT} lines wait for the disk`);
+      throw new InvariantError(`capture: more than ${WAITING_LIMIT} writes wait for the disk`);
     waiting.push(task);
     working ??= work()
       .catch((error: unknown) => {
@@ -50,32 +53,39 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
       })
       .finally(() => (working = undefined));
   };
-  const line = (value: Line): void => {
-    const text = `${JSON.stringify(value)}\n`;
-    enqueue((into) => into.append('events.jsonl', text));
+  let held = '';
+  const hold = (value: Line): void => {
+    held += `${JSON.stringify(value)}\n`;
+  };
+  const release = (durable?: 'durable'): void => {
+    const text = held;
+    held = '';
+    if (text !== '') enqueue((into) => into.append('events.jsonl', text, durable));
   };
 
   return {
     opened(identity, zero, anchorUs) {
-      line({ line: 'turn', turn: identity.turnIndex, identity, zero, anchorUs });
+      let heldSinceUs: number | undefined;
+      hold({ line: 'turn', turn: identity.turnIndex, identity, zero, anchorUs });
       return (event) => {
         const kept = redactEvent(event, level);
         const { content, attrs, ...rest } = kept;
         const stored = content === undefined ? undefined : storeContent(content, enqueue);
-        line({
+        hold({
           line: 'event',
           turn: identity.turnIndex,
           event: { ...rest, ...copied(attrs), ...(stored === undefined ? {} : { content: stored }) },
         });
+        heldSinceUs ??= event.atUs;
+        if (event.atUs - heldSinceUs < HOLD_US && held.length < HOLD_CHARS) return;
+        heldSinceUs = undefined;
+        release();
       };
     },
     closed(log, otlpLine) {
-      line({ line: 'end', turn: log.identity.turnIndex, events: log.events.length });
-      enqueue((into) => into.append('trace.otlp.jsonl', otlpLine));
-      enqueue(async (into) => {
-        await into.sync('events.jsonl');
-        await into.sync('trace.otlp.jsonl');
-      });
+      hold({ line: 'end', turn: log.identity.turnIndex, events: log.events.length });
+      release('durable');
+      enqueue((into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'));
     },
     async flushed() {
       while (working !== undefined) await working;

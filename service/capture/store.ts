@@ -1,5 +1,5 @@
 /** Where captured sessions live: a local folder now. Listing reads `session.json` only; erasing leaves nothing behind. */
-import { appendFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../errors.ts';
 
@@ -7,9 +7,8 @@ import { InputError } from '../errors.ts';
 export interface SessionFiles {
   /** For messages: where this is. */
   readonly where: string;
-  append(name: string, text: string): Promise<void>;
-  /** Makes what was appended survive a crash. */
-  sync(name: string): Promise<void>;
+  /** Appends to a file; with `durable`, resolves only when the file's data would survive a crash of the machine. */
+  append(name: string, text: string, durable?: 'durable'): Promise<void>;
   /** Writes a whole file; one that is there already is left alone. */
   writeOnce(name: string, bytes: Uint8Array | string): Promise<void>;
   /** The file's bytes, or undefined when there is none. */
@@ -84,11 +83,11 @@ export function filesIn(folder: string): SessionFiles {
   const path = (name: string): string => join(folder, name);
   return {
     where: folder,
-    append: (name, text) => appendFile(path(name), text, { mode: 0o600 }),
-    async sync(name) {
-      const handle = await open(path(name), 'r+');
+    async append(name, text, durable) {
+      const handle = await open(path(name), 'a', 0o600);
       try {
-        await handle.sync();
+        await handle.appendFile(text);
+        if (durable !== undefined) await handle.datasync();
       } finally {
         await handle.close();
       }

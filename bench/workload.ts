@@ -1,0 +1,171 @@
+/**
+ * The turn that the service's own cost is measured on: providers that answer at once, in this process, without HTTP.
+ * 64 kB of user audio as an upload, a reply of 30 deltas and 3 sentences, each 1 s of PCM in 4 events.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { createBundleWriter, type BundleWriter } from '../service/capture/bundle-writer.ts';
+import { EXPORTER, FORMAT } from '../service/capture/format.ts';
+import { projectTurns } from '../service/capture/projection.ts';
+import type { CaptureStore } from '../service/capture/store.ts';
+import { createRealClock } from '../service/clock.ts';
+import type { Call, Clock, TurnEvent, UserAudio } from '../service/ports.ts';
+import { keyedHex } from '../service/random.ts';
+import { createSession, type Session } from '../service/session.ts';
+import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
+import type { TurnPorts } from '../service/stage.ts';
+import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
+import type { Tracing } from '../service/telemetry/otel.ts';
+import { speechPcm } from '../sim/speech-audio.ts';
+
+const DELTAS = 30;
+const SENTENCES = 3;
+const AUDIO_EVENTS = 4;
+const RATE_HZ = 16_000;
+const UPLOAD_BYTES = 64_000;
+/** Turns of one session: its history and its bundle grow with them. */
+export const SESSION_TURNS = 10;
+
+const WORDS = Array.from({ length: DELTAS }, (_, index) =>
+  (index + 1) % (DELTAS / SENTENCES) === 0 ? ' and so on.' : index % (DELTAS / SENTENCES) === 0 ? ' Then' : ' words',
+);
+const PIECE = speechPcm('overhead', RATE_HZ * 2, 0);
+const SPEECH = speechPcm('question', UPLOAD_BYTES, 0);
+
+/** Providers without a network: every exchange is answered at once, every item is there in the next round of the event loop, as from a socket. */
+export function instantPorts(clock: Clock): TurnPorts {
+  const eventBytes = PIECE.byteLength / AUDIO_EVENTS;
+  return {
+    clock,
+    transport: {
+      async send(_request, marks) {
+        const nowUs = clock.nowUs();
+        Object.assign(marks, { queuedUs: nowUs, sentUs: nowUs, headersUs: nowUs, reused: true, protocol: '1.1' });
+        return new Response('.');
+      },
+      close: () => Promise.resolve(),
+    },
+    stt: {
+      async transcribe({ audio }, call) {
+        await exchange(call, Uint8Array.from(audio));
+        return { text: 'What did you do there?' };
+      },
+    },
+    llm: {
+      async stream({ messages }, call, onDelta) {
+        await exchange(call, JSON.stringify(messages), async () => {
+          for (const word of WORDS) {
+            await setImmediate();
+            onDelta(word);
+          }
+        });
+        return { servedModel: 'instant', promptTokens: 100, completionTokens: DELTAS };
+      },
+    },
+    tts: {
+      async synthesize({ text }, call, onAudio) {
+        await exchange(call, text, async () => {
+          for (let event = 0; event < AUDIO_EVENTS; event++) {
+            await setImmediate();
+            onAudio(PIECE.subarray(event * eventBytes, (event + 1) * eventBytes));
+          }
+        });
+        return { audioBytes: PIECE.byteLength, sampleRateHz: RATE_HZ };
+      },
+    },
+    random: () => 0.5,
+  };
+}
+
+/** Sends the request, gives the items to `use` while the body's only chunk is the newest arrival, reads the body to its end. */
+async function exchange(
+  call: Call,
+  body: string | Uint8Array<ArrayBuffer>,
+  use: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const response = await call.fetch('https://instant.invalid/', { method: 'POST', body });
+  const reader = response.body?.getReader();
+  await reader?.read();
+  await use();
+  await reader?.read();
+}
+
+export interface InstantSession {
+  /** Runs the next turn and waits until its capture is on disk; returns its log. */
+  turn(): Promise<readonly TurnEvent[]>;
+}
+
+/** A session over instant providers with the projections that the service gives it. Throws what a projection throws. */
+export function instantSession(options: { name: string; tracing?: Tracing; store?: CaptureStore }): InstantSession {
+  const clock = createRealClock();
+  const bundle = options.store === undefined ? undefined : bundleFor(options.name, options.store, clock);
+  const observed = options.tracing !== undefined || bundle !== undefined;
+  let faults: unknown[] = [];
+  let turns = 0;
+  const session: Session = createSession({
+    id: options.name,
+    language: 'en',
+    systemPrompt: 'You are an interviewer.',
+    history: [],
+    strategy: DEFAULT_STRATEGY,
+    identity: {
+      runId: 'overhead',
+      world: 'sim',
+      lane: 'captured',
+      variant: 'captured',
+      arm: 'overhead',
+      strategyHash: strategyHash(DEFAULT_STRATEGY),
+    },
+    ports: () => instantPorts(clock),
+    traceIds: () => keyedHex(32, options.name, turns),
+    projections: observed
+      ? [
+          projectTurns({
+            ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
+            ...(bundle === undefined ? {} : { bundle }),
+          }),
+        ]
+      : [],
+    onProjectionError: (error) => faults.push(error),
+  });
+  return {
+    async turn() {
+      turns++;
+      const { log } = await session.turn({ audio: upload(clock), reply: { audio: () => Promise.resolve() } });
+      await bundle?.flushed();
+      const [fault] = faults;
+      faults = [];
+      if (fault !== undefined) throw fault;
+      return log.events;
+    },
+  };
+}
+
+function upload(clock: Clock): UserAudio {
+  return {
+    zero: 'upload',
+    sampleRateHz: RATE_HZ,
+    startedUs: clock.nowUs(),
+    async *frames() {
+      yield { atUs: clock.nowUs(), samples: new Int16Array(SPEECH.buffer, SPEECH.byteOffset, SPEECH.byteLength / 2) };
+    },
+  };
+}
+
+function bundleFor(sessionId: string, store: CaptureStore, clock: Clock): BundleWriter {
+  const { name, version, thresholdDbfs } = REFERENCE_DETECTOR;
+  return createBundleWriter(store, {
+    format: FORMAT,
+    exporter: EXPORTER,
+    level: 'full',
+    sessionId,
+    startedEpochUs: clock.epochUs(),
+    world: 'sim',
+    commit: 'overhead',
+    language: 'en',
+    systemPromptChars: 0,
+    historyChars: [],
+    strategy: { ...DEFAULT_STRATEGY },
+    endpoints: {},
+    referenceDetector: { name, version, thresholdDbfs },
+  });
+}
