@@ -1,0 +1,99 @@
+/** `npm run infra:build | infra:up | infra:down`: the real Collector and Jaeger on this machine. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeError, InputError } from '../../service/errors.ts';
+import { buildInfra } from './build.ts';
+import { collectorSpec, jaegerSpec, start } from './run.ts';
+
+interface RunningProgram {
+  pid: number;
+  binary: string;
+}
+
+const FOLDER = resolve('data', 'infra');
+const STATE = join(FOLDER, 'running.json');
+const STOP_LIMIT_MS = 30_000;
+const tell = (line: string): void => console.error(line);
+
+const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
+  async build() {
+    const { jaeger, collector } = await buildInfra(tell);
+    console.log(`${jaeger}\n${collector}`);
+  },
+
+  async up() {
+    const running = runningPrograms().filter(isRunning);
+    if (running.length > 0) throw new InputError(`already up (${STATE}); npm run infra:down stops it`);
+    const binaries = await buildInfra(tell);
+    mkdirSync(FOLDER, { recursive: true });
+    // here everything is kept: sampling is for production's volumes
+    const jaeger = await jaegerSpec(binaries.jaeger, FOLDER);
+    const collector = await collectorSpec(binaries.collector, FOLDER, jaeger.urls.otlp, {
+      COLLECTOR_SAMPLED_PERCENT: process.env['COLLECTOR_SAMPLED_PERCENT'] ?? '100',
+    });
+    const started: RunningProgram[] = [];
+    for (const { spec } of [jaeger, collector]) {
+      const child = await start(spec);
+      child.unref();
+      started.push({ pid: child.pid ?? 0, binary: spec.binary });
+      writeFileSync(STATE, JSON.stringify(started));
+    }
+    console.log(
+      [
+        `Jaeger            ${jaeger.urls.ui}`,
+        `OTLP              ${collector.urls.otlp}`,
+        `span metrics      ${collector.urls.metrics}`,
+        `Collector itself  ${collector.urls.telemetry}`,
+        `all spans         ${collector.urls.file}`,
+        `logs              ${jaeger.spec.logPath}, ${collector.spec.logPath}`,
+        '',
+        `OTEL_EXPORTER_OTLP_ENDPOINT=${collector.urls.otlp} RETAKE_JAEGER_UI=${jaeger.urls.ui} npx retake serve`,
+      ].join('\n'),
+    );
+  },
+
+  async down() {
+    const running = runningPrograms().filter(isRunning);
+    // the Collector first: it then hands over what it holds
+    for (const program of running.toReversed()) {
+      process.kill(program.pid, 'SIGTERM');
+      const deadline = performance.now() + STOP_LIMIT_MS;
+      while (isRunning(program) && performance.now() < deadline) await sleep(50);
+      if (isRunning(program)) process.kill(program.pid, 'SIGKILL');
+    }
+    rmSync(STATE, { force: true });
+    console.log(running.length === 0 ? 'nothing was up' : 'down; traces stay in data/infra');
+  },
+};
+
+function runningPrograms(): RunningProgram[] {
+  if (!existsSync(STATE)) return [];
+  const programs: unknown = JSON.parse(readFileSync(STATE, 'utf8'));
+  if (!Array.isArray(programs)) return [];
+  return programs.map((each: unknown) => ({ pid: Number(field(each, 'pid')), binary: String(field(each, 'binary')) }));
+}
+
+/** The process lives and is ours: a number may have been given to another one since. */
+function isRunning({ pid, binary }: RunningProgram): boolean {
+  try {
+    process.kill(pid, 0);
+    const commandLine = `/proc/${pid}/cmdline`;
+    return !existsSync('/proc/self') || readFileSync(commandLine, 'utf8').startsWith(binary);
+  } catch {
+    return false;
+  }
+}
+
+function field(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
+}
+
+try {
+  const command = COMMANDS[process.argv[2] ?? ''];
+  if (command === undefined) throw new InputError(`say one of ${Object.keys(COMMANDS).join(', ')}`);
+  await command();
+} catch (error) {
+  console.error(`infra: ${describeError(error, 4000)}`);
+  process.exitCode = error instanceof InputError ? 2 : 4;
+}
