@@ -2,7 +2,7 @@
 import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import type { CommandContext } from './context.ts';
-import { buildReport, type ReportArm } from './report/build.ts';
+import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
 import { terminalReport } from './report/terminal.ts';
 import { loadTurns } from './trace.ts';
 
@@ -12,12 +12,12 @@ export async function diffCommand(
   pathB: string,
   options: { json?: boolean },
 ): Promise<void> {
-  const [a, b] = [laneOf(await loadTurns(pathA), 'a'), laneOf(await loadTurns(pathB), 'b')];
-  const worlds = [...new Set([...a, ...b].map(({ world }) => world))];
+  const [a, b] = [await sideOf(context, pathA, 'a'), await sideOf(context, pathB, 'b')];
+  const worlds = [...new Set([...a.turns, ...b.turns].map(({ world }) => world))];
   const report = buildReport({
     world: worlds.every((world) => world === 'live') ? 'live' : (worlds.find((world) => world !== 'live') ?? 'sim'),
-    a: { arm: armOf(a, pathA), turns: a },
-    b: { arm: armOf(b, pathB), turns: b },
+    a,
+    b,
   });
   if (report === undefined)
     throw new InputError(`${pathA} and ${pathB} have no measured turn in common (pairs are by session and turn)`);
@@ -31,11 +31,16 @@ export async function diffCommand(
 }
 
 /** A run folder holds several lanes: as A it stands for its baseline, as B for its candidate. */
-function laneOf(turns: readonly TurnSummary[], side: 'a' | 'b'): TurnSummary[] {
-  const lanes = new Set(turns.map(({ lane }) => lane));
-  if (lanes.size === 1) return [...turns];
+async function sideOf(context: CommandContext, path: string, side: 'a' | 'b'): Promise<ReportSide> {
+  context.progress(`reading ${path} …`);
+  const { turns: all, problems } = await loadTurns(path);
+  context.progressDone();
+  for (const problem of problems) context.progress(problem);
+  const lanes = new Set(all.map(({ summary }) => summary.lane));
   const wanted = side === 'b' && lanes.has('candidate') ? 'candidate' : 'baseline';
-  return turns.filter(({ lane }) => lane === wanted);
+  const own = lanes.size === 1 ? all : all.filter(({ summary }) => summary.lane === wanted);
+  const turns = own.map(({ summary }) => summary);
+  return { arm: armOf(turns, path), turns, spans: new Map(own.map(({ summary, spans }) => [summary.traceId, spans])) };
 }
 
 function armOf(turns: readonly TurnSummary[], path: string): ReportArm {

@@ -123,6 +123,21 @@ test('Hodges–Lehmann: the median of all pairwise averages, by hand', () => {
   assert.ok(mean([...values, 1000]) > 100);
 });
 
+test('Hodges–Lehmann equals the median of all averages written out, ties and all', () => {
+  const writtenOut = (values: readonly number[]): number =>
+    median(values.flatMap((a, index) => values.slice(index).map((b) => (a + b) / 2)));
+  const drawn = fc.array(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.double({ min: -9, max: 9, noNaN: true })), {
+    minLength: 1,
+    maxLength: 40,
+  });
+  fc.assert(
+    fc.property(drawn, (values) => near(hodgesLehmann(values), writtenOut(values), 1e-12)),
+    RUNS,
+  );
+  near(hodgesLehmann([0, 0, 0, 0, 5]), writtenOut([0, 0, 0, 0, 5]));
+  assert.ok(Number.isNaN(hodgesLehmann([])));
+});
+
 test('Hodges–Lehmann moves with its values and turns with their sign', () => {
   const whole = fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1, maxLength: 20 });
   fc.assert(

@@ -44,13 +44,64 @@ export function clusteredMean(clusters: readonly (readonly number[])[]): Interva
   return { mean: overall, low: overall - halfWidth, high: overall + halfWidth };
 }
 
-/** Hodges–Lehmann estimate of a shift: the median of all pairwise averages (Hodges & Lehmann 1963). */
+/**
+ * Hodges–Lehmann estimate of a shift: the median of all pairwise averages (Hodges & Lehmann 1963), selected without making
+ * them all: their count below a bound takes one pass over the sorted values, as in Johnson & Mizoguchi (1978).
+ */
 export function hodgesLehmann(differences: readonly number[]): number {
-  const averages: number[] = [];
-  for (const [index, a] of differences.entries()) {
-    for (const b of differences.slice(index)) averages.push((a + b) / 2);
+  const sorted = Float64Array.from(differences).sort();
+  const averages = (sorted.length * (sorted.length + 1)) / 2;
+  const upper = kthPairSum(sorted, Math.floor(averages / 2));
+  const lower = averages % 2 === 1 ? upper : kthPairSum(sorted, averages / 2 - 1);
+  return (lower / 2 + upper / 2) / 2;
+}
+
+/** The `k`th smallest (from 0) of all sums of two values, a value and itself included. */
+function kthPairSum(sorted: Float64Array, k: number): number {
+  if (sorted.length === 0) return Number.NaN;
+  let [low, high] = [2 * (sorted[0] ?? 0), 2 * (sorted.at(-1) ?? 0)];
+  let [countLow, countHigh] = [pairSumsUpTo(sorted, low), pairSumsUpTo(sorted, high)];
+  if (k < countLow) return low;
+  // the answer lies in (low, high]: halve it until little is left, or until no number lies between
+  for (let middle = (low + high) / 2; middle > low && middle < high; middle = (low + high) / 2) {
+    const count = pairSumsUpTo(sorted, middle);
+    if (count > k) [high, countHigh] = [middle, count];
+    else [low, countLow] = [middle, count];
+    if (countHigh - countLow <= 2 * sorted.length) break;
   }
-  return median(averages);
+  if (countHigh - countLow > 2 * sorted.length) return high; // all of them are equal
+  const sums: number[] = [];
+  for (let left = 0; left < sorted.length; left++) {
+    const value = sorted[left] ?? 0;
+    for (let right = Math.max(left, firstAbove(sorted, low - value) - 1); right < sorted.length; right++) {
+      const sum = value + (sorted[right] ?? 0);
+      if (sum > high) break;
+      if (sum > low) sums.push(sum);
+    }
+  }
+  return sums.sort((a, b) => a - b)[k - countLow] ?? high;
+}
+
+function pairSumsUpTo(sorted: Float64Array, bound: number): number {
+  let count = 0;
+  let right = sorted.length - 1;
+  for (let left = 0; left < sorted.length; left++) {
+    while (right >= 0 && (sorted[left] ?? 0) + (sorted[right] ?? 0) > bound) right--;
+    if (right < left) break;
+    count += right - left + 1;
+  }
+  return count;
+}
+
+/** Index of the first value above `bound`; rounding may put it one off. */
+function firstAbove(sorted: Float64Array, bound: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) > bound) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** 97.5 % quantile of Student's t with `degrees` degrees of freedom, by bisection on its distribution function. */

@@ -1,87 +1,92 @@
-/** Turns to compare, from wherever they are: a run folder, a capture bundle, a data folder, an OTLP JSON lines file. */
-import { createReadStream, existsSync, statSync } from 'node:fs';
+/** Turns to compare, from wherever they are: memory, a run folder, a bundle, OTLP JSON lines; ours or another pipeline's. */
+import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
-import { measureTurn, type TurnSummary } from '../service/metrics.ts';
-import type { Attrs, AttrValue } from '../service/ports.ts';
+import { measureTurn, type MeasuredTurn, type TurnSummary } from '../service/metrics.ts';
+import type { TurnLog } from '../service/ports.ts';
+import { ATTRIBUTES } from '../service/telemetry/names.ts';
+import { spansOf } from '../service/telemetry/spans.ts';
 import { summaryOf } from '../service/telemetry/turn-attributes.ts';
+import { foreignTurns, numberTurns, type ForeignTurn, type Node } from './foreign.ts';
+import { gatherTraces } from './gather.ts';
+import { jsonLines, type Located } from './otlp.ts';
+import { spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
+
+/** One turn as a diff takes it. */
+export interface TurnTrace {
+  summary: TurnSummary;
+  spans: TurnSpans;
+}
+
+export interface LoadedTurns {
+  turns: readonly TurnTrace[];
+  /** What was left out and why, one line each. */
+  problems: readonly string[];
+}
 
 /** Reads turns; throws `InputError` that says what the input is not. */
-export async function loadTurns(path: string): Promise<TurnSummary[]> {
+export async function loadTurns(path: string): Promise<LoadedTurns> {
   if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
-  if (statSync(path).isFile()) return turnsOfOtlp(path);
+  if (statSync(path).isFile()) return turnsOf(jsonLines(path), path);
   const names = await readdir(path);
   if (names.includes('session.json')) {
-    const { turns } = await readBundle(filesIn(path));
-    return turns.map((log) => measureTurn(log).summary);
+    const { turns, problems } = await readBundle(filesIn(path));
+    return { turns: turns.map((log) => traceOfTurn(log)), problems };
   }
-  if (names.includes('trace.otlp.jsonl')) return turnsOfOtlp(join(path, 'trace.otlp.jsonl'));
+  const file = join(path, 'trace.otlp.jsonl');
+  if (names.includes('trace.otlp.jsonl')) return turnsOf(jsonLines(file), file);
   throw new InputError(`${path}: neither a run folder (trace.otlp.jsonl) nor a capture bundle (session.json)`);
 }
 
-async function turnsOfOtlp(path: string): Promise<TurnSummary[]> {
-  const turns: TurnSummary[] = [];
-  let number = 0;
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    number++;
-    if (line.trim() === '') continue;
-    let json: unknown;
-    try {
-      json = JSON.parse(line);
-    } catch {
-      throw new InputError(`${path}:${number}: not a line of OTLP JSON`);
-    }
-    for (const span of spansIn(json)) if (span.name === 'turn') turns.push(summaryOf(span));
+/** A finished turn from memory. */
+export function traceOfTurn(log: TurnLog, measured: MeasuredTurn = measureTurn(log)): TurnTrace {
+  return { summary: measured.summary, spans: spansOfRecords(spansOf(log, measured)) };
+}
+
+/** Turns of a stream of OTLP JSON documents; `where` names the stream. */
+export async function turnsOf(source: AsyncIterable<Located>, where: string): Promise<LoadedTurns> {
+  const own: TurnTrace[] = [];
+  const foreign: ForeignTurn[] = [];
+  const late = { lateSpans: 0 };
+  const intern = interner();
+  let circularSpans = 0;
+  for await (const trace of gatherTraces(source, late)) {
+    const { roots, circular } = treesOf(trace.spans);
+    circularSpans += circular.length;
+    const turn = roots.find(isOwnTurn);
+    if (turn !== undefined) own.push({ summary: summaryAt(turn, trace.where), spans: turnSpansOf(turn, intern) });
+    else for (const root of roots) foreign.push(...foreignTurns(root, intern));
   }
-  if (turns.length === 0) throw new InputError(`${path}: holds no turn span of Retake`);
-  return turns;
+  const turns = [...own, ...numberTurns(foreign)];
+  if (turns.length === 0) throw new InputError(`${where}: holds no span of a turn`);
+  const problems = [
+    ...(late.lateSpans === 0 ? [] : [`${where}: ${late.lateSpans} spans came long after their trace: left out`]),
+    ...(circularSpans === 0 ? [] : [`${where}: ${circularSpans} spans are their own ancestors: left out`]),
+  ];
+  return { turns, problems };
 }
 
-function* spansIn(json: unknown): Generator<{ name: string; traceId: string; attributes: Attrs }> {
-  for (const resource of list(json, 'resourceSpans')) {
-    for (const scope of list(resource, 'scopeSpans')) {
-      for (const span of list(scope, 'spans')) {
-        yield {
-          name: String(field(span, 'name')),
-          traceId: String(field(span, 'traceId')),
-          attributes: attributesOf(span),
-        };
-      }
-    }
+function isOwnTurn({ span }: Node): boolean {
+  return span.name === 'turn' && ATTRIBUTES.zero.key in span.attributes();
+}
+
+function summaryAt({ span }: Node, where: string): TurnSummary {
+  try {
+    return summaryOf({ traceId: span.traceId, attributes: span.attributes() });
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
   }
 }
 
-function attributesOf(span: unknown): Attrs {
-  const attributes: Record<string, AttrValue> = {};
-  for (const each of list(span, 'attributes')) {
-    const value = valueOf(field(each, 'value'));
-    if (value !== undefined) attributes[String(field(each, 'key'))] = value;
-  }
-  return attributes;
-}
-
-/** OTLP JSON has 64-bit integers as numbers or as strings. */
-function valueOf(any: unknown): AttrValue | undefined {
-  const [text, integer, double, bool] = ['stringValue', 'intValue', 'doubleValue', 'boolValue'].map((name) =>
-    field(any, name),
-  );
-  if (typeof text === 'string') return text;
-  if (integer !== undefined) return Number(integer);
-  if (typeof double === 'number') return double;
-  if (typeof bool === 'boolean') return bool;
-  const items = list(field(any, 'arrayValue'), 'values').map(valueOf);
-  return items.length > 0 && items.every((item) => typeof item === 'number') ? items.map(Number) : items.map(String);
-}
-
-function field(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
-}
-
-function list(object: unknown, name: string): unknown[] {
-  const value = field(object, name);
-  return Array.isArray(value) ? value : [];
+/** Equal texts of many turns as one text. */
+function interner(): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const first = known.get(text);
+    if (first === undefined) known.set(text, text);
+    return first ?? text;
+  };
 }

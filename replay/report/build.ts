@@ -4,6 +4,7 @@ import type { TurnSummary } from '../../service/metrics.ts';
 import type { World } from '../../service/ports.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy.ts';
 import { alignTurns } from '../align.ts';
+import { alignSpans, type SpanRow, type SpansByTrace } from '../align-spans.ts';
 import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff.ts';
 import { median, quantile } from '../stats.ts';
 import { targetRows, type TargetRow } from '../targets.ts';
@@ -45,14 +46,23 @@ export interface Report {
     seed?: string;
     profile?: string;
   };
+  /** Spans of paired turns by path and ordinal, those without a partner counted by side. */
+  spans?: readonly SpanRow[];
   /** The command that repeats the run. */
   rerun?: string;
 }
 
+export interface ReportSide {
+  arm: ReportArm;
+  turns: readonly TurnSummary[];
+  /** Spans of the turns, as far as they are known, by trace id. */
+  spans?: SpansByTrace;
+}
+
 export interface ReportInput {
   world: World;
-  a: { arm: ReportArm; turns: readonly TurnSummary[] };
-  b: { arm: ReportArm; turns: readonly TurnSummary[] };
+  a: ReportSide;
+  b: ReportSide;
   a2?: readonly TurnSummary[];
   captured?: readonly TurnSummary[];
   primary?: PrimaryMetric;
@@ -94,6 +104,9 @@ export function buildReport(input: ReportInput): Report | undefined {
       ...(input.seed === undefined ? {} : { seed: input.seed }),
       ...(input.profile === undefined ? {} : { profile: input.profile }),
     },
+    ...(a.spans === undefined || b.spans === undefined
+      ? {}
+      : { spans: alignSpans(alignTurns(a.turns, b.turns).both, a.spans, b.spans) }),
     ...(input.rerun === undefined ? {} : { rerun: input.rerun }),
   };
 }

@@ -1,0 +1,82 @@
+/** Spans of paired turns, aligned by path and ordinal. What has no partner is counted by side, never dropped. Pure. */
+import type { TurnPair } from './align.ts';
+import type { TurnSpans } from './trace-tree.ts';
+
+/** One path over all pairs. Durations are means: of the matched spans, or of those that stand alone. */
+export interface SpanRow {
+  path: string;
+  /** Pairs in which both turns have the span. */
+  n: number;
+  aMs?: number;
+  bMs?: number;
+  deltaMs?: number;
+  onlyA: number;
+  onlyB: number;
+  onlyAMs?: number;
+  onlyBMs?: number;
+}
+
+/** Spans by trace id. */
+export type SpansByTrace = ReadonlyMap<string, TurnSpans>;
+
+interface Tally {
+  n: number;
+  aUs: number;
+  bUs: number;
+  onlyA: number;
+  onlyAUs: number;
+  onlyB: number;
+  onlyBUs: number;
+}
+
+/** A row for every path of any paired turn, in order of first appearance. Turns whose spans are unknown count nowhere. */
+export function alignSpans(pairs: readonly TurnPair[], a: SpansByTrace, b: SpansByTrace): SpanRow[] {
+  const tallies = new Map<string, Tally>();
+  const tallyOf = (path: string): Tally => {
+    let tally = tallies.get(path);
+    if (tally === undefined)
+      tallies.set(path, (tally = { n: 0, aUs: 0, bUs: 0, onlyA: 0, onlyAUs: 0, onlyB: 0, onlyBUs: 0 }));
+    return tally;
+  };
+  for (const pair of pairs) {
+    const left = a.get(pair.a.traceId);
+    const right = b.get(pair.b.traceId);
+    if (left === undefined || right === undefined) continue;
+    const rest = durations(right);
+    for (const [path, aUs] of durations(left)) {
+      const tally = tallyOf(path);
+      const bUs = rest.get(path);
+      rest.delete(path);
+      if (bUs === undefined) {
+        tally.onlyA++;
+        tally.onlyAUs += aUs;
+      } else {
+        tally.n++;
+        tally.aUs += aUs;
+        tally.bUs += bUs;
+      }
+    }
+    for (const [path, bUs] of rest) {
+      const tally = tallyOf(path);
+      tally.onlyB++;
+      tally.onlyBUs += bUs;
+    }
+  }
+  return [...tallies].map(([path, tally]) => rowOf(path, tally));
+}
+
+function durations({ paths, times }: TurnSpans): Map<string, number> {
+  return new Map(paths.map((path, index) => [path, times[index * 2 + 1] ?? 0]));
+}
+
+function rowOf(path: string, { n, aUs, bUs, onlyA, onlyAUs, onlyB, onlyBUs }: Tally): SpanRow {
+  return {
+    path,
+    n,
+    ...(n === 0 ? {} : { aMs: aUs / n / 1000, bMs: bUs / n / 1000, deltaMs: (bUs - aUs) / n / 1000 }),
+    onlyA,
+    onlyB,
+    ...(onlyA === 0 ? {} : { onlyAMs: onlyAUs / onlyA / 1000 }),
+    ...(onlyB === 0 ? {} : { onlyBMs: onlyBUs / onlyB / 1000 }),
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * Traces of other pipelines as turns. They carry no ledger and no causes, so the wait is cut along the critical path
+ * (critical-path.ts), and its parts get our stages by what their spans are called. A shape is a row: how one pipeline names
+ * its turns, its sessions and its stages.
+ */
+import type { LedgerRow, StageServiceUs, TurnSummary } from '../service/metrics.ts';
+import type { Attrs, LedgerStage, Phase } from '../service/ports.ts';
+import { ATTRIBUTES } from '../service/telemetry/names.ts';
+import { criticalPath, type PathPart } from './critical-path.ts';
+import type { TraceSpan } from './otlp.ts';
+import { below, turnSpansOf, type TraceNode, type TurnSpans } from './trace-tree.ts';
+
+export type Node = TraceNode<TraceSpan>;
+
+/** The interval in which the user waited, in µs since 1970. */
+export interface Window {
+  fromUs: number;
+  toUs: number;
+}
+
+export interface ForeignShape {
+  name: string;
+  /** The turns of a trace, given its root: one, or all turns of a conversation. Empty: the trace is of another shape. */
+  turns(root: Node): readonly Node[];
+  /** From the end of the user's speech to the first reply audio; undefined when the trace does not say. */
+  window(turn: Node): Window | undefined;
+  /** Attributes that name the session, on the turn or above it; the first that is there counts. */
+  sessionKeys: readonly string[];
+  /** Attributes that number a session's turns; without one they are numbered in order of time. */
+  indexKeys: readonly string[];
+  /** Stage of a span, by its name; what has none is its parent's. */
+  stages: readonly (readonly [name: RegExp, stage: LedgerStage])[];
+}
+
+const STAGES: ForeignShape['stages'] = [
+  [/endpoint|eou|vad|end.?of.?(turn|utterance)/i, 'endpointing'],
+  [/\bstt\b|transcri|speech.?to.?text|\basr\b/i, 'stt'],
+  [/\bllm\b|^chat\b|completion|generate/i, 'llm'],
+  [/\btts\b|synthesi|text.?to.?speech/i, 'tts'],
+  [/playback|deliver|speaking/i, 'deliver'],
+];
+
+/** Phases, where a pipeline traces its HTTP exchanges as deeply as Retake does. */
+const PHASES: readonly (readonly [name: RegExp, phase: Phase])[] = [
+  [/^http\.queue$|wait_for_connection/i, 'queue'],
+  [/\bdns\b/i, 'dns'],
+  [/^tcp\.connect$|socket connect/i, 'connect'],
+  [/\btls\b/i, 'tls'],
+  [/^http\.send$/, 'send'],
+  [/^http\.body$/, 'body'],
+];
+
+/** Any trace at all: its root is one turn, and the root's duration is the wait. */
+export const GENERIC: ForeignShape = {
+  name: 'generic',
+  turns: (root) => [root],
+  window: ({ span }) => ({ fromUs: span.startUs, toUs: span.endUs }),
+  sessionKeys: [ATTRIBUTES.sessionId.key, ATTRIBUTES.genAiConversationId.key, 'conversation.id', 'thread.id'],
+  indexKeys: ['turn.number', 'turn.index'],
+  stages: STAGES,
+};
+
+/** In order: the first shape that finds turns in a trace reads it. */
+export const SHAPES: readonly ForeignShape[] = [GENERIC];
+
+export interface ForeignTurn {
+  summary: TurnSummary;
+  spans: TurnSpans;
+  startUs: number;
+  /** Whether the trace numbers its turns; `turnIndex` is 0 where it does not. */
+  isNumbered: boolean;
+}
+
+/** The turns of one trace, measured as far as the trace says. `intern` makes equal paths of many turns one string. */
+export function foreignTurns(
+  root: Node,
+  intern?: (path: string) => string,
+  shapes: readonly ForeignShape[] = SHAPES,
+): ForeignTurn[] {
+  for (const shape of shapes) {
+    const turns = shape.turns(root);
+    if (turns.length > 0) return turns.map((node) => foreignTurn(node, shape, intern));
+  }
+  return [];
+}
+
+/** Numbers turns that carry no number of their own, in order of time within their session. */
+export function numberTurns(turns: readonly ForeignTurn[]): { summary: TurnSummary; spans: TurnSpans }[] {
+  const next = new Map<string, number>();
+  return [...turns]
+    .sort((a, b) => a.startUs - b.startUs)
+    .map(({ summary, spans, isNumbered }) => {
+      const { sessionId } = summary;
+      const turnIndex = isNumbered ? summary.turnIndex : (next.get(sessionId) ?? 0);
+      next.set(sessionId, Math.max(next.get(sessionId) ?? 0, turnIndex + 1));
+      return { summary: { ...summary, turnIndex }, spans };
+    });
+}
+
+function foreignTurn(node: Node, shape: ForeignShape, intern?: (path: string) => string): ForeignTurn {
+  const attributes = [...lineage(node)].map(({ span }) => span.attributes());
+  const index = first(attributes, shape.indexKeys);
+  const isNumbered = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0;
+  const sessionId = String(first(attributes, shape.sessionKeys) ?? node.span.traceId);
+  return {
+    summary: summaryOfForeign(node, sessionId, isNumbered ? index : 0, shape),
+    spans: turnSpansOf(node, intern),
+    startUs: node.span.startUs,
+    isNumbered,
+  };
+}
+
+function summaryOfForeign(node: Node, sessionId: string, turnIndex: number, shape: ForeignShape): TurnSummary {
+  const window = shape.window(node);
+  const parts = window === undefined ? undefined : criticalPath(node, window);
+  return {
+    sessionId,
+    turnIndex,
+    traceId: node.span.traceId,
+    lane: 'captured',
+    variant: 'captured',
+    world: 'live',
+    zero: 'audio',
+    ...(window === undefined || parts === undefined ? {} : { e2eUs: window.toUs - window.fromUs }),
+    ledger: (parts ?? []).map((part) => ledgerRow(part, shape)),
+    serviceUs: serviceOf(node, shape),
+    premature: false,
+    ...(node.span.failed
+      ? { failure: { stage: stageOf(node, shape), kind: 'error', message: 'its span failed' } }
+      : {}),
+  };
+}
+
+function ledgerRow({ node, fromUs, toUs }: PathPart<TraceSpan>, shape: ForeignShape): LedgerRow {
+  const stage = stageOf(node, shape);
+  const phase = PHASES.find(([name]) => name.test(node.span.name))?.[1];
+  return { stage, phase: stage === 'our code' ? 'our code' : (phase ?? 'wait'), us: toUs - fromUs };
+}
+
+/** The stage of the nearest span, upward, whose name says one. */
+function stageOf(node: TraceNode, { stages }: ForeignShape): LedgerStage {
+  for (const { span } of lineage(node)) {
+    const stage = stages.find(([name]) => name.test(span.name))?.[1];
+    if (stage !== undefined) return stage;
+  }
+  return 'our code';
+}
+
+/** Durations of the first span of each stage: what the pipeline itself calls the stage. */
+function serviceOf(turn: Node, { stages }: ForeignShape): StageServiceUs {
+  const service: StageServiceUs = {};
+  for (const { span } of [...below(turn)].slice(1)) {
+    const stage = stages.find(([name]) => name.test(span.name))?.[1];
+    if (stage === 'endpointing' || stage === 'stt' || stage === 'llm' || stage === 'tts')
+      service[stage] ??= span.endUs - span.startUs;
+  }
+  return service;
+}
+
+function* lineage<Span extends TraceNode['span']>(node: TraceNode<Span>): Generator<TraceNode<Span>> {
+  for (let each: TraceNode<Span> | undefined = node; each !== undefined; each = each.parent) yield each;
+}
+
+function first(attributes: readonly Attrs[], keys: readonly string[]): Attrs[string] | undefined {
+  for (const each of attributes) for (const key of keys) if (each[key] !== undefined) return each[key];
+  return undefined;
+}
