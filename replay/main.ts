@@ -11,6 +11,7 @@ import { reportCommand } from './report-command.ts';
 import { sendCommand } from './send-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { sessionsCommand } from './sessions-command.ts';
+import { resendCommand } from './spool-command.ts';
 import { variantsCommand } from './variants-command.ts';
 
 /** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
@@ -115,6 +116,20 @@ program
   .option('-o, --out <dir>', 'run folder', 'out/replay')
   .option('--gate', 'exit by the verdict')
   .action((options) => replayCommand(context, options));
+
+program
+  .command('spool')
+  .description('the trace spool')
+  .command('resend')
+  .description('send again what the spool still holds, for traces that a Collector took and lost')
+  .requiredOption(
+    '--since <time>',
+    'turns that ended since then: 90s, 10m, 2h, 7d, or a time such as 2026-11-25T13:00Z',
+  )
+  .option('--endpoint <url>', 'OTLP endpoint (default: OTEL_EXPORTER_OTLP_ENDPOINT)')
+  .option(...data)
+  .option('--json', 'print JSON')
+  .action((options) => resendCommand(context, options));
 
 program
   .command('diff')

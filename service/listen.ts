@@ -2,6 +2,7 @@
 import { samplesToPcmBytes } from './audio.ts';
 import { StageError } from './errors.ts';
 import type { AudioFrame } from './ports.ts';
+import { createEarlyCuts, type EarlyAudio } from './early-audio.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from './speech-end.ts';
 import type { TurnScope } from './stage.ts';
 import { childSignal } from './streams.ts';
@@ -14,6 +15,8 @@ export interface Heard {
   /** Everything received up to the decision. */
   samples: Int16Array;
   turnEndedId: number;
+  /** First sample of the silence at the decision, by the strategy's VAD; absent when it heard no speech or no silence. */
+  quietSinceSample?: number;
 }
 
 export interface Listening {
@@ -25,8 +28,11 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. */
-export function listen(scope: TurnScope): Listening {
+/**
+ * Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. `onCut` gets
+ * what was said so far whenever `stt.upload` asks for an early transcript.
+ */
+export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Listening {
   const { recorder, signal } = scope;
   const { clock } = scope.ports;
   const { audio, strategy } = scope.input;
@@ -34,11 +40,13 @@ export function listen(scope: TurnScope): Listening {
   const frames: AudioFrame[] = [];
   const detector = createSpeechEndDetector(sampleRateHz);
   const vad = createVad(strategy.stt.vad, sampleRateHz);
+  const isCut = createEarlyCuts(strategy.stt.upload, sampleRateHz);
   const stop = childSignal(signal);
   const ended = Promise.withResolvers<Heard>();
   let startId: number | undefined;
   let decided = false;
   let samplesHeard = 0;
+  let quietSinceSample: number | undefined;
   let replyHeardUs = Infinity;
 
   /** Arrival of the frame that holds a sample. */
@@ -60,8 +68,9 @@ export function listen(scope: TurnScope): Listening {
       cause,
       attrs: { decision, audioMs },
     });
-    ended.resolve({ samples: joinFrames(frames), turnEndedId });
+    ended.resolve({ samples: joinFrames(frames), turnEndedId, ...quietSince() });
   };
+  const quietSince = (): { quietSinceSample?: number } => (quietSinceSample === undefined ? {} : { quietSinceSample });
 
   const hear = (frame: AudioFrame): void => {
     startId ??= recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
@@ -73,8 +82,14 @@ export function listen(scope: TurnScope): Listening {
     frames.push(frame);
     if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
     if (decided || audio.zero === 'upload') return;
-    const { ended: quietLongEnough, quietSinceSample } = vad.push(frame.samples);
-    if (!quietLongEnough || quietSinceSample === undefined) return;
+    const decision = vad.push(frame.samples);
+    ({ quietSinceSample } = decision);
+    if (!decision.ended || quietSinceSample === undefined) {
+      if (!isCut(decision, samplesHeard)) return;
+      const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', cause: startId, atUs: frame.atUs });
+      onCut({ samples: joinFrames(frames), cutId, ...quietSince() });
+      return;
+    }
     const atUs = arrivalOf(Math.max(0, quietSinceSample - 1));
     decide('vad', recorder.record({ kind: 'speech.quiet', stage: 'endpointing', cause: startId, atUs }));
   };

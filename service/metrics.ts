@@ -46,6 +46,12 @@ export interface TurnSummary {
   replyChars?: number;
   costUsd?: number;
   characters?: number;
+  /** STT uploads, all attempts of one counted once, and their audio's bytes. */
+  uploads?: number;
+  uploadedBytes?: number;
+  /** Those whose text was not used: early uploads after which the user went on, or that failed. */
+  uploadsWasted?: number;
+  wastedBytes?: number;
 }
 
 export interface MeasuredTurn {
@@ -96,7 +102,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     })),
     serviceUs: {
       ...given('endpointing', log.zero === 'upload' ? undefined : positive(since(zeroUs, 'turn.ended'))),
-      ...given('stt', since(first(events, 'stt.start')?.atUs, 'stt.done')),
+      ...given('stt', sttUs(events)),
       ...given('llm', since(llmStart?.atUs, 'llm.content')),
       ...given('tts', firstTtsUs === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTtsUs),
     },
@@ -107,6 +113,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     ...given('replyChars', numberAttr(llmDone, 'chars')),
     ...given('costUsd', numberAttr(llmDone, 'costUsd')),
     ...given('characters', charactersOf(events)),
+    ...uploadsOf(events),
   };
   return ledger === undefined ? { summary } : { summary, ledger };
 }
@@ -131,6 +138,32 @@ function modelOf(start: TurnEvent | undefined, done: TurnEvent | undefined): Tur
 function charactersOf(events: readonly TurnEvent[]): number | undefined {
   const starts = events.filter((event) => event.kind === 'tts.start');
   return starts.length === 0 ? undefined : starts.reduce((sum, event) => sum + (numberAttr(event, 'chars') ?? 0), 0);
+}
+
+/** The upload whose text was used: its start → its text, which an early upload had before the turn went on with it. */
+function sttUs(events: readonly TurnEvent[]): number | undefined {
+  const used = first(events, 'stt.done');
+  const own = (kind: EventKind): TurnEvent | undefined =>
+    events.find((event) => event.kind === kind && event.exchange === used?.exchange);
+  const start = own('stt.start');
+  return used === undefined || start === undefined ? undefined : (own('stt.early') ?? used).atUs - start.atUs;
+}
+
+function uploadsOf(
+  events: readonly TurnEvent[],
+): Pick<TurnSummary, 'uploads' | 'uploadedBytes' | 'uploadsWasted' | 'wastedBytes'> {
+  const starts = events.filter((event) => event.kind === 'stt.start');
+  if (starts.length === 0) return {};
+  const used = first(events, 'stt.done');
+  const wasted = starts.filter((start) => start.exchange !== used?.exchange);
+  const bytesOf = (uploads: readonly TurnEvent[]): number =>
+    uploads.reduce((sum, start) => sum + (numberAttr(start, 'uploadBytes') ?? 0), 0);
+  return {
+    uploads: starts.length,
+    uploadedBytes: bytesOf(starts),
+    uploadsWasted: wasted.length,
+    wastedBytes: bytesOf(wasted),
+  };
 }
 
 function first(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {

@@ -59,11 +59,13 @@ export type EventKind =
   | 'speech.start' // the turn's first audio arrived: the root of every turn
   | 'speech.quiet' // the strategy's VAD: arrival of the frame after which it heard only silence
   | 'speech.end' // the reference detector's answer; nothing is caused by it, it is the zero
+  | 'speech.cut' // what was said so far was cut off for an early transcript; the user may still go on
   | 'client.end' // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
   | 'turn.ended' // the decision that the user has finished
   | 'speech.audio' // the received audio as a whole, recorded when the turn closes
   | 'stt.start'
-  | 'stt.done'
+  | 'stt.early' // the text of an upload made before the end of turn: an early transcript
+  | 'stt.done' // the transcript that the turn goes on with
   | 'llm.start'
   | 'llm.content' // a delta that released something (the first one always does: TTFT)
   | 'llm.done'

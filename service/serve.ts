@@ -53,6 +53,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     dir: join(config.dataFolder, 'spool'),
     clock,
     maxBytes: SPOOL_LIMIT_BYTES,
+    keepSentBytes: SPOOL_LIMIT_BYTES / 4,
     log: (message) => logger.warn(message),
     ...(config.otlpEndpoint === undefined ? {} : { endpoint: config.otlpEndpoint }),
     headers: config.otlpHeaders,

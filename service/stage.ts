@@ -49,6 +49,8 @@ export interface TurnScope {
   signal: AbortSignal;
   /** Every provider call of the turn; the turn is not over before they have settled. */
   calls: OpenCall[];
+  /** Work that may outlive its stage (a superseded upload): the turn is not over before it has settled. Rejects for bugs only. */
+  strays: Promise<unknown>[];
 }
 
 /**

@@ -32,6 +32,15 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
   ['llm.maxTokens=many', /knob "llm.maxTokens" must be integer, not "many"/],
   ['llm.maxTokens=0', /knob "llm.maxTokens" must be >= 1, not 0/],
   ['pipeline.chunking=word', /knob "pipeline.chunking" must be one of sentence, clause, reply, not "word"/],
+  [
+    'stt.upload=half',
+    /knob "stt.upload" must be "whole" or {"atPause":{"pauseMs":…}} or {"growing":{"chunkMs":…}}, not "half"/,
+  ],
+  ['stt.upload.growing.chunkMs=soon', /knob "stt.upload.growing.chunkMs" must be integer, not "soon"/],
+  [
+    'stt.upload.atPause.pauseMs=500',
+    /--set: knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs"/,
+  ],
   ['llm.model=gpt', /knob "llm.model" must match pattern/],
 ];
 for (const [set, message] of REFUSED) {

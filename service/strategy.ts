@@ -16,7 +16,17 @@ export const StrategySchema = section({
   stt: section({
     method: oneOf(['transcriptions'], 'Freya endpoint: /audio/transcriptions'),
     language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code' }),
-    upload: oneOf(['whole'], 'what is sent when: the whole utterance after the end of turn'),
+    upload: Type.Union(
+      [
+        Type.Literal('whole'),
+        section({ atPause: section({ pauseMs: Type.Integer({ minimum: 50, maximum: 2000 }) }) }),
+        section({ growing: section({ chunkMs: Type.Integer({ minimum: 100, maximum: 10_000 }) }) }),
+      ],
+      {
+        description:
+          'what is sent when: the whole utterance at the end of turn; also what was said so far at every pause of pauseMs; or also every chunkMs of audio. An early answer is the transcript if the user said no more',
+      },
+    ),
     vad: section({
       engine: oneOf(['energy', 'client'], 'who decides that the user has finished'),
       silenceMs: Type.Integer({ minimum: 100, maximum: 5000, description: 'silence after which the turn ends' }),
@@ -76,6 +86,18 @@ export const DEFAULT_STRATEGY: Strategy = {
   network: { keepAlive: { idleMs: 4000, drain: false } },
 };
 
+/** Combinations that no run can carry out: when → why not. */
+const IMPOSSIBLE: readonly [impossible: (strategy: Strategy) => boolean, reason: string][] = [
+  [
+    ({ stt: { upload, vad } }) =>
+      typeof upload === 'object' &&
+      'atPause' in upload &&
+      vad.engine !== 'client' &&
+      upload.atPause.pauseMs >= vad.silenceMs,
+    'knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs": a pause as long as that ends the turn, nothing would be sent early',
+  ],
+];
+
 const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);
 
 /** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
@@ -93,6 +115,8 @@ export function resolveStrategy(
   let merged: unknown = base;
   for (const patch of patches) merged = merge(merged, patch);
   if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
+  const impossible = IMPOSSIBLE.find(([applies]) => applies(merged));
+  if (impossible !== undefined) throw new InputError(`${source}: ${impossible[1]}`);
   return merged;
 }
 
@@ -127,6 +151,8 @@ function merge(base: unknown, patch: unknown): unknown {
 }
 
 function complaint(errors: readonly ErrorObject[]): string {
+  const union = errors.find((error) => error.keyword === 'anyOf');
+  if (union !== undefined) return complaintOfUnion(union, errors);
   const unknownKnob = errors.find((error) => error.keyword === 'additionalProperties');
   if (unknownKnob !== undefined) {
     const name = String(unknownKnob.params['additionalProperty']);
@@ -135,8 +161,30 @@ function complaint(errors: readonly ErrorObject[]): string {
     );
     return `there is no knob "${knob(unknownKnob, name)}"; ${unknownKnob.instancePath === '' ? 'sections' : 'knobs there'}: ${known.join(', ')}`;
   }
-  const error = errors.find((each) => each.keyword !== 'anyOf') ?? errors[0];
-  if (error === undefined) return 'not a strategy';
+  const [error] = errors;
+  return error === undefined ? 'not a strategy' : complaintOfValue(error);
+}
+
+/** A knob of several shapes: what is wrong inside the shape that was meant, else what shapes there are. */
+function complaintOfUnion(union: ErrorObject, errors: readonly ErrorObject[]): string {
+  const inside = errors.find((error) => error.instancePath.startsWith(`${union.instancePath}/`));
+  if (inside !== undefined) return complaintOfValue(inside);
+  const shapes: unknown = union.schema;
+  const names = Array.isArray(shapes) ? shapes.map(shapeName) : [];
+  return `knob "${knob(union)}" must be ${names.join(' or ')}, not ${JSON.stringify(union.data)?.slice(0, 80)}`;
+}
+
+function shapeName(schema: unknown): string {
+  if (!isObject(schema)) return 'something else';
+  if ('const' in schema) return JSON.stringify(schema['const']);
+  if (!isObject(schema['properties'])) return String(schema['type']);
+  const fields = Object.entries(schema['properties']).map(([name, inner]) =>
+    isObject(inner) && isObject(inner['properties']) ? `"${name}":${shapeName(inner)}` : `"${name}":…`,
+  );
+  return `{${fields.join(',')}}`;
+}
+
+function complaintOfValue(error: ErrorObject): string {
   const allowed: unknown = error.params['allowedValues'];
   const detail = Array.isArray(allowed) ? `must be one of ${allowed.join(', ')}` : error.message;
   return `knob "${knob(error)}" ${detail}, not ${JSON.stringify(error.data)?.slice(0, 80)}`;

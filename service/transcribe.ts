@@ -1,46 +1,199 @@
-/** STT: the received utterance → its text. */
+/** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
 import { encodeWav } from './audio.ts';
-import { StageError } from './errors.ts';
+import type { EarlyAudio } from './early-audio.ts';
+import { InvariantError, StageError } from './errors.ts';
 import type { Heard } from './listen.ts';
+import type { OpenCall } from './net/exchange.ts';
+import type { Attrs, SttResult } from './ports.ts';
+import { join } from './recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
+import { childSignal } from './streams.ts';
 
 export interface Transcript {
   text: string;
+  /** The event that brought it: `stt.done`, or `stt.early` of an early transcript. */
   doneId: number;
 }
 
-/** Uploads what was heard and returns its words. Throws `StageError`, also for audio without words. */
-export async function transcribe(scope: TurnScope, heard: Heard): Promise<Transcript> {
-  const { recorder, ports, input } = scope;
-  const { stt } = input.strategy;
-  const { sampleRateHz } = input.audio;
-  const audio = encodeWav(heard.samples, sampleRateHz);
-  const language = stt.language === 'session' ? input.language : stt.language;
-  const startId = recorder.record({
-    kind: 'stt.start',
-    stage: 'stt',
-    exchange: 'stt.0',
-    cause: heard.turnEndedId,
-    attrs: {
-      model: 'freya-stt-v1',
-      method: stt.method,
-      language,
-      audioMs: Math.round((heard.samples.length / sampleRateHz) * 1000),
-      uploadBytes: audio.byteLength,
-      mimeType: 'audio/wav',
-    },
-  });
-  return callProvider(scope, 'stt', 0, startId, async (call) => {
-    const { text, requestId } = await ports.stt.transcribe({ audio, mimeType: 'audio/wav', language }, call);
+/** What had been said at a cut. The user may go on: only `final` knows whether it was all. */
+export interface EarlyTranscript extends Transcript {
+  /** Ordinal of its upload. */
+  part: number;
+  /** It was cut in a silence, so it may be all there is. */
+  quiet: boolean;
+  /** Length of the prefix on which it and the early transcript before it agree, to a word's end. */
+  agreedChars: number;
+}
+
+export interface Transcriber {
+  /** Sends what was said so far, while the user may go on. */
+  early(audio: EarlyAudio): void;
+  /**
+   * The turn's transcript: the answer to the early upload that holds all that was said, else to one of the whole
+   * utterance. Throws `StageError`, also for audio without words.
+   */
+  final(heard: Heard): Promise<Transcript>;
+}
+
+interface Answer {
+  /** Absent when there was none. */
+  text?: string;
+  /** What it came with, or what ended the wait for it. */
+  eventId: number;
+  part: number;
+  attrs: Attrs;
+}
+
+interface EarlyUpload {
+  quietSinceSample: number | undefined;
+  answer: Promise<Answer>;
+  cancel(reason: unknown): void;
+}
+
+/** Early uploads of one turn: the pauses of a long answer, or half a minute of growing audio. */
+const EARLY_LIMIT = 64;
+/** Early uploads under way at once; while there are so many, a cut is passed over. */
+const EARLY_AT_ONCE = 4;
+
+/** One turn's STT. `onEarly` is told each early transcript as it arrives, until the end of turn. */
+export function createTranscriber(
+  scope: TurnScope,
+  onEarly: (early: EarlyTranscript) => void = () => undefined,
+): Transcriber {
+  const { recorder } = scope;
+  const uploads: EarlyUpload[] = [];
+  let underWay = 0;
+  let ended = false;
+  let textBefore = '';
+
+  const early = ({ samples, cutId, quietSinceSample }: EarlyAudio): void => {
+    const part = uploads.length;
+    if (ended || part >= EARLY_LIMIT || underWay >= EARLY_AT_ONCE) return;
+    const own = childSignal(scope.signal);
+    const quiet = quietSinceSample !== undefined;
+    let last: OpenCall | undefined;
+    const send = async (): Promise<Answer> => {
+      underWay += 1;
+      try {
+        return await upload(
+          { ...scope, signal: own.signal },
+          part,
+          samples,
+          cutId,
+          true,
+          (call, { text, requestId }) => {
+            const agreedChars = agreement(textBefore, text);
+            textBefore = text;
+            const attrs = { chars: text.length, ...(requestId === undefined ? {} : { requestId }) };
+            const eventId = recorder.record({
+              kind: 'stt.early',
+              stage: 'stt',
+              exchange: `stt.${part}`,
+              cause: call.arrival().eventId(),
+              attrs: { ...attrs, agreedChars },
+              content: { text },
+            });
+            if (!ended && text !== '') onEarly({ text, doneId: eventId, part, quiet, agreedChars });
+            return { text, eventId, part, attrs };
+          },
+          (call) => (last = call),
+        );
+      } catch (error) {
+        if (error instanceof InvariantError) throw error;
+        return { eventId: last?.arrival().eventId() ?? cutId, part, attrs: {} };
+      } finally {
+        underWay -= 1;
+        own.release();
+      }
+    };
+    const answer = send();
+    answer.catch(() => undefined); // met when the turn closes
+    scope.strays.push(answer);
+    uploads.push({ quietSinceSample, answer, cancel: own.abort });
+  };
+
+  const done = (
+    exchange: string,
+    releasedBy: { cause: number; also?: number },
+    text: string,
+    attrs: Attrs,
+  ): Transcript => {
     if (text === '') throw new StageError('stt', 'empty', 'Freya STT heard no words in the audio');
     const doneId = recorder.record({
       kind: 'stt.done',
       stage: 'stt',
-      exchange: 'stt.0',
-      cause: call.arrival().eventId(),
-      attrs: { chars: text.length, ...(requestId === undefined ? {} : { requestId }) },
+      exchange,
+      ...releasedBy,
+      attrs,
       content: { text },
     });
     return { text, doneId };
+  };
+
+  return {
+    early,
+    async final({ samples, turnEndedId, quietSinceSample }) {
+      ended = true;
+      const covering = uploads.findLast(
+        (each) => each.quietSinceSample !== undefined && each.quietSinceSample === quietSinceSample,
+      );
+      for (const each of uploads) if (each !== covering) each.cancel(new Error('the user went on'));
+      const answer = await covering?.answer;
+      const releasedBy = join(recorder, turnEndedId, answer?.eventId);
+      if (answer?.text !== undefined && answer.text !== '')
+        return done(`stt.${answer.part}`, releasedBy, answer.text, answer.attrs);
+      const part = uploads.length;
+      return upload(scope, part, samples, releasedBy.cause, false, (call, { text, requestId }) => {
+        const attrs = { chars: text.length, ...(requestId === undefined ? {} : { requestId }) };
+        return done(`stt.${part}`, { cause: call.arrival().eventId() }, text, attrs);
+      });
+    },
+  };
+}
+
+/** One upload: `answered` turns its result into what the caller needs, and is tried again with it. */
+function upload<T>(
+  scope: TurnScope,
+  part: number,
+  samples: Int16Array,
+  cause: number,
+  early: boolean,
+  answered: (call: OpenCall, result: SttResult) => T,
+  opened: (call: OpenCall) => void = () => undefined,
+): Promise<T> {
+  const { recorder, ports, input } = scope;
+  const { stt } = input.strategy;
+  const { sampleRateHz } = input.audio;
+  const audio = encodeWav(samples, sampleRateHz);
+  const mimeType = 'audio/wav';
+  const language = stt.language === 'session' ? input.language : stt.language;
+  const startId = recorder.record({
+    kind: 'stt.start',
+    stage: 'stt',
+    exchange: `stt.${part}`,
+    cause,
+    attrs: {
+      model: 'freya-stt-v1',
+      method: stt.method,
+      language,
+      audioMs: Math.round((samples.length / sampleRateHz) * 1000),
+      uploadBytes: audio.byteLength,
+      mimeType,
+      ...(early ? { early } : {}),
+    },
   });
+  return callProvider(scope, 'stt', part, startId, async (call) => {
+    opened(call);
+    return answered(call, await ports.stt.transcribe({ audio, mimeType, language }, call));
+  });
+}
+
+/** Length of the longest common prefix of two texts that ends at a word's end in both. */
+export function agreement(left: string, right: string): number {
+  const shorter = Math.min(left.length, right.length);
+  let same = 0;
+  while (same < shorter && left[same] === right[same]) same += 1;
+  const endsWord = (text: string, at: number): boolean => at === text.length || /\s/.test(text[at] ?? '');
+  while (same > 0 && !(endsWord(left, same) && endsWord(right, same))) same -= 1;
+  return same;
 }

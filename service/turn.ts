@@ -11,7 +11,7 @@ import { speak, type PieceAudio } from './speak.ts';
 import type { TurnInput, TurnPorts, TurnScope } from './stage.ts';
 import { childSignal, createChannel } from './streams.ts';
 import { think, type Piece, type Reply } from './think.ts';
-import { transcribe } from './transcribe.ts';
+import { createTranscriber } from './transcribe.ts';
 
 export interface TurnOutcome {
   log: TurnLog;
@@ -29,14 +29,15 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   const { clock } = ports;
   const recorder = createRecorder(clock, input.sinks, input.onSinkError ?? (() => undefined));
   const turn = childSignal(input.signal);
-  const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [] };
-  const listening = listen(scope);
+  const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [], strays: [] };
+  const transcriber = createTranscriber(scope);
+  const listening = listen(scope, transcriber.early);
   const reply: Reply = { text: '' };
   let transcript = '';
   let failure: StageError | undefined;
   try {
     const heard = await listening.ended;
-    const words = await transcribe(scope, heard);
+    const words = await transcriber.final(heard);
     transcript = words.text;
     const pieces = createChannel<Piece>(PIECES_LIMIT, 'pieces of text');
     const queue = createChannel<PieceAudio>(PIECES_LIMIT, 'pieces of audio');
@@ -49,6 +50,7 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
     turn.abort(failure);
     recordFailure(scope, failure);
   }
+  await Promise.all(scope.strays);
   // streams that are being read to their end still write to the log
   await Promise.all(scope.calls.map((call) => call.settled()));
   await listening.close();

@@ -16,6 +16,8 @@ export interface VadDecision {
   speaking: boolean;
   /** First sample of the silence that goes on since, or that ended the turn; absent before and during speech. */
   quietSinceSample?: number;
+  /** Unbroken non-speech after at least 100 ms of speech; 0 before, during and for a cough. */
+  quietMs: number;
   /** The user has finished. Stays true: a detector serves one turn. */
   ended: boolean;
 }
@@ -77,6 +79,8 @@ export function createVad(options: VadOptions, sampleRateHz: number): Vad {
   let speaking = false;
   let quietFrom: number | undefined;
   let endedQuietFrom: number | undefined;
+  const quietFrames = (): number =>
+    quietFrom === undefined || loudRun > 0 || speechFrames < MIN_SPEECH_FRAMES ? 0 : frames - quietFrom;
 
   const hear = (levelDbfs: number): void => {
     const onDbfs = Math.min(HIGHEST_ON_DBFS, Math.max(LOWEST_ON_DBFS, floor(levelDbfs) + ON_ABOVE_FLOOR_DB));
@@ -97,9 +101,7 @@ export function createVad(options: VadOptions, sampleRateHz: number): Vad {
     if (quietFrom === undefined) return;
     if (speechFrames < MIN_SPEECH_FRAMES) {
       if (frames - quietFrom >= FORGET_FRAMES) speechFrames = 0;
-    } else if (options.engine === 'energy' && loudRun === 0 && frames - quietFrom >= silenceFrames) {
-      endedQuietFrom ??= quietFrom;
-    }
+    } else if (options.engine === 'energy' && quietFrames() >= silenceFrames) endedQuietFrom ??= quietFrom;
   };
 
   return {
@@ -117,6 +119,7 @@ export function createVad(options: VadOptions, sampleRateHz: number): Vad {
       return {
         speaking,
         ...(quiet === undefined ? {} : { quietSinceSample: quiet * frameSamples }),
+        quietMs: quietFrames() * FRAME_MS,
         ended: endedQuietFrom !== undefined,
       };
     },

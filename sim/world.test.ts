@@ -145,7 +145,10 @@ function randomStrategy(seed: number): Strategy {
         pipeline: { chunking: of(['sentence', 'clause', 'reply']) },
         tts: { method: of(['stream', 'speech']), concurrency: of([1, 2, 3]), speed: of([1, 1.15]) },
         network: { keepAlive: of([false, { idleMs: 4000, drain: false }, { idleMs: 60_000, drain: true }]) },
-        stt: { vad: { engine: 'energy', silenceMs: of([500, 700]) } },
+        stt: {
+          vad: { engine: 'energy', silenceMs: of([500, 700]) },
+          upload: of(['whole', { atPause: { pauseMs: 200 } }, { growing: { chunkMs: 400 } }]),
+        },
       },
     ],
     'random strategy',

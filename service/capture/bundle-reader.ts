@@ -118,11 +118,13 @@ async function contentOf(
 const KINDS: ReadonlySet<string> = new Set<EventKind>([
   'speech.start',
   'speech.quiet',
+  'speech.cut',
   'speech.end',
   'client.end',
   'turn.ended',
   'speech.audio',
   'stt.start',
+  'stt.early',
   'stt.done',
   'llm.start',
   'llm.content',

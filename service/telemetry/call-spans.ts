@@ -2,7 +2,7 @@
 import type { EventKind, TurnEvent } from '../ports.ts';
 import type { SpanStatus } from './http-spans.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
-import { numberOf, numbersOf, stringOf } from './turn-attributes.ts';
+import { booleanOf, numberOf, numbersOf, stringOf } from './turn-attributes.ts';
 
 export interface ProviderCall {
   /** `<stage>.<ordinal>`. */
@@ -21,14 +21,15 @@ type CallStage = 'stt' | 'llm' | 'tts';
 
 interface CallKinds {
   start: EventKind;
-  done: EventKind;
+  /** What ends it; the first of these that the log has. */
+  done: readonly EventKind[];
   first?: { kind: EventKind; name: SpanName };
 }
 
 const KINDS: Readonly<Record<CallStage, CallKinds>> = {
-  stt: { start: 'stt.start', done: 'stt.done' },
-  llm: { start: 'llm.start', done: 'llm.done', first: { kind: 'llm.content', name: 'llm.ttft' } },
-  tts: { start: 'tts.start', done: 'tts.done', first: { kind: 'tts.audio', name: 'tts.ttfb' } },
+  stt: { start: 'stt.start', done: ['stt.early', 'stt.done'] },
+  llm: { start: 'llm.start', done: ['llm.done'], first: { kind: 'llm.content', name: 'llm.ttft' } },
+  tts: { start: 'tts.start', done: ['tts.done'], first: { kind: 'tts.audio', name: 'tts.ttfb' } },
 };
 
 const STAGES: readonly CallStage[] = ['stt', 'llm', 'tts'];
@@ -46,10 +47,10 @@ export function callsOf(events: readonly TurnEvent[]): ProviderCall[] {
 function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]): ProviderCall {
   const kinds = KINDS[stage];
   const key = callKey(stage, start);
-  const own = (kind: EventKind): TurnEvent | undefined =>
-    events.find((event) => event.kind === kind && callKey(stage, event) === key);
+  const own = (wanted: readonly EventKind[]): TurnEvent | undefined =>
+    events.find((event) => wanted.includes(event.kind) && callKey(stage, event) === key);
   const done = own(kinds.done);
-  const first = kinds.first === undefined ? undefined : own(kinds.first.kind);
+  const first = kinds.first === undefined ? undefined : own([kinds.first.kind]);
   const failure = done === undefined ? failureOf(stage, key, events) : undefined;
   const known = [start, done, first, failure?.event].filter((event) => event !== undefined);
 
@@ -104,6 +105,7 @@ function putStage(
   put(into, A.requestId, stringOf(done, 'requestId'));
   switch (stage) {
     case 'stt':
+      put(into, A.sttEarly, booleanOf(start, 'early'));
       put(into, A.sttPart, Number(callKey(stage, start).split('.')[1]));
       put(into, A.model, stringOf(start, 'model'));
       put(into, A.method, stringOf(start, 'method'));

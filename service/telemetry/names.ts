@@ -125,6 +125,11 @@ export const ATTRIBUTES = {
   replyChars: ours('turn', 'reply_chars', 'int'),
   costUsd: ours('turn', 'cost_usd', 'double', 'usd'),
   characters: ours('turn', 'tts_chars', 'int'),
+  /** STT uploads of the turn, and those whose text was not used. */
+  uploads: ours('turn', 'stt.uploads', 'int'),
+  uploadedBytes: ours('turn', 'stt.uploaded_bytes', 'int', 'By'),
+  uploadsWasted: ours('turn', 'stt.uploads_wasted', 'int'),
+  wastedBytes: ours('turn', 'stt.wasted_bytes', 'int', 'By'),
   spansOmitted: ours('turn', 'spans_omitted', 'int'),
 
   detector: ours('speech', 'speech.detector', 'string'),
@@ -147,6 +152,7 @@ export const ATTRIBUTES = {
   gapMaxUs: ours('call', 'gap.max_us', 'int', 'us'),
 
   sttPart: ours('stt', 'stt.part', 'int'),
+  sttEarly: ours('stt', 'stt.early', 'boolean'),
   sttLanguage: ours('stt', 'stt.language', 'string'),
   uploadBytes: ours('stt', 'stt.upload_bytes', 'int', 'By'),
   mimeType: ours('stt', 'stt.mime_type', 'string'),

@@ -1,25 +1,19 @@
 /**
- * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, how far they were sent.
- * One process at a time. A process never appends to a segment that another one began, so a torn last line stays alone.
+ * The spool's segments while a process owns them. One process at a time. A process never appends to a segment that another
+ * one began, so a torn last line stays alone. What was sent stays on disk up to a limit, for `retake spool resend`.
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
-
-const SEGMENT_NAME = /^(\d{3,})\.otlp\.jsonl$/;
-const FILE_MODE = 0o600;
-const DIR_MODE = 0o700;
-const NEWLINE = 0x0a;
+import {
+  FILE_MODE,
+  linesOf,
+  makeSpoolFolder,
+  readSent,
+  segmentPathIn,
+  segmentsIn,
+  sentPathIn,
+  writeSent,
+} from './spool-files.ts';
 
 interface Segment {
   number: number;
@@ -48,6 +42,8 @@ export interface Segments {
   /** Records that the line left; false when it had been dropped meanwhile. */
   markSent(line: SpoolLine): boolean;
   pending(): number;
+  /** On disk, sent and unsent. */
+  bytes(): number;
   /** Takes all lines off the disk that hold `text`, sent or not; returns how many of them were not sent. */
   erase(text: string): number;
   /** Lines found on opening, and lines found torn. */
@@ -56,26 +52,22 @@ export interface Segments {
   close(): void;
 }
 
-/** Opens the folder, creating it, and takes stock of what an earlier process left. */
-export function openSegments(dir: string, maxBytes: number): Segments {
-  mkdirSync(dir, { recursive: true, mode: DIR_MODE });
-  const sentPath = join(dir, 'sent.json');
+/**
+ * Opens the folder, creating it, and takes stock of what an earlier process left. Segments that were sent wholly stay while
+ * they have at most `keepSentBytes` together; `maxBytes` bounds all segments.
+ */
+export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): Segments {
+  makeSpoolFolder(dir);
+  const sentPath = sentPathIn(dir);
   const segmentBytes = Math.max(1, Math.floor(maxBytes / 8));
-  const found = readdirSync(dir)
-    .flatMap((name) => {
-      const number = SEGMENT_NAME.exec(name)?.[1];
-      return number === undefined ? [] : [{ number: Number(number), path: join(dir, name) }];
-    })
-    .sort((left, right) => left.number - right.number);
-  const sent = readSent(sentPath);
+  const found = segmentsIn(dir);
+  let sent = readSent(sentPath);
   const segments: Segment[] = [];
   let torn = 0;
   for (const { number, path } of found) {
-    const sentBytes = number < sent.segment ? Infinity : number === sent.segment ? sent.bytes : 0;
-    const scanned = scan(number, path, sentBytes);
+    const scanned = number < sent.segment ? sentWholly(number, path) : scan(number, path, sent);
     torn += scanned.torn;
-    if (scanned.segment.lineBytes.length > 0) segments.push(scanned.segment);
-    else rmSync(path, { force: true });
+    segments.push(scanned.segment);
   }
   const recovered = countLines(segments);
   let nextNumber = Math.max(sent.segment, ...found.map(({ number }) => number)) + 1;
@@ -92,20 +84,32 @@ export function openSegments(dir: string, maxBytes: number): Segments {
     return lost;
   };
 
-  const rewrite = (segment: Segment, kept: readonly Buffer[]): void => {
-    const content = Buffer.concat(kept);
-    // first the state, then the file: a crash in between sends lines twice, and loses none
-    if (segment.sentBytes > 0) writeSent(sentPath, { segment: segment.number, bytes: 0 });
-    writeFileSync(`${segment.path}.tmp`, content, { mode: FILE_MODE });
-    renameSync(`${segment.path}.tmp`, segment.path);
-    const lineBytes = kept.map((line) => line.length);
+  const noteSent = (state: { segment: number; bytes: number }): void => writeSent(sentPath, (sent = state));
+  /** Oldest first, what was sent leaves the disk until the rest is within its limit. */
+  const trim = (): void => {
+    const done = segments.filter(({ lineBytes }) => lineBytes.length === 0);
+    let keptBytes = done.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const segment of done) {
+      if (segment === current?.segment || (keptBytes <= keepSentBytes && segment.bytes > 0)) return;
+      keptBytes -= segment.bytes;
+      remove(segment);
+    }
+  };
+  const rewrite = (segment: Segment, sentLines: readonly Buffer[], unsent: readonly Buffer[]): void => {
     const { number, path } = segment;
-    segments[segments.indexOf(segment)] = { number, path, bytes: content.length, sentBytes: 0, lineBytes, gone: false };
+    const content = Buffer.concat([...sentLines, ...unsent]);
+    const sentBytes = sentLines.reduce((sum, line) => sum + line.length, 0);
+    // first the state, then the file: a crash in between sends lines twice, and loses none
+    if (number === sent.segment) noteSent({ segment: number, bytes: 0 });
+    writeFileSync(`${path}.tmp`, content, { mode: FILE_MODE });
+    renameSync(`${path}.tmp`, path);
+    if (number === sent.segment) noteSent({ segment: number, bytes: sentBytes });
+    const lineBytes = unsent.map((line) => line.length);
+    segments[segments.indexOf(segment)] = { number, path, bytes: content.length, sentBytes, lineBytes, gone: false };
     totalBytes += content.length - segment.bytes;
     // a line that is on its way out right now belonged to the old file: it is sent again
     segment.gone = true;
   };
-
   const closeCurrent = (): void => {
     if (current !== undefined) closeSync(current.fd);
     current = undefined;
@@ -113,13 +117,12 @@ export function openSegments(dir: string, maxBytes: number): Segments {
 
   const currentFor = (bytes: number): { segment: Segment; fd: number } => {
     if (current !== undefined && current.segment.bytes > 0 && current.segment.bytes + bytes > segmentBytes) {
-      const { segment } = current;
       closeCurrent();
-      if (segment.lineBytes.length === 0) remove(segment);
+      trim();
     }
     if (current === undefined) {
       const number = nextNumber++;
-      const path = join(dir, `${String(number).padStart(3, '0')}.otlp.jsonl`);
+      const path = segmentPathIn(dir, number);
       const segment: Segment = { number, path, bytes: 0, sentBytes: 0, lineBytes: [], gone: false };
       current = { segment, fd: openSync(path, 'ax', FILE_MODE) };
       segments.push(segment);
@@ -127,6 +130,7 @@ export function openSegments(dir: string, maxBytes: number): Segments {
     return current;
   };
 
+  trim();
   return {
     append(line) {
       if (line.length > maxBytes) return 1;
@@ -164,31 +168,31 @@ export function openSegments(dir: string, maxBytes: number): Segments {
       if (segment.gone) return false;
       segment.lineBytes.shift();
       segment.sentBytes += bytes;
-      if (segment.lineBytes.length === 0 && segment !== current?.segment) remove(segment);
-      writeSent(sentPath, { segment: segment.number, bytes: segment.sentBytes });
+      noteSent({ segment: segment.number, bytes: segment.sentBytes });
+      trim();
       return true;
     },
     pending: () => countLines(segments),
+    bytes: () => totalBytes,
     erase(text) {
       closeCurrent();
       let unsent = 0;
       for (const segment of [...segments]) {
         const content = readFileSync(segment.path);
         if (!content.includes(text)) continue;
-        const { lines } = linesOf(content.subarray(segment.sentBytes));
-        const kept = lines.filter((line) => !line.includes(text));
-        unsent += lines.length - kept.length;
-        if (kept.length === 0) remove(segment);
-        else rewrite(segment, kept);
+        const withoutIt = (part: Buffer): Buffer[] => linesOf(part).lines.filter((line) => !line.includes(text));
+        const kept = withoutIt(content.subarray(segment.sentBytes));
+        unsent += segment.lineBytes.length - kept.length;
+        rewrite(segment, withoutIt(content.subarray(0, segment.sentBytes)), kept);
       }
+      trim();
       return unsent;
     },
     recovered,
     torn,
     close() {
-      const segment = current?.segment;
       closeCurrent();
-      if (segment?.lineBytes.length === 0) remove(segment);
+      trim();
     },
   };
 }
@@ -197,43 +201,21 @@ function countLines(segments: readonly Segment[]): number {
   return segments.reduce((sum, segment) => sum + segment.lineBytes.length, 0);
 }
 
-function scan(number: number, path: string, sentBytes: number): { segment: Segment; torn: number } {
+function scan(
+  number: number,
+  path: string,
+  sent: { segment: number; bytes: number },
+): { segment: Segment; torn: number } {
   const content = readFileSync(path);
-  const from = Math.min(sentBytes, content.length);
+  const from = number === sent.segment ? Math.min(sent.bytes, content.length) : 0;
   const { lines, torn } = linesOf(content.subarray(from));
   const lineBytes = lines.map((line) => line.length);
   const segment = { number, path, bytes: content.length, sentBytes: from, lineBytes, gone: false };
   return { segment, torn: torn ? 1 : 0 };
 }
 
-/** Whole lines, newline included; `torn` when something without one follows them. */
-function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
-  const lines: Buffer[] = [];
-  let start = 0;
-  for (let end = content.indexOf(NEWLINE); end >= 0; end = content.indexOf(NEWLINE, start)) {
-    lines.push(content.subarray(start, end + 1));
-    start = end + 1;
-  }
-  return { lines, torn: start < content.length };
-}
-
-/** A state that cannot be read means that everything is sent again: at least once, never not at all. */
-function readSent(path: string): { segment: number; bytes: number } {
-  try {
-    const state: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof state === 'object' && state !== null && 'segment' in state && 'bytes' in state) {
-      const { segment, bytes } = state;
-      if (Number.isSafeInteger(segment) && Number.isSafeInteger(bytes)) {
-        return { segment: Number(segment), bytes: Number(bytes) };
-      }
-    }
-  } catch {
-    // absent on the first start, or torn
-  }
-  return { segment: 0, bytes: 0 };
-}
-
-function writeSent(path: string, state: { segment: number; bytes: number }): void {
-  writeFileSync(`${path}.tmp`, JSON.stringify(state), { mode: FILE_MODE });
-  renameSync(`${path}.tmp`, path);
+/** Its lines are of no interest any more: it is not read. */
+function sentWholly(number: number, path: string): { segment: Segment; torn: number } {
+  const bytes = statSync(path).size;
+  return { segment: { number, path, bytes, sentBytes: bytes, lineBytes: [], gone: false }, torn: 0 };
 }

@@ -78,6 +78,10 @@ ${phases(startUs)}`;
     retake.reply_chars=9
     retake.cost_usd=0.00012
     retake.tts_chars=9
+    retake.stt.uploads=1
+    retake.stt.uploaded_bytes=48044
+    retake.stt.uploads_wasted=0
+    retake.stt.wasted_bytes=0
   speech internal [0 1000000]
   response internal [1000000 1605100]
   endpointing internal [1000000 1500000]

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { createRealClock } from '../clock.ts';
-import { createSpool, tracesUrlOf, type Spool, type SpoolOptions } from './spool.ts';
+import { tracesUrlOf } from './otlp-client.ts';
+import { createSpool, type Spool, type SpoolCounters, type SpoolOptions } from './spool.ts';
 
 const clock = createRealClock();
 
@@ -78,6 +79,11 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
+function countsOf(spool: Spool): Pick<SpoolCounters, 'appended' | 'sent' | 'pending' | 'dropped'> {
+  const { appended, sent, pending, dropped } = spool.counters();
+  return { appended, sent, pending, dropped };
+}
+
 const lines = (count: number): string[] => Array.from({ length: count }, (_, index) => `{"line":${index}}\n`);
 const bodies = (count: number): string[] => lines(count).map((line) => line.trimEnd());
 
@@ -88,7 +94,7 @@ test('an endpoint that is there gets every line once, in order, at /v1/traces', 
   await until(() => spool.counters().pending === 0, 'sent');
   assert.deepEqual(endpoint.taken, bodies(20));
   assert.deepEqual([...endpoint.paths], ['/v1/traces']);
-  assert.deepEqual(spool.counters(), { appended: 20, sent: 20, pending: 0, dropped: 0 });
+  assert.deepEqual(countsOf(spool), { appended: 20, sent: 20, pending: 0, dropped: 0 });
   assert.equal(tracesUrlOf('http://c:4318/base'), 'http://c:4318/base/v1/traces');
 });
 
@@ -119,7 +125,7 @@ test('500 is asked again until it is a 200; 400 leaves as dropped', async (conte
   for (const line of lines(3)) spool.append(line);
   await until(() => spool.counters().pending === 0, 'sent');
   assert.deepEqual(endpoint.taken, ['{"line":0}', '{"line":2}']);
-  assert.deepEqual(spool.counters(), { appended: 3, sent: 2, pending: 0, dropped: 1 });
+  assert.deepEqual(countsOf(spool), { appended: 3, sent: 2, pending: 0, dropped: 1 });
   assert.equal(endpoint.seen.filter((body) => body === '{"line":0}').length, 4);
 });
 
@@ -188,7 +194,7 @@ test('a restart goes on behind what was sent and skips a torn last line', async 
   next.append('{"line":"new"}\n');
   await until(() => next.counters().pending === 0, 'sent');
   assert.deepEqual(second.taken, [...bodies(5).slice(3), '{"line":"new"}']);
-  assert.deepEqual(next.counters(), { appended: 4, sent: 3, pending: 0, dropped: 1 });
+  assert.deepEqual(countsOf(next), { appended: 4, sent: 3, pending: 0, dropped: 1 });
 });
 
 test('the disk is bounded: the oldest segments go and are counted; files are private', async (context) => {
@@ -236,7 +242,7 @@ test('a disk that refuses is reported and does not throw', (context) => {
   const spool = open(context, { dir, log: (message) => messages.push(message) });
   rmSync(dir, { recursive: true });
   spool.append('{}\n');
-  assert.deepEqual(spool.counters(), { appended: 1, sent: 0, pending: 0, dropped: 1 });
+  assert.deepEqual(countsOf(spool), { appended: 1, sent: 0, pending: 0, dropped: 1 });
   assert.match(messages.join(), /cannot be written/);
 });
 
@@ -250,7 +256,7 @@ test('a session is erased from the spool, sent or waiting; the others still arri
   for (const line of ['{"line":"mine"}\n', '{"line":"theirs"}\n']) spool.append(line);
   spool.erase('"mine"');
   spool.erase('"line":3');
-  assert.deepEqual(spool.counters(), { appended: 8, sent: 0, pending: 6, dropped: 2 });
+  assert.deepEqual(countsOf(spool), { appended: 8, sent: 0, pending: 6, dropped: 2 });
   const onDisk = readdirSync(dir).map((name) => readFileSync(join(dir, name), 'utf8'));
   assert.ok(onDisk.every((text) => !text.includes('mine') && !text.includes('"line":3')));
   await spool.shutdown();

@@ -5,9 +5,9 @@
  * spool when the endpoint has answered 2xx, so every line arrives at least once, after a restart too; span ids are stable,
  * so twice is harmless. Why not the exporter of OpenTelemetry: docs/adr/0004-spool-sender.md.
  */
-import { Agent, request } from 'undici';
 import { describeError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
+import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
 import { openSegments, type Segments, type SpoolLine } from './segments.ts';
 
 export interface SpoolCounters {
@@ -18,6 +18,12 @@ export interface SpoolCounters {
   pending: number;
   /** Left the disk unsent: no room, refused for good, torn. `appended = sent + pending + dropped`. */
   dropped: number;
+  /** Spans that an endpoint left out of what it took (OTLP partial success): not sent again, as OTLP says. */
+  rejectedSpans: number;
+  /** Attempts that failed and are made again. */
+  failures: number;
+  /** On disk now, sent lines that are kept for `retake spool resend` included. */
+  diskBytes: number;
 }
 
 export interface SpoolOptions {
@@ -29,6 +35,8 @@ export interface SpoolOptions {
   /** `OTEL_EXPORTER_OTLP_HEADERS`: sent along, for instance an API key of the endpoint. Never logged. */
   headers?: Readonly<Record<string, string>>;
   maxBytes: number;
+  /** How much of what was sent stays on disk for `retake spool resend`; nothing by default. */
+  keepSentBytes?: number;
   log?: (message: string) => void;
   requestTimeoutMs?: number;
   retryFirstMs?: number;
@@ -47,17 +55,18 @@ export interface Spool {
 
 const DRAIN_MS = 1000;
 const GIVE_UP_MS = 500;
-/** Statuses that say that this very line will never be taken; 401 or 404 are a wrong configuration and may heal. */
-const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([400, 413, 415, 422]);
-
-type Outcome = { kind: 'sent' } | { kind: 'refused'; why: string } | { kind: 'failed'; why: string };
-
 /** Opens a spool and, with an endpoint, starts its sender. */
 export function createSpool(options: SpoolOptions): Spool {
   const { clock, log = () => undefined } = options;
-  const segments = openSegments(options.dir, options.maxBytes);
+  const segments = openSegments(options.dir, options.maxBytes, options.keepSentBytes);
   const closing = new AbortController();
-  const counts = { appended: segments.recovered + segments.torn, sent: 0, dropped: segments.torn };
+  const counts = {
+    appended: segments.recovered + segments.torn,
+    sent: 0,
+    dropped: segments.torn,
+    rejectedSpans: 0,
+    failures: 0,
+  };
   if (segments.torn > 0) log(`spool ${options.dir}: ${segments.torn} torn lines skipped`);
   let draining = false;
   let closed = false;
@@ -67,14 +76,18 @@ export function createSpool(options: SpoolOptions): Spool {
     options.endpoint === undefined
       ? undefined
       : startSender({
-          url: tracesUrlOf(options.endpoint),
+          client: createOtlpClient({ ...options, endpoint: options.endpoint }),
           options,
           segments,
           closing: closing.signal,
           isDraining: () => draining,
           sleepUntilWoken: () => new Promise((resolve) => (wake = resolve)),
-          onSent: () => counts.sent++,
+          onSent: (rejectedSpans) => {
+            counts.sent++;
+            counts.rejectedSpans += rejectedSpans;
+          },
           onRefused: () => counts.dropped++,
+          onFailed: () => counts.failures++,
           log,
         });
 
@@ -95,7 +108,7 @@ export function createSpool(options: SpoolOptions): Spool {
       }
       wake();
     },
-    counters: () => ({ ...counts, pending: segments.pending() }),
+    counters: () => ({ ...counts, pending: segments.pending(), diskBytes: segments.bytes() }),
     erase: (text) => void (counts.dropped += segments.erase(text)),
     async shutdown() {
       if (draining) return;
@@ -113,29 +126,25 @@ export function createSpool(options: SpoolOptions): Spool {
   };
 }
 
-/** The endpoint's traces URL, as `OTEL_EXPORTER_OTLP_ENDPOINT` is defined: the base URL plus `/v1/traces`. */
-export function tracesUrlOf(endpoint: string): string {
-  return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
-}
-
 interface Sender {
-  url: string;
+  client: OtlpClient;
   options: SpoolOptions;
   segments: Segments;
   closing: AbortSignal;
   isDraining: () => boolean;
   sleepUntilWoken: () => Promise<void>;
-  onSent: () => void;
+  onSent: (rejectedSpans: number) => void;
   onRefused: () => void;
+  onFailed: () => void;
   log: (message: string) => void;
 }
 
 /** Sends line after line until shut down; once draining, until the spool is empty or the endpoint fails. */
 async function startSender(sender: Sender): Promise<void> {
-  const { options, segments, closing } = sender;
+  const { options, segments, closing, client } = sender;
+  const { url } = client;
   const firstMs = options.retryFirstMs ?? 500;
   let retryMs = firstMs;
-  const agent = new Agent({ connections: 1 });
   try {
     while (!closing.aborted) {
       const line = segments.oldest();
@@ -144,24 +153,27 @@ async function startSender(sender: Sender): Promise<void> {
         await sender.sleepUntilWoken();
         continue;
       }
-      const outcome = await sendLine(sender, agent, line);
+      const outcome = await sendLine(sender, line);
       if (outcome.kind === 'failed') {
+        sender.onFailed();
         if (sender.isDraining()) return;
-        if (retryMs === firstMs) sender.log(`${sender.url}: ${outcome.why}; spans wait in ${options.dir}`);
+        if (retryMs === firstMs) sender.log(`${url}: ${outcome.why}; spans wait in ${options.dir}`);
         await pause(options.clock, retryMs, closing, sender);
         retryMs = Math.min(retryMs * 2, options.retryMaxMs ?? 30_000);
         continue;
       }
       retryMs = firstMs;
-      if (outcome.kind === 'refused') sender.log(`${sender.url}: ${outcome.why}; one turn's spans dropped`);
+      if (outcome.kind === 'refused') sender.log(`${url}: ${outcome.why}; one turn's spans dropped`);
+      else if (outcome.rejectedSpans > 0)
+        sender.log(`${url} left out ${outcome.rejectedSpans} spans: ${outcome.why ?? ''}`);
       if (!leave(sender, line)) continue;
-      if (outcome.kind === 'sent') sender.onSent();
+      if (outcome.kind === 'sent') sender.onSent(outcome.rejectedSpans);
       else sender.onRefused();
     }
   } catch (error) {
     sender.log(`the spool's sender stopped: ${describeError(error)}`);
   } finally {
-    await agent.destroy();
+    await client.close();
   }
 }
 
@@ -186,31 +198,10 @@ async function pause(clock: Clock, ms: number, closing: AbortSignal, sender: Sen
   done.abort();
 }
 
-async function sendLine(sender: Sender, agent: Agent, line: SpoolLine): Promise<Outcome> {
-  const { clock, requestTimeoutMs = 10_000, headers: extra } = sender.options;
+async function sendLine(sender: Sender, line: SpoolLine): Promise<Outcome> {
   const body = await sender.segments.read(line);
   if (body === undefined) return { kind: 'refused', why: 'a line on disk cannot be read' };
-  const attempt = new AbortController();
-  const signal = AbortSignal.any([attempt.signal, sender.closing]);
-  const tooLate = clock.sleep(requestTimeoutMs, signal).then(
-    () => attempt.abort(new Error(`no answer within ${requestTimeoutMs} ms`)),
-    () => undefined,
-  );
-  try {
-    const headers = { ...extra, 'content-type': 'application/json' };
-    const answer = await request(sender.url, { method: 'POST', headers, body, signal, dispatcher: agent });
-    // An answer that breaks off throws here: the line is then sent again.
-    await answer.body.text();
-    const { statusCode } = answer;
-    if (statusCode >= 200 && statusCode < 300) return { kind: 'sent' };
-    const why = `HTTP ${statusCode}`;
-    return REFUSED_FOR_GOOD.has(statusCode) ? { kind: 'refused', why } : { kind: 'failed', why };
-  } catch (error) {
-    return { kind: 'failed', why: describeError(error) };
-  } finally {
-    attempt.abort();
-    await tooLate;
-  }
+  return sender.client.send(body, sender.closing);
 }
 
 /** Waits for `work`, at most `ms`; leaves no sleeper behind. */

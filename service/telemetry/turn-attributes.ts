@@ -76,6 +76,10 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.replyChars, summary.replyChars);
   put(into, A.costUsd, summary.costUsd);
   put(into, A.characters, summary.characters);
+  put(into, A.uploads, summary.uploads);
+  put(into, A.uploadedBytes, summary.uploadedBytes);
+  put(into, A.uploadsWasted, summary.uploadsWasted);
+  put(into, A.wastedBytes, summary.wastedBytes);
   return into;
 }
 
@@ -130,6 +134,10 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     ...given('replyChars', figure(attributes, A.replyChars)),
     ...given('costUsd', figure(attributes, A.costUsd)),
     ...given('characters', figure(attributes, A.characters)),
+    ...given('uploads', figure(attributes, A.uploads)),
+    ...given('uploadedBytes', figure(attributes, A.uploadedBytes)),
+    ...given('uploadsWasted', figure(attributes, A.uploadsWasted)),
+    ...given('wastedBytes', figure(attributes, A.wastedBytes)),
   };
 }
 

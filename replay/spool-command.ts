@@ -1,0 +1,38 @@
+/** `retake spool resend`: sends again what the trace spool still holds. */
+import { join } from 'node:path';
+import { createRealClock } from '../service/clock.ts';
+import { configFrom } from '../service/config.ts';
+import { InputError } from '../service/errors.ts';
+import { createOtlpClient } from '../service/telemetry/otlp-client.ts';
+import { resendSpool } from '../service/telemetry/resend.ts';
+import { dataFolder } from './captures.ts';
+import type { CommandContext } from './context.ts';
+import { sinceUsOf } from './times.ts';
+
+export async function resendCommand(
+  context: CommandContext,
+  options: { since: string; data?: string; endpoint?: string; json?: boolean },
+): Promise<void> {
+  const clock = createRealClock();
+  const { otlpEndpoint, otlpHeaders } = configFrom(context.env);
+  const endpoint = options.endpoint ?? otlpEndpoint;
+  if (endpoint === undefined) throw new InputError('where to? Give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT');
+  const client = createOtlpClient({ clock, endpoint, headers: otlpHeaders });
+  try {
+    const resent = await resendSpool({
+      dir: join(dataFolder(context, options.data), 'spool'),
+      sinceUs: sinceUsOf(options.since, clock.epochUs(), '--since'),
+      client,
+      signal: context.signal,
+      onProgress: ({ turns }) => void (turns % 100 === 0 && context.progress(`${turns} turns sent again`)),
+    });
+    context.progressDone();
+    if (options.json === true) return context.out(JSON.stringify(resent));
+    const { turns, bytes, refused, rejectedSpans } = resent;
+    context.out(`sent ${turns} turns (${(bytes / 1e6).toFixed(1)} MB) again to ${client.url}`);
+    if (refused > 0) context.out(`${refused} turns were refused for good`);
+    if (rejectedSpans > 0) context.out(`${rejectedSpans} spans were left out by the endpoint (partial success)`);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * What the spool still holds, sent again: for traces that an endpoint took and then lost (a Collector killed while it
+ * held them). Span ids are stable, so what had arrived after all arrives twice and shows once.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { InputError } from '../errors.ts';
+import type { OtlpClient } from './otlp-client.ts';
+import { linesOf, segmentsIn } from './spool-files.ts';
+
+export interface Resent {
+  turns: number;
+  bytes: number;
+  rejectedSpans: number;
+  /** Turns that the endpoint will never take. */
+  refused: number;
+}
+
+/**
+ * Sends every turn that ended at or after `sinceUs` (epoch µs), oldest first; the spool stays as it is. Safe while a
+ * service writes to it. Throws `InputError` when the endpoint fails; running it again is harmless.
+ */
+export async function resendSpool(options: {
+  dir: string;
+  sinceUs: number;
+  client: OtlpClient;
+  signal: AbortSignal;
+  onProgress?: (resent: Resent) => void;
+}): Promise<Resent> {
+  const { dir, sinceUs, client, signal } = options;
+  if (!existsSync(dir)) throw new InputError(`${dir}: there is no spool; name the service's data folder with --data`);
+  const resent: Resent = { turns: 0, bytes: 0, rejectedSpans: 0, refused: 0 };
+  for (const { path } of segmentsIn(dir)) {
+    for (const line of linesOf(contentOf(path)).lines) {
+      if (endUsOf(line) < sinceUs) continue;
+      const body = line.subarray(0, -1);
+      const outcome = await client.send(body, signal);
+      if (outcome.kind === 'failed') {
+        throw new InputError(`${client.url}: ${outcome.why}; ${resent.turns} turns were sent, run it again`);
+      }
+      if (outcome.kind === 'refused') resent.refused++;
+      else {
+        resent.turns++;
+        resent.bytes += body.length;
+        resent.rejectedSpans += outcome.rejectedSpans;
+      }
+      options.onProgress?.(resent);
+    }
+  }
+  return resent;
+}
+
+/** A segment may leave the disk between the listing and the reading: then there is nothing to send. */
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+/** The latest end of a line's spans in epoch µs; 0 when it names none. */
+function endUsOf(line: Buffer): number {
+  let latest = 0;
+  for (const [, nanoseconds = '0'] of line.toString('utf8').matchAll(/"endTimeUnixNano":"?(\d+)"?/g)) {
+    latest = Math.max(latest, Number(BigInt(nanoseconds) / 1000n));
+  }
+  return latest;
+}

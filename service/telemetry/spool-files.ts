@@ -1,0 +1,71 @@
+/**
+ * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, how far they were sent.
+ * Reading them is safe while a service writes.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const FILE_MODE = 0o600;
+const SEGMENT_NAME = /^(\d{3,})\.otlp\.jsonl$/;
+const DIR_MODE = 0o700;
+const NEWLINE = 0x0a;
+
+export interface SentState {
+  /** All segments below this number were sent wholly, this one up to `bytes`. */
+  segment: number;
+  bytes: number;
+}
+
+export function sentPathIn(dir: string): string {
+  return join(dir, 'sent.json');
+}
+
+export function segmentPathIn(dir: string, number: number): string {
+  return join(dir, `${String(number).padStart(3, '0')}.otlp.jsonl`);
+}
+
+export function makeSpoolFolder(dir: string): void {
+  mkdirSync(dir, { recursive: true, mode: DIR_MODE });
+}
+
+/** The folder's segments, oldest first. */
+export function segmentsIn(dir: string): { number: number; path: string }[] {
+  return readdirSync(dir)
+    .flatMap((name) => {
+      const number = SEGMENT_NAME.exec(name)?.[1];
+      return number === undefined ? [] : [{ number: Number(number), path: join(dir, name) }];
+    })
+    .sort((left, right) => left.number - right.number);
+}
+
+/** Whole lines, newline included; `torn` when something without one follows them. */
+export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let end = content.indexOf(NEWLINE); end >= 0; end = content.indexOf(NEWLINE, start)) {
+    lines.push(content.subarray(start, end + 1));
+    start = end + 1;
+  }
+  return { lines, torn: start < content.length };
+}
+
+/** A state that cannot be read means that everything is sent again: at least once, never not at all. */
+export function readSent(path: string): SentState {
+  try {
+    const state: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof state === 'object' && state !== null && 'segment' in state && 'bytes' in state) {
+      const { segment, bytes } = state;
+      if (Number.isSafeInteger(segment) && Number.isSafeInteger(bytes)) {
+        return { segment: Number(segment), bytes: Number(bytes) };
+      }
+    }
+  } catch {
+    // absent on the first start, or torn
+  }
+  return { segment: 0, bytes: 0 };
+}
+
+export function writeSent(path: string, state: SentState): void {
+  writeFileSync(`${path}.tmp`, JSON.stringify(state), { mode: FILE_MODE });
+  renameSync(`${path}.tmp`, path);
+}
