@@ -6,6 +6,7 @@ import { describeError, InputError, InvariantError, StageError } from '../servic
 import type { CommandContext } from './context.ts';
 import { demo } from './demo.ts';
 import { diffCommand } from './diff-command.ts';
+import { pullCommand } from './pull-command.ts';
 import { replayCommand } from './replay-command.ts';
 import { reportCommand } from './report-command.ts';
 import { sendCommand } from './send-command.ts';
@@ -92,6 +93,12 @@ sessions
   .option(...data)
   .option('--json', 'print JSON')
   .action((id: string, options) => sessionsCommand.show(context, id, options));
+sessions
+  .command('pull <source>')
+  .description('traces out of a Jaeger: jaeger:http://127.0.0.1:16686?service=retake&from=2h&tag=retake.lane=candidate')
+  .option('-o, --out <dir>', 'folder for trace.otlp.jsonl', 'out/pulled')
+  .option('--json', 'print JSON')
+  .action((source: string, options) => pullCommand(context, source, options));
 sessions
   .command('rm <id>')
   .description('erase a session wholly')

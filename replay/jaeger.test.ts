@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { isJaegerSource, jaegerSourceOf, pagesOf, type TimeWindow } from './jaeger.ts';
+
+const NOW_US = Date.parse('2026-11-25T13:00:00Z') * 1000;
+
+test('a source says where, what and when', () => {
+  const text =
+    'jaeger:http://127.0.0.1:16686/jaeger/?service=retake&from=2026-11-25T12:00Z&tag=retake.variant=a=b&tag=x=1';
+  assert.ok(isJaegerSource(text) && !isJaegerSource('out/run'));
+  const { text: as, ...source } = jaegerSourceOf(text, NOW_US);
+  assert.equal(as, text);
+  assert.deepEqual(source, {
+    url: 'http://127.0.0.1:16686/jaeger',
+    service: 'retake',
+    operation: 'turn',
+    fromUs: NOW_US - 3_600e6,
+    toUs: NOW_US,
+    tags: [
+      { key: 'retake.variant', value: 'a=b' },
+      { key: 'x', value: '1' },
+    ],
+  });
+  const other = jaegerSourceOf('jaeger:https://j?service=pipecat&from=90s&to=30s', NOW_US);
+  assert.deepEqual([other.operation, other.fromUs, other.toUs], [undefined, NOW_US - 90e6, NOW_US - 30e6]);
+});
+
+test('what is no source is one clear error', () => {
+  const cases: [string, RegExp][] = [
+    ['jaeger:', /not a Jaeger; write jaeger:http/],
+    ['jaeger:ftp://x', /not a Jaeger/],
+    ['jaeger:http://j?since=1h', /since is not a parameter/],
+    ['jaeger:http://j?from=yesterday', /from yesterday: say how long ago/],
+    ['jaeger:http://j?from=1h&to=2h', /from is later than to/],
+    ['jaeger:http://j?tag=lane', /tag=lane has no value/],
+  ];
+  for (const [text, message] of cases) assert.throws(() => jaegerSourceOf(text, NOW_US), message);
+});
+
+/** A store that, like Jaeger, gives the newest entries of a window, at most so many, and does not say what it left out. */
+const storeOf =
+  (starts: readonly number[], limit: number) =>
+  ({ fromUs, toUs }: TimeWindow): Promise<Set<number>> => {
+    const inside = starts
+      .map((startUs, id) => ({ startUs, id }))
+      .filter(({ startUs }) => startUs >= fromUs && startUs <= toUs)
+      .sort((a, b) => b.startUs - a.startUs);
+    return Promise.resolve(new Set(inside.slice(0, limit).map(({ id }) => id)));
+  };
+
+test('windows are halved until nothing is left out, and nothing comes twice', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 0, max: 1000 }), { maxLength: 60 }),
+      fc.integer({ min: 2, max: 12 }),
+      async (starts, limit) => {
+        const perMicrosecond = Math.max(
+          0,
+          ...Map.groupBy(starts, (at) => at)
+            .values()
+            .map(({ length }) => length),
+        );
+        fc.pre(perMicrosecond < limit);
+        const found: number[] = [];
+        for await (const page of pagesOf({ fromUs: 0, toUs: 1000 }, limit, storeOf(starts, limit))) found.push(...page);
+        assert.deepEqual(
+          found.sort((a, b) => a - b),
+          starts.map((_, id) => id),
+        );
+      },
+    ),
+  );
+});
+
+test('control: one window alone loses what does not fit; a microsecond that holds a full page is an error', async () => {
+  const starts = Array.from({ length: 30 }, (_, index) => index * 7);
+  assert.equal((await storeOf(starts, 10)({ fromUs: 0, toUs: 1000 })).size, 10);
+  const crowd = Array.from({ length: 10 }, () => 5);
+  await assert.rejects(async () => {
+    for await (const page of pagesOf({ fromUs: 0, toUs: 1000 }, 10, storeOf(crowd, 10))) assert.ok(page.size < 10);
+  }, /microsecond 5/);
+});

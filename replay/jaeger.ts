@@ -1,0 +1,197 @@
+/**
+ * Traces out of a Jaeger, by `/api/v3`. Version 2.13 knows neither a cursor nor a filter by attribute there, so a time window
+ * is read as a page, halved when the page is full, and attributes are compared here.
+ */
+import { InputError, describeError } from '../service/errors.ts';
+import { SERVICE_NAME } from '../service/telemetry/names.ts';
+import { sinceUsOf } from './times.ts';
+
+/** What `jaeger:URL?service=…&from=…&to=…&operation=…&tag=key=value` names. */
+export interface JaegerSource {
+  /** As given, for messages. */
+  text: string;
+  /** Base URL of Jaeger's query service. */
+  url: string;
+  service: string;
+  /** Only traces with a span of that name; for Retake's own service `turn`, so that a trace counts once. */
+  operation?: string;
+  fromUs: number;
+  toUs: number;
+  /** All of them must stand on one span of the trace, or on its resource. */
+  tags: readonly { key: string; value: string }[];
+}
+
+/** One trace as OTLP JSON: `{ resourceSpans }`. */
+export interface JaegerTrace {
+  traceId: string;
+  json: { resourceSpans: readonly unknown[] };
+  where: string;
+}
+
+const PREFIX = 'jaeger:';
+const PARAMETERS: ReadonlySet<string> = new Set(['service', 'operation', 'from', 'to', 'tag']);
+const DEFAULT_FROM = '1h';
+/** Traces asked for at once: some megabytes of JSON. */
+const PAGE_TRACES = 100;
+
+export function isJaegerSource(text: string): boolean {
+  return text.startsWith(PREFIX);
+}
+
+/** Reads a source as users write it. Throws `InputError` that says what is wrong and how it is written. */
+export function jaegerSourceOf(text: string, nowUs: number): JaegerSource {
+  const usage = `write ${PREFIX}http://127.0.0.1:16686?service=${SERVICE_NAME}&from=2h&to=now&tag=key=value`;
+  const url = isJaegerSource(text) ? URL.parse(text.slice(PREFIX.length)) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new InputError(`${text}: not a Jaeger; ${usage}`);
+  for (const name of url.searchParams.keys()) {
+    if (!PARAMETERS.has(name)) throw new InputError(`${text}: ${name} is not a parameter; ${usage}`);
+  }
+  const service = url.searchParams.get('service') ?? SERVICE_NAME;
+  const operation = url.searchParams.get('operation') ?? (service === SERVICE_NAME ? 'turn' : undefined);
+  const fromUs = sinceUsOf(url.searchParams.get('from') ?? DEFAULT_FROM, nowUs, `${text}: from`);
+  const toUs = sinceUsOf(url.searchParams.get('to') ?? 'now', nowUs, `${text}: to`);
+  if (toUs < fromUs) throw new InputError(`${text}: from is later than to`);
+  const tags = url.searchParams.getAll('tag').map((tag) => {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(tag) ?? [];
+    if (key === undefined || value === undefined) throw new InputError(`${text}: tag=${tag} has no value; ${usage}`);
+    return { key, value };
+  });
+  const base = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  return { text, url: base, service, ...(operation === undefined ? {} : { operation }), fromUs, toUs, tags };
+}
+
+/** Every trace of the source, each once, oldest window first. Throws `InputError` when Jaeger fails or is not there. */
+export async function* jaegerTraces(source: JaegerSource, signal: AbortSignal): AsyncGenerator<JaegerTrace> {
+  const seen = new Set<string>();
+  const pages = pagesOf({ fromUs: source.fromUs, toUs: source.toUs }, PAGE_TRACES, (window) =>
+    readPage(source, window, signal),
+  );
+  for await (const page of pages) {
+    for (const [traceId, resourceSpans] of page) {
+      // a trace whose spans start in two windows comes with both, whole each time
+      if (seen.has(traceId)) continue;
+      seen.add(traceId);
+      if (source.tags.every((tag) => resourceSpans.some((resource) => carries(resource, tag)))) {
+        yield { traceId, json: { resourceSpans }, where: `${source.text} trace ${traceId}` };
+      }
+    }
+  }
+}
+
+/** Epoch µs, both ends included. */
+export interface TimeWindow {
+  fromUs: number;
+  toUs: number;
+}
+
+/**
+ * Pages of a store that gives at most `limit` entries of a time window and does not say how many there are: a full page is
+ * thrown away and its window read again as two halves. Throws `InputError` when one microsecond holds a full page.
+ */
+export async function* pagesOf<Page extends { size: number }>(
+  window: TimeWindow,
+  limit: number,
+  read: (window: TimeWindow) => Promise<Page>,
+): AsyncGenerator<Page> {
+  const open: TimeWindow[] = [window];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const page = await read(next);
+    if (page.size < limit) {
+      yield page;
+      continue;
+    }
+    const { fromUs, toUs } = next;
+    if (fromUs === toUs) throw new InputError(`${limit} traces or more begin in the microsecond ${fromUs}`);
+    const middleUs = Math.floor((fromUs + toUs) / 2);
+    open.push({ fromUs: middleUs + 1, toUs }, { fromUs, toUs: middleUs });
+  }
+}
+
+/** The traces of one window: trace id → its `resourceSpans`. */
+async function readPage(
+  source: JaegerSource,
+  { fromUs, toUs }: TimeWindow,
+  signal: AbortSignal,
+): Promise<Map<string, unknown[]>> {
+  const query = new URLSearchParams({
+    'query.service_name': source.service,
+    'query.start_time_min': isoOf(fromUs),
+    'query.start_time_max': isoOf(toUs),
+    'query.num_traces': String(PAGE_TRACES),
+    'query.raw_traces': 'true',
+    ...(source.operation === undefined ? {} : { 'query.operation_name': source.operation }),
+  });
+  const answer = await ask(source, `/api/v3/traces?${query}`, signal);
+  const traces = new Map<string, unknown[]>();
+  for (const resource of list(field(answer, 'result'), 'resourceSpans')) {
+    for (const [traceId, own] of byTrace(resource)) traces.set(traceId, [...(traces.get(traceId) ?? []), own]);
+  }
+  return traces;
+}
+
+/** Jaeger puts the spans of one trace below one resource; a resource that holds several traces is split. */
+function byTrace(resource: unknown): Map<string, unknown> {
+  const ids = new Set<string>();
+  for (const scope of list(resource, 'scopeSpans')) {
+    for (const span of list(scope, 'spans')) ids.add(String(field(span, 'traceId')));
+  }
+  if (ids.size <= 1) return new Map([...ids].map((id) => [id, resource]));
+  const only = (id: string): unknown => ({
+    ...Object(resource),
+    scopeSpans: list(resource, 'scopeSpans').map((scope) => ({
+      ...Object(scope),
+      spans: list(scope, 'spans').filter((span) => field(span, 'traceId') === id),
+    })),
+  });
+  return new Map([...ids].map((id) => [id, only(id)]));
+}
+
+async function ask(source: JaegerSource, path: string, signal: AbortSignal): Promise<unknown> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${source.url}${path}`, { signal });
+    text = await response.text();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new InputError(`${source.url}: no Jaeger answers there (${describeError(error, 200)})`, { cause: error });
+  }
+  // "No traces found"
+  if (response.status === 404) return {};
+  if (!response.ok) {
+    throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${source.url}: what answers there is not Jaeger's query service`, { cause: error });
+  }
+}
+
+function carries(resource: unknown, tag: { key: string; value: string }): boolean {
+  const has = (object: unknown): boolean =>
+    list(object, 'attributes').some((attribute) => {
+      if (field(attribute, 'key') !== tag.key) return false;
+      const value = field(attribute, 'value');
+      const [first] = typeof value === 'object' && value !== null ? Object.values(value) : [];
+      return String(first) === tag.value;
+    });
+  return (
+    has(field(resource, 'resource')) || list(resource, 'scopeSpans').some((scope) => list(scope, 'spans').some(has))
+  );
+}
+
+/** RFC 3339 with microseconds. */
+function isoOf(epochUs: number): string {
+  const seconds = new Date(Math.floor(epochUs / 1e6) * 1000).toISOString().slice(0, 19);
+  return `${seconds}.${String(epochUs % 1e6).padStart(6, '0')}Z`;
+}
+
+function field(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
+}
+
+function list(object: unknown, name: string): unknown[] {
+  const value = field(object, name);
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,35 @@
+/** `retake sessions pull jaeger:…`: traces out of a Jaeger into a folder that `retake diff` reads. */
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createRealClock } from '../service/clock.ts';
+import { InputError } from '../service/errors.ts';
+import type { CommandContext } from './context.ts';
+import { jaegerSourceOf, jaegerTraces } from './jaeger.ts';
+
+export async function pullCommand(
+  context: CommandContext,
+  text: string,
+  options: { out: string; json?: boolean },
+): Promise<void> {
+  const source = jaegerSourceOf(text, createRealClock().epochUs());
+  const path = join(options.out, 'trace.otlp.jsonl');
+  if (existsSync(path)) throw new InputError(`${path} is there already; give another folder with -o`);
+  await mkdir(options.out, { recursive: true, mode: 0o700 });
+  let traces = 0;
+  {
+    // whole or not at all: a pull that breaks off leaves no file that looks finished
+    await using file = await open(`${path}.part`, 'w', 0o600);
+    for await (const { json } of jaegerTraces(source, context.signal)) {
+      await file.write(`${JSON.stringify(json)}\n`);
+      traces++;
+      if (traces % 100 === 0) context.progress(`${traces} traces`);
+    }
+  }
+  context.progressDone();
+  if (traces === 0) throw new InputError(`${text}: no trace of ${source.service} begins in that time`);
+  await rename(`${path}.part`, path);
+  context.out(
+    options.json === true ? JSON.stringify({ traces, path }) : `${traces} traces in ${path}; compare with: retake diff`,
+  );
+}

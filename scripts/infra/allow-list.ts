@@ -1,0 +1,21 @@
+/** `npm run infra:allow-list`: writes the keys that spans may carry into collector/config.yaml; a test holds them equal. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { ATTRIBUTES, RESOURCE_ATTRIBUTES } from '../../service/telemetry/names.ts';
+import { CONFIGS } from './run.ts';
+
+/** Every key of the registry, and what other pipelines' stages are told by. Sorted, each once. */
+export function allowedKeys(): string[] {
+  const own = Object.values(ATTRIBUTES).map(({ key }) => key);
+  return [...new Set([...Object.values(RESOURCE_ATTRIBUTES), ...own])].sort();
+}
+
+/** The configuration with its list replaced. */
+export function withAllowList(config: string, keys: readonly string[]): string {
+  const list = keys.map((key) => `      - ${key}\n`).join('');
+  return config.replace(/(\n {4}allowed_keys:\n)(?: {6}- .*\n)+/, `$1${list}`);
+}
+
+if (import.meta.main) {
+  const config = readFileSync(CONFIGS.collector, 'utf8');
+  writeFileSync(CONFIGS.collector, withAllowList(config, allowedKeys()));
+}
