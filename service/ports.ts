@@ -273,6 +273,17 @@ export interface LlmRequest {
   seed?: number;
   /** Sticky routing key. */
   sessionId: string;
+  /** OpenRouter's choice of a provider; absent: its own. */
+  route?: LlmRoute;
+  /** Reasoning effort; absent: the model's own. */
+  reasoning?: string;
+}
+export interface LlmRoute {
+  sort?: 'price' | 'throughput' | 'latency';
+  order?: string[];
+  only?: string[];
+  ignore?: string[];
+  dataCollection?: 'allow' | 'deny';
 }
 export interface LlmResult {
   servedModel?: string;

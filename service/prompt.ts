@@ -9,11 +9,14 @@ export interface Conversation {
 
 /** System prompt, the last `historyTurns` turns (a user message begins one) or all, then what the user just said. */
 export function promptFor(conversation: Conversation, transcript: string, historyTurns: 'all' | number): Message[] {
-  const { systemPrompt, history } = conversation;
+  return [...promptHead(conversation, historyTurns), { role: 'user', content: transcript }];
+}
+
+/** The same without the user's new words: all that is known of the prompt before they are. */
+export function promptHead({ systemPrompt, history }: Conversation, historyTurns: 'all' | number): Message[] {
   return [
     ...(systemPrompt === '' ? [] : [{ role: 'system' as const, content: systemPrompt }]),
     ...(historyTurns === 'all' ? history : lastTurns(history, historyTurns)),
-    { role: 'user', content: transcript },
   ];
 }
 
@@ -25,3 +28,18 @@ function lastTurns(history: readonly Message[], turns: number): readonly Message
   }
   return history;
 }
+
+/**
+ * Our short interviewer, in place of a captured system prompt: the same job in about 70 tokens. Languages without a text
+ * of their own get the English one, told to speak that language.
+ */
+export function compressedPrompt(language: string): string {
+  if (language.startsWith('tr')) return COMPRESSED.tr;
+  if (language.startsWith('en')) return COMPRESSED.en;
+  return `${COMPRESSED.en} Speak ${language}.`;
+}
+
+const COMPRESSED = {
+  tr: 'Sesli bir iş görüşmesi yapan, nazik ve profesyonel bir görüşmecisin. Adayın yanıtını bir cümleyle karşıla, sonra tek bir soru sor. En çok üç kısa cümle; liste, başlık ve simge yok. Sayıları okunduğu gibi yaz. Konu dışına çıkılırsa görüşmeye dön. Yanıt verme, değerlendirme yapma, yalnızca sor.',
+  en: 'You are a polite, professional interviewer in a spoken job interview. Acknowledge the answer in one sentence, then ask one question. At most three short sentences; no lists, headings or symbols. Write numbers as they are said. If the talk drifts, return to the interview. Do not answer or judge; ask.',
+} as const;

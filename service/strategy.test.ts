@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promptOfFile, readPromptFile } from './prompt-file.ts';
 import { DEFAULT_STRATEGY, patchFromSet, resolveStrategy, strategyDiff, strategyHash } from './strategy.ts';
 
 test('the defaults satisfy the schema', () => {
@@ -41,6 +45,11 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
     'stt.upload.atPause.pauseMs=500',
     /--set: knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs"/,
   ],
+  ['llm.route={"sort":"speed"}', /knob "llm.route/],
+  ['llm.route={"sort":"latency","zdr":true}', /there is no knob "llm.route.zdr"/],
+  ['llm.route={"only":["Groq"],"ignore":["Groq"]}', /both allows only and ignores "Groq"/],
+  ['llm.systemPrompt={"file":"/no/such/prompt.txt"}', /knob "llm.systemPrompt.file": .*ENOENT/],
+  ['llm.seed=-1', /knob "llm.seed"/],
   ['llm.model=gpt', /knob "llm.model" must match pattern/],
 ];
 for (const [set, message] of REFUSED) {
@@ -57,4 +66,26 @@ test('the hash does not depend on the order of keys, and does on every value', (
   const { stt, llm, tts, pipeline, network } = DEFAULT_STRATEGY;
   assert.equal(strategyHash({ network, pipeline, tts, llm, stt }), strategyHash(DEFAULT_STRATEGY));
   assert.notEqual(strategyHash(resolveStrategy([{ tts: { speed: 1.15 } }], 't')), strategyHash(DEFAULT_STRATEGY));
+});
+
+test(':nitro and a sort are two ways of one thing: refused together, each allowed alone', () => {
+  const nitro = { llm: { model: 'google/gemini-2.5-flash:nitro' } };
+  const sorted = { llm: { route: { sort: 'latency' } } };
+  assert.throws(() => resolveStrategy([nitro, sorted], '--set'), /"llm.route.sort" cannot go with .* :nitro/);
+  assert.equal(resolveStrategy([nitro], '--set').llm.model, nitro.llm.model);
+  assert.deepEqual(resolveStrategy([sorted], '--set').llm.route, sorted.llm.route);
+});
+
+test('a prompt file is read when the strategy is resolved, and named by its digest', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-prompt-'));
+  const file = join(folder, 'prompt.txt');
+  writeFileSync(file, 'Ask one question.\n');
+  const { systemPrompt } = resolveStrategy([{ llm: { systemPrompt: { file } } }], 'test').llm;
+  assert.ok(typeof systemPrompt === 'object');
+  assert.match(systemPrompt.sha256, /^[0-9a-f]{64}$/);
+  assert.equal(promptOfFile(file, systemPrompt.sha256), 'Ask one question.');
+  writeFileSync(file, 'Ask two questions.\n');
+  assert.throws(() => promptOfFile(file, '0'.repeat(64)), /has another text than the strategy was resolved with/);
+  assert.throws(() => readPromptFile(folder, 'here'), /here: /);
+  rmSync(folder, { recursive: true });
 });

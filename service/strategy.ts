@@ -5,12 +5,14 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from './errors.ts';
+import { readPromptFile } from './prompt-file.ts';
 import { keyedHex } from './random.ts';
 
 const oneOf = <const Values extends readonly (string | number)[]>(values: Values, description: string) =>
   Type.Unsafe<Values[number]>({ enum: values, description });
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
+const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
 
 export const StrategySchema = section({
   stt: section({
@@ -39,6 +41,36 @@ export const StrategySchema = section({
     temperature: Type.Number({ minimum: 0, maximum: 2 }),
     historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
       description: 'turns of unpruned history that the prompt keeps',
+    }),
+    route: Type.Union(
+      [
+        Type.Literal('default'),
+        section({
+          sort: Type.Optional(oneOf(['price', 'throughput', 'latency'], 'by what OpenRouter orders providers')),
+          order: Type.Optional(PROVIDER_NAMES),
+          only: Type.Optional(PROVIDER_NAMES),
+          ignore: Type.Optional(PROVIDER_NAMES),
+          dataCollection: Type.Optional(oneOf(['allow', 'deny'], 'providers that may keep what they are sent')),
+        }),
+      ],
+      { description: "OpenRouter's choice of a provider" },
+    ),
+    systemPrompt: Type.Union(
+      [
+        oneOf(['captured', 'compressed'], 'the conversation’s own, or a short interviewer of ours'),
+        section({
+          file: Type.String({ minLength: 1, description: 'a text file' }),
+          sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of its bytes; filled in when it is read' }),
+        }),
+      ],
+      { description: 'what the model is told to be' },
+    ),
+    reasoning: oneOf(
+      ['default', 'none', 'minimal', 'low', 'medium', 'high'],
+      'reasoning effort; default: the field is not sent',
+    ),
+    seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
+      description: 'for models that honour it',
     }),
   }),
   tts: section({
@@ -80,23 +112,49 @@ export const DEFAULT_STRATEGY: Strategy = {
     vad: { engine: 'energy', silenceMs: 500 },
     format: 'wav',
   },
-  llm: { model: 'google/gemini-2.5-flash', maxTokens: 500, temperature: 0.7, historyTurns: 'all' },
+  llm: {
+    model: 'google/gemini-2.5-flash',
+    maxTokens: 500,
+    temperature: 0.7,
+    historyTurns: 'all',
+    route: 'default',
+    systemPrompt: 'captured',
+    reasoning: 'default',
+    seed: 'none',
+  },
   tts: { method: 'stream', voice: 'alloy', speed: 1, concurrency: 2 },
   pipeline: { chunking: 'sentence' },
   network: { keepAlive: { idleMs: 4000, drain: false } },
 };
 
-/** Combinations that no run can carry out: when → why not. */
-const IMPOSSIBLE: readonly [impossible: (strategy: Strategy) => boolean, reason: string][] = [
-  [
-    ({ stt: { upload, vad } }) =>
-      typeof upload === 'object' &&
-      'atPause' in upload &&
-      vad.engine !== 'client' &&
-      upload.atPause.pauseMs >= vad.silenceMs,
-    'knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs": a pause as long as that ends the turn, nothing would be sent early',
-  ],
+/** Combinations that cannot work, each with its reason: what the schema alone cannot say. */
+const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
+  ({ stt: { upload, vad } }) =>
+    typeof upload === 'object' &&
+    'atPause' in upload &&
+    vad.engine !== 'client' &&
+    upload.atPause.pauseMs >= vad.silenceMs
+      ? 'knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs": a pause as long as that ends the turn, nothing would be sent early'
+      : undefined,
+  ({ llm: { model, route } }) =>
+    /:(nitro|floor)$/.test(model) && route !== 'default' && route.sort !== undefined
+      ? `knob "llm.route.sort" cannot go with the model suffix ${model.slice(model.lastIndexOf(':'))}, which is itself a sort (:nitro = throughput, :floor = price); drop one of them`
+      : undefined,
+  ({ llm: { route } }) => {
+    if (route === 'default') return undefined;
+    const both = (route.only ?? []).find((name) => (route.ignore ?? []).includes(name));
+    return both === undefined ? undefined : `knob "llm.route" both allows only and ignores "${both}"`;
+  },
 ];
+
+/** The first reason why this strategy cannot work; undefined when it can. */
+function impossible(strategy: Strategy): string | undefined {
+  for (const rule of RULES) {
+    const reason = rule(strategy);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
 
 const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);
 
@@ -113,10 +171,10 @@ export function resolveStrategy(
   base: Strategy = DEFAULT_STRATEGY,
 ): Strategy {
   let merged: unknown = base;
-  for (const patch of patches) merged = merge(merged, patch);
+  for (const patch of patches) merged = withPromptRead(merge(merged, patch), source);
   if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
-  const impossible = IMPOSSIBLE.find(([applies]) => applies(merged));
-  if (impossible !== undefined) throw new InputError(`${source}: ${impossible[1]}`);
+  const reason = impossible(merged);
+  if (reason !== undefined) throw new InputError(`${source}: ${reason}`);
   return merged;
 }
 
@@ -150,6 +208,15 @@ function merge(base: unknown, patch: unknown): unknown {
   return merged;
 }
 
+/** A prompt file that is named without its digest is read now, so that the strategy says which text it meant. */
+function withPromptRead(merged: unknown, source: string): unknown {
+  if (!isObject(merged) || !isObject(merged['llm'])) return merged;
+  const prompt = merged['llm']['systemPrompt'];
+  if (!isObject(prompt) || typeof prompt['file'] !== 'string' || prompt['sha256'] !== undefined) return merged;
+  const { sha256 } = readPromptFile(prompt['file'], `${source}: knob "llm.systemPrompt.file"`);
+  return { ...merged, llm: { ...merged['llm'], systemPrompt: { file: prompt['file'], sha256 } } };
+}
+
 function complaint(errors: readonly ErrorObject[]): string {
   const union = errors.find((error) => error.keyword === 'anyOf');
   if (union !== undefined) return complaintOfUnion(union, errors);
@@ -167,11 +234,21 @@ function complaint(errors: readonly ErrorObject[]): string {
 
 /** A knob of several shapes: what is wrong inside the shape that was meant, else what shapes there are. */
 function complaintOfUnion(union: ErrorObject, errors: readonly ErrorObject[]): string {
+  const shapes: unknown = union.schema;
+  const known = Array.isArray(shapes) ? shapes.flatMap((shape) => Object.keys(shape?.properties ?? {})) : [];
+  const own = errors.filter((error) => error.instancePath === union.instancePath);
+  const stranger = own.map(strangerIn).find((name) => name !== undefined && !known.includes(name));
+  if (stranger !== undefined) return `there is no knob "${knob(union, stranger)}"; knobs there: ${known.join(', ')}`;
   const inside = errors.find((error) => error.instancePath.startsWith(`${union.instancePath}/`));
   if (inside !== undefined) return complaintOfValue(inside);
-  const shapes: unknown = union.schema;
+  const bound = own.find(({ keyword }) => keyword === 'minimum' || keyword === 'maximum');
+  if (bound !== undefined) return complaintOfValue(bound);
   const names = Array.isArray(shapes) ? shapes.map(shapeName) : [];
   return `knob "${knob(union)}" must be ${names.join(' or ')}, not ${JSON.stringify(union.data)?.slice(0, 80)}`;
+}
+
+function strangerIn({ keyword, params }: ErrorObject): string | undefined {
+  return keyword === 'additionalProperties' ? String(params['additionalProperty']) : undefined;
 }
 
 function shapeName(schema: unknown): string {

@@ -2,8 +2,10 @@
 import { createChunker } from './chunker.ts';
 import { StageError } from './errors.ts';
 import type { OpenCall } from './net/exchange.ts';
-import { promptFor } from './prompt.ts';
+import { compressedPrompt, promptFor } from './prompt.ts';
+import { promptOfFile } from './prompt-file.ts';
 import { callProvider, type TurnScope } from './stage.ts';
+import type { Strategy } from './strategy.ts';
 import type { Channel } from './streams.ts';
 import type { Transcript } from './transcribe.ts';
 
@@ -30,8 +32,9 @@ export async function think(
   pieces: Channel<Piece>,
 ): Promise<void> {
   const { recorder, ports, input } = scope;
-  const { model, maxTokens, temperature, historyTurns } = input.strategy.llm;
-  const messages = promptFor(input.conversation, transcript.text, historyTurns);
+  const { model, maxTokens, temperature, historyTurns, route, reasoning, seed } = input.strategy.llm;
+  const systemPrompt = systemPromptOf(input.strategy, input.language, input.conversation.systemPrompt);
+  const messages = promptFor({ ...input.conversation, systemPrompt }, transcript.text, historyTurns);
   const chunker = createChunker(input.strategy.pipeline.chunking, input.language);
   const itemUs: number[] = [];
   const itemChars: number[] = [];
@@ -78,7 +81,16 @@ export async function think(
   };
 
   await callProvider(scope, 'llm', 0, startId, async (call, attempt) => {
-    const request = { model, messages, maxTokens, temperature, sessionId: input.identity.sessionId };
+    const request = {
+      model,
+      messages,
+      maxTokens,
+      temperature,
+      sessionId: input.identity.sessionId,
+      ...(route === 'default' ? {} : { route }),
+      ...(reasoning === 'default' ? {} : { reasoning }),
+      ...(seed === 'none' ? {} : { seed }),
+    };
     const result = await ports.llm.stream(request, call, (text) => {
       reply.text += text;
       itemUs.push(call.arrival().atUs);
@@ -101,4 +113,11 @@ export async function think(
     release(chunker.end(), doneId);
   });
   pieces.close();
+}
+
+/** The system prompt that the strategy asks for. */
+function systemPromptOf({ llm: { systemPrompt } }: Strategy, language: string, captured: string): string {
+  if (systemPrompt === 'captured') return captured;
+  if (systemPrompt === 'compressed') return compressedPrompt(language);
+  return promptOfFile(systemPrompt.file, systemPrompt.sha256);
 }

@@ -1,4 +1,5 @@
 /** Stand-in for OpenRouter: chat completions, streamed or whole, and its side endpoints. */
+import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../service/models.ts';
 import type { Message } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
 import {
@@ -15,17 +16,9 @@ import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Plan
 import type { Script } from './script.ts';
 
 const KEPT_GENERATIONS = 1000;
-const CHARS_PER_TOKEN = 4;
 
-/** USD per million tokens in and out: genai-prices 0.1.8 (23 Sep 2026), as in reference 4. */
-const PRICES: Readonly<Record<string, readonly [input: number, output: number]>> = {
-  'google/gemini-2.5-flash': [0.3, 2.5],
-  'google/gemini-2.0-flash-001': [0.1, 0.4],
-  'anthropic/claude-3-haiku': [0.25, 1.25],
-  'meta-llama/llama-3.1-8b-instruct': [0.02, 0.03],
-  'openai/gpt-4o-mini': [0.15, 0.6],
-  'mistralai/mistral-small-3.1-24b-instruct': [0.351, 0.555],
-};
+/** What the stand-in charges for models that the table of models does not list. */
+const UNLISTED = { usdPerMInput: 0.1, usdPerMOutput: 0.4 };
 const PROVIDERS: Readonly<Record<string, string>> = {
   google: 'Google',
   anthropic: 'Anthropic',
@@ -77,7 +70,7 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
     }
     switch (`${request.method} ${url.pathname}`) {
       case 'GET /api/v1/models':
-        return side(jsonAnswer({ data: Object.keys(PRICES).map(modelRecord) }));
+        return side(jsonAnswer({ data: MODELS.map(modelRecord) }));
       case 'GET /api/v1/generation': {
         const record = generations.get(url.searchParams.get('id') ?? '');
         return side(
@@ -97,10 +90,13 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
       return side(jsonAnswer(failure(400, 'Input required: specify "model" and "messages"'), 400));
     }
     const maxTokens = Number(body?.['max_tokens'] ?? body?.['max_completion_tokens'] ?? 0);
+    if (PROVIDERS[model.split('/')[0] ?? ''] === undefined && modelFacts(model) === undefined) {
+      return side(jsonAnswer(failure(400, `${model.slice(0, 80)} is not a valid model ID`), 400));
+    }
     const generation = generate(info, model, messages, maxTokens, script);
     const facts: Facts = {
       operation: 'llm',
-      model,
+      model: sortedByThroughput(body?.['provider']) && !model.includes(':') ? `${model}:nitro` : model,
       messages: messages.length,
       promptChars: messages.reduce((sum, { content }) => sum + content.length, 0),
       maxTokens,
@@ -136,7 +132,7 @@ function generate(
   const promptChars = messages.reduce((sum, { content }) => sum + content.length, 0);
   const prompt_tokens = Math.ceil(promptChars / CHARS_PER_TOKEN);
   const completion_tokens = Math.ceil(text.length / CHARS_PER_TOKEN);
-  const [input, output] = PRICES[model.replace(/:[\w-]+$/, '')] ?? [0.1, 0.4];
+  const { usdPerMInput: input, usdPerMOutput: output } = modelFacts(model) ?? UNLISTED;
   return {
     id: `gen-${keyedHex(20, 'openrouter', context.sessionId, context.turnIndex, exchangeKey(context))}`,
     model: model.replace(/:[\w-]+$/, ''),
@@ -228,9 +224,13 @@ function generationRecord(generation: Generation, plan: ExchangePlan): Record<st
   };
 }
 
-function modelRecord(id: string): Record<string, unknown> {
-  const [input, output] = PRICES[id] ?? [0, 0];
-  return { id, name: id, pricing: { prompt: String(input / 1e6), completion: String(output / 1e6) } };
+function modelRecord({ id, usdPerMInput, usdPerMOutput }: (typeof MODELS)[number]): Record<string, unknown> {
+  return { id, name: id, pricing: { prompt: String(usdPerMInput / 1e6), completion: String(usdPerMOutput / 1e6) } };
+}
+
+/** What `:nitro` stands for, asked for by routing. */
+function sortedByThroughput(provider: unknown): boolean {
+  return isObject(provider) && provider['sort'] === 'throughput';
 }
 
 function messagesOf(value: unknown): Message[] | undefined {

@@ -2,7 +2,7 @@
 import OpenAI from 'openai';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { StageError } from '../errors.ts';
-import type { Llm, LlmRequest, LlmResult } from '../ports.ts';
+import type { Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
 import { asStageError } from './failure.ts';
 import { notWithoutACall } from './freya-stt.ts';
 
@@ -42,7 +42,18 @@ export function createOpenRouter(config: { openRouterUrl: string; openRouterKey:
   };
 }
 
-function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & { session_id: string } {
+/** What OpenRouter's body has beyond OpenAI's. */
+interface OpenRouterFields {
+  session_id: string;
+  provider?: Record<string, unknown>;
+  reasoning?: { effort: string };
+}
+
+function providerOf({ dataCollection, ...route }: LlmRoute): Record<string, unknown> {
+  return { ...route, ...(dataCollection === undefined ? {} : { data_collection: dataCollection }) };
+}
+
+function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRouterFields {
   return {
     model: request.model,
     messages: request.messages.map(({ role, content }) => ({ role, content })),
@@ -50,6 +61,8 @@ function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & { sess
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
     ...(request.seed === undefined ? {} : { seed: request.seed }),
     session_id: request.sessionId,
+    ...(request.route === undefined ? {} : { provider: providerOf(request.route) }),
+    ...(request.reasoning === undefined ? {} : { reasoning: { effort: request.reasoning } }),
   };
 }
 
