@@ -1,0 +1,42 @@
+/** Test support: the whole service on a free port, over providers that answer at once. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { configFrom } from '../config.ts';
+import type { TurnPorts } from '../stage.ts';
+import { startService, type Service } from '../serve.ts';
+import { DEFAULT_STRATEGY } from '../strategy.ts';
+import { LIVE_ENDPOINTS, type RunWorld } from '../world.ts';
+
+export interface TestService extends Service {
+  /** Holds captures and the spool. */
+  dataFolder: string;
+}
+
+/** Starts it for one test, which also ends it. Faults of ours fail the test: they would be a 500 and a line in the log. */
+export async function testService(
+  t: TestContext,
+  ports: TurnPorts,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestService> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'retake-http-'));
+  const world: RunWorld = {
+    clock: ports.clock,
+    endpoints: LIVE_ENDPOINTS,
+    ports: () => ports,
+    close: () => Promise.resolve(),
+  };
+  const service = await startService({
+    config: configFrom({ RETAKE_PORT: '0', RETAKE_DATA: dataFolder, ...env }),
+    world,
+    strategy: DEFAULT_STRATEGY,
+    commit: 'test',
+    logLevel: 'silent',
+  });
+  t.after(async () => {
+    await service.close();
+    await rm(dataFolder, { recursive: true, force: true });
+  });
+  return { ...service, dataFolder };
+}
