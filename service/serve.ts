@@ -149,6 +149,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       spool.erase(id);
       return store.erase(id);
     },
+    onForgotten: (id) => void bundles.delete(id),
   });
 
   const key = config.apiKey === undefined ? {} : { apiKey: config.apiKey };
@@ -173,7 +174,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       server.close();
       server.closeAllConnections();
       const limit = new AbortController();
-      const orderly = Promise.all([flushed().catch(onError), tracing.shutdown(), world.close()]);
+      // turns whose clients have just been sent away still have to end and to reach the disk
+      const orderly = registry
+        .idle()
+        .then(() => Promise.all([flushed().catch(onError), tracing.shutdown(), world.close()]));
       await Promise.race([orderly, clock.sleep(CLOSE_LIMIT_MS, limit.signal)]);
       limit.abort(new Error('closed'));
       orderly.catch(onError);

@@ -57,6 +57,8 @@ export interface Session {
   nextTraceId(): string;
   /** Runs the next turn. One at a time: throws `InputError` while another is running. */
   turn(request: TurnRequest): Promise<FinishedTurn>;
+  /** Resolves when no turn is running. */
+  idle(): Promise<void>;
 }
 
 /** Runs one turn and hands its log to the projections. What a projection throws goes to `onSinkError` and no further. */
@@ -87,7 +89,7 @@ export function createSession(options: SessionOptions): Session {
   const finished: TurnSummary[] = [];
   let nextIndex = 0;
   let nextTraceId = options.traceIds();
-  let busy = false;
+  let running: PromiseWithResolvers<undefined> | undefined;
 
   return {
     id: options.id,
@@ -95,12 +97,16 @@ export function createSession(options: SessionOptions): Session {
     strategy: options.strategy,
     finished,
     get busy() {
-      return busy;
+      return running !== undefined;
+    },
+    async idle() {
+      await running?.promise;
     },
     nextTraceId: () => nextTraceId,
     async turn(request) {
-      if (busy) throw new InputError(`session ${options.id} is in a turn; wait for it to be done`);
-      busy = true;
+      if (running !== undefined) throw new InputError(`session ${options.id} is in a turn; wait for it to be done`);
+      const ended = Promise.withResolvers<undefined>();
+      running = ended;
       const turnIndex = nextIndex++;
       const traceId = nextTraceId;
       nextTraceId = options.traceIds();
@@ -126,7 +132,8 @@ export function createSession(options: SessionOptions): Session {
         finished.push(turn.summary);
         return turn;
       } finally {
-        busy = false;
+        running = undefined;
+        ended.resolve(undefined);
       }
     },
   };

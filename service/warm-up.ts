@@ -5,6 +5,8 @@ import type { Strategy } from './strategy.ts';
 import { runTurn } from './turn.ts';
 import type { RunWorld } from './world.ts';
 
+/** The session that these turns ask the world for. */
+export const WARM_UP_SESSION = 'warm-up';
 const TURNS = 24;
 const RATE_HZ = 16_000;
 const TONE = Int16Array.from({ length: RATE_HZ / 2 }, (_, index) => 8000 * Math.sin(index / 5));
@@ -12,7 +14,7 @@ const TONE = Int16Array.from({ length: RATE_HZ / 2 }, (_, index) => 8000 * Math.
 /** Runs whole turns through the real clients against answers in memory. A turn that fails warms up all the same. */
 export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void> {
   for (let turnIndex = 0; turnIndex < TURNS; turnIndex++) {
-    const ports = { ...world.ports(strategy, 'warm-up', turnIndex), transport: cannedTransport };
+    const ports = { ...world.ports(strategy, WARM_UP_SESSION, turnIndex), transport: cannedTransport };
     const audio: UserAudio = {
       zero: 'upload',
       sampleRateHz: RATE_HZ,
@@ -23,7 +25,7 @@ export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void>
     };
     await runTurn(ports, {
       identity: {
-        sessionId: 'warm-up',
+        sessionId: WARM_UP_SESSION,
         turnIndex,
         traceId: '0'.repeat(32),
         runId: 'warm-up',

@@ -50,6 +50,8 @@ export interface Registry {
   /** Every finished turn passes here. */
   finished(log: TurnLog, measured: MeasuredTurn): void;
   count(): number;
+  /** Resolves when no turn is running. */
+  idle(): Promise<void>;
 }
 
 const SESSIONS_LIMIT = 1000;
@@ -60,6 +62,8 @@ export function createRegistry(options: {
   clock: Clock;
   open: (request: NewSession) => Session;
   eraseCapture: (sessionId: string) => Promise<boolean>;
+  /** A session was idle for too long and is no longer here; its capture stays. */
+  onForgotten: (sessionId: string) => void;
 }): Registry {
   const { clock } = options;
   const sessions = new Map<string, { session: Session; usedUs: number }>();
@@ -67,7 +71,9 @@ export function createRegistry(options: {
 
   const dropIdle = (): void => {
     for (const [id, { session, usedUs }] of sessions) {
-      if (!session.busy && clock.nowUs() - usedUs > IDLE_LIMIT_MS * 1000) sessions.delete(id);
+      if (session.busy || clock.nowUs() - usedUs <= IDLE_LIMIT_MS * 1000) continue;
+      sessions.delete(id);
+      options.onForgotten(id);
     }
   };
   return {
@@ -137,6 +143,9 @@ export function createRegistry(options: {
       if (turns.size > TURNS_LIMIT && oldest !== undefined) turns.delete(oldest);
     },
     count: () => sessions.size,
+    idle: async () => {
+      await Promise.all([...sessions.values()].map(({ session }) => session.idle()));
+    },
   };
 }
 

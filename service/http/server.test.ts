@@ -21,7 +21,7 @@ async function open(service: TestService, body: object = {}): Promise<string> {
   return id;
 }
 
-const post = (url: string, type: string | undefined, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+const post = (url: string, type: string | undefined, body: string | Uint8Array, headers: Record<string, string> = {}) =>
   fetch(url, {
     method: 'POST',
     body,
@@ -117,7 +117,7 @@ test('every wrong upload is one problem that names the field, what is wrong and 
 });
 
 test('sessions: wrong fields, wrong knobs and wrong methods are named; a key is asked for where one is set', async (t) => {
-  const service = await testService(t, instantPorts(clock), { RETAKE_API_KEY: 'the-key' });
+  const service = await testService(t, instantPorts(clock), { env: { RETAKE_API_KEY: 'the-key' } });
   const key = { authorization: 'Bearer the-key' };
   const sessions = `${service.url}/v1/sessions`;
   const cases: readonly [body: string, status: number, says: RegExp][] = [
@@ -153,7 +153,7 @@ test('a dead provider is a 502 that says who failed, and the next turn of the se
         ? ports.stt.transcribe(request, call)
         : Promise.reject(new StageError('stt', 'auth', 'Freya STT answered 401; check FAL_KEY')),
   };
-  const service = await testService(t, { ...ports, stt });
+  const service = await testService(t, ports, { ports: { ...ports, stt } });
   const turns = `${service.url}/v1/sessions/${await open(service)}/turns`;
   const dead = await post(turns, 'audio/wav', WAV);
   assert.equal(dead.status, 502);
@@ -168,7 +168,7 @@ test('one turn at a time; DELETE erases what was captured, and only once there i
   const stt: typeof ports.stt = {
     transcribe: (request, call) => gate.promise.then(() => ports.stt.transcribe(request, call)),
   };
-  const service = await testService(t, { ...ports, stt });
+  const service = await testService(t, ports, { ports: { ...ports, stt } });
   const id = await open(service);
   const running = post(`${service.url}/v1/sessions/${id}/turns`, 'audio/wav', WAV);
   const busy = async (): Promise<boolean> =>
@@ -200,7 +200,7 @@ test('a client that goes away ends its turn; the session goes on', async (t) => 
         });
       }),
   };
-  const service = await testService(t, { ...ports, llm });
+  const service = await testService(t, ports, { ports: { ...ports, llm } });
   const id = await open(service);
   const leave = new AbortController();
   const response = await fetch(`${service.url}/v1/sessions/${id}/turns`, {

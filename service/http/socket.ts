@@ -46,8 +46,7 @@ export function serveSockets({ server, clock, registry, apiKey, onError }: Socke
   server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
     duplex.on('error', () => undefined); // a client that vanishes during the handshake is nobody's fault
     try {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-      const id = /^\/v1\/sessions\/([^/]+)\/stream$/.exec(pathname)?.[1];
+      const id = /^\/v1\/sessions\/([\w.-]+)\/stream(?:\?|$)/.exec(request.url ?? '')?.[1];
       if (id === undefined)
         throw new ProblemError({
           status: 404,
@@ -55,7 +54,7 @@ export function serveSockets({ server, clock, registry, apiKey, onError }: Socke
           detail: 'sockets are served at /v1/sessions/:id/stream',
         });
       if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
-      const session = registry.get(decodeURIComponent(id));
+      const session = registry.get(id);
       sockets.handleUpgrade(request, duplex, head, (socket) => converse(socket, session, clock, onError));
     } catch (error) {
       const { status, title, detail } = problemOf(error);

@@ -7,6 +7,7 @@ import { configFrom } from '../config.ts';
 import type { TurnPorts } from '../stage.ts';
 import { startService, type Service } from '../serve.ts';
 import { DEFAULT_STRATEGY } from '../strategy.ts';
+import { WARM_UP_SESSION } from '../warm-up.ts';
 import { LIVE_ENDPOINTS, type RunWorld } from '../world.ts';
 
 export interface TestService extends Service {
@@ -14,17 +15,20 @@ export interface TestService extends Service {
   dataFolder: string;
 }
 
-/** Starts it for one test, which also ends it. Faults of ours fail the test: they would be a 500 and a line in the log. */
+/**
+ * Starts it for one test, which also ends it. `instant` are the ports that it warms up on, and those of its turns unless
+ * the test has others for them.
+ */
 export async function testService(
   t: TestContext,
-  ports: TurnPorts,
-  env: Readonly<Record<string, string>> = {},
+  instant: TurnPorts,
+  { ports = instant, env = {} }: { ports?: TurnPorts; env?: Readonly<Record<string, string>> } = {},
 ): Promise<TestService> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'retake-http-'));
   const world: RunWorld = {
     clock: ports.clock,
     endpoints: LIVE_ENDPOINTS,
-    ports: () => ports,
+    ports: (_strategy, sessionId) => (sessionId === WARM_UP_SESSION ? instant : ports),
     close: () => Promise.resolve(),
   };
   const service = await startService({

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { WebSocket } from 'ws';
+import { instantPorts } from '../../bench/workload.ts';
+import { speechPcm } from '../../sim/speech-audio.ts';
+import { createRealClock } from '../clock.ts';
+import { testService } from './test-service.ts';
+
+const RATE_HZ = 16_000;
+const FRAME_BYTES = 640; // 20 ms
+const START = { type: 'start', sampleRateHz: RATE_HZ, format: 'pcm_s16le' };
+
+interface Client {
+  id: string;
+  socket: WebSocket;
+  /** JSON messages so far; audio is counted, not kept. */
+  told: Record<string, unknown>[];
+  audioBytes(): number;
+  say(message: object | string | Uint8Array): void;
+  /** The next message of the type that has not been waited for. */
+  next(type: string): Promise<Record<string, unknown>>;
+}
+
+async function client(t: TestContext, url: string, session: object = {}): Promise<Client> {
+  const response = await fetch(`${url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(session),
+  });
+  const { id } = (await response.json()) as { id: string };
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/sessions/${id}/stream`);
+  t.after(() => socket.terminate());
+  await once(socket, 'open');
+  const told: Record<string, unknown>[] = [];
+  const seen = new Map<string, number>();
+  let audioBytes = 0;
+  let wake = (): void => undefined;
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isBinary) audioBytes += data.byteLength;
+    else told.push(JSON.parse(data.toString()) as Record<string, unknown>);
+    wake();
+  });
+  return {
+    id,
+    socket,
+    told,
+    audioBytes: () => audioBytes,
+    say: (message) =>
+      socket.send(typeof message === 'string' || message instanceof Uint8Array ? message : JSON.stringify(message)),
+    async next(type) {
+      const from = seen.get(type) ?? 0;
+      for (;;) {
+        const index = told.findIndex((message, at) => at >= from && message['type'] === type);
+        if (index >= 0) {
+          seen.set(type, index + 1);
+          return told[index] ?? {};
+        }
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    },
+  };
+}
+
+function speak(to: Client, pcm: Uint8Array): void {
+  for (let at = 0; at < pcm.length; at += FRAME_BYTES) to.say(pcm.subarray(at, at + FRAME_BYTES));
+}
+
+test('frames up, events and audio down; push-to-talk ends the turn; a second turn opens with a second start', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const talk = await client(t, service.url, { strategy: { stt: { vad: { engine: 'client' } } } });
+  for (const turn of [1, 2]) {
+    talk.say(START);
+    const { traceId } = await talk.next('turn');
+    speak(talk, speechPcm('hello', RATE_HZ, 0));
+    talk.say({ type: 'end' });
+    assert.equal((await talk.next('ended'))['decision'], 'client');
+    assert.equal((await talk.next('transcript'))['text'], 'What did you do there?');
+    const done = await talk.next('done');
+    assert.equal(done['traceId'], traceId);
+    const ledger = done['ledger'] as { us: number }[];
+    assert.equal(
+      ledger.reduce((sum, { us }) => sum + us, 0),
+      done['e2eUs'],
+    );
+    assert.equal(talk.audioBytes(), turn * 3 * RATE_HZ * 2);
+  }
+});
+
+test('wrong messages and frames get one error each that names the field, and the connection lives on', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const talk = await client(t, service.url);
+  const cases: readonly [message: object | string | Uint8Array, status: number, says: RegExp][] = [
+    [new Uint8Array(FRAME_BYTES), 400, /audio before/],
+    ['not json', 400, /expected \{"type":"start"/],
+    [{ type: 'strat' }, 400, /expected/],
+    [{ ...START, format: 'mp3' }, 400, /expected/],
+    [{ ...START, sampleRateHz: 5 }, 415, /5 Hz is not supported/],
+    [{ type: 'played', ms: -1 }, 400, /expected/],
+  ];
+  for (const [message, status, says] of cases) {
+    talk.say(message);
+    const error = await talk.next('error');
+    assert.equal(error['status'], status, JSON.stringify(error));
+    assert.match(String(error['detail']), says);
+  }
+  talk.say(START);
+  await talk.next('turn');
+  talk.say(new Uint8Array(3));
+  assert.match(String((await talk.next('error'))['detail']), /3 bytes is not whole 16-bit samples/);
+  talk.say(START);
+  assert.equal((await talk.next('error'))['status'], 409);
+});
+
+test('a frame over the limit closes the connection with 1009; a wrong path or session is refused before the upgrade', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const talk = await client(t, service.url);
+  talk.say(new Uint8Array(200_000));
+  const [code] = (await once(talk.socket, 'close')) as [number];
+  assert.equal(code, 1009);
+  for (const path of ['/v1/sessions/nobody/stream', '/elsewhere', '/v1/sessions/%zz/stream']) {
+    const refused = new WebSocket(`${service.url.replace('http', 'ws')}${path}`);
+    const [error] = (await once(refused, 'error')) as [Error];
+    assert.match(error.message, /40[04]/, path);
+  }
+});
+
+test('a client that vanishes in the middle of its turn leaves the session free', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const talk = await client(t, service.url);
+  talk.say(START);
+  await talk.next('turn');
+  speak(talk, speechPcm('hello', RATE_HZ, 0));
+  talk.socket.terminate();
+  const state = async (): Promise<{ busy: boolean; turns: { failure?: { kind: string } }[] }> =>
+    (await (await fetch(`${service.url}/v1/sessions/${talk.id}`)).json()) as never;
+  while ((await state()).busy);
+  assert.equal((await state()).turns[0]?.failure?.kind, 'cancelled');
+});
