@@ -42,8 +42,10 @@ export function instantPorts(clock: Clock): TurnPorts {
         Object.assign(marks, { queuedUs: nowUs, sentUs: nowUs, headersUs: nowUs, reused: true, protocol: '1.1' });
         return new Response('.');
       },
+      openAhead: () => Promise.resolve(),
       close: () => Promise.resolve(),
     },
+    origins: { stt: 'https://x.test', llm: 'https://x.test', tts: 'https://x.test' },
     stt: {
       async transcribe({ audio }, call) {
         await exchange(call, Uint8Array.from(audio));

@@ -49,7 +49,12 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['connect', 'http.dns', ['http.connected', 'http.failed']],
       ['tls', 'http.connected', ['http.tls', 'http.failed']],
       ['send', 'http.connected', ['http.sent']],
+      ['queue', 'http.dns', ['http.ready']],
+      ['queue', 'http.connected', ['http.ready']],
+      ['queue', 'http.tls', ['http.ready']],
+      ['queue', 'http.queued', ['http.ready']],
       ['send', 'http.tls', ['http.sent', 'http.failed']],
+      ['send', 'http.ready', ['http.sent', 'http.failed']],
       ['wait', 'http.sent', ['http.headers', 'http.failed']],
       ['body', 'http.headers', ['http.chunk', 'http.done', 'http.failed']],
       ['body', 'http.chunk', ['http.chunk', 'http.done', 'http.failed']],
@@ -63,6 +68,7 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['backoff', 'http.headers', ['retry.wait']],
       ['backoff', 'http.chunk', ['retry.wait']],
       ['our code', 'retry.wait', ['http.start']],
+      ['our code', 'http.failed', ['http.start']],
       ['hold', 'llm.content', ['llm.content', 'llm.done']],
       ['our code', 'llm.content', ['piece.ready']],
       ['our code', 'llm.done', ['piece.ready']],
@@ -81,7 +87,13 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
 );
 
 /** Events that may follow anything: they end a turn or describe it, nobody waits through them. */
-const ENDS: ReadonlySet<EventKind> = new Set(['turn.failed', 'speech.end', 'speech.audio', 'speech.start']);
+const ENDS: ReadonlySet<EventKind> = new Set([
+  'ahead.ready',
+  'turn.failed',
+  'speech.end',
+  'speech.audio',
+  'speech.start',
+]);
 
 /** The wait between a cause and its effect; throws on a pair that the table does not know. */
 export function phaseOf(cause: EventKind, kind: EventKind): Phase | 'after' {

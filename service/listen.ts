@@ -1,4 +1,5 @@
 /** Listening to the user: the strategy's decision that the turn has ended, and, off that path, the reference speech end. */
+import { openAhead } from './ahead.ts';
 import { samplesToPcmBytes } from './audio.ts';
 import { StageError } from './errors.ts';
 import type { AudioFrame } from './ports.ts';
@@ -73,7 +74,10 @@ export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Li
   const quietSince = (): { quietSinceSample?: number } => (quietSinceSample === undefined ? {} : { quietSinceSample });
 
   const hear = (frame: AudioFrame): void => {
-    startId ??= recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
+    if (startId === undefined) {
+      startId = recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
+      openAhead(scope, startId, stop.signal);
+    }
     samplesHeard += frame.samples.length;
     if (samplesHeard > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
       const limit = `the turn is longer than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;

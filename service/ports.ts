@@ -63,6 +63,7 @@ export type EventKind =
   | 'client.end' // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
   | 'turn.ended' // the decision that the user has finished
   | 'speech.audio' // the received audio as a whole, recorded when the turn closes
+  | 'ahead.ready' // names or connections for the calls to come are ready; nothing is caused by it
   | 'stt.start'
   | 'stt.early' // the text of an upload made before the end of turn: an early transcript
   | 'stt.done' // the transcript that the turn goes on with
@@ -86,6 +87,7 @@ export type EventKind =
   | 'http.dns'
   | 'http.connected'
   | 'http.tls'
+  | 'http.ready' // the wait for a connection went on after its set-up: now the exchange has it
   | 'http.sent'
   | 'http.headers'
   | 'http.chunk' // a body chunk that released something
@@ -184,6 +186,8 @@ export interface ExchangeContext {
   fetchIndex: number;
   interview?: string;
   arm: string;
+  /** The turn's, so that a connection can be traced to the turn that paid for it. */
+  traceId?: string;
 }
 
 export interface HttpRequest {
@@ -193,6 +197,8 @@ export interface HttpRequest {
   body?: Uint8Array;
   signal?: AbortSignal;
   context: ExchangeContext;
+  /** On a connection that was not there before: those that were may all be dead. */
+  fresh?: boolean;
 }
 
 /**
@@ -205,12 +211,16 @@ export interface HttpMarks {
   dnsUs?: number;
   connectedUs?: number;
   tlsUs?: number;
+  /** The connection was the exchange's own: later than its set-up where others had it first. */
+  readyUs?: number;
   sentUs?: number;
   headersUs?: number;
   reused?: boolean;
   /** `1.1` or `2`. */
   protocol?: string;
   peerAddress?: string;
+  /** The exchange that the connection was opened for, or `ahead`: opened before any exchange needed it. */
+  paidBy?: ExchangeContext | 'ahead';
   /** False where the transport could not see the request's last byte leave; `send` then ends at headers. */
   sentKnown?: boolean;
   /** Where a simulated exchange's times came from. */
@@ -221,8 +231,22 @@ export interface HttpMarks {
 export interface Transport {
   /** Sends one exchange and fills in `marks`. Resolves at response headers; the body is read by the caller. */
   send(request: HttpRequest, marks: HttpMarks): Promise<Response>;
+  /** Makes connections ready before an exchange needs them. Never rejects: what fails is left to the exchange. */
+  openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
+
+export interface AheadTarget {
+  /** `https://fal.run`. */
+  origin: string;
+  /** Sockets that shall be free there; 0: only its name is resolved. */
+  sockets: number;
+  /** The exchanges expected to use them, one a socket. */
+  contexts: readonly ExchangeContext[];
+}
+
+/** Whom a turn's calls go to, by stage: `https://fal.run`. */
+export type Origins = Readonly<Record<'stt' | 'llm' | 'tts', string>>;
 
 /** The `fetch` that provider SDKs are given. Carries `Response` so that SDKs need not probe for it. */
 export type Fetch = ((input: string | URL | Request, init?: RequestInit) => Promise<Response>) & {

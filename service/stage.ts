@@ -4,6 +4,7 @@ import type {
   Clock,
   EventSink,
   Llm,
+  Origins,
   Random,
   Recorder,
   ReplySink,
@@ -24,6 +25,8 @@ export interface TurnPorts {
   stt: Stt;
   llm: Llm;
   tts: Tts;
+  /** Whom they call. */
+  origins: Origins;
   /** Retry jitter of this turn. */
   random: Random;
 }
@@ -65,7 +68,7 @@ export function callProvider<T>(
   work: (call: OpenCall, attempt: Attempt) => Promise<T>,
 ): Promise<T> {
   const { ports, input, recorder, signal } = scope;
-  const { sessionId, turnIndex, arm, interview } = input.identity;
+  const { sessionId, turnIndex, arm, interview, traceId } = input.identity;
   const { keepAlive } = input.strategy.network;
   return withAttempts({ stage, clock: ports.clock, random: ports.random, recorder, signal, cause }, async (attempt) => {
     const call = openCall({
@@ -82,6 +85,7 @@ export function callProvider<T>(
         ordinal,
         attempt: attempt.number,
         arm,
+        traceId,
         ...(interview === undefined ? {} : { interview }),
       },
     });

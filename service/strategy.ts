@@ -99,6 +99,9 @@ export const StrategySchema = section({
       ],
       { description: 'false: a new connection for every request' },
     ),
+    http2: Type.Boolean({ description: 'offer HTTP/2: requests to one origin share one connection' }),
+    preResolve: Type.Boolean({ description: 'resolve names at speech start, and keep them as long as DNS allows' }),
+    preconnect: Type.Boolean({ description: 'open connections at speech start: tts.concurrency to the TTS origin' }),
   }),
 });
 export type Strategy = Static<typeof StrategySchema>;
@@ -124,7 +127,7 @@ export const DEFAULT_STRATEGY: Strategy = {
   },
   tts: { method: 'stream', voice: 'alloy', speed: 1, concurrency: 2 },
   pipeline: { chunking: 'sentence' },
-  network: { keepAlive: { idleMs: 4000, drain: false } },
+  network: { keepAlive: { idleMs: 4000, drain: false }, http2: false, preResolve: false, preconnect: false },
 };
 
 /** Combinations that cannot work, each with its reason: what the schema alone cannot say. */

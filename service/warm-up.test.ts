@@ -18,7 +18,11 @@ function worldThatCounts(): { turns: number; replies: string[]; world: Parameter
       seen.turns++;
       return {
         clock,
-        transport: { send: () => assert.fail('the network was touched'), close: async () => undefined },
+        transport: {
+          send: () => assert.fail('the network was touched'),
+          openAhead: async () => undefined,
+          close: async () => undefined,
+        },
         ...providers,
         llm: {
           stream: (request, call, onDelta) =>

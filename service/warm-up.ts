@@ -77,5 +77,6 @@ const cannedTransport: Transport = {
     });
     return new Response(body, { headers: { 'content-type': rows[0]?.[1] ?? 'application/json' } });
   },
+  openAhead: async () => undefined,
   close: async () => undefined,
 };

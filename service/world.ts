@@ -54,13 +54,22 @@ export function createProviders({
   endpoints,
   falKey,
   openRouterKey,
-}: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts'> {
+}: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts' | 'origins'> {
   const fal = { falRunUrl: endpoints.falRunUrl, falKey };
   return {
     stt: createFreyaStt(fal),
     llm: createOpenRouter({ openRouterUrl: endpoints.openRouterUrl, openRouterKey }),
     tts: createFreyaTts(fal),
+    origins: {
+      stt: originOf(endpoints.falRunUrl),
+      llm: originOf(endpoints.openRouterUrl),
+      tts: originOf(endpoints.falRunUrl),
+    },
   };
+}
+
+function originOf(url: string): string {
+  return new URL(url).origin;
 }
 
 export function createRealWorld(options: RealWorldOptions): RunWorld {
@@ -74,7 +83,7 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
     if (known !== undefined) return known;
     const transport = createRealTransport({
       clock,
-      keepAlive: strategy.network.keepAlive,
+      network: strategy.network,
       ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
       ...(options.headersFor === undefined ? {} : { headersFor: options.headersFor }),

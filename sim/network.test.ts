@@ -61,8 +61,17 @@ function setUp(options: Partial<SimTransportOptions> = {}, plan: Partial<Exchang
 }
 
 /** Marks relative to the exchange's start; what is absent stays absent. */
-function relative({ startUs, reused, protocol, sentKnown, basis, ...marks }: HttpMarks): Record<string, unknown> {
-  assert.deepEqual([protocol, sentKnown, basis !== undefined, reused !== undefined], ['1.1', true, true, true]);
+function relative({
+  startUs,
+  reused,
+  protocol,
+  sentKnown,
+  basis,
+  paidBy: _,
+  ...marks
+}: HttpMarks): Record<string, unknown> {
+  assert.deepEqual([sentKnown, basis !== undefined, reused !== undefined], [true, true, true]);
+  assert.match(protocol ?? '', /^(1\.1|2)$/);
   return Object.fromEntries(Object.entries(marks).map(([name, us]) => [name, Number(us) - startUs]));
 }
 
@@ -133,6 +142,78 @@ test('an abort during set-up rejects at once with the reason and marks only what
     assert.equal(clock.nowUs(), 500);
     assert.equal((await send()).marks.reused, false, 'its connection is gone');
   });
+});
+
+test('over HTTP/2 requests share one connection; one that comes during its set-up waits for the rest of it', async () => {
+  const seen = async (http2: boolean) => {
+    const { clock, transport, send } = setUp({ http2 });
+    return clock.run(async () => {
+      const first = send();
+      await clock.sleep(2); // in the middle of the first one's TLS, 1,679 µs after its TCP connection
+      const second = await send();
+      const third = await send();
+      assert.equal((await first).marks.protocol, http2 ? '2' : '1.1');
+      await second.response.body?.cancel();
+      const fourth = await send();
+      const marks = [second, third, fourth].map(({ marks }) => [relative(marks), marks.reused]);
+      return { marks, opened: transport.opened()[ORIGIN] };
+    });
+  };
+  const waitsForTls = { queuedUs: 0, tlsUs: 2321, sentUs: 52_321, headersUs: 652_321 };
+  assert.deepEqual(await seen(true), {
+    marks: [
+      [waitsForTls, false],
+      [REUSED, true],
+      [REUSED, true],
+    ],
+    opened: 1,
+  });
+  const free = [REUSED, true]; // the first one's, whose answer has ended meanwhile
+  assert.deepEqual(await seen(false), { marks: [[NEW_CONNECTION, false], free, free], opened: 2 }, 'control: HTTP/1.1');
+});
+
+test('an HTTP/2 opener that gives up leaves the set-up to those who wait', async () => {
+  const { clock, transport, send } = setUp({ http2: true });
+  const controller = new AbortController();
+  await clock.run(async () => {
+    const opener = assert.rejects(send(controller.signal), /barge-in/);
+    const waiter = send();
+    await clock.sleep(1);
+    controller.abort(new Error('barge-in'));
+    await opener;
+    const { marks } = await waiter;
+    assert.deepEqual(relative(marks), NEW_CONNECTION);
+  });
+  assert.deepEqual(transport.opened(), { [ORIGIN]: 1 });
+});
+
+test('connections opened ahead save their whole set-up, names resolved ahead their lookup', async () => {
+  const networkOf = (): ExchangePlan['networkUs'] => PLAN.networkUs;
+  const after = async (options: Partial<SimTransportOptions>, sockets: number | undefined, waitMs: number) => {
+    const { clock, transport, send } = setUp({ networkOf, ...options });
+    return clock.run(async () => {
+      const target = { origin: ORIGIN, sockets: sockets ?? 0, contexts: [CONTEXT] };
+      const opening = sockets === undefined ? Promise.resolve() : transport.openAhead(target);
+      await clock.sleep(waitMs);
+      const { marks } = await send();
+      await opening;
+      return { marks: relative(marks), paidBy: marks.paidBy === 'ahead', opened: transport.opened()[ORIGIN] };
+    });
+  };
+  assert.deepEqual(await after({}, 2, 10), { marks: REUSED, paidBy: true, opened: 2 });
+  assert.deepEqual(await after({ http2: true }, 2, 10), { marks: REUSED, paidBy: true, opened: 1 });
+  assert.deepEqual(await after({}, undefined, 10), { marks: NEW_CONNECTION, paidBy: false, opened: 1 }, 'control');
+  assert.equal((await after({}, 1, 59_999)).paidBy, true);
+  assert.equal((await after({}, 1, 60_000)).paidBy, false, 'it is closed after a minute');
+  const waitsForTls = { queuedUs: 0, tlsUs: 3321, sentUs: 53_321, headersUs: 653_321 };
+  assert.deepEqual((await after({}, 1, 1)).marks, waitsForTls);
+
+  const { dnsUs: _, ...named } = NEW_CONNECTION;
+  const less = (us: number) =>
+    Object.fromEntries(Object.entries(named).map(([key, value]) => [key, key === 'queuedUs' ? 1 : value - us]));
+  assert.deepEqual((await after({ dnsTtlMs: 60_000 }, 0, 10)).marks, less(20));
+  assert.deepEqual((await after({ dnsTtlMs: 5 }, 0, 10)).marks, NEW_CONNECTION, 'control: forgotten in time');
+  assert.equal((await after({ dnsTtlMs: 60_000 }, 0, 0.01)).marks['dnsUs'], 10, 'the rest of a lookup under way');
 });
 
 test('an unknown host fails as a lookup does', async () => {

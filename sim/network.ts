@@ -1,7 +1,18 @@
 /** The network in virtual time: connection pools, names, set-up, upload. No socket is opened. */
-import type { Clock, HttpMarks, HttpRequest, Transport } from '../service/ports.ts';
+import { AHEAD_IDLE_MS } from '../service/net/connections.ts';
+import { boundariesOf, type ConnectionFacts } from '../service/net/phases.ts';
+import type { AheadTarget, Clock, ExchangeContext, HttpMarks, HttpRequest, Transport } from '../service/ports.ts';
+import {
+  createConnectionPool,
+  factsUntil,
+  readyUsOf,
+  setUpFacts,
+  type Connection,
+  type ConnectionPool,
+  type KnownName,
+} from './connections.ts';
 import type { Handler } from './exchange.ts';
-import type { ExchangePlan } from './plan.ts';
+import type { ExchangePlan, NetworkPlan } from './plan.ts';
 
 export interface SimTransportOptions {
   clock: Clock;
@@ -9,8 +20,12 @@ export interface SimTransportOptions {
   handlers: Readonly<Record<string, Handler>>;
   /** Idle time after which a connection is closed; false: a new connection for every request. */
   keepAlive: { idleMs: number } | false;
+  /** Requests to one origin share one connection. */
+  http2?: boolean;
   /** How long a looked-up name stays known; 0 = every new connection looks it up. */
   dnsTtlMs?: number;
+  /** Figures of a connection that is opened before the exchange that will use it. */
+  networkOf?: (context: ExchangeContext) => NetworkPlan;
   /**
    * Who decides whether a captured exchange finds its connection open: the capture (default: the arm's network knobs are
    * the captured ones), or this transport's pools (they differ).
@@ -23,44 +38,37 @@ export interface SimTransport extends Transport {
   opened(): Readonly<Record<string, number>>;
 }
 
-interface Socket {
-  busy: boolean;
-  idleSinceUs: number;
-}
-
 /**
  * A transport on the clock. A connection goes back to its pool when its response's end has been sent and is closed when
- * the body is cancelled before that. Fills in `marks` in exact µs of the clock and calls the origin's handler.
+ * the body is cancelled before that; over HTTP/2 a cancelled stream leaves it open, and a request that comes during its
+ * set-up waits for the rest of it. Fills in `marks` in exact µs of the clock and calls the origin's handler.
  */
 export function createSimTransport(options: SimTransportOptions): SimTransport {
-  const { clock, handlers, keepAlive, dnsTtlMs = 0, reuse = 'captured' } = options;
-  const pools = new Map<string, Socket[]>();
-  const knownUntilUs = new Map<string, number>();
+  const { clock, handlers, keepAlive, http2 = false, dnsTtlMs = 0, reuse = 'captured' } = options;
+  const pools = new Map<string, ConnectionPool>();
+  const names = new Map<string, KnownName>();
   const opened: Record<string, number> = {};
 
-  const poolOf = (origin: string): Socket[] => {
-    const pool = pools.get(origin) ?? [];
+  const poolOf = (origin: string): ConnectionPool => {
+    const pool = pools.get(origin) ?? createConnectionPool({ keepAlive, http2, aheadIdleMs: AHEAD_IDLE_MS });
     pools.set(origin, pool);
     return pool;
   };
-  /** The first open, free connection in order of opening, as undici's pool picks it. */
-  const takeIdle = (origin: string): Socket | undefined => {
-    if (keepAlive === false) return undefined;
-    const nowUs = clock.nowUs();
-    const open = poolOf(origin).filter(
-      ({ busy, idleSinceUs }) => busy || nowUs - idleSinceUs < keepAlive.idleMs * 1000,
-    );
-    pools.set(origin, open);
-    return open.find(({ busy }) => !busy);
+  const setUp = (
+    origin: string,
+    connection: Connection,
+    network: NetworkPlan,
+    paidBy: Connection['paidBy'],
+  ): ConnectionFacts => {
+    const facts = setUpFacts(clock.nowUs() + network.queue, network, names.get(origin));
+    if (facts.dnsUs !== undefined) know(origin, facts.dnsUs);
+    Object.assign(connection, { facts, paidBy });
+    connection.settingUp.resolve(undefined);
+    opened[origin] = (opened[origin] ?? 0) + 1;
+    return facts;
   };
-  const release = (origin: string, socket: Socket, alive: boolean): void => {
-    socket.busy = false;
-    socket.idleSinceUs = clock.nowUs();
-    if (alive && keepAlive !== false) return;
-    pools.set(
-      origin,
-      poolOf(origin).filter((each) => each !== socket),
-    );
+  const know = (origin: string, fromUs: number): void => {
+    if (dnsTtlMs > 0) names.set(origin, { fromUs, untilUs: fromUs + dnsTtlMs * 1000 });
   };
 
   const send = async (request: HttpRequest, marks: HttpMarks): Promise<Response> => {
@@ -68,31 +76,46 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     const handler = handlers[origin];
     if (handler === undefined) throw unreachableHost(origin);
     request.signal?.throwIfAborted();
-    const idle = takeIdle(origin);
-    const socket = idle ?? { busy: true, idleSinceUs: 0 };
-    socket.busy = true;
-    if (idle === undefined) poolOf(origin).push(socket);
+    if (request.fresh === true) pools.delete(origin);
+    const pool = poolOf(origin);
+    const found = pool.take(clock.nowUs());
+    const connection = found ?? pool.open(request.context, clock.nowUs());
     let settled = false;
     const settle = (alive: boolean): void => {
-      if (!settled) release(origin, socket, alive);
+      if (!settled) pool.release(connection, alive, clock.nowUs());
       settled = true;
     };
 
+    /** When the exchange's connection is ready: set up for it, or for another whose set-up it waits for. */
+    const factsFor = async ({ networkUs }: ExchangePlan): Promise<ConnectionFacts> => {
+      if (found !== undefined && connection.facts === undefined) await connection.settingUp.promise;
+      return connection.facts ?? setUp(origin, connection, networkUs, request.context);
+    };
     const arrive = async (plan: ExchangePlan): Promise<void> => {
-      const reused = plan.reused !== undefined && reuse === 'captured' ? plan.reused : idle !== undefined;
-      const nameKnown = (knownUntilUs.get(origin) ?? -1) > clock.nowUs();
-      const ahead = boundariesOf(clock.nowUs(), plan, reused, nameKnown);
-      marks.reused = reused;
-      marks.protocol = '1.1';
-      marks.sentKnown = true;
+      const { queue, send } = plan.networkUs;
+      const startUs = clock.nowUs();
+      const captured = reuse === 'captured' ? plan.reused : undefined;
+      if (captured === true) connection.facts ??= { startUs };
+      if (captured === false) setUp(origin, connection, plan.networkUs, request.context);
+      const facts = captured === true ? undefined : await factsFor(plan);
+      const sendingUs = Math.max(startUs + queue, facts === undefined ? 0 : readyUsOf(facts));
+      const bodySentUs = sendingUs + send;
+      marks.protocol = http2 ? '2' : '1.1';
       marks.basis = plan.basis;
-      if (!reused) opened[origin] = (opened[origin] ?? 0) + 1;
-      if (!reused && dnsTtlMs > 0 && !nameKnown) knownUntilUs.set(origin, (ahead.dnsUs ?? 0) + dnsTtlMs * 1000);
+      if (captured === undefined) marks.paidBy = connection.paidBy;
       try {
-        const leftUs = ahead.sentUs - clock.nowUs();
+        const leftUs = bodySentUs - clock.nowUs();
         if (leftUs > 0) await clock.sleep(leftUs / 1000, request.signal);
       } finally {
-        fillIn(marks, ahead, clock.nowUs());
+        const nowUs = clock.nowUs();
+        const seen = facts === undefined ? undefined : factsUntil(facts, nowUs);
+        const boundaries = boundariesOf({
+          startUs: marks.startUs,
+          ...(seen === undefined ? {} : { connection: seen }),
+          ...(sendingUs > nowUs ? { failedUs: nowUs } : { sendingUs }),
+          ...(bodySentUs > nowUs ? {} : { bodySentUs }),
+        });
+        Object.assign(marks, boundaries, captured === true ? { reused: true } : {});
       }
     };
     try {
@@ -107,45 +130,40 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       return response;
     } catch (error) {
       settle(false);
+      connection.settingUp.resolve(undefined);
       throw error;
     }
   };
 
+  const openAhead = async ({ origin, sockets, contexts }: AheadTarget, signal?: AbortSignal): Promise<void> => {
+    const { networkOf } = options;
+    const [first] = contexts;
+    if (handlers[origin] === undefined || networkOf === undefined || first === undefined) return;
+    const nowUs = clock.nowUs();
+    let readyUs = nowUs;
+    if (sockets === 0) {
+      const known = names.get(origin);
+      if (known !== undefined && known.untilUs > nowUs) return;
+      readyUs += networkOf(first).dns ?? 0;
+      know(origin, readyUs);
+    } else {
+      const pool = poolOf(origin);
+      const wanted = http2 ? 1 : sockets;
+      const lasting = http2 || (keepAlive !== false && keepAlive.idleMs >= AHEAD_IDLE_MS);
+      for (let index = pool.free(nowUs, lasting); index < wanted; index++) {
+        const facts = setUp(origin, pool.open('ahead', nowUs), networkOf(contexts[index] ?? first), 'ahead');
+        readyUs = Math.max(readyUs, readyUsOf(facts));
+      }
+    }
+    await clock.sleep((readyUs - nowUs) / 1000, signal).catch(() => undefined);
+  };
+
   return {
     send,
+    openAhead,
     opened: () => opened,
     close: async () => pools.clear(),
   };
-}
-
-interface Boundaries {
-  queuedUs: number;
-  dnsUs?: number;
-  connectedUs?: number;
-  tlsUs?: number;
-  sentUs: number;
-}
-
-function boundariesOf(startUs: number, plan: ExchangePlan, reused: boolean, nameKnown: boolean): Boundaries {
-  const { queue, dns, connect, tls, send } = plan.networkUs;
-  const boundaries: Boundaries = { queuedUs: startUs + queue, sentUs: 0 };
-  let atUs = boundaries.queuedUs;
-  if (!reused) {
-    if (dns !== undefined && !nameKnown) boundaries.dnsUs = atUs += dns;
-    if (connect !== undefined) boundaries.connectedUs = atUs += connect;
-    if (tls !== undefined) boundaries.tlsUs = atUs += tls;
-  }
-  boundaries.sentUs = atUs + send;
-  return boundaries;
-}
-
-/** Marks what has happened by now: all of it, or, after an abort, the phases that had ended. */
-function fillIn(marks: HttpMarks, ahead: Boundaries, nowUs: number): void {
-  if (ahead.queuedUs <= nowUs) marks.queuedUs = ahead.queuedUs;
-  if (ahead.dnsUs !== undefined && ahead.dnsUs <= nowUs) marks.dnsUs = ahead.dnsUs;
-  if (ahead.connectedUs !== undefined && ahead.connectedUs <= nowUs) marks.connectedUs = ahead.connectedUs;
-  if (ahead.tlsUs !== undefined && ahead.tlsUs <= nowUs) marks.tlsUs = ahead.tlsUs;
-  if (ahead.sentUs <= nowUs) marks.sentUs = ahead.sentUs;
 }
 
 function requestOf({ url, method, headers, body }: HttpRequest): Request {

@@ -86,22 +86,27 @@ export interface PlannerOptions {
 export interface Planner {
   profile: Profile;
   planOf(context: DrawContext, facts: Facts): ExchangePlan;
+  /** What setting up the exchange's connection takes, by the draws that its plan would have: for one opened ahead of it. */
+  networkOf(context: DrawContext): NetworkPlan;
 }
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
 export function createPlanner(options: PlannerOptions): Planner {
   const { profile, seed, draws = 'common', captured, delay, fault } = options;
-  const planOf = (context: DrawContext, facts: Facts): ExchangePlan => {
+  const drawOf = (context: DrawContext): Draw => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
-    const draw: Draw = (field, figure) => quantile(figure, keyedRandom(...key, field)());
+    return (field, figure) => quantile(figure, keyedRandom(...key, field)());
+  };
+  const planOf = (context: DrawContext, facts: Facts): ExchangePlan => {
+    const draw = drawOf(context);
     const replayed = captured?.(context, facts);
     let plan = replayed === undefined ? profilePlan(profile, draw, facts) : fromCapture(profile, draw, replayed);
     const broken = fault?.(context, facts);
     if (broken !== undefined) plan = { ...plan, fault: broken };
     return delay === undefined ? plan : delayed(plan, context, delay);
   };
-  return { profile, planOf };
+  return { profile, planOf, networkOf: (context) => networkPlan(profile, drawOf(context), 0) };
 }
 
 /** `stage.ordinal.attempt`, and the fetch where a call makes several: the exchange's part in the key of its draws. */

@@ -26,7 +26,7 @@ export async function createWireWorld(options: StandInOptions): Promise<WireWorl
       },
       seed: String(options.seed),
       caPem,
-      headersFor: (context) => ({ [DRAW_HEADER]: JSON.stringify(context) }),
+      headersFor: ({ traceId: _traceId, ...context }) => ({ [DRAW_HEADER]: JSON.stringify(context) }),
     });
   const world = arm();
   return {

@@ -21,6 +21,9 @@ export const SIM_ENDPOINTS: Endpoints = {
 };
 const CDN_URL = 'https://v3.fal.media';
 
+/** What the providers' records allow is not known: a minute. */
+const ASSUMED_DNS_TTL_MS = 60_000;
+
 export interface SimWorldOptions {
   profile: Profile;
   seed: string;
@@ -72,6 +75,9 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
       clock,
       handlers,
       keepAlive: keepAlive === false ? false : { idleMs: keepAlive.idleMs },
+      http2: strategy.network.http2,
+      networkOf: planner.networkOf,
+      ...(strategy.network.preResolve ? { dnsTtlMs: ASSUMED_DNS_TTL_MS } : {}),
       reuse: asCaptured ? 'captured' : 'pool',
     });
     transports.set(network, transport);

@@ -1,8 +1,20 @@
 /** One provider call's `fetch`: sends through the transport, times everything, and records it as events of the turn. */
 import { describeError } from '../errors.ts';
-import type { Arrival, Attrs, Call, Clock, ExchangeContext, Fetch, HttpMarks, Recorder, Transport } from '../ports.ts';
+import type {
+  Arrival,
+  Attrs,
+  Call,
+  Clock,
+  ExchangeContext,
+  Fetch,
+  HttpMarks,
+  HttpRequest,
+  Recorder,
+  Transport,
+} from '../ports.ts';
 import { observeBody, type BodyChunk } from './body.ts';
-import { boundaryEvents } from './phases.ts';
+import { boundaryEvents, exchangeIdOf } from './phases.ts';
+import { normalize } from './request.ts';
 
 export interface CallOptions {
   transport: Transport;
@@ -34,7 +46,7 @@ interface Exchange {
 
 export function openCall(options: CallOptions): OpenCall {
   const { transport, clock, recorder, signal } = options;
-  const { stage, ordinal, attempt } = options.context;
+  const { stage, attempt } = options.context;
   const open = new Set<Promise<undefined>>();
   let current: Exchange | undefined;
   let fetches = 0;
@@ -68,10 +80,26 @@ export function openCall(options: CallOptions): OpenCall {
   };
 
   const send = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
-    const context: ExchangeContext = { ...options.context, fetchIndex: fetches++ };
     const cause = arrival().eventId();
-    const id = `${stage}.${ordinal}.${attempt}.${context.fetchIndex}`;
-    const { url, method, headers, body } = await normalize(input, init);
+    const request = await normalize(input, init);
+    const sending = { ...request, signal: init?.signal ?? signal };
+    try {
+      return await exchangeOnce(sending, cause, undefined);
+    } catch (error) {
+      if (!(error instanceof StaleConnection) || sending.signal.aborted) throw error;
+      return exchangeOnce(sending, arrival().eventId(), error.exchange);
+    }
+  };
+
+  /** One exchange, on a fresh connection when it repeats one whose reused connection turned out to be dead. */
+  const exchangeOnce = async (
+    request: Omit<HttpRequest, 'context'>,
+    cause: number,
+    repeats: string | undefined,
+  ): Promise<Response> => {
+    const context: ExchangeContext = { ...options.context, fetchIndex: fetches++ };
+    const id = exchangeIdOf(context);
+    const { method, url, body } = request;
     const marks: HttpMarks = { startUs: clock.nowUs() };
     const exchange: Exchange = { id, boundaryId: 0, chunk: undefined, doneId: undefined, recorded: [] };
     exchange.boundaryId = recorder.record({
@@ -80,12 +108,12 @@ export function openCall(options: CallOptions): OpenCall {
       exchange: id,
       cause,
       atUs: marks.startUs,
-      attrs: { method, url: withoutQuery(url), attempt },
+      attrs: { method, url: withoutQuery(url), attempt, ...(repeats === undefined ? {} : { repeats }) },
     });
     current = exchange;
     const recordBoundaries = (status: number | undefined): void => {
       for (const { kind, atUs } of boundaryEvents(marks)) {
-        const attrs = boundaryAttrs(kind, marks, body?.byteLength ?? 0, status);
+        const attrs = boundaryAttrs(kind, marks, context, { requestBytes: body?.byteLength ?? 0, status });
         exchange.boundaryId = recorder.record({ kind, stage, exchange: id, cause: exchange.boundaryId, atUs, attrs });
       }
     };
@@ -102,13 +130,13 @@ export function openCall(options: CallOptions): OpenCall {
     let response: Response;
     try {
       response = await transport.send(
-        { url, method, headers, ...(body === undefined ? {} : { body }), signal: init?.signal ?? signal, context },
+        { ...request, context, ...(repeats === undefined ? {} : { fresh: true }) },
         marks,
       );
     } catch (error) {
       recordBoundaries(undefined);
       fail(error);
-      throw error;
+      throw repeats === undefined && diedUnused(error, marks) ? new StaleConnection(id, error) : error;
     }
     marks.headersUs ??= clock.nowUs();
     recordBoundaries(response.status);
@@ -153,12 +181,42 @@ export function openCall(options: CallOptions): OpenCall {
   };
 }
 
-function boundaryAttrs(kind: string, marks: HttpMarks, requestBytes: number, status: number | undefined): Attrs {
+/**
+ * A reused connection that broke before any byte of an answer: most likely its server had closed it while it was idle,
+ * and never saw the request (RFC 9110, 9.2.2), which may therefore be sent again, once, whatever its method.
+ */
+class StaleConnection extends Error {
+  readonly exchange: string;
+  constructor(exchange: string, cause: unknown) {
+    super('a reused connection was dead', { cause });
+    this.name = 'StaleConnection';
+    this.exchange = exchange;
+  }
+}
+
+const DEAD = /ECONNRESET|EPIPE|UND_ERR_SOCKET|other side closed/;
+
+function diedUnused(error: unknown, marks: HttpMarks): boolean {
+  return marks.reused === true && marks.headersUs === undefined && DEAD.test(errorName(error));
+}
+
+interface RequestAttrs {
+  requestBytes: number;
+  status: number | undefined;
+}
+
+function boundaryAttrs(
+  kind: string,
+  marks: HttpMarks,
+  context: ExchangeContext,
+  { requestBytes, status }: RequestAttrs,
+): Attrs {
   if (kind === 'http.queued') {
     return {
       reused: marks.reused === true,
       ...(marks.protocol === undefined ? {} : { protocol: marks.protocol }),
       ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
+      ...payer(marks.paidBy, context),
     };
   }
   if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
@@ -166,24 +224,14 @@ function boundaryAttrs(kind: string, marks: HttpMarks, requestBytes: number, sta
   return {};
 }
 
-/** SDKs hand over strings, bytes or a FormData; the transport takes bytes. */
-async function normalize(
-  input: string | URL | Request,
-  init: RequestInit | undefined,
-): Promise<{ url: string; method: string; headers: Headers; body?: Uint8Array }> {
-  const body = init?.body;
-  if (!(input instanceof Request) && (body === undefined || body === null || typeof body === 'string')) {
-    return {
-      url: String(input),
-      method: init?.method ?? 'GET',
-      headers: new Headers(init?.headers),
-      ...(typeof body === 'string' ? { body: new TextEncoder().encode(body) } : {}),
-    };
-  }
-  const { signal: _signal, ...rest } = init ?? {};
-  const request = new Request(input, rest);
-  const bytes = new Uint8Array(await request.arrayBuffer());
-  return { url: request.url, method: request.method, headers: request.headers, body: bytes };
+/** Who the connection was opened for: this exchange, nobody yet, another of the turn, or one of another turn. */
+function payer(paidBy: HttpMarks['paidBy'], context: ExchangeContext): Attrs {
+  if (paidBy === undefined) return {};
+  if (paidBy === 'ahead') return { paidBy };
+  const sameTurn = paidBy.sessionId === context.sessionId && paidBy.turnIndex === context.turnIndex;
+  const exchange = exchangeIdOf(paidBy);
+  if (sameTurn) return { paidBy: exchange === exchangeIdOf(context) ? 'own' : exchange };
+  return { paidBy: exchange, ...(paidBy.traceId === undefined ? {} : { paidTraceId: paidBy.traceId }) };
 }
 
 function withoutQuery(url: string): string {

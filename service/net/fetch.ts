@@ -1,55 +1,85 @@
-/** The real transport: undici's fetch with an Agent of its own, and the phases that its sockets show. */
+/** The real transport: undici's fetch over pools of our own, and the phases that their sockets and requests show. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnosticsChannel from 'node:diagnostics_channel';
 import type { LookupFunction, Socket } from 'node:net';
-import { Agent, fetch as undiciFetch } from 'undici';
+import { fetch as undiciFetch, Pool } from 'undici';
 import type { Clock, ExchangeContext, HttpMarks, HttpRequest, Transport } from '../ports.ts';
 import type { Strategy } from '../strategy.ts';
-import { boundariesOf, type ConnectionFacts, type RequestFacts } from './phases.ts';
+import { AHEAD_IDLE_MS, connectionOf, createConnector, type Connection } from './connections.ts';
+import { boundariesOf, type RequestFacts } from './phases.ts';
+import { createNameCache, resolveBy, type Resolve } from './resolver.ts';
 
 export interface RealTransportOptions {
   clock: Clock;
-  keepAlive: Strategy['network']['keepAlive'];
+  network: Pick<Strategy['network'], 'keepAlive' | 'http2' | 'preResolve'>;
   /** PEM of a private certificate authority, trusted beside the system's. */
   caPem?: string;
   lookup?: LookupFunction;
+  /** Who resolves names ahead; DNS itself by default. */
+  resolve?: Resolve;
   /** Extra request headers by exchange. Stand-ins get their draw keys so; `live` sends none. */
   headersFor?: (context: ExchangeContext) => Readonly<Record<string, string>>;
 }
 
 interface Observed {
+  context: ExchangeContext;
   facts: RequestFacts;
   clock: Clock;
-  socket?: SocketFacts;
-}
-interface SocketFacts {
-  connection: ConnectionFacts;
-  protocol?: string;
-  peerAddress?: string;
+  /** The connection that carried the request, or the one that was being set up when it failed. */
+  connection?: Connection;
 }
 
 const current = new AsyncLocalStorage<Observed>();
 const byRequest = new WeakMap<object, Observed>();
-const bySocket = new WeakMap<object, SocketFacts>();
 let subscribed = false;
 
-/** A transport over real sockets, with its own connection pool. HTTP/1.1, as Node 24's own fetch. */
+/** A transport over real sockets, with its own connection pool for each origin. */
 export function createRealTransport(options: RealTransportOptions): Transport {
-  subscribeOnce(options.clock);
-  const { keepAlive } = options;
-  const agent = new Agent({
-    allowH2: false,
-    pipelining: keepAlive === false ? 0 : 1,
-    ...(keepAlive === false ? {} : { keepAliveTimeout: keepAlive.idleMs, keepAliveMaxTimeout: keepAlive.idleMs }),
-    connect: {
-      ...(options.caPem === undefined ? {} : { ca: options.caPem }),
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+  subscribeOnce();
+  const { clock, caPem, lookup } = options;
+  const { keepAlive, http2, preResolve } = options.network;
+  const resolve = options.resolve ?? (lookup === undefined ? undefined : resolveBy(lookup));
+  const names = preResolve ? createNameCache(clock, resolve) : undefined;
+  const pools = new Map<string, Pool>();
+  const newest = new Map<string, Connection>();
+  const connector = createConnector({
+    clock,
+    allowH2: http2,
+    ...(caPem === undefined ? {} : { caPem }),
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(names === undefined ? {} : { names }),
+    opener: () => current.getStore()?.context,
+    opened: (origin, connection) => {
+      newest.set(origin, connection);
+      const observed = current.getStore();
+      if (observed !== undefined && connection.openedBy !== undefined) observed.connection = connection;
     },
   });
+  const poolOf = (origin: string): Pool => {
+    const known = pools.get(origin);
+    if (known !== undefined) return known;
+    const pool = new Pool(origin, {
+      allowH2: http2,
+      pipelining: keepAlive === false ? 0 : 1,
+      ...(keepAlive === false ? {} : { keepAliveTimeout: keepAlive.idleMs, keepAliveMaxTimeout: keepAlive.idleMs }),
+      connect: connector.connect,
+    });
+    pools.set(origin, pool);
+    return pool;
+  };
+  /** What was opened before is used to its end and then no more. */
+  const retire = (origin: string): void => {
+    const pool = pools.get(origin);
+    pools.delete(origin);
+    connector.forget(origin);
+    pool?.close().catch(() => undefined);
+  };
 
   return {
     async send(request: HttpRequest, marks: HttpMarks) {
-      const observed: Observed = { facts: { startUs: marks.startUs }, clock: options.clock };
+      const { origin } = new URL(request.url);
+      if (request.fresh === true) retire(origin);
+      const observed: Observed = { context: request.context, facts: { startUs: marks.startUs }, clock };
       const headers = new Headers(request.headers);
       for (const [name, value] of Object.entries(options.headersFor?.(request.context) ?? {})) headers.set(name, value);
       try {
@@ -57,7 +87,7 @@ export function createRealTransport(options: RealTransportOptions): Transport {
           undiciFetch(request.url, {
             method: request.method,
             headers: [...headers],
-            dispatcher: agent,
+            dispatcher: poolOf(origin),
             redirect: 'error',
             ...(request.body === undefined ? {} : { body: request.body }),
             ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -68,36 +98,45 @@ export function createRealTransport(options: RealTransportOptions): Transport {
           statusText: response.statusText,
           headers: [...response.headers],
         });
+      } catch (error) {
+        observed.facts.failedUs = clock.nowUs();
+        throw error;
       } finally {
-        Object.assign(marks, boundariesOf(observed.facts));
-        marks.protocol = observed.socket?.protocol ?? '1.1';
-        if (observed.socket?.peerAddress !== undefined) marks.peerAddress = observed.socket.peerAddress;
+        const { facts } = observed;
+        const connection = observed.connection ?? (facts.sendingUs === undefined ? newest.get(origin) : undefined);
+        if (connection !== undefined) facts.connection = connection.facts;
+        Object.assign(marks, boundariesOf(facts), connectionMarks(connection));
       }
     },
-    close: () => agent.destroy(),
+    async openAhead(target) {
+      const { origin } = target;
+      if (target.sockets === 0) return void (await names?.resolve(new URL(origin).hostname).catch(() => undefined));
+      const { stats } = poolOf(origin);
+      const lasting = keepAlive !== false && keepAlive.idleMs >= AHEAD_IDLE_MS;
+      const ready = http2 ? stats.connected : lasting ? stats.free : 0;
+      await connector.openAhead(origin, http2 ? 1 - ready : target.sockets - ready);
+    },
+    async close() {
+      connector.close();
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+    },
   };
 }
 
-/** undici and net publish to process-wide channels; only exchanges that this module began are kept. */
-function subscribeOnce(clock: Clock): void {
+function connectionMarks(connection: Connection | undefined): Partial<HttpMarks> {
+  if (connection === undefined) return { protocol: '1.1' };
+  const { protocol = '1.1', peerAddress, openedBy } = connection;
+  return {
+    protocol,
+    ...(peerAddress === undefined ? {} : { peerAddress }),
+    paidBy: openedBy ?? 'ahead',
+  };
+}
+
+/** undici publishes to process-wide channels; only requests that this module began are kept. */
+function subscribeOnce(): void {
   if (subscribed) return;
   subscribed = true;
-  on<{ socket: Socket }>('net.client.socket', ({ socket }) => {
-    const facts: SocketFacts = { connection: { startUs: clock.nowUs() } };
-    bySocket.set(socket, facts);
-    const { connection } = facts;
-    // prepended: undici's own handlers run on the same events and would send before ours had stamped them
-    socket.prependOnceListener('lookup', (_error: unknown, _address: unknown, family: unknown, host: unknown) => {
-      if (family !== null && host !== undefined) connection.dnsUs = clock.nowUs();
-    });
-    socket.prependOnceListener('connect', () => {
-      connection.connectedUs = clock.nowUs();
-      if (socket.remoteAddress !== undefined) facts.peerAddress = socket.remoteAddress;
-    });
-    socket.prependOnceListener('secureConnect', () => {
-      connection.tlsUs = clock.nowUs();
-    });
-  });
   on<{ request: object }>('undici:request:create', ({ request }) => {
     const observed = current.getStore();
     if (observed !== undefined) byRequest.set(request, observed);
@@ -105,23 +144,23 @@ function subscribeOnce(clock: Clock): void {
   on<{ request: object; socket: Socket }>('undici:client:sendHeaders', ({ request, socket }) => {
     const observed = byRequest.get(request);
     if (observed === undefined) return;
-    const facts = bySocket.get(socket);
     observed.facts.sendingUs = observed.clock.nowUs();
-    if (facts === undefined) return;
-    observed.facts.connection = facts.connection;
-    observed.socket = facts;
+    const connection = connectionOf(socket);
+    if (connection === undefined) delete observed.connection;
+    else observed.connection = connection;
   });
   on<{ request: object }>('undici:request:bodySent', ({ request }) => {
     const observed = byRequest.get(request);
     if (observed !== undefined) observed.facts.bodySentUs ??= observed.clock.nowUs();
   });
-  on<{ request: object }>('undici:request:headers', ({ request }) => {
+  on<{ request: object; response: { statusCode: number } }>('undici:request:headers', ({ request, response }) => {
     const observed = byRequest.get(request);
-    if (observed !== undefined) observed.facts.headersUs ??= observed.clock.nowUs();
+    // 1xx says only that more is to come
+    if (observed !== undefined && response.statusCode >= 200) observed.facts.headersUs ??= observed.clock.nowUs();
   });
 }
 
 function on<Message>(channel: string, listener: (message: Message) => void): void {
-  // the channels' messages are documented by Node and undici; nothing else publishes to them
+  // the channels' messages are documented by undici; nothing else publishes to them
   diagnosticsChannel.subscribe(channel, (message) => listener(message as Message));
 }

@@ -12,7 +12,7 @@ test('a new connection shows every phase', () => {
   const connection = { startUs: 12, dnsUs: 40, connectedUs: 60, tlsUs: 100 };
   assert.equal(
     phases({ startUs: 10, connection, sendingUs: 101, bodySentUs: 105, headersUs: 300 }),
-    'queued 12, dns 40, connected 60, tls 100, sent 105, headers 300',
+    'queued 12, dns 40, connected 60, tls 100, ready 101, sent 105, headers 300',
   );
 });
 
@@ -28,7 +28,7 @@ test('a set-up begun by somebody else counts as far as it overlaps', () => {
   const connection = { startUs: 0, dnsUs: 5, connectedUs: 30, tlsUs: 50 };
   assert.equal(
     phases({ startUs: 10, connection, sendingUs: 55, bodySentUs: 55, headersUs: 90 }),
-    'queued 10, connected 30, tls 50, sent 55, headers 90',
+    'queued 10, connected 30, tls 50, ready 55, sent 55, headers 90',
   );
 });
 
@@ -48,6 +48,67 @@ test('a streamed upload never shows its last byte: `send` ends at headers and sa
 test('a failure before the connection was made leaves what was seen', () => {
   assert.equal(phases({ startUs: 0, connection: { startUs: 1, dnsUs: 9 } }), 'queued 1, dns 9');
   assert.equal(phases({ startUs: 0 }), '');
+});
+
+test('what is left of the wait after the set-up is queue again', () => {
+  const connection = { startUs: 2, connectedUs: 5, tlsUs: 9 };
+  assert.equal(
+    phases({ startUs: 0, connection, sendingUs: 60, bodySentUs: 61, headersUs: 70 }),
+    'queued 2, connected 5, tls 9, ready 60, sent 61, headers 70',
+  );
+  assert.equal(
+    phases({ startUs: 0, connection, sendingUs: 9, bodySentUs: 61, headersUs: 70 }),
+    'queued 2, connected 5, tls 9, sent 61, headers 70',
+  );
+});
+
+test('a failure ends the phase in which it came', () => {
+  const looksUp = true;
+  assert.equal(phases({ startUs: 0, connection: { startUs: 1, looksUp }, failedUs: 50 }), 'queued 1, dns 50');
+  assert.equal(phases({ startUs: 0, connection: { startUs: 1, looksUp, dnsUs: 9 }, failedUs: 50 }), 'queued 1, dns 9');
+  assert.equal(phases({ startUs: 0, connection: { startUs: 1 }, failedUs: 50 }), 'queued 1');
+  assert.equal(
+    phases({ startUs: 10, connection: { startUs: 1, tlsUs: 2 }, sendingUs: 20, failedUs: 50 }),
+    'queued 20, ready 20',
+    'while a reused connection sends',
+  );
+});
+
+/** All orders of what can be seen of one exchange, one µs apart: 5,040, each with its phases told in words. */
+test('every order of socket and request events gives contiguous phases, and a causal order gives exactly these', () => {
+  const names = ['connecting', 'dns', 'connected', 'tls', 'sending', 'bodySent', 'headers'] as const;
+  const causal = 'connecting dns connected tls sending bodySent headers';
+  const startUs = 3;
+  let seen = 0;
+  for (const order of permutations(names)) {
+    const at = (name: (typeof names)[number]): number => order.indexOf(name);
+    const facts: RequestFacts = {
+      startUs,
+      sendingUs: at('sending'),
+      bodySentUs: at('bodySent'),
+      headersUs: at('headers'),
+      connection: {
+        startUs: at('connecting'),
+        dnsUs: at('dns'),
+        connectedUs: at('connected'),
+        tlsUs: at('tls'),
+      },
+    };
+    const events = boundaryEvents({ startUs, ...boundariesOf(facts) });
+    seen++;
+    let lastUs = startUs;
+    for (const { atUs } of events) {
+      assert.ok(atUs >= lastUs, order.join(' '));
+      lastUs = atUs;
+    }
+    assert.equal(lastUs, Math.max(startUs, at('headers'), Math.min(at('sending'), 6)), order.join(' '));
+    const kinds = events.map(({ kind }) => kind.slice(5)).join(' ');
+    const readyUs = at('tls');
+    if (readyUs <= startUs) assert.equal(kinds, 'queued sent headers', order.join(' '));
+    else assert.match(kinds, /^queued (dns )?(connected )?tls (ready )?sent headers$/, order.join(' '));
+    if (order.join(' ') === causal) assert.equal(phases(facts), 'queued 4, sent 5, headers 6');
+  }
+  assert.equal(seen, 5040);
 });
 
 test('whatever the order of facts, no phase runs backwards', () => {
@@ -77,6 +138,13 @@ test('whatever the order of facts, no phase runs backwards', () => {
     }),
   );
 });
+
+function* permutations<T>(items: readonly T[]): Generator<T[]> {
+  if (items.length === 0) yield [];
+  for (const [index, item] of items.entries()) {
+    for (const rest of permutations(items.toSpliced(index, 1))) yield [item, ...rest];
+  }
+}
 
 function defined<T extends object>(object: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {

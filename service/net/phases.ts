@@ -1,9 +1,11 @@
 /** Socket and request facts → the boundaries of one exchange. Pure: every order of facts gives contiguous phases. */
-import type { EventKind, HttpMarks } from '../ports.ts';
+import type { EventKind, ExchangeContext, HttpMarks } from '../ports.ts';
 
 /** When one connection's set-up steps ended, in µs of the clock, whoever the set-up was begun for. */
 export interface ConnectionFacts {
   startUs: number;
+  /** A lookup is needed: absent for an address, and for a name that was known. */
+  looksUp?: boolean;
   dnsUs?: number;
   connectedUs?: number;
   tlsUs?: number;
@@ -17,39 +19,69 @@ export interface RequestFacts {
   /** The request's last byte was handed to the socket. */
   bodySentUs?: number;
   headersUs?: number;
+  /** The request was given up, or its connection broke, before headers. */
+  failedUs?: number;
   connection?: ConnectionFacts;
 }
 
 /**
- * The boundaries (each the end of its phase) of a request on its connection. A set-up counts as far as it overlaps
- * the request's wait; a request that found its connection ready has no `dns`, `connect` or `tls`. `send` ends at the
- * earlier of last byte and headers: an early refusal answers before the body is sent.
+ * The boundaries (each the end of its phase) of a request on its connection. A set-up counts as far as it overlaps the
+ * request's wait, whoever began it; a request that found its connection ready has no `dns`, `connect` or `tls`. What is
+ * left of the wait, before the set-up and after it, is `queue`. `send` ends at the earlier of last byte and headers: an
+ * early refusal answers before the body is sent. A lookup that a failure cut short ends with the failure.
  */
 export function boundariesOf(facts: RequestFacts): Omit<HttpMarks, 'startUs'> {
-  const { startUs, connection } = facts;
-  const limitUs = facts.sendingUs ?? facts.headersUs ?? Infinity;
-  const within = (atUs: number): number => Math.min(Math.max(atUs, startUs), limitUs);
-  const reused = connection !== undefined && (connection.tlsUs ?? connection.connectedUs ?? Infinity) <= startUs;
+  const { startUs, connection, sendingUs, bodySentUs, headersUs } = facts;
+  const limitUs = Math.max(startUs, sendingUs ?? headersUs ?? facts.failedUs ?? Infinity);
+  const reused = connection !== undefined && readyUs(connection) <= startUs;
   const marks: Omit<HttpMarks, 'startUs'> = {};
-  if (connection !== undefined && !reused) {
-    marks.queuedUs = within(connection.startUs);
-    if (connection.dnsUs !== undefined && connection.dnsUs > startUs) marks.dnsUs = within(connection.dnsUs);
-    if (connection.connectedUs !== undefined && connection.connectedUs > startUs) {
-      marks.connectedUs = within(connection.connectedUs);
-    }
-    if (connection.tlsUs !== undefined && connection.tlsUs > startUs) marks.tlsUs = within(connection.tlsUs);
-  } else if (facts.sendingUs !== undefined) {
-    marks.queuedUs = Math.max(facts.sendingUs, startUs);
+  if (connection !== undefined && !reused) Object.assign(marks, overlap(connection, startUs, limitUs, facts.failedUs));
+  if (sendingUs === undefined) {
+    if (headersUs !== undefined) marks.headersUs = headersUs;
+    return marks;
   }
-  if (facts.sendingUs !== undefined) {
-    const sentUs = facts.bodySentUs ?? facts.headersUs;
-    marks.sentKnown =
-      facts.bodySentUs !== undefined && (facts.headersUs === undefined || facts.bodySentUs <= facts.headersUs);
-    if (sentUs !== undefined) marks.sentUs = Math.max(Math.min(sentUs, facts.headersUs ?? Infinity), limitUs);
-    marks.reused = reused;
-  }
-  if (facts.headersUs !== undefined) marks.headersUs = facts.headersUs;
+  const sentUs = bodySentUs ?? headersUs;
+  // a request that failed while it was being sent failed neither in its queue nor in a set-up
+  const setUpUs = marks.tlsUs ?? marks.connectedUs ?? marks.dnsUs ?? marks.queuedUs;
+  if (setUpUs === undefined ? sentUs === undefined : setUpUs < limitUs) marks.readyUs = limitUs;
+  marks.queuedUs ??= limitUs;
+  marks.sentKnown = bodySentUs !== undefined && (headersUs === undefined || bodySentUs <= headersUs);
+  if (sentUs !== undefined) marks.sentUs = Math.max(Math.min(sentUs, headersUs ?? Infinity), limitUs);
+  marks.reused = reused;
+  if (headersUs !== undefined) marks.headersUs = headersUs;
   return marks;
+}
+
+/** When a connection could carry its first request; never, if its set-up was not seen to end. */
+function readyUs({ connectedUs, tlsUs }: ConnectionFacts): number {
+  return tlsUs ?? connectedUs ?? Infinity;
+}
+
+/** The part of a set-up that a request waited through, as ends of its steps. */
+function overlap(
+  connection: ConnectionFacts,
+  startUs: number,
+  limitUs: number,
+  failedUs: number | undefined,
+): Pick<HttpMarks, 'queuedUs' | 'dnsUs' | 'connectedUs' | 'tlsUs'> {
+  const within = (atUs: number): number => Math.min(Math.max(atUs, startUs), limitUs);
+  const steps = { dnsUs: connection.dnsUs, connectedUs: connection.connectedUs, tlsUs: connection.tlsUs };
+  const cutShort = connection.looksUp === true && connection.connectedUs === undefined;
+  if (cutShort && steps.dnsUs === undefined && failedUs !== undefined) steps.dnsUs = failedUs;
+  const marks: Pick<HttpMarks, 'queuedUs' | 'dnsUs' | 'connectedUs' | 'tlsUs'> = {
+    queuedUs: within(connection.startUs),
+  };
+  const waitedFor = (atUs: number | undefined): atUs is number =>
+    atUs !== undefined && (atUs > startUs || connection.startUs >= startUs);
+  if (waitedFor(steps.dnsUs)) marks.dnsUs = within(steps.dnsUs);
+  if (waitedFor(steps.connectedUs)) marks.connectedUs = within(steps.connectedUs);
+  if (waitedFor(steps.tlsUs)) marks.tlsUs = within(steps.tlsUs);
+  return marks;
+}
+
+/** `<stage>.<ordinal>.<attempt>.<fetch>`: names an exchange within its turn. */
+export function exchangeIdOf({ stage, ordinal, attempt, fetchIndex }: ExchangeContext): string {
+  return `${stage}.${ordinal}.${attempt}.${fetchIndex}`;
 }
 
 /** The exchange's boundary events up to headers, in causal order, absent phases left out; none runs backwards. */
@@ -59,6 +91,7 @@ export function boundaryEvents(marks: HttpMarks): { kind: EventKind; atUs: numbe
     ['http.dns', marks.dnsUs],
     ['http.connected', marks.connectedUs],
     ['http.tls', marks.tlsUs],
+    ['http.ready', marks.readyUs],
     ['http.sent', marks.sentUs],
     ['http.headers', marks.headersUs],
   ];

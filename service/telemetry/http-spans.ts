@@ -32,6 +32,7 @@ const BOUNDARIES: readonly EventKind[] = [
   'http.dns',
   'http.connected',
   'http.tls',
+  'http.ready',
   'http.sent',
   'http.headers',
   'http.done',
@@ -85,6 +86,7 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   put(attributes, A.httpAttempt, Number(attempt));
   put(attributes, A.httpFetch, Number(fetch));
   put(attributes, A.httpReused, booleanOf(queued, 'reused'));
+  put(attributes, A.httpPaidBy, stringOf(queued, 'paidBy'));
   put(attributes, A.protocolVersion, stringOf(queued, 'protocol'));
   put(attributes, A.peerAddress, stringOf(queued, 'peerAddress'));
   put(attributes, A.requestBytes, numberOf(sent, 'requestBytes'));

@@ -195,6 +195,8 @@ export const ATTRIBUTES = {
   requestBytes: semconv('http', 'http.request.body.size', 'int', 'By'),
   responseBytes: semconv('http', 'http.response.body.size', 'int', 'By'),
   httpReused: ours('http', 'http.reused', 'boolean'),
+  /** Who the connection was opened for: `own`, `ahead` of any exchange, or the exchange that paid (see the link). */
+  httpPaidBy: ours('http', 'http.paid_by', 'string'),
   httpAttempt: ours('http', 'http.attempt', 'int'),
   httpFetch: ours('http', 'http.fetch', 'int'),
   httpRequestId: ours('http', 'http.request_id', 'string'),

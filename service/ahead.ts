@@ -1,0 +1,48 @@
+/** While the user still speaks: names resolved and connections opened for the calls to come. */
+import type { AheadTarget, ExchangeContext, Origins, Stage } from './ports.ts';
+import type { TurnScope } from './stage.ts';
+import type { Strategy } from './strategy.ts';
+
+type Expected = Omit<ExchangeContext, 'stage' | 'ordinal'>;
+
+/**
+ * What is made ready at speech start, one target an origin: its name (`preResolve`), or as many connections as the turn
+ * will use at once there (`preconnect`): one for STT and for the LLM, `tts.concurrency` for TTS.
+ */
+export function aheadTargets(strategy: Strategy, origins: Origins, expected: Expected): AheadTarget[] {
+  const { preResolve, preconnect } = strategy.network;
+  if (!preResolve && !preconnect) return [];
+  const context = (stage: Stage, ordinal: number): ExchangeContext => ({ ...expected, stage, ordinal });
+  const pieces = Array.from({ length: strategy.tts.concurrency }, (_, ordinal) => context('tts', ordinal));
+  const targets = new Map<string, AheadTarget>();
+  const want = (origin: string, contexts: readonly ExchangeContext[]): void => {
+    const known = targets.get(origin);
+    // calls of one origin follow each other: a stage finds the connections of the one before it free again
+    if (known !== undefined && known.contexts.length >= contexts.length) return;
+    const all = [...(known?.contexts ?? []), ...contexts].slice(0, contexts.length);
+    targets.set(origin, { origin, contexts: all, sockets: preconnect ? all.length : 0 });
+  };
+  want(origins.stt, [context('stt', 0)]);
+  want(origins.llm, [context('llm', 0)]);
+  want(origins.tts, pieces);
+  return [...targets.values()];
+}
+
+/** Begins at speech start (event `startId`); what is ready before `signal` aborts is an event of the turn. */
+export function openAhead({ ports, input, recorder }: TurnScope, startId: number, signal: AbortSignal): void {
+  const { sessionId, turnIndex, arm, traceId, interview } = input.identity;
+  const expected = {
+    ...{ sessionId, turnIndex, arm, traceId, attempt: 0, fetchIndex: 0 },
+    ...(interview === undefined ? {} : { interview }),
+  };
+  for (const target of aheadTargets(input.strategy, ports.origins, expected)) {
+    const { origin, sockets } = target;
+    ports.transport
+      .openAhead(target, signal)
+      .then(() => {
+        if (signal.aborted) return;
+        recorder.record({ kind: 'ahead.ready', stage: 'endpointing', cause: startId, attrs: { origin, sockets } });
+      })
+      .catch((error: unknown) => void input.onSinkError?.(error));
+  }
+}
