@@ -1,4 +1,5 @@
 /** Spans of paired turns, aligned by path and ordinal. What has no partner is counted by side, never dropped. Pure. */
+import type { TurnSummary } from '../service/metrics.ts';
 import type { TurnPair } from './align.ts';
 import type { TurnSpans } from './trace-tree.ts';
 
@@ -16,8 +17,13 @@ export interface SpanRow {
   onlyBMs?: number;
 }
 
-/** Spans by trace id. */
-export type SpansByTrace = ReadonlyMap<string, TurnSpans>;
+/** Spans by turn. */
+export type SpansByTurn = ReadonlyMap<string, TurnSpans>;
+
+/** Names a turn: a trace of another pipeline may hold all turns of its conversation. */
+export function turnKey({ traceId, turnIndex }: Pick<TurnSummary, 'traceId' | 'turnIndex'>): string {
+  return `${traceId}/${turnIndex}`;
+}
 
 interface Tally {
   n: number;
@@ -30,7 +36,7 @@ interface Tally {
 }
 
 /** A row for every path of any paired turn, in order of first appearance. Turns whose spans are unknown count nowhere. */
-export function alignSpans(pairs: readonly TurnPair[], a: SpansByTrace, b: SpansByTrace): SpanRow[] {
+export function alignSpans(pairs: readonly TurnPair[], a: SpansByTurn, b: SpansByTurn): SpanRow[] {
   const tallies = new Map<string, Tally>();
   const tallyOf = (path: string): Tally => {
     let tally = tallies.get(path);
@@ -39,8 +45,8 @@ export function alignSpans(pairs: readonly TurnPair[], a: SpansByTrace, b: Spans
     return tally;
   };
   for (const pair of pairs) {
-    const left = a.get(pair.a.traceId);
-    const right = b.get(pair.b.traceId);
+    const left = a.get(turnKey(pair.a));
+    const right = b.get(turnKey(pair.b));
     if (left === undefined || right === undefined) continue;
     const rest = durations(right);
     for (const [path, aUs] of durations(left)) {

@@ -4,6 +4,8 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { LedgerStage, Phase } from '../service/ports.ts';
 import { alignTurns, bySession, intervalOver, type Dropped, type TurnPair } from './align.ts';
 import { guardsOf, type Guard } from './guards.ts';
+import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
+import { percentileOf, type Percentile } from './percentiles.ts';
 import { hodgesLehmann, mean, median, quantile } from './stats.ts';
 
 export type Verdict = 'faster' | 'slower' | 'same' | 'inconclusive';
@@ -29,12 +31,16 @@ export interface Diff {
   /** Why the verdict is not better than it is, or what decided it. */
   reasons: readonly string[];
   primary: DiffRow;
+  /** What the rows of `stages` add up to. The primary metric may be another one. */
+  endToEnd: DiffRow;
   /** Stages' totals (no phase) and phases, in the order of the pipeline. Phase rows add up to end to end. */
   stages: readonly DiffRow[];
   marginMs: number;
   /** What two identical arms differed by: nothing below it is claimed. Absent without a baseline2 lane. */
   noiseFloorMs?: number;
   p95?: { aMs: number; bMs: number; deltaMs: number };
+  /** The median of end to end, and its 95th percentile where n allows, with the parts that they are made of. */
+  percentiles: readonly Percentile[];
   guards: readonly Guard[];
   pairs: number;
   sessions: number;
@@ -47,12 +53,6 @@ export interface Diff {
 const P95_TURNS = 72;
 const MARGIN_MS = 30;
 const MARGIN_SHARE = 0.03;
-
-export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
-export const PHASE_ORDER: readonly Phase[] = [
-  ...(['detect', 'backoff', 'slot', 'queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const),
-  ...(['hold', 'silence', 'our code'] as const),
-];
 
 const METRICS: Readonly<
   Record<PrimaryMetric, { stage: DiffRow['stage']; us: (turn: TurnSummary) => number | undefined }>
@@ -72,7 +72,8 @@ export function diffLanes(
   const alignment = alignTurns(a, b);
   const { pairs } = alignment;
   const primary = row({ stage }, pairs, us);
-  if (primary === undefined) return undefined;
+  const endToEnd = row({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs);
+  if (primary === undefined || endToEnd === undefined) return undefined;
   const judged = measuredPairs(pairs, us);
   const noiseFloorMs = options.a2 === undefined ? undefined : noiseFloor(alignTurns(a, options.a2).pairs, us);
   const marginMs = Math.max(MARGIN_MS, MARGIN_SHARE * median(millisecondsOf(judged, 'a', us)));
@@ -83,10 +84,12 @@ export function diffLanes(
     verdict,
     reasons,
     primary,
+    endToEnd,
     stages: ledgerRows(pairs),
     marginMs,
     ...(noiseFloorMs === undefined ? {} : { noiseFloorMs }),
     ...(judged.length < P95_TURNS ? {} : { p95: p95Of(judged, us) }),
+    percentiles: percentilesOf(pairs),
     guards,
     pairs: pairs.length,
     sessions,
@@ -162,17 +165,8 @@ function measuredPairs(pairs: readonly TurnPair[], us: (turn: TurnSummary) => nu
 }
 
 function ledgerRows(pairs: readonly TurnPair[]): DiffRow[] {
-  const rows: DiffRow[] = [];
-  for (const stage of STAGE_ORDER) {
-    const inStage = (turn: TurnSummary): number => ledgerUs(turn, stage);
-    if (!pairs.some(({ a, b }) => inStage(a) > 0 || inStage(b) > 0)) continue;
-    rows.push(...[row({ stage }, pairs, inStage)].filter((each) => each !== undefined));
-    for (const phase of PHASE_ORDER) {
-      const inPhase = (turn: TurnSummary): number => ledgerUs(turn, stage, phase);
-      if (!pairs.some(({ a, b }) => inPhase(a) > 0 || inPhase(b) > 0)) continue;
-      rows.push(...[row({ stage, phase }, pairs, inPhase)].filter((each) => each !== undefined));
-    }
-  }
+  const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
+  const rows = keys.map((key) => row(key, pairs, (turn) => ledgerUs(turn, key))).filter((each) => each !== undefined);
   checkSums(rows, pairs);
   return rows;
 }
@@ -193,12 +187,6 @@ function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
   }
 }
 
-function ledgerUs(turn: TurnSummary, stage: LedgerStage, phase?: Phase): number {
-  return turn.ledger
-    .filter((part) => part.stage === stage && (phase === undefined || part.phase === phase))
-    .reduce((sum, part) => sum + part.us, 0);
-}
-
 function millisecondsOf(
   pairs: readonly TurnPair[],
   lane: 'a' | 'b',
@@ -211,6 +199,12 @@ function noiseFloor(pairs: readonly TurnPair[], us: (turn: TurnSummary) => numbe
   const noise = row({ stage: 'end to end' }, pairs, us);
   if (noise === undefined) return undefined;
   return Math.max(Math.abs(noise.lowMs ?? noise.deltaMs), Math.abs(noise.highMs ?? noise.deltaMs));
+}
+
+function percentilesOf(pairs: readonly TurnPair[]): Percentile[] {
+  const [a, b] = [pairs.map((pair) => pair.a), pairs.map((pair) => pair.b)];
+  const quantiles = pairs.length < P95_TURNS ? [0.5] : [0.5, 0.95];
+  return quantiles.map((q) => percentileOf(a, b, q)).filter((each) => each !== undefined);
 }
 
 function p95Of(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): NonNullable<Diff['p95']> {

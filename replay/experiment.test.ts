@@ -86,7 +86,7 @@ test('two replays of one seed are equal byte for byte: traces and reports', asyn
   const [a, b] = [one.reports[0]?.report, two.reports[0]?.report];
   assert.ok(a !== undefined && b !== undefined);
   assert.equal(JSON.stringify(a), JSON.stringify(b));
-  assert.equal(markdownReport(a, 'x'), markdownReport(b, 'x'));
+  assert.equal(markdownReport(a, { marker: 'x' }), markdownReport(b, { marker: 'x' }));
   assert.notEqual(one.otlp.join(''), other.otlp.join(''), 'another seed is another run');
 });
 

@@ -123,7 +123,7 @@ export async function writeRunFolder(folder: string, { reports, replayed, otlp }
     const name = index === 0 ? 'report' : `report-${variant}`;
     files.push(
       [`${name}.json`, `${JSON.stringify(report, null, 2)}\n`],
-      [`${name}.md`, markdownReport(report, `retake-${variant}`)],
+      [`${name}.md`, markdownReport(report, { marker: `retake-${variant}` })],
     );
   }
   for (const [name, text] of files) await writeFile(join(folder, name), text);

@@ -143,7 +143,9 @@ program
   .description('compare two sets of traces: run folders, bundles or OTLP JSON files')
   .argument('<a>', 'baseline')
   .argument('<b>', 'candidate')
-  .option('--json', 'print verdict, primary, stages and validity as JSON')
+  .option('--json', 'print verdict, primary, stages, validity and spans as JSON')
+  .option('--format <format>', 'terminal, markdown or json (docs/report.schema.json)', 'terminal')
+  .option('--with-text', 'show what was said, where the traces are bundles that hold it')
   .action((a: string, b: string, options) => diffCommand(context, a, b, options));
 
 program
@@ -151,6 +153,7 @@ program
   .description("print a run folder's report again")
   .argument('<dir>', 'run folder')
   .option('--format <format>', 'terminal, markdown or json', 'terminal')
+  .option('--with-text', 'show what was said, where the run kept it')
   .action((folder: string, options) => reportCommand(context, folder, options));
 
 program

@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
-import { alignSpans } from './align-spans.ts';
+import { measureTurn } from '../service/metrics.ts';
+import { otlpLineOf } from '../service/telemetry/otel.ts';
+import { alignSpans, turnKey } from './align-spans.ts';
 import { alignTurns } from './align.ts';
 import { gatherTraces, type GatheredTrace } from './gather.ts';
 import { jsonLines, spansIn } from './otlp.ts';
@@ -71,7 +73,7 @@ test('a turn is the same from memory, from its bundle and from its OTLP line', a
   const [log = assert.fail('no turn')] = logs;
   const memory = traceOfTurn(log);
   assert.deepEqual((await one(BUNDLE)).summary, memory.summary);
-  const line = await one(join(BUNDLE, 'trace.otlp.jsonl'));
+  const line = await one(file(otlpLineOf(log, measureTurn(log))));
   assert.deepEqual(line.summary, memory.summary);
   assert.deepEqual(line.spans, memory.spans);
   assert.ok(memory.spans.paths.includes('turn › llm › http POST › http.wait'), memory.spans.paths.join('\n'));
@@ -192,7 +194,7 @@ test('spans align by path and ordinal; what has no partner is counted by side', 
   const b = await one(file(otlp([...slower, cache], 'b'.repeat(32))));
   const { both } = alignTurns([a.summary], [b.summary]);
   const byTrace = ({ summary, spans }: TurnTrace): ReadonlyMap<string, TurnTrace['spans']> =>
-    new Map([[summary.traceId, spans]]);
+    new Map([[turnKey(summary), spans]]);
   const rows = alignSpans(both, byTrace(a), byTrace(b));
   const row = (path: string) => rows.find((each) => each.path === path);
   assert.deepEqual(row('conversation turn › stt'), {

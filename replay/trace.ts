@@ -6,10 +6,11 @@ import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../service/metrics.ts';
-import type { TurnLog } from '../service/ports.ts';
+import type { EventKind, TurnLog } from '../service/ports.ts';
 import { ATTRIBUTES } from '../service/telemetry/names.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
 import { summaryOf } from '../service/telemetry/turn-attributes.ts';
+import { turnKey } from './align-spans.ts';
 import { foreignTurns, numberTurns, type ForeignTurn, type Node } from './foreign.ts';
 import { gatherTraces } from './gather.ts';
 import { jsonLines, type Located } from './otlp.ts';
@@ -21,10 +22,18 @@ export interface TurnTrace {
   spans: TurnSpans;
 }
 
+/** What was said in a turn, where the capture kept it. Untrusted. */
+export interface TurnText {
+  transcript?: string;
+  reply?: string;
+}
+
 export interface LoadedTurns {
   turns: readonly TurnTrace[];
   /** What was left out and why, one line each. */
   problems: readonly string[];
+  /** By `turnKey`; bundles alone hold texts. */
+  texts: ReadonlyMap<string, TurnText>;
 }
 
 /** Reads turns; throws `InputError` that says what the input is not. */
@@ -34,7 +43,8 @@ export async function loadTurns(path: string): Promise<LoadedTurns> {
   const names = await readdir(path);
   if (names.includes('session.json')) {
     const { turns, problems } = await readBundle(filesIn(path));
-    return { turns: turns.map((log) => traceOfTurn(log)), problems };
+    const texts = new Map(turns.map((log) => [turnKey(log.identity), textOf(log)]));
+    return { turns: turns.map((log) => traceOfTurn(log)), problems, texts };
   }
   const file = join(path, 'trace.otlp.jsonl');
   if (names.includes('trace.otlp.jsonl')) return turnsOf(jsonLines(file), file);
@@ -44,6 +54,13 @@ export async function loadTurns(path: string): Promise<LoadedTurns> {
 /** A finished turn from memory. */
 export function traceOfTurn(log: TurnLog, measured: MeasuredTurn = measureTurn(log)): TurnTrace {
   return { summary: measured.summary, spans: spansOfRecords(spansOf(log, measured)) };
+}
+
+/** What was said in a finished turn, from memory. */
+export function textOf({ events }: Pick<TurnLog, 'events'>): TurnText {
+  const said = (kind: EventKind): string | undefined => events.find((event) => event.kind === kind)?.content?.text;
+  const [transcript, reply] = [said('stt.done'), said('llm.done')];
+  return { ...(transcript === undefined ? {} : { transcript }), ...(reply === undefined ? {} : { reply }) };
 }
 
 /** Turns of a stream of OTLP JSON documents; `where` names the stream. */
@@ -66,7 +83,7 @@ export async function turnsOf(source: AsyncIterable<Located>, where: string): Pr
     ...(late.lateSpans === 0 ? [] : [`${where}: ${late.lateSpans} spans came long after their trace: left out`]),
     ...(circularSpans === 0 ? [] : [`${where}: ${circularSpans} spans are their own ancestors: left out`]),
   ];
-  return { turns, problems };
+  return { turns, problems, texts: new Map() };
 }
 
 function isOwnTurn({ span }: Node): boolean {

@@ -4,9 +4,11 @@ import type { TurnSummary } from '../../service/metrics.ts';
 import type { World } from '../../service/ports.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy.ts';
 import { alignTurns } from '../align.ts';
-import { alignSpans, type SpanRow, type SpansByTrace } from '../align-spans.ts';
+import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../align-spans.ts';
 import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff.ts';
 import { median, quantile } from '../stats.ts';
+import type { Percentile } from '../percentiles.ts';
+import type { TurnText } from '../trace.ts';
 import { targetRows, type TargetRow } from '../targets.ts';
 
 export const REPORT_FORMAT = 1;
@@ -35,12 +37,17 @@ export interface Report {
   exitCode: number;
   reasons: readonly string[];
   primary: DiffRow;
+  endToEnd: DiffRow;
   stages: readonly DiffRow[];
   turns: readonly TurnSummary[];
+  /** Turns that both lanes ran, measured or not: A's and B's index in `turns`. */
+  pairs: readonly (readonly [a: number, b: number])[];
+  /** What the median and the 95th percentile of end to end are made of. */
+  percentiles: readonly Percentile[];
   targets: readonly TargetRow[];
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
-  validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'stages'> & {
+  validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'endToEnd' | 'stages' | 'percentiles'> & {
     draws: 'common' | 'independent' | 'as measured';
     drift?: Drift;
     seed?: string;
@@ -48,6 +55,8 @@ export interface Report {
   };
   /** Spans of paired turns by path and ordinal, those without a partner counted by side. */
   spans?: readonly SpanRow[];
+  /** What was said, only when it was asked for. */
+  texts?: readonly ({ traceId: string; turnIndex: number } & TurnText)[];
   /** The command that repeats the run. */
   rerun?: string;
 }
@@ -55,8 +64,8 @@ export interface Report {
 export interface ReportSide {
   arm: ReportArm;
   turns: readonly TurnSummary[];
-  /** Spans of the turns, as far as they are known, by trace id. */
-  spans?: SpansByTrace;
+  /** Spans of the turns, as far as they are known, by `turnKey`. */
+  spans?: SpansByTurn;
 }
 
 export interface ReportInput {
@@ -65,6 +74,8 @@ export interface ReportInput {
   b: ReportSide;
   a2?: readonly TurnSummary[];
   captured?: readonly TurnSummary[];
+  /** By `turnKey`. Only when the user asked for text. */
+  texts?: ReadonlyMap<string, TurnText>;
   primary?: PrimaryMetric;
   draws?: 'common' | 'independent';
   seed?: string;
@@ -82,7 +93,9 @@ export function buildReport(input: ReportInput): Report | undefined {
     ...(input.a2 === undefined ? {} : { a2: input.a2 }),
   });
   if (diff === undefined) return undefined;
-  const { verdict, reasons, primary, stages, ...validity } = diff;
+  const { verdict, reasons, primary, endToEnd, stages, percentiles, ...validity } = diff;
+  const { both } = alignTurns(a.turns, b.turns);
+  const index = new Map(all.map((turn, at) => [turn, at]));
   const drift = input.captured === undefined ? undefined : driftOf(input.captured, a.turns);
   return {
     format: REPORT_FORMAT,
@@ -92,8 +105,11 @@ export function buildReport(input: ReportInput): Report | undefined {
     exitCode: exitCodeOf(verdict),
     reasons,
     primary,
+    endToEnd,
     stages,
     turns: all,
+    pairs: both.map((pair): [number, number] => [index.get(pair.a) ?? 0, index.get(pair.b) ?? 0]),
+    percentiles,
     targets: targetRows(a.turns, b.turns),
     arms: { a: a.arm, b: b.arm },
     knobs: strategyDiff(a.arm.strategy, b.arm.strategy).map(([knob, left, right]) => ({ knob, a: left, b: right })),
@@ -104,11 +120,17 @@ export function buildReport(input: ReportInput): Report | undefined {
       ...(input.seed === undefined ? {} : { seed: input.seed }),
       ...(input.profile === undefined ? {} : { profile: input.profile }),
     },
-    ...(a.spans === undefined || b.spans === undefined
-      ? {}
-      : { spans: alignSpans(alignTurns(a.turns, b.turns).both, a.spans, b.spans) }),
+    ...(a.spans === undefined || b.spans === undefined ? {} : { spans: alignSpans(both, a.spans, b.spans) }),
+    ...(input.texts === undefined ? {} : { texts: textsOf(all, input.texts) }),
     ...(input.rerun === undefined ? {} : { rerun: input.rerun }),
   };
+}
+
+function textsOf(turns: readonly TurnSummary[], texts: ReadonlyMap<string, TurnText>): NonNullable<Report['texts']> {
+  return turns.flatMap((turn) => {
+    const text = texts.get(turnKey(turn));
+    return text === undefined ? [] : [{ traceId: turn.traceId, turnIndex: turn.turnIndex, ...text }];
+  });
 }
 
 function checkLedger({ sessionId, turnIndex, lane, e2eUs, ledger }: TurnSummary): void {

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/errors.ts';
-import { PHASE_ORDER, STAGE_ORDER, type DiffRow } from '../diff.ts';
+import type { DiffRow } from '../diff.ts';
+import { PHASE_ORDER, STAGE_ORDER } from '../ledger-rows.ts';
 import { REPORT_FORMAT, type Report } from './build.ts';
 
 /** What the other forms print as it is: no markup and no control characters. */
@@ -12,69 +13,140 @@ const Stage = Type.Unsafe<DiffRow['stage']>({
   enum: [...STAGE_ORDER, 'end to end', 'first content audible', 'reply end'],
 });
 const Phase = Type.Unsafe<NonNullable<DiffRow['phase']>>({ enum: [...PHASE_ORDER] });
+const ms = (description: string) => Type.Number({ description: `${description}, ms` });
+const us = (description: string) => Type.Optional(Type.Integer({ description: `${description}, µs` }));
+const Index = Type.Integer({ minimum: 0 });
 
 const Row = Type.Object({
   stage: Stage,
   phase: Type.Optional(Phase),
-  aMs: Type.Number(),
-  bMs: Type.Number(),
-  deltaMs: Type.Number(),
-  lowMs: Type.Optional(Type.Number()),
-  highMs: Type.Optional(Type.Number()),
-  shiftPct: Type.Optional(Type.Number()),
-  n: Type.Integer(),
+  aMs: ms('mean of A'),
+  bMs: ms('mean of B'),
+  deltaMs: ms('mean of the paired differences B − A'),
+  lowMs: Type.Optional(ms('lower end of its 95 % interval')),
+  highMs: Type.Optional(ms('upper end')),
+  shiftPct: Type.Optional(Type.Number({ description: 'Hodges–Lehmann shift of log ratios, %' })),
+  lowPct: Type.Optional(Type.Number()),
+  highPct: Type.Optional(Type.Number()),
+  n: Type.Integer({ description: 'pairs' }),
 });
 const Arm = Type.Object({
   lane: Type.String(),
   variant: Type.String(),
   commit: Type.String(),
   strategyHash: Type.String(),
+  strategy: Type.Optional(Type.Object({}, { description: 'the resolved strategy', additionalProperties: true })),
 });
 const Turn = Type.Object({
   sessionId: Type.String(),
-  turnIndex: Type.Integer(),
+  turnIndex: Index,
   traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
   lane: Type.String(),
   variant: Type.String(),
   world: Type.String(),
-  zero: Type.String(),
-  e2eUs: Type.Optional(Type.Integer()),
-  ledger: Type.Array(Type.Object({ stage: Stage, phase: Phase, us: Type.Integer() })),
-});
-
-const Measured = Type.Object({ medianMs: Type.Number(), n: Type.Integer() });
-
-/** JSON Schema of what scripts may rely on; more fields may come with later versions. */
-export const ReportSchema = Type.Object({
-  format: Type.Literal(REPORT_FORMAT),
-  basis: Type.Unsafe<Report['basis']>({ enum: ['measured', 'predicted'] }),
-  world: Type.Unsafe<Report['world']>({ enum: ['live', 'wire', 'sim'] }),
-  verdict: Type.Unsafe<Report['verdict']>({ enum: ['faster', 'slower', 'same', 'inconclusive'] }),
-  exitCode: Type.Integer(),
-  reasons: Type.Array(Type.String()),
-  primary: Row,
-  stages: Type.Array(Row),
-  turns: Type.Array(Turn),
-  targets: Type.Array(Type.Object({ name: Word, a: Type.Optional(Measured), b: Type.Optional(Measured) })),
-  arms: Type.Object({ a: Arm, b: Arm }),
-  knobs: Type.Array(Type.Object({ knob: Type.String() })),
-  validity: Type.Object({
-    pairs: Type.Integer(),
-    sessions: Type.Integer(),
-    marginMs: Type.Number(),
-    generalizes: Type.Boolean(),
-    draws: Type.Unsafe<Report['validity']['draws']>({ enum: ['common', 'independent', 'as measured'] }),
-    noiseFloorMs: Type.Optional(Type.Number()),
-    drift: Type.Optional(
-      Type.Object({ deltaMs: Type.Number(), medianErrorPct: Type.Number(), p95ErrorPct: Type.Number() }),
-    ),
-    seed: Type.Optional(Type.String()),
-    profile: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })),
-    guards: Type.Array(Type.Object({ name: Type.String(), holds: Type.Boolean(), detail: Type.String() })),
-    dropped: Type.Array(Type.Object({ lane: Word, cause: Word, turns: Type.Integer() })),
+  zero: Type.String({ description: 'audio: speech end; upload: arrival of the last byte' }),
+  e2eUs: us('zero → first audible; absent when there was none'),
+  firstAudioByteUs: us('end of turn → first reply audio byte handed over'),
+  firstContentAudibleUs: us('zero → first audible of generated words'),
+  replyEndUs: us('zero → last sample played'),
+  stallUs: us('time in which the playing client had nothing to play'),
+  ledger: Type.Array(Type.Object({ stage: Stage, phase: Phase, us: Type.Integer() }), {
+    description: 'contiguous, in order of time; adds up to e2eUs',
   }),
-  rerun: Type.Optional(Type.String()),
 });
+
+const Measured = Type.Object({
+  medianMs: Type.Number(),
+  p95Ms: Type.Optional(Type.Number()),
+  n: Type.Integer(),
+  met: Type.Optional(Type.Boolean({ description: 'median below target' })),
+});
+const Percentile = Type.Object({
+  q: Type.Number({ minimum: 0, maximum: 1 }),
+  aMs: ms('quantile of A'),
+  bMs: ms('quantile of B'),
+  deltaMs: ms('B − A'),
+  rows: Type.Array(
+    Type.Object({
+      stage: Stage,
+      phase: Type.Optional(Phase),
+      aMs: Type.Number(),
+      bMs: Type.Number(),
+      deltaMs: Type.Number(),
+    }),
+    { description: 'contributions; phase rows add up to the quantile, and so do the stages' },
+  ),
+});
+const Span = Type.Object({
+  path: Type.String({ description: 'names from the root, with the ordinal among siblings of one name' }),
+  n: Type.Integer({ description: 'pairs in which both turns have it' }),
+  aMs: Type.Optional(Type.Number()),
+  bMs: Type.Optional(Type.Number()),
+  deltaMs: Type.Optional(Type.Number()),
+  onlyA: Type.Integer(),
+  onlyB: Type.Integer(),
+  onlyAMs: Type.Optional(Type.Number()),
+  onlyBMs: Type.Optional(Type.Number()),
+});
+
+/** JSON Schema of what scripts may rely on; more fields may come with later versions. Published: docs/report.schema.json. */
+export const ReportSchema = Type.Object(
+  {
+    format: Type.Literal(REPORT_FORMAT),
+    basis: Type.Unsafe<Report['basis']>({ enum: ['measured', 'predicted'] }),
+    world: Type.Unsafe<Report['world']>({ enum: ['live', 'wire', 'sim'] }),
+    verdict: Type.Unsafe<Report['verdict']>({ enum: ['faster', 'slower', 'same', 'inconclusive'] }),
+    exitCode: Type.Integer({ description: '0 faster or same, 1 slower, 3 inconclusive' }),
+    reasons: Type.Array(Type.String()),
+    primary: Row,
+    endToEnd: Row,
+    stages: Type.Array(Row, { description: "stages' totals (no phase) and phases; phase rows add up to endToEnd" }),
+    turns: Type.Array(Turn),
+    pairs: Type.Array(Type.Array(Index, { minItems: 2, maxItems: 2 }), { description: "indexes of A's and B's turn" }),
+    percentiles: Type.Array(Percentile),
+    targets: Type.Array(
+      Type.Object({
+        name: Word,
+        todayMs: Type.Optional(Type.Number()),
+        targetMs: Type.Optional(Type.Number()),
+        a: Type.Optional(Measured),
+        b: Type.Optional(Measured),
+      }),
+    ),
+    arms: Type.Object({ a: Arm, b: Arm }),
+    knobs: Type.Array(Type.Object({ knob: Type.String() }), { description: 'what differs: knob, a, b' }),
+    validity: Type.Object({
+      pairs: Type.Integer(),
+      sessions: Type.Integer(),
+      marginMs: Type.Number(),
+      generalizes: Type.Boolean({ description: 'false with one conversation only' }),
+      draws: Type.Unsafe<Report['validity']['draws']>({ enum: ['common', 'independent', 'as measured'] }),
+      noiseFloorMs: Type.Optional(Type.Number()),
+      p95: Type.Optional(Type.Object({ aMs: Type.Number(), bMs: Type.Number(), deltaMs: Type.Number() })),
+      drift: Type.Optional(
+        Type.Object({ deltaMs: Type.Number(), medianErrorPct: Type.Number(), p95ErrorPct: Type.Number() }),
+      ),
+      seed: Type.Optional(Type.String()),
+      profile: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })),
+      guards: Type.Array(Type.Object({ name: Type.String(), holds: Type.Boolean(), detail: Type.String() })),
+      dropped: Type.Array(Type.Object({ lane: Word, cause: Word, turns: Type.Integer() })),
+    }),
+    spans: Type.Optional(Type.Array(Span)),
+    texts: Type.Optional(
+      Type.Array(
+        Type.Object({
+          traceId: Type.String(),
+          turnIndex: Index,
+          transcript: Type.Optional(Type.String()),
+          reply: Type.Optional(Type.String()),
+        }),
+        { description: 'only with --with-text' },
+      ),
+    ),
+    rerun: Type.Optional(Type.String()),
+  },
+  { title: 'Retake report', description: 'report.json of a run, and what `retake diff --json` prints' },
+);
 
 const isReport = new Ajv({ allErrors: false }).compile<Report>(ReportSchema);
 

@@ -1,8 +1,11 @@
 /** A report as a pull request comment: one screen, the rest folded, and never longer than GitHub takes. */
 import type { TurnSummary } from '../../service/metrics.ts';
 import type { Report } from './build.ts';
+import { turnKey, type SpanRow } from '../align-spans.ts';
+import { measuredPairs } from './charts.ts';
+import { code, escapeText, fenced, table } from './markdown-text.ts';
 import { intervalText, printedLedger, signed } from './rows.ts';
-import { plain, validityLine, VERDICT_SIGN } from './words.ts';
+import { compareUrl, deltaUsOf, plain, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** GitHub refuses comments beyond about 65,536 characters. */
 const LIMIT_CHARS = 60_000;
@@ -12,15 +15,25 @@ interface Section {
   text: string;
 }
 
-/** `marker` finds the comment again, to update it in place. */
-export function markdownReport(report: Report, marker = 'retake-report'): string {
+export interface MarkdownOptions {
+  /** Finds the comment again, to update it in place. */
+  marker?: string;
+  /** Base URL of a Jaeger UI that has the traces. */
+  jaegerUi?: string;
+}
+
+export function markdownReport(report: Report, { marker = 'retake-report', jaegerUi }: MarkdownOptions = {}): string {
   const head = headOf(report);
   const tail = `<!-- ${marker.replace(/[^\w-]/g, '')} -->\n`;
   let sections: Section[] = [
     { title: 'What differs', text: knobTable(report) },
     { title: 'Guards', text: guardTable(report) },
     { title: 'Stages with their intervals', text: stageTable(report) },
+    { title: 'Median and 95th percentile', text: percentileTables(report) },
+    { title: 'Pairs that changed most', text: pairTable(report, jaegerUi) },
+    { title: 'Spans', text: spanTable(report) },
     { title: 'Turns', text: turnTable(report) },
+    { title: 'Words', text: wordTable(report) },
   ].filter(({ text }) => text !== '');
   const shed: string[] = [];
   for (;;) {
@@ -39,10 +52,12 @@ export function markdownReport(report: Report, marker = 'retake-report'): string
 function headOf(report: Report): string {
   const { primary, verdict, arms, validity } = report;
   const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
-  const ledger = printedLedger(report.stages, primary).map(({ stage, phase, a, b, delta, interval }, index, rows) => {
-    const strong = (text: string): string => (index === rows.length - 1 ? `**${text}**` : text);
-    return [strong(stage), phase, strong(a), strong(b), strong(delta), interval];
-  });
+  const ledger = printedLedger(report.stages, report.endToEnd).map(
+    ({ stage, phase, a, b, delta, interval }, index, rows) => {
+      const strong = (text: string): string => (index === rows.length - 1 ? `**${text}**` : text);
+      return [strong(stage), phase, strong(a), strong(b), strong(delta), interval];
+    },
+  );
   const targets = report.targets.map(({ name, todayMs, targetMs, a, b }) => {
     const cell = (lane: typeof a): string =>
       lane === undefined ? '–' : `${Math.round(lane.medianMs)}${lane.met === undefined ? '' : lane.met ? ' ✓' : ' ✗'}`;
@@ -106,6 +121,85 @@ function stageTable({ stages }: Report): string {
   return table(['stage', 'A ms', 'B ms', 'Δ ms', '95 % interval', 'shift', 'n'], '||:|:|:||:|:|', rows);
 }
 
+/** What each quantile is made of; both tables add up to their last lines. */
+function percentileTables({ percentiles, validity }: Report): string {
+  const tables = percentiles.map((each) => {
+    const rows = printedLedger(each.rows, each).map(({ stage, phase, a, b, delta }) => [stage, phase, a, b, delta]);
+    return table([`p${Math.round(each.q * 100)}`, 'phase', 'A ms', 'B ms', 'Δ ms'], '|||:|:|:|', rows);
+  });
+  const few = percentiles.some(({ q }) => q > 0.9) ? [] : [`p95: n too small (${validity.pairs} pairs).`];
+  return [...tables, ...few].join('\n\n');
+}
+
+const PAIRS_SHOWN = 5;
+
+/** The pairs at both ends of the differences, with Jaeger's comparison of their traces where there is a Jaeger. */
+function pairTable(report: Report, jaegerUi: string | undefined): string {
+  const ranked = measuredPairs(report).sort((left, right) => deltaUsOf(left) - deltaUsOf(right));
+  const shown =
+    ranked.length <= 2 * PAIRS_SHOWN ? ranked : [...ranked.slice(0, PAIRS_SHOWN), ...ranked.slice(-PAIRS_SHOWN)];
+  const rows = shown.map((pair) => {
+    const url = jaegerUi === undefined ? undefined : compareUrl(jaegerUi, pair.a.traceId, pair.b.traceId);
+    return [
+      escapeText(pair.a.sessionId),
+      String(pair.a.turnIndex),
+      msOf(pair.a, 'e2eUs'),
+      msOf(pair.b, 'e2eUs'),
+      signed(deltaUsOf(pair) / 1000),
+      ...(jaegerUi === undefined ? [] : [url === undefined ? '–' : `[compare](${url})`]),
+    ];
+  });
+  const head = ['session', 'turn', 'A ms', 'B ms', 'Δ ms', ...(jaegerUi === undefined ? [] : ['Jaeger'])];
+  return rows.length === 0 ? '' : table(head, '||:|:|:|:||', rows);
+}
+
+const SPANS_SHOWN = 60;
+
+/** Spans without a partner first, then the largest differences. */
+function spanTable({ spans = [] }: Report): string {
+  const alone = (row: SpanRow): number => row.onlyA + row.onlyB;
+  const ranked = [...spans].sort(
+    (left, right) => alone(right) - alone(left) || Math.abs(right.deltaMs ?? 0) - Math.abs(left.deltaMs ?? 0),
+  );
+  const ms = (value: number | undefined): string => value?.toFixed(1) ?? '–';
+  const rows = ranked
+    .slice(0, SPANS_SHOWN)
+    .map((row) => [
+      escapeText(row.path),
+      ms(row.aMs),
+      ms(row.bMs),
+      row.deltaMs === undefined ? '–' : signed(row.deltaMs),
+      String(row.n),
+      String(row.onlyA),
+      String(row.onlyB),
+    ]);
+  if (rows.length === 0) return '';
+  const more = ranked.length > SPANS_SHOWN ? `\n\n${ranked.length - SPANS_SHOWN} more in report.json.` : '';
+  const head = ['span', 'A ms', 'B ms', 'Δ ms', 'pairs', 'only in A', 'only in B'];
+  return table(head, '||:|:|:|:|:|:|', rows) + more;
+}
+
+const TEXT_SHOWN = 600;
+
+function wordTable({ texts = [], turns }: Report): string {
+  const known = new Map(turns.map((turn) => [turnKey(turn), turn]));
+  const cell = (text: string | undefined): string => {
+    if (text === undefined) return '–';
+    return escapeText(text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN)}… (${text.length} characters)` : text);
+  };
+  const rows = texts.map(({ transcript, reply, ...key }) => {
+    const turn = known.get(turnKey(key));
+    return [
+      escapeText(turn?.sessionId ?? ''),
+      String(turn?.turnIndex ?? ''),
+      escapeText(turn?.lane ?? ''),
+      cell(transcript),
+      cell(reply),
+    ];
+  });
+  return rows.length === 0 ? '' : table(['session', 'turn', 'lane', 'transcript', 'reply'], '||:||||', rows);
+}
+
 function turnTable({ turns }: Report): string {
   const rows = turns.map((turn) => [
     escapeText(turn.sessionId),
@@ -130,15 +224,6 @@ function msOf(turn: TurnSummary, key: 'e2eUs' | 'firstAudioByteUs' | 'replyEndUs
   return us === undefined ? '–' : (us / 1000).toFixed(1);
 }
 
-/** `align`: one cell a column, `:` = right. */
-function table(head: readonly string[], align: string, rows: readonly (readonly string[])[]): string {
-  const cells = align.split('|').slice(1, head.length + 1);
-  const line = (row: readonly string[]): string => `| ${row.join(' | ')} |`;
-  return [line(head), line(head.map((_, index) => (cells[index] === ':' ? '---:' : '---'))), ...rows.map(line)].join(
-    '\n',
-  );
-}
-
 function folded({ title, text }: Section): string {
   return `<details><summary>${title}</summary>\n\n${text}\n\n</details>\n`;
 }
@@ -146,31 +231,3 @@ function folded({ title, text }: Section): string {
 function armText({ variant, commit, strategyHash }: Report['arms']['a']): string {
   return code(`${variant} ${commit.slice(0, 12)} strategy ${strategyHash}`);
 }
-
-function code(text: string): string {
-  return plain(text).replace(/[`|<>]/g, ' ');
-}
-
-/** In a fence longer than any run of backticks in the text, so that nothing in it needs to change. */
-function fenced(text: string): string {
-  const runs = (text.match(/`+/g) ?? []).map((run) => run.length);
-  const fence = '`'.repeat(Math.max(2, ...runs) + 1);
-  return `${fence}sh\n${text}\n${fence}`;
-}
-
-/**
- * Untrusted text in a table cell: no HTML, no Markdown, no mention, no reference, no link. GitHub looks for mentions and
- * references after Markdown has run, when an escaped `@` is an `@` again: there a zero-width space has to follow it.
- */
-export function escapeText(text: string): string {
-  return plain(text)
-    .replace(
-      /[&<>\\`*_{}[\]()#|~!$@]/g,
-      (character) => `&#${character.charCodeAt(0)};${/[@#]/.test(character) ? APART : ''}`,
-    )
-    .replaceAll('://', '&#58;//')
-    .replace(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
-    .replace(/\bgh-(?=\d)/gi, (prefix) => `${prefix}${APART}`);
-}
-
-const APART = '&#8203;';

@@ -13,7 +13,8 @@ import type { Lane } from '../../service/ports.ts';
 import { DEFAULT_STRATEGY, resolveStrategy, strategyHash } from '../../service/strategy.ts';
 import { buildReport, type Report, type ReportArm, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';
-import { escapeText, markdownReport } from './markdown.ts';
+import { escapeText } from './markdown-text.ts';
+import { markdownReport } from './markdown.ts';
 import { terminalReport } from './terminal.ts';
 
 const GOLDEN = new URL('../../fixtures/reports/', import.meta.url);
@@ -233,7 +234,7 @@ test('a comment stays below what GitHub takes, says what it left out, and keeps 
     a: { ...FASTER.a, turns: turns(FASTER.a) },
     b: { ...FASTER.b, turns: turns(FASTER.b) },
   });
-  const text = markdownReport(long, 'retake --> x');
+  const text = markdownReport(long, { marker: 'retake --> x' });
   assert.ok(text.length < 60_000, String(text.length));
   assert.match(text, /^### ✓ faster: end to end/);
   assert.match(text, /Left out, to stay below 60000 characters: Turns \(see report\.json\)/);
@@ -335,6 +336,10 @@ function reportWith(text: string): Report {
   });
   return {
     ...report,
+    spans: [{ path: `turn › ${text}`, n: 0, onlyA: 1, onlyB: 0, onlyAMs: 1 }],
+    texts: report.turns
+      .slice(0, 2)
+      .map(({ traceId, turnIndex }) => ({ traceId, turnIndex, transcript: text, reply: text })),
     reasons: [text],
     knobs: [{ knob: `stt.${text}`, a: text, b: { nested: text } }],
     validity: { ...report.validity, guards: [{ name: text, holds: false, detail: text }] },

@@ -11,18 +11,21 @@ export interface PrintedRow {
   interval: string;
 }
 
+/** What adds up: a row of means, or of one quantile. */
+export type AddingRow = Pick<DiffRow, 'stage' | 'phase' | 'aMs' | 'deltaMs' | 'lowMs' | 'highMs'>;
+
 /**
  * Phase rows, then end to end. The A and Δ columns are rounded to their sums and B is A + Δ, so that all three printed
  * columns add up to their last line, every printed Δ is B − A, and a row that did not change says 0.0.
  */
-export function printedLedger(stages: readonly DiffRow[], primaryE2e: DiffRow): PrintedRow[] {
+export function printedLedger(stages: readonly AddingRow[], total: Omit<AddingRow, 'stage'>): PrintedRow[] {
   const phases = stages.filter(({ phase }) => phase !== undefined);
   const a = tenths(phases.map(({ aMs }) => aMs));
   const delta = tenths(phases.map(({ deltaMs }) => deltaMs));
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return [
     ...phases.map((row, index) => printed(row, a[index] ?? 0, delta[index] ?? 0)),
-    printed({ ...primaryE2e, stage: 'end to end' }, sum(a), sum(delta)),
+    printed({ ...total, stage: 'end to end' }, sum(a), sum(delta)),
   ];
 }
 
@@ -31,7 +34,7 @@ function tenths(valuesMs: readonly number[]): number[] {
   return roundToSum(valuesMs, 1).map((value) => Math.round(value * 10));
 }
 
-function printed(row: DiffRow, aTenths: number, deltaTenths: number): PrintedRow {
+function printed(row: AddingRow, aTenths: number, deltaTenths: number): PrintedRow {
   return {
     stage: row.stage,
     phase: row.phase === undefined || row.phase === row.stage ? '' : row.phase,

@@ -1,12 +1,17 @@
 /** A report for a terminal of any width: verdict, ledger, targets, validity. */
 import type { TurnSummary } from '../../service/metrics.ts';
 import type { Report } from './build.ts';
+import { turnKey } from '../align-spans.ts';
+import { STAGE_ORDER } from '../ledger-rows.ts';
+import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
 import { intervalText, printedLedger, signed, type PrintedRow } from './rows.ts';
-import { plain, VERDICT_SIGN, validityLine } from './words.ts';
+import { compareUrl, plain, VERDICT_SIGN, validityLine } from './words.ts';
 
 export interface TerminalOptions {
   columns: number;
   color: boolean;
+  /** Base URL of a Jaeger UI that has the traces. */
+  jaegerUi?: string;
 }
 
 const CODES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' } as const;
@@ -39,14 +44,94 @@ export function terminalReport(report: Report, options: TerminalOptions): string
       ({ knob, a, b }) => `   ${plain(knob)}: ${plain(JSON.stringify(a))} → ${plain(JSON.stringify(b))}`,
     ),
     '',
-    ...ledgerLines(printedLedger(report.stages, report.primary), paint),
+    ...ledgerLines(printedLedger(report.stages, report.endToEnd), paint),
     '',
+    ...pairLines(report, options, paint),
+    ...spreadLines(report, options, paint),
     ...targetLines(report, paint),
     '',
+    ...spanLines(report, options),
     ...wrapped(validityLine(report), ' · ', options.columns),
     ...(report.rerun === undefined ? [] : [paint(plain(report.rerun), 'dim')]),
   ];
   return lines.map((line) => line.trimEnd()).join('\n');
+}
+
+/** The typical pair's wait by stage, A over B on a common scale. */
+function pairLines(report: Report, { columns, jaegerUi }: TerminalOptions, paint: Paint): string[] {
+  const pair = typicalPair(report);
+  if (pair === undefined) return [];
+  const { a, b } = pair;
+  const scaleUs = Math.max(a.e2eUs ?? 0, b.e2eUs ?? 0, 1);
+  const width = Math.max(10, columns - 14 - 9);
+  const [left, right] = [stagesInTime(a), stagesInTime(b)];
+  const stages = STAGE_ORDER.filter((stage) => [...left, ...right].some((each) => each.stage === stage));
+  const line = (name: string, side: 'A' | 'B', of: StageSpan | undefined): string => {
+    const drawn = bar(of?.pieces ?? [], scaleUs, width);
+    return `${name.padEnd(12)}${side} ${paint(drawn, side === 'A' ? 'dim' : 'cyan')} ${ms(of?.us ?? 0).padStart(8)}`;
+  };
+  const said = (side: 'A' | 'B', turn: TurnSummary): string[] => {
+    const text = report.texts?.find((each) => turnKey(each) === turnKey(turn));
+    const line = (who: string, words: string | undefined): string[] =>
+      words === undefined ? [] : [`${side} ${who}: ${plain(words.slice(0, columns))}`.slice(0, columns)];
+    return [...line('user', text?.transcript), ...line('reply', text?.reply)];
+  };
+  const url = jaegerUi === undefined ? undefined : compareUrl(jaegerUi, a.traceId, b.traceId);
+  const title = `typical pair: session ${plain(a.sessionId)}, turn ${a.turnIndex}; ms from its zero`;
+  return [
+    paint(title.slice(0, columns), 'dim'),
+    ...stages.flatMap((stage) => [
+      line(
+        stage,
+        'A',
+        left.find((each) => each.stage === stage),
+      ),
+      line(
+        '',
+        'B',
+        right.find((each) => each.stage === stage),
+      ),
+    ]),
+    ...said('A', a),
+    ...said('B', b),
+    ...(url === undefined ? [] : [url]),
+    '',
+  ];
+}
+
+/** Below this many turns a histogram says less than the table. */
+const SPREAD_TURNS = 8;
+
+function spreadLines(report: Report, { columns }: TerminalOptions, paint: Paint): string[] {
+  const pairs = measuredPairs(report);
+  if (pairs.length < SPREAD_TURNS) return [];
+  const [a, b] = [pairs.map((pair) => pair.a.e2eUs ?? 0), pairs.map((pair) => pair.b.e2eUs ?? 0)];
+  const [lowUs, highUs] = [Math.min(...a, ...b), Math.max(...a, ...b)];
+  const bins = Math.max(10, Math.min(60, columns - 2 - 24));
+  const line = (side: string, values: readonly number[]): string =>
+    `${side} ${ms(lowUs).padStart(8)} ${paint(sparkline(histogram(values, lowUs, highUs, bins)), side === 'A' ? 'dim' : 'cyan')} ${ms(highUs)}`;
+  const tails = report.percentiles.map(
+    ({ q, aMs, bMs, deltaMs }) => `p${Math.round(q * 100)} ${aMs.toFixed(1)} → ${bMs.toFixed(1)} (${signed(deltaMs)})`,
+  );
+  return [paint('end to end, turns by ms', 'dim'), line('A', a), line('B', b), `  ${tails.join(' · ')}`, ''];
+}
+
+const UNMATCHED_SHOWN = 3;
+
+/** What the spans' alignment left without a partner. */
+function spanLines({ spans = [] }: Report, { columns }: TerminalOptions): string[] {
+  if (spans.length === 0) return [];
+  const alone = spans.filter(({ onlyA, onlyB }) => onlyA > 0 || onlyB > 0);
+  const told = alone
+    .slice(0, UNMATCHED_SHOWN)
+    .map(({ path, onlyA, onlyB }) => `${plain(path)} (${onlyA} only in A, ${onlyB} only in B)`.slice(0, columns - 2));
+  const more = alone.length - told.length;
+  const head = `spans: ${spans.length} paths, ${alone.length === 0 ? 'all with a partner' : `${alone.length} with spans that have no partner`}`;
+  return [head, ...told.map((each) => `  ${each}`), ...(more > 0 ? [`  and ${more} more in report.json`] : [])];
+}
+
+function ms(us: number): string {
+  return (us / 1000).toFixed(1);
 }
 
 /** One turn's waiting time as bars on a common scale. */

@@ -1,4 +1,5 @@
 /** Words that all forms of a report share, and untrusted text made harmless. Pure. */
+import type { TurnSummary } from '../../service/metrics.ts';
 import type { Verdict } from '../diff.ts';
 import type { Report } from './build.ts';
 import { signed } from './rows.ts';
@@ -36,4 +37,18 @@ export function plain(text: string): string {
     /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** Jaeger's comparison of two traces; undefined when an id is none of ours. */
+export function compareUrl(jaegerUi: string, traceIdA: string, traceIdB: string): string | undefined {
+  const isId = (id: string): boolean => /^[0-9a-f]{32}$/.test(id);
+  const base = URL.parse(jaegerUi);
+  if (base === null || !/^https?:$/.test(base.protocol) || !isId(traceIdA) || !isId(traceIdB)) return undefined;
+  const path = base.pathname.replace(/\/+$/, '').replace(/[()]/g, (mark) => `%${mark.charCodeAt(0).toString(16)}`);
+  return `${base.origin}${path}/trace/${traceIdA}...${traceIdB}`;
+}
+
+/** How much longer B's turn waited than A's. */
+export function deltaUsOf({ a, b }: { a: TurnSummary; b: TurnSummary }): number {
+  return (b.e2eUs ?? 0) - (a.e2eUs ?? 0);
 }

@@ -1,0 +1,111 @@
+/** 10,000 random traces: means, percentile rows and printed rows add up, of our own ledgers and of foreign critical paths. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LedgerRow, TurnSummary } from '../service/metrics.ts';
+import type { Random } from '../service/ports.ts';
+import { keyedRandom } from '../service/random.ts';
+import { diffLanes, type Diff } from './diff.ts';
+import { foreignTurns } from './foreign.ts';
+import { PHASE_ORDER, STAGE_ORDER } from './ledger-rows.ts';
+import type { TraceSpan } from './otlp.ts';
+import { printedLedger, type AddingRow } from './report/rows.ts';
+import { treesOf } from './trace-tree.ts';
+
+const TRACES = 10_000;
+/** Sets of turns that are compared; some are large enough for a p95. */
+const SIZES = [1, 2, 3, 7, 20, 80] as const;
+
+function pick<T>(random: Random, items: readonly T[]): T {
+  return items[Math.floor(random() * items.length)] ?? assert.fail('nothing to pick from');
+}
+
+function ledgerTurn(random: Random, index: number, traceId: string): TurnSummary {
+  const ledger = Array.from({ length: 1 + Math.floor(random() * 12) }, (): LedgerRow => ({
+    stage: pick(random, STAGE_ORDER),
+    phase: pick(random, PHASE_ORDER),
+    us: Math.floor(random() < 0.3 ? random() * 1000 : random() * 3_000_000),
+  }));
+  return {
+    sessionId: `s-${index % 7}`,
+    turnIndex: index,
+    traceId,
+    lane: 'captured',
+    variant: 'captured',
+    world: 'sim',
+    zero: 'audio',
+    e2eUs: ledger.reduce((sum, { us }) => sum + us, 0),
+    ledger,
+    serviceUs: {},
+    premature: false,
+  };
+}
+
+const NAMES = ['stt', 'llm', 'tts', 'chat gpt', 'http POST', 'dns', 'tls', 'work'] as const;
+
+/** A random tree of spans, overlapping, overflowing and empty ones included. */
+function foreignTurn(random: Random, index: number, traceId: string): TurnSummary {
+  const span = (id: number, parent: string, name: string, startUs: number, endUs: number): TraceSpan => ({
+    ...{ traceId, spanId: String(id), parentSpanId: parent, name, startUs, endUs, failed: false },
+    attributes: () => ({ 'session.id': `s-${index % 7}`, 'turn.number': index }),
+  });
+  const spans = [span(0, '', 'turn', 0, 1 + Math.floor(random() * 5_000_000))];
+  for (let id = 1; id < 2 + random() * 15; id++) {
+    const startUs = Math.floor(random() * 5_000_000) - 100_000;
+    const lengthUs = random() < 0.2 ? 0 : Math.floor(random() * 2_000_000);
+    spans.push(span(id, String(Math.floor(random() * id)), pick(random, NAMES), startUs, startUs + lengthUs));
+  }
+  const [root] = treesOf(spans).roots;
+  const [turn] = root === undefined ? [] : foreignTurns(root);
+  return turn?.summary ?? assert.fail('no turn');
+}
+
+const tenths = (text: string): number => Math.round(Number(text.replace('−', '-')) * 10);
+
+function checkRows(
+  what: string,
+  rows: readonly AddingRow[],
+  total: { aMs: number; bMs: number; deltaMs: number },
+): void {
+  for (const kept of [
+    rows.filter(({ phase }) => phase === undefined),
+    rows.filter(({ phase }) => phase !== undefined),
+  ]) {
+    const sum = (of: (row: AddingRow) => number): number => kept.reduce((all, row) => all + of(row), 0);
+    assert.ok(Math.abs(sum(({ aMs }) => aMs) - total.aMs) < 1e-6, `${what}: A`);
+    assert.ok(Math.abs(sum(({ deltaMs }) => deltaMs) - total.deltaMs) < 1e-6, `${what}: Δ`);
+  }
+  const printed = printedLedger(rows, total);
+  const last = printed.at(-1) ?? assert.fail('no total');
+  for (const column of ['a', 'b', 'delta'] as const) {
+    const sum = printed.slice(0, -1).reduce((all, row) => all + tenths(row[column]), 0);
+    assert.equal(sum, tenths(last[column]), `${what}: printed ${column}`);
+  }
+  for (const row of printed) assert.equal(tenths(row.b) - tenths(row.a), tenths(row.delta), `${what}: Δ is B − A`);
+  assert.ok(Math.abs(tenths(last.a) / 10 - total.aMs) < 0.1 + 1e-6, `${what}: printed total`);
+}
+
+test(`rows add up on ${TRACES} random traces`, () => {
+  const random = keyedRandom('rows add up', 1);
+  let traces = 0;
+  let tails = 0;
+  for (let round = 0; traces < TRACES; round++) {
+    const make = round % 2 === 0 ? ledgerTurn : foreignTurn;
+    const size = pick(random, SIZES);
+    const lane = (side: string): TurnSummary[] =>
+      Array.from({ length: size }, (_, index) => make(random, index, `${side}-${round}-${index}`));
+    const diff: Diff = diffLanes(lane('a'), lane('b')) ?? assert.fail('no pair');
+    checkRows('means', diff.stages, diff.endToEnd);
+    for (const each of diff.percentiles) checkRows(`p${each.q * 100}`, each.rows, each);
+    tails += diff.percentiles.length - 1;
+    traces += 2 * size;
+  }
+  assert.ok(tails > 10, `control: ${tails} sets had a p95`);
+});
+
+test('control: a row that is one tenth off is caught', () => {
+  const turns = (side: string): TurnSummary[] => [ledgerTurn(keyedRandom(side), 0, side)];
+  const { stages, endToEnd } = diffLanes(turns('a'), turns('b')) ?? assert.fail('no pair');
+  checkRows('whole', stages, endToEnd);
+  const [first = assert.fail('no row'), ...rest] = stages;
+  assert.throws(() => checkRows('off', [{ ...first, aMs: first.aMs + 0.1 }, ...rest], endToEnd));
+});
