@@ -94,6 +94,7 @@ const interviews = INTERVIEWS.map((interview) => ({
       audio,
       transcript: turn.utterance.filter((part) => typeof part === 'string').join(' '),
       reply: turn.reply,
+      speechStartMs: LEAD_MS,
       speechEndMs: Math.round((speech.length * 1000) / SAMPLE_RATE_HZ),
     };
   }),

@@ -57,6 +57,11 @@ export function loudnessOf(probability: number, onDbfs: number): number {
   return onDbfs + LOGISTIC_WIDTH_DB * Math.log(probability / (1 - probability));
 }
 
+/** First and last 10 ms frame of speech, from the loudness of each frame in dBFS. */
+export function speechBounds(levels: readonly number[]): { first?: number; last?: number } {
+  return speechFrames(levels, thresholdsOf(levels));
+}
+
 const SILENCE_DBFS = -96;
 const PEAK_QUANTILE = 0.95;
 const { frameMs, thresholdDbfs, aboveFloorDb, fadeAboveFloorDb, belowPeakDb, minRunMs, bridgeMs } = REFERENCE_DETECTOR;
@@ -134,7 +139,7 @@ export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector
       }
     },
     result() {
-      const { first, last } = speechFrames(levels, thresholdsOf(levels));
+      const { first, last } = speechBounds(levels);
       return first === undefined || last === undefined
         ? {}
         : { startSample: first * frameSamples, endSample: (last + 1) * frameSamples - 1 };

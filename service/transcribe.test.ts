@@ -21,27 +21,27 @@ const at = (log: TurnLog, kind: EventKind): number[] =>
 const atPause = (pauseMs: number): StrategyPatch => ({ stt: { upload: { atPause: { pauseMs } } } });
 
 test('atPause: STT overlaps endpointing and saves min(STT, silenceMs − pauseMs)', async () => {
-  const whole = await turnByHand({ profile, audio: once });
+  const whole = await turnByHand({ profile, tones: once });
   // silence 500 ms after 1200, STT 400, LLM 100
   assert.deepEqual(at(whole.log, 'stt.done'), [1200 + 500 + STT_MS]);
   for (const [pauseMs, doneMs] of [
     [200, 1200 + 200 + STT_MS], // the text is later than the decision at 1700: 300 ms saved
     [100, 1200 + 500], // the text is there before the decision: all of STT saved
   ] as const) {
-    const early = await turnByHand({ profile, audio: once, patch: atPause(pauseMs) });
+    const early = await turnByHand({ profile, tones: once, patch: atPause(pauseMs) });
     assert.deepEqual(at(early.log, 'speech.cut'), [1200 + pauseMs]);
     assert.deepEqual(at(early.log, 'stt.early'), [1200 + pauseMs + STT_MS]);
     assert.deepEqual(at(early.log, 'stt.done'), [doneMs]);
     assert.equal(whole.summary.e2eUs! - early.summary.e2eUs!, Math.min(STT_MS, 500 - pauseMs) * 1000);
     assert.deepEqual([early.summary.uploads, early.summary.uploadsWasted, early.summary.wastedBytes], [1, 0, 0]);
     assert.equal(early.summary.serviceUs.stt, STT_MS * 1000);
-    assert.equal(early.transcript, whole.transcript);
+    assert.equal(early.transcript, 'aaaa bbbb cccc dddd eeee');
   }
 });
 
 test('atPause: when the user goes on, the upload is waste and nothing is saved for it', async () => {
-  const whole = await turnByHand({ profile, audio: hesitant });
-  const early = await turnByHand({ profile, audio: hesitant, patch: atPause(200) });
+  const whole = await turnByHand({ profile, tones: hesitant });
+  const early = await turnByHand({ profile, tones: hesitant, patch: atPause(200) });
   assert.deepEqual(at(early.log, 'speech.cut'), [1000, 1900]);
   assert.equal(whole.summary.e2eUs! - early.summary.e2eUs!, 300_000);
   assert.deepEqual([early.summary.uploads, early.summary.uploadsWasted], [2, 1]);
@@ -50,25 +50,30 @@ test('atPause: when the user goes on, the upload is waste and nothing is saved f
 });
 
 test('control: a pause that no silence reaches sends nothing early', async () => {
-  const longPause = await turnByHand({ profile, audio: hesitant, patch: atPause(480) });
+  const longPause = await turnByHand({ profile, tones: hesitant, patch: atPause(480) });
   assert.deepEqual(at(longPause.log, 'speech.cut'), [1700 + 480]);
-  const whole = await turnByHand({ profile, audio: hesitant });
+  const whole = await turnByHand({ profile, tones: hesitant });
   assert.equal(whole.summary.e2eUs! - longPause.summary.e2eUs!, 20_000);
 });
 
 test('growing: the audio so far is sent every chunkMs; the cut that lies in the last silence is the transcript', async () => {
-  const whole = await turnByHand({ profile, audio: once });
-  const growing = await turnByHand({ profile, audio: once, patch: { stt: { upload: { growing: { chunkMs: 400 } } } } });
+  const whole = await turnByHand({ profile, tones: once });
+  const growing = await turnByHand({ profile, tones: once, patch: { stt: { upload: { growing: { chunkMs: 400 } } } } });
   assert.deepEqual(at(growing.log, 'speech.cut'), [400, 800, 1200, 1600]);
   // the cut at 1600 holds everything: its text comes at 2000, 100 ms before the whole upload's
   assert.deepEqual(at(growing.log, 'stt.done'), [2000]);
   assert.equal(whole.summary.e2eUs! - growing.summary.e2eUs!, 100_000);
+  assert.equal(growing.transcript, whole.transcript);
+  assert.deepEqual(
+    growing.log.events.flatMap(({ kind, content }) => (kind === 'stt.early' ? [content?.text] : [])),
+    ['aa', 'aaaa bbbb cc', 'aaaa bbbb cccc dddd eeee', 'aaaa bbbb cccc dddd eeee'],
+  );
   assert.deepEqual([growing.summary.uploads, growing.summary.uploadsWasted], [4, 3]);
 });
 
 test('an early transcript names its causes: the later of its text and the end of turn, the other beside it', async () => {
   const kindsOf = async (pauseMs: number): Promise<(string | undefined)[]> => {
-    const { log } = await turnByHand({ profile, audio: once, patch: atPause(pauseMs) });
+    const { log } = await turnByHand({ profile, tones: once, patch: atPause(pauseMs) });
     const done = log.events.find(({ kind }) => kind === 'stt.done')!;
     return [log.events[done.cause!]?.kind, log.events[done.also!]?.kind];
   };

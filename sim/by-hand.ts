@@ -2,7 +2,7 @@
 import type { AudioFrame, Clock, UserAudio } from '../service/ports.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
-import { loadInterviews, runFixtureTurn } from './fixtures.ts';
+import { runFixtureTurn } from './fixtures.ts';
 import { loadProfile, type Profile } from './profile.ts';
 import { createSimWorld, type SimWorld } from './world.ts';
 
@@ -24,18 +24,25 @@ function withScaleOne(models: Profile['llm']['models'], one: Profile['stt']['wai
   return Object.fromEntries(Object.entries(models).map(([name, figures]) => [name, { ...figures, scale: one }]));
 }
 
+/** What somebody says: when, and how it reaches the service. */
+export interface Tones {
+  speech: { fromMs: number; toMs: number };
+  audio: (clock: Clock) => UserAudio;
+}
+
 /** Speech (a loud tone) in the given spans of ms, near silence elsewhere, at the speaker's pace in frames of `frameMs`. */
 export function tones(
   lengthMs: number,
   spans: readonly (readonly [fromMs: number, toMs: number])[],
   frameMs = 20,
-): (clock: Clock) => UserAudio {
+): Tones {
   const perMs = RATE_HZ / 1000;
   const samples = Int16Array.from({ length: lengthMs * perMs }, (_, i) => {
     const loud = spans.some(([from, to]) => i >= from * perMs && i < to * perMs);
     return ((i * 7919) % 41) - 20 + (loud ? Math.round(6000 * Math.sin(i / 5)) : 0);
   });
-  return (clock) => ({
+  const speech = { fromMs: spans[0]?.[0] ?? 0, toMs: spans.at(-1)?.[1] ?? 0 };
+  const audio: Tones['audio'] = (clock) => ({
     zero: 'audio',
     sampleRateHz: RATE_HZ,
     async *frames(signal): AsyncGenerator<AudioFrame> {
@@ -49,22 +56,28 @@ export function tones(
       }
     },
   });
+  return { speech, audio };
 }
 
-/** Runs one turn of the first interview on such audio, under the defaults and `patch`. */
+/** Runs one turn on such audio, under the defaults and `patch`: five words of four letters, spread over the speech. */
 export async function turnByHand(options: {
   profile: Profile;
-  audio: (clock: Clock) => UserAudio;
+  tones: Tones;
   patch?: StrategyPatch;
-  turnIndex?: number;
 }): Promise<FinishedTurn & { world: SimWorld }> {
-  const interviews = loadInterviews();
-  const [interview] = interviews;
-  if (interview === undefined) throw new TypeError('there are no interviews');
-  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews });
+  const { speech, audio } = options.tones;
+  const turn = {
+    audio: '',
+    transcript: 'aaaa bbbb cccc dddd eeee',
+    reply: 'Bir cümle söylendi, ve bitti. İkincisi de hemen ardından geldi.',
+    speechStartMs: speech.fromMs,
+    speechEndMs: speech.toMs,
+  };
+  const interview = { name: 'by-hand', language: 'tr', systemPrompt: 'Sor.', greeting: 'Merhaba.', turns: [turn] };
+  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview] });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
-  const turn = await world.clock.run(() =>
-    runFixtureTurn(world, interview, options.turnIndex ?? 0, { strategy, audio: options.audio, profile: 'by hand' }),
+  const finished = await world.clock.run(() =>
+    runFixtureTurn(world, interview, 0, { strategy, audio, profile: 'by hand' }),
   );
-  return { ...turn, world };
+  return { ...finished, world };
 }

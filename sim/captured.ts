@@ -1,5 +1,7 @@
 /** Plans and texts from a captured turn: its exchanges come again with the same boundaries, item by item. */
 import type { AttrValue, Message, TurnEvent } from '../service/ports.ts';
+import { REFERENCE_DETECTOR, loudnessOf, speechBounds } from '../service/speech-end.ts';
+import { wordsHeard, type Heard, type SpeechSpan } from './heard.ts';
 import type { CapturedPlans, DrawContext, Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 import type { Script } from './script.ts';
 
@@ -40,17 +42,36 @@ export function capturedScript(turns: readonly CapturedTurn[], fallback: Script)
         turnKey({ sessionId, turnIndex }),
         {
           transcript: transcript && (transcript.content?.text ?? filler(numberOf(transcript, 'chars') ?? 0, [], [])),
+          span: transcript && spanOf(events, transcript),
           reply: replyTextOf(events),
         },
       ];
     }),
   );
   return {
-    transcript: (context: DrawContext, audioMs: number) =>
-      texts.get(turnKey(context))?.transcript ?? fallback.transcript(context, audioMs),
+    transcript: (context: DrawContext, heard: Heard) => {
+      const { transcript, span } = texts.get(turnKey(context)) ?? {};
+      if (transcript === undefined) return fallback.transcript(context, heard);
+      return span === undefined ? transcript : wordsHeard(transcript, span, heard);
+    },
     reply: (context: DrawContext, messages: readonly Message[]) =>
       texts.get(turnKey(context))?.reply ?? fallback.reply(context, messages),
   };
+}
+
+/** Where the captured transcript's speech lay in the upload that it answered; absent where the capture does not tell. */
+function spanOf(events: readonly TurnEvent[], done: TurnEvent): SpeechSpan | undefined {
+  const received = events.find(({ kind }) => kind === 'speech.audio');
+  const start = events.find(({ kind, exchange }) => kind === 'stt.start' && exchange === done.exchange);
+  const audioMs = numberOf(start, 'audioMs');
+  const onDbfs = numberOf(received, 'onDbfs');
+  if (audioMs === undefined || onDbfs === undefined) return undefined;
+  const { frameMs } = REFERENCE_DETECTOR;
+  const levels = numbersOf(received, 'speechProbability').map((probability) => loudnessOf(probability, onDbfs));
+  const { first, last } = speechBounds(levels.slice(0, Math.ceil(audioMs / frameMs)));
+  return first === undefined || last === undefined
+    ? undefined
+    : { fromMs: first * frameMs, toMs: (last + 1) * frameMs };
 }
 
 function turnKey({ sessionId, turnIndex }: { sessionId: string; turnIndex: number }): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';
+import type { Heard } from './heard.ts';
 import { createVirtualClock } from './clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
 import { isObject } from './exchange.ts';
@@ -23,7 +24,10 @@ test('a multipart upload is heard at its length, with the same immediates for 8 
   for (const settleImmediates of [8, 64]) {
     const clock = createVirtualClock({ settleImmediates });
     const heardMs: number[] = [];
-    const script = { transcript: (_context: unknown, ms: number) => `${heardMs.push(ms)}`, reply: () => '' };
+    const script = {
+      transcript: (_context: unknown, { audioMs }: Heard) => `${heardMs.push(audioMs)}`,
+      reply: () => '',
+    };
     const world = createTestWorld(clock, { script });
     const form = new FormData();
     form.append('file', new File([new Uint8Array(wavOf(new Uint8Array(64_000)))], 'a.wav', { type: 'audio/wav' }));
@@ -114,7 +118,7 @@ test('storage: an upload is initiated, put without a key, and can be transcribed
   const { clock, world } = setUp();
   const fal = createFalClient({ credentials: 'k', fetch: world.fetch });
   await clock.run(async () => {
-    const blob = new Blob([new Uint8Array(wavOf(new Uint8Array(32_000)))], { type: 'audio/wav' });
+    const blob = new Blob([new Uint8Array(wavOf(speechPcm('ses', 32_000, 0)))], { type: 'audio/wav' });
     const url = await fal.storage.upload(blob);
     const response = await postJson(world, `${FREYA_STT_APP}/generate`, { audio_url: url });
     assert.match(await response.text(), /^{"text":"\S+ \S+\."}$/); // 1 s: two words

@@ -12,7 +12,8 @@ import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missing, refusal, requestId, 
 import { createFalFiles, createFalQueue, type Synthesis } from './freya-queue.ts';
 import { type ExchangePlan, type Facts, type PlannedItem, type Planner, type TtsMethod } from './plan.ts';
 import type { Script } from './script.ts';
-import { audioMsOf, speechPcm, wavOf } from './speech-audio.ts';
+import { heardIn } from './heard.ts';
+import { speechPcm, wavOf } from './speech-audio.ts';
 
 export interface FreyaOptions {
   planner: Planner;
@@ -51,7 +52,7 @@ export function createFreya(options: FreyaOptions): FreyaHandlers {
         const url = body?.['audio_url'];
         if (typeof url !== 'string') return respondOther(planner, request, info, missing('audio_url'));
         const audio = files.audioAt(url) ?? new Uint8Array();
-        return transcribe(planner, script, info, audio, audio.length, uploadBytesOf(request, url.length), 'generate');
+        return transcribe(planner, script, info, audio, uploadBytesOf(request, url.length), 'generate');
       }
       case `POST /${FREYA_TTS_APP}/stream`:
       case `POST /${FREYA_TTS_APP}/audio/speech`: {
@@ -120,24 +121,23 @@ async function transcribeUpload(
   if (file === undefined || file === null || typeof file === 'string') {
     return respondOther(planner, request, info, missing('file'));
   }
-  const head = new Uint8Array(await file.slice(0, 44).arrayBuffer());
+  const audio = new Uint8Array(await file.arrayBuffer());
   const uploadBytes = uploadBytesOf(request, file.size + 700);
-  return transcribe(planner, script, info, head, file.size, uploadBytes, 'transcriptions');
+  return transcribe(planner, script, info, audio, uploadBytes, 'transcriptions');
 }
 
 async function transcribe(
   planner: Planner,
   script: Script,
   info: ExchangeInfo,
-  head: Uint8Array,
-  audioBytes: number,
+  audio: Uint8Array,
   uploadBytes: number,
   method: 'transcriptions' | 'generate',
 ): Promise<Response> {
-  const audioMs = audioMsOf(head, audioBytes);
-  const facts: Facts = { operation: 'stt', method, audioBytes, audioMs, uploadBytes };
+  const heard = heardIn(audio);
+  const facts: Facts = { operation: 'stt', method, audioBytes: audio.length, audioMs: heard.audioMs, uploadBytes };
   const plan = planner.planOf(info.context, facts);
-  const reply = jsonAnswer({ text: script.transcript(info.context, audioMs) }, 200, {
+  const reply = jsonAnswer({ text: script.transcript(info.context, heard) }, 200, {
     'x-fal-request-id': requestId(info),
   });
   return answer(plan, info, reply, falFailure);

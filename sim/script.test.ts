@@ -15,11 +15,12 @@ const context: DrawContext = {
   interview: 'ilk',
   arm: 'a',
 };
+const HEARD = { audioMs: 10_000, speech: { fromMs: 0, toMs: 10_000 } };
 const USER = { role: 'user' as const, content: 'Evet.' };
 
 test('an interview is followed by name and turn', () => {
   const script = createScript([interview]);
-  assert.equal(script.transcript(context, 5000), 'Evet.');
+  assert.equal(script.transcript(context, { audioMs: 5000, speech: { fromMs: 150, toMs: 900 } }), 'Evet.');
   assert.equal(script.reply(context, [USER]), 'Güzel.');
   assert.equal(script.reply(context, [{ role: 'system', content: 'Sor.' }]), 'Hoş geldiniz.');
 });
@@ -27,10 +28,11 @@ test('an interview is followed by name and turn', () => {
 test('elsewhere the text is as long as the speech, the same each time, and differs by turn', () => {
   const script = createScript([interview]);
   const other = { ...context, interview: 'baska-en-1' };
-  const text = script.transcript(other, 10_000);
+  const text = script.transcript(other, HEARD);
   assert.equal(text.split(' ').length, 24);
-  assert.equal(script.transcript(other, 10_000), text);
-  assert.notEqual(script.transcript({ ...other, turnIndex: 5 }, 10_000), text);
+  assert.equal(script.transcript(other, HEARD), text);
+  assert.notEqual(script.transcript({ ...other, turnIndex: 5 }, HEARD), text);
+  assert.equal(script.transcript(other, { audioMs: 10_000, speech: 'none' }), '');
   assert.match(script.reply({ ...context, turnIndex: 7 }, [USER]), /\?|\./);
 });
 

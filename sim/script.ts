@@ -4,11 +4,12 @@ import { Type, type Static } from 'typebox';
 import { InputError } from '../service/errors.ts';
 import type { Message } from '../service/ports.ts';
 import { keyedRandom } from '../service/random.ts';
+import { wordsHeard, type Heard } from './heard.ts';
 import type { DrawContext } from './plan.ts';
 
 export interface Script {
-  /** What was said in an upload of `audioMs`. */
-  transcript(context: DrawContext, audioMs: number): string;
+  /** What is heard in an upload: as much of the turn's text as the upload holds of its speech. */
+  transcript(context: DrawContext, heard: Heard): string;
   /** The model's reply. */
   reply(context: DrawContext, messages: readonly Message[]): string;
 }
@@ -24,6 +25,7 @@ const InterviewsSchema = Type.Array(
         audio: Type.String(),
         transcript: Type.String(),
         reply: Type.String(),
+        speechStartMs: Type.Optional(Type.Number({ minimum: 0 })),
         speechEndMs: Type.Number({ minimum: 0 }),
       }),
     ),
@@ -72,9 +74,10 @@ export function createScript(interviewsJson: unknown): Script {
     context.interview === undefined ? undefined : byName.get(context.interview);
 
   return {
-    transcript(context, audioMs) {
+    transcript(context, heard) {
       const turn = interviewOf(context)?.turns[context.turnIndex];
-      return turn?.transcript ?? genericTranscript(context, audioMs);
+      if (turn === undefined) return genericTranscript(context, heard);
+      return wordsHeard(turn.transcript, { fromMs: turn.speechStartMs ?? 0, toMs: turn.speechEndMs }, heard);
     },
     reply(context, messages) {
       const interview = interviewOf(context);
@@ -84,8 +87,9 @@ export function createScript(interviewsJson: unknown): Script {
   };
 }
 
-/** Text of about the length that was spoken. Interviews whose name has `en` in it are English, all others Turkish. */
-function genericTranscript(context: DrawContext, audioMs: number): string {
+/** Text of about the length that was spoken, nothing for silence. Interviews whose name has `en` in it are English, all others Turkish. */
+function genericTranscript(context: DrawContext, { audioMs, speech }: Heard): string {
+  if (speech === 'none') return '';
   const words = WORDS[languageOf(context)];
   const count = Math.max(1, Math.round((audioMs / 1000) * WORDS_PER_SECOND));
   const first = Math.floor(keyedRandom(context.sessionId, context.turnIndex, 'transcript')() * words.length);

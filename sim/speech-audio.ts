@@ -21,14 +21,6 @@ export function speechPcm(text: string, audioBytes: number, leadingSilenceMs: nu
   return pcm;
 }
 
-/** Milliseconds of a WAV (or, without a RIFF header, of about 32 kbit/s compressed audio). `head` is its first bytes. */
-export function audioMsOf(head: Uint8Array, audioBytes: number): number {
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  if (head.byteLength < 44 || view.getUint32(0) !== 0x52494646) return Math.round(audioBytes / 4);
-  const bytesPerSecond = view.getUint32(28, true);
-  return bytesPerSecond === 0 ? 0 : Math.round(((audioBytes - 44) * 1000) / bytesPerSecond);
-}
-
 /** A WAV file of PCM16 mono at 16 kHz. */
 export function wavOf(pcm: Uint8Array): Uint8Array {
   const wav = new Uint8Array(44 + pcm.length);

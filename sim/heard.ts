@@ -1,0 +1,71 @@
+/** What a stand-in for STT hears: the turn's words by audio time, whatever the upload is called and whoever sends it. */
+import { parseWav } from '../service/audio.ts';
+import { createSpeechEndDetector } from '../service/speech-end.ts';
+
+/** A stretch of speech, in ms of its audio. */
+export interface SpeechSpan {
+  fromMs: number;
+  toMs: number;
+}
+
+export interface Heard {
+  audioMs: number;
+  /** From its first to its last sound of speech; `unknown` where the upload cannot be decoded. */
+  speech: SpeechSpan | 'none' | 'unknown';
+}
+
+/** A word that ends later than this before an edge that cuts the speech is heard in part only. */
+const EDGE_MS = 150;
+/** How far the detector's answer for a part of the audio may lie from that for the whole. */
+const DETECTOR_MS = 40;
+
+/** How long an upload is, and where in it somebody speaks. An upload that is no WAV counts as 32 kbit/s of speech. */
+export function heardIn(audio: Uint8Array): Heard {
+  let wav: ReturnType<typeof parseWav>;
+  try {
+    wav = parseWav(audio);
+  } catch {
+    return { audioMs: Math.round(audio.length / 4), speech: 'unknown' };
+  }
+  const { samples, sampleRateHz } = wav;
+  const detector = createSpeechEndDetector(sampleRateHz);
+  detector.push(samples);
+  const { startSample, endSample } = detector.result();
+  const toMs = (sample: number): number => Math.round((sample * 1000) / sampleRateHz);
+  return {
+    audioMs: toMs(samples.length),
+    speech:
+      startSample === undefined || endSample === undefined
+        ? 'none'
+        : { fromMs: toMs(startSample), toMs: toMs(endSample + 1) },
+  };
+}
+
+/**
+ * The part of a turn's text that an upload holds. `whole` is where the text's speech lies in the whole turn; words are
+ * spread over it by their letters. A word within 150 ms of an edge that cuts the speech loses its half on that side: at
+ * the end where the upload stops before the speech does, at the start where it has less before the speech than the turn
+ * had. So an upload cut too early, trimmed too tight or joined wrongly shows in the transcript.
+ */
+export function wordsHeard(text: string, whole: SpeechSpan, { audioMs, speech }: Heard): string {
+  if (speech === 'none') return '';
+  if (speech === 'unknown') return text;
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  const letters = words.reduce((sum, word) => sum + word.length, 0);
+  const spanMs = whole.toMs - whole.fromMs;
+  const edgeMs = audioMs - speech.fromMs;
+  const cutAtEnd = edgeMs < spanMs - DETECTOR_MS;
+  const cutAtStart = speech.fromMs < Math.min(EDGE_MS, whole.fromMs) - DETECTOR_MS;
+  const heard: string[] = [];
+  let lettersBefore = 0;
+  words.forEach((word, index) => {
+    const startMs = (spanMs * lettersBefore) / letters;
+    lettersBefore += word.length;
+    const endMs = (spanMs * lettersBefore) / letters;
+    const middle = Math.ceil(word.length / 2);
+    if (cutAtEnd && startMs >= edgeMs) return;
+    if (cutAtEnd && endMs > edgeMs - EDGE_MS) heard.push(word.slice(0, middle));
+    else heard.push(cutAtStart && index === 0 ? word.slice(middle) : word);
+  });
+  return heard.join(' ');
+}
