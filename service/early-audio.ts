@@ -2,13 +2,30 @@
 import type { Strategy } from './strategy.ts';
 import type { VadDecision } from './vad.ts';
 
-/** What was said up to a cut. */
-export interface EarlyAudio {
+/** Received audio, and where the strategy's VAD heard speech in it. */
+export interface Utterance {
   samples: Int16Array;
+  /** First sample of speech; absent when it heard none. */
+  speechFromSample?: number;
+  /** First sample of the silence at its end; absent when it ends in speech, or has none. */
+  quietSinceSample?: number;
+}
+
+/** What was said up to a cut. */
+export interface EarlyAudio extends Utterance {
   /** Its `speech.cut` event. */
   cutId: number;
-  /** First sample of the silence in which it was cut; absent when it was cut in speech, or before any. */
-  quietSinceSample?: number;
+}
+
+/** What trimming leaves around the speech: recognizers garble words at an edge. */
+const TRIM_MARGIN_MS = 200;
+
+/** The utterance without the silence before and after its speech but for 200 ms; all of it when no speech was heard. */
+export function trimmed({ samples, speechFromSample, quietSinceSample }: Utterance, sampleRateHz: number): Int16Array {
+  if (speechFromSample === undefined) return samples;
+  const margin = (TRIM_MARGIN_MS * sampleRateHz) / 1000;
+  const to = quietSinceSample === undefined ? samples.length : quietSinceSample + margin;
+  return samples.subarray(Math.max(0, speechFromSample - margin), to);
 }
 
 /**

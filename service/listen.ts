@@ -3,7 +3,7 @@ import { openAhead } from './ahead.ts';
 import { samplesToPcmBytes } from './audio.ts';
 import { StageError } from './errors.ts';
 import type { AudioFrame } from './ports.ts';
-import { createEarlyCuts, type EarlyAudio } from './early-audio.ts';
+import { createEarlyCuts, type EarlyAudio, type Utterance } from './early-audio.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from './speech-end.ts';
 import type { TurnScope } from './stage.ts';
 import { childSignal } from './streams.ts';
@@ -12,12 +12,9 @@ import { createVad } from './vad.ts';
 /** Longer turns are refused: 5 minutes of speech. */
 export const TURN_LIMIT_MS = 300_000;
 
-export interface Heard {
-  /** Everything received up to the decision. */
-  samples: Int16Array;
+/** Everything received up to the decision. */
+export interface Heard extends Utterance {
   turnEndedId: number;
-  /** First sample of the silence at the decision, by the strategy's VAD; absent when it heard no speech or no silence. */
-  quietSinceSample?: number;
 }
 
 export interface Listening {
@@ -47,7 +44,7 @@ export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Li
   let startId: number | undefined;
   let decided = false;
   let samplesHeard = 0;
-  let quietSinceSample: number | undefined;
+  let heardSpeech: Omit<Utterance, 'samples'> = {};
   let replyHeardUs = Infinity;
 
   /** Arrival of the frame that holds a sample. */
@@ -69,9 +66,8 @@ export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Li
       cause,
       attrs: { decision, audioMs },
     });
-    ended.resolve({ samples: joinFrames(frames), turnEndedId, ...quietSince() });
+    ended.resolve({ samples: joinFrames(frames), turnEndedId, ...heardSpeech });
   };
-  const quietSince = (): { quietSinceSample?: number } => (quietSinceSample === undefined ? {} : { quietSinceSample });
 
   const hear = (frame: AudioFrame): void => {
     if (startId === undefined) {
@@ -87,11 +83,15 @@ export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Li
     if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
     if (decided || audio.zero === 'upload') return;
     const decision = vad.push(frame.samples);
-    ({ quietSinceSample } = decision);
+    const { speechFromSample, quietSinceSample } = decision;
+    heardSpeech = {
+      ...(speechFromSample === undefined ? {} : { speechFromSample }),
+      ...(quietSinceSample === undefined ? {} : { quietSinceSample }),
+    };
     if (!decision.ended || quietSinceSample === undefined) {
       if (!isCut(decision, samplesHeard)) return;
       const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', cause: startId, atUs: frame.atUs });
-      onCut({ samples: joinFrames(frames), cutId, ...quietSince() });
+      onCut({ samples: joinFrames(frames), cutId, ...heardSpeech });
       return;
     }
     const atUs = arrivalOf(Math.max(0, quietSinceSample - 1));
@@ -116,6 +116,7 @@ export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Li
     async close() {
       stop.abort(new Error('the turn is over'));
       await pumped;
+      vad.close();
       stop.release();
       if (frames.length === 0) return;
       const { endSample } = detector.result();

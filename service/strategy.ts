@@ -30,8 +30,11 @@ export const StrategySchema = section({
       },
     ),
     vad: section({
-      engine: oneOf(['energy', 'client'], 'who decides that the user has finished'),
+      engine: oneOf(['energy', 'webrtc', 'client'], 'who decides that the user has finished'),
       silenceMs: Type.Integer({ minimum: 100, maximum: 5000, description: 'silence after which the turn ends' }),
+      trim: Type.Boolean({
+        description: 'upload the speech with 200 ms around it, without the silence before and after',
+      }),
     }),
     format: oneOf(['wav'], 'container of the upload'),
   }),
@@ -112,7 +115,7 @@ export const DEFAULT_STRATEGY: Strategy = {
     method: 'transcriptions',
     language: 'session',
     upload: 'whole',
-    vad: { engine: 'energy', silenceMs: 500 },
+    vad: { engine: 'energy', silenceMs: 500, trim: false },
     format: 'wav',
   },
   llm: {

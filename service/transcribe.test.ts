@@ -81,6 +81,24 @@ test('an early transcript names its causes: the later of its text and the end of
   assert.deepEqual(await kindsOf(100), ['turn.ended', 'stt.early']);
 });
 
+test('trim: 300 ms of silence less are sent and listened to', async () => {
+  const slow = flatProfile({ stt: STT_MS, llm: LLM_MS, sttPerSecond: 100, sendPerKb: 2 });
+  const whole = await turnByHand({ profile: slow, tones: once });
+  const trim = await turnByHand({ profile: slow, tones: once, patch: { stt: { vad: { trim: true } } } });
+  // speech from 200 to 1200 ms with 200 ms around it, of 1700 ms: 300 ms · 32 B · 2 ms/kB + 300 ms · 100 ms/s
+  assert.equal(whole.summary.uploadedBytes! - trim.summary.uploadedBytes!, 300 * 32);
+  assert.equal(whole.summary.e2eUs! - trim.summary.e2eUs!, 19_200 + 30_000);
+  assert.equal(trim.transcript, whole.transcript);
+});
+
+test('control: trimming speech that nothing surrounds saves nothing', async () => {
+  const tight = tones(6000, [[200, 1500]]);
+  const vad = { silenceMs: 200 };
+  const whole = await turnByHand({ profile, tones: tight, patch: { stt: { vad } } });
+  const trim = await turnByHand({ profile, tones: tight, patch: { stt: { vad: { ...vad, trim: true } } } });
+  assert.equal(trim.summary.uploadedBytes, whole.summary.uploadedBytes);
+});
+
 test('two texts agree up to the end of a word', () => {
   assert.equal(agreement('ben bu projede', 'ben bu proje'), 'ben bu'.length);
   assert.equal(agreement('ben bu', 'ben bu projede'), 'ben bu'.length);

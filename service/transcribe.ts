@@ -1,6 +1,6 @@
 /** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
 import { encodeWav } from './audio.ts';
-import type { EarlyAudio } from './early-audio.ts';
+import { trimmed, type EarlyAudio, type Utterance } from './early-audio.ts';
 import { InvariantError, StageError } from './errors.ts';
 import type { Heard } from './listen.ts';
 import type { OpenCall } from './net/exchange.ts';
@@ -66,7 +66,8 @@ export function createTranscriber(
   let ended = false;
   let textBefore = '';
 
-  const early = ({ samples, cutId, quietSinceSample }: EarlyAudio): void => {
+  const early = (utterance: EarlyAudio): void => {
+    const { cutId, quietSinceSample } = utterance;
     const part = uploads.length;
     if (ended || part >= EARLY_LIMIT || underWay >= EARLY_AT_ONCE) return;
     const own = childSignal(scope.signal);
@@ -78,7 +79,7 @@ export function createTranscriber(
         return await upload(
           { ...scope, signal: own.signal },
           part,
-          samples,
+          utterance,
           cutId,
           true,
           (call, { text, requestId }) => {
@@ -132,7 +133,8 @@ export function createTranscriber(
 
   return {
     early,
-    async final({ samples, turnEndedId, quietSinceSample }) {
+    async final(utterance) {
+      const { turnEndedId, quietSinceSample } = utterance;
       ended = true;
       const covering = uploads.findLast(
         (each) => each.quietSinceSample !== undefined && each.quietSinceSample === quietSinceSample,
@@ -143,7 +145,7 @@ export function createTranscriber(
       if (answer?.text !== undefined && answer.text !== '')
         return done(`stt.${answer.part}`, releasedBy, answer.text, answer.attrs);
       const part = uploads.length;
-      return upload(scope, part, samples, releasedBy.cause, false, (call, { text, requestId }) => {
+      return upload(scope, part, utterance, releasedBy.cause, false, (call, { text, requestId }) => {
         const attrs = { chars: text.length, ...(requestId === undefined ? {} : { requestId }) };
         return done(`stt.${part}`, { cause: call.arrival().eventId() }, text, attrs);
       });
@@ -155,7 +157,7 @@ export function createTranscriber(
 function upload<T>(
   scope: TurnScope,
   part: number,
-  samples: Int16Array,
+  utterance: Utterance,
   cause: number,
   early: boolean,
   answered: (call: OpenCall, result: SttResult) => T,
@@ -164,6 +166,7 @@ function upload<T>(
   const { recorder, ports, input } = scope;
   const { stt } = input.strategy;
   const { sampleRateHz } = input.audio;
+  const samples = stt.vad.trim ? trimmed(utterance, sampleRateHz) : utterance.samples;
   const audio = encodeWav(samples, sampleRateHz);
   const mimeType = 'audio/wav';
   const language = stt.language === 'session' ? input.language : stt.language;

@@ -122,6 +122,12 @@ test('one push of everything decides as many do, and the silence that ended the 
     [2000, 3000],
   ]);
   const decision = createVad(energy(400), RATE_HZ).push(samples);
-  assert.deepEqual(decision, { speaking: false, quietSinceSample: 800 * PER_MS, quietMs: 1000, ended: true });
+  assert.deepEqual(decision, {
+    speaking: false,
+    speechFromSample: 200 * PER_MS,
+    quietSinceSample: 800 * PER_MS,
+    quietMs: 1000,
+    ended: true,
+  });
   assert.equal(createVad(energy(400), RATE_HZ).push(samples.subarray(0, 500 * PER_MS)).speaking, true);
 });

@@ -3,10 +3,11 @@
  * and shares no threshold with the reference detector (`speech-end.ts`), which judges it.
  */
 import { acRmsDbfs } from './audio.ts';
+import { createWebRtcClassifier, type SpeechClassifier } from './vad-webrtc.ts';
 
 export interface VadOptions {
-  /** `client`: the client says when the user has finished; this detector only reports. */
-  engine: 'energy' | 'client';
+  /** `client`: the client says when the user has finished; this detector, by energy, only reports. */
+  engine: 'energy' | 'webrtc' | 'client';
   /** Non-speech that ends a turn, in ms; rounded up to whole 10 ms frames. */
   silenceMs: number;
 }
@@ -14,6 +15,8 @@ export interface VadOptions {
 /** Where things stand after all whole frames so far. */
 export interface VadDecision {
   speaking: boolean;
+  /** First sample of the speech that is not forgotten as a cough; absent before speech. */
+  speechFromSample?: number;
   /** First sample of the silence that goes on since, or that ended the turn; absent before and during speech. */
   quietSinceSample?: number;
   /** Unbroken non-speech after at least 100 ms of speech; 0 before, during and for a cough. */
@@ -25,6 +28,8 @@ export interface VadDecision {
 export interface Vad {
   /** Takes samples in any portions. */
   push(samples: Int16Array): VadDecision;
+  /** Gives its memory back; it hears nothing afterwards. */
+  close(): void;
 }
 
 const FRAME_MS = 10;
@@ -63,31 +68,47 @@ function createFloor(): (levelDbfs: number) => number {
   };
 }
 
+/** Speech is what is louder than the noise floor by `ON_ABOVE_FLOOR_DB`. */
+function createEnergyClassifier(): { isSpeech(frame: Int16Array, speaking: boolean): boolean; close(): void } {
+  const floor = createFloor();
+  return {
+    isSpeech(frame, speaking) {
+      const levelDbfs = acRmsDbfs(frame, 0, frame.length);
+      const onDbfs = Math.min(HIGHEST_ON_DBFS, Math.max(LOWEST_ON_DBFS, floor(levelDbfs) + ON_ABOVE_FLOOR_DB));
+      return levelDbfs > (speaking ? onDbfs - HYSTERESIS_DB : onDbfs);
+    },
+    close: () => undefined,
+  };
+}
+
 /**
- * Creates the detector of one turn. With engine `energy`, `ended` becomes true once `silenceMs` of unbroken non-speech
- * followed at least 100 ms of speech; with `client` it never does.
+ * Creates the detector of one turn. With engines `energy` and `webrtc`, `ended` becomes true once `silenceMs` of unbroken
+ * non-speech followed at least 100 ms of speech; with `client` it never does. Throws `StageError` where the engine does
+ * not take the sample rate.
  */
 export function createVad(options: VadOptions, sampleRateHz: number): Vad {
   const frameSamples = Math.max(1, Math.round((sampleRateHz * FRAME_MS) / 1000));
   const silenceFrames = Math.ceil(options.silenceMs / FRAME_MS);
-  const floor = createFloor();
+  const classifier: SpeechClassifier | ReturnType<typeof createEnergyClassifier> =
+    options.engine === 'webrtc' ? createWebRtcClassifier(sampleRateHz) : createEnergyClassifier();
   const frame = new Int16Array(frameSamples);
   let filled = 0;
   let frames = 0;
   let loudRun = 0;
   let speechFrames = 0;
   let speaking = false;
+  let speechFrom: number | undefined;
   let quietFrom: number | undefined;
   let endedQuietFrom: number | undefined;
   const quietFrames = (): number =>
     quietFrom === undefined || loudRun > 0 || speechFrames < MIN_SPEECH_FRAMES ? 0 : frames - quietFrom;
 
-  const hear = (levelDbfs: number): void => {
-    const onDbfs = Math.min(HIGHEST_ON_DBFS, Math.max(LOWEST_ON_DBFS, floor(levelDbfs) + ON_ABOVE_FLOOR_DB));
-    if (levelDbfs > (speaking ? onDbfs - HYSTERESIS_DB : onDbfs)) {
+  const hear = (): void => {
+    if (classifier.isSpeech(frame, speaking)) {
       loudRun += 1;
       const release = quietFrom !== undefined && frames - quietFrom < RELEASE_FRAMES;
       if (speaking || release || loudRun >= CONFIRM_FRAMES) {
+        if (speechFrames === 0) speechFrom = frames + 1 - loudRun;
         speechFrames += speaking ? 1 : loudRun;
         speaking = true;
         quietFrom = undefined;
@@ -100,8 +121,10 @@ export function createVad(options: VadOptions, sampleRateHz: number): Vad {
     frames += 1;
     if (quietFrom === undefined) return;
     if (speechFrames < MIN_SPEECH_FRAMES) {
-      if (frames - quietFrom >= FORGET_FRAMES) speechFrames = 0;
-    } else if (options.engine === 'energy' && quietFrames() >= silenceFrames) endedQuietFrom ??= quietFrom;
+      if (frames - quietFrom < FORGET_FRAMES) return;
+      speechFrames = 0;
+      speechFrom = undefined;
+    } else if (options.engine !== 'client' && quietFrames() >= silenceFrames) endedQuietFrom ??= quietFrom;
   };
 
   return {
@@ -113,15 +136,17 @@ export function createVad(options: VadOptions, sampleRateHz: number): Vad {
         from += part.length;
         if (filled < frameSamples) break;
         filled = 0;
-        hear(acRmsDbfs(frame, 0, frameSamples));
+        hear();
       }
       const quiet = endedQuietFrom ?? quietFrom;
       return {
         speaking,
+        ...(speechFrom === undefined ? {} : { speechFromSample: speechFrom * frameSamples }),
         ...(quiet === undefined ? {} : { quietSinceSample: quiet * frameSamples }),
         quietMs: quietFrames() * FRAME_MS,
         ended: endedQuietFrom !== undefined,
       };
     },
+    close: classifier.close,
   };
 }
