@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventKind, NewEvent, TurnEvent } from '../service/ports.ts';
-import { capturedPlans, capturedScript, type CapturedTurn } from './captured.ts';
+import { capturedPlans } from './captured.ts';
+import { capturedScript, type CapturedTurn } from './captured-script.ts';
 import { createVirtualClock } from './clock.ts';
 import { FREYA_TTS_APP } from './fal.ts';
 import { createScript } from './script.ts';
@@ -22,7 +23,7 @@ function capturedTurn(level: 'full' | 'timing', complete = true): CapturedTurn {
     ...more,
   });
   const facts: NewEvent[] = [
-    at('llm.start', 1000, 'llm.0', { attrs: { model: 'a/b', maxTokens: 200, messages: 1, promptChars: 5 } }),
+    at('llm.start', 1000, 'llm.0', { attrs: { model: 'google/b', maxTokens: 200, messages: 1, promptChars: 5 } }),
     at('http.start', 1000, 'llm.0.0.0'),
     at('http.queued', 1100, 'llm.0.0.0', { attrs: { reused: false } }),
     at('http.connected', 1300, 'llm.0.0.0'),
@@ -76,7 +77,7 @@ function replay(level: 'full' | 'timing', reuse: 'captured' | 'pool' = 'captured
     for await (const chunk of response.body ?? []) reads.push({ atUs: clock.nowUs(), text: decoder.decode(chunk) });
     return reads;
   };
-  const llm = (model = 'a/b', messages: unknown = MESSAGES): Promise<Read[]> => {
+  const llm = (model = 'google/b', messages: unknown = MESSAGES): Promise<Read[]> => {
     world.context.stage = 'llm';
     const body = { model, messages, max_tokens: 200, stream: true };
     return post('https://openrouter.ai/api/v1/chat/completions', 'Bearer k', body);
@@ -120,7 +121,7 @@ test('control: another model, a pruned prompt, other words or another speed have
   const { clock, world, llm, tts } = replay('full');
   await clock.run(async () => {
     await llm('a/other');
-    await llm('a/b', [{ role: 'system', content: 'x' }, ...MESSAGES]);
+    await llm('google/b', [{ role: 'system', content: 'x' }, ...MESSAGES]);
     await tts('Başka.');
     await tts('Merhaba.', 1.15);
     world.context.ordinal = 1;
