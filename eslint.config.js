@@ -16,7 +16,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.test.ts'],
+    files: ['**/*.test.ts', '**/*.integration.ts'],
     rules: {
       // node:test's `test` and `describe` return promises that the runner owns
       '@typescript-eslint/no-floating-promises': 'off',

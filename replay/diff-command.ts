@@ -46,7 +46,7 @@ function printShort(context: CommandContext): (report: Report) => void {
 /** A run folder holds several lanes: as A it stands for its baseline, as B for its candidate. */
 async function sideOf(context: CommandContext, path: string, side: 'a' | 'b'): Promise<Side> {
   context.progress(`reading ${path} …`);
-  const { turns: all, problems, texts } = await loadTurns(path);
+  const { turns: all, problems, texts } = await loadTurns(path, context.signal);
   context.progressDone();
   for (const problem of problems) context.progress(problem);
   const lanes = new Set(all.map(({ summary }) => summary.lane));

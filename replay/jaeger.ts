@@ -32,7 +32,7 @@ const PREFIX = 'jaeger:';
 const PARAMETERS: ReadonlySet<string> = new Set(['service', 'operation', 'from', 'to', 'tag']);
 const DEFAULT_FROM = '1h';
 /** Traces asked for at once: some megabytes of JSON. */
-const PAGE_TRACES = 100;
+const PAGE_TRACES = 200;
 
 export function isJaegerSource(text: string): boolean {
   return text.startsWith(PREFIX);

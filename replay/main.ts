@@ -140,7 +140,7 @@ program
 
 program
   .command('diff')
-  .description('compare two sets of traces: run folders, bundles or OTLP JSON files')
+  .description('compare two sets of traces: run folders, bundles, OTLP JSON files or jaeger:URL?service=…&from=…')
   .argument('<a>', 'baseline')
   .argument('<b>', 'candidate')
   .option('--json', 'print verdict, primary, stages, validity and spans as JSON')

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
+import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../service/metrics.ts';
 import type { EventKind, TurnLog } from '../service/ports.ts';
@@ -13,6 +14,7 @@ import { summaryOf } from '../service/telemetry/turn-attributes.ts';
 import { turnKey } from './align-spans.ts';
 import { foreignTurns, numberTurns, type ForeignTurn, type Node } from './foreign.ts';
 import { gatherTraces } from './gather.ts';
+import { isJaegerSource, jaegerSourceOf, jaegerTraces } from './jaeger.ts';
 import { jsonLines, type Located } from './otlp.ts';
 import { spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
 
@@ -36,8 +38,10 @@ export interface LoadedTurns {
   texts: ReadonlyMap<string, TurnText>;
 }
 
-/** Reads turns; throws `InputError` that says what the input is not. */
-export async function loadTurns(path: string): Promise<LoadedTurns> {
+/** Reads turns from a path or from `jaeger:URL?…`; throws `InputError` that says what the input is not. */
+export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
+  if (isJaegerSource(path))
+    return turnsOf(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), path);
   if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
   if (statSync(path).isFile()) return turnsOf(jsonLines(path), path);
   const names = await readdir(path);

@@ -1,0 +1,225 @@
+/** What integration tests share: the real Collector and Jaeger, Retake as users start it, and a load on it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { buildInfra, type Binaries } from '../scripts/infra/build.ts';
+import {
+  collectorSpec,
+  jaegerSpec,
+  start,
+  stop,
+  type CollectorUrls,
+  type JaegerUrls,
+  type ProgramSpec,
+} from '../scripts/infra/run.ts';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const FIXTURE = join(ROOT, 'fixtures/audio/en-frontend-1.wav');
+
+/** `npm run test:integration` has built them: here they are found. */
+export function binaries(): Promise<Binaries> {
+  return buildInfra((line) => console.error(line));
+}
+
+/** A folder of its own that goes with the test. */
+export function folderOf(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-integration-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A program that can be stopped and started again with the same ports and data. */
+export interface Program {
+  start(): Promise<void>;
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  readonly logPath: string;
+}
+
+export interface Stack {
+  jaeger: Program & { urls: JaegerUrls };
+  collector: Program & { urls: CollectorUrls };
+}
+
+/** Collector and Jaeger with the repository's configurations; everything is kept unless `collectorEnv` says otherwise. */
+export async function startStack(
+  context: TestContext,
+  folder: string,
+  collectorEnv: Readonly<Record<string, string>> = {},
+): Promise<Stack> {
+  const { jaeger, collector } = await binaries();
+  const storage = await jaegerSpec(jaeger, folder);
+  const intake = await collectorSpec(collector, folder, storage.urls.otlp, {
+    COLLECTOR_SAMPLED_PERCENT: '100',
+    COLLECTOR_ROOT_WAIT: '1s',
+    COLLECTOR_RETRY_MAX: '1s',
+    ...collectorEnv,
+  });
+  const stack = {
+    jaeger: { ...programOf(context, storage.spec), urls: storage.urls },
+    collector: { ...programOf(context, intake.spec), urls: intake.urls },
+  };
+  await stack.jaeger.start();
+  await stack.collector.start();
+  return stack;
+}
+
+function programOf(context: TestContext, spec: ProgramSpec): Program {
+  let child: ChildProcess | undefined;
+  const end = async (signal?: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (child !== undefined) await stop(child, signal);
+    child = undefined;
+  };
+  context.after(() => end('SIGKILL'));
+  return {
+    logPath: spec.logPath,
+    stop: end,
+    async start() {
+      child = await start(spec);
+    },
+  };
+}
+
+/** Spans that the Collector has handed to Jaeger since it was started. */
+export async function sentToJaeger({ collector }: Stack): Promise<number> {
+  const text = await (await fetch(collector.urls.telemetry)).text();
+  return Number(/^otelcol_exporter_sent_spans\w*\{[^}]*otlp_http\/jaeger[^}]*\} ([\d.e+]+)/m.exec(text)?.[1] ?? 0);
+}
+
+export interface RunningRetake {
+  url: string;
+  /** RETAKE_DATA. */
+  dataFolder: string;
+  /** Ends it by SIGTERM; how long that took. */
+  stop(): Promise<number>;
+}
+
+/** `retake serve` in a process of its own, world `wire`. */
+export async function startRetake(
+  context: TestContext,
+  options: { dataFolder: string; otlp: string; profile?: string; env?: Readonly<Record<string, string>> },
+): Promise<RunningRetake> {
+  const { dataFolder, otlp, profile = 'zero' } = options;
+  const child = spawn(process.execPath, ['replay/main.ts', 'serve', '--profile', profile], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      RETAKE_WORLD: 'wire',
+      RETAKE_PORT: '0',
+      RETAKE_DATA: dataFolder,
+      OTEL_EXPORTER_OTLP_ENDPOINT: otlp,
+      ...options.env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  context.after(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  let url: string | undefined;
+  while ((url = /Retake serves (http:\S+)/.exec(said)?.[1]) === undefined) {
+    if (child.exitCode !== null) throw new Error(`retake serve ended with ${child.exitCode}: ${said}`);
+    await sleep(20);
+  }
+  return {
+    url,
+    dataFolder,
+    async stop() {
+      const beganMs = performance.now();
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+      return performance.now() - beganMs;
+    },
+  };
+}
+
+/** `retake …` to its end. */
+export async function retake(
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, ['replay/main.ts', ...words], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const [code]: unknown[] = await once(child, 'close');
+  return { code: typeof code === 'number' ? code : null, out, err };
+}
+
+export interface SpokenUpload {
+  traceId: string;
+  /** From the request's last byte to the first reply audio, on the client's clock. */
+  firstAudioMs: number;
+  text: string;
+}
+
+export async function openSession(url: string, session: object = {}): Promise<string> {
+  const response = await fetch(`${url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ language: 'en', interview: 'en-frontend', ...session }),
+  });
+  const { id } = (await response.json()) as { id: string };
+  return id;
+}
+
+const fixture = readFileSync(FIXTURE);
+
+/** One turn: the fixture recording as an upload, the answer as server-sent events. */
+export async function speak(url: string, sessionId: string): Promise<SpokenUpload> {
+  const beganMs = performance.now();
+  const response = await fetch(`${url}/v1/sessions/${sessionId}/turns`, {
+    method: 'POST',
+    headers: { 'content-type': 'audio/wav', accept: 'text/event-stream' },
+    body: fixture,
+  });
+  if (!response.ok || response.body === null) throw new Error(`turn: ${response.status} ${await response.text()}`);
+  let firstAudioMs = Infinity;
+  let text = '';
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (firstAudioMs === Infinity && text.includes('event: audio')) firstAudioMs = performance.now() - beganMs;
+  }
+  return { traceId: response.headers.get('x-trace-id') ?? '', firstAudioMs, text };
+}
+
+/** `sessions` conversations at a time until all have had their turns. */
+export async function load(options: {
+  url: string;
+  sessions: number;
+  turnsEach: number;
+  concurrent: number;
+  session?: object;
+}): Promise<SpokenUpload[]> {
+  const spoken: SpokenUpload[] = [];
+  let left = options.sessions;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      const id = await openSession(options.url, options.session);
+      for (let turn = 0; turn < options.turnsEach; turn++) spoken.push(await speak(options.url, id));
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrent }, worker));
+  return spoken;
+}
+
+/** Waits until `condition` holds; throws with `what` when it does not within the limit. */
+export async function until(
+  condition: () => Promise<boolean> | boolean,
+  what: string,
+  limitMs = 60_000,
+): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
+    await sleep(200);
+  }
+}

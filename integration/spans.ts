@@ -1,0 +1,148 @@
+/** Spans as integration tests compare them: whatever way they came, the same span is the same text. */
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { jaegerTraces, type JaegerSource } from '../replay/jaeger.ts';
+import { linesOf, segmentsIn } from '../service/telemetry/spool-files.ts';
+
+export interface PlainSpan {
+  traceId: string;
+  spanId: string;
+  parentSpanId: string;
+  name: string;
+  /** Nanoseconds as text. */
+  start: string;
+  end: string;
+  kind: number;
+  status: { code: number; message: string };
+  /** `service.name` and what else stands on the resource. */
+  resource: Record<string, string>;
+  /** Each as `type:value`. */
+  attributes: Record<string, string>;
+  links: string[];
+}
+
+type Json = Record<string, unknown>;
+
+/** All spans of one OTLP JSON document, in order. */
+export function spansOf(document: unknown): PlainSpan[] {
+  const spans: PlainSpan[] = [];
+  for (const resource of list(document, 'resourceSpans')) {
+    for (const scope of list(resource, 'scopeSpans')) {
+      for (const span of list(scope, 'spans')) spans.push(plain(span, attributesOf(object(resource['resource']))));
+    }
+  }
+  return spans;
+}
+
+function plain(span: Json, resource: Record<string, string>): PlainSpan {
+  const text = (name: string): string => (typeof span[name] === 'string' ? span[name] : '');
+  const status = object(span['status']);
+  return {
+    traceId: text('traceId'),
+    spanId: text('spanId'),
+    parentSpanId: text('parentSpanId'),
+    name: text('name'),
+    start: String(span['startTimeUnixNano']),
+    end: String(span['endTimeUnixNano']),
+    kind: Number(span['kind'] ?? 0),
+    status: { code: Number(status['code'] ?? 0), message: String(status['message'] ?? '') },
+    resource,
+    attributes: attributesOf(span),
+    links: list(span, 'links').map((link) => `${String(link['traceId'])}/${String(link['spanId'])}`),
+  };
+}
+
+function attributesOf(holder: Json): Record<string, string> {
+  const pairs = list(holder, 'attributes').map(({ key, value }): [string, string] => [
+    String(key),
+    valueOf(object(value)),
+  ]);
+  return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** OTLP JSON writes 64-bit integers as text or as numbers; the type stays visible, but for lists: see `docs/operating.md`. */
+function valueOf(value: Json): string {
+  if ('arrayValue' in value) {
+    const items = list(value['arrayValue'], 'values').map((item) => Object.values(item)[0]);
+    // Jaeger's badger keeps Jaeger's own model, which has no lists: they come back as their JSON
+    return `string:${JSON.stringify(items)}`;
+  }
+  const [[type = '', content] = []] = Object.entries(value);
+  return `${type.replace('Value', '')}:${String(content)}`;
+}
+
+/** Every span that the service has spooled and still holds, by `traceId/spanId`. */
+export function spooledSpans(dataFolder: string): Map<string, PlainSpan> {
+  const spans = new Map<string, PlainSpan>();
+  for (const { path } of segmentsIn(join(dataFolder, 'spool'))) {
+    for (const line of linesOf(readFileSync(path)).lines) {
+      for (const span of spansOf(JSON.parse(line.toString()))) spans.set(keyOf(span), span);
+    }
+  }
+  return spans;
+}
+
+/** Every span that Jaeger gives back through /api/v3 for the last hour. */
+export async function jaegerSpans(url: string, query: Partial<JaegerSource> = {}): Promise<Map<string, PlainSpan>> {
+  const nowUs = Date.now() * 1000;
+  const source = { text: url, url, service: 'retake', operation: 'turn', tags: [] };
+  const window = { fromUs: nowUs - 3_600e6, toUs: nowUs + 60e6 };
+  const spans = new Map<string, PlainSpan>();
+  for await (const { json } of jaegerTraces({ ...source, ...window, ...query }, new AbortController().signal)) {
+    for (const span of spansOf(json)) spans.set(keyOf(span), span);
+  }
+  return spans;
+}
+
+const WARNINGS = '@jaeger@warnings';
+
+/**
+ * What Jaeger makes of a span that took no time at all: it lasts 1 ns there, and says so. The only change that is allowed;
+ * throws nothing, and leaves every other difference to the comparison.
+ */
+export function asJaegerKeeps(span: PlainSpan, kept: PlainSpan | undefined): PlainSpan {
+  const warning = kept?.attributes[WARNINGS];
+  if (span.start !== span.end || warning === undefined || !warning.includes('sanitizing end timestamp')) return span;
+  const attributes = Object.entries({ ...span.attributes, [WARNINGS]: warning }).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...span, end: String(BigInt(span.end) + 1n), attributes: Object.fromEntries(attributes) };
+}
+
+/** How often each span arrived at the Collector: its file export, before sampling. */
+export async function exportedSpans(path: string): Promise<Map<string, number>> {
+  const seen = new Map<string, number>();
+  if (!existsSync(path)) return seen;
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    if (line === '') continue;
+    for (const span of spansOf(JSON.parse(line))) seen.set(keyOf(span), (seen.get(keyOf(span)) ?? 0) + 1);
+  }
+  return seen;
+}
+
+export function keyOf({ traceId, spanId }: PlainSpan): string {
+  return `${traceId}/${spanId}`;
+}
+
+export function traceIdsOf(keys: Iterable<string>): Set<string> {
+  return new Set([...keys].map((key) => key.slice(0, 32)));
+}
+
+/** Paths of span names from the root: what Jaeger's compare merges on. */
+export function pathsOf(spans: readonly PlainSpan[]): string[] {
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  const path = (span: PlainSpan): string => {
+    const parent = byId.get(span.parentSpanId);
+    const own = `${span.resource['service.name'] ?? ''}:${span.name}`;
+    return parent === undefined ? own : `${path(parent)} > ${own}`;
+  };
+  return [...new Set(spans.map(path))].sort();
+}
+
+function object(value: unknown): Json {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function list(holder: unknown, name: string): Json[] {
+  const value = object(holder)[name];
+  return Array.isArray(value) ? value.map(object) : [];
+}
