@@ -29,9 +29,9 @@ export async function serve(
 ): Promise<Service> {
   const strategy = strategyOf(config);
   const live = config.world === 'live';
-  const { falKey = '', openRouterKey = '', endpoints } = config;
+  const { falKey = '', openRouterKey = '', endpoints, audioHosts } = config;
   const world = live
-    ? createRealWorld({ access: { endpoints, falKey, openRouterKey }, seed: 'live' })
+    ? createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts }, seed: 'live' })
     : await createWireWorld({
         profile: loadProfile(standIns.profile),
         seed: standIns.seed,

@@ -20,6 +20,8 @@ export interface Config {
   falKey?: string;
   openRouterKey?: string;
   endpoints: Endpoints;
+  /** Hosts, beside fal's CDN, from which a provider's audio URL may be fetched. */
+  audioHosts: readonly string[];
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -37,6 +39,7 @@ const KEYS = [
   'RETAKE_FAL_QUEUE_URL',
   'RETAKE_FAL_REST_URL',
   'RETAKE_OPENROUTER_URL',
+  'RETAKE_AUDIO_HOSTS',
 ] as const;
 type Key = (typeof KEYS)[number];
 
@@ -77,6 +80,7 @@ export function configFrom(env: Env): Config {
       falRestUrl: urlOf('RETAKE_FAL_REST_URL', text('RETAKE_FAL_REST_URL') ?? LIVE_ENDPOINTS.falRestUrl),
       openRouterUrl: urlOf('RETAKE_OPENROUTER_URL', text('RETAKE_OPENROUTER_URL') ?? LIVE_ENDPOINTS.openRouterUrl),
     },
+    audioHosts: hostsOf(text('RETAKE_AUDIO_HOSTS') ?? ''),
     otlpHeaders: headersOf(text('OTEL_EXPORTER_OTLP_HEADERS') ?? ''),
     ...given('apiKey', apiKey),
     ...given('strategyFile', text('RETAKE_STRATEGY')),
@@ -123,6 +127,22 @@ function headersOf(text: string): Record<string, string> {
       }
     }),
   );
+}
+
+/** `host` or `host:port`, with commas between them. */
+function hostsOf(text: string): string[] {
+  const hosts = text
+    .split(',')
+    .map((host) => host.trim().toLowerCase())
+    .filter((host) => host !== '');
+  for (const host of hosts) {
+    if (URL.parse(`https://${host}`)?.host !== host) {
+      throw new InputError(
+        'RETAKE_AUDIO_HOSTS: must be hosts with commas between them, such as cdn.example.com,10.0.0.5:8443',
+      );
+    }
+  }
+  return hosts;
 }
 
 /** A base URL without its trailing slash. */

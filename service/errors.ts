@@ -30,13 +30,13 @@ export class StageError extends Error {
     stage: Stage,
     kind: FailureKind,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
+    options: { cause?: unknown; retryAfterMs?: number; retryable?: boolean } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'StageError';
     this.stage = stage;
     this.kind = kind;
-    this.retryable = RETRYABLE.has(kind);
+    this.retryable = options.retryable ?? RETRYABLE.has(kind);
     this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -53,7 +53,7 @@ export type LedgerStage = Stage | 'our code';
 
 /** Phases of one HTTP exchange, in order. */
 export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
-export type Phase = HttpPhase | 'detect' | 'hold' | 'slot' | 'backoff' | 'silence' | 'our code';
+export type Phase = HttpPhase | 'detect' | 'hold' | 'slot' | 'backoff' | 'poll' | 'silence' | 'our code';
 
 export type EventKind =
   | 'speech.start' // the turn's first audio arrived: the root of every turn
@@ -82,6 +82,7 @@ export type EventKind =
   | 'turn.done'
   | 'turn.failed'
   | 'retry.wait' // a failed attempt's backoff ran out
+  | 'poll.wait' // the pause before a queued request's state is asked for again ran out
   | 'http.start'
   | 'http.queued' // the exchange left the queue: it has, or begins to set up, a connection
   | 'http.dns'
@@ -199,6 +200,8 @@ export interface HttpRequest {
   context: ExchangeContext;
   /** On a connection that was not there before: those that were may all be dead. */
   fresh?: boolean;
+  /** Called when the exchange has its connection and begins to send: the deadline to connect ends there. */
+  onSending?: () => void;
 }
 
 /**
@@ -253,12 +256,24 @@ export type Fetch = ((input: string | URL | Request, init?: RequestInit) => Prom
   Response: typeof Response;
 };
 
+/** What one fetch of a call that makes several is for. */
+export type ExchangeStep =
+  'queue.submit' | 'queue.poll' | 'queue.result' | 'cdn.get' | 'storage.initiate' | 'storage.put';
+
 /** One provider call's access to the network and to the log. */
 export interface Call {
   clock: Clock;
   /** Every fetch made through it becomes an exchange of this call. */
   fetch: Fetch;
+  /** The same, for one step of a call that makes several. */
+  fetchFor(step: ExchangeStep): Fetch;
   signal: AbortSignal;
+  /** Waits on the clock between two fetches of this call; the wait is part of the log. */
+  pause(ms: number): Promise<void>;
+  /** What was asked for has begun, or gone on, to arrive: the deadline to the next content starts anew. */
+  content(): void;
+  /** Headers of the newest response. */
+  responseHeaders(): Headers | undefined;
   /** What delivered the data that the provider client has just parsed: the last body chunk read. */
   arrival(): Arrival;
 }
@@ -270,6 +285,8 @@ export interface Arrival {
 }
 
 export interface SttRequest {
+  /** `generate` uploads to fal's storage first and sends the file's URL. */
+  method: 'transcriptions' | 'generate';
   /** WAV bytes as uploaded. */
   audio: Uint8Array;
   mimeType: string;
@@ -301,6 +318,10 @@ export interface LlmRequest {
   route?: LlmRoute;
   /** Reasoning effort; absent: the model's own. */
   reasoning?: string;
+  /** Models that the gateway tries, in this order, when `model` cannot answer. */
+  fallback: readonly string[];
+  /** Who reads the server-sent events: the openai client, or eventsource-parser on the raw body. */
+  sse: 'sdk' | 'parser';
 }
 export interface LlmRoute {
   sort?: 'price' | 'throughput' | 'latency';
@@ -317,6 +338,11 @@ export interface LlmResult {
   promptTokens?: number;
   completionTokens?: number;
   cachedTokens?: number;
+  reasoningTokens?: number;
+  /** Deltas of reasoning, which nobody hears. */
+  reasoningDeltas?: number;
+  /** Keep-alive comments of the gateway; only `sse: parser` sees them. */
+  comments?: number;
   costUsd?: number;
 }
 export interface Llm {
@@ -326,7 +352,11 @@ export interface Llm {
 
 export interface TtsRequest {
   text: string;
-  method: 'stream' | 'speech';
+  method: 'stream' | 'speech' | 'generate';
+  /** Who reads the events of `stream`: the fal client, or eventsource-parser on the raw body. */
+  sse: 'sdk' | 'parser';
+  /** How `generate` learns that its audio is there. */
+  queue: { status: 'poll' | 'stream'; pollMs: number };
   voice: string;
   speed: number;
   language: string;

@@ -1,38 +1,86 @@
-/** Attempts of one provider call: bounded, on the clock, each visible in the log. The SDKs' own retries are off. */
+/**
+ * Attempts of one provider call: bounded, on the clock, each visible in the log. The SDKs' own retries are off.
+ *
+ * What may be asked again: requests that were not answered (no connection, no headers, 429, 5xx, a broken connection), as
+ * long as nothing of an answer has been used. A word that the chunker has, audio that was handed on, is never asked for
+ * twice: the attempt says so by `mayRepeat`. STT and TTS requests change nothing at the provider but the bill.
+ */
 import { StageError } from './errors.ts';
 import type { Clock, Random, Recorder } from './ports.ts';
-import { withDeadline } from './streams.ts';
+import { untilSettled, withDeadline } from './streams.ts';
+import { createWatchdog, type Deadlines, type Watchdog } from './watchdog.ts';
 
-export interface RetryPolicy {
+export interface RetryPolicy extends Deadlines {
   attempts: number;
+  /** Wait before the first repetition; doubled each time up to `capMs`, ±25 % jitter. */
   baseMs: number;
   capMs: number;
-  /** For one attempt, from its first byte of work to its last. */
-  deadlineMs: number;
+  /** All waits of one call together: a `Retry-After` beyond what is left of it ends the call at once. */
+  backoffBudgetMs: number;
+  /** The whole stage, repetitions and waits included. */
+  stageMs: number;
 }
 
 /** One row a stage. */
 export const RETRY_POLICIES: Readonly<Record<'stt' | 'llm' | 'tts', RetryPolicy>> = {
-  stt: { attempts: 2, baseMs: 150, capMs: 1000, deadlineMs: 15_000 },
-  llm: { attempts: 2, baseMs: 150, capMs: 1000, deadlineMs: 60_000 },
-  tts: { attempts: 2, baseMs: 150, capMs: 1000, deadlineMs: 30_000 },
+  stt: {
+    attempts: 2,
+    baseMs: 150,
+    capMs: 1000,
+    backoffBudgetMs: 2000,
+    connectMs: 3000,
+    headersMs: 8000,
+    firstContentMs: 12_000,
+    betweenContentsMs: 12_000,
+    stageMs: 15_000,
+  },
+  llm: {
+    attempts: 2,
+    baseMs: 150,
+    capMs: 1000,
+    backoffBudgetMs: 2000,
+    connectMs: 3000,
+    headersMs: 10_000,
+    firstContentMs: 15_000,
+    betweenContentsMs: 8000,
+    stageMs: 60_000,
+  },
+  tts: {
+    attempts: 2,
+    baseMs: 150,
+    capMs: 1000,
+    backoffBudgetMs: 2000,
+    connectMs: 3000,
+    headersMs: 10_000,
+    firstContentMs: 15_000,
+    betweenContentsMs: 6000,
+    stageMs: 30_000,
+  },
 };
+
+/** How long an aborted attempt may take to let go before the next one begins. */
+const LET_GO_MS = 500;
 
 export interface AttemptsOptions {
   stage: 'stt' | 'llm' | 'tts';
+  /** The call's, within its stage. */
+  ordinal: number;
   clock: Clock;
   random: Random;
   recorder: Recorder;
   signal: AbortSignal;
   /** The event that released the first attempt. */
   cause: number;
+  /** More attempts than the policy's, each asking somebody else: models of `llm.fallback`. */
+  alternatives?: number;
 }
 
 export interface Attempt {
   number: number;
   /** The event that released this attempt. */
   cause: number;
-  /** Aborts at the deadline and with the turn. */
+  watchdog: Watchdog;
+  /** Aborts at a deadline and with the turn. */
   signal: AbortSignal;
   /** Set to false once something was done that must not be done twice: a word shown, audio played. */
   mayRepeat: boolean;
@@ -40,29 +88,54 @@ export interface Attempt {
   endedBy: number;
 }
 
-/** Runs `work` until it succeeds, its failure is final, or the policy's attempts are used up. */
+/** Runs `work` until it succeeds, its failure is final, or the policy's attempts, budget or time are used up. */
 export async function withAttempts<T>(options: AttemptsOptions, work: (attempt: Attempt) => Promise<T>): Promise<T> {
-  const { stage, clock, recorder, signal } = options;
+  const { stage, clock, recorder } = options;
   const policy = RETRY_POLICIES[stage];
-  let { cause } = options;
-  for (let number = 0; ; number++) {
-    const attempt: Attempt = { number, cause, signal, mayRepeat: true, endedBy: cause };
-    try {
-      return await withDeadline(clock, policy.deadlineMs, signal, late, (child) => {
-        attempt.signal = child;
-        return work(attempt);
-      });
-    } catch (error) {
-      const repeatable = error instanceof StageError && error.retryable && attempt.mayRepeat;
-      if (!repeatable || number + 1 >= policy.attempts || signal.aborted) throw error;
-      const jitter = 0.75 + options.random() / 2;
-      await clock.sleep(error.retryAfterMs ?? Math.min(policy.capMs, policy.baseMs * 2 ** number) * jitter, signal);
-      const attrs = { attempt: number + 1, reason: error.kind };
-      cause = recorder.record({ kind: 'retry.wait', stage, cause: attempt.endedBy, attrs });
+  const late = (): StageError =>
+    new StageError(stage, 'timeout', `${stage}: no complete answer within ${policy.stageMs} ms`);
+  return withDeadline(clock, policy.stageMs, options.signal, late, async (signal) => {
+    let { cause } = options;
+    let budgetMs = policy.backoffBudgetMs;
+    for (let number = 0; ; number++) {
+      const watchdog = createWatchdog(clock, stage, policy, signal);
+      const attempt: Attempt = { number, cause, watchdog, signal: watchdog.signal, mayRepeat: true, endedBy: cause };
+      try {
+        return await untilSettled(clock, LET_GO_MS, watchdog.signal, work(attempt));
+      } catch (error) {
+        if (signal.aborted || !attempt.mayRepeat || !(error instanceof StageError)) throw error;
+        const elsewhere = number < (options.alternatives ?? 0) && ELSEWHERE.has(error.kind);
+        const again = error.retryable && number + 1 < policy.attempts;
+        if (!again && !elsewhere) throw error;
+        const waitMs = elsewhere ? 0 : backoffMs(policy, number, error.retryAfterMs, options.random);
+        if (waitMs > budgetMs) throw error;
+        budgetMs -= waitMs;
+        watchdog.release();
+        if (waitMs > 0) await clock.sleep(waitMs, signal);
+        const attrs = { attempt: number + 1, reason: error.kind, waitMs: Math.round(waitMs) };
+        const exchange = `${stage}.${options.ordinal}`;
+        cause = recorder.record({ kind: 'retry.wait', stage, exchange, cause: attempt.endedBy, attrs });
+      } finally {
+        watchdog.release();
+      }
     }
-  }
+  });
+}
 
-  function late(): StageError {
-    return new StageError(stage, 'timeout', `${stage}: no complete answer within ${policy.deadlineMs} ms`);
-  }
+/** Failures of one model that another model need not share. */
+const ELSEWHERE: ReadonlySet<StageError['kind']> = new Set([
+  'rejected',
+  'rate-limited',
+  'provider',
+  'timeout',
+  'reset',
+  'malformed',
+  'empty',
+  'oversized',
+]);
+
+/** Exponential backoff with ±25 % seeded jitter; what the provider asked for counts more. */
+function backoffMs(policy: RetryPolicy, number: number, retryAfterMs: number | undefined, random: Random): number {
+  const jitter = 0.75 + random() / 2;
+  return retryAfterMs ?? Math.min(policy.capMs, policy.baseMs * 2 ** number) * jitter;
 }

@@ -56,7 +56,7 @@ async function synthesize(
   freedBy: number | undefined,
 ): Promise<number> {
   const { recorder, ports, input } = scope;
-  const { method, voice, speed } = input.strategy.tts;
+  const { method, voice, speed, sse, queue } = input.strategy.tts;
   const { index, text } = piece;
   const exchange = `tts.${index}`;
   const itemUs: number[] = [];
@@ -83,7 +83,7 @@ async function synthesize(
       }));
   };
   return callProvider(scope, 'tts', index, startId, async (call, attempt) => {
-    const request = { text, method, voice, speed, language: input.language };
+    const request = { text, method, voice, speed, sse, queue, language: input.language };
     const result = await ports.tts.synthesize(request, call, (pcm) => {
       attempt.mayRepeat = false;
       const arrival = call.arrival();

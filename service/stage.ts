@@ -58,7 +58,7 @@ export interface TurnScope {
 
 /**
  * Makes one provider call with the stage's retry policy. `work` gets a call of its own for each attempt.
- * `cause` is the event that released the call. Throws `StageError`.
+ * `cause` is the event that released the call; `alternatives` counts the models to turn to. Throws `StageError`.
  */
 export function callProvider<T>(
   scope: TurnScope,
@@ -66,18 +66,21 @@ export function callProvider<T>(
   ordinal: number,
   cause: number,
   work: (call: OpenCall, attempt: Attempt) => Promise<T>,
+  alternatives = 0,
 ): Promise<T> {
   const { ports, input, recorder, signal } = scope;
   const { sessionId, turnIndex, arm, interview, traceId } = input.identity;
   const { keepAlive } = input.strategy.network;
-  return withAttempts({ stage, clock: ports.clock, random: ports.random, recorder, signal, cause }, async (attempt) => {
+  const { clock, random } = ports;
+  return withAttempts({ stage, ordinal, clock, random, recorder, signal, cause, alternatives }, async (attempt) => {
     const call = openCall({
       transport: ports.transport,
-      clock: ports.clock,
+      clock,
       recorder,
       signal: attempt.signal,
       cause: attempt.cause,
       drain: keepAlive !== false && keepAlive.drain,
+      watchdog: attempt.watchdog,
       context: {
         sessionId,
         turnIndex,

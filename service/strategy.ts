@@ -16,7 +16,10 @@ const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), 
 
 export const StrategySchema = section({
   stt: section({
-    method: oneOf(['transcriptions'], 'Freya endpoint: /audio/transcriptions'),
+    method: oneOf(
+      ['transcriptions', 'generate'],
+      'Freya endpoint: /audio/transcriptions, or a storage upload and /generate',
+    ),
     language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code' }),
     upload: Type.Union(
       [
@@ -75,9 +78,22 @@ export const StrategySchema = section({
     seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
       description: 'for models that honour it',
     }),
+    sse: oneOf(['sdk', 'parser'], 'who reads the stream: the openai client, or eventsource-parser on the raw body'),
+    fallback: Type.Array(Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$' }), {
+      maxItems: 5,
+      description: 'models to ask, in this order, when the model cannot answer',
+    }),
   }),
   tts: section({
-    method: oneOf(['stream', 'speech'], 'Freya endpoint: /stream or /audio/speech'),
+    method: oneOf(
+      ['stream', 'speech', 'generate'],
+      'Freya endpoint: /stream, /audio/speech, or /generate by fal’s queue',
+    ),
+    sse: oneOf(['sdk', 'parser'], 'who reads /stream: the fal client, or eventsource-parser on the raw body'),
+    queue: section({
+      status: oneOf(['poll', 'stream'], 'how /generate learns that its audio is there'),
+      pollMs: Type.Integer({ minimum: 10, maximum: 10_000, description: 'between two polls' }),
+    }),
     voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice'),
     speed: Type.Number({ minimum: 0.25, maximum: 4 }),
     concurrency: Type.Integer({ minimum: 1, maximum: 8, description: 'pieces synthesized at once, played in order' }),
@@ -127,8 +143,17 @@ export const DEFAULT_STRATEGY: Strategy = {
     systemPrompt: 'captured',
     reasoning: 'default',
     seed: 'none',
+    sse: 'sdk',
+    fallback: [],
   },
-  tts: { method: 'stream', voice: 'alloy', speed: 1, concurrency: 2 },
+  tts: {
+    method: 'stream',
+    sse: 'sdk',
+    queue: { status: 'poll', pollMs: 500 },
+    voice: 'alloy',
+    speed: 1,
+    concurrency: 2,
+  },
   pipeline: { chunking: 'sentence' },
   network: { keepAlive: { idleMs: 4000, drain: false }, http2: false, preResolve: false, preconnect: false },
 };

@@ -124,3 +124,36 @@ export async function withDeadline<T>(
     child.release();
   }
 }
+
+/**
+ * The work's outcome, or, when the signal aborts first, the signal's reason: as soon as the work has let go of what it
+ * holds, and after `letGoMs` at the latest.
+ */
+export async function untilSettled<T>(
+  clock: Clock,
+  letGoMs: number,
+  signal: AbortSignal,
+  work: Promise<T>,
+): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    const timer = new AbortController();
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    const tooLong = clock.sleep(letGoMs, timer.signal).catch(() => undefined);
+    void Promise.race([settled, tooLong]).then(() => {
+      timer.abort();
+      aborted.reject(signal.reason);
+    });
+  };
+  aborted.promise.catch(() => undefined);
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

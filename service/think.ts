@@ -4,6 +4,7 @@ import { StageError } from './errors.ts';
 import type { OpenCall } from './net/exchange.ts';
 import { compressedPrompt, promptFor } from './prompt.ts';
 import { promptOfFile } from './prompt-file.ts';
+import type { Attempt } from './retry.ts';
 import { callProvider, type TurnScope } from './stage.ts';
 import type { Strategy } from './strategy.ts';
 import type { Channel } from './streams.ts';
@@ -32,7 +33,7 @@ export async function think(
   pieces: Channel<Piece>,
 ): Promise<void> {
   const { recorder, ports, input } = scope;
-  const { model, maxTokens, temperature, historyTurns, route, reasoning, seed } = input.strategy.llm;
+  const { model, maxTokens, temperature, historyTurns, route, reasoning, seed, sse, fallback } = input.strategy.llm;
   const systemPrompt = systemPromptOf(input.strategy, input.language, input.conversation.systemPrompt);
   const messages = promptFor({ ...input.conversation, systemPrompt }, transcript.text, historyTurns);
   const chunker = createChunker(input.strategy.pipeline.chunking, input.language);
@@ -80,13 +81,21 @@ export async function think(
     return id;
   };
 
-  await callProvider(scope, 'llm', 0, startId, async (call, attempt) => {
+  const models = [model, ...fallback];
+  const ask = async (call: OpenCall, attempt: Attempt): Promise<void> => {
+    // an attempt that failed had brought blanks at most
+    reply.text = '';
+    itemUs.length = itemChars.length = 0;
+    const [asked = model, ...rest] = models.slice(Math.min(attempt.number, models.length - 1));
+    const { sessionId } = input.identity;
     const request = {
-      model,
+      model: asked,
+      fallback: rest,
       messages,
       maxTokens,
       temperature,
-      sessionId: input.identity.sessionId,
+      sessionId,
+      sse,
       ...(route === 'default' ? {} : { route }),
       ...(reasoning === 'default' ? {} : { reasoning }),
       ...(seed === 'none' ? {} : { seed }),
@@ -101,7 +110,7 @@ export async function think(
       const ready = chunker.push(text);
       if (ready.length > 0) release(ready, contentEvent(call));
     });
-    if (content === undefined) throw new StageError('llm', 'empty', `OpenRouter ${model}: the reply has no text`);
+    if (content === undefined) throw new StageError('llm', 'empty', `OpenRouter ${asked}: the reply has no text`);
     const doneId = recorder.record({
       kind: 'llm.done',
       stage: 'chunk',
@@ -111,7 +120,8 @@ export async function think(
       content: { text: reply.text },
     });
     release(chunker.end(), doneId);
-  });
+  };
+  await callProvider(scope, 'llm', 0, startId, ask, fallback.length);
   pieces.close();
 }
 

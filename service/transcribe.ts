@@ -187,7 +187,7 @@ function upload<T>(
   });
   return callProvider(scope, 'stt', part, startId, async (call) => {
     opened(call);
-    return answered(call, await ports.stt.transcribe({ audio, mimeType, language }, call));
+    return answered(call, await ports.stt.transcribe({ method: stt.method, audio, mimeType, language }, call));
   });
 }
 

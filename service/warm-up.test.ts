@@ -9,7 +9,12 @@ import { createProviders, LIVE_ENDPOINTS } from './world.ts';
 /** A world whose network is never to be touched. */
 function worldThatCounts(): { turns: number; replies: string[]; world: Parameters<typeof warmUp>[0] } {
   const clock = createRealClock();
-  const providers = createProviders({ endpoints: LIVE_ENDPOINTS, falKey: 'none', openRouterKey: 'none' });
+  const providers = createProviders({
+    endpoints: LIVE_ENDPOINTS,
+    falKey: 'none',
+    openRouterKey: 'none',
+    audioHosts: [],
+  });
   const seen = { turns: 0, replies: [] as string[] };
   const world = {
     clock,

@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { createRealClock } from './clock.ts';
 import { createRealTransport } from './net/fetch.ts';
 import type { Clock, ExchangeContext, Transport } from './ports.ts';
+import { createAudioHosts } from './providers/audio-hosts.ts';
 import { createFreyaStt } from './providers/freya-stt.ts';
 import { createFreyaTts } from './providers/freya-tts.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
@@ -28,6 +29,8 @@ export interface ProviderAccess {
   endpoints: Endpoints;
   falKey: string;
   openRouterKey: string;
+  /** Hosts, beside fal's CDN, that a URL returned by a provider may name. */
+  audioHosts: readonly string[];
 }
 
 /** Where turns run: makes the ports of each turn, and owns the connections that turns share. */
@@ -54,8 +57,10 @@ export function createProviders({
   endpoints,
   falKey,
   openRouterKey,
+  audioHosts,
 }: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts' | 'origins'> {
-  const fal = { falRunUrl: endpoints.falRunUrl, falKey };
+  const { falRunUrl, falQueueUrl, falRestUrl } = endpoints;
+  const fal = { falRunUrl, falQueueUrl, falRestUrl, falKey, audioHosts: createAudioHosts(audioHosts) };
   return {
     stt: createFreyaStt(fal),
     llm: createOpenRouter({ openRouterUrl: endpoints.openRouterUrl, openRouterKey }),

@@ -9,15 +9,41 @@ import { createSimWorld, type SimWorld } from './world.ts';
 const RATE_HZ = 16_000;
 
 /** A profile in which everything takes no time but what is given, in ms. */
-export function flatProfile(ms: { stt?: number; sttPerSecond?: number; llm?: number; sendPerKb?: number }): Profile {
+export function flatProfile(ms: {
+  stt?: number;
+  sttPerSecond?: number;
+  llm?: number;
+  tts?: number;
+  sendPerKb?: number;
+  other?: Partial<Record<keyof Profile['other'], number>>;
+}): Profile {
   const zero = loadProfile('zero');
   const flat = (value = 0): Profile['stt']['waitMs'] => ({ source: 'set by a test', quantiles: [[0, value]] });
   return {
     ...zero,
     network: { ...zero.network, sendMsPerKb: flat(ms.sendPerKb) },
     stt: { ...zero.stt, waitMs: flat(ms.stt), perAudioSecondMs: flat(ms.sttPerSecond) },
+    other: { ...zero.other, ...mapValues(ms.other ?? {}, flat) },
+    tts: {
+      ...zero.tts,
+      stream: { ...zero.tts.stream, waitMs: flat(ms.tts) },
+      speech: { ...zero.tts.speech, waitMs: flat(ms.tts) },
+      generate: { ...zero.tts.generate, waitMs: flat(ms.tts) },
+    },
     llm: { ...zero.llm, headersMs: flat(ms.llm), models: withScaleOne(zero.llm.models, flat(1)) },
   };
+}
+
+function mapValues<Key extends string, Value>(
+  figures: Partial<Record<Key, number>>,
+  make: (ms: number) => Value,
+): Partial<Record<Key, Value>> {
+  const made: Partial<Record<Key, Value>> = {};
+  for (const key in figures) {
+    const ms = figures[key];
+    if (ms !== undefined) made[key] = make(ms);
+  }
+  return made;
 }
 
 function withScaleOne(models: Profile['llm']['models'], one: Profile['stt']['waitMs']): Profile['llm']['models'] {

@@ -91,6 +91,10 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       if (found !== undefined && connection.facts === undefined) await connection.settingUp.promise;
       return connection.facts ?? setUp(origin, connection, networkUs, request.context);
     };
+    const until = async (atUs: number): Promise<void> => {
+      const leftUs = atUs - clock.nowUs();
+      if (leftUs > 0) await clock.sleep(leftUs / 1000, request.signal);
+    };
     const arrive = async (plan: ExchangePlan): Promise<void> => {
       const { queue, send } = plan.networkUs;
       const startUs = clock.nowUs();
@@ -104,8 +108,9 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       marks.basis = plan.basis;
       if (captured === undefined) marks.paidBy = connection.paidBy;
       try {
-        const leftUs = bodySentUs - clock.nowUs();
-        if (leftUs > 0) await clock.sleep(leftUs / 1000, request.signal);
+        await until(sendingUs);
+        request.onSending?.();
+        await until(bodySentUs);
       } finally {
         const nowUs = clock.nowUs();
         const seen = facts === undefined ? undefined : factsUntil(facts, nowUs);

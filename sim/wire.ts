@@ -23,6 +23,7 @@ export async function createWireWorld(options: StandInOptions): Promise<WireWorl
         },
         falKey: 'stand-in',
         openRouterKey: 'stand-in',
+        audioHosts: [new URL(urls.falCdn).host],
       },
       seed: String(options.seed),
       caPem,

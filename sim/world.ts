@@ -64,7 +64,12 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     [CDN_URL]: freya.falCdn,
     [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: createOpenRouter({ planner, script }),
   };
-  const providers = createProviders({ endpoints: SIM_ENDPOINTS, falKey: 'simulated', openRouterKey: 'simulated' });
+  const providers = createProviders({
+    endpoints: SIM_ENDPOINTS,
+    falKey: 'simulated',
+    openRouterKey: 'simulated',
+    audioHosts: [],
+  });
   const transports = new Map<string, Transport>();
   const transportFor = (strategy: Strategy): Transport => {
     const network = JSON.stringify(strategy.network);

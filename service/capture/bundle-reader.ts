@@ -142,6 +142,7 @@ const KINDS: ReadonlySet<string> = new Set<EventKind>([
   'turn.done',
   'turn.failed',
   'retry.wait',
+  'poll.wait',
   'http.start',
   'http.queued',
   'http.dns',

@@ -2,19 +2,22 @@
 import { describeError } from '../errors.ts';
 import type {
   Arrival,
-  Attrs,
   Call,
   Clock,
   ExchangeContext,
+  ExchangeStep,
   Fetch,
   HttpMarks,
   HttpRequest,
   Recorder,
   Transport,
 } from '../ports.ts';
+import type { Watchdog } from '../watchdog.ts';
 import { observeBody, type BodyChunk } from './body.ts';
+import { boundaryAttrs } from './boundary-attrs.ts';
 import { boundaryEvents, exchangeIdOf } from './phases.ts';
-import { normalize } from './request.ts';
+import { normalize, withoutQuery } from './request.ts';
+import { diedUnused, errorName, StaleConnection } from './stale.ts';
 
 export interface CallOptions {
   transport: Transport;
@@ -24,6 +27,8 @@ export interface CallOptions {
   context: Omit<ExchangeContext, 'fetchIndex'>;
   /** Read a cancelled stream to its end, so that its connection can be used again. */
   drain: boolean;
+  /** Told how far each exchange has come. */
+  watchdog?: Watchdog;
   /** The event that released this call. */
   cause: number;
 }
@@ -50,6 +55,9 @@ export function openCall(options: CallOptions): OpenCall {
   const open = new Set<Promise<undefined>>();
   let current: Exchange | undefined;
   let fetches = 0;
+  let headers: Headers | undefined;
+  /** The pause that the next fetch was released by. */
+  let pauseId: number | undefined;
 
   /** The last recorded event of the exchange at or before a chunk: chunks come one after another. */
   const before = (exchange: Exchange, index: number): number =>
@@ -71,6 +79,10 @@ export function openCall(options: CallOptions): OpenCall {
   };
 
   const arrival = (): Arrival => {
+    if (pauseId !== undefined) {
+      const id = pauseId;
+      return { atUs: recorder.atUs(id), eventId: () => id };
+    }
     const exchange = current;
     if (exchange === undefined) return { atUs: recorder.atUs(options.cause), eventId: () => options.cause };
     const { chunk, boundaryId, doneId } = exchange;
@@ -79,20 +91,31 @@ export function openCall(options: CallOptions): OpenCall {
     return { atUs: chunk.atUs, eventId: () => chunkEvent(exchange, chunk) };
   };
 
-  const send = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+  const onSending = (): void => {
+    options.watchdog?.stop('connectMs');
+    options.watchdog?.start('headersMs');
+  };
+
+  const send = async (
+    step: ExchangeStep | undefined,
+    input: string | URL | Request,
+    init?: RequestInit,
+  ): Promise<Response> => {
     const cause = arrival().eventId();
+    pauseId = undefined;
     const request = await normalize(input, init);
-    const sending = { ...request, signal: init?.signal ?? signal };
+    const sending = { ...request, signal: init?.signal ?? signal, onSending };
     try {
-      return await exchangeOnce(sending, cause, undefined);
+      return await exchangeOnce(step, sending, cause, undefined);
     } catch (error) {
       if (!(error instanceof StaleConnection) || sending.signal.aborted) throw error;
-      return exchangeOnce(sending, arrival().eventId(), error.exchange);
+      return exchangeOnce(step, sending, arrival().eventId(), error.exchange);
     }
   };
 
   /** One exchange, on a fresh connection when it repeats one whose reused connection turned out to be dead. */
   const exchangeOnce = async (
+    step: ExchangeStep | undefined,
     request: Omit<HttpRequest, 'context'>,
     cause: number,
     repeats: string | undefined,
@@ -108,7 +131,13 @@ export function openCall(options: CallOptions): OpenCall {
       exchange: id,
       cause,
       atUs: marks.startUs,
-      attrs: { method, url: withoutQuery(url), attempt, ...(repeats === undefined ? {} : { repeats }) },
+      attrs: {
+        method,
+        url: withoutQuery(url),
+        attempt,
+        ...(step === undefined ? {} : { step }),
+        ...(repeats === undefined ? {} : { repeats }),
+      },
     });
     current = exchange;
     const recordBoundaries = (status: number | undefined): void => {
@@ -128,6 +157,7 @@ export function openCall(options: CallOptions): OpenCall {
       exchange.chunk = undefined;
     };
     let response: Response;
+    options.watchdog?.start('connectMs');
     try {
       response = await transport.send(
         { ...request, context, ...(repeats === undefined ? {} : { fresh: true }) },
@@ -138,6 +168,9 @@ export function openCall(options: CallOptions): OpenCall {
       fail(error);
       throw repeats === undefined && diedUnused(error, marks) ? new StaleConnection(id, error) : error;
     }
+    options.watchdog?.stop('connectMs');
+    options.watchdog?.stop('headersMs');
+    headers = response.headers;
     marks.headersUs ??= clock.nowUs();
     recordBoundaries(response.status);
     const ended = Promise.withResolvers<undefined>();
@@ -170,77 +203,24 @@ export function openCall(options: CallOptions): OpenCall {
     });
   };
 
+  const fetchFor = (step: ExchangeStep | undefined): Fetch =>
+    Object.assign((input: string | URL | Request, init?: RequestInit) => send(step, input, init), { Response });
+
   return {
     clock,
     signal,
     arrival,
-    fetch: Object.assign(send, { Response }) satisfies Fetch,
+    fetch: fetchFor(undefined),
+    fetchFor,
+    async pause(ms) {
+      const cause = arrival().eventId();
+      await clock.sleep(ms, signal);
+      pauseId = recorder.record({ kind: 'poll.wait', stage, exchange: `${stage}.${options.context.ordinal}`, cause });
+    },
+    content: () => options.watchdog?.content(),
+    responseHeaders: () => headers,
     settled: async () => {
       while (open.size > 0) await Promise.all(open);
     },
   };
-}
-
-/**
- * A reused connection that broke before any byte of an answer: most likely its server had closed it while it was idle,
- * and never saw the request (RFC 9110, 9.2.2), which may therefore be sent again, once, whatever its method.
- */
-class StaleConnection extends Error {
-  readonly exchange: string;
-  constructor(exchange: string, cause: unknown) {
-    super('a reused connection was dead', { cause });
-    this.name = 'StaleConnection';
-    this.exchange = exchange;
-  }
-}
-
-const DEAD = /ECONNRESET|EPIPE|UND_ERR_SOCKET|other side closed/;
-
-function diedUnused(error: unknown, marks: HttpMarks): boolean {
-  return marks.reused === true && marks.headersUs === undefined && DEAD.test(errorName(error));
-}
-
-interface RequestAttrs {
-  requestBytes: number;
-  status: number | undefined;
-}
-
-function boundaryAttrs(
-  kind: string,
-  marks: HttpMarks,
-  context: ExchangeContext,
-  { requestBytes, status }: RequestAttrs,
-): Attrs {
-  if (kind === 'http.queued') {
-    return {
-      reused: marks.reused === true,
-      ...(marks.protocol === undefined ? {} : { protocol: marks.protocol }),
-      ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
-      ...payer(marks.paidBy, context),
-    };
-  }
-  if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
-  if (kind === 'http.headers' && status !== undefined) return { status };
-  return {};
-}
-
-/** Who the connection was opened for: this exchange, nobody yet, another of the turn, or one of another turn. */
-function payer(paidBy: HttpMarks['paidBy'], context: ExchangeContext): Attrs {
-  if (paidBy === undefined) return {};
-  if (paidBy === 'ahead') return { paidBy };
-  const sameTurn = paidBy.sessionId === context.sessionId && paidBy.turnIndex === context.turnIndex;
-  const exchange = exchangeIdOf(paidBy);
-  if (sameTurn) return { paidBy: exchange === exchangeIdOf(context) ? 'own' : exchange };
-  return { paidBy: exchange, ...(paidBy.traceId === undefined ? {} : { paidTraceId: paidBy.traceId }) };
-}
-
-function withoutQuery(url: string): string {
-  const end = url.search(/[?#]/);
-  return end === -1 ? url : url.slice(0, end);
-}
-
-function errorName(error: unknown): string {
-  if (!(error instanceof Error)) return 'error';
-  const { code } = (error.cause ?? error) as { code?: unknown };
-  return typeof code === 'string' ? code : error.name;
 }

@@ -25,6 +25,7 @@ interface Observed {
   context: ExchangeContext;
   facts: RequestFacts;
   clock: Clock;
+  onSending: (() => void) | undefined;
   /** The connection that carried the request, or the one that was being set up when it failed. */
   connection?: Connection;
 }
@@ -79,7 +80,8 @@ export function createRealTransport(options: RealTransportOptions): Transport {
     async send(request: HttpRequest, marks: HttpMarks) {
       const { origin } = new URL(request.url);
       if (request.fresh === true) retire(origin);
-      const observed: Observed = { context: request.context, facts: { startUs: marks.startUs }, clock };
+      const { context, onSending } = request;
+      const observed: Observed = { context, onSending, facts: { startUs: marks.startUs }, clock };
       const headers = new Headers(request.headers);
       for (const [name, value] of Object.entries(options.headersFor?.(request.context) ?? {})) headers.set(name, value);
       try {
@@ -145,6 +147,7 @@ function subscribeOnce(): void {
     const observed = byRequest.get(request);
     if (observed === undefined) return;
     observed.facts.sendingUs = observed.clock.nowUs();
+    observed.onSending?.();
     const connection = connectionOf(socket);
     if (connection === undefined) delete observed.connection;
     else observed.connection = connection;

@@ -20,3 +20,9 @@ export async function normalize(
   const bytes = new Uint8Array(await request.arrayBuffer());
   return { url: request.url, method: request.method, headers: request.headers, body: bytes };
 }
+
+/** A URL as logs and spans may show it: queries can hold tokens. */
+export function withoutQuery(url: string): string {
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}

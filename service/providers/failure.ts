@@ -3,7 +3,8 @@ import { ApiError } from '@fal-ai/client';
 import { APIError } from 'openai';
 import { describeError, failureOfStatus, StageError, type FailureKind } from '../errors.ts';
 import { BodyLimitError } from '../net/body.ts';
-import type { Stage } from '../ports.ts';
+import type { Call, Clock, Stage } from '../ports.ts';
+import { fieldOf, textIn } from './json.ts';
 
 const REMEDY: Partial<Record<FailureKind, string>> = {
   auth: 'check the provider key',
@@ -16,10 +17,63 @@ const REMEDY: Partial<Record<FailureKind, string>> = {
 const UNREACHABLE =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|CERT|SSL|TLS|self.signed|UND_ERR_CONNECT_TIMEOUT/i;
 const RESET = /ECONNRESET|EPIPE|UND_ERR_SOCKET|terminated|other side closed|socket hang up/i;
+/** A provider that asks for more patience than this is as good as down. */
+const RETRY_AFTER_LIMIT_MS = 60_000;
+/** Of an error's body; the rest is not read. */
+const ERROR_TEXT_LIMIT_BYTES = 4096;
 
-/** A `StageError` for whatever a client library threw; `what` names the request in the message. */
-export function asStageError(stage: Stage, what: string, error: unknown, signal: AbortSignal): StageError {
+/** An answer with an error status, read by our own code. */
+export class HttpStatusError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'HttpStatusError';
+    this.status = status;
+  }
+}
+
+/** The response itself when it succeeded; throws `HttpStatusError` with what the provider's error body says. */
+export async function successful(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  throw new HttpStatusError(response.status, messageIn(await readStart(response), response.statusText));
+}
+
+async function readStart(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  while (reader !== undefined && bytes < ERROR_TEXT_LIMIT_BYTES) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    bytes += value.byteLength;
+  }
+  if (bytes >= ERROR_TEXT_LIMIT_BYTES) await reader?.cancel();
+  return Buffer.concat(parts).toString('utf8', 0, ERROR_TEXT_LIMIT_BYTES);
+}
+
+/** fal says `{"detail": text or [{msg}]}`, OpenRouter `{"error": {message}}`; anything else is not repeated. */
+function messageIn(text: string, otherwise: string): string {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return otherwise;
+  }
+  const detail = fieldOf(body, 'detail');
+  return (
+    textIn(fieldOf(body, 'error'), 'message') ??
+    textIn(body, 'detail') ??
+    textIn(fieldOf(detail, 0), 'msg') ??
+    otherwise
+  );
+}
+
+/** A `StageError` for whatever a client library or our own code threw; `what` names the request in the message. */
+export function asStageError(stage: Stage, what: string, error: unknown, call: Call): StageError {
   if (error instanceof StageError) return error;
+  const { signal } = call;
   if (signal.aborted) {
     const { reason } = signal;
     return reason instanceof StageError
@@ -30,7 +84,7 @@ export function asStageError(stage: Stage, what: string, error: unknown, signal:
   const remedy = REMEDY[kind];
   const status = statusOf(error);
   const message = `${what}: ${status === undefined ? '' : `HTTP ${status}, `}${describeError(error)}${remedy === undefined ? '' : `; ${remedy}`}`;
-  const retryAfterMs = retryAfterOf(error);
+  const retryAfterMs = status === undefined ? undefined : retryAfterOf(call.responseHeaders(), call.clock);
   return new StageError(stage, kind, message, {
     cause: error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -50,16 +104,21 @@ function kindOf(error: unknown): FailureKind {
 }
 
 function statusOf(error: unknown): number | undefined {
+  if (error instanceof HttpStatusError) return error.status;
   if (error instanceof APIError) return typeof error.status === 'number' ? error.status : undefined;
   // the fal client reports its own stream faults as ApiErrors with a made-up status and no body
   if (error instanceof ApiError) return error.body === undefined ? undefined : error.status;
   return undefined;
 }
 
-function retryAfterOf(error: unknown): number | undefined {
-  if (!(error instanceof APIError)) return undefined;
-  const seconds = Number(error.headers?.get('retry-after') ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds, 60) * 1000 : undefined;
+/** `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110 §10.2.3). */
+export function retryAfterOf(headers: Headers | undefined, clock: Clock): number | undefined {
+  const exactMs = Number(headers?.get('retry-after-ms') ?? Number.NaN);
+  const text = headers?.get('retry-after') ?? undefined;
+  const dateMs = text === undefined ? Number.NaN : Date.parse(text) - clock.epochUs() / 1000;
+  const candidates = [exactMs, Number(text ?? Number.NaN) * 1000, dateMs];
+  const askedMs = candidates.find((each) => Number.isFinite(each));
+  return askedMs === undefined ? undefined : Math.min(Math.max(0, askedMs), RETRY_AFTER_LIMIT_MS);
 }
 
 function chainText(error: unknown): string {

@@ -1,13 +1,19 @@
-/** Speech to text: Freya on fal, `/audio/transcriptions`, through the openai client. */
+/** Speech to text: Freya on fal, by `/audio/transcriptions` (openai client) or by storage and `/generate`. */
 import OpenAI from 'openai';
-import { StageError } from '../errors.ts';
-import type { Stt } from '../ports.ts';
-import { asStageError } from './failure.ts';
+import { StageError, unreachable } from '../errors.ts';
+import type { Call, Stt, SttRequest, SttResult } from '../ports.ts';
+import { asStageError, successful } from './failure.ts';
+import { uploadFile, type FalFilesConfig } from './fal-files.ts';
+import { readJson, textIn } from './json.ts';
 
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
 export const FREYA_STT_MODEL = 'freya-stt-v1';
 
-export function createFreyaStt(config: { falRunUrl: string; falKey: string }): Stt {
+interface Config extends FalFilesConfig {
+  falRunUrl: string;
+}
+
+export function createFreyaStt(config: Config): Stt {
   const client = new OpenAI({
     apiKey: 'unused',
     baseURL: `${config.falRunUrl}/${FREYA_STT_APP}`,
@@ -17,31 +23,63 @@ export function createFreyaStt(config: { falRunUrl: string; falKey: string }): S
   });
   return {
     async transcribe(request, call) {
+      const what = `Freya STT /${request.method === 'generate' ? 'generate' : 'audio/transcriptions'}`;
       try {
-        const file = new File([new Uint8Array(request.audio)], 'audio.wav', { type: request.mimeType });
-        const { data, response } = await client
-          .withOptions({ fetch: call.fetch })
-          .audio.transcriptions.create(
-            {
-              file,
-              model: FREYA_STT_MODEL,
-              language: request.language,
-              response_format: 'json',
-              ...(request.prompt === undefined ? {} : { prompt: request.prompt }),
-            },
-            { signal: call.signal },
-          )
-          .withResponse();
-        if (typeof data !== 'object' || data === null || typeof data.text !== 'string') {
-          throw new StageError('stt', 'malformed', 'Freya STT: the answer has no text field');
+        switch (request.method) {
+          case 'transcriptions':
+            return await byTranscriptions(client, request, call);
+          case 'generate':
+            return await byGenerate(config, request, call);
+          default:
+            return unreachable(request.method, 'stt.method');
         }
-        const requestId = response.headers.get('x-fal-request-id');
-        return { text: data.text.trim(), ...(requestId === null ? {} : { requestId }) };
       } catch (error) {
-        throw asStageError('stt', 'Freya STT /audio/transcriptions', error, call.signal);
+        throw asStageError('stt', what, error, call);
       }
     },
   };
+}
+
+async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call): Promise<SttResult> {
+  const file = new File([new Uint8Array(request.audio)], 'audio.wav', { type: request.mimeType });
+  const { data, response } = await client
+    .withOptions({ fetch: call.fetch })
+    .audio.transcriptions.create(
+      {
+        file,
+        model: FREYA_STT_MODEL,
+        language: request.language,
+        response_format: 'json',
+        ...(request.prompt === undefined ? {} : { prompt: request.prompt }),
+      },
+      { signal: call.signal },
+    )
+    .withResponse();
+  return resultOf(data, response, '/audio/transcriptions');
+}
+
+async function byGenerate(config: Config, request: SttRequest, call: Call): Promise<SttResult> {
+  const audioUrl = await uploadFile(config, call, 'stt', {
+    name: 'audio.wav',
+    type: request.mimeType,
+    bytes: request.audio,
+  });
+  const response = await successful(
+    await call.fetch(`${config.falRunUrl}/${FREYA_STT_APP}/generate`, {
+      method: 'POST',
+      headers: { authorization: `Key ${config.falKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ audio_url: audioUrl, language: request.language, response_format: 'json' }),
+      signal: call.signal,
+    }),
+  );
+  return resultOf(await readJson(response, 'Freya STT /generate', 'stt'), response, '/generate');
+}
+
+function resultOf(data: unknown, response: Response, path: string): SttResult {
+  const text = textIn(data, 'text');
+  if (text === undefined) throw new StageError('stt', 'malformed', `Freya STT ${path}: the answer has no text field`);
+  const requestId = response.headers.get('x-fal-request-id')?.slice(0, 200);
+  return { text: text.trim(), ...(requestId === undefined ? {} : { requestId }) };
 }
 
 /** Every request must belong to a call, or it would be on no trace. */

@@ -1,19 +1,27 @@
-/** Text to speech: Freya on fal, by `/stream` (fal client) or `/audio/speech` (openai client). PCM16 at 16 kHz. */
+/** Text to speech: Freya on fal, by `/stream`, `/audio/speech` or the queue's `/generate`. PCM16 at 16 kHz. */
 import { createFalClient } from '@fal-ai/client';
 import OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Tts, TtsRequest, TtsResult } from '../ports.ts';
-import { asStageError } from './failure.ts';
+import { asStageError, successful } from './failure.ts';
+import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
 import { notWithoutACall } from './freya-stt.ts';
+import { fieldOf, numberIn, textIn } from './json.ts';
+import { parseEvent, readEvents } from './sse.ts';
 
 export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
 /** What Freya's streams carry: mono, 32 bytes a millisecond. */
 export const FREYA_TTS_RATE_HZ = 16_000;
 
-interface Config {
+interface Config extends FreyaQueueConfig {
   falRunUrl: string;
-  falKey: string;
 }
+
+const PATHS: Readonly<Record<TtsRequest['method'], string>> = {
+  stream: '/stream',
+  speech: '/audio/speech',
+  generate: '/generate',
+};
 
 export function createFreyaTts(config: Config): Tts {
   const speechClient = new OpenAI({
@@ -23,20 +31,31 @@ export function createFreyaTts(config: Config): Tts {
     maxRetries: 0,
     fetch: notWithoutACall,
   });
+  const ask = (request: TtsRequest, call: Call, push: (bytes: Uint8Array) => void): Promise<Partial> => {
+    switch (request.method) {
+      case 'stream':
+        return request.sse === 'sdk' ? byFalStream(config, request, call, push) : byParser(config, request, call, push);
+      case 'speech':
+        return bySpeech(speechClient, request, call, push);
+      case 'generate':
+        return synthesizeByQueue(config, FREYA_TTS_APP, FREYA_TTS_RATE_HZ, request, call, push);
+      default:
+        return unreachable(request.method, 'tts.method');
+    }
+  };
   return {
     async synthesize(request, call, onAudio) {
-      const what = `Freya TTS /${request.method === 'stream' ? 'stream' : 'audio/speech'}`;
-      const samples = wholeSamples(onAudio);
+      const what = `Freya TTS ${PATHS[request.method]}`;
+      const samples = wholeSamples((pcm) => {
+        call.content();
+        onAudio(pcm);
+      });
       try {
-        const result = await (request.method === 'stream'
-          ? byStream(config, request, call, samples.push)
-          : request.method === 'speech'
-            ? bySpeech(speechClient, request, call, samples.push)
-            : unreachable(request.method, 'tts.method'));
+        const result = await ask(request, call, samples.push);
         if (samples.bytes() === 0) throw new StageError('tts', 'empty', `${what}: the answer has no audio`);
         return { ...result, audioBytes: samples.bytes(), sampleRateHz: FREYA_TTS_RATE_HZ };
       } catch (error) {
-        throw asStageError('tts', what, error, call.signal);
+        throw asStageError('tts', what, error, call);
       }
     },
   };
@@ -45,7 +64,7 @@ export function createFreyaTts(config: Config): Tts {
 type Partial = Omit<TtsResult, 'audioBytes' | 'sampleRateHz'>;
 
 /** `on("data")`, not the iterator: that one sleeps 16 ms after each event. Errors reach `done()` only. */
-async function byStream(
+async function byFalStream(
   config: Config,
   request: TtsRequest,
   call: Call,
@@ -59,7 +78,7 @@ async function byStream(
       Promise.resolve({ ...each, url: each.url.replace('https://fal.run', config.falRunUrl) }),
   });
   const stream = await fal.stream(FREYA_TTS_APP, {
-    input: { input: request.text, voice: request.voice, speed: request.speed, response_format: 'pcm' },
+    input: streamInput(request),
     signal: call.signal,
   });
   let result: Partial | undefined;
@@ -83,6 +102,45 @@ async function byStream(
   return { ...result, ...(stream.requestId === null ? {} : { requestId: stream.requestId }) };
 }
 
+/** The same events off the raw body, which is read to its end as the fal client does. */
+async function byParser(
+  config: Config,
+  request: TtsRequest,
+  call: Call,
+  push: (bytes: Uint8Array) => void,
+): Promise<Partial> {
+  const what = 'Freya TTS /stream';
+  const response = await successful(
+    await call.fetch(`${config.falRunUrl}/${FREYA_TTS_APP}/stream`, {
+      method: 'POST',
+      headers: {
+        authorization: `Key ${config.falKey}`,
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+      },
+      body: JSON.stringify(streamInput(request)),
+      signal: call.signal,
+    }),
+  );
+  let result: Partial | undefined;
+  await readEvents(response, what, 'tts', {
+    data(text) {
+      const event = readStreamEvent(parseEvent(text, what, 'tts'));
+      if (event.audio !== undefined) push(event.audio);
+      if (event.done === true) result = event.inferenceMs === undefined ? {} : { inferenceMs: event.inferenceMs };
+      return false;
+    },
+  });
+  call.signal.throwIfAborted();
+  if (result === undefined) throw new StageError('tts', 'malformed', `${what} ended without its done event`);
+  const requestId = response.headers.get('x-fal-request-id')?.slice(0, 200);
+  return { ...result, ...(requestId === undefined ? {} : { requestId }) };
+}
+
+function streamInput({ text, voice, speed }: TtsRequest): Record<string, unknown> {
+  return { input: text, voice, speed, response_format: 'pcm' };
+}
+
 function readStreamEvent(data: unknown): { audio?: Uint8Array; done?: boolean; inferenceMs?: number } {
   if (typeof data !== 'object' || data === null || data instanceof Uint8Array) {
     throw new StageError(
@@ -91,18 +149,18 @@ function readStreamEvent(data: unknown): { audio?: Uint8Array; done?: boolean; i
       'Freya TTS /stream answered with something other than server-sent JSON events',
     );
   }
-  if ('error' in data)
-    throw new StageError('tts', 'provider', `Freya TTS /stream: ${describeError(messageOf(data.error))}`);
-  if ('audio' in data && typeof data.audio === 'string') return { audio: Buffer.from(data.audio, 'base64') };
-  if ('done' in data && data.done === true) {
-    return {
-      done: true,
-      ...('inference_time_ms' in data && typeof data.inference_time_ms === 'number'
-        ? { inferenceMs: data.inference_time_ms }
-        : {}),
-    };
-  }
-  return {};
+  const error = fieldOf(data, 'error');
+  if (error !== undefined && error !== null)
+    throw new StageError(
+      'tts',
+      'provider',
+      `Freya TTS /stream: ${describeError(textIn(error, 'message') ?? String(error))}`,
+    );
+  const audio = textIn(data, 'audio');
+  if (audio !== undefined) return { audio: Buffer.from(audio, 'base64') };
+  if (fieldOf(data, 'done') !== true) return {};
+  const inferenceMs = numberIn(data, 'inference_time_ms');
+  return { done: true, ...(inferenceMs === undefined ? {} : { inferenceMs }) };
 }
 
 async function bySpeech(
@@ -159,8 +217,4 @@ function concat(first: number, rest: Uint8Array): Uint8Array {
   joined[0] = first;
   joined.set(rest, 1);
   return joined;
-}
-
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }

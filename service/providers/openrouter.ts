@@ -1,12 +1,20 @@
-/** The LLM: OpenRouter's chat completions, streamed, through the openai client. */
+/** The LLM: OpenRouter's chat completions, streamed, read by the openai client or by eventsource-parser. */
 import OpenAI from 'openai';
-import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
-import { StageError } from '../errors.ts';
-import type { Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
-import { asStageError } from './failure.ts';
+import { describeError, StageError, unreachable } from '../errors.ts';
+import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
+import { asStageError, successful } from './failure.ts';
 import { notWithoutACall } from './freya-stt.ts';
+import { fieldOf, numberIn, textIn } from './json.ts';
+import { parseEvent, readEvents } from './sse.ts';
 
-export function createOpenRouter(config: { openRouterUrl: string; openRouterKey: string }): Llm {
+interface Config {
+  openRouterUrl: string;
+  openRouterKey: string;
+}
+
+type OnChunk = (chunk: unknown) => void;
+
+export function createOpenRouter(config: Config): Llm {
   const client = new OpenAI({
     apiKey: config.openRouterKey,
     baseURL: config.openRouterUrl,
@@ -15,36 +23,90 @@ export function createOpenRouter(config: { openRouterUrl: string; openRouterKey:
   });
   return {
     async stream(request, call, onDelta) {
+      const what = `OpenRouter ${request.model}`;
       const result: LlmResult = {};
+      const onChunk: OnChunk = (chunk) => {
+        const text = readChunk(chunk, what, result);
+        if (text === '') return;
+        call.content();
+        onDelta(text);
+      };
       try {
-        const stream = await client
-          .withOptions({ fetch: call.fetch })
-          .chat.completions.create({ ...bodyOf(request), stream: true }, { signal: call.signal });
-        for await (const chunk of stream) {
-          const text = readChunk(chunk, result);
-          if (text !== '') onDelta(text);
+        switch (request.sse) {
+          case 'sdk':
+            await bySdk(client, request, call, result, onChunk);
+            break;
+          case 'parser':
+            await byParser(config, request, call, result, onChunk);
+            break;
+          default:
+            unreachable(request.sse, 'llm.sse');
         }
       } catch (error) {
-        throw asStageError('llm', `OpenRouter ${request.model}`, error, call.signal);
+        throw asStageError('llm', what, error, call);
       }
       // the client ends quietly on an abort and on a stream that just stops
-      if (call.signal.aborted)
-        throw asStageError('llm', `OpenRouter ${request.model}`, call.signal.reason, call.signal);
+      if (call.signal.aborted) throw asStageError('llm', what, call.signal.reason, call);
       if (result.finishReason === undefined) {
-        throw new StageError(
-          'llm',
-          'malformed',
-          `OpenRouter ${request.model}: the stream ended without a finish reason`,
-        );
+        throw new StageError('llm', 'malformed', `${what}: the stream ended without a finish reason`);
       }
       return result;
     },
   };
 }
 
+async function bySdk(
+  client: OpenAI,
+  request: LlmRequest,
+  call: Call,
+  result: LlmResult,
+  onChunk: OnChunk,
+): Promise<void> {
+  const { data: stream, response } = await client
+    .withOptions({ fetch: call.fetch })
+    .chat.completions.create({ ...bodyOf(request), stream: true }, { signal: call.signal })
+    .withResponse();
+  readHeaders(response, result);
+  for await (const chunk of stream) onChunk(chunk);
+}
+
+async function byParser(
+  config: Config,
+  request: LlmRequest,
+  call: Call,
+  result: LlmResult,
+  onChunk: OnChunk,
+): Promise<void> {
+  const what = `OpenRouter ${request.model}`;
+  const response = await successful(
+    await call.fetch(`${config.openRouterUrl}/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${config.openRouterKey}`,
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+      },
+      body: JSON.stringify({ ...bodyOf(request), stream: true }),
+      signal: call.signal,
+    }),
+  );
+  readHeaders(response, result);
+  let comments = 0;
+  await readEvents(response, what, 'llm', {
+    data(text) {
+      if (text.startsWith('[DONE]')) return true;
+      onChunk(parseEvent(text, what, 'llm'));
+      return false;
+    },
+    comment: () => void comments++,
+  });
+  result.comments = comments;
+}
+
 /** What OpenRouter's body has beyond OpenAI's. */
 interface OpenRouterFields {
   session_id: string;
+  models?: readonly string[];
   provider?: Record<string, unknown>;
   reasoning?: { effort: string };
 }
@@ -56,6 +118,7 @@ function providerOf({ dataCollection, ...route }: LlmRoute): Record<string, unkn
 function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRouterFields {
   return {
     model: request.model,
+    ...(request.fallback.length === 0 ? {} : { models: [request.model, ...request.fallback] }),
     messages: request.messages.map(({ role, content }) => ({ role, content })),
     max_tokens: request.maxTokens,
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
@@ -66,23 +129,36 @@ function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRo
   };
 }
 
-/** OpenRouter adds the provider that served the request and what it cost. */
-type OpenRouterChunk = ChatCompletionChunk & { provider?: unknown; usage?: { cost?: unknown } | null };
+function readHeaders(response: Response, result: LlmResult): void {
+  const generationId = response.headers.get('x-generation-id');
+  if (generationId !== null) result.generationId = generationId.slice(0, 200);
+}
 
-function readChunk(chunk: OpenRouterChunk, result: LlmResult): string {
-  if (typeof chunk.model === 'string') result.servedModel = chunk.model;
-  if (typeof chunk.id === 'string') result.generationId = chunk.id;
-  if (typeof chunk.provider === 'string') result.servedProvider = chunk.provider;
-  const { usage } = chunk;
-  if (usage !== undefined && usage !== null) {
-    result.promptTokens = usage.prompt_tokens;
-    result.completionTokens = usage.completion_tokens;
-    const cached = usage.prompt_tokens_details?.cached_tokens;
-    if (cached !== undefined) result.cachedTokens = cached;
-    if (typeof usage.cost === 'number') result.costUsd = usage.cost;
+/** OpenRouter adds to OpenAI's chunk: the provider that served the request, reasoning, cost, and errors in mid-stream. */
+function readChunk(chunk: unknown, what: string, result: LlmResult): string {
+  const error = fieldOf(chunk, 'error');
+  if (error !== undefined && error !== null) {
+    const message = describeError(textIn(error, 'message') ?? 'an error without a message');
+    throw new StageError('llm', 'provider', `${what}: ${message}`);
   }
-  // the usage chunk's `choices` is empty
-  const choice = chunk.choices?.[0];
-  if (typeof choice?.finish_reason === 'string') result.finishReason = choice.finish_reason;
-  return choice?.delta?.content ?? '';
+  const text = (key: string): string | undefined => textIn(chunk, key)?.slice(0, 200);
+  assign(result, 'servedModel', text('model'));
+  if (result.generationId === undefined) assign(result, 'generationId', text('id'));
+  assign(result, 'servedProvider', text('provider'));
+  const usage = fieldOf(chunk, 'usage');
+  assign(result, 'promptTokens', numberIn(usage, 'prompt_tokens'));
+  assign(result, 'completionTokens', numberIn(usage, 'completion_tokens'));
+  assign(result, 'cachedTokens', numberIn(fieldOf(usage, 'prompt_tokens_details'), 'cached_tokens'));
+  assign(result, 'reasoningTokens', numberIn(fieldOf(usage, 'completion_tokens_details'), 'reasoning_tokens'));
+  assign(result, 'costUsd', numberIn(usage, 'cost'));
+  // the usage chunk's `choices` is empty, or, before March 2026, an empty delta
+  const choice = fieldOf(fieldOf(chunk, 'choices'), 0);
+  assign(result, 'finishReason', textIn(choice, 'finish_reason')?.slice(0, 40));
+  const delta = fieldOf(choice, 'delta');
+  if ((textIn(delta, 'reasoning') ?? '') !== '') result.reasoningDeltas = (result.reasoningDeltas ?? 0) + 1;
+  return textIn(delta, 'content') ?? '';
+}
+
+function assign<Key extends keyof LlmResult>(result: LlmResult, key: Key, value: LlmResult[Key] | undefined): void {
+  if (value !== undefined) result[key] = value;
 }

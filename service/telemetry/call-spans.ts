@@ -134,6 +134,9 @@ function putStage(
       put(into, A.genAiInputTokens, numberOf(done, 'promptTokens'));
       put(into, A.genAiOutputTokens, numberOf(done, 'completionTokens'));
       put(into, A.genAiCachedTokens, numberOf(done, 'cachedTokens'));
+      put(into, A.llmReasoningTokens, numberOf(done, 'reasoningTokens'));
+      put(into, A.llmReasoningDeltas, numberOf(done, 'reasoningDeltas'));
+      put(into, A.llmComments, numberOf(done, 'comments'));
       put(into, A.llmCostUsd, numberOf(done, 'costUsd'));
       put(into, A.chars, numberOf(done, 'chars'));
       return;

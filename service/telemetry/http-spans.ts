@@ -1,6 +1,6 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
 import { phaseOf } from '../ledger.ts';
-import type { EventKind, TurnEvent } from '../ports.ts';
+import type { EventKind, ExchangeStep, TurnEvent } from '../ports.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 import { booleanOf, numberOf, numbersOf, stringOf } from './turn-attributes.ts';
 
@@ -20,10 +20,12 @@ export interface HttpExchange extends HttpPart {
   call: string;
   attempt: number;
   fetchIndex: number;
+  /** What the fetch is for, in a call that makes several. */
+  step?: SpanName;
   phases: readonly HttpPart[];
 }
 
-/** Fetches of one attempt that get a span of their own; later ones share one with a count. */
+/** Fetches of one attempt for one step that get a span of their own; later ones share one with a count. */
 const OWN_SPANS = 5;
 
 const BOUNDARIES: readonly EventKind[] = [
@@ -79,12 +81,14 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   const statusCode = numberOf(headers, 'status');
   const status = statusOf(statusCode, done, failed);
 
+  const step = STEPS.find((each) => each === stringOf(start, 'step'));
   const method = stringOf(start, 'method') ?? '_OTHER';
   const attributes: SpanAttributes = {};
   put(attributes, A.httpMethod, method);
   putUrl(attributes, stringOf(start, 'url'));
   put(attributes, A.httpAttempt, Number(attempt));
   put(attributes, A.httpFetch, Number(fetch));
+  put(attributes, A.httpStep, step);
   put(attributes, A.httpReused, booleanOf(queued, 'reused'));
   put(attributes, A.httpPaidBy, stringOf(queued, 'paidBy'));
   put(attributes, A.protocolVersion, stringOf(queued, 'protocol'));
@@ -110,6 +114,7 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
     endUs: (done ?? failed)?.atUs ?? Math.max(...events.map((event) => event.atUs)),
     attributes,
     status,
+    ...(step === undefined ? {} : { step }),
     phases: phasesOf(events, attributes),
   };
 }
@@ -136,18 +141,26 @@ function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpP
   return phases;
 }
 
+const STEPS = [
+  'queue.submit',
+  'queue.poll',
+  'queue.result',
+  'cdn.get',
+  'storage.initiate',
+  'storage.put',
+] as const satisfies readonly (SpanName & ExchangeStep)[];
+
 function sharePolls(exchanges: readonly HttpExchange[]): HttpExchange[] {
-  const late = Map.groupBy(
-    exchanges.filter((exchange) => exchange.fetchIndex >= OWN_SPANS),
-    (exchange) => `${exchange.call}.${exchange.attempt}`,
-  );
-  const shared = exchanges.filter((exchange) => exchange.fetchIndex < OWN_SPANS);
-  for (const group of late.values()) {
+  const byStep = Map.groupBy(exchanges, ({ call, attempt, step }) => `${call}.${attempt}.${step ?? ''}`);
+  const late = new Set([...byStep.values()].flatMap((group) => group.slice(OWN_SPANS)));
+  const shared = exchanges.filter((exchange) => !late.has(exchange));
+  for (const all of byStep.values()) {
+    const group = all.slice(OWN_SPANS);
     const [first] = group;
     if (first === undefined) continue;
     const worst = group.find((exchange) => exchange.status.code === 'error') ?? first;
     const attributes: SpanAttributes = {};
-    for (const spec of [A.httpMethod, A.serverAddress, A.serverPort, A.httpAttempt, A.httpFetch]) {
+    for (const spec of [A.httpMethod, A.httpStep, A.serverAddress, A.serverPort, A.httpAttempt, A.httpFetch]) {
       const value = first.attributes[spec.key];
       if (value !== undefined) attributes[spec.key] = value;
     }

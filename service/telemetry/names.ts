@@ -42,6 +42,13 @@ export const SPANS = {
   'http.send': { kind: 'internal', interval: 'connection ready → last request byte' },
   'http.wait': { kind: 'internal', interval: 'last request byte → response headers' },
   'http.body': { kind: 'internal', interval: 'response headers → last body byte' },
+  'queue.submit': { kind: 'internal', interval: "fal's queue takes the request" },
+  'queue.poll': { kind: 'internal', interval: 'first question for its state → the answer that it is done' },
+  'queue.result': { kind: 'internal', interval: "the result, which names the audio's URL" },
+  'cdn.get': { kind: 'internal', interval: 'download of the audio' },
+  'storage.initiate': { kind: 'internal', interval: "fal's storage names a place for the upload" },
+  'storage.put': { kind: 'internal', interval: 'upload to that place' },
+  backoff: { kind: 'internal', interval: 'end of a failed attempt → the next one may begin' },
   llm: { kind: 'client', interval: 'hull of llm.start → llm.done and its exchanges' },
   'llm.ttft': { kind: 'internal', interval: 'llm.start → first content delta' },
   chunk: { kind: 'internal', interval: 'first content delta → first piece (hold-back)' },
@@ -171,6 +178,10 @@ export const ATTRIBUTES = {
   genAiFirstChunkS: semconv('llm', 'gen_ai.response.time_to_first_chunk', 'double', 's'),
   genAiInputTokens: semconv('llm', 'gen_ai.usage.input_tokens', 'int'),
   genAiOutputTokens: semconv('llm', 'gen_ai.usage.output_tokens', 'int'),
+  llmReasoningTokens: ours('llm', 'llm.reasoning_tokens', 'int'),
+  llmReasoningDeltas: ours('llm', 'llm.reasoning_deltas', 'int'),
+  /** Keep-alive comments of the gateway, which are not content. */
+  llmComments: ours('llm', 'llm.comments', 'int'),
   genAiCachedTokens: semconv('llm', 'gen_ai.usage.cache_read.input_tokens', 'int'),
   llmServedProvider: ours('llm', 'llm.served_provider', 'string'),
   llmMessages: ours('llm', 'llm.messages', 'int'),
@@ -184,6 +195,8 @@ export const ATTRIBUTES = {
   leadingSilenceMs: ours('tts', 'tts.leading_silence_ms', 'int', 'ms'),
   inferenceMs: ours('tts', 'tts.inference_ms', 'int', 'ms'),
 
+  backoffReason: ours('backoff', 'backoff.reason', 'string'),
+  backoffWaitMs: ours('backoff', 'backoff.wait_ms', 'int', 'ms'),
   httpMethod: semconv('http', 'http.request.method', 'string'),
   httpStatus: semconv('http', 'http.response.status_code', 'int'),
   /** Origin and path: no query, no credentials. */
@@ -205,7 +218,9 @@ export const ATTRIBUTES = {
   httpDrained: ours('http', 'http.drained', 'boolean'),
   httpSentKnown: ours('http', 'http.sent_known', 'boolean'),
   httpBasis: ours('http', 'http.basis', 'string'),
-  /** How many fetches one span stands for (polls beyond the first five). */
+  /** What the fetch is for, in a call that makes several. */
+  httpStep: ours('http', 'http.step', 'string'),
+  /** How many fetches one span stands for: a step's, or those of polls beyond the first five. */
   httpCount: ours('http', 'http.count', 'int'),
 } as const satisfies Record<string, AttributeSpec>;
 

@@ -113,7 +113,8 @@ test('a failed turn: attempts, phases and calls that failed say so; what was not
       http.queue internal [300 400]
       tcp.connect internal [400 900] ERROR(connection refused)
     http POST client [2000 2500] ERROR(connection refused) linked
-      http.queue internal [2000 2500] ERROR(connection refused)`,
+      http.queue internal [2000 2500] ERROR(connection refused)
+    backoff internal [900 1900]`,
   );
   for (const span of spans) {
     assert.equal(span.attributes['error.type'] === undefined, span.status.code === 'unset', span.name);

@@ -182,21 +182,49 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
       const { startUs } = call;
       drafts.push({ ...UNTOLD, name, parent: draft, level: 2, startUs, endUs });
     }
-    drafts.push(...exchangeDrafts(own, draft));
+    drafts.push(...exchangeDrafts(own, draft), ...backoffDrafts(log, call.key, draft));
   }
   for (const own of exchanges.values()) drafts.push(...exchangeDrafts(own, turn));
   return drafts;
 }
 
+/** Waits between a call's attempts. */
+function backoffDrafts(log: TurnLog, call: string, parent: Draft): Draft[] {
+  return log.events.flatMap((event) => {
+    const cause = event.cause === undefined ? undefined : log.events[event.cause];
+    if (event.kind !== 'retry.wait' || cause === undefined || (event.exchange ?? `${event.stage}.0`) !== call)
+      return [];
+    const attributes: SpanAttributes = {};
+    put(attributes, A.httpAttempt, numberOf(event, 'attempt'));
+    put(attributes, A.backoffReason, stringOf(event, 'reason'));
+    put(attributes, A.backoffWaitMs, numberOf(event, 'waitMs'));
+    return [{ ...UNTOLD, name: 'backoff', parent, level: 2, startUs: cause.atUs, endUs: event.atUs, attributes }];
+  });
+}
+
 const UNTOLD = { attributes: {}, links: [], status: { code: 'unset' } } satisfies Partial<Draft>;
 
+/** Exchanges below their call; those of one step of it (polls, a download) below a span of the step. */
 function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft): Draft[] {
   const drafts: Draft[] = [];
   const firstAttempts = new Map<number, Draft>();
-  for (const { name, startUs, endUs, attributes, status, attempt, fetchIndex, phases } of exchanges) {
+  const steps = new Map<string, Draft>();
+  const inOrder = exchanges.toSorted((a, b) => a.attempt - b.attempt || a.fetchIndex - b.fetchIndex);
+  for (const { name, startUs, endUs, attributes, status, attempt, fetchIndex, step, phases } of inOrder) {
     const retried = attempt === 0 ? undefined : firstAttempts.get(fetchIndex);
     const links = retried === undefined ? [] : [retried];
-    const draft: Draft = { name, startUs, endUs, attributes, status, parent, level: 2, links };
+    let above = parent;
+    if (step !== undefined) {
+      const key = `${attempt}.${step}`;
+      const known = steps.get(key);
+      above = known ?? { ...UNTOLD, name: step, parent, level: 2, startUs, endUs, attributes: {} };
+      above.endUs = Math.max(above.endUs, endUs);
+      const count = Number(above.attributes[A.httpCount.key] ?? 0) + Number(attributes[A.httpCount.key] ?? 1);
+      put(above.attributes, A.httpCount, count);
+      steps.set(key, above);
+      if (known === undefined) drafts.push(above);
+    }
+    const draft: Draft = { name, startUs, endUs, attributes, status, parent: above, level: 2, links };
     if (!firstAttempts.has(fetchIndex)) firstAttempts.set(fetchIndex, draft);
     drafts.push(draft);
     for (const phase of phases) drafts.push({ ...phase, parent: draft, level: 3, links: [] });

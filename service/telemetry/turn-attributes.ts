@@ -28,6 +28,7 @@ const PHASES = {
   hold: true,
   slot: true,
   backoff: true,
+  poll: true,
   silence: true,
   'our code': true,
 } satisfies Record<Phase, true>;

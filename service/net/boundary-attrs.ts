@@ -1,0 +1,37 @@
+/** What is said of an exchange at each of its boundaries. */
+import type { Attrs, ExchangeContext, HttpMarks } from '../ports.ts';
+import { exchangeIdOf } from './phases.ts';
+
+interface RequestAttrs {
+  requestBytes: number;
+  status: number | undefined;
+}
+
+export function boundaryAttrs(
+  kind: string,
+  marks: HttpMarks,
+  context: ExchangeContext,
+  { requestBytes, status }: RequestAttrs,
+): Attrs {
+  if (kind === 'http.queued') {
+    return {
+      reused: marks.reused === true,
+      ...(marks.protocol === undefined ? {} : { protocol: marks.protocol }),
+      ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
+      ...payer(marks.paidBy, context),
+    };
+  }
+  if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
+  if (kind === 'http.headers' && status !== undefined) return { status };
+  return {};
+}
+
+/** Who the connection was opened for: this exchange, nobody yet, another of the turn, or one of another turn. */
+function payer(paidBy: HttpMarks['paidBy'], context: ExchangeContext): Attrs {
+  if (paidBy === undefined) return {};
+  if (paidBy === 'ahead') return { paidBy };
+  const sameTurn = paidBy.sessionId === context.sessionId && paidBy.turnIndex === context.turnIndex;
+  const exchange = exchangeIdOf(paidBy);
+  if (sameTurn) return { paidBy: exchange === exchangeIdOf(context) ? 'own' : exchange };
+  return { paidBy: exchange, ...(paidBy.traceId === undefined ? {} : { paidTraceId: paidBy.traceId }) };
+}

@@ -1,0 +1,31 @@
+/** From which hosts a URL that a provider returned may be fetched: fal's CDN, and hosts that the operator lists. */
+import { isIP } from 'node:net';
+import { describeError, StageError } from '../errors.ts';
+import type { Stage } from '../ports.ts';
+
+export interface AudioHosts {
+  /** The URL itself when it may be fetched; throws `StageError` of kind `rejected` otherwise. */
+  admit(url: string, stage: Stage): Promise<string>;
+}
+
+const FAL_CDN = /^(v3b?\.)?fal\.media$/;
+
+/** `listed` names hosts, with a port where it is not the scheme's own; only a listed host may be an address or use http. */
+export function createAudioHosts(listed: readonly string[]): AudioHosts {
+  const known = new Set(listed.map((host) => host.toLowerCase()));
+  return {
+    async admit(url, stage) {
+      const parsed = URL.parse(url);
+      const bare = parsed?.hostname.replace(/^\[|\]$/g, '') ?? '';
+      const isListed = parsed !== null && /^https?:$/.test(parsed.protocol) && known.has(parsed.host);
+      const isCdn = parsed?.protocol === 'https:' && isIP(bare) === 0 && FAL_CDN.test(parsed.host);
+      if (parsed !== null && (isListed || isCdn) && parsed.username === '' && parsed.password === '')
+        return parsed.href;
+      throw new StageError(
+        stage,
+        'rejected',
+        `the provider named a file on ${describeError(parsed?.host ?? 'no host', 80)}, which is not an allowed audio host; list it in RETAKE_AUDIO_HOSTS if it is yours`,
+      );
+    },
+  };
+}

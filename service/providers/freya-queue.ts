@@ -1,0 +1,120 @@
+/** Freya's `/generate` by fal's queue: submit, ask until it is done, fetch the result, download its audio. */
+import { describeError, StageError } from '../errors.ts';
+import type { Call, TtsRequest } from '../ports.ts';
+import { successful } from './failure.ts';
+import { downloadFile, type FalFilesConfig } from './fal-files.ts';
+import { fieldOf, numberIn, readJson, textIn } from './json.ts';
+import { parseEvent, readEvents } from './sse.ts';
+import { wavStream } from './wav-stream.ts';
+
+export interface FreyaQueueConfig extends FalFilesConfig {
+  falQueueUrl: string;
+}
+
+const WHAT = 'Freya TTS /generate';
+/** Ids go into URLs. */
+const REQUEST_ID = /^[\w-]{1,100}$/;
+
+/**
+ * Synthesizes one piece; `push` gets PCM16 as the download brings it. URLs of the queue are built here, as fal's client
+ * does: no URL from an answer ever gets the key.
+ */
+export async function synthesizeByQueue(
+  config: FreyaQueueConfig,
+  app: string,
+  rateHz: number,
+  request: TtsRequest,
+  call: Call,
+  push: (pcm: Uint8Array) => void,
+): Promise<{ requestId: string; inferenceMs?: number }> {
+  const { signal } = call;
+  const headers = { authorization: `Key ${config.falKey}`, accept: 'application/json' };
+  const base = `${config.falQueueUrl}/${app}`;
+  const submitted = await successful(
+    await call.fetchFor('queue.submit')(`${base}/generate`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json', 'x-fal-queue-priority': 'normal' },
+      body: JSON.stringify({
+        input: request.text,
+        voice: request.voice,
+        speed: request.speed,
+        response_format: 'wav',
+      }),
+      signal,
+    }),
+  );
+  const requestId = textIn(await readJson(submitted, WHAT, 'tts'), 'request_id') ?? '';
+  if (!REQUEST_ID.test(requestId)) throw new StageError('tts', 'malformed', `${WHAT}: the queue gave no request id`);
+  const entry = `${base}/requests/${requestId}`;
+  if (request.queue.status === 'stream') await followStates(`${entry}/status/stream?logs=0`, headers, call);
+  else await pollStates(`${entry}/status?logs=0`, headers, request.queue.pollMs, call);
+  const answered = await successful(await call.fetchFor('queue.result')(entry, { headers, signal }));
+  const result = await readJson(answered, WHAT, 'tts');
+  const url = textIn(fieldOf(result, 'audio'), 'url');
+  if (url === undefined) throw new StageError('tts', 'malformed', `${WHAT}: the result has no audio URL`);
+  await download(await downloadFile(config, call, 'tts', url), rateHz, call, push);
+  const inferenceMs = numberIn(result, 'inference_time_ms');
+  return { requestId, ...(inferenceMs === undefined ? {} : { inferenceMs }) };
+}
+
+/** True once it is done; throws when it never will be. */
+function isDone(state: unknown): boolean {
+  const status = textIn(state, 'status') ?? 'nothing';
+  switch (status) {
+    case 'COMPLETED': {
+      const error = textIn(state, 'error');
+      if (error !== undefined) throw new StageError('tts', 'provider', `${WHAT}: ${describeError(error)}`);
+      return true;
+    }
+    case 'IN_QUEUE':
+    case 'IN_PROGRESS':
+      return false;
+    default:
+      throw new StageError('tts', 'malformed', `${WHAT}: the queue says status ${describeError(status, 40)}`);
+  }
+}
+
+async function pollStates(url: string, headers: Record<string, string>, pollMs: number, call: Call): Promise<void> {
+  for (;;) {
+    const response = await successful(await call.fetchFor('queue.poll')(url, { headers, signal: call.signal }));
+    if (isDone(await readJson(response, WHAT, 'tts'))) return;
+    await call.pause(pollMs);
+  }
+}
+
+async function followStates(url: string, headers: Record<string, string>, call: Call): Promise<void> {
+  const accept = 'text/event-stream';
+  const response = await successful(
+    await call.fetchFor('queue.poll')(url, { headers: { ...headers, accept }, signal: call.signal }),
+  );
+  let done = false;
+  await readEvents(response, WHAT, 'tts', {
+    data(text) {
+      done = isDone(parseEvent(text, WHAT, 'tts'));
+      return done;
+    },
+  });
+  if (!done) throw new StageError('tts', 'malformed', `${WHAT}: the queue's states ended before COMPLETED`);
+}
+
+async function download(
+  response: Response,
+  rateHz: number,
+  call: Call,
+  push: (pcm: Uint8Array) => void,
+): Promise<void> {
+  const wav = wavStream(WHAT, rateHz, push);
+  const reader = response.body?.getReader();
+  try {
+    while (reader !== undefined) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      wav.push(value);
+    }
+  } catch (error) {
+    await reader?.cancel(error).catch(() => undefined);
+    throw error;
+  }
+  call.signal.throwIfAborted();
+  wav.end();
+}

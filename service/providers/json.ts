@@ -1,0 +1,48 @@
+/** Foreign JSON, read without trust. */
+import { StageError } from '../errors.ts';
+import type { Stage } from '../ports.ts';
+
+export function fieldOf(value: unknown, key: string | number): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+export function textIn(value: unknown, key: string): string | undefined {
+  const field = fieldOf(value, key);
+  return typeof field === 'string' ? field : undefined;
+}
+
+export function numberIn(value: unknown, key: string): number | undefined {
+  const field = fieldOf(value, key);
+  return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
+}
+
+/** No JSON answer of these providers is larger; audio never travels in one. */
+const JSON_LIMIT_BYTES = 1024 * 1024;
+
+/** A JSON body; throws `malformed` for anything else and `oversized` beyond 1 MiB. */
+export async function readJson(response: Response, what: string, stage: Stage): Promise<unknown> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = response.body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    bytes += value.byteLength;
+    if (bytes > JSON_LIMIT_BYTES) {
+      const error = new StageError(
+        stage,
+        'oversized',
+        `${what}: the JSON answer is larger than ${JSON_LIMIT_BYTES} bytes`,
+      );
+      await reader.cancel(error);
+      throw error;
+    }
+    parts.push(value);
+  }
+  try {
+    const json: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
+    return json;
+  } catch (error) {
+    throw new StageError(stage, 'malformed', `${what}: the answer is not JSON`, { cause: error });
+  }
+}

@@ -1,0 +1,68 @@
+/** Server-sent events off a raw response body, by eventsource-parser. */
+import { createParser } from 'eventsource-parser';
+import { StageError } from '../errors.ts';
+import type { Stage } from '../ports.ts';
+
+export interface EventReader {
+  /** One event's data. True: this was the last one that matters, the rest of the body is left to the connection. */
+  data(text: string): boolean;
+  comment?(): void;
+}
+
+/**
+ * Reads a body's events as they arrive, each synchronously with the chunk that completed it. Bytes of a character that
+ * two chunks share are joined. Throws `malformed` for a body of another type.
+ */
+export async function readEvents(
+  response: Response,
+  what: string,
+  stage: Extract<Stage, 'llm' | 'tts'>,
+  reader: EventReader,
+): Promise<void> {
+  const type = response.headers.get('content-type') ?? '';
+  if (response.body === null || !/^text\/event-stream\b/i.test(type)) {
+    await response.body?.cancel();
+    throw new StageError(stage, 'malformed', `${what} answered with something other than server-sent events`);
+  }
+  let over = false;
+  let failure: { error: unknown } | undefined;
+  const parser = createParser({
+    onEvent({ data }) {
+      if (over || failure !== undefined) return;
+      try {
+        over = reader.data(data);
+      } catch (error) {
+        failure = { error };
+      }
+    },
+    onComment: () => reader.comment?.(),
+  });
+  const decoder = new TextDecoder();
+  const chunks = response.body.getReader();
+  for (;;) {
+    const { done, value } = await chunks.read();
+    if (done) return;
+    parser.feed(decoder.decode(value, { stream: true }));
+    if (failure !== undefined) {
+      await chunks.cancel(failure.error);
+      throw failure.error;
+    }
+    if (over) {
+      // not awaited: reading the rest is for the connection's sake, and nobody waits for it
+      chunks.cancel().catch(() => undefined);
+      return;
+    }
+  }
+}
+
+/** JSON of one event; throws `malformed`. */
+export function parseEvent(text: string, what: string, stage: Extract<Stage, 'llm' | 'tts'>): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new StageError(stage, 'malformed', `${what}: an event is not JSON`, { cause: error });
+  }
+  if (typeof value === 'object' && value !== null) return { ...value };
+  throw new StageError(stage, 'malformed', `${what}: an event is not a JSON object`);
+}

@@ -1,0 +1,98 @@
+/** The deadlines of one attempt at a provider call, all on the clock: what is due when, and what is aborted then. */
+import { StageError } from './errors.ts';
+import type { Clock } from './ports.ts';
+import { childSignal } from './streams.ts';
+
+/** In ms. Each runs by itself; one that passes aborts the attempt. */
+export interface Deadlines {
+  /** From our own fetch to a connection, set-up included: each fetch of the attempt has its own. */
+  connectMs: number;
+  /** From the first byte sent to response headers: each fetch has its own. */
+  headersMs: number;
+  /** From the attempt's start to its first content: text, a delta that is not reasoning, audio. */
+  firstContentMs: number;
+  /** From one content to the next, or to the end. */
+  betweenContentsMs: number;
+}
+
+export type Deadline = keyof Deadlines;
+
+export interface Watchdog {
+  /** Aborts with its parent, or with a `StageError` of kind `timeout`. */
+  signal: AbortSignal;
+  /** The deadline runs from now on. */
+  start(deadline: Deadline): void;
+  /** It was met. */
+  stop(deadline: Deadline): void;
+  /** Content arrived: the first is no longer awaited, the next one is. */
+  content(): void;
+  /** Nothing is awaited any more: no timer stays behind. */
+  release(): void;
+}
+
+const NOUNS: Readonly<Record<Deadline, string>> = {
+  connectMs: 'no connection',
+  headersMs: 'no response headers',
+  firstContentMs: 'no content',
+  betweenContentsMs: 'nothing more',
+};
+/** Asking again may help where nothing had been answered yet; a provider that has begun to work is not asked twice. */
+const REPEATABLE: ReadonlySet<Deadline> = new Set(['connectMs', 'headersMs']);
+
+/** One sleeping timer for all deadlines: it is armed anew only when something is due earlier than what it waits for. */
+export function createWatchdog(
+  clock: Clock,
+  stage: 'stt' | 'llm' | 'tts',
+  deadlines: Deadlines,
+  parent: AbortSignal,
+): Watchdog {
+  const child = childSignal(parent);
+  const dueUs = new Map<Deadline, number>();
+  let sleeping: { untilUs: number; wake: AbortController } | undefined;
+  let released = false;
+
+  const fire = (deadline: Deadline): void => {
+    const message = `${stage}: ${NOUNS[deadline]} within ${deadlines[deadline]} ms`;
+    child.abort(new StageError(stage, 'timeout', message, { retryable: REPEATABLE.has(deadline) }));
+    release();
+  };
+  const check = (): void => {
+    sleeping = undefined;
+    if (released) return;
+    const earliest = [...dueUs].sort((a, b) => a[1] - b[1])[0];
+    if (earliest === undefined) return;
+    const [deadline, atUs] = earliest;
+    const leftUs = atUs - clock.nowUs();
+    if (leftUs <= 0) {
+      fire(deadline);
+      return;
+    }
+    const wake = new AbortController();
+    sleeping = { untilUs: atUs, wake };
+    clock.sleep(leftUs / 1000, wake.signal).then(check, () => undefined);
+  };
+  const start = (deadline: Deadline): void => {
+    if (released) return;
+    const atUs = clock.nowUs() + deadlines[deadline] * 1000;
+    dueUs.set(deadline, atUs);
+    if (sleeping !== undefined && sleeping.untilUs <= atUs) return;
+    sleeping?.wake.abort();
+    check();
+  };
+  const release = (): void => {
+    released = true;
+    sleeping?.wake.abort();
+    child.release();
+  };
+  start('firstContentMs');
+  return {
+    signal: child.signal,
+    start,
+    stop: (deadline) => void dueUs.delete(deadline),
+    content() {
+      dueUs.delete('firstContentMs');
+      start('betweenContentsMs');
+    },
+    release,
+  };
+}
