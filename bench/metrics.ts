@@ -1,0 +1,136 @@
+/** What benches measure of a turn, as a table: name, unit, and how it is read off the turn. Unmeasured is absent. */
+import { createChunker, type ChunkingMode } from '../service/chunker.ts';
+import type { EventKind, TurnEvent } from '../service/ports.ts';
+import type { FinishedTurn } from '../service/session.ts';
+import { quantile } from '../replay/stats.ts';
+
+export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
+
+export interface Metric {
+  title: string;
+  unit: Unit;
+  of(turn: FinishedTurn, language: string): number | undefined;
+}
+
+const find = (turn: FinishedTurn, kind: EventKind): TurnEvent | undefined =>
+  turn.log.events.find((event) => event.kind === kind);
+const numberOf = (event: TurnEvent | undefined, key: string): number | undefined => {
+  const value = event?.attrs?.[key];
+  return typeof value === 'number' ? value : undefined;
+};
+const numbersOf = (event: TurnEvent | undefined, key: string): number[] => {
+  const value = event?.attrs?.[key];
+  return Array.isArray(value) ? value.filter((each): each is number => typeof each === 'number') : [];
+};
+const ms = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1000);
+const difference = (from: number | undefined, to: number | undefined): number | undefined =>
+  from === undefined || to === undefined ? undefined : to - from;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** Arrival of the delta that completed the reply's first piece, as a chunker of that mode cuts it, from `llm.start`. */
+function firstPieceMs(turn: FinishedTurn, mode: ChunkingMode, language: string): number | undefined {
+  const done = find(turn, 'llm.done');
+  const start = find(turn, 'llm.start');
+  const itemUs = numbersOf(done, 'itemUs');
+  const chunker = createChunker(mode, language);
+  let from = 0;
+  for (const [index, chars] of numbersOf(done, 'itemChars').entries()) {
+    const pieces = chunker.push(turn.replyText.slice(from, from + chars));
+    from += chars;
+    if (pieces.length > 0) return ms(difference(start?.atUs, itemUs[index]));
+  }
+  return ms(difference(start?.atUs, done?.atUs));
+}
+
+const gapsMs = (turn: FinishedTurn): number[] => {
+  const itemUs = numbersOf(find(turn, 'llm.done'), 'itemUs');
+  return itemUs.slice(1).map((atUs, index) => (atUs - (itemUs[index] ?? atUs)) / 1000);
+};
+const pieces = (turn: FinishedTurn): TurnEvent[] => turn.log.events.filter((event) => event.kind === 'tts.done');
+
+/** Every metric by its name, in the order in which tables show them. */
+export const METRICS = {
+  sttMs: { title: 'STT', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.stt) },
+  sttWaitMs: {
+    title: 'STT share of the wait',
+    unit: 'ms',
+    of: ({ summary }) =>
+      summary.e2eUs === undefined
+        ? undefined
+        : sum(summary.ledger.filter(({ stage }) => stage === 'stt').map(({ us }) => us)) / 1000,
+  },
+  endpointingMs: { title: 'endpointing', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.endpointing) },
+  prematureCount: { title: 'premature ends of turn', unit: 'count', of: ({ summary }) => (summary.premature ? 1 : 0) },
+  uploadKb: {
+    title: 'uploaded',
+    unit: 'kB',
+    of: ({ summary }) => (summary.uploadedBytes === undefined ? undefined : summary.uploadedBytes / 1000),
+  },
+  transcriptChars: { title: 'transcript', unit: 'count', of: ({ transcript }) => transcript.length },
+  ttftMs: { title: 'TTFT', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.llm) },
+  deltaGapMs: {
+    title: 'gap between deltas, median',
+    unit: 'ms',
+    of: (turn) => (gapsMs(turn).length === 0 ? undefined : quantile(gapsMs(turn), 0.5)),
+  },
+  tokensPerS: {
+    title: 'tokens',
+    unit: '1/s',
+    of: (turn) => {
+      const done = find(turn, 'llm.done');
+      const tokens = numberOf(done, 'completionTokens');
+      const itemUs = numbersOf(done, 'itemUs');
+      const us = difference(itemUs[0], itemUs.at(-1));
+      return tokens === undefined || us === undefined || us === 0 ? undefined : tokens / (us / 1e6);
+    },
+  },
+  firstClauseMs: { title: 'first clause', unit: 'ms', of: (turn, language) => firstPieceMs(turn, 'clause', language) },
+  firstSentenceMs: {
+    title: 'first sentence',
+    unit: 'ms',
+    of: (turn, language) => firstPieceMs(turn, 'sentence', language),
+  },
+  llmTotalMs: {
+    title: 'whole reply',
+    unit: 'ms',
+    of: (turn) => ms(difference(find(turn, 'llm.start')?.atUs, numbersOf(find(turn, 'llm.done'), 'itemUs').at(-1))),
+  },
+  llmCost: {
+    title: 'LLM cost',
+    unit: 'USD/1000',
+    of: ({ summary }) => (summary.costUsd === undefined ? undefined : summary.costUsd * 1000),
+  },
+  replyChars: { title: 'reply', unit: 'count', of: ({ replyText }) => replyText.length },
+  ttfbMs: { title: 'TTS TTFB', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.tts) },
+  leadingSilenceMs: {
+    title: 'leading silence',
+    unit: 'ms',
+    of: (turn) => numberOf(pieces(turn)[0], 'leadingSilenceMs'),
+  },
+  realTimeFactor: {
+    title: 'audio per synthesis time',
+    unit: '×',
+    of: (turn) => {
+      const done = pieces(turn);
+      const starts = turn.log.events.filter((event) => event.kind === 'tts.start');
+      const audioMs = sum(done.map((event) => numberOf(event, 'audioMs') ?? 0));
+      const spentMs = sum(
+        done.map((event) => {
+          const start = starts.find((each) => each.exchange === event.exchange);
+          return start === undefined ? 0 : (event.atUs - start.atUs) / 1000;
+        }),
+      );
+      return spentMs === 0 ? undefined : audioMs / spentMs;
+    },
+  },
+  stallMs: { title: 'stalls', unit: 'ms', of: ({ summary }) => ms(summary.stallUs) },
+  firstAudioByteMs: { title: 'first audio byte', unit: 'ms', of: ({ summary }) => ms(summary.firstAudioByteUs) },
+  e2eMs: { title: 'first audible', unit: 'ms', of: ({ summary }) => ms(summary.e2eUs) },
+  firstContentMs: {
+    title: 'first content audible',
+    unit: 'ms',
+    of: ({ summary }) => ms(summary.firstContentAudibleUs),
+  },
+  replyEndMs: { title: 'reply end', unit: 'ms', of: ({ summary }) => ms(summary.replyEndUs) },
+} satisfies Record<string, Metric>;
+export type MetricName = keyof typeof METRICS;

@@ -1,0 +1,98 @@
+/** The fixture interviews as sessions to replay: their audio and their conversation, and no exchange, so that every latency is drawn. */
+import { readFileSync } from 'node:fs';
+import { parseWav, samplesToPcmBytes } from '../service/audio.ts';
+import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
+import { keyedHex } from '../service/random.ts';
+import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
+import { loadInterviews, type Interview } from '../sim/fixtures.ts';
+import type { CapturedSession } from '../replay/run.ts';
+
+const FRAME_MS = 20;
+/** From the end of one recording to the start of the next: what a reply of some seconds takes. */
+const GAP_MS = 8000;
+/** Any fixed instant: nothing depends on which. */
+const STARTED_EPOCH_US = 1_767_225_600_000_000;
+/** Messages said before the first turn, so that history knobs have something to prune. */
+const HISTORY_MESSAGES = 20;
+
+/**
+ * `count` sessions of `turns` turns each, the interviews one after another. Sessions of one interview differ in their id
+ * only, which keys their draws: they repeat the words and draw the latencies anew.
+ */
+export function benchSessions(count: number, turns: number): CapturedSession[] {
+  const interviews = loadInterviews();
+  return Array.from({ length: count }, (_, index) => {
+    const interview = interviews[index % interviews.length];
+    if (interview === undefined) return [];
+    return [sessionOf(interview, `${interview.name}~${Math.floor(index / interviews.length)}`, turns)];
+  }).flat();
+}
+
+function sessionOf(interview: Interview, sessionId: string, turns: number): CapturedSession {
+  const said = interview.turns.flatMap(({ transcript, reply }): Message[] => [
+    { role: 'user', content: transcript },
+    { role: 'assistant', content: reply },
+  ]);
+  let startMs = 0;
+  return {
+    sessionId,
+    language: interview.language,
+    level: 'full',
+    commit: 'fixtures',
+    systemPrompt: interview.systemPrompt,
+    history: Array.from({ length: HISTORY_MESSAGES }, (_, index) => said[index % said.length]).filter(
+      (message) => message !== undefined,
+    ),
+    interview: interview.name,
+    strategy: DEFAULT_STRATEGY,
+    turns: interview.turns.slice(0, turns).map(({ audio }, turnIndex) => {
+      const { sampleRateHz, samples } = parseWav(readFileSync(new URL(`../fixtures/audio/${audio}`, import.meta.url)));
+      const log = turnOf(sessionId, turnIndex, startMs, sampleRateHz, samples);
+      startMs += (samples.length / sampleRateHz) * 1000 + GAP_MS;
+      return log;
+    }),
+  };
+}
+
+function turnOf(
+  sessionId: string,
+  turnIndex: number,
+  startMs: number,
+  sampleRateHz: number,
+  samples: Int16Array,
+): TurnLog {
+  const frame = (sampleRateHz * FRAME_MS) / 1000;
+  const frames = Math.floor(samples.length / frame);
+  const events: TurnEvent[] = [
+    { id: 0, kind: 'speech.start', stage: 'endpointing', atUs: FRAME_MS * 1000 },
+    {
+      id: 1,
+      kind: 'speech.audio',
+      stage: 'endpointing',
+      cause: 0,
+      atUs: frames * FRAME_MS * 1000,
+      attrs: {
+        sampleRateHz,
+        frameAtUs: Array.from({ length: frames }, (_, index) => (index + 1) * FRAME_MS * 1000),
+        frameSamples: Array.from({ length: frames }, () => frame),
+      },
+      content: { audio: samplesToPcmBytes(samples.subarray(0, frames * frame)), sampleRateHz },
+    },
+  ];
+  return {
+    identity: {
+      sessionId,
+      turnIndex,
+      traceId: keyedHex(32, 'bench', sessionId, turnIndex),
+      runId: 'fixtures',
+      world: 'sim',
+      lane: 'captured',
+      variant: 'captured',
+      arm: 'fixtures',
+      strategyHash: strategyHash(DEFAULT_STRATEGY),
+    },
+    zero: 'audio',
+    anchorUs: STARTED_EPOCH_US + Math.round(startMs * 1000),
+    events,
+  };
+}
