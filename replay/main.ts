@@ -162,6 +162,26 @@ program
   .option('--json', 'print [{ name, title, patch, effect, risk, primary }]')
   .action((options) => variantsCommand(context, options));
 
+program
+  .command('bench')
+  .description('measure stages, whole turns and their overlap on the fixture interviews')
+  .argument('[names...]', 'stt, llm, tts, e2e, parallel, or all', [])
+  .option('--world <world>', 'sim or wire', 'sim')
+  .option('--quick', 'few samples: under a minute in sim')
+  .option('--sessions <n>', 'sessions an arm', count)
+  .option('--turns <n>', 'turns of a session', count)
+  .option('--seed <text>', 'seed of every draw', '1')
+  .option('--profile <name>', 'latency profile of the stand-ins', 'seed')
+  .option('-o, --out <dir>', 'result folder; its history.jsonl grows', 'out/bench')
+  .option('--against <dir>', 'compare with an earlier result folder')
+  .option('--gate', 'exit 1 when a target is missed')
+  .option('--json', 'print results.json')
+  .action(async (names: string[], options) => {
+    // the only way up from here: benches stand above the replay
+    const { benchCommand } = await import('../bench/run-all.ts');
+    await benchCommand(context, names, options);
+  });
+
 try {
   const code: unknown = await program.parseAsync().then(() => process.exitCode);
   process.exitCode = typeof code === 'number' ? code : EXIT.pass;

@@ -1,0 +1,25 @@
+/** Whole turns: today's strategy against chosen variants, by what the user waits. */
+import type { Bench } from './engine.ts';
+
+/** What the targets table calls "measured": the strategies of docs/strategies.md that go together, at once. */
+export const COMBINED = 'combined';
+
+export const bench: Bench = {
+  name: 'e2e',
+  title: 'Whole turns: from speech end to first audible',
+  limits:
+    'The client is taken to play from the first byte on; its own network and audio device are not in these figures.',
+  metrics: ['sttMs', 'ttftMs', 'ttfbMs', 'firstAudioByteMs', 'e2eMs', 'firstContentMs', 'stallMs', 'replyEndMs'],
+  stage: 'llm',
+  arms: [
+    { name: 'clause-chunking', patches: ['clause-chunking'] },
+    { name: 'keep-alive-drain', patches: ['keep-alive-drain'] },
+    { name: 'stt-at-pause', patches: ['stt-at-pause'] },
+    { name: 'model-gpt-4o-mini', patches: ['model-gpt-4o-mini'] },
+    {
+      name: COMBINED,
+      patches: ['model-llama-3.1-8b-nitro', 'stt-at-pause', 'clause-chunking', 'keep-alive-drain'],
+      note: 'llama-3.1-8b nitro, STT at pauses, clauses, kept connections',
+    },
+  ],
+};

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { InputError } from '../service/errors.ts';
+import { resolveStrategy } from '../service/strategy.ts';
+import { variantPatch } from '../replay/variants.ts';
+import { compareWithEarlier } from './earlier.ts';
+import { BASELINE, runBench, type Bench, type BenchRun, type Sample } from './engine.ts';
+import { BENCHES } from './run-all.ts';
+import { benchSessions } from './sessions.ts';
+import { benchTable, targetLines } from './tables.ts';
+import { targetRows } from '../replay/targets.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'retake-bench-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+
+const BENCH: Bench = {
+  name: 'e2e',
+  title: 'A bench',
+  limits: 'none',
+  metrics: ['sttMs', 'ttftMs', 'firstClauseMs', 'firstSentenceMs', 'llmTotalMs', 'e2eMs', 'stallMs'],
+  stage: 'llm',
+  arms: [{ name: 'clause-chunking', patches: ['clause-chunking'] }],
+};
+
+function runOf(more: Partial<BenchRun> = {}): BenchRun {
+  return {
+    sessions: benchSessions(3, 1),
+    samplesFile: join(folder, `samples-${files++}.jsonl`),
+    world: 'sim',
+    profile: 'seed',
+    seed: 'bench test',
+    commit: 'test',
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    ...more,
+  };
+}
+
+const samplesIn = (file: string): Sample[] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line): Sample => JSON.parse(line));
+
+test('every arm of every bench is a strategy; a misspelt knob is not', () => {
+  for (const { name, baseline = [], arms } of BENCHES) {
+    for (const { patches } of [{ patches: baseline }, ...arms]) {
+      resolveStrategy(
+        patches.map((patch) => (typeof patch === 'string' ? variantPatch(patch) : patch)),
+        name,
+      );
+    }
+  }
+  assert.throws(() => resolveStrategy([{ tts: { sped: 2 } }], 'control'), InputError);
+});
+
+test('samples, medians and paired differences tell one story; first clause ≤ first sentence ≤ whole reply', async () => {
+  const run = runOf();
+  const { arms, stopped } = await runBench(BENCH, run);
+  assert.equal(stopped, undefined);
+  const samples = samplesIn(run.samplesFile);
+  assert.equal(samples.length, 2 * 3);
+  for (const { values, basis } of samples) {
+    assert.equal(basis, 'predicted');
+    assert.ok((values.ttftMs ?? 0) <= (values.firstClauseMs ?? 0));
+    assert.ok((values.firstClauseMs ?? Infinity) <= (values.firstSentenceMs ?? 0));
+    assert.ok((values.firstSentenceMs ?? Infinity) <= (values.llmTotalMs ?? 0));
+  }
+  const row = (arm: string, metric: string) =>
+    arms.find((each) => each.arm === arm)?.rows.find((each) => each.metric === metric);
+  assert.equal(row(BASELINE, 'e2eMs')?.difference, undefined);
+  // common draws: what a strategy leaves alone does not differ at all, what it changes does
+  assert.deepEqual(row('clause-chunking', 'sttMs')?.difference, { mean: 0, low: 0, high: 0 });
+  assert.ok((row('clause-chunking', 'e2eMs')?.difference?.mean ?? 0) < 0);
+});
+
+test('an interrupted bench keeps its finished samples and says that it did not finish', async () => {
+  const stop = new AbortController();
+  const run = runOf({ signal: stop.signal, progress: () => undefined, sessions: benchSessions(12, 1) });
+  const arms = [...BENCH.arms, { name: 'tts-speech', patches: ['tts-speech'] }];
+  const progress = (): void => stop.abort(new InputError('interrupted'));
+  const { stopped, arms: results } = await runBench({ ...BENCH, arms }, { ...run, progress });
+  assert.equal(stopped, 'interrupted');
+  const kept = samplesIn(run.samplesFile).length;
+  assert.ok(kept > 0 && kept < 36, `${kept} samples`);
+  assert.equal(
+    results.reduce((sum, { turns }) => sum + turns, 0),
+    kept,
+  );
+});
+
+test('the same run again is the same; another world is not compared', async () => {
+  const result = await runBench(BENCH, runOf());
+  const lines = [...result.turns.values()].flat().map((turn) => `${JSON.stringify(turn)}\n`);
+  writeFileSync(join(folder, 'turns-e2e.jsonl'), lines.join(''));
+  writeFileSync(join(folder, 'results.json'), '{"world":"sim"}');
+  const again = await compareWithEarlier(folder, { world: 'sim', results: [await runBench(BENCH, runOf())] });
+  assert.deepEqual(
+    again.map(({ verdict, deltaMs }) => [verdict, deltaMs]),
+    [
+      ['same', 0],
+      ['same', 0],
+    ],
+  );
+  await assert.rejects(compareWithEarlier(folder, { world: 'wire', results: [result] }), /world sim.*wire/);
+  await assert.rejects(compareWithEarlier(join(folder, 'none'), { world: 'sim', results: [] }), /cannot be read/);
+});
+
+test('tables say unit, n and interval, and fit 80 columns but for the interval', async () => {
+  const result = await runBench(BENCH, runOf());
+  const table = benchTable(result, 80);
+  assert.match(table, /first clause, ms +\d+\.\d +3/);
+  assert.match(table, /TTFT, ms .*0\.0 \[0\.0, 0\.0\]/);
+  const targets = targetLines(targetRows(result.turns.get(BASELINE) ?? [], result.turns.get('clause-chunking') ?? []));
+  assert.match(targets.join('\n'), /STT +800 +500/);
+});

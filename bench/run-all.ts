@@ -1,0 +1,203 @@
+/** `retake bench`: the six benches over one engine, one result folder, targets, comparison with an earlier folder. */
+import { appendFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { InputError } from '../service/errors.ts';
+import { loadInterviews } from '../sim/fixtures.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { createWireWorld } from '../sim/wire.ts';
+import type { CommandContext } from '../replay/context.ts';
+import { currentCommit } from '../replay/serve-command.ts';
+import { targetRows, type TargetRow } from '../replay/targets.ts';
+import { bench as e2e, COMBINED } from './bench-e2e.ts';
+import { bench as llm } from './bench-llm.ts';
+import { bench as parallel } from './bench-parallel.ts';
+import { bench as stt } from './bench-stt.ts';
+import { bench as tts } from './bench-tts.ts';
+import { compareWithEarlier, type ArmComparison } from './earlier.ts';
+import { BASELINE, runBench, type ArmResult, type Bench, type BenchResult, type BenchRun } from './engine.ts';
+import { benchSessions } from './sessions.ts';
+import { benchTable, comparisonLines, targetLines } from './tables.ts';
+
+/** In the order in which they run. */
+export const BENCHES: readonly Bench[] = [stt, llm, tts, e2e, parallel];
+
+export interface BenchOptions {
+  world: string;
+  quick?: boolean;
+  sessions?: number;
+  turns?: number;
+  seed: string;
+  profile: string;
+  out: string;
+  against?: string;
+  gate?: boolean;
+  json?: boolean;
+}
+
+/** What `results.json` holds. */
+export interface BenchResults {
+  format: 1;
+  basis: 'measured' | 'predicted';
+  world: string;
+  profile?: string;
+  seed: string;
+  commit: string;
+  environment: { node: string; cpu: string; startedAt: string };
+  sessions: number;
+  turnsPerSession: number;
+  benches: readonly Omit<BenchResult, 'turns'>[];
+  targets: readonly TargetRow[];
+  against?: readonly ArmComparison[];
+}
+
+const SIZES = { quick: { sessions: 6, turns: 2 }, full: { sessions: 24, turns: 4 }, wire: { sessions: 6, turns: 2 } };
+
+export async function benchCommand(
+  context: CommandContext,
+  names: readonly string[],
+  options: BenchOptions,
+): Promise<void> {
+  const benches = benchesOf(names);
+  const { world, seed } = options;
+  if (world !== 'sim' && world !== 'wire') throw new InputError(`--world ${world}: must be sim or wire`);
+  const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
+  const count = options.sessions ?? size.sessions;
+  const turnsPerSession = options.turns ?? size.turns;
+  const profile = loadProfile(options.profile);
+  const startedAt = new Date().toISOString();
+  await mkdir(options.out, { recursive: true });
+  const samplesFile = join(options.out, 'samples.jsonl');
+  await rm(samplesFile, { force: true });
+  const wire =
+    world === 'wire'
+      ? await createWireWorld({ profile, seed, draws: 'common', interviews: loadInterviews() })
+      : undefined;
+  const run: BenchRun = {
+    sessions: benchSessions(count, turnsPerSession),
+    samplesFile,
+    world,
+    profile: options.profile,
+    seed,
+    commit: currentCommit(),
+    signal: context.signal,
+    progress: context.progress,
+    ...(wire === undefined
+      ? {}
+      : {
+          worldFor: () => {
+            const arm = wire.arm();
+            return { ...arm, run: (main) => main() };
+          },
+        }),
+  };
+  const results: BenchResult[] = [];
+  const problems: string[] = [];
+  try {
+    for (const bench of benches) {
+      if (context.signal.aborted) break;
+      try {
+        results.push(await runBench(bench, run));
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        problems.push(`bench ${bench.name}: ${error.message}`);
+      }
+    }
+  } finally {
+    await wire?.close();
+  }
+  context.progressDone();
+  const turnsOf = (arm: string) => results.find(({ bench }) => bench === e2e.name)?.turns.get(arm) ?? [];
+  const against =
+    options.against === undefined ? undefined : await compareWithEarlier(options.against, { world, results });
+  const summary: BenchResults = {
+    format: 1,
+    basis: 'predicted',
+    world,
+    profile: options.profile,
+    seed,
+    commit: run.commit,
+    environment: {
+      node: process.version,
+      cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
+      startedAt,
+    },
+    sessions: count,
+    turnsPerSession,
+    benches: results.map(({ turns: _turns, ...rest }) => rest),
+    targets: turnsOf(BASELINE).length === 0 ? [] : targetRows(turnsOf(BASELINE), turnsOf(COMBINED)),
+    ...(against === undefined ? {} : { against }),
+  };
+  await writeResults(options.out, summary, results);
+  problems.push(...results.flatMap(problemsOf));
+  report(context, options, summary, problems);
+}
+
+function benchesOf(names: readonly string[]): readonly Bench[] {
+  const known = BENCHES.map(({ name }) => name);
+  const unknown = names.find((name) => name !== 'all' && !known.includes(name));
+  if (unknown !== undefined) throw new InputError(`there is no bench "${unknown}"; benches: ${known.join(', ')}, all`);
+  return names.length === 0 || names.includes('all') ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
+}
+
+/** One line for each arm that measured nothing, and for a bench that ended early. */
+function problemsOf({ bench, arms, stopped }: BenchResult): string[] {
+  const dead = (arm: ArmResult): boolean => arm.turns > 0 && arm.failed === arm.turns;
+  return [
+    ...(stopped === undefined ? [] : [`bench ${bench} ended early: ${stopped}; its finished samples are kept`]),
+    ...arms
+      .filter(dead)
+      .map(({ arm, turns, firstFailure }) => `bench ${bench}, ${arm}: all ${turns} turns failed: ${firstFailure}`),
+  ];
+}
+
+async function writeResults(folder: string, summary: BenchResults, results: readonly BenchResult[]): Promise<void> {
+  await writeFile(join(folder, 'results.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  for (const { bench, turns } of results) {
+    const lines = [...turns.values()].flat().map((turn) => `${JSON.stringify(turn)}\n`);
+    await writeFile(join(folder, `turns-${bench}.jsonl`), lines.join(''));
+  }
+  const { basis, world, profile, seed, commit, environment } = summary;
+  for (const { bench, arms } of summary.benches) {
+    const medians = arms.map(({ arm, rows }) => [
+      arm,
+      Object.fromEntries(rows.map(({ metric, median }) => [metric, median])),
+    ]);
+    const line = {
+      at: environment.startedAt,
+      basis,
+      world,
+      profile,
+      seed,
+      commit,
+      bench,
+      medians: Object.fromEntries(medians),
+    };
+    appendFileSync(join(folder, 'history.jsonl'), `${JSON.stringify(line)}\n`);
+  }
+}
+
+function report(
+  context: CommandContext,
+  options: BenchOptions,
+  summary: BenchResults,
+  problems: readonly string[],
+): void {
+  if (options.json === true) context.out(JSON.stringify(summary, null, 2));
+  else {
+    for (const bench of summary.benches) context.out(`${benchTable(bench, context.columns)}\n`);
+    if (summary.targets.length > 0) context.out(`${targetLines(summary.targets).join('\n')}\n`);
+    if (summary.against !== undefined) context.out(`${comparisonLines(summary.against).join('\n')}\n`);
+    const { world, profile, seed, sessions, turnsPerSession } = summary;
+    context.out(
+      `${summary.basis}: world ${world}, profile ${profile}, seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
+    );
+    context.out(`written: ${options.out}/{results.json,samples.jsonl,history.jsonl}`);
+  }
+  for (const problem of problems) context.progress(`retake: ${problem}`);
+  if (context.signal.aborted) return context.exit(130);
+  if (problems.length > 0) return context.exit(2);
+  const missed = summary.targets.filter(({ b }) => b?.met === false);
+  if (options.gate === true && missed.length > 0) context.exit(1);
+}
