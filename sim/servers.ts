@@ -2,7 +2,7 @@
  * The stand-ins as HTTPS servers on loopback: the entry of the child process that `stand-ins.ts` forks for `wire`.
  * It takes one message of options, answers with URLs and the CA, and exits with its parent.
  */
-import { createServer, type Server } from 'node:https';
+import { createSecureServer, Http2ServerRequest, type Http2SecureServer } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
@@ -21,10 +21,10 @@ import { parseProfile, quantile, type Profile } from './profile.ts';
 import { createScript } from './script.ts';
 import type { Injected, StandInOptions, StandInUrls } from './stand-ins.ts';
 
-/** Starts one server per origin and returns their URLs with the CA that signed their certificate. */
+/** Starts one server per origin, each for HTTP/1.1 and HTTP/2, and returns their URLs with the CA of their certificate. */
 export async function serveStandIns(
   options: StandInOptions,
-): Promise<{ urls: StandInUrls; caPem: string; close(): void }> {
+): Promise<{ urls: StandInUrls; caPem: string; connections(): Record<keyof StandInUrls, number> }> {
   const clock = createRealClock();
   const profile = parseProfile(options.profile, 'stand-ins');
   const identity = await createIdentity(clock.epochUs() / 1000);
@@ -36,7 +36,6 @@ export async function serveStandIns(
     delay: (key) => injectedUs(inject, key),
   });
   const script = createScript(options.interviews ?? []);
-  const servers: Server[] = [];
   let connections = 0;
   /**
    * A server can hold back neither a lookup nor a TCP handshake, so the profile's DNS and connect figures are folded
@@ -49,9 +48,10 @@ export async function serveStandIns(
       quantile(figure, keyedRandom(...key, field)());
     return drawMs('dns', dnsMs) + drawMs('connect', connectMs) + drawMs('tls', tlsMs) + (inject.tlsMs ?? 0);
   };
-  const listen = async (handlerOf: () => Handler): Promise<string> => {
+  const accepted: Record<keyof StandInUrls, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };
+  const listen = async (name: keyof StandInUrls, handlerOf: () => Handler): Promise<string> => {
     const server = createStandIn(identity, clock, handlerOf, setUpMs);
-    servers.push(server);
+    server.on('secureConnection', () => accepted[name]++);
     server.listen(0, HOST);
     await once(server, 'listening');
     const address = server.address();
@@ -60,23 +60,18 @@ export async function serveStandIns(
 
   const openrouter = createOpenRouter({ planner, script });
   const urls: StandInUrls = {
-    falRun: await listen(() => freya.falRun),
-    falQueue: await listen(() => freya.falQueue),
-    falRest: await listen(() => freya.falRest),
-    falCdn: await listen(() => freya.falCdn),
-    openrouter: await listen(() => openrouter),
+    falRun: await listen('falRun', () => freya.falRun),
+    falQueue: await listen('falQueue', () => freya.falQueue),
+    falRest: await listen('falRest', () => freya.falRest),
+    falCdn: await listen('falCdn', () => freya.falCdn),
+    openrouter: await listen('openrouter', () => openrouter),
   };
   // the handlers above meet it only once somebody has been told a URL
   const freya = createFreya({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
   return {
     urls,
     caPem: identity.caPem,
-    close: () => {
-      for (const server of servers) {
-        server.closeAllConnections();
-        server.close();
-      }
-    },
+    connections: () => ({ ...accepted }),
   };
 }
 
@@ -87,20 +82,26 @@ function injectedUs(inject: Injected, { item }: DelayKey): number {
   return typeof item === 'number' ? (inject.laterItemsMs ?? 0) * 1000 : 0;
 }
 
-function createStandIn(identity: Identity, clock: Clock, handlerOf: () => Handler, setUpMs: () => number): Server {
+function createStandIn(
+  identity: Identity,
+  clock: Clock,
+  handlerOf: () => Handler,
+  setUpMs: () => number,
+): Http2SecureServer {
   const { certPem: cert, keyPem: key } = identity;
   const context = createSecureContext({ cert, key });
   let anonymous = 0;
-  const server = createServer(
+  const server = createSecureServer(
     {
       cert,
       key,
-      ALPNProtocols: ['http/1.1'],
+      allowHTTP1: true, // a client that asks for nothing else gets HTTP/1.1, and one that takes both HTTP/2
       SNICallback: (_name, done) => {
         clock.sleep(setUpMs()).then(() => done(null, context), done);
       },
     },
-    (incoming, outgoing) => {
+    (incoming, response) => {
+      const outgoing = response as unknown as ServerResponse; // HTTP/2's does the same by a type of its own
       const header = incoming.headers[DRAW_HEADER];
       const drawn = drawContextOf(typeof header === 'string' ? header : undefined, incoming.url ?? '/', anonymous);
       if (drawn === undefined) {
@@ -114,7 +115,7 @@ function createStandIn(identity: Identity, clock: Clock, handlerOf: () => Handle
       });
     },
   );
-  server.keepAliveTimeout = 0; // who closes an idle connection is the client's knob
+  Object.assign(server, { keepAliveTimeout: 0 }); // who closes an idle connection is the client's knob
   server.on('connection', (socket) => {
     if (socket instanceof Socket) socket.setNoDelay(true); // otherwise a body of 5 ms takes 42
   });
@@ -122,7 +123,7 @@ function createStandIn(identity: Identity, clock: Clock, handlerOf: () => Handle
 }
 
 async function respond(
-  incoming: IncomingMessage,
+  incoming: IncomingMessage | Http2ServerRequest,
   outgoing: ServerResponse,
   clock: Clock,
   handler: Handler,
@@ -133,17 +134,23 @@ async function respond(
   const chunks: Uint8Array[] = [];
   for await (const chunk of incoming) chunks.push(chunk);
   const headers = new Headers();
-  for (const [name, value] of Object.entries(incoming.headersDistinct)) headers.set(name, value?.join(', ') ?? '');
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (!name.startsWith(':')) headers.set(name, Array.isArray(value) ? value.join(', ') : (value ?? ''));
+  }
   const { method = 'GET', url = '/' } = incoming;
   const body = method === 'GET' || method === 'HEAD' ? {} : { body: Buffer.concat(chunks) };
-  const request = new Request(new URL(url, `https://${incoming.headers.host ?? HOST}`), { method, headers, ...body });
+  const request = new Request(
+    new URL(url, `https://${incoming.headers[':authority'] ?? incoming.headers.host ?? HOST}`),
+    { method, headers, ...body },
+  );
   // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.
   const arrive = ({ networkUs }: ExchangePlan): Promise<void> =>
     networkUs.send > 0 ? clock.sleep(networkUs.send / 1000, gone.signal) : Promise.resolve();
   const response = await handler(request, { context, clock, signal: gone.signal, arrive });
-  // Setting it ourselves keeps Node from adding `Keep-Alive: timeout=5`, which clients obey.
-  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), connection: 'keep-alive' });
-  outgoing.flushHeaders();
+  // Setting it ourselves keeps Node from adding `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header.
+  const lasting = incoming instanceof Http2ServerRequest ? {} : { connection: 'keep-alive' };
+  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), ...lasting });
+  if (!(incoming instanceof Http2ServerRequest)) outgoing.flushHeaders(); // there they are on their way already
   if (response.body === null) outgoing.end();
   else await pipe(response.body.getReader(), outgoing, gone.signal);
 }
@@ -179,7 +186,10 @@ if (import.meta.main && process.send !== undefined) {
   process.on('disconnect', () => process.exit(0)); // the parent died or let go
   process.once('message', (options) => {
     serveStandIns(options as StandInOptions).then(
-      ({ urls, caPem }) => tell({ urls, caPem }),
+      ({ urls, caPem, connections }) => {
+        process.on('message', () => tell({ connections: connections() }));
+        tell({ urls, caPem });
+      },
       (error: unknown) => tell({ error: describeError(error) }),
     );
   });

@@ -37,6 +37,8 @@ export interface StandIns {
   /** The CA to trust: `new Agent({ connect: { ca: caPem } })`. */
   caPem: string;
   pid: number;
+  /** How many connections each server has accepted so far: the ground truth of reuse. */
+  connections(): Promise<Record<keyof StandInUrls, number>>;
   /** Resolves when the child has gone. */
   stop(): Promise<void>;
 }
@@ -62,9 +64,17 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
     child.kill();
     await exited;
   };
+  const connections = (): ReturnType<StandIns['connections']> =>
+    new Promise((resolve, reject) => {
+      child.once('message', (message) => {
+        if (isCounted(message)) resolve(message.connections);
+        else reject(new InputError('the stand-in servers did not count their connections'));
+      });
+      child.send('connections');
+    });
   try {
     const { urls, caPem } = await started;
-    return { urls, caPem, pid: child.pid ?? 0, stop };
+    return { urls, caPem, pid: child.pid ?? 0, connections, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -73,4 +83,8 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
 
 function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'caPem'> {
   return isObject(message) && isObject(message['urls']) && typeof message['caPem'] === 'string';
+}
+
+function isCounted(message: unknown): message is { connections: Record<keyof StandInUrls, number> } {
+  return isObject(message) && isObject(message['connections']);
 }

@@ -1,11 +1,13 @@
 /** The `wire` world: the real composition root against stand-in servers on loopback, in a child process, over TLS. */
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import { DRAW_HEADER } from './plan.ts';
-import { startStandIns, type StandInOptions } from './stand-ins.ts';
+import { startStandIns, type StandInOptions, type StandIns } from './stand-ins.ts';
 
 export interface WireWorld extends RunWorld {
   /** One more world against the same stand-ins, with sockets of its own: an arm of a replay. */
   arm(): RunWorld;
+  /** Connections that the stand-ins have accepted so far. */
+  connections: StandIns['connections'];
 }
 
 /** Starts the stand-ins and a world that talks to them. Keys are made up: the stand-ins only check that there is one. */
@@ -33,6 +35,7 @@ export async function createWireWorld(options: StandInOptions): Promise<WireWorl
   return {
     ...world,
     arm,
+    connections: standIns.connections,
     close: async () => {
       await world.close();
       await standIns.stop();

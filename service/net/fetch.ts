@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnosticsChannel from 'node:diagnostics_channel';
 import type { LookupFunction, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { fetch as undiciFetch, Pool } from 'undici';
 import type { Clock, ExchangeContext, HttpMarks, HttpRequest, Transport } from '../ports.ts';
 import type { Strategy } from '../strategy.ts';
@@ -28,6 +29,8 @@ interface Observed {
   onSending: (() => void) | undefined;
   /** The connection that carried the request, or the one that was being set up when it failed. */
   connection?: Connection;
+  /** The response's last byte was read. */
+  onEnd?: () => void;
 }
 
 const current = new AsyncLocalStorage<Observed>();
@@ -68,6 +71,19 @@ export function createRealTransport(options: RealTransportOptions): Transport {
     pools.set(origin, pool);
     return pool;
   };
+  /**
+   * undici frees a connection one turn of the event loop after its response's end, so that a request released by that end
+   * would open another: it waits for that turn, and the wait is its `queue`.
+   */
+  const freeing = new Map<string, Promise<void>>();
+  const soonFree = (origin: string): void => {
+    const free = setImmediate()
+      .then(() => setImmediate())
+      .then(() => {
+        if (freeing.get(origin) === free) freeing.delete(origin);
+      });
+    freeing.set(origin, free);
+  };
   /** What was opened before is used to its end and then no more. */
   const retire = (origin: string): void => {
     const pool = pools.get(origin);
@@ -82,6 +98,10 @@ export function createRealTransport(options: RealTransportOptions): Transport {
       if (request.fresh === true) retire(origin);
       const { context, onSending } = request;
       const observed: Observed = { context, onSending, facts: { startUs: marks.startUs }, clock };
+      if (keepAlive !== false && !http2) {
+        observed.onEnd = () => soonFree(origin);
+        await freeing.get(origin);
+      }
       const headers = new Headers(request.headers);
       for (const [name, value] of Object.entries(options.headersFor?.(request.context) ?? {})) headers.set(name, value);
       try {
@@ -161,6 +181,7 @@ function subscribeOnce(): void {
     // 1xx says only that more is to come
     if (observed !== undefined && response.statusCode >= 200) observed.facts.headersUs ??= observed.clock.nowUs();
   });
+  on<{ request: object }>('undici:request:trailers', ({ request }) => byRequest.get(request)?.onEnd?.());
 }
 
 function on<Message>(channel: string, listener: (message: Message) => void): void {

@@ -1,0 +1,102 @@
+/** The network's knobs over real sockets, with what the servers counted as ground truth. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import type { Clock, TurnEvent, UserAudio } from '../service/ports.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
+import { loadInterviews, runFixtureTurn } from './fixtures.ts';
+import { loadProfile } from './profile.ts';
+import { createWireWorld } from './wire.ts';
+
+const TURNS = 5;
+const SAMPLES = Int16Array.from({ length: 4800 }, (_, index) => Math.round(6000 * Math.sin(index / 5)));
+const speech = (clock: Clock): UserAudio => ({
+  zero: 'upload',
+  sampleRateHz: 16_000,
+  startedUs: clock.nowUs(),
+  async *frames() {
+    yield { atUs: clock.nowUs(), samples: SAMPLES };
+  },
+});
+
+/** Each stream's end comes 5 ms after its last event: what makes a client that stops reading there lose its connection. */
+const ZERO = loadProfile('zero');
+const PROFILE = {
+  ...ZERO,
+  network: {
+    ...ZERO.network,
+    terminatorMs: { source: 'set by a test', quantiles: [[0, 5]] satisfies [number, number][] },
+  },
+};
+
+const interviews = loadInterviews();
+const world = await createWireWorld({ profile: PROFILE, seed: 'wire', interviews });
+after(() => world.close());
+
+/** Sequential turns of one interview: connections by origin, exchanges by origin, and what the turns said of them. */
+async function sequentialTurns(patch: StrategyPatch) {
+  const [interview] = interviews;
+  assert.ok(interview);
+  const arm = world.arm(); // sockets of its own
+  const before = await world.connections();
+  try {
+    const strategy = resolveStrategy([patch], 'test');
+    const events: TurnEvent[] = [];
+    for (let turnIndex = 0; turnIndex < TURNS; turnIndex++) {
+      const turn = await runFixtureTurn(arm, interview, turnIndex, { strategy, audio: speech, profile: 'zero' });
+      assert.equal(turn.summary.failure, undefined);
+      events.push(...turn.log.events);
+      await new Promise(setImmediate); // the pool has its socket back a tick after the body's end
+    }
+    const { falRun, openrouter } = await world.connections();
+    const queued = events.filter(({ kind }) => kind === 'http.queued');
+    return {
+      connections: { falRun: falRun - before.falRun, openrouter: openrouter - before.openrouter },
+      exchanges: queued.length,
+      ofLlm: queued.filter(({ stage }) => stage === 'llm').length,
+      protocols: [...new Set(queued.map(({ attrs }) => attrs?.['protocol']))],
+      own: queued.filter(({ attrs }) => attrs?.['paidBy'] === 'own').length,
+      ahead: queued.filter(({ attrs }) => attrs?.['paidBy'] === 'ahead').length,
+      reused: queued.filter(({ attrs }) => attrs?.['reused'] === true).length,
+    };
+  } finally {
+    await arm.close();
+  }
+}
+
+const keepAlive = { idleMs: 60_000, drain: true };
+
+test('5 sequential turns over HTTP/1.1 with draining and one piece at a time: one connection per origin', async () => {
+  const seen = await sequentialTurns({ network: { keepAlive }, tts: { concurrency: 1 } });
+  assert.deepEqual(seen.connections, { falRun: 1, openrouter: 1 });
+  assert.deepEqual([seen.protocols, seen.own, seen.reused], [['1.1'], 2, seen.exchanges - 2]);
+});
+
+test('with two pieces at once at most two connections to fal run', async () => {
+  const { connections } = await sequentialTurns({ network: { keepAlive }, tts: { concurrency: 2 } });
+  assert.ok(connections.falRun <= 2, `${connections.falRun}`);
+  assert.equal(connections.openrouter, 1);
+});
+
+test('over HTTP/2 one connection per origin, whatever the concurrency', async () => {
+  const seen = await sequentialTurns({ network: { keepAlive, http2: true }, tts: { concurrency: 4 } });
+  assert.deepEqual(seen.connections, { falRun: 1, openrouter: 1 });
+  assert.deepEqual(seen.protocols, ['2']);
+});
+
+test('without keep-alive one connection per request', async () => {
+  const seen = await sequentialTurns({ network: { keepAlive: false } });
+  assert.equal(seen.connections.falRun + seen.connections.openrouter, seen.exchanges);
+  assert.equal(seen.connections.openrouter, seen.ofLlm);
+  assert.equal(seen.reused, 0);
+});
+
+test("control: as Node's fetch does by itself, the openai client destroys each stream's connection", async () => {
+  const { connections } = await sequentialTurns({});
+  assert.ok(connections.openrouter >= TURNS, `${connections.openrouter}`);
+});
+
+test('opened at speech start, connections are there when the calls come', async () => {
+  const seen = await sequentialTurns({ network: { keepAlive, preconnect: true } });
+  assert.deepEqual(seen.connections, { falRun: 2, openrouter: 1 });
+  assert.deepEqual([seen.own, seen.ahead], [0, seen.exchanges], 'nobody waited for a connection of his own');
+});
