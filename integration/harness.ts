@@ -101,7 +101,12 @@ export interface RunningRetake {
 /** `retake serve` in a process of its own, world `wire`. */
 export async function startRetake(
   context: TestContext,
-  options: { dataFolder: string; otlp: string; profile?: string; env?: Readonly<Record<string, string>> },
+  options: {
+    dataFolder: string;
+    otlp: string;
+    profile?: string;
+    env?: Readonly<Record<string, string>>;
+  },
 ): Promise<RunningRetake> {
   const { dataFolder, otlp, profile = 'zero' } = options;
   const child = spawn(process.execPath, ['replay/main.ts', 'serve', '--profile', profile], {
