@@ -1,0 +1,39 @@
+/** The service under load, in a process of its own (its stand-ins are another): tells its parent its address and, each second, its cost. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { configFrom } from '../service/config.ts';
+import { serve } from '../replay/serve-command.ts';
+
+/** What one second of the service cost. */
+export interface ServiceSecond {
+  cpuMs: number;
+  rssMb: number;
+  heapMb: number;
+  loopDelayP99Ms: number;
+}
+export type ServiceMessage = { url: string } | { second: ServiceSecond };
+
+const SECOND_MS = 1000;
+
+const service = await serve(configFrom(process.env), { profile: 'seed', seed: 'load' }, 'silent');
+const tell = (message: ServiceMessage): void => void process.send?.(message);
+tell({ url: service.url });
+
+const delay = monitorEventLoopDelay({ resolution: 2 });
+delay.enable();
+let cpu = process.cpuUsage();
+setInterval(() => {
+  const { user, system } = process.cpuUsage(cpu);
+  cpu = process.cpuUsage();
+  const { rss, heapUsed } = process.memoryUsage();
+  tell({
+    second: {
+      cpuMs: (user + system) / 1000,
+      rssMb: rss / 2 ** 20,
+      heapMb: heapUsed / 2 ** 20,
+      loopDelayP99Ms: delay.percentile(99) / 1e6,
+    },
+  });
+  delay.reset();
+}, SECOND_MS);
+
+process.on('disconnect', () => void service.close().then(() => process.exit()));
