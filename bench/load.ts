@@ -63,7 +63,7 @@ async function person(url: string, until: number, step: Step, startAfterMs: numb
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ language: 'en', interview: INTERVIEW, strategy: { stt: { vad: { engine: 'client' } } } }),
     });
-    const { id } = (await created.json()) as { id: string };
+    const { id }: { id: string } = JSON.parse(await created.text());
     const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/sessions/${id}/stream`);
     await once(socket, 'open');
     while (performance.now() < until) {
@@ -101,12 +101,12 @@ function speakTurn(socket: WebSocket): Promise<string> {
     const onClose = (): void => end(new Error('the service closed the connection'));
     const onMessage = (data: Buffer, isBinary: boolean): void => {
       if (isBinary) return;
-      const message = JSON.parse(data.toString()) as {
+      const message: {
         type: string;
         traceId?: string;
         detail?: string;
         message?: string;
-      };
+      } = JSON.parse(data.toString());
       if (message.type === 'done') end(undefined, message.traceId);
       if (message.type === 'error') end(new Error(message.detail ?? message.message ?? 'an error without a message'));
     };
@@ -115,17 +115,17 @@ function speakTurn(socket: WebSocket): Promise<string> {
   });
 }
 
+interface TurnAnswer {
+  summary: TurnSummary;
+  trace: { resourceSpans: { scopeSpans: { spans: AnsweredSpan[] }[] }[] };
+}
+interface AnsweredSpan {
+  name: string;
+  attributes: { key: string; value: { intValue?: number | string } }[];
+}
+
 async function figures(url: string, traceId: string): Promise<LoadTurn> {
-  const turn = (await (await fetch(`${url}/v1/turns/${traceId}`)).json()) as {
-    summary: TurnSummary;
-    trace: {
-      resourceSpans: {
-        scopeSpans: {
-          spans: { name: string; attributes: { key: string; value: { intValue?: number | string } }[] }[];
-        }[];
-      }[];
-    };
-  };
+  const turn: TurnAnswer = JSON.parse(await (await fetch(`${url}/v1/turns/${traceId}`)).text());
   const spans = turn.trace.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
   const heard = spans.find(({ name }) => name === 'stt')?.attributes.find(({ key }) => key === ATTRIBUTES.audioMs.key)
     ?.value.intValue;
