@@ -3,8 +3,8 @@ import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { turnKey } from './align-spans.ts';
 import type { CommandContext } from './context.ts';
-import { buildReport, type Report, type ReportArm, type ReportSide } from './report/build.ts';
-import { printerOf } from './report-command.ts';
+import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
+import { printerOf, type Printer } from './report-command.ts';
 import { loadTurns, type TurnText } from './trace.ts';
 
 interface Side extends ReportSide {
@@ -34,13 +34,13 @@ export async function diffCommand(
   });
   if (report === undefined)
     throw new InputError(`${pathA} and ${pathB} have no measured turn in common (pairs are by session and turn)`);
-  print(report);
+  await print(report, { a: a.spans ?? new Map(), b: b.spans ?? new Map() });
   context.exit(report.exitCode);
 }
 
 /** What scripts rely on; turns and pairs, of which there may be many, are in `--format json`. */
-function printShort(context: CommandContext): (report: Report) => void {
-  return ({ turns: _turns, pairs: _pairs, ...short }) => context.out(JSON.stringify(short, null, 2));
+function printShort(context: CommandContext): Printer {
+  return async ({ turns: _turns, pairs: _pairs, ...short }) => context.out(JSON.stringify(short, null, 2));
 }
 
 /** A run folder holds several lanes: as A it stands for its baseline, as B for its candidate. */

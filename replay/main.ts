@@ -144,7 +144,7 @@ program
   .argument('<a>', 'baseline')
   .argument('<b>', 'candidate')
   .option('--json', 'print verdict, primary, stages, validity and spans as JSON')
-  .option('--format <format>', 'terminal, markdown or json (docs/report.schema.json)', 'terminal')
+  .option('--format <format>', 'terminal, markdown, html or json (docs/report.schema.json)', 'terminal')
   .option('--with-text', 'show what was said, where the traces are bundles that hold it')
   .action((a: string, b: string, options) => diffCommand(context, a, b, options));
 
@@ -152,7 +152,7 @@ program
   .command('report')
   .description("print a run folder's report again")
   .argument('<dir>', 'run folder')
-  .option('--format <format>', 'terminal, markdown or json', 'terminal')
+  .option('--format <format>', 'terminal, markdown, html or json', 'terminal')
   .option('--with-text', 'show what was said, where the run kept it')
   .action((folder: string, options) => reportCommand(context, folder, options));
 

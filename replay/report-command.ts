@@ -1,36 +1,57 @@
 /** `retake report DIR`: a run folder's report again, in another form. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../service/errors.ts';
+import { turnKey, type SpansByTurn } from './align-spans.ts';
 import type { CommandContext } from './context.ts';
 import type { Report } from './report/build.ts';
 import { readReport } from './report/json.ts';
 import { markdownReport } from './report/markdown.ts';
+import type { PageOptions } from './report/page-data.ts';
 import { terminalReport } from './report/terminal.ts';
+import { loadTurns } from './trace.ts';
 
 export interface ReportOptions {
   format: string;
   withText?: boolean;
 }
 
+/** Turns a report into text. `spans` are those of its turns, where they are known. */
+export type Printer = (report: Report, spans?: PageOptions['spans']) => Promise<void>;
+
 export async function reportCommand(context: CommandContext, folder: string, options: ReportOptions): Promise<void> {
   const print = printerOf(context, options.format);
   const { texts, ...report } = await readReport(join(folder, 'report.json'));
-  const withTexts = texts === undefined || options.withText !== true ? {} : { texts };
   if (options.withText === true && texts === undefined)
     throw new InputError(`${folder}: the report holds no text; run "retake replay" with --with-text`);
-  print({ ...report, ...withTexts });
+  const spans = options.format === 'html' ? await spansIn(folder) : undefined;
+  await print(
+    { ...report, ...(texts === undefined || options.withText !== true ? {} : { texts }) },
+    spans === undefined ? undefined : { a: spans, b: spans },
+  );
 }
 
 /** Prints a report in one of its forms. Throws `InputError` for a form that there is not. */
-export function printerOf(context: CommandContext, format: string): (report: Report) => void {
+export function printerOf(context: CommandContext, format: string): Printer {
   const jaegerUi = context.env['RETAKE_JAEGER_UI'];
   const links = jaegerUi === undefined || jaegerUi === '' ? {} : { jaegerUi };
-  const forms: Readonly<Record<string, (report: Report) => string>> = {
+  const forms: Readonly<Record<string, (report: Report, spans?: PageOptions['spans']) => string | Promise<string>>> = {
     terminal: (report) => terminalReport(report, { ...links, columns: context.columns, color: context.color }),
     markdown: (report) => markdownReport(report, links),
+    // figures take a moment to load, and only this form has them
+    html: async (report, spans) =>
+      (await import('./report/html.ts')).htmlReport(report, { ...links, ...(spans === undefined ? {} : { spans }) }),
     json: (report) => JSON.stringify(report, null, 2),
   };
   const form = forms[format];
   if (form === undefined) throw new InputError(`--format ${format}: must be one of ${Object.keys(forms).join(', ')}`);
-  return (report) => context.out(form(report));
+  return async (report, spans) => context.out(await form(report, spans));
+}
+
+/** Spans of a run folder's turns; a report without its traces is a report. */
+async function spansIn(folder: string): Promise<SpansByTurn | undefined> {
+  const path = join(folder, 'trace.otlp.jsonl');
+  if (!existsSync(path)) return undefined;
+  const { turns } = await loadTurns(path);
+  return new Map(turns.map(({ summary, spans }) => [turnKey(summary), spans]));
 }

@@ -1,0 +1,90 @@
+/** The tables of the HTML page. Pure. */
+import type { Report } from './build.ts';
+import { html, table, text, type Cell } from './html-text.ts';
+import { printedLedger, signed } from './rows.ts';
+
+export function targetTable({ targets }: Report): string {
+  const lane = (measured: Report['targets'][number]['a']): Cell => {
+    if (measured === undefined) return '–';
+    const met =
+      measured.met === undefined
+        ? ''
+        : measured.met
+          ? ' <span class="yes">met</span>'
+          : ' <span class="no">missed</span>';
+    return html(`${Math.round(measured.medianMs)}${met}`);
+  };
+  return table(
+    [
+      { title: 'median, ms' },
+      ...['today', 'target', 'A', 'B', 'B p95', 'n'].map((title) => ({ title, isNumber: true })),
+    ],
+    targets.map(({ name, todayMs, targetMs, a, b }) => [
+      name,
+      todayMs === undefined ? '–' : String(todayMs),
+      targetMs === undefined ? '–' : `<${targetMs}`,
+      lane(a),
+      lane(b),
+      b?.p95Ms === undefined ? 'n too small' : String(Math.round(b.p95Ms)),
+      String(b?.n ?? 0),
+    ]),
+  );
+}
+
+export function percentileTables({ percentiles, validity }: Report): string {
+  const columns = [
+    { title: 'stage' },
+    { title: 'phase' },
+    ...['A ms', 'B ms', 'Δ ms'].map((title) => ({ title, isNumber: true })),
+  ];
+  const tables = percentiles.map((each) =>
+    table(
+      columns,
+      printedLedger(each.rows, each).map(({ stage, phase, a, b, delta }) => [stage, phase, a, b, delta]),
+      { caption: `p${Math.round(each.q * 100)} of end to end`, hasTotal: true },
+    ),
+  );
+  const few = percentiles.some(({ q }) => q > 0.9)
+    ? ''
+    : `<p class="note">p95: n too small (${validity.pairs} pairs).</p>`;
+  return tables.join('') + few;
+}
+
+export function knobTable({ knobs }: Report): string {
+  const value = (of: unknown): string => JSON.stringify(of) ?? 'absent';
+  return knobs.length === 0
+    ? ''
+    : table(
+        [{ title: 'knob' }, { title: 'A' }, { title: 'B' }],
+        knobs.map(({ knob, a, b }) => [knob, value(a), value(b)]),
+      );
+}
+
+export function guardTable({ validity }: Report): string {
+  return table(
+    [{ title: 'guard' }, { title: 'holds' }, { title: 'detail' }],
+    validity.guards.map(({ name, holds, detail }) => [
+      name,
+      html(holds ? '<span class="yes">yes</span>' : '<span class="no">no</span>'),
+      detail,
+    ]),
+  );
+}
+
+export function spanTable({ spans = [] }: Report): string {
+  if (spans.length === 0) return '';
+  const ms = (value: number | undefined): string => value?.toFixed(1) ?? '–';
+  const columns = ['A ms', 'B ms', 'Δ ms', 'pairs', 'only in A', 'only in B'].map((title) => ({
+    title,
+    isNumber: true,
+  }));
+  const rows = spans.map((row): Cell[] => [
+    html(`<span class="path">${text(row.path, 300)}</span>`),
+    ms(row.aMs),
+    ms(row.bMs),
+    row.deltaMs === undefined ? '–' : signed(row.deltaMs),
+    ...[row.n, row.onlyA, row.onlyB].map(String),
+  ]);
+  const alone = spans.filter(({ onlyA, onlyB }) => onlyA + onlyB > 0).length;
+  return `<details${spans.length > 80 ? '' : ' open'}><summary>${spans.length} paths, ${alone} with spans that have no partner</summary>${table([{ title: 'span' }, ...columns], rows)}</details>`;
+}

@@ -1,0 +1,175 @@
+/**
+ * A report as one HTML page: no network, no outside file, and a content security policy that allows exactly the page's own
+ * style and script, by their hashes. Figures are finished SVG; the script only finds pairs and draws their waterfalls.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { STAGE_ORDER } from '../ledger-rows.ts';
+import type { Report } from './build.ts';
+import { measuredPairs } from './charts.ts';
+import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';
+import { deltaBar, html, section, table, text, twinBar, type Cell } from './html-text.ts';
+import { differenceFigure, distributionFigure } from './figures.ts';
+import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
+import { intervalText, printedLedger, signed } from './rows.ts';
+import { validityLine, VERDICT_SIGN } from './words.ts';
+
+const asset = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+const hashOf = (content: string): string => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
+
+/** The whole page. `spans` are those of the report's turns; what does not fit is left out and told. */
+export function htmlReport(report: Report, options: PageOptions = {}): string {
+  const [style, script] = [asset('page.css'), asset('page.js')];
+  const data = pageData(report, options);
+  const policy = [
+    `default-src 'none'`,
+    `style-src ${hashOf(style)}`,
+    `script-src ${hashOf(script)}`,
+    `base-uri 'none'`,
+    `form-action 'none'`,
+  ].join('; ');
+  const { verdict, primary } = report;
+  const title = `Retake: ${verdict}, ${primary.stage} ${signed(primary.deltaMs)} ms`;
+  return [
+    '<!doctype html>',
+    '<html lang="en">',
+    '<head>',
+    '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<meta name="referrer" content="no-referrer">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${text(title)}</title>`,
+    `<style>${style}</style>`,
+    '</head>',
+    '<body>',
+    '<main>',
+    headerOf(report),
+    ledgerSection(report),
+    section('targets', 'Targets', targetTable(report), 'Median below target is “met”.'),
+    figureSection(report),
+    pairSection(data),
+    section('percentiles', 'What the median and the tail are made of', percentileTables(report)),
+    section('knobs', 'What differs', knobTable(report)),
+    section('guards', 'Guards', guardTable(report), 'What a faster candidate must not have bought its speed with.'),
+    section(
+      'spans',
+      'Spans',
+      spanTable(report),
+      'Aligned by path and ordinal over all pairs; what has no partner is counted.',
+    ),
+    validitySection(report),
+    '</main>',
+    `<script type="application/json" id="pairs-data">${scriptJson(data)}</script>`,
+    `<script>${script}</script>`,
+    '</body>',
+    '</html>',
+    '',
+  ].join('\n');
+}
+
+function headerOf(report: Report): string {
+  const { verdict, primary, validity, arms } = report;
+  const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
+  const badge = (content: string, more = ''): string => `<span class="badge${more}">${text(content)}</span>`;
+  const arm = ({ lane, variant, commit, strategyHash }: Report['arms']['a']): string =>
+    text(
+      `${lane}${variant === lane ? '' : ` · ${variant}`} · commit ${commit.slice(0, 12)} · strategy ${strategyHash}`,
+      400,
+    );
+  return (
+    `<header class="${verdict}">` +
+    `<div>${badge(report.basis, ' basis')}${badge(`world ${report.world}`)}` +
+    (validity.profile === undefined ? '' : badge(`profile ${validity.profile.slice(0, 80)}`)) +
+    `${badge(`${validity.pairs} turns · ${validity.sessions} sessions`)}</div>` +
+    `<h1><span class="sign">${VERDICT_SIGN[verdict]} ${verdict}</span>: ${text(primary.stage)} ${signed(primary.deltaMs)} ms</h1>` +
+    `<p>95 % interval ${intervalText(primary)} ms${percent} · margin ${validity.marginMs.toFixed(1)} ms</p>` +
+    report.reasons.map((reason) => `<p class="note">${text(reason)}</p>`).join('') +
+    `<div class="arms"><b class="key-a">A</b><span>${arm(arms.a)}</span><b class="key-b">B</b><span>${arm(arms.b)}</span></div>` +
+    '</header>'
+  );
+}
+
+function ledgerSection({ stages, endToEnd }: Report): string {
+  const phases = stages.filter(({ phase }) => phase !== undefined);
+  const scaleMs = Math.max(...phases.map(({ aMs, bMs }) => Math.max(aMs, bMs)), 0);
+  const deltaScaleMs = Math.max(
+    ...[...phases, endToEnd].map((row) =>
+      Math.max(Math.abs(row.deltaMs), Math.abs(row.lowMs ?? 0), Math.abs(row.highMs ?? 0)),
+    ),
+    0,
+  );
+  const rows = printedLedger(stages, endToEnd).map(({ stage, phase, a, b, delta, interval }, index): Cell[] => {
+    const row = phases[index];
+    return [
+      index > 0 && phases[index - 1]?.stage === stage ? html(`<span class="again">${text(stage)}</span>`) : stage,
+      phase,
+      a,
+      b,
+      row === undefined ? '' : twinBar(row.aMs, row.bMs, scaleMs),
+      delta,
+      interval,
+      deltaBar(row ?? endToEnd, deltaScaleMs),
+    ];
+  });
+  const columns = [
+    { title: 'stage' },
+    { title: 'phase' },
+    { title: 'A ms', isNumber: true },
+    { title: 'B ms', isNumber: true },
+    { title: 'A over B' },
+    { title: 'Δ ms', isNumber: true },
+    { title: '95 % interval' },
+    { title: '← faster · slower →' },
+  ];
+  return section(
+    'ledger',
+    'Where the wait went',
+    table(columns, rows, { caption: 'Means of paired turns; every column adds up to its last line.', hasTotal: true }),
+  );
+}
+
+function figureSection(report: Report): string {
+  const pairs = measuredPairs(report);
+  if (pairs.length === 0) return '';
+  const lanes = {
+    a: pairs.map(({ a }) => (a.e2eUs ?? 0) / 1000),
+    b: pairs.map(({ b }) => (b.e2eUs ?? 0) / 1000),
+  };
+  const { svg, shown } = differenceFigure(lanes, report.validity.marginMs);
+  const faster = pairs.filter(({ a, b }) => (b.e2eUs ?? 0) < (a.e2eUs ?? 0)).length;
+  const slower = pairs.filter(({ a, b }) => (b.e2eUs ?? 0) > (a.e2eUs ?? 0)).length;
+  const sampled = shown < pairs.length ? ` ${shown} of ${pairs.length} drawn.` : '';
+  return section(
+    'figures',
+    'Every turn',
+    `<figure>${distributionFigure(lanes)}<figcaption>End to end of the paired turns, A over B.</figcaption></figure>` +
+      `<figure>${svg}<figcaption>Each pair’s difference, in order of size: ${faster} faster, ${slower} slower, ${pairs.length - faster - slower} equal. The band is the margin.${sampled}</figcaption></figure>`,
+  );
+}
+
+function pairSection(data: PageData): string {
+  const legend = STAGE_ORDER.map((stage, index) => `<span><i class="s${index}"></i>${stage}</span>`).join('');
+  const spans =
+    data.withSpans === 0
+      ? ''
+      : `<p class="note">A is pale and above, B full and below. Spans of ${data.withSpans} of ${data.pairs.length} pairs are in this page.</p>`;
+  return section(
+    'pairs',
+    'Any pair, A over B',
+    '<div class="pairs"><div>' +
+      '<label class="note" for="find">Find a turn: session, “turn 3”, trace id ( / )</label>' +
+      '<input class="find" id="find" type="search" autocomplete="off" spellcheck="false">' +
+      '<p class="note" id="count" role="status"></p><ul class="list" id="list" aria-label="pairs"></ul></div>' +
+      `<div><div class="legend">${legend}</div><div id="panel" aria-live="polite"></div></div></div>${spans}`,
+  );
+}
+
+function validitySection(report: Report): string {
+  const rerun = report.rerun === undefined ? '' : `<h3>Run it again</h3><pre>${text(report.rerun)}</pre>`;
+  const lines = validityLine(report).split(' · ');
+  return section(
+    'validity',
+    'How far this carries',
+    `<ul>${lines.map((line) => `<li>${text(line)}</li>`).join('')}</ul>${rerun}`,
+  );
+}

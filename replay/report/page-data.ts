@@ -1,0 +1,122 @@
+/** What the HTML page draws waterfalls from: every pair's ledgers, and spans as far as the page may grow. Pure. */
+import type { TurnSummary } from '../../service/metrics.ts';
+import { turnKey, type SpansByTurn } from '../align-spans.ts';
+import { STAGE_ORDER } from '../ledger-rows.ts';
+import type { TurnSpans } from '../trace-tree.ts';
+import type { Report } from './build.ts';
+import { compareUrl, deltaUsOf, plain } from './words.ts';
+
+/** Spans beyond this many leave the page; ledgers of all pairs stay. */
+const SPAN_LIMIT = 60_000;
+const TEXT_LIMIT_CHARS = 20_000;
+
+/** One turn of a pair. Parts are `[stage index, phase, µs]`, spans `[path index, start µs, µs]`. */
+interface PageTurn {
+  e2eUs?: number;
+  failure?: string;
+  parts: readonly (readonly [stage: number, phase: string, us: number])[];
+  spans?: readonly (readonly [path: number, startUs: number, us: number])[];
+  transcript?: string;
+  reply?: string;
+}
+
+export interface PageData {
+  stages: readonly string[];
+  paths: readonly string[];
+  pairs: readonly {
+    session: string;
+    turn: number;
+    traces: readonly [a: string, b: string];
+    url?: string;
+    a: PageTurn;
+    b: PageTurn;
+  }[];
+  /** Pairs whose spans are in the page. */
+  withSpans: number;
+}
+
+export interface PageOptions {
+  spans?: { a: SpansByTurn; b: SpansByTurn };
+  jaegerUi?: string;
+}
+
+/** Pairs in order of their difference, those that became slower last; unmeasured ones at the end. */
+export function pageData(report: Report, { spans, jaegerUi }: PageOptions): PageData {
+  const paths = new Map<string, number>();
+  const texts = new Map((report.texts ?? []).map((each) => [turnKey(each), each]));
+  let spansLeft = SPAN_LIMIT;
+  let withSpans = 0;
+  const pairs = report.pairs.flatMap(([left, right]) => {
+    const [a, b] = [report.turns[left], report.turns[right]];
+    return a === undefined || b === undefined ? [] : [{ a, b }];
+  });
+  const rank = (pair: { a: TurnSummary; b: TurnSummary }): number =>
+    pair.a.e2eUs === undefined || pair.b.e2eUs === undefined ? Infinity : deltaUsOf(pair);
+  const turnOf = (turn: TurnSummary, own: TurnSpans | undefined): PageTurn => {
+    const { transcript, reply } = texts.get(turnKey(turn)) ?? {};
+    return {
+      ...(turn.e2eUs === undefined ? {} : { e2eUs: turn.e2eUs }),
+      ...(turn.failure === undefined ? {} : { failure: shown(`${turn.failure.stage} ${turn.failure.kind}`) }),
+      parts: merged(turn),
+      ...(own === undefined ? {} : { spans: spansOf(own, paths) }),
+      ...(transcript === undefined ? {} : { transcript: shown(transcript) }),
+      ...(reply === undefined ? {} : { reply: shown(reply) }),
+    };
+  };
+  const drawn = pairs
+    .sort((x, y) => (rank(x) === rank(y) ? 0 : rank(x) - rank(y)))
+    .map(({ a, b }) => {
+      const [ownA, ownB] = [spans?.a.get(turnKey(a)), spans?.b.get(turnKey(b))];
+      const count = (ownA?.paths.length ?? 0) + (ownB?.paths.length ?? 0);
+      const fits = count > 0 && count <= spansLeft;
+      if (fits) {
+        spansLeft -= count;
+        withSpans++;
+      }
+      const url = jaegerUi === undefined ? undefined : compareUrl(jaegerUi, a.traceId, b.traceId);
+      return {
+        session: shown(a.sessionId),
+        turn: a.turnIndex,
+        traces: [shown(a.traceId), shown(b.traceId)] as const,
+        ...(url === undefined ? {} : { url }),
+        a: turnOf(a, fits ? ownA : undefined),
+        b: turnOf(b, fits ? ownB : undefined),
+      };
+    });
+  return { stages: STAGE_ORDER, paths: [...paths.keys()], pairs: drawn, withSpans };
+}
+
+/** JSON for a script element: nothing in it can end the element or begin another. */
+export function scriptJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function shown(untrusted: string): string {
+  const isLong = untrusted.length > TEXT_LIMIT_CHARS;
+  return plain(isLong ? `${untrusted.slice(0, TEXT_LIMIT_CHARS)}… (${untrusted.length} characters)` : untrusted);
+}
+
+/** Parts of one stage and phase that follow each other are one. */
+function merged({ ledger }: TurnSummary): [stage: number, phase: string, us: number][] {
+  const parts: [number, string, number][] = [];
+  for (const { stage, phase, us } of ledger) {
+    if (us === 0) continue;
+    const at = STAGE_ORDER.indexOf(stage);
+    const last = parts.at(-1);
+    if (last !== undefined && last[0] === at && last[1] === phase) last[2] += us;
+    else parts.push([at, phase, us]);
+  }
+  return parts;
+}
+
+function spansOf({ paths, times }: TurnSpans, index: Map<string, number>): [number, number, number][] {
+  return paths.map((path, at) => {
+    const name = shown(path);
+    const known = index.get(name) ?? index.size;
+    index.set(name, known);
+    return [known, times[at * 2] ?? 0, times[at * 2 + 1] ?? 0];
+  });
+}

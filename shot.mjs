@@ -1,0 +1,11 @@
+import { chromium } from 'playwright-core';
+import { mkdtempSync } from 'node:fs';
+const [file, out, width, scheme, select] = process.argv.slice(2);
+const b = await chromium.launchPersistentContext(mkdtempSync('/tmp/chr-'), { executablePath: '/usr/bin/chromium', headless: true, colorScheme: scheme, viewport: { width: Number(width), height: 900 }, args: ['--headless','--no-sandbox','--disable-gpu','--disable-quic','--no-first-run','--disable-background-networking','--disable-component-update','--disable-sync'] });
+const p = await b.newPage();
+p.on('console', m => console.log('console', m.type(), m.text()));
+p.on('pageerror', e => console.log('error', e.message));
+p.on('request', r => console.log('request', r.url().slice(0,80)));
+await p.goto('file://' + file);
+if (select) await p.locator(select).screenshot({ path: out }); else await p.screenshot({ path: out, fullPage: true });
+await b.close();
