@@ -224,6 +224,8 @@ export interface HttpMarks {
   peerAddress?: string;
   /** The exchange that the connection was opened for, or `ahead`: opened before any exchange needed it. */
   paidBy?: ExchangeContext | 'ahead';
+  /** When it was given up before headers: its last phase ends here. */
+  failedUs?: number;
   /** False where the transport could not see the request's last byte leave; `send` then ends at headers. */
   sentKnown?: boolean;
   /** Where a simulated exchange's times came from. */

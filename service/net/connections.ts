@@ -77,7 +77,7 @@ export function createConnector(options: ConnectorOptions): Connector {
       facts: { startUs: clock.nowUs(), looksUp: !known && isIP(target.hostname) === 0 },
       ...(openedBy === undefined ? {} : { openedBy }),
     };
-    const socket: unknown = connect(target, (...[error, made]: CallbackArgs) => done(error, made));
+    const socket: unknown = connect(target, (...[error, made]: CallbackArgs) => done(error, made ?? null));
     options.opened(originOf(target), connection);
     if (!(socket instanceof Socket)) return undefined;
     observe(socket, connection, clock);
@@ -143,7 +143,7 @@ type Done = (error: Error | null, socket: Socket | null) => void;
 
 function adapt(callback: buildConnector.Callback): Done {
   return (error, socket) => {
-    if (socket !== null) callback(null, socket);
+    if (error === null && socket !== null) callback(null, socket);
     else callback(error ?? new Error('no socket'), null);
   };
 }
@@ -152,8 +152,9 @@ function adapt(callback: buildConnector.Callback): Done {
 function observe(socket: Socket, connection: Connection, clock: Clock): void {
   connections.set(socket, connection);
   const { facts } = connection;
-  socket.prependListener('lookup', () => {
-    if (facts.looksUp === true) facts.dnsUs ??= clock.nowUs();
+  socket.prependListener('lookup', (error: Error | null) => {
+    // a lookup that failed ends with the exchange that it fails
+    if (facts.looksUp === true && error === null) facts.dnsUs ??= clock.nowUs();
   });
   socket.prependOnceListener('connect', () => {
     facts.connectedUs = clock.nowUs();

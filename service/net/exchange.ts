@@ -152,6 +152,7 @@ export function openCall(options: CallOptions): OpenCall {
         stage,
         exchange: id,
         cause: before(exchange, Infinity),
+        ...(marks.failedUs === undefined ? {} : { atUs: Math.max(marks.failedUs, recorder.atUs(exchange.boundaryId)) }),
         attrs: { errorKind: errorName(error), message: describeError(error, 160) },
       });
       exchange.chunk = undefined;

@@ -36,6 +36,7 @@ export function boundariesOf(facts: RequestFacts): Omit<HttpMarks, 'startUs'> {
   const reused = connection !== undefined && readyUs(connection) <= startUs;
   const marks: Omit<HttpMarks, 'startUs'> = {};
   if (connection !== undefined && !reused) Object.assign(marks, overlap(connection, startUs, limitUs, facts.failedUs));
+  if (facts.failedUs !== undefined && headersUs === undefined) marks.failedUs = facts.failedUs;
   if (sendingUs === undefined) {
     if (headersUs !== undefined) marks.headersUs = headersUs;
     return marks;

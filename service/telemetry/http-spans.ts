@@ -133,7 +133,11 @@ function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpP
       put(attributes, A.serverAddress, typeof host === 'string' ? host : undefined);
       if (kind === 'http.failed') put(attributes, A.errorType, stringOf(to, 'errorKind'));
       const status = kind === 'http.failed' ? failure(stringOf(to, 'message')) : UNSET;
-      phases.push({ name, startUs: from.atUs, endUs: to.atUs, attributes, status });
+      const last = phases.at(-1);
+      // what failed is the phase that the failure ended, not one that had no time to begin
+      if (kind === 'http.failed' && to.atUs === from.atUs && last !== undefined) {
+        phases[phases.length - 1] = { ...last, status, attributes: { ...last.attributes, ...attributes } };
+      } else phases.push({ name, startUs: from.atUs, endUs: to.atUs, attributes, status });
     }
     from = to;
     if (kind === 'http.done') break;

@@ -1,0 +1,49 @@
+/** Which combinations are measured: every pair of values of every two factors, in as few cells as a greedy search finds. */
+
+export const INJECTIONS = ['dns', 'tls', 'wait', 'first', 'between', 'tail'] as const;
+export type Injection = (typeof INJECTIONS)[number];
+export const CLIENTS = ['fetch', 'fal', 'openai'] as const;
+export type Client = (typeof CLIENTS)[number];
+
+export interface Cell {
+  injection: Injection;
+  /** Two sizes, so that a figure that is always the same is found out; 40 ms is Linux's delayed acknowledgement. */
+  injectedMs: 70 | 150;
+  protocol: '1.1' | '2';
+  connection: 'new' | 'reused';
+  client: Client;
+}
+
+/** Everything that there is to measure. */
+export function allCells(): Cell[] {
+  const cells: Cell[] = [];
+  for (const injection of INJECTIONS)
+    for (const injectedMs of [70, 150] as const)
+      for (const protocol of ['1.1', '2'] as const)
+        for (const connection of ['new', 'reused'] as const)
+          for (const client of CLIENTS) cells.push({ injection, injectedMs, protocol, connection, client });
+  return cells;
+}
+
+/** The pairs of factor values that a cell shows. */
+export function pairsOf(cell: Cell): string[] {
+  const values = Object.entries(cell).map(([factor, value]) => `${factor}=${value}`);
+  return values.flatMap((one, index) => values.slice(index + 1).map((other) => `${one} ${other}`));
+}
+
+/** A pairwise cover: the cell that shows most pairs not yet shown, until none is left. The same every time. */
+export function pairwiseCover(cells: readonly Cell[]): Cell[] {
+  const missing = new Set(cells.flatMap(pairsOf));
+  const cover: Cell[] = [];
+  const news = (cell: Cell): number => pairsOf(cell).filter((pair) => missing.has(pair)).length;
+  while (missing.size > 0) {
+    const best = cells.reduce((a, b) => (news(b) > news(a) ? b : a));
+    cover.push(best);
+    for (const pair of pairsOf(best)) missing.delete(pair);
+  }
+  return cover;
+}
+
+export function nameOf({ injection, injectedMs, protocol, connection, client }: Cell): string {
+  return `${injection} ${injectedMs} ms, HTTP/${protocol}, ${connection} socket, ${client}`;
+}
