@@ -70,6 +70,7 @@ function callOf(chunks: readonly Uint8Array[]): Call {
     pause: (ms) => clock.sleep(ms),
     content: () => undefined,
     responseHeaders: () => undefined,
+    failure: () => undefined,
     arrival: () => ({ atUs: clock.nowUs(), eventId: () => 0 }),
   };
 }

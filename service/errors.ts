@@ -17,7 +17,7 @@ export type FailureKind =
   | 'cancelled'
   | 'internal';
 
-const RETRYABLE: ReadonlySet<FailureKind> = new Set(['unreachable', 'reset', 'rate-limited', 'provider']);
+const RETRYABLE: ReadonlySet<FailureKind> = new Set(['unreachable', 'reset', 'rate-limited', 'provider', 'malformed']);
 
 /** A stage's failure. `retryable` says whether the same request may succeed later; never carries keys or content. */
 export class StageError extends Error {

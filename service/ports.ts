@@ -276,6 +276,8 @@ export interface Call {
   content(): void;
   /** Headers of the newest response. */
   responseHeaders(): Headers | undefined;
+  /** What broke the newest exchange, however its client words it; undefined when nothing did. */
+  failure(): unknown;
   /** What delivered the data that the provider client has just parsed: the last body chunk read. */
   arrival(): Arrival;
 }

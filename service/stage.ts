@@ -96,6 +96,7 @@ export function callProvider<T>(
     try {
       return await work(call, attempt);
     } catch (error) {
+      call.abandon();
       attempt.endedBy = call.arrival().eventId();
       throw error;
     }

@@ -71,7 +71,7 @@ function planOf(
     ...(done.attrs?.['complete'] === false ? {} : { terminatorUs: Math.max(0, done.atUs - lastUs) }),
     leadingSilenceMs: numberOf(answered, 'leadingSilenceMs') ?? 0,
   };
-  if (status >= 400) return { ...shared, items: [], fault: { status, message: 'as captured' } };
+  if (status >= 400) return { ...shared, items: [], failed: { status, message: 'as captured' } };
   if ((facts.operation === 'llm' || facts.operation === 'tts') && answered === undefined) return undefined; // broken off
   const audio = facts.operation === 'tts' ? answered?.content?.audio : undefined;
   return {

@@ -30,6 +30,8 @@ export interface ConnectionPool {
   /** How many connections wait that were opened ahead; with `used`, how many a next exchange could have at all. */
   free(nowUs: number, used: boolean): number;
   open(paidBy: Connection['paidBy'], nowUs: number): Connection;
+  /** Exchanges under way. */
+  inUse(): number;
   /** An exchange lets go of it; `alive` says whether it outlives the exchange. */
   release(connection: Connection, alive: boolean, nowUs: number): void;
 }
@@ -63,6 +65,7 @@ export function createConnectionPool({ keepAlive, http2, aheadIdleMs }: PoolOpti
       open.push(connection);
       return connection;
     },
+    inUse: () => open.reduce((sum, { streams }) => sum + streams, 0),
     release(connection, alive, nowUs) {
       connection.streams--;
       connection.idleSinceUs = nowUs;

@@ -26,7 +26,7 @@ export interface Answer {
 
 const encoder = new TextEncoder();
 
-/** Answers on time by the plan. With a status fault it answers with `failure` instead, in one item. */
+/** Answers on time by the plan. A captured failure comes again as `failure`, in one item. */
 export async function answer(
   plan: ExchangePlan,
   info: ExchangeInfo,
@@ -35,18 +35,16 @@ export async function answer(
 ): Promise<Response> {
   await info.arrive?.(plan);
   if (plan.waitUs > 0) await info.clock.sleep(plan.waitUs / 1000, info.signal);
-  const { fault } = plan;
-  if (fault?.status === undefined) {
+  const { failed } = plan;
+  if (failed === undefined) {
     const { status = 200, headers } = reply;
     return new Response(bodyOf(plan.items, plan.terminatorUs, reply.chunk, info), { status, headers });
   }
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (fault.retryAfterS !== undefined) headers['retry-after'] = String(fault.retryAfterS);
-  const text = JSON.stringify(failure(fault.status, fault.message));
+  const text = JSON.stringify(failure(failed.status, failed.message));
   const items: PlannedItem[] = [{ gapUs: 0, kind: 'tail', parts: [] }];
   return new Response(
     bodyOf(items, 0, () => text, info),
-    { status: fault.status, headers },
+    { status: failed.status, headers: { 'content-type': 'application/json' } },
   );
 }
 

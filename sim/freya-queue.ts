@@ -121,7 +121,7 @@ export function createFalQueue({ planner, queueUrl, files, synthesize }: FalQueu
       const submitted = jsonAnswer({ request_id: id, status: 'IN_QUEUE', queue_position: 0, ...urlsOf(id) });
       const response = await respondOther(planner, request, info, submitted, 'queueSubmitMs');
       const sendUs = synthesis.plan.items.reduce((sum, { gapUs }) => sum + gapUs, 0);
-      const startUs = clock.nowUs();
+      const startUs = clock.nowUs() + (synthesis.plan.queueUs ?? 0);
       queued.set(id, { startUs, doneUs: startUs + synthesis.plan.waitUs + sendUs, synthesis, cancelled: false });
       return response;
     }

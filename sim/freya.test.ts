@@ -125,9 +125,12 @@ test('storage: an upload is initiated, put without a key, and can be transcribed
   });
 });
 
-test('fal errors: no key, no input, no such path, a fault of the plan', async () => {
+test('fal errors: no key, no input, no such path, a fault of the scenario', async () => {
   const { clock, world } = setUp({
-    fault: ({ turnIndex }) => (turnIndex === 1 ? { status: 503, message: 'busy' } : undefined),
+    scenario: {
+      title: 'busy',
+      rules: [{ route: 'tts.stream', turns: [1], fault: { kind: 'status', status: 503, message: 'busy' } }],
+    },
   });
   await clock.run(async () => {
     const path = `${FREYA_TTS_APP}/stream`;

@@ -154,8 +154,7 @@ function streamReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string
   const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
   return {
     headers: { ...headers, 'content-type': 'text/event-stream' },
-    chunk({ kind, parts }: PlannedItem, index: number) {
-      if (plan.fault?.atItem === index) return event({ error: { message: plan.fault.message }, recoverable: true });
+    chunk({ kind, parts }: PlannedItem) {
       if (kind === 'tail') {
         return event({ done: true, inference_time_ms: plan.waitUs / 1000, audio_duration_sec: pcm.length / 32_000 });
       }

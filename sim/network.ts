@@ -12,6 +12,7 @@ import {
   type KnownName,
 } from './connections.ts';
 import type { Handler } from './exchange.ts';
+import { ConnectFault } from './faults.ts';
 import type { ExchangePlan, NetworkPlan } from './plan.ts';
 
 export interface SimTransportOptions {
@@ -36,6 +37,8 @@ export interface SimTransportOptions {
 export interface SimTransport extends Transport {
   /** Connections set up so far, by origin. */
   opened(): Readonly<Record<string, number>>;
+  /** Exchanges that hold a connection: 0 when nothing was left behind. */
+  inUse(): number;
 }
 
 /**
@@ -123,6 +126,19 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
         Object.assign(marks, boundaries, captured === true ? { reused: true } : {});
       }
     };
+    /** The set-up takes its time as far as it goes. */
+    const failSettingUp = async ({ phase }: ConnectFault): Promise<void> => {
+      const startUs = clock.nowUs();
+      const network = options.networkOf?.(request.context) ?? { queue: 0, send: 0 };
+      const facts = setUpFacts(startUs, network, undefined);
+      const { dnsUs, connectedUs, tlsUs } = facts;
+      const endUs = { dns: dnsUs, connect: connectedUs, tls: tlsUs }[phase] ?? startUs;
+      await until(endUs);
+      const connection: ConnectionFacts = { startUs };
+      if (phase !== 'dns' && dnsUs !== undefined) connection.dnsUs = dnsUs;
+      if (phase === 'tls' && connectedUs !== undefined) connection.connectedUs = connectedUs;
+      Object.assign(marks, boundariesOf({ startUs: marks.startUs, connection, failedUs: clock.nowUs() }));
+    };
     try {
       const response = await handler(requestOf(request), {
         context: request.context,
@@ -136,6 +152,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     } catch (error) {
       settle(false);
       connection.settingUp.resolve(undefined);
+      if (error instanceof ConnectFault) await failSettingUp(error);
       throw error;
     }
   };
@@ -167,6 +184,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     send,
     openAhead,
     opened: () => opened,
+    inUse: () => [...pools.values()].reduce((sum, pool) => sum + pool.inUse(), 0),
     close: async () => pools.clear(),
   };
 }

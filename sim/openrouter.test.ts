@@ -121,12 +121,13 @@ test('whole answers, length limits, generation records and models', async () => 
 
 test('errors in their JSON shape, before and in the stream', async () => {
   const { clock, world, client } = setUp({
-    fault: ({ turnIndex }) =>
-      turnIndex === 1
-        ? { status: 429, message: 'Rate limited', retryAfterS: 2 }
-        : turnIndex === 2
-          ? { atItem: 3, message: 'Provider disconnected unexpectedly' }
-          : undefined,
+    scenario: {
+      title: 'errors',
+      rules: [
+        { route: 'llm', turns: [1], fault: { kind: 'status', status: 429, message: 'Rate limited', retryAfterS: 2 } },
+        { route: 'llm', turns: [2], fault: { kind: 'error-chunk', afterChunks: 2 } },
+      ],
+    },
   });
   await clock.run(async () => {
     const denied = await post(world, BODY, { headers: {} });

@@ -12,6 +12,13 @@ import {
   type ExchangeInfo,
   type Handler,
 } from './exchange.ts';
+import {
+  generationRecord,
+  modelRecord,
+  openRouterFailure,
+  sortedByThroughput,
+  type Generation,
+} from './openrouter-records.ts';
 import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from './plan.ts';
 import type { Script } from './script.ts';
 
@@ -34,22 +41,6 @@ export interface OpenRouterOptions {
   usageChoices?: 'empty' | 'delta';
 }
 
-interface Generation {
-  id: string;
-  model: string;
-  providerName: string;
-  created: number;
-  text: string;
-  finishReason: 'stop' | 'length';
-  usage: {
-    prompt_tokens: number;
-    completion_tokens: number;
-    total_tokens: number;
-    cost: number;
-    [more: string]: unknown;
-  };
-}
-
 /** A handler for the OpenRouter origin; remembers its last 1,000 generations for `GET /generation`. */
 export function createOpenRouter({ planner, script, usageChoices = 'empty' }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
@@ -62,11 +53,11 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
         planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes }),
         info,
         reply,
-        failure,
+        openRouterFailure,
       );
     };
     if (!/^Bearer \S+/.test(request.headers.get('authorization') ?? '')) {
-      return side(jsonAnswer(failure(401, 'Missing Authentication header'), 401));
+      return side(jsonAnswer(openRouterFailure(401, 'Missing Authentication header'), 401));
     }
     switch (`${request.method} ${url.pathname}`) {
       case 'GET /api/v1/models':
@@ -74,24 +65,26 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
       case 'GET /api/v1/generation': {
         const record = generations.get(url.searchParams.get('id') ?? '');
         return side(
-          record === undefined ? jsonAnswer(failure(404, 'Generation not found'), 404) : jsonAnswer({ data: record }),
+          record === undefined
+            ? jsonAnswer(openRouterFailure(404, 'Generation not found'), 404)
+            : jsonAnswer({ data: record }),
         );
       }
       case 'POST /api/v1/chat/completions':
         break;
       default:
-        return side(jsonAnswer(failure(404, 'Not Found'), 404));
+        return side(jsonAnswer(openRouterFailure(404, 'Not Found'), 404));
     }
 
     const body = await readObject(request);
     const model = body?.['model'];
     const messages = messagesOf(body?.['messages']);
     if (typeof model !== 'string' || messages === undefined) {
-      return side(jsonAnswer(failure(400, 'Input required: specify "model" and "messages"'), 400));
+      return side(jsonAnswer(openRouterFailure(400, 'Input required: specify "model" and "messages"'), 400));
     }
     const maxTokens = Number(body?.['max_tokens'] ?? body?.['max_completion_tokens'] ?? 0);
     if (PROVIDERS[model.split('/')[0] ?? ''] === undefined && modelFacts(model) === undefined) {
-      return side(jsonAnswer(failure(400, `${model.slice(0, 80)} is not a valid model ID`), 400));
+      return side(jsonAnswer(openRouterFailure(400, `${model.slice(0, 80)} is not a valid model ID`), 400));
     }
     const generation = generate(info, model, messages, maxTokens, script);
     const facts: Facts = {
@@ -113,9 +106,9 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
     const headers = { 'x-generation-id': generation.id };
     if (body?.['stream'] === true) {
       const reply = streamReply(generation, plan, headers, usageChoices);
-      return answer(plan, info, reply, failure);
+      return answer(plan, info, reply, openRouterFailure);
     }
-    return answer(plan, info, wholeReply(generation, headers), failure);
+    return answer(plan, info, wholeReply(generation, headers), openRouterFailure);
   };
 }
 
@@ -162,7 +155,7 @@ function streamReply(
   const { id, providerName: provider, model, created, text, finishReason, usage } = generation;
   const head = { id, provider, model, object: 'chat.completion.chunk', created };
   const event = (value: object): string => `data: ${JSON.stringify({ ...head, ...value })}\n\n`;
-  const choice = (content: string, finish: 'stop' | 'length' | 'error' | null): object => ({
+  const choice = (content: string, finish: 'stop' | 'length' | null): object => ({
     index: 0,
     delta: { role: 'assistant', content },
     finish_reason: finish,
@@ -172,24 +165,23 @@ function streamReply(
   let at = 0;
   return {
     headers: { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
-    chunk({ kind, parts }: PlannedItem, index: number) {
-      const { fault } = plan;
-      if (fault?.atItem !== undefined && index >= fault.atItem) {
-        if (index > fault.atItem) return '';
-        return event({ error: { code: 502, message: fault.message }, choices: [choice('', 'error')] });
-      }
+    chunk({ kind, parts }: PlannedItem) {
       if (kind === 'comment') return ': OPENROUTER PROCESSING\n\n';
       if (kind === 'tail') {
-        const choices = usageChoices === 'empty' ? [] : [choice('', null)];
-        return `${event({ choices: [choice('', finishReason)] })}${event({ choices, usage })}data: [DONE]\n\n`;
+        const form = plan.usage ?? usageChoices;
+        const last = form === 'none' ? '' : event({ choices: form === 'empty' ? [] : [choice('', null)], usage });
+        return `${event({ choices: [choice('', finishReason)] })}${last}data: [DONE]\n\n`;
       }
-      return parts
+      const thoughts = at === 0 ? (plan.reasoningDeltas ?? 0) : 0;
+      const reasoning = event({ choices: [{ index: 0, delta: { reasoning: 'hm ' }, finish_reason: null }] });
+      const spoken = parts
         .map((chars) => {
           const content = text.slice(at, at + chars);
           at += chars;
           return event({ choices: [choice(content, null)] });
         })
         .join('');
+      return reasoning.repeat(thoughts) + spoken;
     },
   };
 }
@@ -200,37 +192,6 @@ function wholeReply(generation: Generation, headers: Record<string, string>): An
   const native_finish_reason = finishReason.toUpperCase();
   const choices = [{ index: 0, message, finish_reason: finishReason, native_finish_reason, logprobs: null }];
   return jsonAnswer({ id, provider, model, object: 'chat.completion', created, choices, usage }, 200, headers);
-}
-
-function failure(code: number, message: string): unknown {
-  const metadata = code === 502 ? { provider_name: 'Stand-in', raw: message } : {};
-  return { error: { code, message, metadata } };
-}
-
-function generationRecord(generation: Generation, plan: ExchangePlan): Record<string, unknown> {
-  const bodyUs = plan.items.reduce((sum, { gapUs }) => sum + gapUs, 0);
-  return {
-    id: generation.id,
-    model: generation.model,
-    provider_name: generation.providerName,
-    latency: Math.round(plan.waitUs / 1000),
-    generation_time: Math.round(bodyUs / 1000),
-    tokens_prompt: generation.usage.prompt_tokens,
-    tokens_completion: generation.usage.completion_tokens,
-    total_cost: generation.usage.cost,
-    streamed: true,
-    cancelled: false,
-    finish_reason: generation.finishReason,
-  };
-}
-
-function modelRecord({ id, usdPerMInput, usdPerMOutput }: (typeof MODELS)[number]): Record<string, unknown> {
-  return { id, name: id, pricing: { prompt: String(usdPerMInput / 1e6), completion: String(usdPerMOutput / 1e6) } };
-}
-
-/** What `:nitro` stands for, asked for by routing. */
-function sortedByThroughput(provider: unknown): boolean {
-  return isObject(provider) && provider['sort'] === 'throughput';
 }
 
 function messagesOf(value: unknown): Message[] | undefined {

@@ -34,14 +34,6 @@ export interface NetworkPlan {
   send: number;
 }
 
-export interface Fault {
-  status?: number;
-  message: string;
-  retryAfterS?: number;
-  /** With no status: the stream breaks with an error event in place of this item. */
-  atItem?: number;
-}
-
 export interface ExchangePlan {
   basis: 'captured' | 'profile';
   /** Whether the captured exchange had a connection already; absent in profile plans. */
@@ -56,7 +48,14 @@ export interface ExchangePlan {
   leadingSilenceMs: number;
   /** Captured reply audio; speech-shaped audio is made where it is absent. */
   audio?: Uint8Array;
-  fault?: Fault;
+  /** A captured answer that was an error. */
+  failed?: { status: number; message: string };
+  /** In fal's queue before the work begins. */
+  queueUs?: number;
+  /** The form of the usage chunk: its `choices` empty, an empty delta, or no such chunk. */
+  usage?: 'empty' | 'delta' | 'none';
+  /** Deltas of reasoning before the first content, all with the item that holds it. */
+  reasoningDeltas?: number;
 }
 
 /** A captured exchange's plan, where the request asks for the same work. Phases of a reused connection are absent. */
@@ -80,7 +79,8 @@ export interface PlannerOptions {
   captured?: CapturedPlans;
   /** Extra µs for one boundary alone: the causality test. Items that come later are pushed back with it. */
   delay?: (key: DelayKey) => number;
-  fault?: (context: DrawContext, facts: Facts) => Fault | undefined;
+  /** A scenario's switches. */
+  tune?: (plan: ExchangePlan, context: DrawContext, facts: Facts) => ExchangePlan;
 }
 
 export interface Planner {
@@ -92,7 +92,7 @@ export interface Planner {
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
 export function createPlanner(options: PlannerOptions): Planner {
-  const { profile, seed, draws = 'common', captured, delay, fault } = options;
+  const { profile, seed, draws = 'common', captured, delay, tune } = options;
   const drawOf = (context: DrawContext): Draw => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
@@ -102,8 +102,7 @@ export function createPlanner(options: PlannerOptions): Planner {
     const draw = drawOf(context);
     const replayed = captured?.(context, facts);
     let plan = replayed === undefined ? profilePlan(profile, draw, facts) : fromCapture(profile, draw, replayed);
-    const broken = fault?.(context, facts);
-    if (broken !== undefined) plan = { ...plan, fault: broken };
+    if (tune !== undefined) plan = tune(plan, context, facts);
     return delay === undefined ? plan : delayed(plan, context, delay);
   };
   return { profile, planOf, networkOf: (context) => networkPlan(profile, drawOf(context), 0) };

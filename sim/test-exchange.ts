@@ -1,10 +1,12 @@
 /** For tests: a simulated world around one fetch, with the marks of every exchange. */
 import type { Clock, HttpMarks } from '../service/ports.ts';
+import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';
 import { createOpenRouter, type OpenRouterOptions } from './openrouter.ts';
 import { createPlanner, type DrawContext, type PlannerOptions } from './plan.ts';
 import { loadProfile } from './profile.ts';
+import { tuneWith, underScenario, type Scenario } from './scenario.ts';
 import { createScript, type Script } from './script.ts';
 
 export interface TestWorld {
@@ -19,12 +21,16 @@ export interface TestWorldOptions extends Partial<PlannerOptions> {
   script?: Script;
   usageChoices?: NonNullable<OpenRouterOptions['usageChoices']>;
   network?: Partial<SimTransportOptions>;
+  scenario?: Scenario;
 }
 
 /** Stand-ins, planner and transport under the providers' real URLs. */
 export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): TestWorld {
-  const { script = createScript([]), usageChoices = 'empty', network = {}, ...plannerOptions } = options;
-  const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, ...plannerOptions });
+  const { script = createScript([]), usageChoices = 'empty', network = {}, scenario, ...plannerOptions } = options;
+  const tune = scenario === undefined ? {} : { tune: tuneWith(scenario) };
+  const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, ...tune, ...plannerOptions });
+  const under = (handler: Handler): Handler =>
+    scenario === undefined ? handler : underScenario(handler, scenario, planner);
   const freya = createFreya({
     planner,
     script,
@@ -34,11 +40,11 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
   const transport = createSimTransport({
     clock,
     handlers: {
-      'https://fal.run': freya.falRun,
-      'https://queue.fal.run': freya.falQueue,
-      'https://rest.fal.ai': freya.falRest,
-      'https://v3.fal.media': freya.falCdn,
-      'https://openrouter.ai': createOpenRouter({ planner, script, usageChoices }),
+      'https://fal.run': under(freya.falRun),
+      'https://queue.fal.run': under(freya.falQueue),
+      'https://rest.fal.ai': under(freya.falRest),
+      'https://v3.fal.media': under(freya.falCdn),
+      'https://openrouter.ai': under(createOpenRouter({ planner, script, usageChoices })),
     },
     keepAlive: { idleMs: 4000 },
     ...network,

@@ -1,5 +1,4 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
-import type { Transport } from '../service/ports.ts';
 import { keyedRandom } from '../service/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { createProviders, type Endpoints, type RunWorld } from '../service/world.ts';
@@ -8,10 +7,11 @@ import { capturedScript, type CapturedTurn } from './captured-script.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
-import { createSimTransport } from './network.ts';
+import { createSimTransport, type SimTransport } from './network.ts';
 import { createOpenRouter } from './openrouter.ts';
 import { createPlanner, type PlannerOptions } from './plan.ts';
 import type { Profile } from './profile.ts';
+import { tuneWith, underScenario, type Scenario } from './scenario.ts';
 import { createScript } from './script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
@@ -35,10 +35,14 @@ export interface SimWorldOptions {
   captured?: { turns: readonly CapturedTurn[]; strategy: Strategy };
   delay?: PlannerOptions['delay'];
   settleImmediates?: number;
+  /** What goes wrong, or otherwise, with which request. */
+  scenario?: Scenario;
 }
 
 export interface SimWorld extends RunWorld {
   clock: VirtualClock;
+  /** Exchanges that hold a connection: 0 between turns. */
+  exchangesInUse(): number;
 }
 
 /** One arm's own world: its clock, its connections, its draws. Nothing in it touches a socket, a file or a timer. */
@@ -52,26 +56,34 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     seed,
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     ...(options.delay === undefined ? {} : { delay: options.delay }),
+    ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
     ...(captured === undefined ? {} : { captured: capturedPlans(captured.turns) }),
   });
   const scripted = createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
   const freya = createFreya({ planner, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
-  const handlers: Record<string, Handler> = {
+  const standIns: Record<string, Handler> = {
     [SIM_ENDPOINTS.falRunUrl]: freya.falRun,
     [SIM_ENDPOINTS.falQueueUrl]: freya.falQueue,
     [SIM_ENDPOINTS.falRestUrl]: freya.falRest,
     [CDN_URL]: freya.falCdn,
     [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: createOpenRouter({ planner, script }),
   };
+  const { scenario } = options;
+  const handlers =
+    scenario === undefined
+      ? standIns
+      : Object.fromEntries(
+          Object.entries(standIns).map(([origin, handler]) => [origin, underScenario(handler, scenario, planner)]),
+        );
   const providers = createProviders({
     endpoints: SIM_ENDPOINTS,
     falKey: 'simulated',
     openRouterKey: 'simulated',
     audioHosts: [],
   });
-  const transports = new Map<string, Transport>();
-  const transportFor = (strategy: Strategy): Transport => {
+  const transports = new Map<string, SimTransport>();
+  const transportFor = (strategy: Strategy): SimTransport => {
     const network = JSON.stringify(strategy.network);
     const known = transports.get(network);
     if (known !== undefined) return known;
@@ -91,6 +103,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   };
   return {
     clock,
+    exchangesInUse: () => [...transports.values()].reduce((sum, transport) => sum + transport.inUse(), 0),
     endpoints: SIM_ENDPOINTS,
     ports: (strategy, sessionId, turnIndex) => ({
       clock,

@@ -1,8 +1,8 @@
 /** A response body on its way to a provider's client: every chunk's arrival is timed, every ending is told once. */
 import type { Clock } from '../ports.ts';
 
-/** A response body larger than this is not a provider's answer. */
-const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
+/** A response body larger than this is not a provider's answer: 100,000 words, 8 MB of events, 16 minutes of audio. */
+export const BODY_LIMIT_BYTES = { stt: 1024 * 1024, llm: 8 * 1024 * 1024, tts: 32 * 1024 * 1024 } as const;
 /** How much of a cancelled stream is read to its end to save the socket, and for how long. */
 const DRAIN_LIMIT_BYTES = 64 * 1024;
 const DRAIN_LIMIT_MS = 250;
@@ -25,6 +25,7 @@ export interface BodyEnd {
 
 export interface BodyObserver {
   clock: Clock;
+  limitBytes: number;
   /** Whether a cancelled body is to be read to its end, asked when it is cancelled. */
   drain(): boolean;
   chunk(chunk: BodyChunk): void;
@@ -32,18 +33,21 @@ export interface BodyObserver {
   fail(error: unknown): void;
 }
 
+export interface ObservedBody {
+  stream: ReadableStream<Uint8Array> | null;
+  /** Lets go of a body that nobody will read to its end or cancel. */
+  abandon(): void;
+}
+
 export class BodyLimitError extends Error {
-  constructor() {
-    super(`the answer is larger than ${BODY_LIMIT_BYTES} bytes`);
+  constructor(limitBytes: number) {
+    super(`the answer is larger than ${limitBytes} bytes`);
     this.name = 'BodyLimitError';
   }
 }
 
 /** The same body, observed. Chunks are read only when the consumer asks, so the newest is the one it is working on. */
-export function observeBody(
-  body: ReadableStream<Uint8Array> | null,
-  observer: BodyObserver,
-): ReadableStream<Uint8Array> | null {
+export function observeBody(body: ReadableStream<Uint8Array> | null, observer: BodyObserver): ObservedBody {
   const { clock } = observer;
   const chunkUs: number[] = [];
   const chunkBytes: number[] = [];
@@ -56,21 +60,21 @@ export function observeBody(
   };
   if (body === null) {
     finish(true, false);
-    return null;
+    return { stream: null, abandon: () => undefined };
   }
   const reader = body.getReader();
   const read = async (): Promise<Uint8Array | undefined> => {
     const { done, value } = await reader.read();
     if (done) return undefined;
     responseBytes += value.byteLength;
-    if (responseBytes > BODY_LIMIT_BYTES) throw new BodyLimitError();
+    if (responseBytes > observer.limitBytes) throw new BodyLimitError(observer.limitBytes);
     const atUs = clock.nowUs();
     observer.chunk({ index: chunkUs.length, atUs, bytes: value.byteLength });
     chunkUs.push(atUs);
     chunkBytes.push(value.byteLength);
     return value;
   };
-  return new ReadableStream<Uint8Array>(
+  const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
@@ -96,6 +100,12 @@ export function observeBody(
     },
     { highWaterMark: 0 },
   );
+  const abandon = (): void => {
+    if (over) return;
+    finish(false, false);
+    reader.cancel().catch(() => undefined);
+  };
+  return { stream, abandon };
 }
 
 async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock): Promise<boolean> {

@@ -13,7 +13,7 @@ import type {
   Transport,
 } from '../ports.ts';
 import type { Watchdog } from '../watchdog.ts';
-import { observeBody, type BodyChunk } from './body.ts';
+import { BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
 import { boundaryAttrs } from './boundary-attrs.ts';
 import { boundaryEvents, exchangeIdOf } from './phases.ts';
 import { normalize, withoutQuery } from './request.ts';
@@ -36,6 +36,8 @@ export interface CallOptions {
 export interface OpenCall extends Call {
   /** Resolves when every exchange of the call has ended, drains included. */
   settled(): Promise<void>;
+  /** The call has failed: what its client left open is closed. */
+  abandon(): void;
 }
 
 interface Exchange {
@@ -53,6 +55,8 @@ export function openCall(options: CallOptions): OpenCall {
   const { transport, clock, recorder, signal } = options;
   const { stage, attempt } = options.context;
   const open = new Set<Promise<undefined>>();
+  const bodies = new Map<Promise<undefined>, ObservedBody>();
+  let failure: unknown;
   let current: Exchange | undefined;
   let fetches = 0;
   let headers: Headers | undefined;
@@ -122,7 +126,7 @@ export function openCall(options: CallOptions): OpenCall {
   ): Promise<Response> => {
     const context: ExchangeContext = { ...options.context, fetchIndex: fetches++ };
     const id = exchangeIdOf(context);
-    const { method, url, body } = request;
+    const { method, url } = request;
     const marks: HttpMarks = { startUs: clock.nowUs() };
     const exchange: Exchange = { id, boundaryId: 0, chunk: undefined, doneId: undefined, recorded: [] };
     exchange.boundaryId = recorder.record({
@@ -142,7 +146,7 @@ export function openCall(options: CallOptions): OpenCall {
     current = exchange;
     const recordBoundaries = (status: number | undefined): void => {
       for (const { kind, atUs } of boundaryEvents(marks)) {
-        const attrs = boundaryAttrs(kind, marks, context, { requestBytes: body?.byteLength ?? 0, status });
+        const attrs = boundaryAttrs(kind, marks, context, { requestBytes: request.body?.byteLength ?? 0, status });
         exchange.boundaryId = recorder.record({ kind, stage, exchange: id, cause: exchange.boundaryId, atUs, attrs });
       }
     };
@@ -156,8 +160,10 @@ export function openCall(options: CallOptions): OpenCall {
         attrs: { errorKind: errorName(error), message: describeError(error, 160) },
       });
       exchange.chunk = undefined;
+      failure = error;
     };
     let response: Response;
+    failure = undefined;
     options.watchdog?.start('connectMs');
     try {
       response = await transport.send(
@@ -178,10 +184,12 @@ export function openCall(options: CallOptions): OpenCall {
     open.add(ended.promise);
     const end = (): void => {
       open.delete(ended.promise);
+      bodies.delete(ended.promise);
       ended.resolve(undefined);
     };
     const observed = observeBody(response.body, {
       clock,
+      limitBytes: BODY_LIMIT_BYTES[stage === 'stt' || stage === 'llm' ? stage : 'tts'],
       drain: () => options.drain && !signal.aborted,
       chunk: (chunk) => (exchange.chunk = chunk),
       end: (facts) => {
@@ -197,7 +205,8 @@ export function openCall(options: CallOptions): OpenCall {
         end();
       },
     });
-    return new Response(observed, {
+    if (observed.stream !== null) bodies.set(ended.promise, observed);
+    return new Response(observed.stream, {
       status: response.status,
       statusText: response.statusText,
       headers: response.headers,
@@ -220,6 +229,8 @@ export function openCall(options: CallOptions): OpenCall {
     },
     content: () => options.watchdog?.content(),
     responseHeaders: () => headers,
+    failure: () => failure,
+    abandon: () => bodies.forEach((body) => body.abandon()),
     settled: async () => {
       while (open.size > 0) await Promise.all(open);
     },

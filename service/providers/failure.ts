@@ -16,7 +16,7 @@ const REMEDY: Partial<Record<FailureKind, string>> = {
 
 const UNREACHABLE =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|CERT|SSL|TLS|self.signed|UND_ERR_CONNECT_TIMEOUT/i;
-const RESET = /ECONNRESET|EPIPE|UND_ERR_SOCKET|terminated|other side closed|socket hang up/i;
+const RESET = /ECONNRESET|EPIPE|UND_ERR_SOCKET|\bterminated\b|other side closed|socket hang up/i;
 /** A provider that asks for more patience than this is as good as down. */
 const RETRY_AFTER_LIMIT_MS = 60_000;
 /** Of an error's body; the rest is not read. */
@@ -80,10 +80,12 @@ export function asStageError(stage: Stage, what: string, error: unknown, call: C
       ? reason
       : new StageError(stage, 'cancelled', `${what} was cancelled`, { cause: error });
   }
-  const kind = kindOf(error);
+  // SDKs wrap what broke the connection, or lose it
+  const broken = call.failure();
+  const kind = kindOf(broken ?? error);
   const remedy = REMEDY[kind];
-  const status = statusOf(error);
-  const message = `${what}: ${status === undefined ? '' : `HTTP ${status}, `}${describeError(error)}${remedy === undefined ? '' : `; ${remedy}`}`;
+  const status = broken === undefined ? statusOf(error) : undefined;
+  const message = `${what}: ${status === undefined ? '' : `HTTP ${status}, `}${describeError(broken ?? error)}${remedy === undefined ? '' : `; ${remedy}`}`;
   const retryAfterMs = status === undefined ? undefined : retryAfterOf(call.responseHeaders(), call.clock);
   return new StageError(stage, kind, message, {
     cause: error,
@@ -96,9 +98,9 @@ function kindOf(error: unknown): FailureKind {
   const byStatus = status === undefined ? undefined : failureOfStatus(status);
   const text = chainText(error);
   if (hasCause(error, (each) => each instanceof BodyLimitError)) return 'oversized';
+  if (hasCause(error, (each) => each instanceof SyntaxError)) return 'malformed';
   if (UNREACHABLE.test(text)) return 'unreachable';
   if (RESET.test(text)) return 'reset';
-  if (hasCause(error, (each) => each instanceof SyntaxError)) return 'malformed';
   if (byStatus !== undefined) return byStatus;
   return error instanceof APIError || error instanceof ApiError ? 'provider' : 'internal';
 }

@@ -3,7 +3,7 @@ import { describeError, StageError } from '../errors.ts';
 import type { Call, TtsRequest } from '../ports.ts';
 import { successful } from './failure.ts';
 import { downloadFile, type FalFilesConfig } from './fal-files.ts';
-import { fieldOf, numberIn, readJson, textIn } from './json.ts';
+import { errorIn, fieldOf, numberIn, readJson, textIn } from './json.ts';
 import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';
 
@@ -50,6 +50,8 @@ export async function synthesizeByQueue(
   else await pollStates(`${entry}/status?logs=0`, headers, request.queue.pollMs, call);
   const answered = await successful(await call.fetchFor('queue.result')(entry, { headers, signal }));
   const result = await readJson(answered, WHAT, 'tts');
+  const failed = errorIn(result);
+  if (failed !== undefined) throw new StageError('tts', 'provider', `${WHAT}: ${describeError(failed)}`);
   const url = textIn(fieldOf(result, 'audio'), 'url');
   if (url === undefined) throw new StageError('tts', 'malformed', `${WHAT}: the result has no audio URL`);
   await download(await downloadFile(config, call, 'tts', url), rateHz, call, push);

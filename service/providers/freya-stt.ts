@@ -1,10 +1,10 @@
 /** Speech to text: Freya on fal, by `/audio/transcriptions` (openai client) or by storage and `/generate`. */
 import OpenAI from 'openai';
-import { StageError, unreachable } from '../errors.ts';
+import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Stt, SttRequest, SttResult } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { uploadFile, type FalFilesConfig } from './fal-files.ts';
-import { readJson, textIn } from './json.ts';
+import { errorIn, readJson, textIn } from './json.ts';
 
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
 export const FREYA_STT_MODEL = 'freya-stt-v1';
@@ -19,6 +19,7 @@ export function createFreyaStt(config: Config): Stt {
     baseURL: `${config.falRunUrl}/${FREYA_STT_APP}`,
     defaultHeaders: { Authorization: `Key ${config.falKey}` },
     maxRetries: 0,
+    logLevel: 'off', // it would print events that it cannot parse: what users hear
     fetch: notWithoutACall,
   });
   return {
@@ -76,6 +77,8 @@ async function byGenerate(config: Config, request: SttRequest, call: Call): Prom
 }
 
 function resultOf(data: unknown, response: Response, path: string): SttResult {
+  const failed = errorIn(data);
+  if (failed !== undefined) throw new StageError('stt', 'provider', `Freya STT ${path}: ${describeError(failed)}`);
   const text = textIn(data, 'text');
   if (text === undefined) throw new StageError('stt', 'malformed', `Freya STT ${path}: the answer has no text field`);
   const requestId = response.headers.get('x-fal-request-id')?.slice(0, 200);

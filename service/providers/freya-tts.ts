@@ -6,7 +6,7 @@ import type { Call, Tts, TtsRequest, TtsResult } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
 import { notWithoutACall } from './freya-stt.ts';
-import { fieldOf, numberIn, textIn } from './json.ts';
+import { errorIn, fieldOf, numberIn, readJson, textIn } from './json.ts';
 import { parseEvent, readEvents } from './sse.ts';
 
 export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
@@ -29,6 +29,7 @@ export function createFreyaTts(config: Config): Tts {
     baseURL: `${config.falRunUrl}/${FREYA_TTS_APP}`,
     defaultHeaders: { Authorization: `Key ${config.falKey}` },
     maxRetries: 0,
+    logLevel: 'off', // it would print events that it cannot parse: what users hear
     fetch: notWithoutACall,
   });
   const ask = (request: TtsRequest, call: Call, push: (bytes: Uint8Array) => void): Promise<Partial> => {
@@ -46,7 +47,17 @@ export function createFreyaTts(config: Config): Tts {
   return {
     async synthesize(request, call, onAudio) {
       const what = `Freya TTS ${PATHS[request.method]}`;
+      const limitBytes = audioLimitBytes(request);
+      let bytes = 0;
       const samples = wholeSamples((pcm) => {
+        bytes += pcm.byteLength;
+        if (bytes > limitBytes) {
+          throw new StageError(
+            'tts',
+            'oversized',
+            `${what}: more audio than ${request.text.length} characters can take`,
+          );
+        }
         call.content();
         onAudio(pcm);
       });
@@ -59,6 +70,11 @@ export function createFreyaTts(config: Config): Tts {
       }
     },
   };
+}
+
+/** Half a second a character and ten seconds more: several times the slowest speech. */
+function audioLimitBytes({ text, speed }: TtsRequest): number {
+  return Math.round(((10_000 + 500 * text.length) / Math.min(1, speed)) * 2 * (FREYA_TTS_RATE_HZ / 1000));
 }
 
 type Partial = Omit<TtsResult, 'audioBytes' | 'sampleRateHz'>;
@@ -149,13 +165,8 @@ function readStreamEvent(data: unknown): { audio?: Uint8Array; done?: boolean; i
       'Freya TTS /stream answered with something other than server-sent JSON events',
     );
   }
-  const error = fieldOf(data, 'error');
-  if (error !== undefined && error !== null)
-    throw new StageError(
-      'tts',
-      'provider',
-      `Freya TTS /stream: ${describeError(textIn(error, 'message') ?? String(error))}`,
-    );
+  const failed = errorIn(data);
+  if (failed !== undefined) throw new StageError('tts', 'provider', `Freya TTS /stream: ${describeError(failed)}`);
   const audio = textIn(data, 'audio');
   if (audio !== undefined) return { audio: Buffer.from(audio, 'base64') };
   if (fieldOf(data, 'done') !== true) return {};
@@ -177,6 +188,11 @@ async function bySpeech(
     );
   if (response.body === null) throw new StageError('tts', 'empty', 'Freya TTS /audio/speech: the answer has no body');
   const type = response.headers.get('content-type') ?? '';
+  if (/json/.test(type)) {
+    const failed = errorIn(await readJson(response, 'Freya TTS /audio/speech', 'tts'));
+    if (failed !== undefined)
+      throw new StageError('tts', 'provider', `Freya TTS /audio/speech: ${describeError(failed)}`);
+  }
   if (/json|html|text/.test(type)) {
     throw new StageError(
       'tts',

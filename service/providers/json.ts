@@ -16,6 +16,13 @@ export function numberIn(value: unknown, key: string): number | undefined {
   return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
 }
 
+/** The message of an error inside an answer whose status says that all is well. */
+export function errorIn(value: unknown): string | undefined {
+  const error = fieldOf(value, 'error');
+  if (error === undefined || error === null) return undefined;
+  return textIn(error, 'message') ?? (typeof error === 'string' ? error : 'an error without a message');
+}
+
 /** No JSON answer of these providers is larger; audio never travels in one. */
 const JSON_LIMIT_BYTES = 1024 * 1024;
 

@@ -4,7 +4,7 @@ import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { notWithoutACall } from './freya-stt.ts';
-import { fieldOf, numberIn, textIn } from './json.ts';
+import { errorIn, fieldOf, numberIn, textIn } from './json.ts';
 import { parseEvent, readEvents } from './sse.ts';
 
 interface Config {
@@ -19,6 +19,7 @@ export function createOpenRouter(config: Config): Llm {
     apiKey: config.openRouterKey,
     baseURL: config.openRouterUrl,
     maxRetries: 0,
+    logLevel: 'off', // it would print events that it cannot parse: what users hear
     fetch: notWithoutACall,
   });
   return {
@@ -136,11 +137,8 @@ function readHeaders(response: Response, result: LlmResult): void {
 
 /** OpenRouter adds to OpenAI's chunk: the provider that served the request, reasoning, cost, and errors in mid-stream. */
 function readChunk(chunk: unknown, what: string, result: LlmResult): string {
-  const error = fieldOf(chunk, 'error');
-  if (error !== undefined && error !== null) {
-    const message = describeError(textIn(error, 'message') ?? 'an error without a message');
-    throw new StageError('llm', 'provider', `${what}: ${message}`);
-  }
+  const failed = errorIn(chunk);
+  if (failed !== undefined) throw new StageError('llm', 'provider', `${what}: ${describeError(failed)}`);
   const text = (key: string): string | undefined => textIn(chunk, key)?.slice(0, 200);
   assign(result, 'servedModel', text('model'));
   if (result.generationId === undefined) assign(result, 'generationId', text('id'));

@@ -1,0 +1,196 @@
+/**
+ * The fault matrix: every provider × every fault, each in two turns of one session in virtual time. A provider is a row,
+ * a fault is a row, and one piece of code reads them. What it finds is the table in docs/operating.md.
+ */
+import { InvariantError } from '../service/errors.ts';
+import { measureTurn } from '../service/metrics.ts';
+import type { Clock, TurnEvent, TurnLog, UserAudio } from '../service/ports.ts';
+import { phaseOf } from '../service/ledger.ts';
+import { createSession } from '../service/session.ts';
+import { resolveStrategy, strategyHash } from '../service/strategy.ts';
+import { spansOf } from '../service/telemetry/spans.ts';
+import { flatProfile } from './by-hand.ts';
+import type { CallStage, FaultRow, ProviderRow } from './fault-rows.ts';
+import { createSimWorld } from './world.ts';
+
+export interface Cell {
+  provider: ProviderRow;
+  fault: FaultRow;
+  /** What the client gets when the fault stays. */
+  client: string;
+  /** From the start of the call that met it to the turn's failure; to the reply's first audio when there was none. */
+  afterMs: number;
+  /** `stage kind`, or `none`. */
+  error: string;
+  /** Status of the call's span. */
+  span: string;
+  /** Ledger part that most of the call's time belongs to. */
+  part: string;
+  attempts: number;
+  /** What becomes of the turn when only the first attempt meets the fault. */
+  once: string;
+  /** Whether timers, connections and the session came out of it unharmed. */
+  released: boolean;
+  nextTurnWorks: boolean;
+}
+
+const PROFILE = {
+  ...flatProfile({
+    stt: 100,
+    llm: 100,
+    tts: 100,
+    other: { queueSubmitMs: 10, queueStatusMs: 10, cdnMs: 10, sideMs: 50 },
+  }),
+};
+const figure = (ms: number): typeof PROFILE.network.dnsMs => ({ source: 'set by the matrix', quantiles: [[0, ms]] });
+const NETWORK = { ...PROFILE.network, dnsMs: figure(10), connectMs: figure(20), tlsMs: figure(30) };
+const INTERVIEW = {
+  name: 'faults-en',
+  language: 'en',
+  systemPrompt: 'Ask.',
+  greeting: 'Hello.',
+  turns: [0, 1].map(() => ({
+    audio: '',
+    transcript: 'This is what the user said.',
+    reply: 'The first sentence of the reply. And the second one follows it at once.',
+    speechEndMs: 900,
+  })),
+};
+
+/** Runs one cell: the fault on every attempt, then on the first alone; each time a second turn without it. */
+export async function runCell(provider: ProviderRow, fault: FaultRow): Promise<Cell> {
+  const always = await twoTurns(provider, fault, undefined);
+  const once = await twoTurns(provider, fault, [0]);
+  const { log, heardMs } = always.first;
+  const failed = log.events.find(({ kind }) => kind === 'turn.failed');
+  const { kind: startKind } = { kind: `${provider.stage}.start` };
+  const start = log.events.find(({ kind }) => kind === startKind);
+  const firstByte = log.events.find(({ kind }) => kind === 'deliver.first_byte');
+  const end = failed ?? firstByte;
+  if (start === undefined || end === undefined) throw new InvariantError(`${provider.name}: the turn has no end`);
+  const call = spansOf(log, measureTurn(log)).find(({ name }) => name === provider.stage);
+  return {
+    provider,
+    fault,
+    client: failed === undefined ? 'the reply' : heardMs === 0 ? 'error' : `${heardMs} ms of the reply, error`,
+    afterMs: (end.atUs - start.atUs) / 1000,
+    error: failed === undefined ? 'none' : `${attr(failed, 'errorStage')} ${attr(failed, 'errorKind')}`,
+    span: call?.status.code === 'error' ? 'error' : 'ok',
+    part: longestPart(log, provider.stage),
+    attempts: 1 + Math.max(...log.events.flatMap((event) => attemptOf(event, provider.stage))),
+    once: once.first.failure === undefined ? 'recovers' : 'fails',
+    released: always.released && once.released,
+    nextTurnWorks: always.second.failure === undefined && once.second.failure === undefined,
+  };
+}
+
+interface Turn {
+  log: TurnLog;
+  heardMs: number;
+  failure: string | undefined;
+}
+
+async function twoTurns(
+  { patch, route }: ProviderRow,
+  { fault, strikes }: FaultRow,
+  attempts: number[] | undefined,
+): Promise<{ first: Turn; second: Turn; released: boolean }> {
+  const rule = { route: route[strikes], turns: [0], fault, ...(attempts === undefined ? {} : { attempts }) };
+  const world = createSimWorld({
+    profile: { ...PROFILE, network: NETWORK },
+    seed: 'faults',
+    interviews: [INTERVIEW],
+    scenario: { title: 'one cell of the matrix', rules: [rule] },
+  });
+  const strategy = resolveStrategy([patch], 'fault matrix');
+  let traces = 0;
+  const session = createSession({
+    id: 'faults',
+    language: INTERVIEW.language,
+    systemPrompt: INTERVIEW.systemPrompt,
+    history: [],
+    strategy,
+    identity: {
+      runId: 'faults',
+      world: 'sim',
+      lane: 'captured',
+      variant: 'captured',
+      arm: 'faults',
+      strategyHash: strategyHash(strategy),
+      interview: INTERVIEW.name,
+    },
+    ports: (turnIndex) => world.ports(strategy, 'faults', turnIndex),
+    traceIds: () => String(++traces).padStart(32, '0'),
+    projections: [],
+    onProjectionError: (error) => {
+      throw error;
+    },
+  });
+  const speak = async (): Promise<Turn> => {
+    let bytes = 0;
+    const reply = {
+      audio: async (pcm: Uint8Array) => {
+        bytes += pcm.byteLength;
+      },
+    };
+    const { log, summary } = await session.turn({ audio: uploadOf(world.clock), reply });
+    return { log, heardMs: Math.round(bytes / 32), failure: summary.failure?.kind };
+  };
+  const first = await world.clock.run(speak);
+  const quiet = world.clock.sleeping() === 0 && world.exchangesInUse() === 0;
+  const second = await world.clock.run(speak);
+  const released = quiet && world.clock.sleeping() === 0 && world.exchangesInUse() === 0;
+  await world.close();
+  return { first, second, released };
+}
+
+function uploadOf(clock: Clock): UserAudio {
+  const samples = Int16Array.from({ length: 16_000 }, (_, index) => 8000 * Math.sin(index / 5));
+  return {
+    zero: 'upload',
+    sampleRateHz: 16_000,
+    startedUs: clock.nowUs(),
+    async *frames() {
+      yield { atUs: clock.nowUs(), samples };
+    },
+  };
+}
+
+function attr(event: TurnEvent, name: string): string {
+  return String(event.attrs?.[name]);
+}
+
+function attemptOf({ kind, exchange }: TurnEvent, stage: CallStage): number[] {
+  const [own, , attempt] = exchange?.split('.') ?? [];
+  return kind === 'http.start' && own === stage ? [Number(attempt)] : [];
+}
+
+/** Of the stage's first call. */
+function longestPart({ events }: TurnLog, stage: CallStage): string {
+  const totals = new Map<string, number>();
+  for (const event of events) {
+    const cause = event.cause === undefined ? undefined : events[event.cause];
+    if (cause === undefined || !event.exchange?.startsWith(`${stage}.0`)) continue;
+    const phase = phaseOf(cause.kind, event.kind);
+    totals.set(phase, (totals.get(phase) ?? 0) + event.atUs - cause.atUs);
+  }
+  const [longest] = [...totals].sort((a, b) => b[1] - a[1]);
+  return longest === undefined || longest[1] === 0 ? '–' : `${stage} ${longest[0]}`;
+}
+
+/** The table of one provider, as Markdown. */
+export function matrixTable(cells: readonly Cell[]): string {
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+  const head = ['fault', 'the client gets', 'after', 'error', 'span', 'longest part', 'attempts', 'struck once'];
+  const rows = cells.map((cell) => [
+    cell.fault.name,
+    cell.client,
+    seconds(cell.afterMs),
+    cell.error,
+    cell.span,
+    cell.part,
+    String(cell.attempts),
+    cell.once,
+  ]);
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}

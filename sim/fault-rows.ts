@@ -1,0 +1,74 @@
+/** The rows and columns of the fault matrix: a provider is a row here, a fault is a row here. */
+import type { StrategyPatch } from '../service/strategy.ts';
+import type { FaultSpec } from './faults.ts';
+import type { RouteName } from './routes.ts';
+
+export type CallStage = 'stt' | 'llm' | 'tts';
+/** At which of a call's requests a fault strikes; `generate` makes several. */
+type Strikes = 'first' | 'json' | 'body';
+
+export interface ProviderRow {
+  name: string;
+  stage: CallStage;
+  patch: StrategyPatch;
+  route: Readonly<Record<Strikes, RouteName>>;
+}
+
+const everywhere = (route: RouteName): ProviderRow['route'] => ({ first: route, json: route, body: route });
+
+export const PROVIDERS: readonly ProviderRow[] = [
+  { name: 'STT', stage: 'stt', patch: {}, route: everywhere('stt.transcriptions') },
+  { name: 'LLM', stage: 'llm', patch: {}, route: everywhere('llm') },
+  { name: 'TTS stream', stage: 'tts', patch: {}, route: everywhere('tts.stream') },
+  { name: 'TTS speech', stage: 'tts', patch: { tts: { method: 'speech' } }, route: everywhere('tts.speech') },
+  {
+    name: 'TTS generate',
+    stage: 'tts',
+    patch: { tts: { method: 'generate' } },
+    route: { first: 'queue.submit', json: 'queue.result', body: 'cdn.get' },
+  },
+];
+
+export interface FaultRow {
+  name: string;
+  strikes: Strikes;
+  fault: FaultSpec;
+}
+
+const status = (code: number, name = String(code), more: Partial<FaultSpec> = {}): FaultRow => ({
+  name,
+  strikes: 'first',
+  fault: { kind: 'status', status: code, ...more },
+});
+const other = (name: string, kind: FaultSpec['kind'], strikes: Strikes = 'first'): FaultRow => ({
+  name,
+  strikes,
+  fault: { kind },
+});
+
+export const FAULTS: readonly FaultRow[] = [
+  other('name not found', 'name-not-found'),
+  other('connection refused', 'refused'),
+  other('TLS failure', 'tls'),
+  status(401),
+  status(402),
+  status(404),
+  status(422),
+  status(429),
+  status(429, '429, Retry-After 1 s', { retryAfterS: 1 }),
+  status(429, '429, Retry-After 30 s', { retryAfterS: 30 }),
+  status(500),
+  status(502),
+  status(503),
+  other('reset before headers', 'reset-before-headers'),
+  other('reset mid-body', 'reset-mid-body', 'body'),
+  other('stall before headers', 'stall-before-headers'),
+  other('stall mid-stream', 'stall-mid-stream', 'body'),
+  other('error chunk mid-stream', 'error-chunk', 'json'),
+  other('missing end marker', 'no-end-marker', 'body'),
+  other('truncated JSON', 'truncated-json', 'json'),
+  other('HTML instead of JSON', 'html', 'json'),
+  other('empty result', 'empty', 'json'),
+  other('oversized body', 'oversized', 'body'),
+  other('slow trickle', 'trickle', 'body'),
+];

@@ -1,0 +1,231 @@
+/** Everything that can go wrong with an exchange, one row a fault: the same bytes and breaks in `sim` and in `wire`. */
+import type { ExchangeInfo } from './exchange.ts';
+import { falFailure } from './fal.ts';
+import { openRouterFailure } from './openrouter-records.ts';
+import { hang, rewriteBody, type Rewrite } from './rewrite.ts';
+import type { RouteRow } from './routes.ts';
+
+/** `sim` and `wire` alike, unless a row says otherwise. */
+export const FAULT_KINDS = [
+  'name-not-found',
+  'refused',
+  'tls',
+  'status',
+  'reset-before-headers',
+  'reset-mid-body',
+  'stall-before-headers',
+  'stall-mid-stream',
+  'error-chunk',
+  'no-end-marker',
+  'truncated-json',
+  'html',
+  'empty',
+  'oversized',
+  'trickle',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** A server cannot make these happen to its client: they exist in `sim` only. */
+export const SIM_ONLY: ReadonlySet<FaultKind> = new Set(['name-not-found', 'refused', 'tls']);
+
+export interface FaultSpec {
+  kind: FaultKind;
+  /** Of `status`. */
+  status?: number;
+  retryAfterS?: number;
+  message?: string;
+  /** Data chunks of a stream that still come as they should; by default 1. */
+  afterChunks?: number;
+  /** Of `trickle`, by default 500. */
+  byteEveryMs?: number;
+}
+
+export interface FaultyExchange {
+  fault: FaultSpec;
+  route: RouteRow;
+  info: ExchangeInfo;
+  /** Resolves when the request has arrived and the provider has thought about it. */
+  arrived(): Promise<void>;
+  /** The answer as it would have been. */
+  answer(): Promise<Response>;
+}
+
+/** The connection was never made. `phase` says how far it came. */
+export class ConnectFault extends TypeError {
+  readonly phase: 'dns' | 'connect' | 'tls';
+  constructor(phase: ConnectFault['phase'], code: string, message: string) {
+    super('fetch failed', { cause: Object.assign(new Error(message), { code }) });
+    this.name = 'TypeError';
+    this.phase = phase;
+  }
+}
+
+/** The connection breaks: in `wire` the server destroys its socket. */
+export class ResetFault extends TypeError {
+  constructor() {
+    super('terminated', { cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }) });
+    this.name = 'TypeError';
+  }
+}
+
+type Row = (exchange: FaultyExchange) => Promise<Response>;
+
+/** What each fault does to an exchange. */
+const FAULTS: Readonly<Record<FaultKind, Row>> = {
+  'name-not-found': async () => {
+    throw new ConnectFault('dns', 'ENOTFOUND', 'getaddrinfo ENOTFOUND');
+  },
+  refused: async () => {
+    throw new ConnectFault('connect', 'ECONNREFUSED', 'connect ECONNREFUSED');
+  },
+  tls: async () => {
+    throw new ConnectFault('tls', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate');
+  },
+  status: async ({ fault, route, arrived }) => {
+    await arrived();
+    const { status = 500, message = `stand-in fault ${status}`, retryAfterS } = fault;
+    const body = route.provider === 'fal' ? falFailure(status, message) : openRouterFailure(status, message);
+    const headers: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
+    return whole(JSON.stringify(body), 'application/json', status, headers);
+  },
+  'reset-before-headers': async ({ arrived }) => {
+    await arrived();
+    throw new ResetFault();
+  },
+  'reset-mid-body': (exchange) =>
+    rewritten(exchange, async function* (source) {
+      yield* beginning(source, exchange);
+      throw new ResetFault();
+    }),
+  'stall-before-headers': async ({ arrived, info }) => {
+    await arrived();
+    return hang(info.signal);
+  },
+  'stall-mid-stream': (exchange) =>
+    rewritten(exchange, async function* (source, stop) {
+      yield* beginning(source, exchange);
+      await hang(stop);
+    }),
+  'error-chunk': async (exchange) => {
+    const { message = 'Provider disconnected unexpectedly' } = exchange.fault;
+    const { form } = exchange.route;
+    if (form === 'events') {
+      return rewritten(exchange, async function* (source) {
+        yield* beginning(source, exchange);
+        yield encode(`data: ${JSON.stringify(errorEvent(exchange.route, message))}\n\n`);
+      });
+    }
+    await exchange.arrived();
+    return whole(JSON.stringify({ error: { message } }), 'application/json');
+  },
+  'no-end-marker': (exchange) =>
+    rewritten(exchange, async function* (source) {
+      let held: Uint8Array | undefined;
+      for await (const chunk of source) {
+        if (held !== undefined) yield held;
+        held = chunk;
+      }
+      if (exchange.route.form === 'json' && held !== undefined) yield held.subarray(0, held.length - 1);
+    }),
+  'truncated-json': (exchange) =>
+    rewritten(exchange, async function* (source) {
+      yield* beginning(source, exchange);
+      const next = exchange.route.form === 'json' ? undefined : (await source.next()).value;
+      if (next instanceof Uint8Array) yield next.subarray(0, (next.length >> 1) | 1);
+    }),
+  html: async ({ arrived }) => {
+    await arrived();
+    return whole('<!doctype html><title>502</title><h1>Bad gateway</h1>', 'text/html');
+  },
+  empty: (exchange) => {
+    if (exchange.route.form === 'json') {
+      const text = JSON.stringify(exchange.route.empty ?? {});
+      return exchange.arrived().then(() => whole(text, 'application/json'));
+    }
+    return rewritten(exchange, async function* (source) {
+      for await (const chunk of source) {
+        if (exchange.route.form === 'events' && !isContent(chunk)) yield chunk;
+      }
+    });
+  },
+  oversized: (exchange) =>
+    rewritten(exchange, async function* (source) {
+      if (exchange.route.form !== 'json') yield* beginning(source, exchange);
+      const filler = encode(exchange.route.form === 'events' ? `: ${'x'.repeat(FILLER)}\n` : ' '.repeat(FILLER));
+      for (let bytes = 0; bytes < OVERSIZED_BYTES; bytes += filler.length) yield filler;
+    }),
+  trickle: (exchange) =>
+    rewritten(exchange, async function* (source, stop) {
+      for await (const chunk of source) {
+        for (let at = 0; at < chunk.length; at++) {
+          await exchange.info.clock.sleep(exchange.fault.byteEveryMs ?? 500, stop);
+          yield chunk.subarray(at, at + 1);
+        }
+      }
+    }),
+};
+
+const FILLER = 256 * 1024;
+const OVERSIZED_BYTES = 64 * 1024 * 1024;
+
+/** Answers an exchange with its fault. */
+export async function faulty(exchange: FaultyExchange): Promise<Response> {
+  const response = await FAULTS[exchange.fault.kind](exchange);
+  return untold.has(response) ? tellEnd(response, exchange.info) : response;
+}
+
+/** Answers made here, whose ends nobody has told the transport yet. */
+const untold = new WeakSet<Response>();
+
+function tellEnd(response: Response, { signal, ended }: ExchangeInfo): Response {
+  const told = async function* (source: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+    yield* source;
+    ended?.(true);
+  };
+  return rewriteBody(response, signal, told, () => ended?.(false));
+}
+
+/** The true answer with its body rewritten. */
+async function rewritten({ answer, info }: FaultyExchange, rewrite: Rewrite): Promise<Response> {
+  return rewriteBody(await answer(), info.signal, rewrite);
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function whole(text: string, type: string, status = 200, headers: Record<string, string> = {}): Response {
+  const response = new Response(text, { status, headers: { 'content-type': type, ...headers } });
+  untold.add(response);
+  return response;
+}
+
+function isContent(chunk: Uint8Array): boolean {
+  const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString();
+  return /^data: .*("content":"[^"]|"audio":")/.test(text);
+}
+
+/** The first chunks as they are; of a body that is one JSON value, its first half. */
+async function* beginning(
+  source: AsyncGenerator<Uint8Array>,
+  { fault, route }: FaultyExchange,
+): AsyncGenerator<Uint8Array> {
+  const { afterChunks = 1 } = fault;
+  for (let sent = 0; sent < afterChunks;) {
+    const { done, value } = await source.next();
+    if (done === true) return;
+    if (route.form === 'json') {
+      yield value.subarray(0, value.length >> 1);
+      return;
+    }
+    yield value;
+    if (route.form === 'audio' || isContent(value)) sent++;
+  }
+}
+
+function errorEvent({ name }: RouteRow, message: string): unknown {
+  if (name === 'queue.poll') return { status: 'COMPLETED', error: message };
+  if (name === 'tts.stream') return { error: { message }, recoverable: true };
+  const choice = { index: 0, delta: { role: 'assistant', content: '' }, finish_reason: 'error' };
+  return { error: { code: 502, message }, choices: [choice] };
+}

@@ -1,0 +1,192 @@
+/** A scenario: what goes wrong or otherwise with which request, as a file. Parsed strictly, applied in `sim` and `wire`. */
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from '../service/errors.ts';
+import { isObject, type ExchangeInfo, type Handler } from './exchange.ts';
+import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
+import type { DrawContext, Facts, Planner, PlannerOptions } from './plan.ts';
+import { ROUTE_NAMES, routeOf, type RouteName } from './routes.ts';
+import { tuned } from './tuning.ts';
+
+const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
+  Type.Unsafe<Values[number]>({ enum: values, description });
+const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
+  Type.Object(fields, { additionalProperties: false });
+const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
+const ms = Type.Number({ minimum: 0, maximum: 600_000 });
+
+const RuleSchema = section({
+  route: oneOf(ROUTE_NAMES, 'which request'),
+  /** Only for these; absent: for all. */
+  session: Type.Optional(Type.String({ maxLength: 200 })),
+  turns: Type.Optional(Type.Array(count, { minItems: 1, maxItems: 1000 })),
+  ordinals: Type.Optional(Type.Array(count, { description: 'pieces of a reply, uploads of a turn' })),
+  attempts: Type.Optional(
+    Type.Array(count, { description: '0: the first; the stand-in sees them as the client counts' }),
+  ),
+  model: Type.Optional(Type.String({ maxLength: 200 })),
+  fault: Type.Optional(
+    section({
+      kind: oneOf(FAULT_KINDS, 'what goes wrong'),
+      status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599 })),
+      retryAfterS: Type.Optional(Type.Number({ minimum: 0, maximum: 3600 })),
+      message: Type.Optional(Type.String({ maxLength: 100_000 })),
+      afterChunks: Type.Optional(count),
+      byteEveryMs: Type.Optional(ms),
+    }),
+  ),
+  tune: Type.Optional(
+    section({
+      /** LLM: headers, comments and reasoning included. */
+      ttftMs: Type.Optional(ms),
+      comments: Type.Optional(section({ count: Type.Integer({ minimum: 0, maximum: 100 }), everyMs: ms })),
+      deltaChars: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+      reasoningDeltas: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
+      usage: Type.Optional(oneOf(['empty', 'delta', 'none'], "the usage chunk's `choices`; none: no such chunk")),
+      /** The body's end in the last read, or after it: the keep-alive trap of clients that cancel at `[DONE]`. */
+      terminator: Type.Optional(oneOf(['together', 'apart'], "the body's end")),
+      terminatorMs: Type.Optional(ms),
+      /** TTS stream: audio as it is made, or all of it when it is done. */
+      firstChunk: Type.Optional(oneOf(['early', 'late'], 'when the first audio comes')),
+      /** The queue of `generate`. */
+      inQueueMs: Type.Optional(ms),
+      inProgressMs: Type.Optional(ms),
+    }),
+  ),
+});
+const ScenarioSchema = section({
+  title: Type.String({ minLength: 1, maxLength: 200 }),
+  rules: Type.Array(RuleSchema, { maxItems: 1000 }),
+  /** `wire` only: the servers themselves. */
+  servers: Type.Optional(
+    section({
+      tlsMs: Type.Optional(ms),
+      keepAliveHintS: Type.Optional(Type.Integer({ minimum: 1, maximum: 600 })),
+    }),
+  ),
+});
+export type Scenario = Static<typeof ScenarioSchema>;
+type Rule = Scenario['rules'][number];
+
+const validate = new Ajv().compile<Scenario>(ScenarioSchema);
+
+/** A scenario from parsed JSON. Throws `InputError` that names the faulty field, and faults that the world cannot make. */
+export function parseScenario(json: unknown, where: string, world: 'sim' | 'wire'): Scenario {
+  if (!validate(json)) {
+    const error = validate.errors?.[0];
+    const allowed: unknown = error?.params['allowedValues'] ?? error?.params['additionalProperty'];
+    const detail = allowed === undefined ? '' : `: ${Array.isArray(allowed) ? allowed.join(', ') : String(allowed)}`;
+    throw new InputError(`${where}: ${error?.instancePath ?? ''} ${error?.message ?? 'is not a scenario'}${detail}`);
+  }
+  const impossible = json.rules.find(({ fault }) => fault !== undefined && SIM_ONLY.has(fault.kind));
+  if (world === 'wire' && impossible?.fault !== undefined) {
+    throw new InputError(`${where}: no server can make "${impossible.fault.kind}" happen; use it with --world sim`);
+  }
+  return json;
+}
+
+/** A scenario from a file; throws `InputError`. */
+export function loadScenario(file: string, world: 'sim' | 'wire'): Scenario {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new InputError(`scenario ${file}: cannot be read as JSON`, { cause: error });
+  }
+  return parseScenario(json, `scenario ${file}`, world);
+}
+
+function applies(rule: Rule, route: RouteName, context: DrawContext, model: string | undefined): boolean {
+  const within = (list: readonly number[] | undefined, value: number): boolean => list?.includes(value) ?? true;
+  return (
+    rule.route === route &&
+    (rule.session ?? context.sessionId) === context.sessionId &&
+    within(rule.turns, context.turnIndex) &&
+    within(rule.ordinals, context.ordinal) &&
+    within(rule.attempts, context.attempt) &&
+    (rule.model ?? model) === model
+  );
+}
+
+/** How plans differ under the scenario: by its rules for the request, later ones winning. */
+export function tuneWith(scenario: Scenario): NonNullable<PlannerOptions['tune']> {
+  return (plan, context, facts) => {
+    const route = routeOfFacts(facts);
+    if (route === undefined) return plan;
+    const model = facts.operation === 'llm' ? facts.model : undefined;
+    const tunings = scenario.rules.flatMap((rule) =>
+      rule.tune !== undefined && applies(rule, route, context, model) ? [rule.tune] : [],
+    );
+    return tunings.reduce((before, tuning) => tuned(before, facts, tuning), plan);
+  };
+}
+
+function routeOfFacts(facts: Facts): RouteName | undefined {
+  switch (facts.operation) {
+    case 'llm':
+      return 'llm';
+    case 'stt':
+      return `stt.${facts.method}`;
+    case 'tts':
+      return facts.method === 'generate' ? 'queue.submit' : `tts.${facts.method}`;
+    case 'other':
+      return undefined;
+    default:
+      return facts satisfies never;
+  }
+}
+
+/**
+ * The same handler, with the scenario's faults. A gateway that is asked for several models goes to the first one that
+ * the scenario lets answer.
+ */
+export function underScenario(handler: Handler, scenario: Scenario, planner: Planner): Handler {
+  if (scenario.rules.every(({ fault }) => fault === undefined)) return handler;
+  return async (request, info) => {
+    const route = routeOf(request.method, request.url);
+    if (route === undefined) return handler(request, info);
+    const models = route.name === 'llm' ? await modelsOf(request) : [];
+    const faultFor = (model: string | undefined): FaultSpec | undefined =>
+      scenario.rules.find((rule) => rule.fault !== undefined && applies(rule, route.name, info.context, model))?.fault;
+    const fault = faultFor(models[0]);
+    if (fault === undefined) return handler(request, info);
+    const instead = fault.kind === 'status' ? models.find((model) => faultFor(model) === undefined) : undefined;
+    if (instead !== undefined) return handler(await askedFor(request, instead), info);
+    return faulty({
+      fault,
+      route,
+      info,
+      arrived: () => arrived(info, planner, request),
+      answer: () => handler(request, info),
+    });
+  };
+}
+
+async function arrived(info: ExchangeInfo, planner: Planner, request: Request): Promise<void> {
+  const uploadBytes = Number(request.headers.get('content-length') ?? 400);
+  const plan = planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes });
+  await info.arrive?.(plan);
+  if (plan.waitUs > 0) await info.clock.sleep(plan.waitUs / 1000, info.signal);
+}
+
+async function modelsOf(request: Request): Promise<string[]> {
+  try {
+    const body: unknown = await request.clone().json();
+    if (!isObject(body)) return [];
+    const { model, models } = body;
+    const all: unknown[] = [model, ...(Array.isArray(models) ? models : [])];
+    return all.filter((each) => typeof each === 'string');
+  } catch {
+    return [];
+  }
+}
+
+async function askedFor(request: Request, model: string): Promise<Request> {
+  const body: unknown = await request.json();
+  return new Request(request.url, {
+    method: 'POST',
+    headers: request.headers,
+    body: JSON.stringify({ ...(isObject(body) ? body : {}), model }),
+  });
+}

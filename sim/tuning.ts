@@ -1,0 +1,95 @@
+/** Switches of the stand-ins that change when or in what form an answer comes: one plan in, one plan out. */
+import type { ExchangePlan, Facts, PlannedItem } from './plan.ts';
+
+export interface PlanTuning {
+  /** LLM: request sent → first content, headers and comments included. */
+  ttftMs?: number;
+  comments?: { count: number; everyMs: number };
+  deltaChars?: number;
+  reasoningDeltas?: number;
+  usage?: 'empty' | 'delta' | 'none';
+  terminator?: 'together' | 'apart';
+  terminatorMs?: number;
+  firstChunk?: 'early' | 'late';
+  inQueueMs?: number;
+  inProgressMs?: number;
+}
+
+/** What a terminator that comes by itself is later than the last event, unless the scenario says. */
+const APART_MS = 5;
+
+/** The plan under the switches; a switch that does not concern the request changes nothing. */
+export function tuned(plan: ExchangePlan, facts: Facts, tuning: PlanTuning): ExchangePlan {
+  const { terminator, terminatorMs = APART_MS, usage, reasoningDeltas, inQueueMs, inProgressMs } = tuning;
+  const ended: ExchangePlan = {
+    ...plan,
+    ...(terminator === undefined ? {} : { terminatorUs: terminator === 'together' ? 0 : terminatorMs * 1000 }),
+    ...(usage === undefined ? {} : { usage }),
+    ...(reasoningDeltas === undefined ? {} : { reasoningDeltas }),
+  };
+  switch (facts.operation) {
+    case 'llm':
+      return withTtft(withItems(ended, tuning), tuning.ttftMs);
+    case 'tts':
+      if (facts.method === 'generate') {
+        return {
+          ...ended,
+          ...(inQueueMs === undefined ? {} : { queueUs: inQueueMs * 1000 }),
+          ...(inProgressMs === undefined ? {} : { waitUs: inProgressMs * 1000, items: atOnce(ended.items) }),
+        };
+      }
+      return tuning.firstChunk === 'late' ? { ...ended, items: allLate(ended.items) } : ended;
+    case 'stt':
+    case 'other':
+      return ended;
+    default:
+      return facts satisfies never;
+  }
+}
+
+function withItems(plan: ExchangePlan, { comments, deltaChars }: PlanTuning): ExchangePlan {
+  let { items } = plan;
+  if (deltaChars !== undefined) {
+    items = items.flatMap((item): PlannedItem[] => {
+      const chars = item.parts.reduce((sum, part) => sum + part, 0);
+      if (item.kind !== 'data' || chars <= deltaChars) return [item];
+      const count = Math.ceil(chars / deltaChars);
+      return Array.from({ length: count }, (_, index) => ({
+        gapUs: index === 0 ? item.gapUs : 0,
+        kind: 'data',
+        parts: [Math.min(deltaChars, chars - index * deltaChars)],
+      }));
+    });
+  }
+  if (comments === undefined) return { ...plan, items };
+  const firstAt = items.findIndex(({ kind }) => kind !== 'comment');
+  const untilContentUs = items.slice(0, firstAt + 1).reduce((sum, { gapUs }) => sum + gapUs, 0);
+  const spentUs = Math.min(untilContentUs, comments.count * comments.everyMs * 1000);
+  const added = Array.from({ length: comments.count }, (): PlannedItem => {
+    return { gapUs: Math.floor(spentUs / comments.count), kind: 'comment', parts: [] };
+  });
+  const addedUs = added.reduce((sum, { gapUs }) => sum + gapUs, 0);
+  const rest = items
+    .slice(firstAt)
+    .map((item, index) => (index === 0 ? { ...item, gapUs: untilContentUs - addedUs } : item));
+  return { ...plan, items: [...added, ...rest] };
+}
+
+function withTtft(plan: ExchangePlan, ttftMs: number | undefined): ExchangePlan {
+  if (ttftMs === undefined) return plan;
+  const firstAt = plan.items.findIndex(({ kind }) => kind === 'data');
+  const beforeUs = plan.items.slice(0, Math.max(0, firstAt)).reduce((sum, { gapUs }) => sum + gapUs, 0);
+  const waitUs = Math.min(plan.waitUs, Math.max(0, ttftMs * 1000 - beforeUs));
+  const gapUs = Math.max(0, ttftMs * 1000 - waitUs - beforeUs);
+  return { ...plan, waitUs, items: plan.items.map((item, index) => (index === firstAt ? { ...item, gapUs } : item)) };
+}
+
+function atOnce(items: readonly PlannedItem[]): PlannedItem[] {
+  return items.map((item) => ({ ...item, gapUs: 0 }));
+}
+
+/** The same end, everything in one burst there. */
+function allLate(items: readonly PlannedItem[]): PlannedItem[] {
+  const totalUs = items.reduce((sum, { gapUs }) => sum + gapUs, 0);
+  return items.map((item, index) => ({ ...item, gapUs: index === 0 ? totalUs : 0 }));
+}
