@@ -7,6 +7,7 @@ import { createWireWorld } from '../sim/wire.ts';
 import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment, writeRunFolder, type CandidateSpec, type ExperimentOptions } from './experiment.ts';
+import { checkExportable, exportRun } from './export-run.ts';
 import { terminalReport } from './report/terminal.ts';
 import { currentCommit } from './serve-command.ts';
 import { namedVariants, variantPatch } from './variants.ts';
@@ -31,6 +32,7 @@ export interface ReplayCommandOptions {
 export async function replayCommand(context: CommandContext, options: ReplayCommandOptions): Promise<void> {
   const world = choice('--world', options.world, ['sim', 'wire'] as const);
   const draws = choice('--draws', options.draws, ['common', 'independent'] as const);
+  checkExportable(context, world, options.runId);
   const candidates = candidatesOf(options);
   const baseline = options.baselineVariant === undefined ? [] : [variantPatch(options.baselineVariant)];
   const ids = options.sessions
@@ -79,6 +81,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     context.progressDone();
     for (const { report } of experiment.reports) context.out(`${terminalReport(report, context)}\n`);
     context.out(`written: ${files.join(', ')}`);
+    await exportRun(context, experiment.otlp);
     if (options.gate === true) context.exit(Math.max(...experiment.reports.map(({ report }) => report.exitCode)));
   } finally {
     await wire?.close();

@@ -32,7 +32,7 @@ export function markdownReport(report: Report, { marker = 'retake-report', jaege
     { title: 'Median and 95th percentile', text: percentileTables(report) },
     { title: 'Pairs that changed most', text: pairTable(report, jaegerUi) },
     { title: 'Spans', text: spanTable(report) },
-    { title: 'Turns', text: turnTable(report) },
+    { title: 'Turns', text: turnTable(report, jaegerUi) },
     { title: 'Words', text: wordTable(report) },
   ].filter(({ text }) => text !== '');
   const shed: string[] = [];
@@ -200,7 +200,18 @@ function wordTable({ texts = [], turns }: Report): string {
   return rows.length === 0 ? '' : table(['session', 'turn', 'lane', 'transcript', 'reply'], '||:||||', rows);
 }
 
-function turnTable({ turns }: Report): string {
+/** With a Jaeger, a replayed turn's trace leads to its comparison with the captured one. */
+function turnTable({ turns }: Report, jaegerUi: string | undefined): string {
+  const captured = new Map(
+    turns.filter(({ lane }) => lane === 'captured').map((turn) => [placeOf(turn), turn.traceId]),
+  );
+  const trace = (turn: TurnSummary): string => {
+    const id = `\`${code(turn.traceId)}\``;
+    const original = turn.lane === 'captured' ? undefined : captured.get(placeOf(turn));
+    const url =
+      jaegerUi === undefined || original === undefined ? undefined : compareUrl(jaegerUi, original, turn.traceId);
+    return url === undefined ? id : `[${id}](${url})`;
+  };
   const rows = turns.map((turn) => [
     escapeText(turn.sessionId),
     String(turn.turnIndex),
@@ -210,13 +221,17 @@ function turnTable({ turns }: Report): string {
     msOf(turn, 'replyEndUs'),
     msOf(turn, 'stallUs'),
     turn.failure === undefined ? '' : escapeText(`${turn.failure.stage} ${turn.failure.kind}`),
-    `\`${code(turn.traceId)}\``,
+    trace(turn),
   ]);
   return table(
     ['session', 'turn', 'lane', 'first audible', 'first byte', 'reply end', 'stalls', 'failure', 'trace'],
     '||:||:|:|:|:|||',
     rows,
   );
+}
+
+function placeOf({ sessionId, turnIndex }: TurnSummary): string {
+  return JSON.stringify([sessionId, turnIndex]);
 }
 
 function msOf(turn: TurnSummary, key: 'e2eUs' | 'firstAudioByteUs' | 'replyEndUs' | 'stallUs'): string {
