@@ -232,12 +232,25 @@ export interface HttpMarks {
   basis?: 'captured' | 'profile';
 }
 
+/** One origin's connections, as they are now. */
+export interface PoolState {
+  origin: string;
+  connected: number;
+  free: number;
+  /** Requests on a connection. */
+  running: number;
+  /** Requests without one. */
+  queued: number;
+}
+
 /** The seam below every provider client: undici in `live` and `wire`, the network model in `sim`. */
 export interface Transport {
   /** Sends one exchange and fills in `marks`. Resolves at response headers; the body is read by the caller. */
   send(request: HttpRequest, marks: HttpMarks): Promise<Response>;
   /** Makes connections ready before an exchange needs them. Never rejects: what fails is left to the exchange. */
   openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
+  /** Its pools, where it has any. */
+  pools?(): readonly PoolState[];
   close(): Promise<void>;
 }
 

@@ -9,6 +9,7 @@ import { projectTurns } from './capture/projection.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
 import { describeError } from './errors.ts';
+import { createReadBack } from './http/read-back.ts';
 import { createRegistry, type NewSession } from './http/registry.ts';
 import { createServer } from './http/server.ts';
 import { serveSockets } from './http/socket.ts';
@@ -16,6 +17,7 @@ import { unpredictableHex } from './random.ts';
 import { createSession, type Session } from './session.ts';
 import { REFERENCE_DETECTOR } from './speech-end.ts';
 import { resolveStrategy, strategyHash, type Strategy } from './strategy.ts';
+import { createServiceMetrics } from './telemetry/service-metrics.ts';
 import { createTracing } from './telemetry/otel.ts';
 import { createSpool } from './telemetry/spool.ts';
 import { warmUp } from './warm-up.ts';
@@ -59,6 +61,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     headers: config.otlpHeaders,
   });
   const tracing = createTracing({ spool, onError });
+  const metrics = createServiceMetrics({
+    spool: () => spool.counters(),
+    pools: () => world.pools?.() ?? [],
+    sessions: () => registry.count(),
+  });
   const runId = unpredictableHex(16);
   const bundles = new Map<string, BundleWriter>();
 
@@ -92,6 +99,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       traceIds: () => unpredictableHex(32),
       projections: [
         projectTurns({ tracing, ...(bundle === undefined ? {} : { bundle }) }),
+        metrics.projection,
         {
           opened: () => undefined,
           closed: (log, measured) => {
@@ -152,8 +160,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     onForgotten: (id) => void bundles.delete(id),
   });
 
+  const readBack = createReadBack(registry, store);
   const key = config.apiKey === undefined ? {} : { apiKey: config.apiKey };
-  const server = createHttpServer(createServer({ clock, registry, onError, ...key }));
+  const server = createHttpServer(createServer({ clock, registry, readBack, metrics, onError, ...key }));
   const closeSockets = serveSockets({ server, clock, registry, onError, ...key });
   await warmUp(world, options.strategy);
   server.listen(config.port, config.host);

@@ -2,7 +2,7 @@
 import type { LookupFunction } from 'node:net';
 import { createRealClock } from './clock.ts';
 import { createRealTransport } from './net/fetch.ts';
-import type { Clock, ExchangeContext, Transport } from './ports.ts';
+import type { Clock, ExchangeContext, PoolState, Transport } from './ports.ts';
 import { createAudioHosts } from './providers/audio-hosts.ts';
 import { createFreyaStt } from './providers/freya-stt.ts';
 import { createFreyaTts } from './providers/freya-tts.ts';
@@ -39,6 +39,8 @@ export interface RunWorld {
   /** Whom the providers' clients call. */
   endpoints: Endpoints;
   ports(strategy: Strategy, sessionId: string, turnIndex: number): TurnPorts;
+  /** Connections of all its transports, where there are real ones. */
+  pools?(): readonly PoolState[];
   close(): Promise<void>;
 }
 
@@ -105,6 +107,7 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
       ...providers,
       random: keyedRandom(options.seed, sessionId, turnIndex, strategyHash(strategy), 'retry'),
     }),
+    pools: () => [...transports.values()].flatMap((transport) => transport.pools?.() ?? []),
     close: async () => {
       await Promise.all([...transports.values()].map((transport) => transport.close()));
     },

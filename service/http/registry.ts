@@ -44,6 +44,8 @@ export interface Registry {
   create(body: unknown): Session;
   /** Throws `ProblemError` (404) when there is no such session. */
   get(id: string): Session;
+  /** The open session, if it is one; looking does not keep it open. */
+  find(id: string): Session | undefined;
   /** Forgets a session and erases what was captured of it. */
   erase(id: string): Promise<boolean>;
   turn(traceId: string): TurnRecord;
@@ -104,6 +106,7 @@ export function createRegistry(options: {
       sessions.set(session.id, { session, usedUs: clock.nowUs() });
       return session;
     },
+    find: (id) => sessions.get(id)?.session,
     get(id) {
       const found = sessions.get(id);
       if (found === undefined) throw notFound(`there is no open session ${JSON.stringify(id.slice(0, 80))}`);

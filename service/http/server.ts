@@ -3,13 +3,18 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Clock, EventSink, ReplySink } from '../ports.ts';
 import type { Session } from '../session.ts';
+import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { readAudioBody } from './body.ts';
 import { ProblemError, problemOf, sendProblem } from './problem.ts';
-import type { Registry } from './registry.ts';
+import type { ReadBack } from './read-back.ts';
+import type { Registry, TurnRecord } from './registry.ts';
 
 export interface ServerOptions {
   clock: Clock;
   registry: Registry;
+  readBack: ReadBack;
+  /** What `/metrics` says. */
+  metrics?: Pick<ServiceMetrics, 'contentType' | 'text'>;
   apiKey?: string;
   /** Errors that are ours; never carries content. */
   onError: (error: unknown) => void;
@@ -18,10 +23,17 @@ export interface ServerOptions {
 const JSON_LIMIT = '256kb';
 
 /** The express app; listening, and the WebSocket beside it, are the caller's. */
-export function createServer({ clock, registry, apiKey, onError }: ServerOptions): Express {
+export function createServer({ clock, registry, readBack, metrics, apiKey, onError }: ServerOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.get('/healthz', (_request, response) => void response.json({ status: 'ok', sessions: registry.count() }));
+  if (metrics !== undefined) {
+    // like /v1 behind the key: who calls what, and how often, is not for everybody
+    app.get('/metrics', async (request, response) => {
+      if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
+      response.type(metrics.contentType).send(await metrics.text());
+    });
+  }
   app.use('/v1', (request, _response, next) => {
     if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
     next();
@@ -30,9 +42,11 @@ export function createServer({ clock, registry, apiKey, onError }: ServerOptions
     const session = registry.create(request.body ?? {});
     response.status(201).location(`/v1/sessions/${session.id}`).json({ id: session.id });
   });
-  app.get('/v1/sessions/:id', (request, response) => {
-    const { id, language, busy, finished } = registry.get(request.params.id);
-    response.json({ id, language, busy, turns: finished });
+  app.get('/v1/sessions/:id', async (request, response) => {
+    response.json(await readBack.session(request.params.id));
+  });
+  app.get('/v1/sessions/:id/turns/:index', async (request, response) => {
+    sendTurn(response, await readBack.turn(request.params.id, request.params.index));
   });
   app.delete('/v1/sessions/:id', async (request, response) => {
     if (!(await registry.erase(request.params.id))) {
@@ -44,14 +58,13 @@ export function createServer({ clock, registry, apiKey, onError }: ServerOptions
     await answerUpload(registry.get(request.params['id'] ?? ''), clock, request, response);
   });
   app.get('/v1/turns/:traceId', (request, response) => {
-    const { summary, trace } = registry.turn(request.params.traceId);
-    const { traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger } = summary;
-    response.json({ traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger, summary, trace });
+    sendTurn(response, registry.turn(request.params.traceId));
   });
   const methods = {
     '/v1/sessions': 'POST',
     '/v1/sessions/:id': 'GET, DELETE',
     '/v1/sessions/:id/turns': 'POST',
+    '/v1/sessions/:id/turns/:index': 'GET',
     '/v1/turns/:traceId': 'GET',
   };
   for (const [path, allow] of Object.entries(methods)) {
@@ -77,6 +90,11 @@ export function createServer({ clock, registry, apiKey, onError }: ServerOptions
     sendProblem(response, problem);
   });
   return app;
+}
+
+function sendTurn(response: Response, { summary, trace }: TurnRecord): void {
+  const { traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger } = summary;
+  response.json({ traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger, summary, trace });
 }
 
 /** True when no key is configured or the request carries it. */

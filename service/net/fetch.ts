@@ -138,6 +138,11 @@ export function createRealTransport(options: RealTransportOptions): Transport {
       const ready = http2 ? stats.connected : lasting ? stats.free : 0;
       await connector.openAhead(origin, http2 ? 1 - ready : target.sockets - ready);
     },
+    pools: () =>
+      [...pools].map(([origin, { stats }]) => {
+        const { connected, free, running, queued } = stats;
+        return { origin, connected, free, running, queued };
+      }),
     async close() {
       connector.close();
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));

@@ -224,6 +224,45 @@ export const ATTRIBUTES = {
   httpCount: ours('http', 'http.count', 'int'),
 } as const satisfies Record<string, AttributeSpec>;
 
+export interface MetricSpec {
+  name: string;
+  help: string;
+  labels: readonly string[];
+}
+
+/** What `/metrics` of the service says, in Prometheus' base units. */
+export const METRICS = {
+  turns: { name: 'retake_turns_total', help: 'Finished turns', labels: ['world', 'outcome'] },
+  failures: { name: 'retake_turn_failures_total', help: 'Turns that failed', labels: ['stage', 'kind'] },
+  premature: { name: 'retake_turns_premature_total', help: 'Turns decided to have ended too early', labels: ['world'] },
+  e2e: { name: 'retake_turn_e2e_seconds', help: 'Zero to first audible', labels: ['world', 'zero'] },
+  firstAudioByte: {
+    name: 'retake_turn_first_audio_byte_seconds',
+    help: 'End-of-turn decision to first reply audio byte',
+    labels: ['world', 'zero'],
+  },
+  stall: { name: 'retake_turn_stall_seconds', help: 'Silence inside replies', labels: ['world'] },
+  stage: { name: 'retake_stage_service_seconds', help: 'Service time of a stage', labels: ['stage', 'world'] },
+  providerErrors: {
+    name: 'retake_provider_errors_total',
+    help: 'Exchanges that failed or were answered with an error status',
+    labels: ['stage', 'kind'],
+  },
+  retries: { name: 'retake_provider_retries_total', help: 'Attempts made again', labels: ['stage'] },
+  costUsd: { name: 'retake_llm_cost_usd_total', help: 'What the LLM answers said that they cost', labels: [] },
+  sessions: { name: 'retake_sessions_open', help: 'Sessions in memory', labels: [] },
+  pool: { name: 'retake_pool_sockets', help: 'Sockets and requests of a pool', labels: ['origin', 'state'] },
+  spoolPending: { name: 'retake_spool_pending_turns', help: 'Turns not yet taken by the endpoint', labels: [] },
+  spoolBytes: { name: 'retake_spool_disk_bytes', help: 'The spool on disk, what was sent included', labels: [] },
+  spoolTurns: { name: 'retake_spool_turns_total', help: 'Turns that left the spool', labels: ['outcome'] },
+  spoolRejected: {
+    name: 'retake_spool_rejected_spans_total',
+    help: 'Spans left out by the endpoint (partial success)',
+    labels: [],
+  },
+  spoolFailures: { name: 'retake_spool_failures_total', help: 'Attempts to send that are made again', labels: [] },
+} as const satisfies Record<string, MetricSpec>;
+
 /** Sets an attribute under its registered key, as its registered type; an absent value sets nothing. */
 export function put<Type extends AttributeType>(
   into: SpanAttributes,

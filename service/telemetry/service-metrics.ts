@@ -1,0 +1,115 @@
+/**
+ * `/metrics` of the service: finished turns as histograms whose buckets are the targets, provider errors, retries, pools and
+ * the spool. A projection like spans and bundles: it sees finished turns and cannot slow one down.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { MeasuredTurn } from '../metrics.ts';
+import type { PoolState, TurnLog } from '../ports.ts';
+import type { Projection } from '../session.ts';
+import { METRICS } from './names.ts';
+import type { SpoolCounters } from './spool.ts';
+import { numberOf, stringOf } from './turn-attributes.ts';
+
+/** Seconds. The first five are the targets (STT, TTS, LLM, first audio byte, total); 2.5 and 2.8 are today's figures. */
+const LATENCY_BUCKETS = [0.3, 0.5, 0.6, 1.2, 1.4, 2, 2.5, 2.8, 4, 6, 10];
+const STALL_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5];
+
+export interface ServiceMetrics {
+  projection: Projection;
+  contentType: string;
+  /** The exposition text, read when it is asked for. */
+  text(): Promise<string>;
+}
+
+export function createServiceMetrics(sources: {
+  spool: () => SpoolCounters;
+  pools: () => readonly PoolState[];
+  sessions: () => number;
+}): ServiceMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = (spec: (typeof METRICS)[keyof typeof METRICS]): Counter => {
+    return new Counter({ name: spec.name, help: spec.help, labelNames: [...spec.labels], registers });
+  };
+  const histogram = (spec: (typeof METRICS)[keyof typeof METRICS], buckets = LATENCY_BUCKETS): Histogram =>
+    new Histogram({ name: spec.name, help: spec.help, labelNames: [...spec.labels], buckets, registers });
+  const [turns, failures, premature] = [counter(METRICS.turns), counter(METRICS.failures), counter(METRICS.premature)];
+  const [errors, retries] = [counter(METRICS.providerErrors), counter(METRICS.retries)];
+  const costUsd = counter(METRICS.costUsd);
+  const [e2e, firstAudioByte] = [histogram(METRICS.e2e), histogram(METRICS.firstAudioByte)];
+  const [stage, stall] = [histogram(METRICS.stage), histogram(METRICS.stall, STALL_BUCKETS)];
+  readAtScrape(registry, sources);
+
+  const observe = (log: TurnLog, { summary }: MeasuredTurn): void => {
+    const { world, zero, failure, serviceUs } = summary;
+    turns.inc({ world, outcome: failure === undefined ? 'ok' : 'failed' });
+    if (failure !== undefined) failures.inc({ stage: failure.stage, kind: failure.kind });
+    if (summary.premature) premature.inc({ world });
+    // what was not measured is absent, never 0
+    if (summary.e2eUs !== undefined) e2e.observe({ world, zero }, summary.e2eUs / 1e6);
+    if (summary.firstAudioByteUs !== undefined) firstAudioByte.observe({ world, zero }, summary.firstAudioByteUs / 1e6);
+    if (summary.stallUs !== undefined) stall.observe({ world }, summary.stallUs / 1e6);
+    if (summary.costUsd !== undefined) costUsd.inc(summary.costUsd);
+    for (const [name, us] of Object.entries(serviceUs)) {
+      if (typeof us === 'number') stage.observe({ stage: name, world }, us / 1e6);
+    }
+    for (const event of log.events) {
+      const status = event.kind === 'http.headers' ? (numberOf(event, 'status') ?? 0) : 0;
+      if (event.kind === 'http.failed')
+        errors.inc({ stage: event.stage, kind: stringOf(event, 'errorKind') ?? 'internal' });
+      else if (status >= 400) errors.inc({ stage: event.stage, kind: `http-${status}` });
+      else if (event.kind === 'retry.wait') retries.inc({ stage: event.stage });
+    }
+  };
+  return {
+    projection: { opened: () => undefined, closed: observe },
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
+
+/** States that are somebody else's: read when Prometheus asks. */
+function readAtScrape(
+  registry: Registry,
+  { spool, pools, sessions }: Parameters<typeof createServiceMetrics>[0],
+): void {
+  const registers = [registry];
+  const gauge = (spec: (typeof METRICS)[keyof typeof METRICS], read: (gauge: Gauge) => void): Gauge =>
+    new Gauge({
+      name: spec.name,
+      help: spec.help,
+      labelNames: [...spec.labels],
+      registers,
+      collect() {
+        read(this);
+      },
+    });
+  /** A counter that is kept elsewhere. */
+  const total = (spec: (typeof METRICS)[keyof typeof METRICS], read: (counter: Counter) => void): Counter =>
+    new Counter({
+      name: spec.name,
+      help: spec.help,
+      labelNames: [...spec.labels],
+      registers,
+      collect() {
+        this.reset();
+        read(this);
+      },
+    });
+  gauge(METRICS.sessions, (each) => each.set(sessions()));
+  gauge(METRICS.spoolPending, (each) => each.set(spool().pending));
+  gauge(METRICS.spoolBytes, (each) => each.set(spool().diskBytes));
+  total(METRICS.spoolRejected, (each) => each.inc(spool().rejectedSpans));
+  total(METRICS.spoolFailures, (each) => each.inc(spool().failures));
+  total(METRICS.spoolTurns, (each) => {
+    const { sent, dropped } = spool();
+    each.inc({ outcome: 'sent' }, sent);
+    each.inc({ outcome: 'dropped' }, dropped);
+  });
+  gauge(METRICS.pool, (each) => {
+    each.reset();
+    for (const { origin, ...states } of pools()) {
+      for (const [state, count] of Object.entries(states)) each.inc({ origin, state }, count);
+    }
+  });
+}
