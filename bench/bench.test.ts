@@ -8,6 +8,7 @@ import { resolveStrategy } from '../service/strategy.ts';
 import { variantPatch } from '../replay/variants.ts';
 import { compareWithEarlier } from './earlier.ts';
 import { BASELINE, runBench, type Bench, type BenchRun, type Sample } from './engine.ts';
+import { benchPage } from './page.ts';
 import { BENCHES } from './run-all.ts';
 import { benchSessions } from './sessions.ts';
 import { benchTable, targetLines } from './tables.ts';
@@ -117,4 +118,24 @@ test('tables say unit, n and interval, and fit 80 columns but for the interval',
   assert.match(table, /TTFT, ms .*0\.0 \[0\.0, 0\.0\]/);
   const targets = targetLines(targetRows(result.turns.get(BASELINE) ?? [], result.turns.get('clause-chunking') ?? []));
   assert.match(targets.join('\n'), /STT +800 +500/);
+});
+
+test('the page holds every bench and arm, escapes what is not ours, and needs nothing from elsewhere', async () => {
+  const { turns: _turns, ...result } = await runBench(BENCH, runOf());
+  const page = benchPage({
+    format: 1,
+    basis: 'predicted',
+    world: 'sim',
+    profile: '<script>alert(1)</script>',
+    seed: '1',
+    commit: 'test',
+    environment: { node: 'v24', cpu: '2 × test', startedAt: '2026-01-01T00:00:00Z' },
+    sessions: 3,
+    turnsPerSession: 1,
+    benches: [result],
+    targets: [],
+  });
+  assert.match(page, /clause-chunking/);
+  assert.match(page, /default-src 'none'/);
+  assert.doesNotMatch(page, /<script>alert|https?:\/\/(?!www\.w3\.org)/);
 });

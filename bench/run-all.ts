@@ -1,6 +1,5 @@
 /** `retake bench`: the six benches over one engine, one result folder, targets, comparison with an earlier folder. */
-import { appendFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../service/errors.ts';
@@ -9,14 +8,16 @@ import { loadProfile } from '../sim/profile.ts';
 import { createWireWorld } from '../sim/wire.ts';
 import type { CommandContext } from '../replay/context.ts';
 import { currentCommit } from '../replay/serve-command.ts';
-import { targetRows, type TargetRow } from '../replay/targets.ts';
+import { targetRows } from '../replay/targets.ts';
 import { bench as e2e, COMBINED } from './bench-e2e.ts';
 import { bench as llm } from './bench-llm.ts';
 import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
-import { compareWithEarlier, type ArmComparison } from './earlier.ts';
+import { compareWithEarlier } from './earlier.ts';
 import { BASELINE, runBench, type ArmResult, type Bench, type BenchResult, type BenchRun } from './engine.ts';
+import { benchPage } from './page.ts';
+import { writeResults, type BenchResults } from './results.ts';
 import { benchSessions } from './sessions.ts';
 import { benchTable, comparisonLines, targetLines } from './tables.ts';
 
@@ -34,22 +35,6 @@ export interface BenchOptions {
   against?: string;
   gate?: boolean;
   json?: boolean;
-}
-
-/** What `results.json` holds. */
-export interface BenchResults {
-  format: 1;
-  basis: 'measured' | 'predicted';
-  world: string;
-  profile?: string;
-  seed: string;
-  commit: string;
-  environment: { node: string; cpu: string; startedAt: string };
-  sessions: number;
-  turnsPerSession: number;
-  benches: readonly Omit<BenchResult, 'turns'>[];
-  targets: readonly TargetRow[];
-  against?: readonly ArmComparison[];
 }
 
 const SIZES = { quick: { sessions: 6, turns: 2 }, full: { sessions: 24, turns: 4 }, wire: { sessions: 6, turns: 2 } };
@@ -129,7 +114,7 @@ export async function benchCommand(
     targets: turnsOf(BASELINE).length === 0 ? [] : targetRows(turnsOf(BASELINE), turnsOf(COMBINED)),
     ...(against === undefined ? {} : { against }),
   };
-  await writeResults(options.out, summary, results);
+  await writeResults(options.out, summary, benchPage(summary), results);
   problems.push(...results.flatMap(problemsOf));
   report(context, options, summary, problems);
 }
@@ -152,32 +137,6 @@ function problemsOf({ bench, arms, stopped }: BenchResult): string[] {
   ];
 }
 
-async function writeResults(folder: string, summary: BenchResults, results: readonly BenchResult[]): Promise<void> {
-  await writeFile(join(folder, 'results.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  for (const { bench, turns } of results) {
-    const lines = [...turns.values()].flat().map((turn) => `${JSON.stringify(turn)}\n`);
-    await writeFile(join(folder, `turns-${bench}.jsonl`), lines.join(''));
-  }
-  const { basis, world, profile, seed, commit, environment } = summary;
-  for (const { bench, arms } of summary.benches) {
-    const medians = arms.map(({ arm, rows }) => [
-      arm,
-      Object.fromEntries(rows.map(({ metric, median }) => [metric, median])),
-    ]);
-    const line = {
-      at: environment.startedAt,
-      basis,
-      world,
-      profile,
-      seed,
-      commit,
-      bench,
-      medians: Object.fromEntries(medians),
-    };
-    appendFileSync(join(folder, 'history.jsonl'), `${JSON.stringify(line)}\n`);
-  }
-}
-
 function report(
   context: CommandContext,
   options: BenchOptions,
@@ -193,7 +152,7 @@ function report(
     context.out(
       `${summary.basis}: world ${world}, profile ${profile}, seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
     );
-    context.out(`written: ${options.out}/{results.json,samples.jsonl,history.jsonl}`);
+    context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,history.jsonl}`);
   }
   for (const problem of problems) context.progress(`retake: ${problem}`);
   if (context.signal.aborted) return context.exit(130);

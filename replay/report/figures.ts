@@ -102,13 +102,14 @@ export function differenceFigure({ a, b }: Lanes, marginMs: number): { svg: stri
   return { svg, shown: bars.length };
 }
 
-function svgOf(options: Plot.PlotOptions): string {
+/** A finished plot as SVG text, styled by the page. */
+export function svgOf(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const drawn = Plot.plot({
+    marginLeft: 56,
     ...options,
     document,
     width: WIDTH,
-    marginLeft: 56,
     marginRight: 24,
     marginBottom: 38,
     className: 'plot',

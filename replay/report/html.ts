@@ -1,70 +1,41 @@
-/**
- * A report as one HTML page: no network, no outside file, and a content security policy that allows exactly the page's own
- * style and script, by their hashes. Figures are finished SVG; the script only finds pairs and draws their waterfalls.
- */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+/** A report as one HTML page. Figures are finished SVG; the script only finds pairs and draws their waterfalls. */
 import { STAGE_ORDER } from '../ledger-rows.ts';
 import type { Report } from './build.ts';
 import { measuredPairs } from './charts.ts';
 import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';
+import { asset, htmlPage } from './html-page.ts';
 import { deltaBar, html, section, table, text, twinBar, type Cell } from './html-text.ts';
 import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
 import { intervalText, printedLedger, signed } from './rows.ts';
 import { validityLine, VERDICT_SIGN } from './words.ts';
 
-const asset = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
-const hashOf = (content: string): string => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
-
 /** The whole page. `spans` are those of the report's turns; what does not fit is left out and told. */
 export function htmlReport(report: Report, options: PageOptions = {}): string {
-  const [style, script] = [asset('page.css'), asset('page.js')];
   const data = pageData(report, options);
-  const policy = [
-    `default-src 'none'`,
-    `style-src ${hashOf(style)}`,
-    `script-src ${hashOf(script)}`,
-    `base-uri 'none'`,
-    `form-action 'none'`,
-  ].join('; ');
   const { verdict, primary } = report;
-  const title = `Retake: ${verdict}, ${primary.stage} ${signed(primary.deltaMs)} ms`;
-  return [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="referrer" content="no-referrer">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${text(title)}</title>`,
-    `<style>${style}</style>`,
-    '</head>',
-    '<body>',
-    '<main>',
-    headerOf(report),
-    ledgerSection(report),
-    section('targets', 'Targets', targetTable(report), 'Median below target is “met”.'),
-    figureSection(report),
-    pairSection(data),
-    section('percentiles', 'What the median and the tail are made of', percentileTables(report)),
-    section('knobs', 'What differs', knobTable(report)),
-    section('guards', 'Guards', guardTable(report), 'What a faster candidate must not have bought its speed with.'),
-    section(
-      'spans',
-      'Spans',
-      spanTable(report),
-      'Aligned by path and ordinal over all pairs; what has no partner is counted.',
-    ),
-    validitySection(report),
-    '</main>',
-    `<script type="application/json" id="pairs-data">${scriptJson(data)}</script>`,
-    `<script>${script}</script>`,
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n');
+  return htmlPage({
+    title: `Retake: ${verdict}, ${primary.stage} ${signed(primary.deltaMs)} ms`,
+    data: { id: 'pairs-data', json: scriptJson(data) },
+    script: asset('page.js'),
+    sections: [
+      headerOf(report),
+      ledgerSection(report),
+      section('targets', 'Targets', targetTable(report), 'Median below target is “met”.'),
+      figureSection(report),
+      pairSection(data),
+      section('percentiles', 'What the median and the tail are made of', percentileTables(report)),
+      section('knobs', 'What differs', knobTable(report)),
+      section('guards', 'Guards', guardTable(report), 'What a faster candidate must not have bought its speed with.'),
+      section(
+        'spans',
+        'Spans',
+        spanTable(report),
+        'Aligned by path and ordinal over all pairs; what has no partner is counted.',
+      ),
+      validitySection(report),
+    ],
+  });
 }
 
 function headerOf(report: Report): string {

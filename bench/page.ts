@@ -1,0 +1,152 @@
+/** Bench results as one HTML page: a plot and a table for each bench, targets, comparison. */
+import * as Plot from '@observablehq/plot';
+import { svgOf } from '../replay/report/figures.ts';
+import { htmlPage } from '../replay/report/html-page.ts';
+import { html, section, table, text, type Cell, type Column } from '../replay/report/html-text.ts';
+import { VERDICT_SIGN } from '../replay/report/words.ts';
+import type { ArmResult } from './engine.ts';
+import { METRICS, type MetricName } from './metrics.ts';
+import type { BenchResults } from './results.ts';
+import { differenceText, numberText } from './tables.ts';
+
+type BenchSection = BenchResults['benches'][number];
+
+/** Height of one arm in a plot, in pixels. */
+const ARM_PX = 26;
+
+export function benchPage(results: BenchResults): string {
+  return htmlPage({
+    title: `Retake benches: ${results.basis}, world ${results.world}`,
+    sections: [
+      headerOf(results),
+      targetSection(results),
+      comparisonSection(results),
+      ...results.benches.map(benchSection),
+      environmentSection(results),
+    ],
+  });
+}
+
+function headerOf({ basis, world, profile, sessions, turnsPerSession, benches }: BenchResults): string {
+  const badge = (content: string, more = ''): string => `<span class="badge${more}">${text(content)}</span>`;
+  const profileBadge = profile === undefined ? '' : badge(`profile ${profile}`);
+  return (
+    `<header><div>${badge(basis, ' basis')}${badge(`world ${world}`)}${profileBadge}` +
+    `${badge(`${sessions} sessions × ${turnsPerSession} turns an arm`)}</div>` +
+    `<h1>Benches: ${text(benches.map(({ bench }) => bench).join(', '))}</h1>` +
+    '<p>Differences are paired by turn; intervals are 95 %, over sessions.</p></header>'
+  );
+}
+
+function targetSection({ targets }: BenchResults): string {
+  if (targets.length === 0) return '';
+  const cell = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(0));
+  const columns: Column[] = [
+    { title: 'median, ms' },
+    ...['today', 'target', 'baseline', 'combined', 'p95', 'n'].map((title) => ({ title, isNumber: true })),
+    { title: '' },
+  ];
+  const rows = targets.map((row): Cell[] => [
+    row.name,
+    cell(row.todayMs),
+    cell(row.targetMs),
+    cell(row.a?.medianMs),
+    cell(row.b?.medianMs),
+    cell(row.b?.p95Ms),
+    String(row.b?.n ?? 0),
+    row.b?.met === undefined ? '' : row.b.met ? 'met' : 'missed',
+  ]);
+  return section('targets', 'Targets', table(columns, rows), 'Median below target is “met”.');
+}
+
+function comparisonSection({ against = [] }: BenchResults): string {
+  if (against.length === 0) return '';
+  const columns: Column[] = [
+    { title: 'bench' },
+    { title: 'arm' },
+    { title: 'verdict' },
+    { title: 'Δ ms', isNumber: true },
+    { title: '95 % interval' },
+  ];
+  const rows = against.map(({ bench, arm, verdict, deltaMs, lowMs, highMs }): Cell[] => [
+    bench,
+    arm,
+    `${VERDICT_SIGN[verdict]} ${verdict}`,
+    deltaMs.toFixed(1),
+    lowMs === undefined || highMs === undefined ? '–' : `[${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`,
+  ]);
+  return section(
+    'against',
+    'Against the earlier folder',
+    table(columns, rows),
+    'First audible, the same arm then and now.',
+  );
+}
+
+function benchSection({ bench, title, limits, arms, stopped }: BenchSection): string {
+  const metrics = [...new Set(arms.flatMap(({ rows }) => rows.map(({ metric }) => metric)))];
+  const columns: Column[] = [
+    { title: 'arm' },
+    ...metrics.map((metric) => ({ title: `${METRICS[metric].title}, ${METRICS[metric].unit}`, isNumber: true })),
+    { title: 'n', isNumber: true },
+    { title: 'verdict' },
+  ];
+  const rows = arms.map((arm): Cell[] => [
+    arm.note === undefined ? arm.arm : `${arm.arm} (${arm.note})`,
+    ...metrics.map((metric) => metricCell(arm, metric)),
+    String(arm.turns - arm.failed),
+    arm.verdict === undefined ? '' : `${VERDICT_SIGN[arm.verdict]} ${arm.verdict}`,
+  ]);
+  const note = stopped === undefined ? limits : `${limits} Ended early: ${stopped}`;
+  const figure = `<figure>${differenceFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval.</figcaption></figure>`;
+  return section(
+    `bench-${bench}`,
+    `${bench}: ${title}`,
+    figure + table(columns, rows, { caption: 'Medians, and the mean paired difference from the baseline.' }),
+    note,
+  );
+}
+
+/** The median and, paler, the mean difference; its interval is in `results.json`, and for first audible in the plot. */
+function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
+  const row = rows.find((each) => each.metric === metric);
+  if (row === undefined) return '–';
+  const median = numberText(metric, row.median);
+  const { difference } = row;
+  if (difference === undefined) return median;
+  return html(`${median} <small class="note">${text(differenceText(metric, { mean: difference.mean }))}</small>`);
+}
+
+function differenceFigure(arms: readonly ArmResult[]): string {
+  const drawn = arms.flatMap(({ arm, rows }) => {
+    const difference = rows.find(({ metric }) => metric === 'e2eMs')?.difference;
+    return difference === undefined ? [] : [{ arm, low: difference.mean, high: difference.mean, ...difference }];
+  });
+  return svgOf({
+    height: 60 + ARM_PX * drawn.length,
+    marginLeft: 200,
+    x: { label: 'Δ first audible, ms', grid: true, nice: true },
+    y: { label: null, domain: drawn.map(({ arm }) => arm) },
+    marks: [
+      Plot.ruleX([0]),
+      Plot.ruleY(drawn, { y: 'arm', x1: 'low', x2: 'high', strokeWidth: 2, stroke: 'var(--muted)' }),
+      Plot.dot(drawn, {
+        y: 'arm',
+        x: 'mean',
+        r: 4.5,
+        fill: ({ low, high }: { low: number; high: number }) =>
+          high < 0 ? 'var(--faster)' : low > 0 ? 'var(--slower)' : 'var(--muted)',
+      }),
+    ],
+  });
+}
+
+function environmentSection({ commit, seed, environment }: BenchResults): string {
+  const lines = [
+    `commit ${commit}`,
+    `Node ${environment.node}, ${environment.cpu}`,
+    `started ${environment.startedAt}`,
+    `seed ${seed}`,
+  ];
+  return section('environment', 'Where and when', `<ul>${lines.map((line) => `<li>${text(line)}</li>`).join('')}</ul>`);
+}

@@ -1,0 +1,56 @@
+/** A result folder: what it holds, and how it is written. */
+import { appendFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TargetRow } from '../replay/targets.ts';
+import type { ArmComparison } from './earlier.ts';
+import type { BenchResult } from './engine.ts';
+
+/** What `results.json` holds. */
+export interface BenchResults {
+  format: 1;
+  basis: 'measured' | 'predicted';
+  world: string;
+  profile?: string;
+  seed: string;
+  commit: string;
+  environment: { node: string; cpu: string; startedAt: string };
+  sessions: number;
+  turnsPerSession: number;
+  benches: readonly Omit<BenchResult, 'turns'>[];
+  targets: readonly TargetRow[];
+  against?: readonly ArmComparison[];
+}
+
+/** `index.html`, `results.json`, `turns-<bench>.jsonl`, and a line for each bench in `history.jsonl`, which only grows. */
+export async function writeResults(
+  folder: string,
+  summary: BenchResults,
+  page: string,
+  results: readonly BenchResult[],
+): Promise<void> {
+  await writeFile(join(folder, 'results.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  await writeFile(join(folder, 'index.html'), page);
+  for (const { bench, turns } of results) {
+    const lines = [...turns.values()].flat().map((turn) => `${JSON.stringify(turn)}\n`);
+    await writeFile(join(folder, `turns-${bench}.jsonl`), lines.join(''));
+  }
+  const { basis, world, profile, seed, commit, environment } = summary;
+  for (const { bench, arms } of summary.benches) {
+    const medians = arms.map(({ arm, rows }) => [
+      arm,
+      Object.fromEntries(rows.map(({ metric, median }) => [metric, median])),
+    ]);
+    const line = {
+      at: environment.startedAt,
+      basis,
+      world,
+      profile,
+      seed,
+      commit,
+      bench,
+      medians: Object.fromEntries(medians),
+    };
+    appendFileSync(join(folder, 'history.jsonl'), `${JSON.stringify(line)}\n`);
+  }
+}

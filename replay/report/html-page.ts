@@ -1,0 +1,53 @@
+/**
+ * One self-contained HTML page: no network, no outside file, and a content security policy that allows exactly the page's own
+ * style and script, by their hashes.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { text } from './html-text.ts';
+
+/** A file beside this one. */
+export const asset = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+const hashOf = (content: string): string => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
+
+export interface PageParts {
+  /** Text. */
+  title: string;
+  /** HTML, safe already. */
+  sections: readonly string[];
+  /** The page's own script, and the data that it finds by its id; without them the page has none. */
+  script?: string;
+  data?: { id: string; json: string };
+}
+
+export function htmlPage({ title, sections, script, data }: PageParts): string {
+  const style = asset('page.css');
+  const policy = [
+    `default-src 'none'`,
+    `style-src ${hashOf(style)}`,
+    ...(script === undefined ? [] : [`script-src ${hashOf(script)}`]),
+    `base-uri 'none'`,
+    `form-action 'none'`,
+  ].join('; ');
+  return [
+    '<!doctype html>',
+    '<html lang="en">',
+    '<head>',
+    '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<meta name="referrer" content="no-referrer">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${text(title)}</title>`,
+    `<style>${style}</style>`,
+    '</head>',
+    '<body>',
+    '<main>',
+    ...sections,
+    '</main>',
+    ...(data === undefined ? [] : [`<script type="application/json" id="${data.id}">${data.json}</script>`]),
+    ...(script === undefined ? [] : [`<script>${script}</script>`]),
+    '</body>',
+    '</html>',
+    '',
+  ].join('\n');
+}
