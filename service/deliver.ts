@@ -5,7 +5,7 @@ import type { Listening } from './listen.ts';
 import { createPlayback } from './playback.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { join } from './recorder.ts';
-import type { PieceAudio } from './speak.ts';
+import type { PieceAudio } from './pieces.ts';
 import type { TurnScope } from './stage.ts';
 import { untilAborted, type Channel } from './streams.ts';
 
@@ -18,7 +18,7 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
   for await (const piece of untilAborted(queue, signal)) {
     for await (const chunk of untilAborted(piece.chunks, signal)) {
       const atUs = ports.clock.nowUs();
-      const step = playback.chunk(atUs, pcmBytesToSamples(chunk.pcm), piece.index);
+      const step = playback.chunk(atUs, pcmBytesToSamples(chunk.pcm), piece.index, piece.content);
       if (playingId === undefined) {
         const attrs = { bytes: chunk.pcm.byteLength };
         playingId = recorder.record({
@@ -39,7 +39,18 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
         listening.heardReply(step.firstAudibleUs);
         const also = chunk.eventId();
         const cause = playingId;
-        recorder.record({ kind: 'deliver.first_audible', stage: 'deliver', cause, also, atUs: step.firstAudibleUs });
+        recorder.record({
+          kind: 'deliver.first_audible',
+          stage: 'deliver',
+          cause,
+          also,
+          atUs: step.firstAudibleUs,
+          ...(step.inserted === true ? { attrs: { content: false } } : {}),
+        });
+      }
+      if (step.contentAudibleUs !== undefined) {
+        const atUs = step.contentAudibleUs;
+        recorder.record({ kind: 'deliver.content_audible', stage: 'deliver', cause: playingId, atUs });
       }
       await input.reply.audio(chunk.pcm, piece.index);
     }

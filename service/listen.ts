@@ -28,9 +28,13 @@ export interface Listening {
 
 /**
  * Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. `onCut` gets
- * what was said so far whenever `stt.upload` asks for an early transcript.
+ * what was said so far whenever `stt.upload` asks for an early transcript, `onStart` the turn's first event.
  */
-export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Listening {
+export function listen(
+  scope: TurnScope,
+  onCut: (audio: EarlyAudio) => void,
+  onStart: (startId: number) => void = () => undefined,
+): Listening {
   const { recorder, signal } = scope;
   const { clock } = scope.ports;
   const { audio, strategy } = scope.input;
@@ -73,6 +77,7 @@ export function listen(scope: TurnScope, onCut: (audio: EarlyAudio) => void): Li
     if (startId === undefined) {
       startId = recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
       openAhead(scope, startId, stop.signal);
+      onStart(startId);
     }
     samplesHeard += frame.samples.length;
     if (samplesHeard > (TURN_LIMIT_MS / 1000) * sampleRateHz) {

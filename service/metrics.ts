@@ -1,4 +1,5 @@
 /** The figures of one turn, from its log. Pure. Every formula with zero, stop and limits: docs/measuring.md. */
+import { betsOf, type Bet } from './bets.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
 import type { EventKind, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from './ports.ts';
 
@@ -37,6 +38,8 @@ export interface TurnSummary {
   /** Contiguous, in order of time; Σ us = e2eUs. Empty when e2eUs is absent. */
   ledger: readonly LedgerRow[];
   serviceUs: StageServiceUs;
+  /** What was done before it was certain to be needed, and what came of it. */
+  bets?: readonly Bet[];
   /** Speech went on after the end-of-turn decision. */
   premature: boolean;
   failure?: { stage: string; kind: string; message: string };
@@ -74,14 +77,16 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     return fromUs === undefined || to === undefined ? undefined : to.atUs - fromUs;
   };
   const ended = first(events, 'turn.ended');
-  const ofFirstPiece = (kind: EventKind): TurnEvent | undefined =>
-    events.find((event) => event.kind === kind && event.attrs?.['index'] === 0);
-  const firstTtsUs = ofFirstPiece('tts.start')?.atUs;
-  const firstAudioUs = ofFirstPiece('tts.audio')?.atUs;
+  const firstTts = firstOf(events, 'tts.start');
+  const firstAudioUs = events.find(
+    (event) => event.kind === 'tts.audio' && event.attrs?.['index'] === firstTts?.attrs?.['index'],
+  )?.atUs;
   const replyEnd = first(events, 'deliver.reply_end');
   const failed = first(events, 'turn.failed');
-  const llmStart = first(events, 'llm.start');
+  const content = first(events, 'llm.content');
+  const llmStart = askedAt(events, content?.exchange) ?? first(events, 'llm.start');
   const llmDone = first(events, 'llm.done');
+  const bets = betsOf(events);
   const summary: TurnSummary = {
     sessionId: identity.sessionId,
     turnIndex: identity.turnIndex,
@@ -92,7 +97,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     zero: log.zero,
     ...given('e2eUs', ledger?.e2eUs),
     ...given('firstAudioByteUs', since(ended?.atUs, 'deliver.first_byte')),
-    ...given('firstContentAudibleUs', ledger?.e2eUs),
+    ...given('firstContentAudibleUs', contentAudibleUs(events, zeroUs, ledger?.e2eUs)),
     ...given('replyEndUs', zeroUs === undefined ? undefined : since(zeroUs, 'deliver.reply_end')),
     ...given('stallUs', numberAttr(replyEnd, 'stallUs')),
     ledger: (ledger?.parts ?? []).map((part) => ({
@@ -103,8 +108,8 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     serviceUs: {
       ...given('endpointing', log.zero === 'upload' ? undefined : positive(since(zeroUs, 'turn.ended'))),
       ...given('stt', sttUs(events)),
-      ...given('llm', since(llmStart?.atUs, 'llm.content')),
-      ...given('tts', firstTtsUs === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTtsUs),
+      ...given('llm', content === undefined || llmStart === undefined ? undefined : content.atUs - llmStart.atUs),
+      ...given('tts', firstTts === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTts.atUs),
     },
     premature: zeroUs !== undefined && ended !== undefined && log.zero === 'audio' && ended.atUs < zeroUs,
     ...given('failure', failed === undefined ? undefined : failureOf(failed)),
@@ -113,6 +118,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     ...given('replyChars', numberAttr(llmDone, 'chars')),
     ...given('costUsd', numberAttr(llmDone, 'costUsd')),
     ...given('characters', charactersOf(events)),
+    ...given('bets', bets.length === 0 ? undefined : bets),
     ...uploadsOf(events),
   };
   return ledger === undefined ? { summary } : { summary, ledger };
@@ -164,6 +170,31 @@ function uploadsOf(
     uploadsWasted: wasted.length,
     wastedBytes: bytesOf(wasted),
   };
+}
+
+/** The request that the reply came from; of a hedged one the first request, since the wait for the second is part of it. */
+function askedAt(events: readonly TurnEvent[], exchange: string | undefined): TurnEvent | undefined {
+  const start = events.find((event) => event.kind === 'llm.start' && event.exchange === exchange);
+  const hedges = start?.attrs?.['hedges'];
+  return typeof hedges === 'string' ? askedAt(events, hedges) : start;
+}
+
+/** The event of the first piece in order of the text that was synthesized for itself, not ahead. */
+function firstOf(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
+  const pieces = events.filter((event) => event.kind === 'piece.ready').map((event) => event.attrs?.['index']);
+  const own = events.filter((event) => event.kind === kind && pieces.includes(event.attrs?.['index']));
+  return own.toSorted((a, b) => (numberAttr(a, 'index') ?? 0) - (numberAttr(b, 'index') ?? 0))[0];
+}
+
+/** Equal to end to end unless the reply began with other words than its LLM's; absent when it had none of those. */
+function contentAudibleUs(
+  events: readonly TurnEvent[],
+  zeroUs: number | undefined,
+  e2eUs: number | undefined,
+): number | undefined {
+  if (first(events, 'deliver.first_audible')?.attrs?.['content'] !== false) return e2eUs;
+  const audible = first(events, 'deliver.content_audible');
+  return zeroUs === undefined || audible === undefined ? undefined : audible.atUs - zeroUs;
 }
 
 function first(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {

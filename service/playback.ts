@@ -17,6 +17,10 @@ export interface PlaybackStep {
   piece?: { index: number; fromUs: number };
   /** When the reply becomes audible. In the one step in which it becomes known; may lie before or after the step. */
   firstAudibleUs?: number;
+  /** What is audible first was put before the words that the turn's LLM generated. */
+  inserted?: true;
+  /** When those become audible; only where others came before them. */
+  contentAudibleUs?: number;
 }
 
 export interface Stall {
@@ -33,11 +37,12 @@ export interface PlaybackEnd {
 
 export interface Playback {
   /**
-   * Takes a chunk that reached the client at `atUs`. An empty chunk changes nothing.
+   * Takes a chunk that reached the client at `atUs`. An empty chunk changes nothing. `content` (default true) says
+   * whether its words are the LLM's own of this turn.
    *
    * @throws InvariantError when chunks or pieces go backwards.
    */
-  chunk(atUs: number, samples: Int16Array, pieceIndex: number): PlaybackStep;
+  chunk(atUs: number, samples: Int16Array, pieceIndex: number, content?: boolean): PlaybackStep;
   /** The reply is complete. */
   finish(): PlaybackEnd;
 }
@@ -53,6 +58,7 @@ interface Onset {
   /** When each frame of the running row of audible ones starts to play. */
   rowUs: number[];
   frameUs: number;
+  atUs: number | undefined;
 }
 
 /**
@@ -60,27 +66,30 @@ interface Onset {
  * across chunks and pieces; a last frame that stays incomplete is not judged.
  */
 export function createPlayback(sampleRateHz: number): Playback {
-  const onset: Onset = {
+  const newOnset = (): Onset => ({
     frame: new Int16Array(Math.max(1, Math.round(sampleRateHz / FRAMES_PER_SECOND))),
     filled: 0,
     rowUs: [],
     frameUs: 0,
-  };
+    atUs: undefined,
+  });
+  const ofReply = newOnset();
+  /** Its own from the moment on at which something else is played. */
+  let ofContent = ofReply;
   const stalls: Stall[] = [];
   let startUs: number | undefined;
   let stallUs = 0;
   let received = 0;
   let lastUs = -Infinity;
   let piece: number | undefined;
-  let firstAudibleUs: number | undefined;
 
   const playedAtUs = (from: number, sample: number): number =>
     from + Math.round((sample * 1_000_000) / sampleRateHz) + stallUs;
 
   /** Looks for the onset in samples of which the first is the reply's sample `at`. */
-  const listen = (samples: Int16Array, at: number, from: number): void => {
+  const listen = (onset: Onset, samples: Int16Array, at: number, from: number): void => {
     const { frame, rowUs } = onset;
-    for (let offset = 0; offset < samples.length && firstAudibleUs === undefined;) {
+    for (let offset = 0; offset < samples.length && onset.atUs === undefined;) {
       if (onset.filled === 0) onset.frameUs = playedAtUs(from, at + offset);
       const part = samples.subarray(offset, offset + frame.length - onset.filled);
       frame.set(part, onset.filled);
@@ -90,11 +99,11 @@ export function createPlayback(sampleRateHz: number): Playback {
       onset.filled = 0;
       if (rmsDbfs(frame, 0, frame.length) > AUDIBLE_DBFS) rowUs.push(onset.frameUs);
       else rowUs.length = 0;
-      if (rowUs.length === AUDIBLE_FRAMES) firstAudibleUs = rowUs[0];
+      if (rowUs.length === AUDIBLE_FRAMES) onset.atUs = rowUs[0];
     }
   };
 
-  const chunk = (atUs: number, samples: Int16Array, pieceIndex: number): PlaybackStep => {
+  const chunk = (atUs: number, samples: Int16Array, pieceIndex: number, content = true): PlaybackStep => {
     if (atUs < lastUs) throw new InvariantError(`reply audio at ${atUs} µs came after audio at ${lastUs} µs`);
     if (piece !== undefined && pieceIndex < piece) {
       throw new InvariantError(`reply audio of piece ${pieceIndex} came after piece ${piece}: play pieces in order`);
@@ -113,9 +122,14 @@ export function createPlayback(sampleRateHz: number): Playback {
       piece = pieceIndex;
       step.piece = { index: pieceIndex, fromUs: playedAtUs(startUs, received) };
     }
-    if (firstAudibleUs === undefined) {
-      listen(samples, received, startUs);
-      if (firstAudibleUs !== undefined) step.firstAudibleUs = firstAudibleUs;
+    if (!content && ofContent.atUs === undefined) ofContent = newOnset();
+    const knew = { reply: ofReply.atUs, content: ofContent.atUs };
+    listen(ofReply, samples, received, startUs);
+    if (content && ofContent !== ofReply) listen(ofContent, samples, received, startUs);
+    if (knew.reply === undefined && ofReply.atUs !== undefined) step.firstAudibleUs = ofReply.atUs;
+    if (ofContent !== ofReply) {
+      if (step.firstAudibleUs !== undefined && ofContent.atUs !== step.firstAudibleUs) step.inserted = true;
+      if (knew.content === undefined && ofContent.atUs !== undefined) step.contentAudibleUs = ofContent.atUs;
     }
     received += samples.length;
     return step;

@@ -53,7 +53,7 @@ export type LedgerStage = Stage | 'our code';
 
 /** Phases of one HTTP exchange, in order. */
 export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
-export type Phase = HttpPhase | 'detect' | 'hold' | 'slot' | 'backoff' | 'poll' | 'silence' | 'our code';
+export type Phase = HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'our code';
 
 export type EventKind =
   | 'speech.start' // the turn's first audio arrived: the root of every turn
@@ -73,11 +73,16 @@ export type EventKind =
   | 'piece.ready' // the chunker let a piece of the reply go
   | 'tts.start'
   | 'tts.audio' // an audio chunk that released something (the first of each piece always does)
+  | 'tts.released' // audio synthesized ahead of its words, once the words are certain
   | 'tts.done'
   | 'deliver.first_byte'
   | 'deliver.dry' // the playing client had played all the audio it had, before the reply's end
   | 'deliver.resumed' // audio arrived after the playing client had run out of it
   | 'deliver.first_audible' // computed ahead by the playback model
+  | 'deliver.content_audible' // the same for words that this turn's LLM generated, where others came before them
+  | 'bet.settled' // what a speculation, hedge, prefetch or cache look-up came to; nothing is caused by it
+  | 'prefetch.start'
+  | 'prefetch.done'
   | 'deliver.reply_end' // computed by the playback model
   | 'turn.done'
   | 'turn.failed'

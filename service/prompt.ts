@@ -1,5 +1,7 @@
-/** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure. */
+/** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure but for prompt files, read once. */
 import type { Message } from './ports.ts';
+import { promptOfFile } from './prompt-file.ts';
+import type { Strategy } from './strategy.ts';
 
 export interface Conversation {
   systemPrompt: string;
@@ -43,3 +45,31 @@ const COMPRESSED = {
   tr: 'Sesli bir iş görüşmesi yapan, nazik ve profesyonel bir görüşmecisin. Adayın yanıtını bir cümleyle karşıla, sonra tek bir soru sor. En çok üç kısa cümle; liste, başlık ve simge yok. Sayıları okunduğu gibi yaz. Konu dışına çıkılırsa görüşmeye dön. Yanıt verme, değerlendirme yapma, yalnızca sor.',
   en: 'You are a polite, professional interviewer in a spoken job interview. Acknowledge the answer in one sentence, then ask one question. At most three short sentences; no lists, headings or symbols. Write numbers as they are said. If the talk drifts, return to the interview. Do not answer or judge; ask.',
 } as const;
+
+/** The system prompt that the strategy asks for. */
+export function systemPromptFor({ llm: { systemPrompt } }: Strategy, language: string, captured: string): string {
+  if (systemPrompt === 'captured') return captured;
+  if (systemPrompt === 'compressed') return compressedPrompt(language);
+  return promptOfFile(systemPrompt.file, systemPrompt.sha256);
+}
+
+/** What a reply may begin with: short, and fitting whatever the user said. Each is synthesized ahead. */
+export function openersFor(language: string): readonly string[] {
+  return language.startsWith('tr') ? OPENERS.tr : OPENERS.en;
+}
+
+const OPENERS = {
+  tr: ['Anladım.', 'Teşekkür ederim.', 'Çok güzel.'],
+  en: ['I see.', 'Thank you.', 'Very good.'],
+} as const;
+
+/** The same prompt, asking the model to begin with one of the openers, word for word. */
+export function withOpeners(messages: readonly Message[], openers: readonly string[]): Message[] {
+  const [first, ...rest] = messages;
+  const ask = `${OPENERS_ASK} ${openers.map((opener) => `"${opener}"`).join(' | ')}`;
+  if (first?.role !== 'system') return [{ role: 'system', content: ask }, ...messages];
+  return [{ role: 'system', content: `${first.content}\n\n${ask}` }, ...rest];
+}
+
+/** What stands before the openers in a prompt; the stand-in looks for it. */
+export const OPENERS_ASK = 'Begin your reply with exactly one of these openers, word for word:';

@@ -1,23 +1,11 @@
 /** TTS: pieces of text → their audio, several at once, handed on in the order of the text. */
 import { pcmBytesToSamples, rmsDbfs } from './audio.ts';
+import { InvariantError, StageError } from './errors.ts';
 import type { Arrival } from './ports.ts';
 import { join } from './recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
-import { createChannel, untilAborted, type Channel } from './streams.ts';
-import type { Piece } from './think.ts';
-
-/** A piece's audio, readable while it is being synthesized. */
-export interface PieceAudio {
-  index: number;
-  chunks: Channel<AudioChunk>;
-}
-
-export interface AudioChunk {
-  /** PCM16 little-endian mono. */
-  pcm: Uint8Array;
-  /** Id of its `tts.audio` event, which is recorded once somebody needs it as a cause. */
-  eventId(): number;
-}
+import { childSignal, createChannel, untilAborted, type Channel } from './streams.ts';
+import type { AudioChunk, Piece, PieceAudio, Prepared } from './pieces.ts';
 
 /** No reply has more; reaching it is a fault of the provider's, ended by the body limit first. */
 const CHUNKS_LIMIT = 16_384;
@@ -32,14 +20,24 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
   const freeSlots = untilAborted(slots, scope.signal);
   const running: Promise<void>[] = [];
   for await (const piece of untilAborted(pieces, scope.signal)) {
+    if (piece.prepared !== undefined && !piece.prepared.failed()) {
+      const { audio, played } = release(scope, piece, piece.prepared);
+      queue.push(audio);
+      running.push(played);
+      continue;
+    }
     const slot = await freeSlots.next();
     if (slot.done === true) break;
     const audio: PieceAudio = {
       index: piece.index,
+      content: piece.origin === 'llm',
       chunks: createChannel(CHUNKS_LIMIT, `audio of piece ${piece.index}`),
     };
     queue.push(audio);
-    const spoken = synthesize(scope, piece, audio, slot.value.freedBy).then((freedBy) => slots.push({ freedBy }));
+    const released = join(scope.recorder, piece.readyId, slot.value.freedBy);
+    const spoken = synthesize(scope, piece.index, piece.text, audio.chunks, released).then((freedBy) =>
+      slots.push({ freedBy }),
+    );
     // the reader of the audio meets the failure; awaiting it here as well ends the stage
     spoken.catch((error: unknown) => audio.chunks.close(error));
     running.push(spoken);
@@ -49,15 +47,78 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
   await freeSlots.return(undefined);
 }
 
+/** Ordinals of syntheses ahead: no reply has so many pieces. */
+const AHEAD_ORDINAL = 10_000;
+
+/** Begins to synthesize the `ordinal`th text ahead; `cause` is the event that allowed it. Its failure is nobody's but its own. */
+export function prepare(scope: TurnScope, ordinal: number, text: string, cause: number): Prepared {
+  const own = childSignal(scope.signal);
+  const chunks = createChannel<AudioChunk>(CHUNKS_LIMIT, `audio ahead ${ordinal}`);
+  const startUs = scope.ports.clock.nowUs();
+  let firstAudioUs: number | undefined;
+  let failed = false;
+  const watched: Pick<Channel<AudioChunk>, 'push' | 'close'> = {
+    push: (chunk) => {
+      firstAudioUs ??= chunk.atUs;
+      chunks.push(chunk);
+    },
+    close: chunks.close,
+  };
+  const done = synthesize({ ...scope, signal: own.signal }, AHEAD_ORDINAL + ordinal, text, watched, { cause })
+    .catch((error: unknown) => {
+      failed = true;
+      chunks.close(error);
+      if (error instanceof InvariantError) throw error;
+    })
+    .finally(own.release);
+  done.catch(() => undefined); // met when the turn closes
+  scope.strays.push(done);
+  return {
+    text,
+    chunks,
+    startUs,
+    firstAudioUs: () => firstAudioUs,
+    failed: () => failed,
+    abandon: () => own.abort(new StageError('tts', 'cancelled', 'the words spoken ahead were not said')),
+  };
+}
+
+/** Audio from ahead, as that of a piece: what had come before the piece was ready is released by it. */
+function release(scope: TurnScope, piece: Piece, prepared: Prepared): { audio: PieceAudio; played: Promise<void> } {
+  const { recorder } = scope;
+  const chunks = createChannel<AudioChunk>(CHUNKS_LIMIT, `audio of piece ${piece.index}`);
+  const readyUs = recorder.atUs(piece.readyId);
+  const released = (chunk: AudioChunk): (() => number) => {
+    let id: number | undefined;
+    return () =>
+      (id ??= recorder.record({
+        kind: 'tts.released',
+        stage: 'tts',
+        ...join(recorder, chunk.eventId(), piece.readyId),
+        atUs: readyUs,
+        attrs: { index: piece.index },
+      }));
+  };
+  const pump = async (): Promise<void> => {
+    for await (const chunk of untilAborted(prepared.chunks, scope.signal)) {
+      chunks.push(chunk.atUs > readyUs ? chunk : { ...chunk, eventId: released(chunk) });
+    }
+    chunks.close();
+  };
+  const played = pump();
+  played.catch((error: unknown) => chunks.close(error));
+  return { audio: { index: piece.index, content: piece.origin === 'llm', chunks }, played };
+}
+
 async function synthesize(
   scope: TurnScope,
-  piece: Piece,
-  audio: PieceAudio,
-  freedBy: number | undefined,
+  index: number,
+  text: string,
+  chunks: Pick<Channel<AudioChunk>, 'push' | 'close'>,
+  releasedBy: { cause: number; also?: number },
 ): Promise<number> {
   const { recorder, ports, input } = scope;
   const { method, voice, speed, sse, queue } = input.strategy.tts;
-  const { index, text } = piece;
   const exchange = `tts.${index}`;
   const itemUs: number[] = [];
   const itemBytes: number[] = [];
@@ -66,7 +127,7 @@ async function synthesize(
     kind: 'tts.start',
     stage: 'tts',
     exchange,
-    ...join(recorder, piece.readyId, freedBy),
+    ...releasedBy,
     attrs: { index, method, voice, speed, chars: text.length, model: 'freya-tts' },
   });
   const audioEvent = (pcm: Uint8Array, arrival: Arrival): (() => number) => {
@@ -92,7 +153,7 @@ async function synthesize(
       itemUs.push(arrival.atUs);
       itemBytes.push(pcm.byteLength);
       parts.push(pcm);
-      audio.chunks.push({ pcm, eventId });
+      chunks.push({ pcm, atUs: arrival.atUs, eventId });
     });
     const pcm = Buffer.concat(parts);
     const { sampleRateHz, inferenceMs, requestId } = result;
@@ -113,7 +174,7 @@ async function synthesize(
       },
       content: { audio: pcm, sampleRateHz },
     });
-    audio.chunks.close();
+    chunks.close();
     return doneId;
   });
 }

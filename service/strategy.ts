@@ -5,6 +5,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from './errors.ts';
+import { canPrefill, modelFacts, MODELS_AS_OF } from './models.ts';
 import { readPromptFile } from './prompt-file.ts';
 import { keyedHex } from './random.ts';
 
@@ -12,7 +13,11 @@ const oneOf = <const Values extends readonly (string | number)[]>(values: Values
   Type.Unsafe<Values[number]>({ enum: values, description });
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
+const MODEL_ID = Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'OpenRouter model id, `author/slug`' });
 const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
+
+const PREFETCHES = ['prompt', 'partial'] as const;
+export type Prefetch = (typeof PREFETCHES)[number];
 
 export const StrategySchema = section({
   stt: section({
@@ -42,7 +47,7 @@ export const StrategySchema = section({
     format: oneOf(['wav'], 'container of the upload'),
   }),
   llm: section({
-    model: Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'OpenRouter model id, `author/slug`' }),
+    model: MODEL_ID,
     maxTokens: Type.Integer({ minimum: 1, maximum: 4000 }),
     temperature: Type.Number({ minimum: 0, maximum: 2 }),
     historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
@@ -75,6 +80,17 @@ export const StrategySchema = section({
       ['default', 'none', 'minimal', 'low', 'medium', 'high'],
       'reasoning effort; default: the field is not sent',
     ),
+    hedge: Type.Union(
+      [
+        Type.Literal('none'),
+        section({
+          afterMs: Type.Integer({ minimum: 0, maximum: 60_000, description: 'without content by then, ask again' }),
+          model: Type.Optional(MODEL_ID),
+          ignore: Type.Optional(PROVIDER_NAMES),
+        }),
+      ],
+      { description: 'a second request, to another model or past the providers to ignore; the first content wins' },
+    ),
     seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
       description: 'for models that honour it',
     }),
@@ -100,6 +116,20 @@ export const StrategySchema = section({
   }),
   pipeline: section({
     chunking: oneOf(['sentence', 'clause', 'reply'], 'where the reply is cut into pieces'),
+    speculation: oneOf(
+      ['none', 'predict', 'prefill'],
+      'openers synthesized ahead: said once the model begins with one, or said at the end of turn for the model to continue',
+    ),
+    prefetch: Type.Union(
+      [
+        oneOf(['off', ...PREFETCHES], 'one of them'),
+        Type.Array(oneOf(PREFETCHES, 'each'), { minItems: 1, uniqueItems: true }),
+      ],
+      {
+        description:
+          'prompt: sent ahead at speech start, to be cached; partial: the reply begun on an early transcript',
+      },
+    ),
   }),
   network: section({
     keepAlive: Type.Union(
@@ -142,6 +172,7 @@ export const DEFAULT_STRATEGY: Strategy = {
     route: 'default',
     systemPrompt: 'captured',
     reasoning: 'default',
+    hedge: 'none',
     seed: 'none',
     sse: 'sdk',
     fallback: [],
@@ -154,7 +185,7 @@ export const DEFAULT_STRATEGY: Strategy = {
     speed: 1,
     concurrency: 2,
   },
-  pipeline: { chunking: 'sentence' },
+  pipeline: { chunking: 'sentence', speculation: 'none', prefetch: 'off' },
   network: { keepAlive: { idleMs: 4000, drain: false }, http2: false, preResolve: false, preconnect: false },
 };
 
@@ -176,6 +207,26 @@ const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
     const both = (route.only ?? []).find((name) => (route.ignore ?? []).includes(name));
     return both === undefined ? undefined : `knob "llm.route" both allows only and ignores "${both}"`;
   },
+  ({ llm: { hedge, model } }) =>
+    hedge !== 'none' && hedge.ignore === undefined && (hedge.model ?? model) === model
+      ? 'knob "llm.hedge" would ask the same model again with nothing else changed; name another "model", or providers to "ignore"'
+      : undefined,
+  ({ llm: { model }, pipeline: { speculation } }) =>
+    speculation === 'prefill' && !canPrefill(model)
+      ? `knob "pipeline.speculation" cannot be prefill with ${model}: no source says that it continues a message that is begun for it (service/models.ts, ${MODELS_AS_OF})`
+      : undefined,
+  ({ llm: { hedge }, pipeline: { speculation } }) =>
+    speculation === 'prefill' && hedge !== 'none' && hedge.model !== undefined && !canPrefill(hedge.model)
+      ? `knob "llm.hedge.model" must continue the opener of pipeline.speculation prefill, and no source says that ${hedge.model} does`
+      : undefined,
+  (strategy) =>
+    prefetches(strategy, 'prompt') && modelFacts(strategy.llm.model)?.cacheMinTokens === undefined
+      ? `knob "pipeline.prefetch" cannot be prompt with ${strategy.llm.model}: no source says that its provider caches prompts unasked (service/models.ts, ${MODELS_AS_OF})`
+      : undefined,
+  (strategy) =>
+    prefetches(strategy, 'partial') && strategy.stt.upload === 'whole'
+      ? 'knob "pipeline.prefetch" cannot be partial with "stt.upload" whole: there is no transcript before the end of turn; set stt.upload to {"atPause":{"pauseMs":…}}'
+      : undefined,
 ];
 
 /** The first reason why this strategy cannot work; undefined when it can. */
@@ -216,6 +267,11 @@ export function patchFromSet(assignment: string): StrategyPatch {
     throw new InputError(`--set ${assignment}: expected knob=value, for example --set llm.maxTokens=200`);
   }
   return path.split('.').reduceRight<unknown>((value, key) => ({ [key]: value }), jsonOrText(text)) as StrategyPatch;
+}
+
+/** Whether the strategy does this ahead. */
+export function prefetches({ pipeline: { prefetch } }: Strategy, what: Prefetch): boolean {
+  return prefetch === what || (Array.isArray(prefetch) && prefetch.includes(what));
 }
 
 /** 12 hex digits that name a resolved strategy: equal strategies, equal hash, whatever the order of their keys. */

@@ -7,10 +7,13 @@ import { describeError, InvariantError, StageError } from './errors.ts';
 import { listen } from './listen.ts';
 import type { TurnLog } from './ports.ts';
 import { createRecorder } from './recorder.ts';
-import { speak, type PieceAudio } from './speak.ts';
+import type { Piece, PieceAudio } from './pieces.ts';
+import { speak } from './speak.ts';
 import type { TurnInput, TurnPorts, TurnScope } from './stage.ts';
 import { childSignal, createChannel } from './streams.ts';
-import { think, type Piece, type Reply } from './think.ts';
+import { beginWithOpener, type Reply } from './reply.ts';
+import { createSpeculation } from './speculation.ts';
+import { think } from './think.ts';
 import { createTranscriber } from './transcribe.ts';
 
 export interface TurnOutcome {
@@ -30,26 +33,29 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   const recorder = createRecorder(clock, input.sinks, input.onSinkError ?? (() => undefined));
   const turn = childSignal(input.signal);
   const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [], strays: [] };
-  const transcriber = createTranscriber(scope);
-  const listening = listen(scope, transcriber.early);
+  const speculation = createSpeculation(scope);
+  const transcriber = createTranscriber(scope, speculation.early);
+  const listening = listen(scope, transcriber.early, speculation.started);
   const reply: Reply = { text: '' };
   let transcript = '';
   let failure: StageError | undefined;
   try {
     const heard = await listening.ended;
-    const words = await transcriber.final(heard);
-    transcript = words.text;
     const pieces = createChannel<Piece>(PIECES_LIMIT, 'pieces of text');
     const queue = createChannel<PieceAudio>(PIECES_LIMIT, 'pieces of audio');
-    await together(
-      [think(scope, words, reply, pieces), speak(scope, pieces, queue), deliver(scope, queue, listening)],
-      turn.abort,
-    );
+    const answer = async (): Promise<void> => {
+      beginWithOpener(scope, reply, pieces, speculation.opening, heard.turnEndedId);
+      const words = await transcriber.final(heard);
+      transcript = words.text;
+      await think(scope, words, reply, pieces, speculation);
+    };
+    await together([answer(), speak(scope, pieces, queue), deliver(scope, queue, listening)], turn.abort);
   } catch (error) {
     failure = asFailure(error, turn.signal);
     turn.abort(failure);
     recordFailure(scope, failure);
   }
+  speculation.close();
   await Promise.all(scope.strays);
   // streams that are being read to their end still write to the log
   await Promise.all(scope.calls.map((call) => call.settled()));

@@ -16,6 +16,11 @@ export function flatProfile(ms: {
   tts?: number;
   sendPerKb?: number;
   other?: Partial<Record<keyof Profile['other'], number>>;
+  /** Between deltas of `deltaChars` characters each. */
+  deltaGap?: number;
+  deltaChars?: number;
+  /** Models that take another time than `llm` until their headers. */
+  models?: Readonly<Record<string, number>>;
 }): Profile {
   const zero = loadProfile('zero');
   const flat = (value = 0): Profile['stt']['waitMs'] => ({ source: 'set by a test', quantiles: [[0, value]] });
@@ -30,8 +35,19 @@ export function flatProfile(ms: {
       speech: { ...zero.tts.speech, waitMs: flat(ms.tts) },
       generate: { ...zero.tts.generate, waitMs: flat(ms.tts) },
     },
-    llm: { ...zero.llm, headersMs: flat(ms.llm), models: withScaleOne(zero.llm.models, flat(1)) },
+    llm: { ...zero.llm, headersMs: flat(1), models: modelsOf() },
   };
+
+  /** Headers take a ms times the model's scale. */
+  function modelsOf(): Profile['llm']['models'] {
+    const of = (headersMs: number, own = zero.llm.models['default']): Profile['llm']['models'][string] => {
+      if (own === undefined) throw new TypeError('the profile has no default model');
+      const charsPerDelta = ms.deltaChars === undefined ? own.charsPerDelta : flat(ms.deltaChars);
+      return { scale: flat(headersMs), charsPerDelta, gapMs: flat(ms.deltaGap) };
+    };
+    const slower = Object.entries(ms.models ?? {}).map(([name, headersMs]) => [name, of(headersMs)] as const);
+    return { default: of(ms.llm ?? 0), ...Object.fromEntries(slower) };
+  }
 }
 
 function mapValues<Key extends string, Value>(
@@ -44,10 +60,6 @@ function mapValues<Key extends string, Value>(
     if (ms !== undefined) made[key] = make(ms);
   }
   return made;
-}
-
-function withScaleOne(models: Profile['llm']['models'], one: Profile['stt']['waitMs']): Profile['llm']['models'] {
-  return Object.fromEntries(Object.entries(models).map(([name, figures]) => [name, { ...figures, scale: one }]));
 }
 
 /** What somebody says: when, and how it reaches the service. */
@@ -90,20 +102,30 @@ export async function turnByHand(options: {
   profile: Profile;
   tones: Tones;
   patch?: StrategyPatch;
+  reply?: string;
+  systemPrompt?: string;
+  /** Decides the draws, where there are any. */
+  sessionId?: string;
 }): Promise<FinishedTurn & { world: SimWorld }> {
   const { speech, audio } = options.tones;
   const turn = {
     audio: '',
     transcript: 'aaaa bbbb cccc dddd eeee',
-    reply: 'Bir cümle söylendi, ve bitti. İkincisi de hemen ardından geldi.',
+    reply: options.reply ?? 'Bir cümle söylendi, ve bitti. İkincisi de hemen ardından geldi.',
     speechStartMs: speech.fromMs,
     speechEndMs: speech.toMs,
   };
-  const interview = { name: 'by-hand', language: 'tr', systemPrompt: 'Sor.', greeting: 'Merhaba.', turns: [turn] };
+  const systemPrompt = options.systemPrompt ?? 'Sor.';
+  const interview = { name: 'by-hand', language: 'tr', systemPrompt, greeting: 'Merhaba.', turns: [turn] };
   const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview] });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
   const finished = await world.clock.run(() =>
-    runFixtureTurn(world, interview, 0, { strategy, audio, profile: 'by hand' }),
+    runFixtureTurn(world, interview, 0, {
+      strategy,
+      audio,
+      profile: 'by hand',
+      ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+    }),
   );
   return { ...finished, world };
 }

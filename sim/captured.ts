@@ -1,4 +1,5 @@
 /** Plans and texts from a captured turn: its exchanges come again with the same boundaries, item by item. */
+import { CHARS_PER_TOKEN } from '../service/models.ts';
 import type { TurnEvent } from '../service/ports.ts';
 import { numberOf, numbersOf, replyTextOf, turnKey, type CapturedTurn } from './captured-script.ts';
 import type { CapturedPlans, Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
@@ -141,6 +142,7 @@ function sameWork(
       start?.attrs?.['model'] === facts.model &&
       numberOf(start, 'messages') === facts.messages &&
       numberOf(start, 'maxTokens') === facts.maxTokens &&
+      (numberOf(ofCall('llm.done'), 'cachedTokens') ?? 0) === (facts.cachedChars ?? 0) / CHARS_PER_TOKEN &&
       Math.abs(promptChars - facts.promptChars) <= PROMPT_SLACK_CHARS &&
       replyTextOf(events) === facts.text
     );

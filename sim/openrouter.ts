@@ -19,6 +19,7 @@ import {
   sortedByThroughput,
   type Generation,
 } from './openrouter-records.ts';
+import { createPromptCache, obeying } from './openrouter-model.ts';
 import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from './plan.ts';
 import type { Script } from './script.ts';
 
@@ -44,6 +45,7 @@ export interface OpenRouterOptions {
 /** A handler for the OpenRouter origin; remembers its last 1,000 generations for `GET /generation`. */
 export function createOpenRouter({ planner, script, usageChoices = 'empty' }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
+  const cachedTokensOf = createPromptCache();
 
   return async (request, info) => {
     const url = new URL(request.url);
@@ -86,13 +88,15 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
     if (PROVIDERS[model.split('/')[0] ?? ''] === undefined && modelFacts(model) === undefined) {
       return side(jsonAnswer(openRouterFailure(400, `${model.slice(0, 80)} is not a valid model ID`), 400));
     }
-    const generation = generate(info, model, messages, maxTokens, script);
+    const cachedTokens = cachedTokensOf(info, model, messages);
+    const generation = generate(info, model, messages, maxTokens, script, cachedTokens);
     const facts: Facts = {
       operation: 'llm',
       model: sortedByThroughput(body?.['provider']) && !model.includes(':') ? `${model}:nitro` : model,
       messages: messages.length,
       promptChars: messages.reduce((sum, { content }) => sum + content.length, 0),
       maxTokens,
+      cachedChars: cachedTokens * CHARS_PER_TOKEN,
       text: generation.text,
       uploadBytes: uploadBytesOf(
         request,
@@ -118,8 +122,9 @@ function generate(
   messages: readonly Message[],
   maxTokens: number,
   script: Script,
+  cachedTokens: number,
 ): Generation {
-  const whole = script.reply(context, messages);
+  const whole = obeying(context, model, messages, script.reply(context, messages));
   const limitChars = maxTokens > 0 ? maxTokens * CHARS_PER_TOKEN : whole.length;
   const text = whole.slice(0, limitChars);
   const promptChars = messages.reduce((sum, { content }) => sum + content.length, 0);
@@ -139,7 +144,7 @@ function generate(
       total_tokens: prompt_tokens + completion_tokens,
       cost: (prompt_tokens * input + completion_tokens * output) / 1e6,
       is_byok: false,
-      prompt_tokens_details: { cached_tokens: 0 },
+      prompt_tokens_details: { cached_tokens: cachedTokens },
       completion_tokens_details: { reasoning_tokens: 0 },
       cost_details: { upstream_inference_cost: null },
     },

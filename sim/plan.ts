@@ -9,8 +9,8 @@ export const DRAW_HEADER = 'x-retake-draw';
 
 export type TtsMethod = 'stream' | 'speech' | 'generate';
 
-/** What the request asks for, as far as time depends on it. */
-export type Facts = { uploadBytes: number } & (
+/** What the request asks for, as far as time depends on it. `cachedChars` of a prompt are not processed again. */
+export type Facts = { uploadBytes: number; cachedChars?: number } & (
   | { operation: 'stt'; method: 'transcriptions' | 'generate'; audioBytes: number; audioMs: number }
   | { operation: 'llm'; model: string; messages: number; promptChars: number; maxTokens: number; text: string }
   | { operation: 'tts'; method: TtsMethod; voice: string; speed: number; text: string }
@@ -184,7 +184,7 @@ function scaleOf(profile: Profile, draw: Draw, model: string): number {
 function llmItems(profile: Profile, draw: Draw, facts: Facts & { operation: 'llm' }): PlannedItem[] {
   const { firstContentMs, perPromptCharMs, comments } = profile.llm;
   const model = modelFigures(profile, facts.model);
-  const promptMs = draw('perPromptChar', perPromptCharMs) * facts.promptChars;
+  const promptMs = draw('perPromptChar', perPromptCharMs) * (facts.promptChars - (facts.cachedChars ?? 0));
   const untilContentUs = toUs(draw('firstContent', firstContentMs) * draw('scale', model.scale) + promptMs);
   const items: PlannedItem[] = [];
   const count = Math.round(draw('comments', comments));

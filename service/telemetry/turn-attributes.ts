@@ -26,6 +26,7 @@ const PHASES = {
   body: true,
   detect: true,
   hold: true,
+  hedge: true,
   slot: true,
   backoff: true,
   poll: true,

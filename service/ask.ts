@@ -1,0 +1,156 @@
+/** One request for a reply. Its deltas wait until somebody adopts them; one that nobody wants is abandoned. */
+import { InvariantError, StageError } from './errors.ts';
+import type { Arrival, Attrs, LlmResult, LlmRoute, Message } from './ports.ts';
+import type { OpenCall } from './net/exchange.ts';
+import type { Attempt } from './retry.ts';
+import { callProvider, type TurnScope } from './stage.ts';
+import { childSignal } from './streams.ts';
+
+export interface Question {
+  /** Names the call: `llm.<ordinal>`. */
+  ordinal: number;
+  /** The event that released it. */
+  cause: number;
+  messages: readonly Message[];
+  /** Instead of the strategy's. */
+  model?: string;
+  route?: LlmRoute;
+  /** More about it for `llm.start`: why it was asked beside, or ahead of, the reply's own request. */
+  attrs?: Attrs;
+}
+
+/** A delta with its arrival, which becomes an event only when it releases something. */
+export interface Delta extends Arrival {
+  text: string;
+  /** Ordinal among the stream's deltas. */
+  index: number;
+}
+
+export interface Answer {
+  result: LlmResult;
+  itemUs: readonly number[];
+  itemChars: readonly number[];
+  endedUs: number;
+}
+
+/** Whom an adopted request speaks to, synchronously and in order. */
+export interface Reader {
+  delta(delta: Delta): void;
+  done(answer: Answer): void;
+}
+
+export interface Asked {
+  readonly exchange: string;
+  readonly startId: number;
+  readonly model: string;
+  readonly promptChars: number;
+  /** Characters that have come so far. */
+  chars(): number;
+  /** Resolves with the first content; rejects when the request fails before. */
+  readonly content: Promise<undefined>;
+  /** What has come goes to the reader now, the rest as it comes. Resolves when the reply is complete. */
+  adopt(reader: Reader): Promise<void>;
+  /** Stops it; what it has cost is lost. */
+  abandon(why: string): void;
+}
+
+/** The reply's own request; the one that hedges it; the one that warms the prompt cache; those on early transcripts. */
+export const ORDINALS = { reply: 0, hedge: 1, prompt: 2, partial: 10 } as const;
+
+/** Sends the request. Failures reach whoever adopts it; one that nobody adopted fails in silence. */
+export function ask(scope: TurnScope, question: Question): Asked {
+  const { recorder, ports, input, strays } = scope;
+  const { maxTokens, temperature, reasoning, seed, sse, fallback, ...llm } = input.strategy.llm;
+  const { ordinal, messages, model = llm.model } = question;
+  const route = question.route ?? (llm.route === 'default' ? undefined : llm.route);
+  const exchange = `llm.${ordinal}`;
+  const promptChars = messages.reduce((sum, each) => sum + each.content.length, 0);
+  const startId = recorder.record({
+    kind: 'llm.start',
+    stage: 'llm',
+    exchange,
+    cause: question.cause,
+    attrs: { model, maxTokens, temperature, messages: messages.length, promptChars, ...question.attrs },
+    content: { text: JSON.stringify(messages) },
+  });
+
+  const own = childSignal(scope.signal);
+  const content = Promise.withResolvers<undefined>();
+  let reader: Reader | undefined;
+  let waiting: Delta[] = [];
+  let answer: Answer | undefined;
+  let chars = 0;
+  /** No content has come yet: blanks wait, since an attempt that brought nothing else may be made again. */
+  let blank = true;
+
+  const flush = (by: Reader): void => {
+    for (const delta of waiting.splice(0)) by.delta(delta);
+  };
+
+  const models = [model, ...fallback];
+  const shared = {
+    messages,
+    maxTokens,
+    temperature,
+    sessionId: input.identity.sessionId,
+    sse,
+    ...(route === undefined ? {} : { route }),
+    ...(reasoning === 'default' ? {} : { reasoning }),
+    ...(seed === 'none' ? {} : { seed }),
+  };
+  const stream = async (call: OpenCall, attempt: Attempt): Promise<void> => {
+    const [tried = model, ...rest] = models.slice(Math.min(attempt.number, models.length - 1));
+    const itemUs: number[] = [];
+    const itemChars: number[] = [];
+    waiting = [];
+    const request = { ...shared, model: tried, fallback: rest };
+    const result = await ports.llm.stream(request, call, (text) => {
+      const { atUs, eventId } = call.arrival();
+      const delta = { text, atUs, eventId, index: itemUs.length };
+      itemUs.push(atUs);
+      itemChars.push(text.length);
+      chars += text.length;
+      blank &&= text.trim() === '';
+      if (!blank) attempt.mayRepeat = false;
+      waiting.push(delta);
+      if (blank) return;
+      if (reader !== undefined) flush(reader);
+      content.resolve(undefined);
+    });
+    if (blank) throw new StageError('llm', 'empty', `OpenRouter ${tried}: the reply has no text`);
+    answer = { result, itemUs, itemChars, endedUs: ports.clock.nowUs() };
+    reader?.done(answer);
+  };
+  const ended = callProvider(
+    { ...scope, signal: own.signal },
+    'llm',
+    ordinal,
+    startId,
+    stream,
+    fallback.length,
+  ).finally(own.release);
+  ended.catch((error: unknown) => content.reject(error));
+  content.promise.catch(() => undefined);
+  strays.push(
+    ended.catch((error: unknown) => {
+      if (error instanceof InvariantError) throw error;
+    }),
+  );
+  strays.at(-1)?.catch(() => undefined); // met when the turn closes
+
+  return {
+    exchange,
+    startId,
+    model,
+    promptChars,
+    chars: () => chars,
+    content: content.promise,
+    adopt(by) {
+      reader = by;
+      if (!blank) flush(by);
+      if (answer !== undefined) by.done(answer);
+      return ended;
+    },
+    abandon: (why) => own.abort(new StageError('llm', 'cancelled', why)),
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * The speculation ledger of one turn: work done before it was certain to be needed, and what came of it. Each bet is
+ * settled by one event; what was staked on it and lost is named in the unit it is paid in.
+ */
+import type { AttrValue, Recorder, Stage, TurnEvent } from './ports.ts';
+
+export const BET_KINDS = [
+  'partial',
+  'predict',
+  'prefill',
+  'prompt',
+  'hedge',
+  'cache.greeting',
+  'cache.responses',
+] as const;
+export type BetKind = (typeof BET_KINDS)[number];
+
+/** `refused`: nothing was staked, since it could not have won (a prompt below the provider's cache minimum). */
+export type BetOutcome = 'hit' | 'miss' | 'refused';
+
+export interface Bet {
+  kind: BetKind;
+  outcome: BetOutcome;
+  /** Requests made for it. */
+  attempts: number;
+  /** From the bet to its settlement, on the turn's clock. */
+  fromUs: number;
+  /** What a hit took off the critical path, where the turn itself can tell; absent otherwise, never 0 for unknown. */
+  savedUs?: number;
+  /** LLM tokens paid for and not used; estimated from characters where no answer counted them. */
+  wastedTokens: number;
+  /** Characters synthesized and not spoken. Their price is not known: they are never turned into money. */
+  wastedChars: number;
+  /** Of the wasted tokens; absent where the model's price is not known. */
+  wastedUsd?: number;
+  /** Figures that rest on an estimate (tokens from characters, a synthesis' time from an earlier one). */
+  estimated: boolean;
+  /** Why it was refused, or what broke. */
+  reason?: string;
+}
+
+/** Records a bet's settlement. It describes the turn, nobody waits for it: its cause is the turn's first event. */
+export function settleBet(recorder: Recorder, bet: Bet): void {
+  const { kind, wastedUsd, savedUs, reason, ...rest } = bet;
+  const stage: Stage = kind === 'partial' || kind === 'prompt' || kind === 'hedge' ? 'llm' : 'tts';
+  const attrs: Record<string, AttrValue> = { bet: kind, ...rest };
+  if (wastedUsd !== undefined) attrs['wastedUsd'] = wastedUsd;
+  if (savedUs !== undefined) attrs['savedUs'] = savedUs;
+  if (reason !== undefined) attrs['reason'] = reason;
+  recorder.record({ kind: 'bet.settled', stage, cause: 0, attrs });
+}
+
+/** The bets of a turn, in order of settlement. */
+export function betsOf(events: readonly TurnEvent[]): Bet[] {
+  return events.flatMap((event): Bet[] => {
+    if (event.kind !== 'bet.settled') return [];
+    const { attrs = {} } = event;
+    const kind = BET_KINDS.find((each) => each === attrs['bet']);
+    const outcome = (['hit', 'miss', 'refused'] as const).find((each) => each === attrs['outcome']);
+    if (kind === undefined || outcome === undefined) return [];
+    const figure = (name: string): number | undefined => {
+      const value = attrs[name];
+      return typeof value === 'number' ? value : undefined;
+    };
+    const { reason } = attrs;
+    const savedUs = figure('savedUs');
+    const wastedUsd = figure('wastedUsd');
+    return [
+      {
+        kind,
+        outcome,
+        attempts: figure('attempts') ?? 1,
+        fromUs: figure('fromUs') ?? event.atUs,
+        ...(savedUs === undefined ? {} : { savedUs }),
+        wastedTokens: figure('wastedTokens') ?? 0,
+        wastedChars: figure('wastedChars') ?? 0,
+        ...(wastedUsd === undefined ? {} : { wastedUsd }),
+        estimated: attrs['estimated'] === true,
+        ...(typeof reason === 'string' ? { reason } : {}),
+      },
+    ];
+  });
+}
+
+export interface BetTotals {
+  kind: BetKind;
+  turns: number;
+  attempts: number;
+  hits: number;
+  misses: number;
+  refused: number;
+  savedMs?: number;
+  wastedTokens: number;
+  wastedChars: number;
+  wastedUsd?: number;
+  /** Hit rate above which the bet is worth its stakes; absent where a saving or a price is not known. */
+  breakEvenHitRate?: number;
+  /** All wasted money over all time saved; absent where either is not known, or nothing was saved. */
+  usdPer100Ms?: number;
+  estimated: boolean;
+}
+
+/**
+ * Bets of many turns, a row a kind. With `worthUsdPer100Ms` for what 100 ms are worth, a bet of stake c that saves s ms
+ * when it hits pays from the hit rate h on at which h · s/100 · worth = (1 − h) · c, that is h = c / (c + s/100 · worth).
+ */
+export function totalBets(turns: readonly (readonly Bet[])[], worthUsdPer100Ms: number): BetTotals[] {
+  return BET_KINDS.flatMap((kind): BetTotals[] => {
+    const withKind = turns.map((bets) => bets.filter((bet) => bet.kind === kind)).filter((bets) => bets.length > 0);
+    const bets = withKind.flat();
+    if (bets.length === 0) return [];
+    const count = (outcome: BetOutcome): number => bets.filter((bet) => bet.outcome === outcome).length;
+    const hits = bets.filter((bet) => bet.outcome === 'hit');
+    const misses = bets.filter((bet) => bet.outcome === 'miss');
+    const savedMs = known(hits.map(({ savedUs }) => (savedUs === undefined ? undefined : savedUs / 1000)));
+    const wastedUsd = known(bets.map((bet) => bet.wastedUsd));
+    const stakeUsd = misses.length === 0 ? undefined : known(misses.map((bet) => bet.wastedUsd));
+    const savedEachMs = savedMs === undefined || hits.length === 0 ? undefined : savedMs / hits.length;
+    const stakeEachUsd = stakeUsd === undefined ? undefined : stakeUsd / misses.length;
+    const worthUsd = savedEachMs === undefined ? undefined : (savedEachMs / 100) * worthUsdPer100Ms;
+    const breakEvenHitRate =
+      stakeEachUsd === undefined || worthUsd === undefined || stakeEachUsd + worthUsd === 0
+        ? undefined
+        : stakeEachUsd / (stakeEachUsd + worthUsd);
+    const usdPer100Ms =
+      wastedUsd === undefined || savedMs === undefined || savedMs <= 0 ? undefined : wastedUsd / (savedMs / 100);
+    return [
+      {
+        kind,
+        turns: withKind.length,
+        attempts: bets.reduce((sum, bet) => sum + bet.attempts, 0),
+        hits: hits.length,
+        misses: misses.length,
+        refused: count('refused'),
+        ...(savedMs === undefined ? {} : { savedMs }),
+        wastedTokens: bets.reduce((sum, bet) => sum + bet.wastedTokens, 0),
+        wastedChars: bets.reduce((sum, bet) => sum + bet.wastedChars, 0),
+        ...(wastedUsd === undefined ? {} : { wastedUsd }),
+        ...(breakEvenHitRate === undefined ? {} : { breakEvenHitRate }),
+        ...(usdPer100Ms === undefined ? {} : { usdPer100Ms }),
+        estimated: bets.some((bet) => bet.estimated),
+      },
+    ];
+  });
+}
+
+/** The sum, where every term is known. */
+function known(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce<number | undefined>(
+    (sum, value) => (sum === undefined || value === undefined ? undefined : sum + value),
+    0,
+  );
+}

@@ -1,0 +1,147 @@
+/** The reply as it is being written: deltas → text → pieces, each released as soon as the chunker is certain of it. */
+import type { Delta, Reader } from './ask.ts';
+import { createChunker } from './chunker.ts';
+import type { Piece, Prepared } from './pieces.ts';
+import { join } from './recorder.ts';
+import type { TurnScope } from './stage.ts';
+import type { Channel } from './streams.ts';
+
+/** The reply as far as it has been streamed; filled in place, so that a turn that fails keeps what it had. */
+export interface Reply {
+  text: string;
+}
+
+/** What the beginning of the model's text is held against before it counts as the reply. */
+export interface Opening {
+  /** Openers that were synthesized ahead: the one that the model begins with is spoken at once. */
+  predicted: readonly Prepared[];
+  /** The opener that is spoken at the end of turn: the model goes on behind it, and must not say it again. */
+  spoken?: string;
+  /** Its audio. */
+  prepared?: Prepared;
+}
+
+/** Says the opener of `opening.spoken`: the reply's first piece, released by the end of turn. */
+export function beginWithOpener(
+  { recorder }: TurnScope,
+  reply: Reply,
+  pieces: Channel<Piece>,
+  { spoken, prepared }: Opening,
+  turnEndedId: number,
+): void {
+  if (spoken === undefined) return;
+  const text = `${spoken} `;
+  const origin = 'prefilled';
+  const attrs = { index: 0, chars: text.length, origin };
+  const content = { text };
+  const readyId = recorder.record({ kind: 'piece.ready', stage: 'chunk', cause: turnEndedId, attrs, content });
+  reply.text = text;
+  pieces.push({ index: 0, text, readyId, origin, ...(prepared === undefined ? {} : { prepared }) });
+}
+
+/**
+ * The writer of one reply, streamed as `exchange`. The first content is TTFT. A later delta becomes an event when it
+ * completes a piece: the wait before it is hold-back. Text that came before `heldBy` waited for that event as well.
+ */
+export function createReplyWriter(
+  scope: TurnScope,
+  reply: Reply,
+  pieces: Channel<Piece>,
+  exchange: string,
+  opening: Opening,
+  heldBy?: number,
+): Reader {
+  const { recorder, input } = scope;
+  const chunker = createChunker(input.strategy.pipeline.chunking, input.language);
+  let content: { id: number; index: number } | undefined;
+  let pieceCount = opening.spoken === undefined ? 0 : 1;
+  let head = '';
+  let opened = opening.spoken === undefined && opening.predicted.length === 0;
+
+  /** The event of a delta: the first is released by its arrival, later ones by the stream going on. */
+  const contentEvent = ({ index, atUs, eventId }: Delta): number => {
+    if (content?.index === index) return content.id;
+    const id = recorder.record({
+      kind: 'llm.content',
+      stage: content === undefined ? 'llm' : 'chunk',
+      exchange,
+      cause: content?.id ?? eventId(),
+      atUs,
+      attrs: { index, chars: reply.text.length + head.length },
+    });
+    content = { id, index };
+    return id;
+  };
+
+  const release = (text: string, cause: number, prepared?: Prepared): void => {
+    const index = pieceCount++;
+    const origin = prepared === undefined ? 'llm' : 'predicted';
+    const held = heldBy !== undefined && recorder.atUs(heldBy) >= recorder.atUs(cause) ? heldBy : undefined;
+    const readyId = recorder.record({
+      kind: 'piece.ready',
+      stage: 'chunk',
+      ...join(recorder, cause, held),
+      attrs: { index, chars: text.length, ...(prepared === undefined ? {} : { origin }) },
+      content: { text },
+    });
+    pieces.push({ index, text, readyId, origin, ...(prepared === undefined ? {} : { prepared }) });
+  };
+
+  const write = (text: string, cause: () => number, ready: readonly string[]): void => {
+    reply.text += text;
+    for (const each of ready) release(each, cause());
+  };
+
+  /** The beginning is judged once it can no longer become an opener, or has become one. */
+  const open = (cause: () => number, complete: boolean): void => {
+    const text = head.trimStart();
+    const openers = opening.spoken === undefined ? opening.predicted.map((each) => each.text) : [opening.spoken];
+    const found = openers.find((opener) => text.startsWith(opener));
+    if (found === undefined && !complete && openers.some((opener) => opener.startsWith(text))) return;
+    const whole = head;
+    opened = true;
+    head = '';
+    if (opening.spoken !== undefined) {
+      const rest = (found === undefined ? text : text.slice(found.length)).trimStart();
+      write(rest, cause, chunker.push(rest));
+      return;
+    }
+    const opener = opening.predicted.find((each) => each.text === found && !each.failed());
+    if (opener === undefined) return write(whole, cause, chunker.push(whole));
+    const spokenChars = whole.length - text.length + opener.text.length;
+    reply.text += whole.slice(0, spokenChars);
+    release(whole.slice(0, spokenChars), cause(), opener);
+    const rest = whole.slice(spokenChars);
+    write(rest, cause, chunker.push(rest));
+  };
+
+  return {
+    delta(delta) {
+      const { text } = delta;
+      if (!opened) {
+        head += text;
+        if (content === undefined && head.trim() !== '') contentEvent(delta);
+        if (content !== undefined) open(() => contentEvent(delta), false);
+        return;
+      }
+      reply.text += text;
+      if (content === undefined && reply.text.trim() === '') return;
+      if (content === undefined) contentEvent(delta);
+      const ready = chunker.push(text);
+      write('', () => contentEvent(delta), ready);
+    },
+    done({ result, itemUs, itemChars, endedUs }) {
+      if (!opened) open(() => content?.id ?? 0, true);
+      const doneId = recorder.record({
+        kind: 'llm.done',
+        stage: 'chunk',
+        exchange,
+        cause: content?.id ?? 0,
+        atUs: endedUs,
+        attrs: { chars: reply.text.length, deltas: itemUs.length, itemUs, itemChars, ...result },
+        content: { text: reply.text },
+      });
+      for (const text of chunker.end()) release(text, doneId);
+    },
+  };
+}

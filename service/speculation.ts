@@ -1,0 +1,149 @@
+/**
+ * What a turn does before it is certain to be needed: openers spoken ahead, a reply begun on an early transcript, a prompt
+ * sent ahead to be cached. Nothing of it is heard before the end of turn; every bet is settled when the turn closes.
+ */
+import { ask, ORDINALS, type Asked } from './ask.ts';
+import { settleBet } from './bets.ts';
+import { InvariantError } from './errors.ts';
+import { modelFacts, tokensOf } from './models.ts';
+import type { Message } from './ports.ts';
+import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from './prompt.ts';
+import type { Opening } from './reply.ts';
+import type { Prepared } from './pieces.ts';
+import { prepare } from './speak.ts';
+import { callProvider, type TurnScope } from './stage.ts';
+import { hedgeBet, openersBet, partialBet, promptBet, type Begun } from './stakes.ts';
+import { prefetches } from './strategy.ts';
+import type { EarlyTranscript, Transcript } from './transcribe.ts';
+
+export interface Speculation {
+  /** The turn's first event: what can be done before a word is understood, begins. */
+  started(startId: number): void;
+  /** What had been said at a pause. */
+  early(transcript: EarlyTranscript): void;
+  /** The openers that the reply may begin with, or the one that it does begin with. */
+  readonly opening: Opening;
+  /** What the model is asked, this strategy's openers included. */
+  messages(transcript: string): Message[];
+  /** The reply that was begun on these same words, if there is one. */
+  take(transcript: Transcript): Asked | undefined;
+  /** A second request was made beside the reply's own; the loser, where there is one, was stopped. */
+  hedged(winner: Asked, loser: Asked | undefined): void;
+  /** Stops what nobody needs and settles every bet. Call it once, when the turn has nothing more to say. */
+  close(): void;
+}
+
+/** Replies begun on early transcripts of one turn. */
+const PARTIAL_LIMIT = 3;
+
+export function createSpeculation(scope: TurnScope): Speculation {
+  const { recorder, input } = scope;
+  const { strategy, language, conversation, identity } = input;
+  const { speculation } = strategy.pipeline;
+  const { historyTurns } = strategy.llm;
+  const prompt = { ...conversation, systemPrompt: systemPromptFor(strategy, language, conversation.systemPrompt) };
+  const choice = openersFor(language);
+  const spoken = speculation === 'prefill' ? choice[identity.turnIndex % choice.length] : undefined;
+  const opening: Opening & { predicted: Prepared[] } = { predicted: [], ...(spoken === undefined ? {} : { spoken }) };
+  const prepared: Prepared[] = [];
+  const begun: Begun[] = [];
+  let taken: Begun | undefined;
+  let hedge: { winner: Asked; loser: Asked | undefined } | undefined;
+  let warmed: { fromUs: number; promptTokens: number; refused?: string } | undefined;
+
+  const asked = (messages: Message[]): Message[] =>
+    speculation === 'predict' ? withOpeners(messages, choice) : messages;
+  const messages = (transcript: string): Message[] => [
+    ...asked(promptFor(prompt, transcript, historyTurns)),
+    ...(spoken === undefined ? [] : [{ role: 'assistant' as const, content: spoken }]),
+  ];
+
+  /** One token of an answer, so that the provider has the prompt when the real request comes. */
+  const warm = (startId: number): void => {
+    const { model } = strategy.llm;
+    const head = asked(promptHead(prompt, historyTurns));
+    const promptTokens = tokensOf(head.reduce((sum, { content }) => sum + content.length, 0));
+    const needed = modelFacts(model)?.cacheMinTokens ?? Infinity;
+    warmed = { fromUs: recorder.atUs(startId), promptTokens };
+    if (promptTokens < needed) {
+      warmed.refused = `about ${promptTokens} prompt tokens; ${model} is cached from ${needed} on`;
+      return;
+    }
+    const exchange = `llm.${ORDINALS.prompt}`;
+    const attrs = { model, promptTokens };
+    const cause = recorder.record({ kind: 'prefetch.start', stage: 'llm', exchange, cause: startId, attrs });
+    const ahead = [...head, { role: 'user' as const, content: '…' }];
+    const { sse } = strategy.llm;
+    const request = { model, fallback: [], messages: ahead, maxTokens: 1, sessionId: identity.sessionId, sse };
+    stray(
+      callProvider(scope, 'llm', ORDINALS.prompt, cause, async (call) => {
+        await scope.ports.llm.stream(request, call, () => undefined);
+        recorder.record({ kind: 'prefetch.done', stage: 'llm', exchange, cause: call.arrival().eventId() });
+      }),
+    );
+  };
+
+  /** Its failure is nobody's but its own. */
+  const stray = (work: Promise<void>): void => {
+    const settled = work.catch((error: unknown) => {
+      if (error instanceof InvariantError) throw error;
+    });
+    settled.catch(() => undefined); // met when the turn closes
+    scope.strays.push(settled);
+  };
+
+  return {
+    opening,
+    messages,
+    started(startId) {
+      const texts = spoken !== undefined ? [spoken] : speculation === 'predict' ? choice : [];
+      prepared.push(...texts.map((text, index) => prepare(scope, index, text, startId)));
+      if (spoken === undefined) opening.predicted.push(...prepared);
+      else opening.prepared = prepared[0];
+      if (prefetches(strategy, 'prompt')) warm(startId);
+    },
+    early(transcript) {
+      if (!prefetches(strategy, 'partial') || !transcript.quiet) return;
+      const before = begun.at(-1);
+      if (before !== undefined && folded(before.text) === folded(transcript.text)) return;
+      if (begun.length >= PARTIAL_LIMIT) return;
+      before?.asked.abandon('the user went on');
+      const request = {
+        ordinal: ORDINALS.partial + begun.length,
+        cause: transcript.doneId,
+        messages: messages(transcript.text),
+        attrs: { ahead: true },
+      };
+      begun.push({ text: transcript.text, asked: ask(scope, request) });
+    },
+    take(transcript) {
+      const last = begun.at(-1);
+      if (last === undefined || folded(last.text) !== folded(transcript.text)) return undefined;
+      taken = last;
+      return last.asked;
+    },
+    hedged(winner, loser) {
+      hedge = { winner, loser };
+    },
+    close() {
+      const { events } = recorder;
+      for (const { asked: each } of begun) if (each !== taken?.asked) each.abandon('the transcript was another one');
+      const bets = [
+        begun.length === 0 ? undefined : partialBet(begun, taken, events),
+        hedge === undefined ? undefined : hedgeBet(hedge.winner, hedge.loser, events),
+        warmed === undefined ? undefined : promptBet(warmed, strategy.llm.model, events),
+        prepared.length === 0 ? undefined : openersBet(prepared, events),
+      ];
+      for (const each of prepared) each.abandon();
+      for (const bet of bets) if (bet !== undefined) settleBet(recorder, bet);
+    },
+  };
+}
+
+/** Equal but for case, punctuation and spacing. */
+function folded(text: string): string {
+  return text
+    .toLocaleLowerCase('tr')
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+}

@@ -1,0 +1,113 @@
+/** What each speculation staked and won, from the turn's log. Pure; the rows are explained in `bets.ts`. */
+import { ORDINALS, type Asked } from './ask.ts';
+import type { Bet } from './bets.ts';
+import { estimateUsd, tokensOf } from './models.ts';
+import type { EventKind, TurnEvent } from './ports.ts';
+import type { Prepared } from './pieces.ts';
+
+/** A reply begun on an early transcript. */
+export interface Begun {
+  text: string;
+  asked: Asked;
+}
+
+type Events = readonly TurnEvent[];
+
+const find = (events: Events, kind: EventKind, exchange?: string): TurnEvent | undefined =>
+  events.find((event) => event.kind === kind && (exchange === undefined || event.exchange === exchange));
+const startOf = (events: Events, { startId }: Asked): number => events[startId]?.atUs ?? 0;
+
+/** Tokens and money of a request whose answer is thrown away. `chars`: of the answer, as far as it is charged. */
+function lost(asked: Asked, chars: number): { wastedTokens: number; wastedUsd?: number } {
+  const [prompt, completion] = [tokensOf(asked.promptChars), tokensOf(chars)];
+  const wastedUsd = estimateUsd(asked.model, prompt, completion);
+  return { wastedTokens: prompt + completion, ...(wastedUsd === undefined ? {} : { wastedUsd }) };
+}
+
+function sum(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost> {
+  const usd = parts.map((each) => each.wastedUsd);
+  const wastedUsd = usd.includes(undefined) ? undefined : usd.reduce<number>((all, each) => all + (each ?? 0), 0);
+  return {
+    wastedTokens: parts.reduce((all, each) => all + each.wastedTokens, 0),
+    ...(wastedUsd === undefined ? {} : { wastedUsd }),
+  };
+}
+
+/**
+ * A hit began its request before the transcript was final. Without it the first content would have come its TTFT after
+ * the transcript: saved = final + TTFT − the later of first content and final.
+ */
+export function partialBet(begun: readonly Begun[], taken: Begun | undefined, events: Events): Bet {
+  const fromUs = Math.min(...begun.map(({ asked }) => startOf(events, asked)));
+  const wasted = sum(begun.filter((each) => each !== taken).map(({ asked }) => lost(asked, asked.chars())));
+  const finalUs = find(events, 'stt.done')?.atUs;
+  const contentUs = taken === undefined ? undefined : find(events, 'llm.content', taken.asked.exchange)?.atUs;
+  const bet = { kind: 'partial', attempts: begun.length, fromUs, wastedChars: 0, estimated: true, ...wasted } as const;
+  if (taken === undefined || finalUs === undefined || contentUs === undefined) return { ...bet, outcome: 'miss' };
+  const ttftUs = contentUs - startOf(events, taken.asked);
+  return { ...bet, outcome: 'hit', savedUs: Math.max(0, finalUs + ttftUs - Math.max(contentUs, finalUs)) };
+}
+
+/** What a stopped request would have saved is not known, nor what it still costs: charged at the winner's full length. */
+export function hedgeBet(winner: Asked, loser: Asked | undefined, events: Events): Bet {
+  const won = winner.exchange === `llm.${ORDINALS.hedge}`;
+  const second = won ? winner : loser;
+  return {
+    kind: 'hedge',
+    outcome: won ? 'hit' : 'miss',
+    attempts: 1,
+    fromUs: second === undefined ? startOf(events, winner) : startOf(events, second),
+    wastedChars: 0,
+    estimated: true,
+    ...(loser === undefined ? { wastedTokens: 0 } : lost(loser, winner.chars())),
+  };
+}
+
+/** The provider says whether the prompt was there. How much earlier the answer came by it, one turn cannot tell. */
+export function promptBet(
+  warmed: { fromUs: number; promptTokens: number; refused?: string },
+  model: string,
+  events: Events,
+): Bet {
+  const { fromUs, promptTokens, refused } = warmed;
+  const bet = { kind: 'prompt', fromUs, wastedChars: 0, estimated: true } as const;
+  if (refused !== undefined) {
+    return { ...bet, outcome: 'refused', attempts: 0, wastedTokens: 0, wastedUsd: 0, reason: refused };
+  }
+  const cached = Number(find(events, 'llm.done')?.attrs?.['cachedTokens'] ?? 0);
+  const wastedUsd = estimateUsd(model, promptTokens, 1);
+  return {
+    ...bet,
+    outcome: cached > 0 ? 'hit' : 'miss',
+    attempts: 1,
+    wastedTokens: promptTokens + 1,
+    ...(wastedUsd === undefined ? {} : { wastedUsd }),
+  };
+}
+
+/**
+ * A predicted opener that came true has its audio there when its piece is ready, instead of its TTFB later. A prefilled
+ * one is always said; what it wins is not the model's content, so no saving is claimed for it.
+ */
+export function openersBet(openers: readonly Prepared[], events: Events): Bet {
+  const said = events.find(({ kind, attrs }) => kind === 'piece.ready' && attrs?.['origin'] !== undefined);
+  const prefilled = said?.attrs?.['origin'] === 'prefilled';
+  const text = said?.content?.text?.trim();
+  const used = openers.find((each) => each.text === text && !each.failed());
+  const firstUs = used?.firstAudioUs();
+  const unused = openers.filter((each) => each !== used);
+  const saved =
+    said === undefined || used === undefined || firstUs === undefined || prefilled
+      ? {}
+      : { savedUs: Math.max(0, said.atUs + (firstUs - used.startUs) - Math.max(firstUs, said.atUs)) };
+  return {
+    kind: openers.length === 1 ? 'prefill' : 'predict',
+    outcome: used === undefined ? 'miss' : 'hit',
+    attempts: openers.length,
+    fromUs: openers[0]?.startUs ?? 0,
+    wastedTokens: 0,
+    wastedChars: unused.reduce((all, each) => all + each.text.length, 0),
+    estimated: false,
+    ...saved,
+  };
+}

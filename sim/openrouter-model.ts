@@ -1,0 +1,51 @@
+/** How the stand-in's models behave beyond what their script says: openers, prefills, prompt caches. All of it assumed. */
+import { CHARS_PER_TOKEN, modelFacts } from '../service/models.ts';
+import type { ExchangeContext, Message } from '../service/ports.ts';
+import { OPENERS_ASK } from '../service/prompt.ts';
+import { keyedRandom } from '../service/random.ts';
+import type { ExchangeInfo } from './exchange.ts';
+
+/** Assumed: how often a model begins with one of the openers that it is asked for. */
+export const OPENER_OBEDIENCE = 0.8;
+/** Assumed: how often a model says the opener again that it was given to continue. */
+export const PREFILL_REPETITION = 0.1;
+
+/** The scripted reply, as a model would say it that was asked for an opener, or was given one to continue. */
+export function obeying(
+  context: ExchangeContext,
+  model: string,
+  messages: readonly Message[],
+  scripted: string,
+): string {
+  const draw = keyedRandom('opener', context.sessionId, context.turnIndex);
+  const last = messages.at(-1);
+  if (last?.role === 'assistant') {
+    const repeats = modelFacts(model)?.prefill === 'repeats' || draw() < PREFILL_REPETITION;
+    return repeats ? `${last.content} ${scripted}` : scripted;
+  }
+  const asked = messages.find(({ role, content }) => role === 'system' && content.includes(OPENERS_ASK));
+  if (asked === undefined) return scripted;
+  const list = asked.content.slice(asked.content.indexOf(OPENERS_ASK) + OPENERS_ASK.length);
+  const openers = [...list.matchAll(/"([^"]+)"/g)].map(([, opener = '']) => opener);
+  if (draw() >= OPENER_OBEDIENCE || openers.some((opener) => scripted.startsWith(opener))) return scripted;
+  return `${openers[Math.floor(draw() * openers.length)] ?? ''} ${scripted}`;
+}
+
+const KEPT_PROMPTS = 1000;
+
+/** Tokens of a prompt that the provider has from an earlier request of the same arm, session and model: its longest prefix. */
+export function createPromptCache(): (info: ExchangeInfo, model: string, messages: readonly Message[]) => number {
+  const prompts = new Map<string, string>();
+  return ({ context }, model, messages) => {
+    const key = [context.arm, context.sessionId, model].join(' ');
+    const prompt = messages.map(({ role, content }) => `${role} ${content}`).join('\n');
+    const before = prompts.get(key) ?? '';
+    let same = 0;
+    while (same < before.length && before[same] === prompt[same]) same += 1;
+    prompts.set(key, prompt);
+    const oldest = prompts.keys().next().value;
+    if (prompts.size > KEPT_PROMPTS && oldest !== undefined) prompts.delete(oldest);
+    const tokens = Math.floor(same / CHARS_PER_TOKEN);
+    return tokens >= (modelFacts(model)?.cacheMinTokens ?? Infinity) ? tokens : 0;
+  };
+}
