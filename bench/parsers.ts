@@ -9,6 +9,7 @@ import { pcmBytesToSamples } from '../service/audio.ts';
 import { createRealClock } from '../service/clock.ts';
 import type { Call, Fetch, LlmRequest, TtsRequest } from '../service/ports.ts';
 import { createPlayback } from '../service/playback.ts';
+import { createAudioHosts } from '../service/providers/audio-hosts.ts';
 import { createFreyaTts, FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../service/providers/openrouter.ts';
 import { LIVE_ENDPOINTS } from '../service/world.ts';
@@ -79,7 +80,7 @@ const llm = createOpenRouter({ openRouterUrl: LIVE_ENDPOINTS.openRouterUrl, open
 const tts = createFreyaTts({
   ...LIVE_ENDPOINTS,
   falKey: 'none',
-  audioHosts: { admit: () => Promise.reject(new Error('no audio is fetched here')) },
+  audioHosts: createAudioHosts([]),
 });
 const LLM_REQUEST: LlmRequest = {
   model: 'google/gemini-2.5-flash',

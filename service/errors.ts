@@ -81,7 +81,7 @@ function deepestMessage(error: Error): string {
 
 /** The failure kind of an HTTP status, or undefined for success. */
 export function failureOfStatus(status: number): FailureKind | undefined {
-  if (status < 400) return undefined;
+  if (status < 300) return undefined;
   if (status === 401 || status === 403) return 'auth';
   if (status === 402) return 'payment';
   if (status === 413) return 'oversized';

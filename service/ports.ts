@@ -205,6 +205,8 @@ export interface HttpRequest {
   context: ExchangeContext;
   /** On a connection that was not there before: those that were may all be dead. */
   fresh?: boolean;
+  /** The URL is not ours: connect to public addresses only. */
+  publicOnly?: boolean;
   /** Called when the exchange has its connection and begins to send: the deadline to connect ends there. */
   onSending?: () => void;
 }
@@ -285,8 +287,8 @@ export interface Call {
   clock: Clock;
   /** Every fetch made through it becomes an exchange of this call. */
   fetch: Fetch;
-  /** The same, for one step of a call that makes several. */
-  fetchFor(step: ExchangeStep): Fetch;
+  /** The same, for one step of a call that makes several; `publicOnly` for a URL that somebody else named. */
+  fetchFor(step: ExchangeStep, publicOnly?: boolean): Fetch;
   signal: AbortSignal;
   /** Waits on the clock between two fetches of this call; the wait is part of the log. */
   pause(ms: number): Promise<void>;

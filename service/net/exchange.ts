@@ -102,13 +102,14 @@ export function openCall(options: CallOptions): OpenCall {
 
   const send = async (
     step: ExchangeStep | undefined,
+    publicOnly: boolean,
     input: string | URL | Request,
     init?: RequestInit,
   ): Promise<Response> => {
     const cause = arrival().eventId();
     pauseId = undefined;
     const request = await normalize(input, init);
-    const sending = { ...request, signal: init?.signal ?? signal, onSending };
+    const sending = { ...request, signal: init?.signal ?? signal, onSending, publicOnly };
     try {
       return await exchangeOnce(step, sending, cause, undefined);
     } catch (error) {
@@ -213,8 +214,10 @@ export function openCall(options: CallOptions): OpenCall {
     });
   };
 
-  const fetchFor = (step: ExchangeStep | undefined): Fetch =>
-    Object.assign((input: string | URL | Request, init?: RequestInit) => send(step, input, init), { Response });
+  const fetchFor = (step: ExchangeStep | undefined, publicOnly = false): Fetch =>
+    Object.assign((input: string | URL | Request, init?: RequestInit) => send(step, publicOnly, input, init), {
+      Response,
+    });
 
   return {
     clock,

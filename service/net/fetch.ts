@@ -1,13 +1,14 @@
 /** The real transport: undici's fetch over pools of our own, and the phases that their sockets and requests show. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnosticsChannel from 'node:diagnostics_channel';
-import type { LookupFunction, Socket } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { fetch as undiciFetch, Pool } from 'undici';
 import type { Clock, ExchangeContext, HttpMarks, HttpRequest, Transport } from '../ports.ts';
 import type { Strategy } from '../strategy.ts';
 import { AHEAD_IDLE_MS, connectionOf, createConnector, type Connection } from './connections.ts';
 import { boundariesOf, type RequestFacts } from './phases.ts';
+import { isPrivateAddress, PrivateAddressError, publicLookup } from './private-address.ts';
 import { createNameCache, resolveBy, type Resolve } from './resolver.ts';
 
 export interface RealTransportOptions {
@@ -46,29 +47,35 @@ export function createRealTransport(options: RealTransportOptions): Transport {
   const names = preResolve ? createNameCache(clock, resolve) : undefined;
   const pools = new Map<string, Pool>();
   const newest = new Map<string, Connection>();
-  const connector = createConnector({
+  const shared = {
     clock,
     allowH2: http2,
     ...(caPem === undefined ? {} : { caPem }),
-    ...(lookup === undefined ? {} : { lookup }),
-    ...(names === undefined ? {} : { names }),
     opener: () => current.getStore()?.context,
-    opened: (origin, connection) => {
+    opened: (origin: string, connection: Connection) => {
       newest.set(origin, connection);
       const observed = current.getStore();
       if (observed !== undefined && connection.openedBy !== undefined) observed.connection = connection;
     },
+  };
+  const connector = createConnector({
+    ...shared,
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(names === undefined ? {} : { names }),
   });
-  const poolOf = (origin: string): Pool => {
-    const known = pools.get(origin);
+  /** For URLs that a provider named: its sockets lead to public addresses only. */
+  const publicConnector = createConnector({ ...shared, lookup: publicLookup(lookup) });
+  const poolOf = (origin: string, publicOnly = false): Pool => {
+    const key = publicOnly ? `public ${origin}` : origin;
+    const known = pools.get(key);
     if (known !== undefined) return known;
     const pool = new Pool(origin, {
       allowH2: http2,
       pipelining: keepAlive === false ? 0 : 1,
       ...(keepAlive === false ? {} : { keepAliveTimeout: keepAlive.idleMs, keepAliveMaxTimeout: keepAlive.idleMs }),
-      connect: connector.connect,
+      connect: (publicOnly ? publicConnector : connector).connect,
     });
-    pools.set(origin, pool);
+    pools.set(key, pool);
     return pool;
   };
   /**
@@ -86,15 +93,22 @@ export function createRealTransport(options: RealTransportOptions): Transport {
   };
   /** What was opened before is used to its end and then no more. */
   const retire = (origin: string): void => {
-    const pool = pools.get(origin);
-    pools.delete(origin);
     connector.forget(origin);
-    pool?.close().catch(() => undefined);
+    for (const key of [origin, `public ${origin}`]) {
+      pools
+        .get(key)
+        ?.close()
+        .catch(() => undefined);
+      pools.delete(key);
+    }
   };
 
   return {
     async send(request: HttpRequest, marks: HttpMarks) {
-      const { origin } = new URL(request.url);
+      const { origin, hostname } = new URL(request.url);
+      if (request.publicOnly === true && isIP(hostname) !== 0 && isPrivateAddress(hostname)) {
+        throw new PrivateAddressError(hostname, hostname);
+      }
       if (request.fresh === true) retire(origin);
       const { context, onSending } = request;
       const observed: Observed = { context, onSending, facts: { startUs: marks.startUs }, clock };
@@ -109,8 +123,8 @@ export function createRealTransport(options: RealTransportOptions): Transport {
           undiciFetch(request.url, {
             method: request.method,
             headers: [...headers],
-            dispatcher: poolOf(origin),
-            redirect: 'error',
+            dispatcher: poolOf(origin, request.publicOnly),
+            redirect: 'manual',
             ...(request.body === undefined ? {} : { body: request.body }),
             ...(request.signal === undefined ? {} : { signal: request.signal }),
           }),
@@ -145,6 +159,7 @@ export function createRealTransport(options: RealTransportOptions): Transport {
       }),
     async close() {
       connector.close();
+      publicConnector.close();
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
   };

@@ -4,8 +4,14 @@ import { describeError, StageError } from '../errors.ts';
 import type { Stage } from '../ports.ts';
 
 export interface AudioHosts {
-  /** The URL itself when it may be fetched; throws `StageError` of kind `rejected` otherwise. */
-  admit(url: string, stage: Stage): Promise<string>;
+  /** The URL when it may be fetched; throws `StageError` of kind `rejected` otherwise. */
+  admit(url: string, stage: Stage): AdmittedUrl;
+}
+
+export interface AdmittedUrl {
+  href: string;
+  /** The host is not listed, so that a name of it that leads into a private network is refused. */
+  publicOnly: boolean;
 }
 
 const FAL_CDN = /^(v3b?\.)?fal\.media$/;
@@ -14,13 +20,13 @@ const FAL_CDN = /^(v3b?\.)?fal\.media$/;
 export function createAudioHosts(listed: readonly string[]): AudioHosts {
   const known = new Set(listed.map((host) => host.toLowerCase()));
   return {
-    async admit(url, stage) {
+    admit(url, stage) {
       const parsed = URL.parse(url);
       const bare = parsed?.hostname.replace(/^\[|\]$/g, '') ?? '';
       const isListed = parsed !== null && /^https?:$/.test(parsed.protocol) && known.has(parsed.host);
       const isCdn = parsed?.protocol === 'https:' && isIP(bare) === 0 && FAL_CDN.test(parsed.host);
       if (parsed !== null && (isListed || isCdn) && parsed.username === '' && parsed.password === '')
-        return parsed.href;
+        return { href: parsed.href, publicOnly: !isListed };
       throw new StageError(
         stage,
         'rejected',

@@ -3,6 +3,7 @@ import { ApiError } from '@fal-ai/client';
 import { APIError } from 'openai';
 import { describeError, failureOfStatus, StageError, type FailureKind } from '../errors.ts';
 import { BodyLimitError } from '../net/body.ts';
+import { PrivateAddressError } from '../net/private-address.ts';
 import type { Call, Clock, Stage } from '../ports.ts';
 import { fieldOf, textIn } from './json.ts';
 
@@ -99,6 +100,7 @@ function kindOf(error: unknown): FailureKind {
   const text = chainText(error);
   if (hasCause(error, (each) => each instanceof BodyLimitError)) return 'oversized';
   if (hasCause(error, (each) => each instanceof SyntaxError)) return 'malformed';
+  if (hasCause(error, (each) => each instanceof PrivateAddressError)) return 'rejected';
   if (UNREACHABLE.test(text)) return 'unreachable';
   if (RESET.test(text)) return 'reset';
   if (byStatus !== undefined) return byStatus;

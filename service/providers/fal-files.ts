@@ -35,8 +35,9 @@ export async function uploadFile(
   if (uploadUrl === undefined || fileUrl === undefined) {
     throw new StageError(stage, 'malformed', 'fal storage: the answer has no upload_url and file_url');
   }
+  const { href, publicOnly } = config.audioHosts.admit(uploadUrl, stage);
   const stored = await successful(
-    await call.fetchFor('storage.put')(await config.audioHosts.admit(uploadUrl, stage), {
+    await call.fetchFor('storage.put', publicOnly)(href, {
       method: 'PUT',
       headers: { 'content-type': file.type },
       body: new Uint8Array(file.bytes),
@@ -47,8 +48,22 @@ export async function uploadFile(
   return fileUrl;
 }
 
-/** Fetches a file that a provider named, if it lies on an allowed host; no key goes there. */
+/** A CDN may send elsewhere once or twice; more is a loop. */
+const REDIRECTS_LIMIT = 3;
+
+/**
+ * Fetches a file that a provider named, if it lies on an allowed host; no key goes there. Where that host redirects to is
+ * checked in the same way, hop by hop.
+ */
 export async function downloadFile(config: FalFilesConfig, call: Call, stage: Stage, url: string): Promise<Response> {
-  const admitted = await config.audioHosts.admit(url, stage);
-  return successful(await call.fetchFor('cdn.get')(admitted, { headers: { accept: 'audio/*' }, signal: call.signal }));
+  let admitted = config.audioHosts.admit(url, stage);
+  for (let redirects = 0; redirects <= REDIRECTS_LIMIT; redirects++) {
+    const fetch = call.fetchFor('cdn.get', admitted.publicOnly);
+    const response = await fetch(admitted.href, { headers: { accept: 'audio/*' }, signal: call.signal });
+    const location = response.headers.get('location');
+    if (response.status < 300 || response.status >= 400 || location === null) return successful(response);
+    await response.arrayBuffer();
+    admitted = config.audioHosts.admit(URL.parse(location, admitted.href)?.href ?? location, stage);
+  }
+  throw new StageError(stage, 'rejected', `the file's host redirected more than ${REDIRECTS_LIMIT} times`);
 }
