@@ -132,7 +132,8 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function field(object: unknown, name: string): unknown {
+/** A field of untrusted JSON. */
+export function field(object: unknown, name: string): unknown {
   return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
 }
 

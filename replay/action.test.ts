@@ -1,0 +1,242 @@
+/** The GitHub Action against a local server that speaks the API calls it uses, as GitHub does. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { publish, type Env } from './action.ts';
+import { EVERYTHING, FASTER, reportOf, SLOWER } from './report/sample-report.ts';
+
+const TOKEN = 'ghs_secret';
+const REPOSITORY = 'acme/voice';
+
+interface Comment {
+  id: number;
+  body: string;
+  user: { login: string };
+  html_url: string;
+}
+
+/** GitHub, as far as one comment needs it: pages of 100, a body limit, a token that may not write, trouble on request. */
+const github = {
+  comments: new Map<number, Comment[]>(),
+  requests: [] as string[],
+  /** Answers of the next requests, before GitHub does what was asked. */
+  trouble: [] as { status: number; headers?: Record<string, string> }[],
+  mayWrite: true,
+  nextId: 1,
+};
+
+function answer(request: IncomingMessage, response: ServerResponse, text: string): void {
+  const url = new URL(request.url ?? '', 'http://github');
+  github.requests.push(`${request.method} ${url.pathname}${url.search}`);
+  const send = (status: number, json: unknown, headers: Record<string, string> = {}): void => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(JSON.stringify(json));
+  };
+  const trouble = github.trouble.shift();
+  if (trouble !== undefined) return send(trouble.status, { message: 'trouble' }, trouble.headers);
+  if (request.headers.authorization !== `Bearer ${TOKEN}`) return send(401, { message: 'Bad credentials' });
+  const [, list] = /^\/repos\/acme\/voice\/issues\/(\d+)\/comments$/.exec(url.pathname) ?? [];
+  const [, one] = /^\/repos\/acme\/voice\/issues\/comments\/(\d+)$/.exec(url.pathname) ?? [];
+  if (request.method === 'GET' && list !== undefined) {
+    const [size, page] = ['per_page', 'page'].map((name) => Number(url.searchParams.get(name)));
+    const all = github.comments.get(Number(list)) ?? [];
+    return send(200, all.slice((page! - 1) * size!, page! * size!));
+  }
+  if (!github.mayWrite) return send(403, { message: 'Resource not accessible by integration' });
+  const { body } = JSON.parse(text || '{"body":""}') as { body: string };
+  if (body.length > 65_536) return send(422, { message: 'Body is too long (maximum is 65536 characters)' });
+  if (request.method === 'POST' && list !== undefined) {
+    const id = github.nextId++;
+    const made = { id, body, user: { login: 'github-actions[bot]' }, html_url: `https://github/c/${id}` };
+    github.comments.set(Number(list), [...(github.comments.get(Number(list)) ?? []), made]);
+    return send(201, made);
+  }
+  const found = [...github.comments.values()].flat().find(({ id }) => id === Number(one));
+  if (request.method !== 'PATCH' || found === undefined) return send(404, { message: 'Not Found' });
+  found.body = body;
+  return send(200, found);
+}
+
+const server = createServer((request, response) => {
+  let text = '';
+  request.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+  request.on('end', () => answer(request, response, text));
+});
+let apiUrl = '';
+
+before(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  apiUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+});
+after(() => server.close());
+beforeEach(() => {
+  Object.assign(github, { comments: new Map(), requests: [], trouble: [], mayWrite: true, nextId: 1 });
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'retake-action-'));
+let files = 0;
+
+function runFolder(report: object): string {
+  const path = mkdtempSync(join(folder, 'run-'));
+  writeFileSync(join(path, 'report.json'), JSON.stringify(report));
+  return path;
+}
+
+function environment(report: object, more: Env = {}): Env & { GITHUB_STEP_SUMMARY: string; GITHUB_OUTPUT: string } {
+  const file = (text: string): string => {
+    const path = join(folder, `file-${files++}`);
+    writeFileSync(path, text);
+    return path;
+  };
+  return {
+    INPUT_RUN_FOLDER: runFolder(report),
+    INPUT_TOKEN: TOKEN,
+    GITHUB_API_URL: apiUrl,
+    GITHUB_REPOSITORY: REPOSITORY,
+    GITHUB_RUN_NUMBER: '7',
+    GITHUB_RUN_ATTEMPT: '1',
+    GITHUB_EVENT_PATH: file(JSON.stringify({ pull_request: { number: 12 } })),
+    GITHUB_STEP_SUMMARY: file(''),
+    GITHUB_OUTPUT: file(''),
+    ...more,
+  };
+}
+
+async function run(env: Env): Promise<{ code: number; log: string; pausesMs: number[] }> {
+  const lines: string[] = [];
+  const pausesMs: number[] = [];
+  const sleep = async (ms: number): Promise<void> => void pausesMs.push(ms);
+  const code = await publish({ env, log: (line) => lines.push(line), sleep });
+  const log = lines.join('\n');
+  assert.ok(!log.includes(TOKEN));
+  return { code, log, pausesMs };
+}
+
+const bodies = (): string[] => (github.comments.get(12) ?? []).map(({ body }) => body);
+const slower = reportOf(SLOWER);
+const faster = reportOf(FASTER);
+const inconclusive = { ...faster, verdict: 'inconclusive', exitCode: 3 };
+
+test('one comment is created, then updated in place; the summary and the outputs say the same', async () => {
+  const first = environment(slower);
+  assert.deepEqual((await run(first)).code, 1);
+  assert.equal(bodies().length, 1);
+  assert.match(bodies()[0]!, /^### ✗ slower: [\s\S]*<!-- retake-report -->\n<!-- retake-report run 7\.1 -->\n$/);
+  assert.match(readFileSync(first.GITHUB_STEP_SUMMARY, 'utf8'), /^### ✗ slower/);
+  assert.match(readFileSync(first.GITHUB_OUTPUT, 'utf8'), /^verdict=slower\nexit-code=1\nrun-folder=.+\n$/);
+  const { code, log } = await run(environment(faster, { GITHUB_RUN_NUMBER: '8' }));
+  assert.deepEqual([code, log], [0, 'comment updated: https://github/c/1\nretake: faster']);
+  assert.equal(bodies().length, 1);
+  assert.match(bodies()[0]!, /^### ✓ faster/);
+});
+
+test('an older run, and an older attempt of the same run, overwrite nothing', async () => {
+  await run(environment(faster, { GITHUB_RUN_NUMBER: '9', GITHUB_RUN_ATTEMPT: '2' }));
+  for (const [number, attempt] of [
+    ['8', '5'],
+    ['9', '1'],
+  ] as const) {
+    const { log, code } = await run(environment(slower, { GITHUB_RUN_NUMBER: number, GITHUB_RUN_ATTEMPT: attempt }));
+    assert.match(log, /no comment: run 9\.2 has already reported, and is newer/);
+    assert.equal(code, 1, 'the exit status is this run’s own');
+    assert.match(bodies()[0]!, /^### ✓ faster/);
+  }
+  await run(environment(slower, { GITHUB_RUN_NUMBER: '10' }));
+  assert.match(bodies()[0]!, /^### ✗ slower/, 'control: a newer one does');
+});
+
+const EXITS: readonly [report: object, failOn: string, code: number][] = [
+  [faster, 'slower', 0],
+  [slower, 'slower', 1],
+  [inconclusive, '', 0],
+  [inconclusive, 'slower', 0],
+  [inconclusive, 'inconclusive', 3],
+  [slower, 'inconclusive', 1],
+  [slower, 'never', 0],
+];
+for (const [report, failOn, code] of EXITS) {
+  const verdict = 'verdict' in report ? String(report.verdict) : '';
+  test(`${verdict} with fail-on "${failOn}" exits ${code}`, async () => {
+    assert.equal((await run(environment(report, { INPUT_FAIL_ON: failOn, INPUT_COMMENT: 'false' }))).code, code);
+    assert.deepEqual(github.requests, []);
+  });
+}
+
+test('from a fork the token may not write: a warning, the summary, and the verdict’s exit status', async () => {
+  github.mayWrite = false;
+  const env = environment(slower);
+  const { code, log } = await run(env);
+  assert.match(log, /::warning::no comment: the token may not write \(403 Resource not accessible/);
+  assert.equal(code, 1);
+  assert.match(readFileSync(env.GITHUB_STEP_SUMMARY, 'utf8'), /^### ✗ slower/);
+});
+
+test('without a token or a pull request there is no comment and no request', async () => {
+  for (const more of [{ INPUT_TOKEN: '' }, { GITHUB_EVENT_PATH: '' }, { GITHUB_REPOSITORY: '../x' }]) {
+    assert.match((await run(environment(faster, more))).log, /::notice::no comment: /);
+  }
+  assert.deepEqual(github.requests, []);
+  await run(environment(faster, { GITHUB_EVENT_PATH: '', INPUT_PULL_REQUEST: '12' }));
+  assert.equal(bodies().length, 1, 'control: a number given as input');
+});
+
+test('our comment is found on any page, and nobody else’s is touched', async () => {
+  const other = (id: number, body: string, login = 'mallory'): Comment => ({ id, body, user: { login }, html_url: '' });
+  const forged = other(1, 'mine\n<!-- retake-report run 99.1 -->');
+  const quoted = other(2, '> <!-- retake-report run 99.1 -->\n\nlook at this', 'github-actions[bot]');
+  const many = Array.from({ length: 230 }, (_, index) => other(100 + index, 'text'));
+  github.comments.set(12, [forged, quoted, ...many]);
+  github.nextId = 1000;
+  await run(environment(faster));
+  assert.equal(bodies().length, 233);
+  await run(environment(slower, { GITHUB_RUN_NUMBER: '8' }));
+  assert.equal(bodies().length, 233, 'updated, on the third page');
+  assert.match(bodies()[232]!, /^### ✗ slower/);
+  assert.deepEqual([bodies()[0], bodies()[1]], [forged.body, quoted.body]);
+  await run(environment(faster, { INPUT_MARKER: 'retake-nightly' }));
+  assert.equal(bodies().length, 234, 'another marker, another comment');
+});
+
+test('trouble on GitHub’s side is waited out, as long as GitHub says', async () => {
+  github.trouble = [{ status: 502 }, { status: 429, headers: { 'retry-after': '3' } }];
+  const { log, pausesMs } = await run(environment(faster));
+  assert.match(log, /comment created/);
+  assert.deepEqual(pausesMs, [1000, 3000]);
+  github.trouble = Array.from({ length: 10 }, () => ({ status: 503 }));
+  const failed = await run(environment(faster, { GITHUB_RUN_NUMBER: '8' }));
+  assert.match(failed.log, /::warning::no comment: GitHub answered GET .* with 503: trouble/);
+  assert.equal(failed.code, 0, 'a comment that could not be written fails nothing');
+});
+
+test('hostile text reaches GitHub as text, and no workflow command can be smuggled into the log', async () => {
+  const { log } = await run(environment({ ...faster, reasons: [`${EVERYTHING}\n::error::owned`] }));
+  assert.ok(!/^::error/m.test(log));
+  assert.ok(!bodies()[0]!.includes('<img'));
+});
+
+const BROKEN: readonly [env: Env, message: RegExp][] = [
+  [{ INPUT_FAIL_ON: 'often' }, /fail-on often: must be one of never, slower, inconclusive/],
+  [{ INPUT_MARKER: '--> x' }, /marker --> x: letters/],
+  [{ INPUT_RUN_FOLDER: '' }, /run-folder is empty/],
+  [{ INPUT_RUN_FOLDER: '/nowhere' }, /\/nowhere\/report\.json: cannot be read/],
+];
+for (const [env, message] of BROKEN) {
+  test(`${JSON.stringify(env)} is one clear error`, () =>
+    assert.rejects(run(environment(faster, env)), (error) => message.test(String(error))));
+}
+
+test('the entry exits by the verdict, and by 2 on bad input', () => {
+  const entry = (env: Env): { status: number | null; stdout: string } =>
+    spawnSync(process.execPath, ['scripts/action.ts'], { env: { ...process.env, ...env }, encoding: 'utf8' });
+  const quiet = { INPUT_COMMENT: 'false' };
+  const good = entry(environment(slower, quiet));
+  assert.deepEqual([good.status, good.stdout], [1, 'retake: slower\n']);
+  const bad = entry(environment(slower, { ...quiet, INPUT_RUN_FOLDER: '/nowhere' }));
+  assert.equal(bad.status, 2);
+  assert.match(bad.stdout, /^::error::\/nowhere\/report\.json: cannot be read/);
+});

@@ -1,0 +1,106 @@
+/**
+ * The GitHub Action: a run folder (made here, or by an earlier job) becomes one comment, a step summary and an exit status.
+ * It says what it did in GitHub's own words (`::warning::`), and its exit status comes from the verdict alone: a comment that
+ * could not be written, as from a fork, fails nothing.
+ */
+import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describeError, InputError } from '../service/errors.ts';
+import { upsertComment, type CommentTarget } from './github.ts';
+import { field } from './otlp.ts';
+import { readReport } from './report/json.ts';
+import { markdownReport } from './report/markdown.ts';
+import { plain } from './report/words.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export interface ActionContext {
+  env: Env;
+  /** A line to the job's log, which reads workflow commands from it. */
+  log(line: string): void;
+  sleep(ms: number): Promise<void>;
+}
+
+const FAIL_ON: Readonly<Record<string, readonly string[]>> = {
+  never: [],
+  slower: ['slower'],
+  inconclusive: ['slower', 'inconclusive'],
+};
+
+/** GitHub refuses step summaries beyond 1 MiB; a comment's limit is far below. */
+export async function publish({ env, log, sleep }: ActionContext): Promise<number> {
+  const input = (name: string): string => (env[`INPUT_${name}`] ?? '').trim();
+  const failOn = FAIL_ON[input('FAIL_ON') || 'slower'];
+  if (failOn === undefined)
+    throw new InputError(`fail-on ${input('FAIL_ON')}: must be one of ${Object.keys(FAIL_ON).join(', ')}`);
+  const marker = input('MARKER') || 'retake-report';
+  if (!/^[\w-]+$/.test(marker)) throw new InputError(`marker ${plain(marker)}: letters, digits, - and _ only`);
+  const folder = input('RUN_FOLDER');
+  if (folder === '') throw new InputError('run-folder is empty: there is no run to report');
+  const report = await readReport(join(folder, 'report.json'));
+  const jaegerUi = env['RETAKE_JAEGER_UI'];
+  const body = markdownReport(report, { marker, ...(jaegerUi === undefined || jaegerUi === '' ? {} : { jaegerUi }) });
+
+  const summary = env['GITHUB_STEP_SUMMARY'];
+  if (summary !== undefined && summary !== '') await appendFile(summary, `${body}\n`);
+  const output = env['GITHUB_OUTPUT'];
+  if (output !== undefined && output !== '')
+    await appendFile(output, `verdict=${report.verdict}\nexit-code=${report.exitCode}\nrun-folder=${plain(folder)}\n`);
+
+  if (input('COMMENT') !== 'false') log(await comment(env, input, { marker, body }, sleep));
+  log(`retake: ${report.verdict}`);
+  return failOn.includes(report.verdict) ? report.exitCode : 0;
+}
+
+async function comment(
+  env: Env,
+  input: (name: string) => string,
+  { marker, body }: { marker: string; body: string },
+  sleep: ActionContext['sleep'],
+): Promise<string> {
+  const target = await targetOf(env, input);
+  if (typeof target === 'string') return `::notice::no comment: ${target}`;
+  const run = { number: Number(env['GITHUB_RUN_NUMBER'] ?? 0), attempt: Number(env['GITHUB_RUN_ATTEMPT'] ?? 1) };
+  try {
+    const outcome = await upsertComment(target, { marker, body, run }, sleep);
+    switch (outcome.kind) {
+      case 'created':
+      case 'updated':
+        return `comment ${outcome.kind}: ${plain(outcome.url)}`;
+      case 'newer':
+        return `::notice::no comment: run ${outcome.run.number}.${outcome.run.attempt} has already reported, and is newer`;
+      case 'forbidden':
+        return `::warning::no comment: the token may not write (${plain(outcome.message)}). From a fork this is so; see docs/measuring.md`;
+      default:
+        return outcome satisfies never;
+    }
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return `::warning::no comment: ${describeError(error, 300)}`;
+  }
+}
+
+/** Where to comment, or why nowhere. */
+async function targetOf(env: Env, input: (name: string) => string): Promise<CommentTarget | string> {
+  const [token, repository] = [input('TOKEN'), env['GITHUB_REPOSITORY'] ?? ''];
+  if (token === '') return 'there is no token';
+  if (!/^\w[\w.-]*\/\w[\w.-]*$/.test(repository)) return 'GITHUB_REPOSITORY is not owner/name';
+  const number = input('PULL_REQUEST') || String((await pullRequestOfEvent(env['GITHUB_EVENT_PATH'])) ?? '');
+  if (!/^[1-9]\d*$/.test(number)) return 'the run belongs to no pull request';
+  return {
+    apiUrl: (env['GITHUB_API_URL'] ?? 'https://api.github.com').replace(/\/+$/, ''),
+    token,
+    repository,
+    pullRequest: Number(number),
+    author: input('COMMENT_AUTHOR') || 'github-actions[bot]',
+  };
+}
+
+async function pullRequestOfEvent(path: string | undefined): Promise<unknown> {
+  if (path === undefined || path === '') return undefined;
+  try {
+    return field(field(JSON.parse(await readFile(path, 'utf8')), 'pull_request'), 'number');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,16 @@
+/** Entry of the GitHub Action's last step: environment in, exit status out (replay/action.ts). */
+import { publish } from '../replay/action.ts';
+import { createRealClock } from '../service/clock.ts';
+import { describeError, InputError } from '../service/errors.ts';
+
+const clock = createRealClock();
+try {
+  process.exitCode = await publish({
+    env: process.env,
+    log: (line) => console.log(line),
+    sleep: (ms) => clock.sleep(ms),
+  });
+} catch (error) {
+  console.log(`::error::${describeError(error, 1000)}`);
+  process.exitCode = error instanceof InputError ? 2 : 4;
+}
