@@ -32,6 +32,7 @@ const KEYS = [
   'RETAKE_HOST',
   'RETAKE_DATA',
   'RETAKE_API_KEY',
+  'RETAKE_TRUST_NETWORK',
   'RETAKE_STRATEGY',
   'RETAKE_CAPTURE',
   'RETAKE_JAEGER_UI',
@@ -56,7 +57,8 @@ export function configFrom(env: Env): Config {
   const world = oneOf('RETAKE_WORLD', text('RETAKE_WORLD') ?? 'wire', ['wire', 'live'] as const);
   const host = text('RETAKE_HOST') ?? '127.0.0.1';
   const apiKey = text('RETAKE_API_KEY');
-  if (!isLoopback(host) && apiKey === undefined) {
+  const trusted = oneOf('RETAKE_TRUST_NETWORK', text('RETAKE_TRUST_NETWORK') ?? 'no', ['no', 'yes'] as const);
+  if (!isLoopback(host) && apiKey === undefined && trusted === 'no') {
     throw new InputError(`RETAKE_HOST=${host} would serve others; set RETAKE_API_KEY, or leave it at 127.0.0.1`);
   }
   const falKey = text('FAL_KEY');
