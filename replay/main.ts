@@ -1,4 +1,5 @@
 /** The `retake` command line: parses, calls, and turns every error into one line and an exit code. */
+import { cachePurge } from './cache-command.ts';
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio.ts';
@@ -104,6 +105,14 @@ sessions
   .description('erase a session wholly')
   .option(...data)
   .action((id: string, options) => sessionsCommand.remove(context, id, options));
+
+program
+  .command('cache')
+  .description('speech that was synthesized before')
+  .command('purge')
+  .description('remove all of it')
+  .option(...data)
+  .action((options) => cachePurge(context, options));
 
 program
   .command('replay')

@@ -1,4 +1,5 @@
 /** Runs a plan: captured turns again, lane by lane, each arm in a world of its own. */
+import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
 import { InputError } from '../service/errors.ts';
 import type { Lane, Message, TurnEvent, TurnLog, World } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
@@ -67,12 +68,21 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayedTurn[]>
     seed: options.seed,
   });
   const armed = new Map<string, ArmOnSession>();
+  /** One an arm and run, met by later sessions only: what an arm says first in a session it has not said before. */
+  const speech = new Map<string, SpeechCache>();
+  const cacheOf = ({ lane, variant, run }: PlannedRun): SpeechCache => {
+    const key = [lane, variant, run].join('\u0000');
+    // its time limit outlasts any replay: the clocks of an arm's worlds need not agree
+    const cache = speech.get(key) ?? createMemoryCache(() => 0, { earlierSessionsOnly: true });
+    speech.set(key, cache);
+    return cache;
+  };
   const replayed: ReplayedTurn[] = [];
   try {
     for (const planned of plan) {
       options.signal?.throwIfAborted();
       const key = [planned.sessionId, planned.lane, planned.variant, planned.run].join('\u0000');
-      const arm = armed.get(key) ?? armFor(options, planned);
+      const arm = armed.get(key) ?? armFor(options, planned, cacheOf(planned));
       armed.set(key, arm);
       const turn = await arm.turn(planned.turnIndex);
       replayed.push({ planned, turn });
@@ -89,7 +99,7 @@ interface ArmOnSession {
   close(): Promise<void>;
 }
 
-function armFor(options: ReplayOptions, planned: PlannedRun): ArmOnSession {
+function armFor(options: ReplayOptions, planned: PlannedRun, speechCache: SpeechCache): ArmOnSession {
   const session = options.sessions.find((each) => each.sessionId === planned.sessionId);
   const lane = options.lanes.find((each) => each.lane === planned.lane && each.variant === planned.variant);
   if (session === undefined || lane === undefined)
@@ -110,7 +120,7 @@ function armFor(options: ReplayOptions, planned: PlannedRun): ArmOnSession {
         const earlyUs = beganUs + (startEpochUs(log) - firstUs) - world.clock.nowUs();
         if (earlyUs > 0) await world.clock.sleep(earlyUs / 1000, options.signal);
         return observeTurn(
-          world.ports(strategy, session.sessionId, turnIndex),
+          { ...world.ports(strategy, session.sessionId, turnIndex), speechCache },
           {
             identity: {
               sessionId: session.sessionId,

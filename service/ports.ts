@@ -81,6 +81,7 @@ export type EventKind =
   | 'deliver.first_audible' // computed ahead by the playback model
   | 'deliver.content_audible' // the same for words that this turn's LLM generated, where others came before them
   | 'bet.settled' // what a speculation, hedge, prefetch or cache look-up came to; nothing is caused by it
+  | 'cache.looked' // whether a piece's speech is in the cache
   | 'prefetch.start'
   | 'prefetch.done'
   | 'deliver.reply_end' // computed by the playback model

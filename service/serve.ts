@@ -2,6 +2,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { openDiskCache, SPEECH_CACHE_FOLDER } from './cache.ts';
 import pino from 'pino';
 import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.ts';
 import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
@@ -67,6 +68,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     sessions: () => registry.count(),
   });
   const runId = unpredictableHex(16);
+  const speechCache = openDiskCache(join(config.dataFolder, SPEECH_CACHE_FOLDER), () => clock.epochUs());
   const bundles = new Map<string, BundleWriter>();
 
   const open = (request: NewSession): Session => {
@@ -95,7 +97,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         ...(options.profile === undefined ? {} : { profile: options.profile }),
         ...(request.interview === undefined ? {} : { interview: request.interview }),
       },
-      ports: (turnIndex) => world.ports(strategy, id, turnIndex),
+      ports: (turnIndex) => ({ ...world.ports(strategy, id, turnIndex), speechCache }),
       traceIds: () => unpredictableHex(32),
       projections: [
         projectTurns({ tracing, ...(bundle === undefined ? {} : { bundle }) }),
@@ -155,6 +157,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       await bundles.get(id)?.flushed().catch(onError);
       bundles.delete(id);
       spool.erase(id);
+      speechCache.erase(id);
       return store.erase(id);
     },
     onForgotten: (id) => void bundles.delete(id),

@@ -2,6 +2,7 @@
 import { pcmBytesToSamples, rmsDbfs } from './audio.ts';
 import { InvariantError, StageError } from './errors.ts';
 import type { Arrival } from './ports.ts';
+import { keep, lookUp } from './look-up.ts';
 import { join } from './recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
 import { childSignal, createChannel, untilAborted, type Channel } from './streams.ts';
@@ -26,6 +27,12 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
       running.push(played);
       continue;
     }
+    const lookingUp = lookUp(scope, piece);
+    const known = lookingUp === undefined ? undefined : await lookingUp;
+    if (known?.speech !== undefined) {
+      queue.push(fromCache(scope, piece, known.eventId, known.speech.pcm));
+      continue;
+    }
     const slot = await freeSlots.next();
     if (slot.done === true) break;
     const audio: PieceAudio = {
@@ -34,10 +41,8 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
       chunks: createChannel(CHUNKS_LIMIT, `audio of piece ${piece.index}`),
     };
     queue.push(audio);
-    const released = join(scope.recorder, piece.readyId, slot.value.freedBy);
-    const spoken = synthesize(scope, piece.index, piece.text, audio.chunks, released).then((freedBy) =>
-      slots.push({ freedBy }),
-    );
+    const released = join(scope.recorder, known?.eventId ?? piece.readyId, slot.value.freedBy);
+    const spoken = synthesize(scope, piece, audio.chunks, released).then((freedBy) => slots.push({ freedBy }));
     // the reader of the audio meets the failure; awaiting it here as well ends the stage
     spoken.catch((error: unknown) => audio.chunks.close(error));
     running.push(spoken);
@@ -47,12 +52,21 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
   await freeSlots.return(undefined);
 }
 
+/** A piece that had been spoken before, whole at once. */
+function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uint8Array): PieceAudio {
+  const chunks = createChannel<AudioChunk>(1, `cached audio of piece ${piece.index}`);
+  chunks.push({ pcm, atUs: ports.clock.nowUs(), eventId: () => eventId });
+  chunks.close();
+  return { index: piece.index, content: false, chunks };
+}
+
 /** Ordinals of syntheses ahead: no reply has so many pieces. */
 const AHEAD_ORDINAL = 10_000;
 
 /** Begins to synthesize the `ordinal`th text ahead; `cause` is the event that allowed it. Its failure is nobody's but its own. */
 export function prepare(scope: TurnScope, ordinal: number, text: string, cause: number): Prepared {
   const own = childSignal(scope.signal);
+  const ahead = { ...scope, signal: own.signal };
   const chunks = createChannel<AudioChunk>(CHUNKS_LIMIT, `audio ahead ${ordinal}`);
   const startUs = scope.ports.clock.nowUs();
   let firstAudioUs: number | undefined;
@@ -64,7 +78,7 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
     },
     close: chunks.close,
   };
-  const done = synthesize({ ...scope, signal: own.signal }, AHEAD_ORDINAL + ordinal, text, watched, { cause })
+  const done = synthesize(ahead, { index: AHEAD_ORDINAL + ordinal, text, origin: 'predicted' }, watched, { cause })
     .catch((error: unknown) => {
       failed = true;
       chunks.close(error);
@@ -112,8 +126,7 @@ function release(scope: TurnScope, piece: Piece, prepared: Prepared): { audio: P
 
 async function synthesize(
   scope: TurnScope,
-  index: number,
-  text: string,
+  { index, text, origin }: Pick<Piece, 'index' | 'text' | 'origin'>,
   chunks: Pick<Channel<AudioChunk>, 'push' | 'close'>,
   releasedBy: { cause: number; also?: number },
 ): Promise<number> {
@@ -174,6 +187,9 @@ async function synthesize(
       },
       content: { audio: pcm, sampleRateHz },
     });
+    const [firstUs] = itemUs;
+    const ttfbUs = firstUs === undefined ? 0 : firstUs - recorder.atUs(startId);
+    keep(scope, text, origin, { pcm, sampleRateHz, ttfbUs });
     chunks.close();
     return doneId;
   });

@@ -1,4 +1,5 @@
 /** What every stage of a turn works with, and how it makes a provider call. */
+import type { SpeechCache } from './cache.ts';
 import { openCall, type OpenCall } from './net/exchange.ts';
 import type {
   Clock,
@@ -27,6 +28,8 @@ export interface TurnPorts {
   tts: Tts;
   /** Whom they call. */
   origins: Origins;
+  /** Speech that was synthesized before. */
+  speechCache?: SpeechCache;
   /** Retry jitter of this turn. */
   random: Random;
 }

@@ -131,6 +131,10 @@ export const StrategySchema = section({
       },
     ),
   }),
+  cache: section({
+    greeting: Type.Boolean({ description: 'the greeting is spoken from the cache, once it was synthesized' }),
+    responses: Type.Boolean({ description: 'so is every short piece of a reply' }),
+  }),
   network: section({
     keepAlive: Type.Union(
       [
@@ -186,6 +190,7 @@ export const DEFAULT_STRATEGY: Strategy = {
     concurrency: 2,
   },
   pipeline: { chunking: 'sentence', speculation: 'none', prefetch: 'off' },
+  cache: { greeting: false, responses: false },
   network: { keepAlive: { idleMs: 4000, drain: false }, http2: false, preResolve: false, preconnect: false },
 };
 

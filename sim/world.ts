@@ -1,4 +1,5 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
+import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
 import { keyedRandom } from '../service/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { createProviders, type Endpoints, type RunWorld } from '../service/world.ts';
@@ -35,6 +36,8 @@ export interface SimWorldOptions {
   captured?: { turns: readonly CapturedTurn[]; strategy: Strategy };
   delay?: PlannerOptions['delay'];
   settleImmediates?: number;
+  /** Speech kept from earlier worlds of the same arm; an empty one without. */
+  speechCache?: SpeechCache;
   /** What goes wrong, or otherwise, with which request. */
   scenario?: Scenario;
 }
@@ -82,6 +85,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     openRouterKey: 'simulated',
     audioHosts: [],
   });
+  const speechCache = options.speechCache ?? createMemoryCache(() => clock.epochUs());
   const transports = new Map<string, SimTransport>();
   const transportFor = (strategy: Strategy): SimTransport => {
     const network = JSON.stringify(strategy.network);
@@ -109,6 +113,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
       clock,
       transport: transportFor(strategy),
       ...providers,
+      speechCache,
       random: keyedRandom(seed, sessionId, turnIndex, strategyHash(strategy), 'retry'),
     }),
     close: async () => {

@@ -1,0 +1,10 @@
+/** `retake cache purge`: forgets all speech that was synthesized before. */
+import { join } from 'node:path';
+import { purgeCache, SPEECH_CACHE_FOLDER } from '../service/cache.ts';
+import { dataFolder } from './captures.ts';
+import type { CommandContext } from './context.ts';
+
+export function cachePurge(context: CommandContext, options: { data?: string }): void {
+  const folder = join(dataFolder(context, options.data), SPEECH_CACHE_FOLDER);
+  context.out(`${purgeCache(folder)} cached syntheses removed from ${folder}`);
+}

@@ -1,0 +1,234 @@
+/**
+ * Speech that was synthesized before: complete syntheses by what they depend on, bounded, with a time limit. On disk one
+ * file an entry, a JSON line and then the PCM: a file that is cut short is a miss, said to be broken, and goes away.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { keyedHex } from './random.ts';
+
+/** All that a synthesis depends on. */
+export interface SpeechFacts {
+  endpoint: string;
+  method: string;
+  voice: string;
+  speed: number;
+  format: string;
+  rateHz: number;
+  language: string;
+  text: string;
+}
+
+export interface CachedSpeech {
+  /** PCM16 little-endian mono. */
+  pcm: Uint8Array;
+  sampleRateHz: number;
+  /** What its first audio took when it was synthesized: what a hit saves. */
+  ttfbUs: number;
+}
+
+export interface SpeechCache {
+  /** `broken`: there was an entry, and it could not be read. Never rejects. */
+  get(key: string, sessionId: string): Promise<CachedSpeech | 'broken' | undefined>;
+  /** Keeps a complete synthesis; never rejects. */
+  put(key: string, speech: CachedSpeech, sessionId: string): Promise<void>;
+  /** Takes out what a session put in; returns how many entries that were. */
+  erase(sessionId: string): number;
+}
+
+export interface CacheLimits {
+  maxBytes: number;
+  maxEntries: number;
+  ttlMs: number;
+}
+
+export const CACHE_LIMITS: CacheLimits = { maxBytes: 64e6, maxEntries: 2000, ttlMs: 7 * 24 * 3600e3 };
+/** Longer texts are not said twice. */
+export const CACHEABLE_CHARS = 160;
+
+/** The entry's name: equal for texts that differ in spacing or Unicode form only. */
+export function speechKey({ text, ...facts }: SpeechFacts): string {
+  return keyedHex(40, JSON.stringify({ ...facts, text: text.normalize('NFC').trim().replace(/\s+/gu, ' ') }));
+}
+
+interface Entry {
+  sessionId: string;
+  storedUs: number;
+  bytes: number;
+}
+
+/** What all caches share: which entries there are, least recently used first, and which have to go. */
+function createIndex(limits: CacheLimits, drop: (key: string) => void) {
+  const entries = new Map<string, Entry>();
+  let totalBytes = 0;
+  const remove = (key: string): void => {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    entries.delete(key);
+    totalBytes -= entry.bytes;
+    drop(key);
+  };
+  return {
+    remove,
+    /** The entry, if it is still good; it counts as used. */
+    use(key: string, nowUs: number): Entry | undefined {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      if (nowUs - entry.storedUs > limits.ttlMs * 1000) return void remove(key);
+      entries.delete(key);
+      entries.set(key, entry);
+      return entry;
+    },
+    add(key: string, entry: Entry): void {
+      remove(key);
+      entries.set(key, entry);
+      totalBytes += entry.bytes;
+      for (const oldest of entries.keys()) {
+        if (entries.size <= limits.maxEntries && totalBytes <= limits.maxBytes) return;
+        remove(oldest);
+      }
+    },
+    erase(sessionId: string): number {
+      const own = [...entries].filter(([, entry]) => entry.sessionId === sessionId);
+      for (const [key] of own) remove(key);
+      return own.length;
+    },
+  };
+}
+
+/**
+ * A cache in memory: simulated worlds, and arms of a replay. With `earlierSessionsOnly` a session does not meet what it
+ * put in itself, so that an arm is filled by the sessions before it alone.
+ */
+export function createMemoryCache(
+  epochUs: () => number,
+  { limits = CACHE_LIMITS, earlierSessionsOnly = false }: { limits?: CacheLimits; earlierSessionsOnly?: boolean } = {},
+): SpeechCache {
+  const speeches = new Map<string, CachedSpeech>();
+  const index = createIndex(limits, (key) => speeches.delete(key));
+  return {
+    get: async (key, sessionId) => {
+      const entry = index.use(key, epochUs());
+      return entry === undefined || (earlierSessionsOnly && entry.sessionId === sessionId)
+        ? undefined
+        : speeches.get(key);
+    },
+    put: async (key, speech, sessionId) => {
+      if (speeches.has(key) || speech.pcm.byteLength > limits.maxBytes) return;
+      speeches.set(key, speech);
+      index.add(key, { sessionId, storedUs: epochUs(), bytes: speech.pcm.byteLength });
+    },
+    erase: (sessionId) => index.erase(sessionId),
+  };
+}
+
+/** Below the data folder. */
+export const SPEECH_CACHE_FOLDER = 'cache/speech';
+const SUFFIX = '.speech';
+
+interface Header {
+  version: 1;
+  sampleRateHz: number;
+  ttfbUs: number;
+  bytes: number;
+  sha256: string;
+  sessionId: string;
+  storedUs: number;
+}
+
+/** The cache in a folder, which is made when it is missing. One process at a time; a file nobody can read is removed. */
+export function openDiskCache(folder: string, epochUs: () => number, limits: CacheLimits = CACHE_LIMITS): SpeechCache {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const pathOf = (key: string): string => join(folder, `${key}${SUFFIX}`);
+  const index = createIndex(limits, (key) => rmSync(pathOf(key), { force: true }));
+  const found = readdirSync(folder)
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => ({ key: name.slice(0, -SUFFIX.length), usedMs: statSync(join(folder, name)).mtimeMs }))
+    .sort((a, b) => a.usedMs - b.usedMs);
+  for (const { key } of found) {
+    const header = headerOf(readFileSync(pathOf(key)));
+    if (header === undefined) rmSync(pathOf(key), { force: true });
+    else index.add(key, { sessionId: header.sessionId, storedUs: header.storedUs, bytes: header.bytes });
+  }
+  return {
+    async get(key) {
+      if (index.use(key, epochUs()) === undefined) return undefined;
+      const file = read(pathOf(key));
+      const speech = file === undefined ? undefined : speechOf(file);
+      if (speech === undefined) index.remove(key);
+      return file === undefined ? undefined : (speech ?? 'broken');
+    },
+    async put(key, { pcm, sampleRateHz, ttfbUs }, sessionId) {
+      if (pcm.byteLength > limits.maxBytes) return;
+      const storedUs = epochUs();
+      const facts = { sampleRateHz, ttfbUs, bytes: pcm.byteLength, sha256: sha256Of(pcm), sessionId, storedUs };
+      const header: Header = { version: 1, ...facts };
+      const temporary = `${pathOf(key)}.${keyedHex(8, storedUs, sessionId)}`;
+      try {
+        await writeFile(temporary, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), pcm]), { mode: 0o600 });
+        await rename(temporary, pathOf(key));
+        index.add(key, { sessionId, storedUs, bytes: pcm.byteLength });
+      } catch {
+        // a full or read-only disk costs a hit later, not this turn
+        await rm(temporary, { force: true }).catch(() => undefined);
+      }
+    },
+    erase: (sessionId) => index.erase(sessionId),
+  };
+}
+
+/** Removes every entry of the cache in `folder`; returns how many there were. */
+export function purgeCache(folder: string): number {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder).filter((name) => name.includes(SUFFIX));
+  } catch {
+    return 0; // no cache was ever there
+  }
+  for (const name of names) rmSync(join(folder, name), { force: true });
+  return names.length;
+}
+
+/** At once: an entry is short, and the turn waits for it. Undefined when it is gone. */
+function read(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function headerOf(file: Buffer): Header | undefined {
+  const end = file.indexOf(10);
+  if (end < 0) return undefined;
+  let header: unknown;
+  try {
+    header = JSON.parse(file.toString('utf8', 0, end));
+  } catch {
+    return undefined;
+  }
+  return isHeader(header) && file.length - end - 1 === header.bytes ? header : undefined;
+}
+
+function speechOf(file: Buffer): CachedSpeech | undefined {
+  const header = headerOf(file);
+  if (header === undefined) return undefined;
+  const pcm = new Uint8Array(file.subarray(file.indexOf(10) + 1));
+  const { sampleRateHz, ttfbUs } = header;
+  return sha256Of(pcm) === header.sha256 ? { pcm, sampleRateHz, ttfbUs } : undefined;
+}
+
+function isHeader(value: unknown): value is Header {
+  if (typeof value !== 'object' || value === null || !('version' in value) || value.version !== 1) return false;
+  const fields = new Map(Object.entries(value));
+  const numbers = ['sampleRateHz', 'ttfbUs', 'bytes', 'storedUs'];
+  return (
+    numbers.every((name) => Number.isSafeInteger(fields.get(name))) &&
+    ['sha256', 'sessionId'].every((name) => typeof fields.get(name) === 'string')
+  );
+}

@@ -1,0 +1,69 @@
+/** Whether a piece has been spoken before: its audio out of the speech cache, each look-up an event and a settled bet. */
+import { settleBet } from './bets.ts';
+import { CACHEABLE_CHARS, speechKey, type CachedSpeech } from './cache.ts';
+import type { Piece } from './pieces.ts';
+import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
+import type { TurnScope } from './stage.ts';
+
+export interface LookedUp {
+  /** The `cache.looked` event. */
+  eventId: number;
+  /** Absent on a miss. */
+  speech?: CachedSpeech;
+}
+
+/** The key under which the strategy keeps a text's speech; undefined where it keeps none. */
+function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin']): string | undefined {
+  const { cache, tts } = input.strategy;
+  if (ports.speechCache === undefined) return undefined;
+  if (origin === 'greeting' ? !cache.greeting : !cache.responses || text.length > CACHEABLE_CHARS) return undefined;
+  return speechKey({
+    endpoint: ports.origins.tts,
+    method: tts.method,
+    voice: tts.voice,
+    speed: tts.speed,
+    format: 'pcm',
+    rateHz: FREYA_TTS_RATE_HZ,
+    language: input.language,
+    text,
+  });
+}
+
+/** Looks a piece up; undefined, at once, where the strategy does not cache it. */
+export function lookUp(scope: TurnScope, piece: Piece): Promise<LookedUp> | undefined {
+  const key = keyOf(scope, piece.text, piece.origin);
+  return key === undefined ? undefined : look(scope, piece, key);
+}
+
+async function look({ ports, recorder, input }: TurnScope, piece: Piece, key: string): Promise<LookedUp> {
+  const found = await ports.speechCache?.get(key, input.identity.sessionId);
+  const speech = found === 'broken' ? undefined : found;
+  const outcome = found === 'broken' ? 'broken' : speech === undefined ? 'miss' : 'hit';
+  const eventId = recorder.record({
+    kind: 'cache.looked',
+    stage: 'tts',
+    cause: piece.readyId,
+    attrs: { index: piece.index, outcome, ...(speech === undefined ? {} : { bytes: speech.pcm.byteLength }) },
+    ...(speech === undefined ? {} : { content: { audio: speech.pcm, sampleRateHz: speech.sampleRateHz } }),
+  });
+  settleBet(recorder, {
+    kind: piece.origin === 'greeting' ? 'cache.greeting' : 'cache.responses',
+    outcome: speech === undefined ? 'miss' : 'hit',
+    attempts: 1,
+    fromUs: recorder.atUs(piece.readyId),
+    wastedTokens: 0,
+    wastedChars: 0,
+    estimated: true,
+    ...(speech === undefined ? {} : { savedUs: speech.ttfbUs }),
+    ...(outcome === 'broken' ? { reason: 'the cache file was broken: removed, and synthesized again' } : {}),
+  });
+  return speech === undefined ? { eventId } : { eventId, speech };
+}
+
+/** Keeps a complete synthesis where the strategy caches its text. */
+export function keep(scope: TurnScope, text: string, origin: Piece['origin'], speech: CachedSpeech): void {
+  const key = keyOf(scope, text, origin);
+  if (key === undefined) return;
+  const kept = scope.ports.speechCache?.put(key, speech, scope.input.identity.sessionId);
+  if (kept !== undefined) scope.strays.push(kept);
+}
