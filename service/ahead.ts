@@ -1,16 +1,17 @@
 /** While the user still speaks: names resolved and connections opened for the calls to come. */
 import type { AheadTarget, ExchangeContext, Origins, Stage } from './ports.ts';
 import type { TurnScope } from './stage.ts';
-import type { Strategy } from './strategy.ts';
+import { prefetches, type Strategy } from './strategy.ts';
 
 type Expected = Omit<ExchangeContext, 'stage' | 'ordinal'>;
 
 /**
  * What is made ready at speech start, one target an origin: its name (`preResolve`), or as many connections as the turn
- * will use at once there (`preconnect`): one for STT and for the LLM, `tts.concurrency` for TTS.
+ * will use at once there (`preconnect`, `prefetch: connect`): one for STT and for the LLM, `tts.concurrency` for TTS.
  */
 export function aheadTargets(strategy: Strategy, origins: Origins, expected: Expected): AheadTarget[] {
-  const { preResolve, preconnect } = strategy.network;
+  const { preResolve } = strategy.network;
+  const preconnect = strategy.network.preconnect || prefetches(strategy, 'connect');
   if (!preResolve && !preconnect) return [];
   const context = (stage: Stage, ordinal: number): ExchangeContext => ({ ...expected, stage, ordinal });
   const pieces = Array.from({ length: strategy.tts.concurrency }, (_, ordinal) => context('tts', ordinal));

@@ -89,3 +89,10 @@ test('a prompt file is read when the strategy is resolved, and named by its dige
   assert.throws(() => readPromptFile(folder, 'here'), /here: /);
   rmSync(folder, { recursive: true });
 });
+
+test('HTTP/2 without keep-alive is a contradiction, refused with its reason; each alone is fine', () => {
+  const both = { network: { http2: true, keepAlive: false } };
+  assert.throws(() => resolveStrategy([both], 'test'), /"network.http2" cannot go with "network.keepAlive" false/);
+  resolveStrategy([{ network: { http2: true } }, { network: { preconnect: true } }], 'test');
+  resolveStrategy([{ network: { keepAlive: false, preconnect: true } }], 'test');
+});

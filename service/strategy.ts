@@ -16,7 +16,7 @@ const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
 const MODEL_ID = Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'OpenRouter model id, `author/slug`' });
 const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
 
-const PREFETCHES = ['prompt', 'partial'] as const;
+const PREFETCHES = ['connect', 'prompt', 'partial'] as const;
 export type Prefetch = (typeof PREFETCHES)[number];
 
 export const StrategySchema = section({
@@ -127,7 +127,7 @@ export const StrategySchema = section({
       ],
       {
         description:
-          'prompt: sent ahead at speech start, to be cached; partial: the reply begun on an early transcript',
+          'connect: as network.preconnect; prompt: sent ahead at speech start, to be cached; partial: the reply begun on an early transcript',
       },
     ),
   }),
@@ -196,6 +196,10 @@ export const DEFAULT_STRATEGY: Strategy = {
 
 /** Combinations that cannot work, each with its reason: what the schema alone cannot say. */
 const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
+  ({ network: { keepAlive, http2 } }) =>
+    keepAlive === false && http2
+      ? 'knob "network.http2" cannot go with "network.keepAlive" false: over HTTP/2 requests share a connection, which is what that forbids; drop one of them'
+      : undefined,
   ({ stt: { upload, vad } }) =>
     typeof upload === 'object' &&
     'atPause' in upload &&

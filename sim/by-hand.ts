@@ -15,6 +15,11 @@ export function flatProfile(ms: {
   llm?: number;
   tts?: number;
   sendPerKb?: number;
+  dns?: number;
+  connect?: number;
+  tls?: number;
+  /** Last event of a stream → its end. */
+  terminator?: number;
   other?: Partial<Record<keyof Profile['other'], number>>;
   /** Between deltas of `deltaChars` characters each. */
   deltaGap?: number;
@@ -26,7 +31,14 @@ export function flatProfile(ms: {
   const flat = (value = 0): Profile['stt']['waitMs'] => ({ source: 'set by a test', quantiles: [[0, value]] });
   return {
     ...zero,
-    network: { ...zero.network, sendMsPerKb: flat(ms.sendPerKb) },
+    network: {
+      ...zero.network,
+      sendMsPerKb: flat(ms.sendPerKb),
+      dnsMs: flat(ms.dns),
+      connectMs: flat(ms.connect),
+      tlsMs: flat(ms.tls),
+      terminatorMs: flat(ms.terminator),
+    },
     stt: { ...zero.stt, waitMs: flat(ms.stt), perAudioSecondMs: flat(ms.sttPerSecond) },
     other: { ...zero.other, ...mapValues(ms.other ?? {}, flat) },
     tts: {
@@ -106,7 +118,11 @@ export async function turnByHand(options: {
   systemPrompt?: string;
   /** Decides the draws, where there are any. */
   sessionId?: string;
+  /** How many such turns follow each other, `pauseMs` apart, in one world: the last one is returned. */
+  turns?: number;
+  pauseMs?: number;
 }): Promise<FinishedTurn & { world: SimWorld }> {
+  const { turns = 1, pauseMs = 0 } = options;
   const { speech, audio } = options.tones;
   const turn = {
     audio: '',
@@ -116,16 +132,28 @@ export async function turnByHand(options: {
     speechEndMs: speech.toMs,
   };
   const systemPrompt = options.systemPrompt ?? 'Sor.';
-  const interview = { name: 'by-hand', language: 'tr', systemPrompt, greeting: 'Merhaba.', turns: [turn] };
+  const interview = {
+    name: 'by-hand',
+    language: 'tr',
+    systemPrompt,
+    greeting: 'Merhaba.',
+    turns: Array<typeof turn>(turns).fill(turn),
+  };
   const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview] });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
-  const finished = await world.clock.run(() =>
-    runFixtureTurn(world, interview, 0, {
+  const run = (turnIndex: number): Promise<FinishedTurn> =>
+    runFixtureTurn(world, interview, turnIndex, {
       strategy,
       audio,
       profile: 'by hand',
       ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
-    }),
-  );
+    });
+  const finished = await world.clock.run(async () => {
+    for (let turnIndex = 0; turnIndex < turns - 1; turnIndex++) {
+      await run(turnIndex);
+      await world.clock.sleep(pauseMs);
+    }
+    return run(turns - 1);
+  });
   return { ...finished, world };
 }
