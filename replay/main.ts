@@ -6,6 +6,7 @@ import { AudioFormatError } from '../service/audio.ts';
 import { describeError, InputError, InvariantError, StageError } from '../service/errors.ts';
 import type { CommandContext } from './context.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { diffCommand } from './diff-command.ts';
 import { pullCommand } from './pull-command.ts';
 import { replayCommand } from './replay-command.ts';
@@ -101,6 +102,12 @@ sessions
   .option('--json', 'print JSON')
   .action((source: string, options) => pullCommand(context, source, options));
 sessions
+  .command('import <dir>')
+  .description("make captures of another pipeline's recordings: WAV files and sessions.json (docs/capture-format.md)")
+  .option(...data)
+  .option('--json', 'print JSON')
+  .action((folder: string, options) => sessionsCommand.import(context, folder, options));
+sessions
   .command('rm <id>')
   .description('erase a session wholly')
   .option(...data)
@@ -190,6 +197,13 @@ program
     const { benchCommand } = await import('../bench/run-all.ts');
     await benchCommand(context, names, options);
   });
+
+program
+  .command('doctor')
+  .description('is everything there, and do the providers answer? One call each, with served model, region and price')
+  .option('--world <world>', 'wire: the stand-ins, no keys; live: the providers, a fraction of a cent', 'wire')
+  .option('--json', 'print JSON')
+  .action((options) => doctor(context, options));
 
 try {
   const code: unknown = await program.parseAsync().then(() => process.exitCode);

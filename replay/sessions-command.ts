@@ -1,9 +1,11 @@
 /** `retake sessions`: what has been captured. */
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { InputError } from '../service/errors.ts';
+import { createRealClock } from '../service/clock.ts';
 import { measureTurn } from '../service/metrics.ts';
 import { captureStoreIn, dataFolder, listSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
+import { importSessions } from './import-sessions.ts';
 import { plain } from './report/words.ts';
 
 interface Options {
@@ -61,6 +63,12 @@ export const sessionsCommand = {
           : `${failure.stage} ${failure.kind}`;
       context.out(plain(`  turn ${turnIndex}  ${traceId}  ${outcome}`));
     }
+  },
+
+  async import(context: CommandContext, folder: string, options: Options): Promise<void> {
+    const imported = await importSessions(folder, captureStoreIn(dataFolder(context, options.data)), createRealClock());
+    if (options.json === true) context.out(JSON.stringify(imported, null, 2));
+    else for (const { sessionId, turns } of imported) context.out(plain(`imported ${sessionId}: ${turns} turns`));
   },
 
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {

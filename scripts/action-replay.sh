@@ -11,7 +11,7 @@ if [ "$root" != "$ACTION_PATH" ]; then node scripts/ensure-modules.mjs; fi
 data=${DATA:-}
 if [ -z "$data" ]; then
   data=$(mktemp -d)
-  retake sessions import "$root/fixtures/import" --data "$data"
+  retake sessions import "$root/fixtures" --data "$data"
 fi
 words=(--data "$data" --world "${WORLD:-sim}" -o "$out")
 if [ -n "${SESSIONS:-}" ]; then words+=(--sessions "$SESSIONS"); fi

@@ -1,0 +1,76 @@
+/** The doctor against the stand-ins, over real sockets: every provider answers, and what is wrong is said in one line. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { CommandContext } from './context.ts';
+import { doctor } from './doctor.ts';
+
+async function run(
+  env: CommandContext['env'],
+  options: { world: string; json?: boolean },
+): Promise<{ lines: string[]; code: number | undefined }> {
+  const lines: string[] = [];
+  let code: number | undefined;
+  const context: CommandContext = {
+    env,
+    signal: new AbortController().signal,
+    out: (text) => void lines.push(text),
+    progress: () => undefined,
+    progressDone: () => undefined,
+    exit: (value) => void (code = value),
+    columns: 80,
+    color: false,
+  };
+  await doctor(context, options);
+  return { lines, code };
+}
+const data = (): string => mkdtempSync(join(tmpdir(), 'retake-doctor-'));
+
+test('wire: one call per provider, with time, served model, region and price', async () => {
+  const { lines, code } = await run({ RETAKE_DATA: data() }, { world: 'wire' });
+  assert.equal(code, undefined, lines.join('\n'));
+  const line = (name: string): string =>
+    lines.find((each) => each.startsWith(`✓ ${name}`)) ?? assert.fail(lines.join('\n'));
+  assert.match(line('stt'), /\d+ ms · \d+ characters · region not told · unpriced: 2 s of audio/);
+  assert.match(
+    line('llm'),
+    /first after \d+ ms · .*tokens; asked for google\/gemini-2\.5-flash · served google\/gemini-2\.5-flash/,
+  );
+  assert.match(line('tts'), /first after \d+ ms · \d+ ms of audio · .* · unpriced: 22 characters/);
+});
+
+test('live without keys: says which, calls nobody, exits 2', async () => {
+  const { lines, code } = await run({ RETAKE_DATA: data(), FAL_KEY: 'x' }, { world: 'live', json: true });
+  assert.equal(code, 2);
+  const { checks }: { checks: { name: string; ok: boolean; detail: string }[] } = JSON.parse(lines.join('\n'));
+  assert.deepEqual(
+    checks.filter(({ ok }) => !ok).map(({ name }) => name),
+    ['keys', 'configuration'],
+  );
+  assert.match(checks.find(({ name }) => name === 'keys')?.detail ?? '', /^OPENROUTER_API_KEY not set/);
+});
+
+test('a provider that refuses is one line each, the key in none of them', async () => {
+  const env = {
+    RETAKE_DATA: data(),
+    FAL_KEY: 'secret-key-1',
+    OPENROUTER_API_KEY: 'secret-key-2',
+    RETAKE_FAL_RUN_URL: 'http://127.0.0.1:9',
+    RETAKE_OPENROUTER_URL: 'http://127.0.0.1:9/api/v1',
+  };
+  const { lines, code } = await run(env, { world: 'live' });
+  assert.equal(code, 2);
+  assert.equal(lines.filter((line) => /^✗ (stt|llm|tts)/.test(line)).length, 3, lines.join('\n'));
+  assert.ok(!lines.join('\n').includes('secret-key'));
+});
+
+test('a data folder that cannot be written, and a world that there is not', async () => {
+  const file = join(data(), 'file');
+  writeFileSync(file, '');
+  const { lines, code } = await run({ RETAKE_DATA: join(file, 'x') }, { world: 'live', json: false });
+  assert.equal(code, 2);
+  assert.match(lines.join('\n'), /✗ data folder .*cannot be written; set RETAKE_DATA/);
+  await assert.rejects(run({}, { world: 'sim' }), /--world sim: must be wire/);
+});

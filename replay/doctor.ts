@@ -1,0 +1,189 @@
+/**
+ * `retake doctor`: is everything there, and do the providers answer? One call per provider, through the clients that turns
+ * use: what was served, from where, how long it took and what it cost. `live` spends money, a fraction of a cent; `wire` calls
+ * the stand-ins and needs no keys.
+ */
+import { constants, existsSync } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
+
+import { configFrom, type Config } from '../service/config.ts';
+import { describeError, InputError } from '../service/errors.ts';
+import { openCall } from '../service/net/exchange.ts';
+import { createRecorder } from '../service/recorder.ts';
+import type { TurnPorts } from '../service/stage.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { createRealWorld, type RunWorld } from '../service/world.ts';
+import { loadInterviews } from '../sim/fixtures.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { createWireWorld } from '../sim/wire.ts';
+import type { CommandContext } from './context.ts';
+import { given, PROBES, SAMPLE, type Probe } from './doctor-probes.ts';
+import { plain } from './report/words.ts';
+
+export interface Check {
+  name: string;
+  ok: boolean;
+  detail: string;
+}
+
+/** What one provider call told. Absent: the provider did not say. */
+export interface ProviderCheck extends Check {
+  endpoint: string;
+  tookMs: number;
+  firstMs?: number;
+  served?: string;
+  region?: string;
+  requestId?: string;
+  cost: string;
+}
+
+const CALL_LIMIT_MS = 30_000;
+
+/** Prints the checks; exit code 2 when one of them fails. */
+export async function doctor(context: CommandContext, options: { world: string; json?: boolean }): Promise<void> {
+  if (options.world !== 'wire' && options.world !== 'live')
+    throw new InputError(`--world ${options.world}: must be wire (stand-ins, no keys) or live (the providers)`);
+  const local = await localChecks(context, options.world);
+  const config = configOf(context, options.world);
+  const calls = typeof config === 'string' ? [] : await providerChecks(context, config);
+  const checks = [...local, ...(typeof config === 'string' ? [bad('configuration', config)] : []), ...calls];
+  if (options.json === true) context.out(JSON.stringify({ world: options.world, checks }, null, 2));
+  else for (const check of checks) context.out(lineOf(check));
+  if (checks.some(({ ok }) => !ok)) context.exit(2);
+}
+
+const good = (name: string, detail: string): Check => ({ name, ok: true, detail });
+const bad = (name: string, detail: string): Check => ({ name, ok: false, detail });
+
+async function localChecks({ env }: CommandContext, world: string): Promise<Check[]> {
+  const node = process.versions.node;
+  const data = env['RETAKE_DATA'] ?? './data';
+  const writable = await mkdir(data, { recursive: true })
+    .then(() => access(data, constants.W_OK))
+    .then(() => true)
+    .catch(() => false);
+  const keys = ['FAL_KEY', 'OPENROUTER_API_KEY'].filter((name) => (env[name] ?? '') === '');
+  const endpoint = env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '';
+  return [
+    Number(node.split('.')[0]) >= 24
+      ? good('node', node)
+      : bad('node', `${node}; run it as npx retake, which brings 24`),
+    writable ? good('data folder', data) : bad('data folder', `${data} cannot be written; set RETAKE_DATA`),
+    existsSync(SAMPLE)
+      ? good('fixtures', 'here')
+      : bad('fixtures', 'fixtures/audio is missing: the clone is not whole'),
+    ...(world === 'live'
+      ? [keys.length === 0 ? good('keys', 'set') : bad('keys', `${keys.join(' and ')} not set; put them into .env`)]
+      : []),
+    good('traces', endpoint === '' ? 'kept in the spool; OTEL_EXPORTER_OTLP_ENDPOINT is not set' : `to ${endpoint}`),
+  ];
+}
+
+/** The configuration, or what is wrong with it. */
+function configOf({ env }: CommandContext, world: 'wire' | 'live'): Config | string {
+  try {
+    return configFrom({ ...env, RETAKE_WORLD: world });
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+}
+
+async function providerChecks(context: CommandContext, config: Config): Promise<ProviderCheck[]> {
+  const world = await worldOf(config);
+  try {
+    const ports = world.ports(DEFAULT_STRATEGY, 'doctor', 0);
+    const checks: ProviderCheck[] = [];
+    for (const probe of PROBES) {
+      context.progress(`calling ${probe.name} …`);
+      checks.push(await runProbe(probe, ports, context.signal));
+      context.progressDone();
+    }
+    return checks;
+  } finally {
+    await world.close();
+  }
+}
+
+function worldOf({
+  world,
+  endpoints,
+  falKey = '',
+  openRouterKey = '',
+  audioHosts,
+}: Config): Promise<RunWorld> | RunWorld {
+  if (world === 'live')
+    return createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts }, seed: 'doctor' });
+  return createWireWorld({ profile: loadProfile('seed'), seed: 'doctor', interviews: loadInterviews() });
+}
+
+async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Promise<ProviderCheck> {
+  const { clock, transport } = ports;
+  const recorder = createRecorder(clock, [], () => undefined);
+  const cause = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
+  const limit = new AbortController();
+  const late = clock.sleep(CALL_LIMIT_MS, limit.signal).then(
+    () => limit.abort(new InputError(`no answer within ${CALL_LIMIT_MS / 1000} s`)),
+    () => undefined,
+  );
+  const call = openCall({
+    transport,
+    clock,
+    recorder,
+    signal: AbortSignal.any([signal, limit.signal]),
+    context: {
+      sessionId: 'doctor',
+      turnIndex: 0,
+      traceId: '0'.repeat(32),
+      stage: probe.stage,
+      ordinal: 0,
+      attempt: 0,
+      arm: 'doctor',
+    },
+    drain: false,
+    cause,
+  });
+  const beganUs = clock.nowUs();
+  let firstUs: number | undefined;
+  const common = { name: probe.name, endpoint: probe.origin(ports) };
+  const tookMs = (): number => Math.round((clock.nowUs() - beganUs) / 1000);
+  try {
+    const told = await probe.run(ports, call, DEFAULT_STRATEGY, () => (firstUs ??= clock.nowUs()));
+    return {
+      ...common,
+      ok: true,
+      tookMs: tookMs(),
+      ...(firstUs === undefined ? {} : { firstMs: Math.round((firstUs - beganUs) / 1000) }),
+      ...given({ region: regionOf(call.responseHeaders()) }),
+      ...told,
+    };
+  } catch (error) {
+    return { ...common, ok: false, tookMs: tookMs(), detail: describeError(error, 200), cost: 'unknown' };
+  } finally {
+    limit.abort(new InputError('answered'));
+    await late;
+    await call.settled();
+  }
+}
+
+/** Where the answer came from, as far as its headers say: the data centre in Cloudflare's ray, or a region by name. */
+function regionOf(headers: Headers | undefined): string | undefined {
+  const named = ['x-fal-region', 'x-region', 'fly-region'].map((name) => headers?.get(name)).find((value) => value);
+  const ray = headers?.get('cf-ray')?.split('-')[1];
+  return (named ?? ray ?? undefined)?.slice(0, 40);
+}
+
+function lineOf(check: Check | ProviderCheck): string {
+  const head = `${check.ok ? '✓' : '✗'} ${check.name.padEnd(14)}`;
+  if (!('endpoint' in check)) return plain(`${head}${check.detail}`);
+  const { endpoint, tookMs, firstMs, served, region, requestId, cost, detail } = check;
+  const parts = [
+    endpoint,
+    `${tookMs} ms${firstMs === undefined ? '' : `, first after ${firstMs} ms`}`,
+    detail,
+    ...(served === undefined ? [] : [`served ${served}`]),
+    ...(check.ok ? [`region ${region ?? 'not told'}`, cost] : []),
+    ...(requestId === undefined ? [] : [`request ${requestId}`]),
+  ];
+  return plain(head + parts.join(' · '));
+}

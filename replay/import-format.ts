@@ -1,0 +1,65 @@
+/** What `retake sessions import DIR` reads: `DIR/sessions.json`. Every field and its unit: docs/capture-format.md#import. */
+import { Ajv } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from '../service/errors.ts';
+
+const ms = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
+
+const ImportedTurnSchema = Type.Object(
+  {
+    audio: Type.String({ minLength: 1, description: 'a WAV file (PCM16) below the folder' }),
+    startedMs: Type.Optional(Type.Number({ minimum: 0, description: 'first sample, since the session’s start' })),
+    transcript: Type.Optional(Type.String({ description: 'what the pipeline understood' })),
+    reply: Type.Optional(Type.String({ description: 'what it answered' })),
+    turnEndedMs: ms('the pipeline decided that the user had finished; since the first sample, as all that follow'),
+    transcriptMs: ms('the transcript was there'),
+    firstTokenMs: ms('the first content of the reply was there'),
+    replyTextMs: ms('the last content of the reply was there'),
+    firstAudioByteMs: ms('the first reply audio was handed to the client'),
+    replyEndMs: ms('the client had played the last sample'),
+  },
+  { additionalProperties: false },
+);
+
+export const ImportSchema = Type.Object(
+  {
+    sessions: Type.Array(
+      Type.Object(
+        {
+          sessionId: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' }),
+          startedAt: Type.Optional(Type.String({ description: 'ISO 8601; now, when absent' })),
+          language: Type.String({ minLength: 2, maxLength: 8 }),
+          systemPrompt: Type.String(),
+          history: Type.Optional(
+            Type.Array(
+              Type.Object({
+                role: Type.Unsafe<'system' | 'user' | 'assistant'>({ enum: ['system', 'user', 'assistant'] }),
+                content: Type.String(),
+              }),
+            ),
+          ),
+          strategy: Type.Optional(
+            Type.Record(Type.String(), Type.Unknown(), { description: 'what differs from the default strategy' }),
+          ),
+          turns: Type.Array(ImportedTurnSchema, { minItems: 1 }),
+        },
+        { additionalProperties: false },
+      ),
+      { minItems: 1 },
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ImportedSession = Static<typeof ImportSchema>['sessions'][number];
+export type ImportedTurn = Static<typeof ImportedTurnSchema>;
+
+const isImport = new Ajv({ allErrors: false }).compile<Static<typeof ImportSchema>>(ImportSchema);
+
+/** The sessions of a parsed `sessions.json`. Throws `InputError` that names file and field. */
+export function parseImport(json: unknown, where: string): ImportedSession[] {
+  if (isImport(json)) return json.sessions;
+  const [error] = isImport.errors ?? [];
+  const unknown = error?.params['additionalProperty'];
+  const what = typeof unknown === 'string' ? `has no field "${unknown}"` : (error?.message ?? 'is not valid');
+  throw new InputError(`${where}: field ${error?.instancePath.slice(1).replaceAll('/', '.') || '(top)'} ${what}`);
+}
