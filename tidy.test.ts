@@ -98,6 +98,8 @@ const PARSERS = new Set([
   'service/net/fetch.ts',
   'service/net/exchange.ts',
   'replay/send.ts',
+  'replay/worker-protocol.ts',
+  'replay/journal.ts',
   'sim/profile.ts',
   'sim/servers.ts',
 ]);

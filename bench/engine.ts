@@ -9,8 +9,9 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { StrategyPatch } from '../service/strategy.ts';
 import type { Verdict } from '../replay/diff.ts';
-import { runExperiment, type ExperimentOptions } from '../replay/experiment.ts';
-import type { CapturedSession } from '../replay/run.ts';
+import type { CapturedSession } from '../replay/captured-session.ts';
+import { runExperiment } from '../replay/experiment.ts';
+import type { ExperimentOptions } from '../replay/experiment-plan.ts';
 import { clusteredMean, quantile, type Interval } from '../replay/stats.ts';
 import { variantPatch } from '../replay/variants.ts';
 import { METRICS, type MetricName } from './metrics.ts';
@@ -88,7 +89,8 @@ export interface BenchRun {
   sessions: readonly CapturedSession[];
   samplesFile: string;
   world: ExperimentOptions['world'];
-  worldFor?: ExperimentOptions['worldFor'];
+  /** Whom the arms call, in `wire`. */
+  against?: ExperimentOptions['against'];
   profile: string;
   seed: string;
   commit: string;
@@ -127,11 +129,11 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       runs: 1,
       commit: run.commit,
       signal: run.signal,
-      onTurn: (turn, _planned, done, total) => {
-        keep(turn);
+      onTurn: ({ ran }, done, total) => {
+        if (ran !== undefined) keep(ran);
         if (done % 20 === 0 || done === total) run.progress(`bench ${bench.name}: ${done} of ${total} turns`);
       },
-      ...(run.worldFor === undefined ? {} : { worldFor: run.worldFor }),
+      ...(run.against === undefined ? {} : { against: run.against }),
     });
     for (const { variant, report } of reports) verdicts.set(variant, report.verdict);
   } catch (error) {

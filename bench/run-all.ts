@@ -3,9 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../service/errors.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
-import { createWireWorld } from '../sim/wire.ts';
+import { startWire } from '../replay/against.ts';
 import type { CommandContext } from '../replay/context.ts';
 import { currentCommit } from '../replay/serve-command.ts';
 import { targetRows } from '../replay/targets.ts';
@@ -50,15 +48,11 @@ export async function benchCommand(
   const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
   const count = options.sessions ?? size.sessions;
   const turnsPerSession = options.turns ?? size.turns;
-  const profile = loadProfile(options.profile);
   const startedAt = new Date().toISOString();
   await mkdir(options.out, { recursive: true });
   const samplesFile = join(options.out, 'samples.jsonl');
   await rm(samplesFile, { force: true });
-  const wire =
-    world === 'wire'
-      ? await createWireWorld({ profile, seed, draws: 'common', interviews: loadInterviews() })
-      : undefined;
+  const wire = world === 'wire' ? await startWire({ profile: options.profile, seed, draws: 'common' }) : undefined;
   const run: BenchRun = {
     sessions: benchSessions(count, turnsPerSession),
     samplesFile,
@@ -68,14 +62,7 @@ export async function benchCommand(
     commit: currentCommit(),
     signal: context.signal,
     progress: context.progress,
-    ...(wire === undefined
-      ? {}
-      : {
-          worldFor: () => {
-            const arm = wire.arm();
-            return { ...arm, run: (main) => main() };
-          },
-        }),
+    ...(wire === undefined ? {} : { against: wire.against }),
   };
   const results: BenchResult[] = [];
   const problems: string[] = [];

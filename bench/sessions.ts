@@ -5,7 +5,7 @@ import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
 import { loadInterviews, type Interview } from '../sim/fixtures.ts';
-import type { CapturedSession } from '../replay/run.ts';
+import type { CapturedSession } from '../replay/captured-session.ts';
 
 const FRAME_MS = 20;
 /** From the end of one recording to the start of the next: what a reply of some seconds takes. */

@@ -7,7 +7,7 @@ import { InputError } from '../service/errors.ts';
 import { keyedRandom } from '../service/random.ts';
 import { resolveStrategy } from '../service/strategy.ts';
 import type { CommandContext } from './context.ts';
-import type { CapturedSession } from './run.ts';
+import type { CapturedSession } from './captured-session.ts';
 
 /** `--data`, then RETAKE_DATA, then ./data. */
 export function dataFolder(context: CommandContext, option: string | undefined): string {

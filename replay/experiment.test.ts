@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redactEvent } from '../service/capture/redact.ts';
-import { measureTurn } from '../service/metrics.ts';
 import type { TurnLog } from '../service/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
@@ -11,7 +10,7 @@ import { createSimWorld } from '../sim/world.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
 import { quantile } from './stats.ts';
-import type { CapturedSession } from './run.ts';
+import type { CapturedSession } from './captured-session.ts';
 import { variantPatch } from './variants.ts';
 
 /** Fixture sessions, "captured" in virtual time under a seed of their own. */
@@ -74,7 +73,7 @@ function identityErrorsPct({ captured, replayed }: Experiment): number[] {
       ({ planned }) =>
         planned.lane === 'baseline' && planned.sessionId === sessionId && planned.turnIndex === turnIndex,
     );
-    return (100 * Math.abs((again?.turn.summary.e2eUs ?? Number.NaN) - e2eUs)) / e2eUs;
+    return (100 * Math.abs((again?.summary.e2eUs ?? Number.NaN) - e2eUs)) / e2eUs;
   });
 }
 
@@ -111,8 +110,8 @@ test('control: another profile under the same strategy does not reproduce the ca
 test('every turn of every lane: the ledger adds up to end to end, and our code takes no virtual time', async () => {
   const { replayed } = await replay(captured);
   assert.equal(replayed.length, 27);
-  for (const { turn } of replayed) {
-    const { e2eUs, ledger } = measureTurn(turn.log).summary;
+  for (const { summary } of replayed) {
+    const { e2eUs, ledger } = summary;
     assert.equal(
       ledger.reduce((sum, { us }) => sum + us, 0),
       e2eUs,

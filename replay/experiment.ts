@@ -1,53 +1,25 @@
-/** A whole replay: captured sessions × (baseline, baseline2, variants) → a run folder with traces and reports. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/**
+ * A whole experiment: captured sessions × lanes (baseline, baseline2, candidates) × runs → turns, traces and a report a
+ * candidate. `planExperiment` (experiment-plan.ts) says what will be run, `writeRunFolder` (run-folder.ts) keeps it. How arms, lanes
+ * and worlds fit together: docs/experiment.md.
+ */
+import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import { measureTurn, type TurnSummary } from '../service/metrics.ts';
 import { keyedHex } from '../service/random.ts';
-import type { Projection } from '../service/session.ts';
-import { resolveStrategy, strategyHash, type Strategy, type StrategyPatch } from '../service/strategy.ts';
-import { otlpLineOf } from '../service/telemetry/otel.ts';
-import { loadProfile } from '../sim/profile.ts';
-import { createSimWorld } from '../sim/world.ts';
-import type { PrimaryMetric } from './diff.ts';
+import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { simWorld } from './against.ts';
+import { createArm, type Arm, type ArmWorld } from './arm.ts';
+import type { CapturedSession } from './captured-session.ts';
+import { HERE } from './checkout.ts';
+import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from './experiment-plan.ts';
+import { openJournal, readJournal } from './journal.ts';
+import { validityNotes } from './notes.ts';
 import { buildReport, type Report } from './report/build.ts';
-import { markdownReport } from './report/markdown.ts';
-import {
-  runReplay,
-  summariesOf,
-  type CapturedSession,
-  type ReplayedTurn,
-  type ReplayLane,
-  type ReplayOptions,
-} from './run.ts';
+import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
+import { startWorker } from './worker-client.ts';
 
-export interface CandidateSpec {
-  variant: string;
-  patches: readonly StrategyPatch[];
-  primary?: PrimaryMetric;
-}
-
-export interface ExperimentOptions {
-  sessions: readonly CapturedSession[];
-  candidates: readonly CandidateSpec[];
-  /** Patches that replace the captured strategy as baseline. */
-  baseline: readonly StrategyPatch[];
-  world: 'sim' | 'wire';
-  profile: string;
-  seed: string;
-  draws: 'common' | 'independent';
-  runs: number;
-  commit: string;
-  /** Names the run's traces; by default a hash of all that decides them. */
-  runId?: string;
-  rerun?: string;
-  /** Worlds of another kind than `sim`: `wire` brings one. */
-  worldFor?: ReplayOptions['worldFor'];
-  onTurn?: ReplayOptions['onTurn'];
-  signal?: AbortSignal;
-}
-
-export interface Experiment {
+export interface Experiment extends Omit<Replayed, 'turns'> {
   runId: string;
   reports: { variant: string; report: Report }[];
   replayed: readonly ReplayedTurn[];
@@ -58,50 +30,109 @@ export interface Experiment {
 
 /** Runs all lanes and compares each candidate with the baseline. Throws `InputError` when nothing can be compared. */
 export async function runExperiment(options: ExperimentOptions): Promise<Experiment> {
-  const { sessions, candidates, seed, world } = options;
-  const lanes = lanesOf(options);
-  const runId = options.runId ?? keyedHex(16, planKey(options, lanes));
-  const otlp: string[] = [];
-  const traces: Projection = {
-    opened: () => undefined,
-    closed: (log, measured) => void otlp.push(otlpLineOf(log, measured)),
+  const { sessions, world, journal: keep } = options;
+  const plan = planExperiment(options);
+  const { lanes, runId } = plan;
+  const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
+  if (against?.world !== world) throw new InputError(`an experiment in ${world} must say whom its arms call`);
+  const before = keep?.resume === true ? readJournal(keep.path) : undefined;
+  const key = keyedHex(16, planKey(options, lanes), plan.pace, plan.words);
+  if (before !== undefined && before.plan.key !== key)
+    throw new InputError(
+      `${keep?.path ?? ''} is the journal of another plan; repeat it with: ${before.plan.command ?? 'its own options'}`,
+    );
+  const journal =
+    keep === undefined
+      ? undefined
+      : openJournal(
+          keep.path,
+          {
+            line: 'plan',
+            format: 1,
+            key,
+            runId,
+            turns: plan.runs.length,
+            ...(keep.command === undefined ? {} : { command: keep.command }),
+          },
+          { goOn: before !== undefined, sync: world === 'live' },
+        );
+  try {
+    const { turns: replayed, ...rest } = await runReplay({
+      sessions,
+      lanes,
+      plan: plan.runs,
+      armFor: (lane) => Promise.resolve(options.armFor?.(lane, against) ?? armFor(options, plan, lane, against)),
+      runId,
+      pace: plan.pace,
+      words: plan.words,
+      resumeWholeSessions: world === 'sim',
+      clock: createRealClock(),
+      cooldownMs: options.cooldownMs ?? 30_000,
+      ...(journal === undefined ? {} : { journal }),
+      ...(before === undefined || (world === 'sim' && cachesSpeech(plan)) ? {} : { before }),
+      ...(options.spacingMs === undefined ? {} : { spacingMs: options.spacingMs }),
+      ...(options.onTurn === undefined ? {} : { onTurn: options.onTurn }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    journal?.end();
+    const captured = capturedSummaries(sessions);
+    const experiment = { runId, replayed, captured, otlp: replayed.map(({ otlp }) => otlp), ...rest };
+    return { ...experiment, reports: reportsOf(options, plan, experiment) };
+  } finally {
+    journal?.close();
+  }
+}
+
+/** What a session meets depends on the sessions before it: in `sim`, such a run is begun anew rather than gone on with. */
+function cachesSpeech({ strategies }: ExperimentPlan): boolean {
+  return [...strategies.values()].some(({ cache }) => cache.greeting || cache.responses);
+}
+
+/** In `sim` only code decides, so arms of this commit run in this process; elsewhere each has a process of its own. */
+function armFor(
+  { baselineCheckout, commit, world, signal }: ExperimentOptions,
+  plan: ExperimentPlan,
+  lane: ReplayLane,
+  against: ArmWorld,
+): Arm | Promise<Arm> {
+  if (world === 'sim' && baselineCheckout === undefined) return createArm(against, signal);
+  const strategy = plan.strategies.get(lane);
+  if (strategy === undefined) throw new InputError(`no lane ${lane.variant}`);
+  const code =
+    lane.lane === 'candidate' || baselineCheckout === undefined ? { commit, folder: HERE } : baselineCheckout;
+  return startWorker({ ...code, world: against, strategy });
+}
+
+function reportsOf(
+  options: ExperimentOptions,
+  plan: ExperimentPlan,
+  run: Omit<Experiment, 'reports'>,
+): Experiment['reports'] {
+  const { world, candidates, commit, baselineCheckout } = options;
+  const { replayed, captured } = run;
+  const strategyOf = (lane: ReplayLane['lane'], variant: string): Strategy => {
+    const found = plan.lanes.find((each) => each.lane === lane && each.variant === variant);
+    const strategy = found === undefined ? undefined : plan.strategies.get(found);
+    if (strategy === undefined) throw new InputError(`no lane ${lane} ${variant}`);
+    return strategy;
   };
-  const replayed = await runReplay({
-    sessions,
-    lanes,
-    world,
-    worldFor: options.worldFor ?? simWorlds(options),
-    runs: options.runs,
-    seed,
-    runId,
-    projections: [traces],
-    ...(options.onTurn === undefined ? {} : { onTurn: options.onTurn }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  const captured = sessions.flatMap(({ turns }) =>
-    turns.map(
-      (log) => measureTurn({ ...log, identity: { ...log.identity, lane: 'captured', variant: 'captured' } }).summary,
-    ),
-  );
-  const capturedStrategy = sessions[0]?.strategy;
-  if (capturedStrategy === undefined) throw new InputError('a replay needs at least one captured session');
-  const baselineStrategy = resolveStrategy(options.baseline, 'baseline', capturedStrategy);
-  const reports = candidates.map(({ variant, patches, primary }) => {
+  return candidates.map(({ variant, primary }) => {
     const report = buildReport({
       world,
       a: {
-        arm: armOf('baseline', 'baseline', options.commit, baselineStrategy),
+        arm: armOf('baseline', 'baseline', baselineCheckout?.commit ?? commit, strategyOf('baseline', 'baseline')),
         turns: summariesOf(replayed, 'baseline', 'baseline'),
       },
       b: {
-        arm: armOf('candidate', variant, options.commit, resolveStrategy(patches, variant, capturedStrategy)),
+        arm: armOf('candidate', variant, commit, strategyOf('candidate', variant)),
         turns: summariesOf(replayed, 'candidate', variant),
       },
       a2: summariesOf(replayed, 'baseline2', 'baseline'),
-      captured,
+      ...(options.choice === 'by latency' || options.choice === 'by error' ? {} : { captured }),
       draws: options.draws,
-      seed,
+      seed: options.seed,
       profile: options.profile,
+      notes: validityNotes({ ...options, pace: plan.pace, words: plan.words }, run, variant),
       ...(primary === undefined ? {} : { primary }),
       ...(options.rerun === undefined ? {} : { rerun: options.rerun }),
     });
@@ -109,75 +140,14 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       throw new InputError(`${variant}: no turn was measured in both lanes${firstFailure(replayed)}`);
     return { variant, report };
   });
-  return { runId, reports, replayed, captured, otlp };
 }
 
-/** Writes `report.json` and `report.md` of the first candidate (others get their name), turns and traces. */
-export async function writeRunFolder(folder: string, { reports, replayed, otlp }: Experiment): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  const files: [name: string, text: string][] = [
-    ['trace.otlp.jsonl', otlp.join('')],
-    ['turns.jsonl', replayed.map(({ turn }) => `${JSON.stringify(turn.summary)}\n`).join('')],
-  ];
-  for (const [index, { variant, report }] of reports.entries()) {
-    const name = index === 0 ? 'report' : `report-${variant}`;
-    files.push(
-      [`${name}.json`, `${JSON.stringify(report, null, 2)}\n`],
-      [`${name}.md`, markdownReport(report, { marker: `retake-${variant}` })],
-    );
-  }
-  for (const [name, text] of files) await writeFile(join(folder, name), text);
-  return files.map(([name]) => join(folder, name));
-}
-
-function lanesOf({ candidates, baseline, commit }: ExperimentOptions): ReplayLane[] {
-  const lane = (name: ReplayLane['lane'], variant: string, patches: readonly StrategyPatch[]): ReplayLane => ({
-    lane: name,
-    variant,
-    arm: `${commit.slice(0, 12)} ${variant}`,
-    strategyOf: (captured) => resolveStrategy(patches, variant, captured),
-  });
-  const names = candidates.map(({ variant }) => variant);
-  const twice = names.find((name, index) => names.indexOf(name) !== index || name === 'baseline');
-  if (twice !== undefined) throw new InputError(`two lanes cannot both be called "${twice}"`);
-  return [
-    lane('baseline', 'baseline', baseline),
-    lane('baseline2', 'baseline', baseline),
-    ...candidates.map(({ variant, patches }) => lane('candidate', variant, patches)),
-  ];
-}
-
-/** In `sim` every arm gets a world of its own on each session: clock, connections, captured exchanges. */
-function simWorlds({ profile, seed, draws }: ExperimentOptions): ReplayOptions['worldFor'] {
-  const loaded = loadProfile(profile);
-  return (session, _lane, run) => {
-    const world = createSimWorld({
-      profile: loaded,
-      seed: run === 0 ? seed : `${seed}/${run}`,
-      draws,
-      captured: {
-        turns: session.turns.map(({ identity, events }) => ({
-          sessionId: session.sessionId,
-          turnIndex: identity.turnIndex,
-          events,
-        })),
-        strategy: session.strategy,
-      },
-    });
-    return { ...world, run: (main) => world.clock.run(main) };
-  };
-}
-
-function planKey(
-  { sessions, seed, draws, profile, runs, world }: ExperimentOptions,
-  lanes: readonly ReplayLane[],
-): string {
-  const strategies = lanes.map(({ lane, variant, strategyOf }) => [
-    lane,
-    variant,
-    ...sessions.map(({ sessionId, strategy, turns }) => [sessionId, strategyHash(strategyOf(strategy)), turns.length]),
-  ]);
-  return JSON.stringify([seed, draws, profile, runs, world, strategies]);
+function capturedSummaries(sessions: readonly CapturedSession[]): TurnSummary[] {
+  return sessions.flatMap(({ turns }) =>
+    turns.map(
+      (log) => measureTurn({ ...log, identity: { ...log.identity, lane: 'captured', variant: 'captured' } }).summary,
+    ),
+  );
 }
 
 function armOf(lane: string, variant: string, commit: string, strategy: Strategy): Report['arms']['a'] {
@@ -185,6 +155,6 @@ function armOf(lane: string, variant: string, commit: string, strategy: Strategy
 }
 
 function firstFailure(replayed: readonly ReplayedTurn[]): string {
-  const failure = replayed.map(({ turn }) => turn.summary.failure).find((each) => each !== undefined);
+  const failure = replayed.map(({ summary }) => summary.failure).find((each) => each !== undefined);
   return failure === undefined ? '' : `; the first failure: ${failure.stage} ${failure.kind}: ${failure.message}`;
 }

@@ -128,12 +128,23 @@ program
   .option('--sample <n>', 'how many sessions to draw when none are named', count, 20)
   .option('--variant <name>', 'a named variant (repeatable)', collect)
   .option('--set <knob=value>', 'a knob of the candidate (repeatable)', collect)
+  .option(
+    '--baseline-ref <ref>',
+    'take the baseline from another commit: checked out, installed, run in its own worker',
+  )
   .option('--baseline-variant <name>', 'replace the captured strategy as baseline')
-  .option('--world <world>', 'sim or wire', 'sim')
+  .option('--baseline-set <knob=value>', 'a knob of the baseline (repeatable)', collect)
+  .option('--world <world>', 'sim, wire or live', 'sim')
   .option('--profile <name>', "stand-ins' latency profile (default: the captured one, else seed)")
   .option('--runs <n>', 'repetitions', count, 1)
   .option('--draws <kind>', 'common: both arms meet the same draws; independent', 'common')
+  .option('--pace <pace>', 'captured: keep the gaps between turns; fast: leave them out (default: fast in wire)')
+  .option(
+    '--words <words>',
+    'same: every lane speaks the captured words; own (default: by what the variant can change)',
+  )
   .option('--seed <text>', 'seed of order and draws', '1')
+  .option('--resume', 'go on with the run whose journal is in the run folder')
   .option('--run-id <id>', 'name of the run; needed to export a sim run')
   .option(...data)
   .option('-o, --out <dir>', 'run folder', 'out/replay')

@@ -44,6 +44,21 @@ export function planRuns(options: {
   return planned;
 }
 
+/** Names a planned turn in the journal. */
+export function turnKey({ lane, variant, ...planned }: PlannedRun): string {
+  return [pairKey(planned), lane, variant].join('/');
+}
+
+/** Names what is run back to back and, if it must be, run again: one turn in all its lanes. */
+export function pairKey({ sessionId, turnIndex, run }: Omit<PlannedRun, keyof PlannedLane>): string {
+  return [sessionId, turnIndex, run].join('/');
+}
+
+/** The plan's turns that are run back to back, in order. */
+export function pairsOf(plan: readonly PlannedRun[]): PlannedRun[][] {
+  return [...Map.groupBy(plan, pairKey).values()];
+}
+
 /** Fisher–Yates (Durstenfeld 1964) with a keyed stream. */
 function shuffled<T>(items: readonly T[], ...key: readonly (string | number)[]): T[] {
   const random = keyedRandom(...key);

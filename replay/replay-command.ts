@@ -1,13 +1,18 @@
-/** `retake replay`: captured sessions again, under what is to be proven. */
+/** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
+import { join } from 'node:path';
+import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
-import { patchFromSet } from '../service/strategy.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
-import { createWireWorld } from '../sim/wire.ts';
+import { patchFromSet, type StrategyPatch } from '../service/strategy.ts';
+import { liveWorld, startWire } from './against.ts';
+import type { ArmWorld } from './arm.ts';
+import type { CapturedSession } from './captured-session.ts';
 import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
+import { checkOut, checkoutCache } from './checkout.ts';
 import type { CommandContext } from './context.ts';
-import { runExperiment, writeRunFolder, type CandidateSpec, type ExperimentOptions } from './experiment.ts';
+import { runExperiment } from './experiment.ts';
+import type { CandidateSpec, ExperimentOptions } from './experiment-plan.ts';
 import { checkExportable, exportRun } from './export-run.ts';
+import { writeRunFolder } from './run-folder.ts';
 import { terminalReport } from './report/terminal.ts';
 import { currentCommit } from './serve-command.ts';
 import { namedVariants, variantPatch } from './variants.ts';
@@ -17,65 +22,69 @@ export interface ReplayCommandOptions {
   sample: number;
   variant?: string[];
   set?: string[];
+  baselineRef?: string;
   baselineVariant?: string;
+  baselineSet?: string[];
   world: string;
   profile?: string;
   runs: number;
   draws: string;
+  pace?: string;
+  words?: string;
   seed: string;
   runId?: string;
   data?: string;
   out: string;
+  resume?: boolean;
   gate?: boolean;
 }
 
+const JOURNAL = 'journal.jsonl';
+
 export async function replayCommand(context: CommandContext, options: ReplayCommandOptions): Promise<void> {
-  const world = choice('--world', options.world, ['sim', 'wire'] as const);
+  const world = choice('--world', options.world, ['sim', 'wire', 'live'] as const);
   const draws = choice('--draws', options.draws, ['common', 'independent'] as const);
   checkExportable(context, world, options.runId);
   const candidates = candidatesOf(options);
-  const baseline = options.baselineVariant === undefined ? [] : [variantPatch(options.baselineVariant)];
-  const ids = options.sessions
-    ?.split(',')
-    .map((id) => id.trim())
-    .filter((id) => id !== '');
-  const store = captureStoreIn(dataFolder(context, options.data));
-  const sessions = await loadSessions(
-    store,
-    { sample: options.sample, seed: options.seed, ...(ids === undefined ? {} : { ids }) },
-    context.progress,
-  );
-  const timingOnly = sessions.find(({ level }) => level === 'timing');
-  if (timingOnly !== undefined && world === 'wire') {
-    throw new InputError(
-      `session ${timingOnly.sessionId} was captured at level timing: no audio to send; capture with RETAKE_CAPTURE=full`,
-    );
-  }
+  const sessions = await chosenSessions(context, options);
+  refuseTimingOnly(sessions, world);
   const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
-  const wire = world === 'wire' ? await wireWorlds(profile, options.seed, draws) : undefined;
-  const total = sessions.reduce((sum, { turns }) => sum + turns.length, 0) * (2 + candidates.length) * options.runs;
-  context.progress(`replaying ${total} turns in ${world} …`);
+  const baselineCheckout =
+    options.baselineRef === undefined
+      ? undefined
+      : await checkOut(options.baselineRef, checkoutCache(context.env), context.progress);
+  const rerun = rerunOf(options, sessions);
+  const settings: Omit<ExperimentOptions, 'against'> = {
+    sessions,
+    candidates,
+    baseline: baselineOf(options),
+    world,
+    profile,
+    seed: options.seed,
+    draws,
+    runs: options.runs,
+    commit: currentCommit(),
+    choice: options.sessions === undefined ? 'sampled' : 'named',
+    journal: {
+      path: join(options.out, JOURNAL),
+      resume: options.resume === true,
+      command: `${rerun} -o ${options.out} --resume`,
+    },
+    rerun,
+    signal: context.signal,
+    onTurn: (_turn, done, all) => {
+      if (done % 10 === 0 || done === all) context.progress(`replaying: ${done} of ${all} turns`);
+    },
+    ...(baselineCheckout === undefined ? {} : { baselineCheckout }),
+    ...(options.pace === undefined ? {} : { pace: choice('--pace', options.pace, ['captured', 'fast'] as const) }),
+    ...(options.words === undefined ? {} : { words: choice('--words', options.words, ['same', 'own'] as const) }),
+    ...(options.runId === undefined ? {} : { runId: options.runId }),
+  };
+  const against = await worldOf(context, world, { profile, seed: options.seed, draws });
   try {
     const experiment = await runExperiment({
-      sessions,
-      candidates,
-      baseline,
-      world,
-      profile,
-      seed: options.seed,
-      draws,
-      runs: options.runs,
-      commit: currentCommit(),
-      rerun: rerunOf(
-        options,
-        sessions.map(({ sessionId }) => sessionId),
-      ),
-      signal: context.signal,
-      onTurn: (_turn, _planned, done, all) => {
-        if (done % 10 === 0 || done === all) context.progress(`replaying: ${done} of ${all} turns`);
-      },
-      ...(options.runId === undefined ? {} : { runId: options.runId }),
-      ...(wire === undefined ? {} : { worldFor: wire.worldFor }),
+      ...settings,
+      ...(against === undefined ? {} : { against: against.against }),
     });
     const files = await writeRunFolder(options.out, experiment);
     context.progressDone();
@@ -84,15 +93,52 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     await exportRun(context, experiment.otlp);
     if (options.gate === true) context.exit(Math.max(...experiment.reports.map(({ report }) => report.exitCode)));
   } finally {
-    await wire?.close();
+    await against?.close();
   }
 }
 
-function candidatesOf({ variant = [], set = [] }: ReplayCommandOptions): CandidateSpec[] {
+async function worldOf(
+  { env }: CommandContext,
+  world: ExperimentOptions['world'],
+  standIns: Parameters<typeof startWire>[0],
+): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
+  if (world === 'sim') return undefined;
+  if (world === 'wire') return startWire(standIns);
+  return {
+    against: liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed),
+    close: async () => undefined,
+  };
+}
+
+function chosenSessions(context: CommandContext, options: ReplayCommandOptions): Promise<CapturedSession[]> {
+  const ids = options.sessions
+    ?.split(',')
+    .map((id) => id.trim())
+    .filter((id) => id !== '');
+  return loadSessions(
+    captureStoreIn(dataFolder(context, options.data)),
+    { sample: options.sample, seed: options.seed, ...(ids === undefined ? {} : { ids }) },
+    context.progress,
+  );
+}
+
+function refuseTimingOnly(sessions: readonly CapturedSession[], world: ExperimentOptions['world']): void {
+  const timingOnly = sessions.find(({ level }) => level === 'timing');
+  if (timingOnly !== undefined && world !== 'sim') {
+    throw new InputError(
+      `session ${timingOnly.sessionId} was captured at level timing: no audio to send; capture with RETAKE_CAPTURE=full`,
+    );
+  }
+}
+
+/** Variants, each with the sets; the sets alone; or, against another commit, this checkout as it is. */
+function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOptions): CandidateSpec[] {
   const sets = set.map(patchFromSet);
-  if (variant.length === 0 && sets.length === 0)
-    throw new InputError('nothing to try: name a --variant (npx retake variants) or a --set knob=value');
-  if (variant.length === 0) return [{ variant: set.join(' '), patches: sets }];
+  if (variant.length === 0 && sets.length === 0 && baselineRef === undefined)
+    throw new InputError(
+      'nothing to try: name a --variant (npx retake variants), a --set knob=value, or a --baseline-ref to compare this checkout with',
+    );
+  if (variant.length === 0) return [{ variant: set.length === 0 ? 'this-checkout' : set.join(' '), patches: sets }];
   const known = namedVariants();
   return variant.map((name) => {
     const primary = known.find((each) => each.name === name)?.primary;
@@ -100,34 +146,29 @@ function candidatesOf({ variant = [], set = [] }: ReplayCommandOptions): Candida
   });
 }
 
-/** One stand-in process for all arms; each arm on each session has its own sockets. */
-async function wireWorlds(
-  profile: string,
-  seed: string,
-  draws: 'common' | 'independent',
-): Promise<{ worldFor: NonNullable<ExperimentOptions['worldFor']>; close(): Promise<void> }> {
-  const wire = await createWireWorld({ profile: loadProfile(profile), seed, draws, interviews: loadInterviews() });
-  return {
-    worldFor: () => {
-      const arm = wire.arm();
-      return { ...arm, run: (main) => main() };
-    },
-    close: () => wire.close(),
-  };
+function baselineOf({ baselineVariant, baselineSet = [] }: ReplayCommandOptions): StrategyPatch[] {
+  return [...(baselineVariant === undefined ? [] : [variantPatch(baselineVariant)]), ...baselineSet.map(patchFromSet)];
 }
 
-function rerunOf(options: ReplayCommandOptions, sessionIds: readonly string[]): string {
+/** The command that repeats the run on the same sessions. */
+function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSession[]): string {
   const quoted = (text: string): string => (/^[\w./:=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-  const words = [
+  const flag = (name: string, values: readonly string[] | string | undefined): string[] =>
+    values === undefined ? [] : [values].flat().flatMap((value) => [name, quoted(value)]);
+  return [
     'npx retake replay --sessions',
-    sessionIds.join(','),
-    ...(options.variant ?? []).flatMap((name) => ['--variant', name]),
-    ...(options.set ?? []).flatMap((assignment) => ['--set', quoted(assignment)]),
-    ...(options.baselineVariant === undefined ? [] : ['--baseline-variant', options.baselineVariant]),
-    ...(options.profile === undefined ? [] : ['--profile', quoted(options.profile)]),
+    sessions.map(({ sessionId }) => sessionId).join(','),
+    ...flag('--variant', options.variant),
+    ...flag('--set', options.set),
+    ...flag('--baseline-ref', options.baselineRef),
+    ...flag('--baseline-variant', options.baselineVariant),
+    ...flag('--baseline-set', options.baselineSet),
+    ...flag('--profile', options.profile),
+    ...flag('--pace', options.pace),
+    ...flag('--words', options.words),
+    ...flag('--data', options.data),
     `--world ${options.world} --runs ${options.runs} --draws ${options.draws} --seed ${quoted(options.seed)}`,
-  ];
-  return words.join(' ');
+  ].join(' ');
 }
 
 function choice<const Value extends string>(name: string, text: string, values: readonly Value[]): Value {

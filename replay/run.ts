@@ -1,189 +1,225 @@
-/** Runs a plan: captured turns again, lane by lane, each arm in a world of its own. */
-import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
+/** Runs a plan: captured turns again, lane by lane, each lane in an arm of its own. It schedules and measures; arms run turns. */
 import { InputError } from '../service/errors.ts';
-import type { Lane, Message, TurnEvent, TurnLog, World } from '../service/ports.ts';
-import { keyedHex } from '../service/random.ts';
-import { observeTurn, type FinishedTurn, type Projection } from '../service/session.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
-import type { RunWorld } from '../service/world.ts';
-import { capturedAudio, speakAgain } from './audio.ts';
-import { planRuns, type PlannedLane, type PlannedRun } from './plan.ts';
-
-/** One captured session as a replay needs it; read from a bundle. */
-export interface CapturedSession {
-  sessionId: string;
-  language: string;
-  /** `timing` captures hold no text and no audio. */
-  level: 'full' | 'timing';
-  commit: string;
-  systemPrompt: string;
-  /** What was said before the session's first captured turn. */
-  history: readonly Message[];
-  interview?: string;
-  profile?: string;
-  strategy: Strategy;
-  turns: readonly TurnLog[];
-}
+import { measureTurn, type TurnSummary } from '../service/metrics.ts';
+import type { Clock, Lane } from '../service/ports.ts';
+import type { FinishedTurn } from '../service/session.ts';
+import type { Strategy } from '../service/strategy.ts';
+import { otlpLineOf } from '../service/telemetry/otel.ts';
+import type { Arm, TurnTask } from './arm.ts';
+import type { CapturedSession } from './captured-session.ts';
+import type { Journal, JournaledTurn, JournalState } from './journal.ts';
+import { pairKey, pairsOf, turnKey, type PlannedLane, type PlannedRun } from './plan.ts';
+import { workOf } from './work.ts';
+import { RunnerError } from './worker-client.ts';
 
 export interface ReplayLane extends PlannedLane {
   /** The session's captured strategy → the one that this lane runs under. */
   strategyOf(captured: Strategy): Strategy;
-  /** Commit and strategy of the arm, by name. */
+  /** Commit and variant of the arm, by name. */
   arm: string;
 }
 
 export interface ReplayOptions {
   sessions: readonly CapturedSession[];
   lanes: readonly ReplayLane[];
-  world: Exclude<World, 'live'>;
-  /** A world for one arm on one session: its own clock (in `sim`), connections and draws. */
-  worldFor(
-    session: CapturedSession,
-    lane: ReplayLane,
-    run: number,
-  ): RunWorld & { run<T>(main: () => Promise<T>): Promise<T> };
-  runs: number;
-  seed: string;
+  /** From `planRuns`, over the same sessions and lanes. */
+  plan: readonly PlannedRun[];
+  /** Starts the arm of a lane: each lane has one, for the whole run. Called again when its process has died. */
+  armFor(lane: ReplayLane): Promise<Arm>;
   runId: string;
-  projections: readonly Projection[];
-  onTurn?: (turn: FinishedTurn, planned: PlannedRun, done: number, total: number) => void;
+  pace: TurnTask['pace'];
+  words: TurnTask['words'];
+  /** What a crash must not lose, and what one has left. */
+  journal?: Journal;
+  before?: JournalState;
+  /** A world is more than its turns (sim: virtual time, modelled sockets): a session goes on whole or not at all. */
+  resumeWholeSessions: boolean;
+  clock: Clock;
+  /** Waited before a pair that met a rate limit is run again. */
+  cooldownMs: number;
+  /** Least time between the starts of two turns: a rate limit of the user's. */
+  spacingMs?: number;
+  /** False ends the run before a pair, as the budget says. */
+  affords?: (pair: readonly PlannedRun[]) => boolean;
+  onTurn?: (turn: ToldTurn, done: number, total: number) => void;
   signal?: AbortSignal;
 }
 
-export interface ReplayedTurn {
+export interface ReplayedTurn extends JournaledTurn {
   planned: PlannedRun;
-  turn: FinishedTurn;
 }
 
-/** Runs every planned turn and returns them in plan order. Turns that fail are turns: they are in the result. */
-export async function runReplay(options: ReplayOptions): Promise<ReplayedTurn[]> {
-  const { sessions, lanes } = options;
-  const plan = planRuns({
-    sessions: sessions.map(({ sessionId, turns }) => ({
-      sessionId,
-      turns: turns.map((log) => log.identity.turnIndex),
-    })),
-    lanes: lanes.map(({ lane, variant }) => ({ lane, variant })),
-    runs: options.runs,
-    seed: options.seed,
-  });
-  const armed = new Map<string, ArmOnSession>();
-  /** One an arm and run, met by later sessions only: what an arm says first in a session it has not said before. */
-  const speech = new Map<string, SpeechCache>();
-  const cacheOf = ({ lane, variant, run }: PlannedRun): SpeechCache => {
-    const key = [lane, variant, run].join('\u0000');
-    // its time limit outlasts any replay: the clocks of an arm's worlds need not agree
-    const cache = speech.get(key) ?? createMemoryCache(() => 0, { earlierSessionsOnly: true });
-    speech.set(key, cache);
-    return cache;
+/** A turn as it is told when it is done: what was run just now has its log and words; what a journal held has not. */
+export interface ToldTurn extends ReplayedTurn {
+  ran?: FinishedTurn;
+}
+
+export interface Replayed {
+  /** In plan order. Turns that fail are turns. */
+  turns: readonly ReplayedTurn[];
+  /** Pairs that were run twice, and why. */
+  repeated: ReadonlyMap<string, string>;
+  /** Pairs of which one part was run before a crash and the other after it. */
+  split: number;
+  /** Turns that had begun before a crash and were run again. */
+  paidTwice: readonly string[];
+  /** Planned turns that were not run: the budget was spent. */
+  unpaid: number;
+}
+
+/** Runs every planned turn that the journal does not hold yet. */
+export async function runReplay(options: ReplayOptions): Promise<Replayed> {
+  const { plan, before, signal } = options;
+  const arms = createArms(options);
+  const turns: ReplayedTurn[] = [];
+  const repeated = new Map(before?.repeated);
+  const paidTwice = new Set<string>(options.resumeWholeSessions ? [] : before?.inFlight);
+  const kept = keptOf(options);
+  let split = 0;
+  let unpaid = 0;
+  let lastStartUs = Number.NEGATIVE_INFINITY;
+
+  const runOne = async (planned: PlannedRun, attempt: number): Promise<ToldTurn> => {
+    const spacingUs = lastStartUs + (options.spacingMs ?? 0) * 1000 - options.clock.nowUs();
+    if (spacingUs > 0 && Number.isFinite(spacingUs)) await options.clock.sleep(spacingUs / 1000, signal);
+    lastStartUs = options.clock.nowUs();
+    signal?.throwIfAborted();
+    const key = attemptKey(planned, attempt);
+    options.journal?.begin(key);
+    const turn = await arms.turn(planned);
+    options.journal?.done(key, turn);
+    return { planned, ...turn };
   };
-  const replayed: ReplayedTurn[] = [];
+
   try {
-    for (const planned of plan) {
-      options.signal?.throwIfAborted();
-      const key = [planned.sessionId, planned.lane, planned.variant, planned.run].join('\u0000');
-      const arm = armed.get(key) ?? armFor(options, planned, cacheOf(planned));
-      armed.set(key, arm);
-      const turn = await arm.turn(planned.turnIndex);
-      replayed.push({ planned, turn });
-      options.onTurn?.(turn, planned, replayed.length, plan.length);
+    for (const pair of pairsOf(plan)) {
+      signal?.throwIfAborted();
+      const [first] = pair;
+      if (first === undefined) continue;
+      const attempt = repeated.has(pairKey(first)) ? 1 : 0;
+      const known = (planned: PlannedRun): JournaledTurn | undefined => kept.get(attemptKey(planned, attempt));
+      const missing = pair.filter((planned) => known(planned) === undefined);
+      if (missing.length > 0 && options.affords?.(missing) === false) {
+        unpaid += missing.length;
+        continue;
+      }
+      if (missing.length > 0 && missing.length < pair.length) split++;
+      const result = await runPair(pair, known, attempt);
+      for (const turn of result) {
+        turns.push({ planned: turn.planned, summary: turn.summary, otlp: turn.otlp });
+        options.onTurn?.(turn, turns.length, plan.length);
+      }
     }
   } finally {
-    await Promise.all([...armed.values()].map((arm) => arm.close()));
+    await arms.close();
   }
-  return replayed;
+  return { turns, repeated, split, paidTwice: [...paidTwice], unpaid };
+
+  async function runPair(
+    pair: readonly PlannedRun[],
+    known: (planned: PlannedRun) => JournaledTurn | undefined,
+    attempt: number,
+  ): Promise<ToldTurn[]> {
+    const result: ToldTurn[] = [];
+    let fault: string | undefined;
+    for (const planned of pair) {
+      const journaled = known(planned);
+      try {
+        result.push(journaled === undefined ? await runOne(planned, attempt) : { planned, ...journaled });
+      } catch (error) {
+        if (!(error instanceof RunnerError) || attempt > 0) throw error;
+        fault = error.message;
+        break;
+      }
+    }
+    const limited = result.find(({ summary }) => summary.failure?.kind === 'rate-limited');
+    if (limited !== undefined) fault ??= `${limited.planned.lane} ${limited.planned.variant} met a rate limit`;
+    const [first] = pair;
+    if (fault === undefined || attempt > 0 || first === undefined) return result;
+    // once, and all of it: one lane alone would be run at another time than its partner
+    repeated.set(pairKey(first), fault);
+    options.journal?.repeat(pairKey(first), fault);
+    if (limited !== undefined) await options.clock.sleep(options.cooldownMs, signal);
+    return runPair(pair, () => undefined, 1);
+  }
 }
 
-interface ArmOnSession {
-  turn(turnIndex: number): Promise<FinishedTurn>;
-  close(): Promise<void>;
-}
-
-function armFor(options: ReplayOptions, planned: PlannedRun, speechCache: SpeechCache): ArmOnSession {
-  const session = options.sessions.find((each) => each.sessionId === planned.sessionId);
-  const lane = options.lanes.find((each) => each.lane === planned.lane && each.variant === planned.variant);
-  if (session === undefined || lane === undefined)
-    throw new InputError(`session ${planned.sessionId} is not in this replay`);
-  const world = options.worldFor(session, lane, planned.run);
-  const strategy = lane.strategyOf(session.strategy);
-  const captured = new Map(session.turns.map((log) => [log.identity.turnIndex, log]));
-  const firstUs = Math.min(...session.turns.map(startEpochUs));
-  const beganUs = world.clock.nowUs();
-
-  return {
-    close: () => world.close(),
-    turn: (turnIndex) =>
-      world.run(async () => {
-        const log = captured.get(turnIndex);
-        if (log === undefined) throw new InputError(`session ${session.sessionId} has no captured turn ${turnIndex}`);
-        // the captured gaps between turns age connections as they did then
-        const earlyUs = beganUs + (startEpochUs(log) - firstUs) - world.clock.nowUs();
-        if (earlyUs > 0) await world.clock.sleep(earlyUs / 1000, options.signal);
-        return observeTurn(
-          { ...world.ports(strategy, session.sessionId, turnIndex), speechCache },
-          {
-            identity: {
-              sessionId: session.sessionId,
-              turnIndex,
-              traceId: keyedHex(32, options.runId, session.sessionId, turnIndex, lane.lane, lane.variant, planned.run),
-              runId: options.runId,
-              world: options.world,
-              lane: lane.lane,
-              variant: lane.variant,
-              arm: lane.arm,
-              strategyHash: strategyHash(strategy),
-              linkedTraceId: log.identity.traceId,
-              ...(session.interview === undefined ? {} : { interview: session.interview }),
-              ...(session.profile === undefined ? {} : { profile: session.profile }),
-            },
-            strategy,
-            conversation: { systemPrompt: session.systemPrompt, history: historyBefore(session, turnIndex) },
-            language: session.language,
-            audio: speakAgain(capturedAudio(log, { shaped: options.world === 'sim' }), world.clock),
-            reply: { audio: () => Promise.resolve() },
-            sinks: [],
-            onSinkError: (error) => {
-              throw error;
-            },
-            ...(options.signal === undefined ? {} : { signal: options.signal }),
-          },
-          options.projections,
-        );
-      }),
-  };
-}
-
-/**
- * The captured conversation up to a turn: the same history for every lane, whatever the lanes' own models said. Where the
- * capture keeps no text, as much of nothing: the prompt has its captured size.
- */
-function historyBefore(session: CapturedSession, turnIndex: number): Message[] {
-  const said = (log: TurnLog, kind: TurnEvent['kind']): string | undefined => {
-    const event = log.events.find((each) => each.kind === kind);
-    const chars = event?.attrs?.['chars'];
-    return event?.content?.text ?? (typeof chars === 'number' ? 'x'.repeat(chars) : undefined);
-  };
-  const earlier = session.turns.filter((log) => log.identity.turnIndex < turnIndex);
-  return [
-    ...session.history,
-    ...earlier.flatMap((log): Message[] => {
-      const transcript = said(log, 'stt.done');
-      const reply = said(log, 'llm.done');
-      return [
-        ...(transcript === undefined ? [] : [{ role: 'user' as const, content: transcript }]),
-        ...(reply === undefined ? [] : [{ role: 'assistant' as const, content: reply }]),
-      ];
+/** Journaled turns that count: in `sim` those of sessions that were finished. */
+function keptOf({ plan, before, resumeWholeSessions }: ReplayOptions): ReadonlyMap<string, JournaledTurn> {
+  if (before === undefined) return new Map();
+  if (!resumeWholeSessions) return before.done;
+  const whole = Map.groupBy(plan, ({ sessionId, run }) => `${sessionId}/${run}`).values();
+  const finished = [...whole]
+    .map((session) => session.map((each) => attemptKey(each, before.repeated.has(pairKey(each)) ? 1 : 0)))
+    .filter((keys) => keys.every((key) => before.done.has(key)))
+    .flat();
+  return new Map(
+    finished.flatMap((key) => {
+      const turn = before.done.get(key);
+      return turn === undefined ? [] : [[key, turn] as const];
     }),
-  ];
+  );
 }
 
-function startEpochUs(log: TurnLog): number {
-  return log.anchorUs + (log.events.find((event) => event.kind === 'speech.start')?.atUs ?? 0);
+function attemptKey(planned: PlannedRun, attempt: number): string {
+  return attempt === 0 ? turnKey(planned) : `${turnKey(planned)}#${attempt + 1}`;
+}
+
+/** One arm a lane, started when its first turn comes; one that died is started anew. */
+function createArms(options: ReplayOptions): {
+  turn(planned: PlannedRun): Promise<Omit<ToldTurn, 'planned'>>;
+  close(): Promise<void>;
+} {
+  const sessions = new Map(options.sessions.map((session) => [session.sessionId, session]));
+  const lastTurn = new Map(options.plan.map(({ sessionId, turnIndex }) => [sessionId, turnIndex]));
+  const arms = new Map<ReplayLane, Promise<Arm>>();
+  return {
+    async turn(planned) {
+      const session = sessions.get(planned.sessionId);
+      const lane = options.lanes.find((each) => each.lane === planned.lane && each.variant === planned.variant);
+      if (session === undefined || lane === undefined)
+        throw new InputError(`session ${planned.sessionId} is not in this replay`);
+      const starting = arms.get(lane) ?? options.armFor(lane);
+      arms.set(lane, starting);
+      try {
+        const { log, transcript, replyText } = await (
+          await starting
+        ).turn(session, {
+          planned,
+          strategy: lane.strategyOf(session.strategy),
+          arm: lane.arm,
+          runId: options.runId,
+          pace: options.pace,
+          words: options.words,
+          last: lastTurn.get(planned.sessionId) === planned.turnIndex,
+        });
+        const measured = measureTurn(log);
+        const summary = { ...measured.summary, ...workOf(session, planned, { transcript, replyText }) };
+        return { summary, otlp: otlpLineOf(log, measured), ran: { log, summary, transcript, replyText } };
+      } catch (error) {
+        if (error instanceof RunnerError) {
+          arms.delete(lane);
+          await starting.then((arm) => arm.close()).catch(() => undefined);
+        }
+        throw error;
+      }
+    },
+    async close() {
+      await Promise.all(
+        [...arms.values()].map((starting) =>
+          starting.then(
+            (arm) => arm.close(),
+            () => undefined,
+          ),
+        ),
+      );
+    },
+  };
 }
 
 /** Lanes whose summaries a report compares. */
-export function summariesOf(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): FinishedTurn['summary'][] {
+export function summariesOf(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): TurnSummary[] {
   return replayed
     .filter(({ planned }) => planned.lane === lane && planned.variant === variant)
-    .map(({ turn }) => turn.summary);
+    .map(({ summary }) => summary);
 }

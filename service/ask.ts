@@ -104,8 +104,9 @@ export function ask(scope: TurnScope, question: Question): Asked {
     const itemChars: number[] = [];
     waiting = [];
     const request = { ...shared, model: tried, fallback: rest };
-    const result = await ports.llm.stream(request, call, (text) => {
-      const { atUs, eventId } = call.arrival();
+    const result = await ports.llm.stream(request, call, (text, releasedUs) => {
+      const { atUs: arrivedUs, eventId } = call.arrival();
+      const atUs = releasedUs ?? arrivedUs;
       const delta = { text, atUs, eventId, index: itemUs.length };
       itemUs.push(atUs);
       itemChars.push(text.length);

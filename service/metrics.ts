@@ -46,7 +46,15 @@ export interface TurnSummary {
   /** Requested → served model, when the answer named one. */
   model?: { requested: string; served?: string; provider?: string };
   transcriptChars?: number;
+  /** Words heard otherwise than in the captured turn, per captured word. Replays of full captures only. */
+  transcriptErrorShare?: number;
+  /** The reply declines in place of answering. */
+  refused?: boolean;
   replyChars?: number;
+  /** Synthesized audio of the reply, silences included. */
+  replyAudioMs?: number;
+  /** Whether the turn's first exchange found a connection open that nobody had opened ahead for it. */
+  reusedFirst?: boolean;
   costUsd?: number;
   characters?: number;
   /** STT uploads, all attempts of one counted once, and their audio's bytes. */
@@ -116,6 +124,8 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     ...given('model', modelOf(llmStart, llmDone)),
     ...given('transcriptChars', numberAttr(first(events, 'stt.done'), 'chars')),
     ...given('replyChars', numberAttr(llmDone, 'chars')),
+    ...given('replyAudioMs', audioMsOf(events)),
+    ...given('reusedFirst', reusedFirst(events)),
     ...given('costUsd', numberAttr(llmDone, 'costUsd')),
     ...given('characters', charactersOf(events)),
     ...given('bets', bets.length === 0 ? undefined : bets),
@@ -144,6 +154,16 @@ function modelOf(start: TurnEvent | undefined, done: TurnEvent | undefined): Tur
 function charactersOf(events: readonly TurnEvent[]): number | undefined {
   const starts = events.filter((event) => event.kind === 'tts.start');
   return starts.length === 0 ? undefined : starts.reduce((sum, event) => sum + (numberAttr(event, 'chars') ?? 0), 0);
+}
+
+function audioMsOf(events: readonly TurnEvent[]): number | undefined {
+  const pieces = events.filter((event) => event.kind === 'tts.done');
+  return pieces.length === 0 ? undefined : pieces.reduce((sum, event) => sum + (numberAttr(event, 'audioMs') ?? 0), 0);
+}
+
+function reusedFirst(events: readonly TurnEvent[]): boolean | undefined {
+  const reused = first(events, 'http.queued')?.attrs?.['reused'];
+  return typeof reused === 'boolean' ? reused : undefined;
 }
 
 /** The upload whose text was used: its start → its text, which an early upload had before the turn went on with it. */

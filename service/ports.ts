@@ -371,8 +371,11 @@ export interface LlmResult {
   costUsd?: number;
 }
 export interface Llm {
-  /** Calls `onDelta` for each non-empty content delta, synchronously, in order. Resolves after the stream's end marker. */
-  stream(request: LlmRequest, call: Call, onDelta: (text: string) => void): Promise<LlmResult>;
+  /**
+   * Calls `onDelta` for each non-empty content delta, synchronously, in order. Resolves after the stream's end marker.
+   * A delta came with the call's last arrival, unless it says when (replays that release a captured text).
+   */
+  stream(request: LlmRequest, call: Call, onDelta: (text: string, atUs?: number) => void): Promise<LlmResult>;
 }
 
 export interface TtsRequest {

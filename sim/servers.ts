@@ -39,13 +39,14 @@ export async function serveStandIns(
   let connections = 0;
   /**
    * A server can hold back neither a lookup nor a TCP handshake, so the profile's DNS and connect figures are folded
-   * into the TLS set-up: a new connection costs what the profile says, in one phase.
+   * into the TLS set-up: a new connection costs what the profile says, in one phase. Which arm opens it is not known here:
+   * under common draws every connection costs the median, so that no arm is luckier than another.
    */
   const setUpMs = (): number => {
     const { dnsMs, connectMs, tlsMs } = profile.network;
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
-      quantile(figure, keyedRandom(...key, field)());
+      quantile(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);
     return drawMs('dns', dnsMs) + drawMs('connect', connectMs) + drawMs('tls', tlsMs) + (inject.tlsMs ?? 0);
   };
   const accepted: Record<keyof StandInUrls, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };

@@ -32,8 +32,11 @@ export interface SimWorldOptions {
   draws?: 'common' | 'independent';
   /** Parsed `fixtures/interviews.json`: what the stand-ins say where there is no capture. */
   interviews?: unknown;
-  /** Turns whose exchanges and texts come again as captured, and the strategy they were captured under. */
-  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy };
+  /**
+   * Turns whose exchanges and texts come again as captured, and the strategy they were captured under. With `timed: false`
+   * only their texts do; all times are the profile's.
+   */
+  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; timed?: boolean };
   delay?: PlannerOptions['delay'];
   settleImmediates?: number;
   /** Speech kept from earlier worlds of the same arm; an empty one without. */
@@ -60,7 +63,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     ...(options.delay === undefined ? {} : { delay: options.delay }),
     ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
-    ...(captured === undefined ? {} : { captured: capturedPlans(captured.turns) }),
+    ...(captured === undefined || captured.timed === false ? {} : { captured: capturedPlans(captured.turns) }),
   });
   const scripted = createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
@@ -92,7 +95,8 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     const known = transports.get(network);
     if (known !== undefined) return known;
     const { keepAlive } = strategy.network;
-    const asCaptured = captured !== undefined && JSON.stringify(captured.strategy.network) === network;
+    const asCaptured =
+      captured !== undefined && captured.timed !== false && JSON.stringify(captured.strategy.network) === network;
     const transport = createSimTransport({
       clock,
       handlers,

@@ -52,6 +52,8 @@ export interface Report {
     drift?: Drift;
     seed?: string;
     profile?: string;
+    /** What a reader must know beside the figures, one line each. */
+    notes?: readonly string[];
   };
   /** Spans of paired turns by path and ordinal, those without a partner counted by side. */
   spans?: readonly SpanRow[];
@@ -80,6 +82,7 @@ export interface ReportInput {
   draws?: 'common' | 'independent';
   seed?: string;
   profile?: string;
+  notes?: readonly string[];
   rerun?: string;
 }
 
@@ -119,6 +122,7 @@ export function buildReport(input: ReportInput): Report | undefined {
       ...(drift === undefined ? {} : { drift }),
       ...(input.seed === undefined ? {} : { seed: input.seed }),
       ...(input.profile === undefined ? {} : { profile: input.profile }),
+      ...(input.notes === undefined || input.notes.length === 0 ? {} : { notes: input.notes }),
     },
     ...(a.spans === undefined || b.spans === undefined ? {} : { spans: alignSpans(both, a.spans, b.spans) }),
     ...(input.texts === undefined ? {} : { texts: textsOf(all, input.texts) }),

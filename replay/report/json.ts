@@ -128,6 +128,7 @@ export const ReportSchema = Type.Object(
       ),
       seed: Type.Optional(Type.String()),
       profile: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })),
+      notes: Type.Optional(Type.Array(Type.String(), { description: 'what to know beside the figures' })),
       guards: Type.Array(Type.Object({ name: Type.String(), holds: Type.Boolean(), detail: Type.String() })),
       dropped: Type.Array(Type.Object({ lane: Word, cause: Word, turns: Type.Integer() })),
     }),

@@ -27,6 +27,7 @@ export function validityLine({ validity }: Report): string {
     ...(generalizes ? [] : ['one conversation: does not generalize']),
     ...dropped.map(({ lane, cause, turns }) => `${turns} dropped (${lane.toUpperCase()}: ${cause})`),
     ...(seed === undefined ? [] : [`seed ${plain(seed)}`]),
+    ...(validity.notes ?? []).map(plain),
   ];
   return parts.join(' · ');
 }

@@ -1,0 +1,62 @@
+/** What the arms of an experiment run against, as data: virtual time, stand-ins in a process of their own, or providers. */
+import { InputError } from '../service/errors.ts';
+import type { ProviderAccess } from '../service/world.ts';
+import { loadInterviews } from '../sim/fixtures.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { startStandIns, type StandInOptions, type StandIns } from '../sim/stand-ins.ts';
+import type { ArmWorld } from './arm.ts';
+
+export interface StandInChoice {
+  /** Name or path of a latency profile. */
+  profile: string;
+  seed: string;
+  draws: 'common' | 'independent';
+}
+
+/** Virtual time. `source: profile` lets all times be drawn, also of exchanges that stand in the capture. */
+export function simWorld(
+  { profile, seed, draws }: StandInChoice,
+  source: 'captured' | 'profile' = 'captured',
+): ArmWorld & { world: 'sim' } {
+  return { world: 'sim', profile: loadProfile(profile), seed, draws, source };
+}
+
+/** Starts stand-ins in a process of their own; all arms call the same ones. `close` ends them. */
+export async function startWire(
+  { profile, seed, draws }: StandInChoice,
+  extra: Pick<StandInOptions, 'inject'> = {},
+): Promise<{ against: ArmWorld & { world: 'wire' }; connections: StandIns['connections']; close(): Promise<void> }> {
+  const { urls, caPem, stop, connections } = await startStandIns({
+    profile: loadProfile(profile),
+    seed,
+    draws,
+    interviews: loadInterviews(),
+    ...extra,
+  });
+  const endpoints = {
+    falRunUrl: urls.falRun,
+    falQueueUrl: urls.falQueue,
+    falRestUrl: urls.falRest,
+    openRouterUrl: `${urls.openrouter}/api/v1`,
+  };
+  const access: ProviderAccess = {
+    endpoints,
+    falKey: 'stand-in',
+    openRouterKey: 'stand-in',
+    audioHosts: [new URL(urls.falCdn).host],
+  };
+  return { against: { world: 'wire', access, caPem, seed }, connections, close: stop };
+}
+
+/** The real providers. Throws `InputError` naming the key that is missing. */
+export function liveWorld(
+  access: Pick<ProviderAccess, 'endpoints' | 'audioHosts'> & { falKey?: string; openRouterKey?: string },
+  seed: string,
+): ArmWorld & { world: 'live' } {
+  const { endpoints, audioHosts, falKey, openRouterKey } = access;
+  if (falKey === undefined || openRouterKey === undefined)
+    throw new InputError(
+      `--world live needs ${falKey === undefined ? 'FAL_KEY' : 'OPENROUTER_API_KEY'} in the environment`,
+    );
+  return { world: 'live', access: { endpoints, audioHosts, falKey, openRouterKey }, seed };
+}

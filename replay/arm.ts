@@ -1,0 +1,217 @@
+/**
+ * One arm: runs captured turns again under one strategy, in a world of its own for each (session, lane, run), so that no
+ * arm inherits another's sockets, names, TLS sessions, caches or draws. In `sim` an arm lives in the scheduler's process;
+ * in `wire` and `live` each arm is a worker process (worker.ts).
+ */
+import { InputError } from '../service/errors.ts';
+import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
+import type { TurnLog } from '../service/ports.ts';
+import { keyedHex } from '../service/random.ts';
+import { observeTurn } from '../service/session.ts';
+import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';
+import { DRAW_HEADER } from '../sim/plan.ts';
+import type { Profile } from '../sim/profile.ts';
+import { createSimWorld } from '../sim/world.ts';
+import { capturedAudio, speakAgain } from './audio.ts';
+import { historyBefore, outlivesSockets, startEpochUs, type CapturedSession } from './captured-session.ts';
+import type { PlannedRun } from './plan.ts';
+import { capturedWords, ownWords, type Words } from './words.ts';
+
+/** What an arm runs against: data, so that it can be sent to a worker. */
+export type ArmWorld =
+  | { world: 'sim'; profile: Profile; seed: string; draws: 'common' | 'independent'; source: 'captured' | 'profile' }
+  | { world: 'wire'; access: ProviderAccess; caPem: string; seed: string }
+  | { world: 'live'; access: ProviderAccess; seed: string };
+
+export interface TurnTask {
+  planned: PlannedRun;
+  strategy: Strategy;
+  /** Commit and variant, by name: on every span. */
+  arm: string;
+  runId: string;
+  /** `captured` keeps the gaps between turns; `fast` only lets connections grow as old as they were. */
+  pace: 'captured' | 'fast';
+  words: Words;
+  /** The session's last turn in this run: its world is closed afterwards. */
+  last: boolean;
+}
+
+/** A turn that was run. Its log holds no audio; its text goes into no file without being asked for. */
+export interface ArmTurn {
+  log: TurnLog;
+  transcript: string;
+  replyText: string;
+}
+
+export interface Arm {
+  /** Runs one turn; one at a time. Rejects when the runner itself fails: what providers do is in the log. */
+  turn(session: CapturedSession, task: TurnTask): Promise<ArmTurn>;
+  close(): Promise<void>;
+}
+
+interface OwnWorld extends RunWorld {
+  run<T>(main: () => Promise<T>): Promise<T>;
+}
+interface OpenSession {
+  world: OwnWorld;
+  /** When its first turn would have begun, on the world's clock. */
+  beganUs: number;
+}
+
+export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
+  const open = new Map<string, OpenSession>();
+  /** One a run, met by later sessions only: what an arm says first in a session it has not said before. */
+  const speech = new Map<string, SpeechCache>();
+  const cacheOf = ({ lane, variant, run }: PlannedRun): SpeechCache => {
+    const key = [lane, variant, run].join('\u0000');
+    // its time limit outlasts any replay: the clocks of an arm's worlds need not agree
+    const cache = speech.get(key) ?? createMemoryCache(() => 0, { earlierSessionsOnly: true });
+    speech.set(key, cache);
+    return cache;
+  };
+  const close = async (key: string): Promise<void> => {
+    const known = open.get(key);
+    open.delete(key);
+    await known?.world.close();
+  };
+  return {
+    async turn(session, task) {
+      const { planned, strategy } = task;
+      const key = [planned.sessionId, planned.lane, planned.variant, planned.run].join('\u0000');
+      const log = session.turns.find(({ identity }) => identity.turnIndex === planned.turnIndex);
+      if (log === undefined)
+        throw new InputError(`session ${session.sessionId} has no captured turn ${planned.turnIndex}`);
+      if (task.pace === 'fast' && outlivesSockets(session, log, strategy)) await close(key);
+      let here = open.get(key);
+      if (here === undefined) {
+        const world = worldFor(against, session, planned);
+        here = { world, beganUs: world.clock.nowUs() };
+        open.set(key, here);
+      }
+      try {
+        return await runAgain(against, here, cacheOf(planned), session, log, task, signal);
+      } finally {
+        if (task.last) await close(key);
+      }
+    },
+    async close() {
+      await Promise.all([...open.keys()].map(close));
+    },
+  };
+}
+
+async function runAgain(
+  against: ArmWorld,
+  { world, beganUs }: OpenSession,
+  speechCache: SpeechCache,
+  session: CapturedSession,
+  log: TurnLog,
+  { planned, strategy, arm, runId, pace, words }: TurnTask,
+  signal: AbortSignal | undefined,
+): Promise<ArmTurn> {
+  const { sessionId, turnIndex, lane, variant, run } = planned;
+  const nonce = keyedHex(16, runId, sessionId, lane, variant, run);
+  const { log: replayed, ...texts } = await world.run(async () => {
+    if (pace === 'captured') {
+      // the captured gaps between turns age connections as they did then
+      const firstUs = Math.min(...session.turns.map(startEpochUs));
+      const earlyUs = beganUs + (startEpochUs(log) - firstUs) - world.clock.nowUs();
+      if (earlyUs > 0) await world.clock.sleep(earlyUs / 1000, signal);
+    }
+    const ports = { ...world.ports(strategy, sessionId, turnIndex), speechCache };
+    return observeTurn(
+      against.world === 'sim' ? ports : { ...ports, ...wordsOf(words, ports, log, nonce) },
+      {
+        identity: {
+          sessionId,
+          turnIndex,
+          traceId: keyedHex(32, runId, sessionId, turnIndex, lane, variant, run),
+          runId,
+          world: against.world,
+          lane,
+          variant,
+          arm,
+          strategyHash: strategyHash(strategy),
+          linkedTraceId: log.identity.traceId,
+          ...(session.interview === undefined ? {} : { interview: session.interview }),
+          ...(session.profile === undefined ? {} : { profile: session.profile }),
+        },
+        strategy,
+        conversation: {
+          systemPrompt: against.world === 'sim' ? session.systemPrompt : `[${nonce}]\n${session.systemPrompt}`,
+          history: historyBefore(session, turnIndex),
+        },
+        language: session.language,
+        audio: speakAgain(capturedAudio(log, { shaped: against.world === 'sim' }), world.clock),
+        reply: { audio: () => Promise.resolve() },
+        sinks: [],
+        onSinkError: (error) => {
+          throw error;
+        },
+        ...(signal === undefined ? {} : { signal }),
+      },
+      [],
+    );
+  });
+  return { transcript: texts.transcript, replyText: texts.replyText, log: withoutAudio(replayed) };
+}
+
+/** Real providers see one conversation per (session, arm, run): caches are warmed by that arm alone. */
+function wordsOf(
+  words: Words,
+  ports: ReturnType<RunWorld['ports']>,
+  log: TurnLog,
+  nonce: string,
+): Pick<typeof ports, 'stt' | 'llm'> {
+  const { stt, llm } = words === 'same' ? capturedWords(ports, log) : ownWords(ports);
+  return { stt, llm: { stream: (request, ...rest) => llm.stream({ ...request, sessionId: nonce }, ...rest) } };
+}
+
+function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedRun): OwnWorld {
+  switch (against.world) {
+    case 'sim': {
+      const world = createSimWorld({
+        profile: against.profile,
+        seed: run === 0 ? against.seed : `${against.seed}/${run}`,
+        draws: against.draws,
+        captured: {
+          turns: session.turns.map(({ identity, events }) => ({
+            sessionId: session.sessionId,
+            turnIndex: identity.turnIndex,
+            events,
+          })),
+          strategy: session.strategy,
+          timed: against.source === 'captured',
+        },
+      });
+      return { ...world, run: (main) => world.clock.run(main) };
+    }
+    case 'wire': {
+      const { access, caPem, seed } = against;
+      const headersFor: NonNullable<Parameters<typeof createRealWorld>[0]['headersFor']> = ({
+        traceId: _traceId,
+        ...context
+      }) => ({
+        // a repetition has draws of its own
+        [DRAW_HEADER]: JSON.stringify(
+          run === 0 ? context : { ...context, sessionId: `${context.sessionId}/${String(run)}` },
+        ),
+      });
+      return { ...createRealWorld({ access, caPem, seed, headersFor }), run: (main) => main() };
+    }
+    case 'live':
+      return { ...createRealWorld({ access: against.access, seed: against.seed }), run: (main) => main() };
+    default:
+      return against satisfies never;
+  }
+}
+
+function withoutAudio(log: TurnLog): TurnLog {
+  return {
+    ...log,
+    events: log.events.map(({ content, ...event }) =>
+      content?.text === undefined ? event : { ...event, content: { text: content.text } },
+    ),
+  };
+}

@@ -1,0 +1,56 @@
+/** A captured session as replays take it: data, whatever store it came from. */
+import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
+import type { Strategy } from '../service/strategy.ts';
+
+/** One captured session as a replay needs it; read from a bundle. */
+export interface CapturedSession {
+  sessionId: string;
+  language: string;
+  /** `timing` captures hold no text and no audio. */
+  level: 'full' | 'timing';
+  commit: string;
+  systemPrompt: string;
+  /** What was said before the session's first captured turn. */
+  history: readonly Message[];
+  interview?: string;
+  profile?: string;
+  strategy: Strategy;
+  turns: readonly TurnLog[];
+}
+
+/**
+ * The captured conversation up to a turn: the same history for every lane, whatever the lanes' own models said. Where the
+ * capture keeps no text, as much of nothing: the prompt has its captured size.
+ */
+export function historyBefore(session: CapturedSession, turnIndex: number): Message[] {
+  const said = (log: TurnLog, kind: TurnEvent['kind']): string | undefined => {
+    const event = log.events.find((each) => each.kind === kind);
+    const chars = event?.attrs?.['chars'];
+    return event?.content?.text ?? (typeof chars === 'number' ? 'x'.repeat(chars) : undefined);
+  };
+  const earlier = session.turns.filter((log) => log.identity.turnIndex < turnIndex);
+  return [
+    ...session.history,
+    ...earlier.flatMap((log): Message[] => {
+      const transcript = said(log, 'stt.done');
+      const reply = said(log, 'llm.done');
+      return [
+        ...(transcript === undefined ? [] : [{ role: 'user' as const, content: transcript }]),
+        ...(reply === undefined ? [] : [{ role: 'assistant' as const, content: reply }]),
+      ];
+    }),
+  ];
+}
+
+/** When the captured turn began, in µs since 1970. */
+export function startEpochUs(log: TurnLog): number {
+  return log.anchorUs + (log.events.find((event) => event.kind === 'speech.start')?.atUs ?? 0);
+}
+
+/** Whether idle connections of the turn before had been closed when this one began. */
+export function outlivesSockets(session: CapturedSession, log: TurnLog, { network: { keepAlive } }: Strategy): boolean {
+  const before = session.turns.findLast(({ identity }) => identity.turnIndex < log.identity.turnIndex);
+  if (before === undefined || keepAlive === false) return false;
+  const endUs = before.anchorUs + Math.max(0, ...before.events.map(({ atUs }) => atUs));
+  return startEpochUs(log) - endUs > keepAlive.idleMs * 1000;
+}

@@ -1,0 +1,91 @@
+/** Another commit of this repository as an arm: checked out into a worktree under a cache, installed, ready for a worker. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../service/errors.ts';
+import { WORKER_FILE } from './worker-protocol.ts';
+
+export interface Checkout {
+  /** Full hash. */
+  commit: string;
+  folder: string;
+}
+
+/** This checkout, as it stands: with what is not committed. */
+export const HERE = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Checks `ref` out into `<cache>/<commit>`; one that is there already is used again. Modules are this checkout's own where the
+ * lockfiles are equal, else `npm ci` installs them. Throws `InputError` that names a ref that does not exist or a commit
+ * without the worker protocol.
+ */
+export async function checkOut(ref: string, cache: string, tell: (what: string) => void): Promise<Checkout> {
+  const commit = resolved(ref);
+  if (!hasWorker(commit))
+    throw new InputError(
+      `${ref} (${commit.slice(0, 12)}) has no ${WORKER_FILE}: it is older than the worker protocol and cannot be an arm; compare its recorded traces with "npx retake diff"`,
+    );
+  const folder = join(cache, commit);
+  if (!existsSync(join(folder, WORKER_FILE))) {
+    tell(`checking out ${ref} (${commit.slice(0, 12)}) …`);
+    await mkdir(dirname(folder), { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
+    git('worktree', 'prune');
+    git('worktree', 'add', '--detach', '--force', folder, commit);
+  }
+  install(folder, tell);
+  return { commit, folder };
+}
+
+/** Where checkouts are kept: `retake/checkouts` in the user's cache. */
+export function checkoutCache(env: Readonly<Record<string, string | undefined>>): string {
+  const base = env['XDG_CACHE_HOME'];
+  return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'retake', 'checkouts');
+}
+
+function resolved(ref: string): string {
+  try {
+    return git('rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`);
+  } catch (error) {
+    throw new InputError(`--baseline-ref ${ref}: no such commit here; fetch it first (git fetch origin ${ref})`, {
+      cause: error,
+    });
+  }
+}
+
+function hasWorker(commit: string): boolean {
+  try {
+    git('cat-file', '-e', `${commit}:${WORKER_FILE}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(folder: string, tell: (what: string) => void): void {
+  const modules = join(folder, 'node_modules');
+  const lockOf = (root: string): string => readFileSync(join(root, 'package-lock.json'), 'utf8');
+  const linked = lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (lockOf(folder) === lockOf(HERE)) {
+    if (linked || existsSync(modules)) return;
+    symlinkSync(join(HERE, 'node_modules'), modules, 'dir');
+    return;
+  }
+  if (linked) rmSync(modules);
+  else if (existsSync(join(modules, '.package-lock.json'))) return;
+  tell(`installing the modules of ${folder} …`);
+  try {
+    execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  } catch (error) {
+    throw new InputError(`npm ci failed in ${folder}; run it there to see why`, { cause: error });
+  }
+}
+
+function git(...words: string[]): string {
+  return execFileSync('git', words, { cwd: HERE, stdio: ['ignore', 'pipe', 'ignore'] })
+    .toString()
+    .trim();
+}

@@ -1,0 +1,63 @@
+/** What a reader must know beside the figures to trust them: one line each, nothing where nothing is to be said. Pure. */
+import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnTask } from './arm.ts';
+import type { ReplayedTurn } from './run.ts';
+
+interface Run {
+  replayed: readonly ReplayedTurn[];
+  captured: readonly TurnSummary[];
+  repeated: ReadonlyMap<string, string>;
+  split: number;
+  paidTwice: readonly string[];
+  unpaid: number;
+}
+
+interface About {
+  world: 'sim' | 'wire' | 'live';
+  pace: TurnTask['pace'];
+  words: TurnTask['words'];
+  choice?: string;
+  baselineCheckout?: { commit: string };
+}
+
+export function validityNotes(about: About, run: Run, variant: string): string[] {
+  const notes: (string | false)[] = [
+    (about.choice === 'by latency' || about.choice === 'by error') &&
+      `sessions were chosen ${about.choice}: the captured lane is not compared (regression to the mean)`,
+    about.world === 'sim' &&
+      about.baselineCheckout !== undefined &&
+      'each commit ran with its own stand-ins in virtual time: what they changed in them shows as well',
+    about.world !== 'sim' &&
+      about.pace === 'fast' &&
+      'pace fast: gaps between turns were left out; sockets were closed as the gaps would have, but provider caches, names and the hour of day were not aged',
+    about.world === 'live' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
+    ...substitutions(run, variant),
+    run.repeated.size > 0 && `${run.repeated.size} of the pairs were run again as a whole: ${first(run.repeated)}`,
+    run.split > 0 && `${run.split} pairs were split by an interruption: their lanes ran at different times`,
+    run.paidTwice.length > 0 && `${run.paidTwice.length} turns were under way at an interruption: possibly paid twice`,
+    run.unpaid > 0 &&
+      `the budget was spent: ${run.unpaid} of ${run.unpaid + run.replayed.length} planned turns were not run`,
+  ];
+  return notes.filter((note) => note !== false);
+}
+
+/** Lanes in which another model or provider answered than the capture's, where the same model was asked for. */
+function substitutions({ replayed, captured }: Run, variant: string): string[] {
+  const served = new Map(captured.map((turn) => [`${turn.sessionId}/${turn.turnIndex}`, turn.model]));
+  const found = new Map<string, number>();
+  for (const { planned, summary } of replayed) {
+    if (planned.lane === 'candidate' && planned.variant !== variant) continue;
+    const then = served.get(`${planned.sessionId}/${planned.turnIndex}`);
+    const now = summary.model;
+    if (then === undefined || now === undefined || then.requested !== now.requested) continue;
+    if (then.served === now.served && then.provider === now.provider) continue;
+    const what = `${planned.lane} is substituted: ${[now.served, now.provider].filter(Boolean).join(' at ')} answered in place of ${[then.served, then.provider].filter(Boolean).join(' at ')}`;
+    found.set(what, (found.get(what) ?? 0) + 1);
+  }
+  return [...found].map(([what, turns]) => `${what} (${turns} turns)`);
+}
+
+function first(repeated: ReadonlyMap<string, string>): string {
+  const [why = ''] = repeated.values();
+  return why;
+}

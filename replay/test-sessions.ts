@@ -1,0 +1,62 @@
+/** Captured sessions for tests and checks, made in virtual time: short uploads, so that a replay in real time is short too. */
+import type { TurnLog, UserAudio } from '../service/ports.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { createSimWorld } from '../sim/world.ts';
+import type { CapturedSession } from './captured-session.ts';
+
+const RATE_HZ = 16_000;
+/** A second of a loud tone: the stand-ins answer by interview and turn, whatever was said. */
+const SAID = Int16Array.from({ length: RATE_HZ }, (_, index) => Math.round(8000 * Math.sin(index / 5)));
+
+/** Sessions `session-0` …, each `turns` uploads of one second, captured under `profile` with draws of their own. */
+export async function uploadSessions(options: {
+  sessions: number;
+  turns: number;
+  profile?: string;
+  seed?: string;
+}): Promise<CapturedSession[]> {
+  const { profile = 'seed', seed = 'capture' } = options;
+  const interviews = loadInterviews();
+  const captured: CapturedSession[] = [];
+  for (let index = 0; index < options.sessions; index++) {
+    const interview = interviews[index % interviews.length];
+    if (interview === undefined) break;
+    const sessionId = `session-${index}`;
+    const world = createSimWorld({ profile: loadProfile(profile), seed, interviews });
+    const turns: TurnLog[] = [];
+    for (let turnIndex = 0; turnIndex < options.turns; turnIndex++) {
+      const { log } = await world.clock.run(() =>
+        runFixtureTurn(world, interview, turnIndex, {
+          strategy: DEFAULT_STRATEGY,
+          audio: (clock): UserAudio => ({
+            zero: 'upload',
+            sampleRateHz: RATE_HZ,
+            startedUs: clock.nowUs(),
+            async *frames() {
+              yield { atUs: clock.nowUs(), samples: SAID };
+            },
+          }),
+          profile,
+          sessionId,
+        }),
+      );
+      turns.push(log);
+    }
+    await world.close();
+    captured.push({
+      sessionId,
+      language: interview.language,
+      level: 'full',
+      commit: 'test',
+      systemPrompt: interview.systemPrompt,
+      history: [],
+      interview: interview.name,
+      profile,
+      strategy: DEFAULT_STRATEGY,
+      turns,
+    });
+  }
+  return captured;
+}

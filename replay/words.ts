@@ -1,0 +1,65 @@
+/**
+ * Whose words an arm works with. Own words: its transcript and its reply. Same words: STT and LLM are really called, but
+ * the transcript is the captured one, and of the captured reply as many characters are released as the model has delivered;
+ * past its end the rest at its mean rate. So two models are compared on one text.
+ */
+import type { Llm, Stt, TurnLog } from '../service/ports.ts';
+
+export type Words = 'same' | 'own';
+
+interface Speakers {
+  stt: Stt;
+  llm: Llm;
+}
+
+export function ownWords({ stt, llm }: Speakers): Speakers {
+  return { stt, llm };
+}
+
+/** Same words as captured; a turn whose capture holds no text keeps its own. */
+export function capturedWords({ stt, llm }: Speakers, log: TurnLog): Speakers {
+  const textOf = (kind: 'stt.done' | 'llm.done'): string | undefined =>
+    log.events.find((event) => event.kind === kind)?.content?.text;
+  const [transcript, reply] = [textOf('stt.done'), textOf('llm.done')];
+  return {
+    stt:
+      transcript === undefined
+        ? stt
+        : { transcribe: async (request, call) => ({ ...(await stt.transcribe(request, call)), text: transcript }) },
+    llm: reply === undefined ? llm : releasing(llm, reply),
+  };
+}
+
+function releasing(llm: Llm, reply: string): Llm {
+  return {
+    async stream(request, call, onDelta) {
+      let delivered = 0;
+      let firstUs: number | undefined;
+      let lastUs = 0;
+      let deltas = 0;
+      const release = (fromChars: number, atUs?: number): void => {
+        const text = reply.slice(fromChars, delivered);
+        if (text !== '') onDelta(text, atUs);
+      };
+      const result = await llm.stream(request, call, (text) => {
+        const fromChars = delivered;
+        delivered += text.length;
+        lastUs = call.arrival().atUs;
+        firstUs ??= lastUs;
+        deltas++;
+        release(fromChars);
+      });
+      if (firstUs === undefined || deltas === 0) return result;
+      const gapUs = deltas < 2 ? 0 : (lastUs - firstUs) / (deltas - 1);
+      const chars = Math.max(1, Math.round(delivered / deltas));
+      for (let atUs = lastUs + gapUs; delivered < reply.length; atUs += gapUs) {
+        const leftUs = atUs - call.clock.nowUs();
+        if (leftUs > 0) await call.clock.sleep(leftUs / 1000, call.signal);
+        const fromChars = delivered;
+        delivered += chars;
+        release(fromChars, call.clock.nowUs());
+      }
+      return result;
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * How the scheduler and an arm's worker process talk: one JSON object a line, over the worker's stdin and stdout. The protocol
+ * has a number; a commit that speaks another one, or none, cannot be an arm (docs/experiment.md#worker-protocol).
+ *
+ *   worker    {type: hello, protocol}                           on start
+ *   scheduler {type: start, world, strategy, defaults}          whom to call; what to warm up under
+ *   worker    {type: ready}
+ *   scheduler {type: session, session}                          before its first turn; audio as base64
+ *   scheduler {type: turn, id, sessionId, task}
+ *   worker    {type: done, id, turn} or {type: failed, id, message}
+ */
+import type { Strategy } from '../service/strategy.ts';
+import type { Content, TurnEvent, TurnLog } from '../service/ports.ts';
+import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
+import type { CapturedSession } from './captured-session.ts';
+
+export const WORKER_PROTOCOL = 1;
+/** Where every commit that speaks it has its worker. */
+export const WORKER_FILE = 'replay/worker.ts';
+
+export type ToWorker =
+  | { type: 'start'; world: ArmWorld; strategy: Strategy; defaults: Strategy }
+  | { type: 'session'; session: CapturedSession }
+  | { type: 'turn'; id: number; sessionId: string; task: TurnTask };
+
+export type FromWorker =
+  | { type: 'hello'; protocol: number }
+  | { type: 'ready' }
+  | { type: 'done'; id: number; turn: ArmTurn }
+  | { type: 'failed'; id?: number; message: string; input: boolean };
+
+/** A message as one line, newline included. */
+export function encodeMessage(message: ToWorker | FromWorker): string {
+  if (message.type !== 'session') return `${JSON.stringify(message)}\n`;
+  const { session } = message;
+  const turns = session.turns.map((log) => ({ ...log, events: log.events.map(packed) }));
+  return `${JSON.stringify({ type: 'session', session: { ...session, turns } })}\n`;
+}
+
+/** A line of the scheduler's, as a worker reads it; undefined when it is none. */
+export function decodeToWorker(line: string): ToWorker | undefined {
+  const message = objectOf(line);
+  if (message === undefined) return undefined;
+  if (message.type === 'start' || message.type === 'turn') return message as ToWorker; // our own scheduler wrote it
+  if (message.type !== 'session') return undefined;
+  const { session } = message as unknown as {
+    session: CapturedSession & { turns: (TurnLog & { events: Packed[] })[] };
+  };
+  return {
+    type: 'session',
+    session: { ...session, turns: session.turns.map((log) => ({ ...log, events: log.events.map(unpacked) })) },
+  };
+}
+
+/** A line of a worker's; undefined for anything else that was printed. */
+export function decodeFromWorker(line: string): FromWorker | undefined {
+  const message = objectOf(line);
+  const known = ['hello', 'ready', 'done', 'failed'];
+  return message !== undefined && known.includes(message.type) ? (message as FromWorker) : undefined;
+}
+
+type Packed = Omit<TurnEvent, 'content'> & { content?: Omit<Content, 'audio'> & { audioBase64?: string } };
+
+function packed({ content, ...event }: TurnEvent): Packed {
+  if (content === undefined) return event;
+  const { audio, ...rest } = content;
+  return {
+    ...event,
+    content: audio === undefined ? rest : { ...rest, audioBase64: Buffer.from(audio).toString('base64') },
+  };
+}
+
+function unpacked({ content, ...event }: Packed): TurnEvent {
+  if (content === undefined) return event;
+  const { audioBase64, ...rest } = content;
+  // a copy of its own: PCM is read as 16-bit samples, which must be aligned
+  const audio = audioBase64 === undefined ? {} : { audio: new Uint8Array(Buffer.from(audioBase64, 'base64')) };
+  return { ...event, content: { ...rest, ...audio } };
+}
+
+function objectOf(line: string): { type: string } | undefined {
+  try {
+    const json: unknown = JSON.parse(line);
+    return typeof json === 'object' && json !== null && 'type' in json && typeof json.type === 'string'
+      ? (json as { type: string })
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The process of one arm: takes captured turns line by line on stdin, runs them with this commit's `runTurn`, and answers
+ * with their logs (worker-protocol.ts). It decides nothing: order, pairing and figures are the scheduler's.
+ */
+import { createInterface } from 'node:readline';
+import { describeError, InputError } from '../service/errors.ts';
+import { DEFAULT_STRATEGY, resolveStrategy, type Strategy } from '../service/strategy.ts';
+import { warmUp } from '../service/warm-up.ts';
+import { createRealWorld } from '../service/world.ts';
+import { createArm, type Arm, type ArmWorld } from './arm.ts';
+import type { CapturedSession } from './captured-session.ts';
+import { decodeToWorker, encodeMessage, WORKER_PROTOCOL, type FromWorker, type ToWorker } from './worker-protocol.ts';
+
+const say = (message: FromWorker): void => void process.stdout.write(encodeMessage(message));
+
+const sessions = new Map<string, CapturedSession>();
+let arm: Arm | undefined;
+let defaults: Strategy = DEFAULT_STRATEGY;
+
+// nobody is left to answer, or nothing to do: also in the middle of a turn
+process.stdin.once('end', () => process.exit());
+say({ type: 'hello', protocol: WORKER_PROTOCOL });
+for await (const line of createInterface({ input: process.stdin })) {
+  const message = decodeToWorker(line);
+  if (message === undefined)
+    say({ type: 'failed', message: 'a line that is no message of the protocol', input: false });
+  else await answer(message);
+}
+
+async function answer(message: ToWorker): Promise<void> {
+  try {
+    switch (message.type) {
+      case 'start':
+        defaults = message.defaults;
+        arm = createArm(message.world);
+        await warm(message.world, adopted(message.strategy));
+        say({ type: 'ready' });
+        return;
+      case 'session':
+        sessions.set(message.session.sessionId, {
+          ...message.session,
+          strategy: adopted(message.session.strategy),
+        });
+        return;
+      case 'turn': {
+        const session = sessions.get(message.sessionId);
+        if (arm === undefined || session === undefined) throw new InputError('a turn before its start or session');
+        const task = { ...message.task, strategy: adopted(message.task.strategy) };
+        const turn = await arm.turn(session, task);
+        say({ type: 'done', id: message.id, turn });
+        if (task.last) sessions.delete(message.sessionId);
+        return;
+      }
+      default:
+        message satisfies never;
+    }
+  } catch (error) {
+    say({
+      type: 'failed',
+      message: describeError(error),
+      input: error instanceof InputError,
+      ...(message.type === 'turn' ? { id: message.id } : {}),
+    });
+  }
+}
+
+/** Code is compiled and its caches are filled before the first measured turn: alike in every arm. */
+async function warm(against: ArmWorld, strategy: Strategy): Promise<void> {
+  if (against.world === 'sim') return;
+  const world = createRealWorld({ access: against.access, seed: 'warm-up' });
+  await warmUp(world, strategy);
+  await world.close();
+}
+
+/**
+ * The scheduler's strategy in this commit's words. Knobs that this commit does not know are left out where they have the
+ * scheduler's default, which is what this commit does anyhow; another value is an error that names the knob.
+ */
+function adopted(strategy: Strategy): Strategy {
+  const known = (name: string, of: object): boolean => Object.hasOwn(of, name);
+  const ours: Record<string, object> = DEFAULT_STRATEGY;
+  const theirs: Record<string, Record<string, unknown>> = defaults;
+  const patch: Record<string, Record<string, unknown>> = {};
+  for (const [section, knobs] of Object.entries(strategy)) {
+    for (const [knob, value] of Object.entries<unknown>(knobs)) {
+      if (known(section, ours) && known(knob, ours[section] ?? {})) (patch[section] ??= {})[knob] = value;
+      else if (JSON.stringify(value) !== JSON.stringify(theirs[section]?.[knob]))
+        throw new InputError(`this commit has no knob ${section}.${knob}, and the arm sets it`);
+    }
+  }
+  return resolveStrategy([patch], 'the arm’s strategy');
+}
