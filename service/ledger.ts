@@ -52,6 +52,7 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['connect', 'http.queued', ['http.connected', 'http.failed']],
       ['send', 'http.queued', ['http.sent']],
       ['connect', 'http.dns', ['http.connected', 'http.failed']],
+      ['tls', 'http.queued', ['http.tls']], // joins a connection whose TLS was under way
       ['tls', 'http.connected', ['http.tls', 'http.failed']],
       ['send', 'http.connected', ['http.sent']],
       ['queue', 'http.dns', ['http.ready']],

@@ -141,6 +141,7 @@ export function createTranscriber(
       );
       for (const each of uploads) if (each !== covering) each.cancel(new Error('the user went on'));
       const answer = await covering?.answer;
+      scope.signal.throwIfAborted();
       const releasedBy = join(recorder, turnEndedId, answer?.eventId);
       if (answer?.text !== undefined && answer.text !== '')
         return done(`stt.${answer.part}`, releasedBy, answer.text, answer.attrs);

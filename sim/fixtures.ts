@@ -1,7 +1,7 @@
 /** The committed interviews, as user audio for simulated turns. */
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../service/audio.ts';
-import type { AudioFrame, Clock, Message, UserAudio } from '../service/ports.ts';
+import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../service/ports.ts';
 import { observeTurn, type FinishedTurn, type Projection } from '../service/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
@@ -49,6 +49,9 @@ export function runFixtureTurn(
     profile: string;
     projections?: readonly Projection[];
     sessionId?: string;
+    signal?: AbortSignal;
+    /** Sees the reply's audio as it is handed over. */
+    reply?: ReplySink;
   },
 ): Promise<FinishedTurn> {
   const { strategy, sessionId = interview.name } = options;
@@ -77,7 +80,8 @@ export function runFixtureTurn(
       conversation: { systemPrompt: interview.systemPrompt, history },
       language: interview.language,
       audio: options.audio(world.clock),
-      reply: { audio: () => Promise.resolve() },
+      reply: options.reply ?? { audio: () => Promise.resolve() },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       sinks: [],
       onSinkError: (error) => {
         throw error;

@@ -1,0 +1,28 @@
+/**
+ * `node scripts/check-combinations.ts [--turns n] [--seed text]`: short turns under random admitted strategies in virtual
+ * time. Prints the seed first, and for a turn that breaks a rule its strategy and the command that repeats it; exit code 1.
+ */
+import { parseArgs } from 'node:util';
+import { createRealClock } from '../service/clock.ts';
+import { keyedRandom } from '../service/random.ts';
+import { randomStrategy } from '../sim/combinations.ts';
+import { complaints, play } from '../sim/combined-turn.ts';
+
+const { values } = parseArgs({ options: { turns: { type: 'string' }, seed: { type: 'string' } } });
+const turns = Number(values.turns ?? 2000);
+const seed = values.seed ?? 'combinations';
+const repeat = `node scripts/check-combinations.ts --turns ${turns} --seed ${seed}`;
+console.log(`seed ${seed}; again: ${repeat}`);
+
+const clock = createRealClock();
+const beganUs = clock.nowUs();
+const random = keyedRandom(seed, 'random');
+let good = 0;
+for (let index = 0; index < turns; index++) {
+  const strategy = randomStrategy(random);
+  const wrong = await play(strategy, `${seed} ${index}`).then(complaints, (error: unknown) => [String(error)]);
+  if (wrong.length === 0) good++;
+  else console.log(`turn ${index}: ${wrong.join('; ')}\n  ${JSON.stringify(strategy)}\n  again: ${repeat}`);
+}
+console.log(`${good} of ${turns} turns keep the rules; ${((clock.nowUs() - beganUs) / 1e6).toFixed(1)} s`);
+process.exitCode = good === turns ? 0 : 1;

@@ -1,0 +1,57 @@
+/** Any strategy that the schema admits finishes a turn, tells its causes, keeps its words in order, and leaves nothing behind. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { keyedRandom } from '../service/random.ts';
+import { KNOBS, pairwise, randomStrategy } from './combinations.ts';
+import { complaints, play } from './combined-turn.ts';
+
+const SEED = process.env['RETAKE_TEST_SEED'] ?? 'combinations';
+const REPEAT = `RETAKE_TEST_SEED=${SEED} node --test sim/combinations.test.ts`;
+
+test('every two values of two knobs that may go together finish a turn, and the ledger keeps its rules', async () => {
+  const { strategies, refused } = pairwise(keyedRandom(SEED, 'pairs'));
+  for (const [index, strategy] of strategies.entries()) {
+    assert.deepEqual(
+      complaints(await play(strategy, `${SEED} pair ${index}`)),
+      [],
+      `${JSON.stringify(strategy)}; ${REPEAT}`,
+    );
+  }
+  console.log(`${strategies.length} strategies cover all pairs of ${KNOBS.length} knobs; refused: ${refused.length}`);
+  for (const pair of refused) assert.match(pair, /prefill|prompt|partial|hedge|atPause/, pair);
+});
+
+test('2,000 random admitted combinations finish a turn, and the ledger keeps its rules', async () => {
+  // in a process of its own: the test runner follows every promise, which more than doubles the time
+  const script = fileURLToPath(new URL('../scripts/check-combinations.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [script, '--turns', '2000', '--seed', SEED]);
+  console.log(stdout.trim());
+  assert.match(stdout, /^2000 of 2000 turns/m);
+});
+
+test('control: a piece out of order, a part that is not contiguous, and a timer left are complaints', async () => {
+  const played = await play(randomStrategy(keyedRandom(SEED, 'control')), 'control');
+  assert.deepEqual(complaints(played), []);
+  const swapped = { ...played, audio: [...played.audio, { piece: -1, pcm: new Uint8Array(2) }] };
+  assert.ok(complaints(swapped).length > 0);
+  assert.deepEqual(complaints({ ...played, sleeping: 1 }), ['1 timers left']);
+  const lost = { ...played.turn, replyText: 'Başka.' };
+  assert.ok(complaints({ ...played, turn: lost }).length > 0);
+});
+
+test('cancelling at any instant leaves no timer, no exchange and no promise behind', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 0, max: 8000 }), fc.nat(1_000_000), async (cancelAfterMs, pick) => {
+      const strategy = randomStrategy(keyedRandom('cancelled', pick));
+      const { turn, sleeping, inUse } = await play(strategy, `cancel ${pick}`, cancelAfterMs);
+      assert.deepEqual({ sleeping, inUse }, { sleeping: 0, inUse: 0 }, JSON.stringify(strategy));
+      const { failure } = turn.summary;
+      assert.ok(failure === undefined || failure.kind === 'cancelled', JSON.stringify(failure));
+    }),
+    { numRuns: 150, seed: 5 },
+  );
+});

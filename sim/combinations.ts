@@ -1,0 +1,134 @@
+/** Every knob with the values that a random strategy may have, and covers of their combinations. */
+import { InputError } from '../service/errors.ts';
+import type { Random } from '../service/ports.ts';
+import { resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
+
+export interface KnobValues {
+  knob: string;
+  /** Today's first. */
+  values: readonly unknown[];
+}
+
+const EARLY = { atPause: { pauseMs: 200 } };
+
+/** Values that differ in mechanism, not in degree. */
+export const KNOBS: readonly KnobValues[] = [
+  { knob: 'stt.method', values: ['transcriptions', 'generate'] },
+  { knob: 'stt.upload', values: ['whole', EARLY, { growing: { chunkMs: 300 } }] },
+  { knob: 'stt.vad.silenceMs', values: [500, 300] },
+  { knob: 'stt.vad.trim', values: [false, true] },
+  {
+    knob: 'llm.model',
+    values: [
+      'google/gemini-2.5-flash',
+      'meta-llama/llama-3.1-8b-instruct',
+      'openai/gpt-4o-mini',
+      'mistralai/mistral-small-3.1-24b-instruct',
+    ],
+  },
+  { knob: 'llm.maxTokens', values: [500, 6] },
+  { knob: 'llm.historyTurns', values: ['all', 0] },
+  { knob: 'llm.route', values: ['default', { sort: 'latency' }, { sort: 'throughput', dataCollection: 'deny' }] },
+  { knob: 'llm.systemPrompt', values: ['captured', 'compressed'] },
+  { knob: 'llm.reasoning', values: ['default', 'none'] },
+  { knob: 'llm.seed', values: ['none', 7] },
+  { knob: 'llm.sse', values: ['sdk', 'parser'] },
+  { knob: 'llm.fallback', values: [[], ['openai/gpt-4o-mini']] },
+  {
+    knob: 'llm.hedge',
+    values: [
+      'none',
+      { afterMs: 30, model: 'meta-llama/llama-3.1-8b-instruct:nitro' },
+      { afterMs: 0, ignore: ['Google'] },
+    ],
+  },
+  { knob: 'tts.method', values: ['stream', 'speech', 'generate'] },
+  { knob: 'tts.sse', values: ['sdk', 'parser'] },
+  { knob: 'tts.queue.status', values: ['poll', 'stream'] },
+  { knob: 'tts.speed', values: [1, 1.15] },
+  { knob: 'tts.concurrency', values: [2, 1, 4] },
+  { knob: 'pipeline.chunking', values: ['sentence', 'clause', 'reply'] },
+  { knob: 'pipeline.speculation', values: ['none', 'predict', 'prefill'] },
+  { knob: 'pipeline.prefetch', values: ['off', 'prompt', 'partial', ['prompt', 'partial']] },
+  { knob: 'cache.greeting', values: [false, true] },
+  { knob: 'cache.responses', values: [false, true] },
+  {
+    knob: 'network.keepAlive',
+    values: [{ idleMs: 4000, drain: false }, { idleMs: 60_000, drain: true }, false],
+  },
+  { knob: 'network.http2', values: [false, true] },
+  { knob: 'network.preResolve', values: [false, true] },
+  { knob: 'network.preconnect', values: [false, true] },
+];
+
+export type Choice = readonly number[];
+
+/** A strategy with one value a knob; undefined where the schema refuses the combination. */
+export function strategyOf(choice: Choice): Strategy | undefined {
+  const patches = KNOBS.map(({ knob, values }, index): StrategyPatch => {
+    const value = values[choice[index] ?? 0];
+    return knob.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as StrategyPatch;
+  });
+  try {
+    return resolveStrategy(patches, 'combination');
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+}
+
+export function randomChoice(random: Random): Choice {
+  return KNOBS.map(({ values }) => Math.floor(random() * values.length));
+}
+
+/** A random combination that the schema admits. */
+export function randomStrategy(random: Random): Strategy {
+  for (let attempt = 0; attempt < 10_000; attempt++) {
+    const strategy = strategyOf(randomChoice(random));
+    if (strategy !== undefined) return strategy;
+  }
+  throw new InputError('no admitted combination in 10,000 draws');
+}
+
+/**
+ * Few strategies in which every two values of two knobs that may go together do so at least once: greedily the best of
+ * some draws, then each pair that is still missing by itself. `refused` pairs are in no admitted strategy that was found.
+ */
+export function pairwise(random: Random): { strategies: Strategy[]; refused: string[] } {
+  const missing = new Map<string, readonly [number, number, number, number]>();
+  KNOBS.forEach(({ values: left }, a) => {
+    KNOBS.slice(a + 1).forEach(({ values: right }, offset) => {
+      const b = a + 1 + offset;
+      left.forEach((_, x) => right.forEach((__, y) => missing.set(`${a}.${x} ${b}.${y}`, [a, x, b, y])));
+    });
+  });
+  const strategies: Strategy[] = [];
+  const take = (choice: Choice, strategy: Strategy): void => {
+    strategies.push(strategy);
+    choice.forEach((x, a) => choice.forEach((y, b) => missing.delete(`${a}.${x} ${b}.${y}`)));
+  };
+  const gain = (choice: Choice): number => {
+    let count = 0;
+    choice.forEach((x, a) => choice.forEach((y, b) => (count += missing.has(`${a}.${x} ${b}.${y}`) ? 1 : 0)));
+    return count;
+  };
+  const base: Choice = KNOBS.map(() => 0);
+  const refused: string[] = [];
+  for (const [key, [a, x, b, y]] of missing) {
+    if (!missing.has(key)) continue;
+    let best: { choice: Choice; strategy: Strategy; gain: number } | undefined;
+    for (let draw = 0; draw < 12; draw++) {
+      const drawn = draw === 11 ? base : randomChoice(random);
+      const choice = drawn.map((value, index) => (index === a ? x : index === b ? y : value));
+      const strategy = strategyOf(choice);
+      const won = strategy === undefined ? 0 : gain(choice);
+      if (strategy !== undefined && won > (best?.gain ?? 0)) best = { choice, strategy, gain: won };
+    }
+    if (best === undefined)
+      refused.push(
+        `${KNOBS[a]?.knob} ${JSON.stringify(KNOBS[a]?.values[x])} with ${KNOBS[b]?.knob} ${JSON.stringify(KNOBS[b]?.values[y])}`,
+      );
+    else take(best.choice, best.strategy);
+  }
+  return { strategies, refused };
+}

@@ -1,0 +1,121 @@
+/** One turn under any strategy, and what must hold for it: §8's rules, words and audio in order, nothing left behind. */
+import { ledgerOf } from '../service/ledger.ts';
+import { zeroUsOf } from '../service/metrics.ts';
+import type { TurnLog } from '../service/ports.ts';
+import { keyedRandom } from '../service/random.ts';
+import type { FinishedTurn } from '../service/session.ts';
+import type { Strategy } from '../service/strategy.ts';
+import { tones } from './by-hand.ts';
+import { runFixtureTurn, type Interview } from './fixtures.ts';
+import { loadProfile } from './profile.ts';
+import { createSimWorld } from './world.ts';
+
+const profile = loadProfile('seed');
+// frames of 100 ms: a turn of few wakes
+const { speech, audio } = tones(1500, [[100, 700]], 100);
+const LONG = 'Bu konuda ne yaptınız, anlatın. Dr. Kaya 3.5 puan verdi! "Peki?" dedi. Sonra 1.000 lira... Bitti.';
+const interview: Interview = {
+  name: 'combined',
+  language: 'tr',
+  systemPrompt: 'Sor. '.repeat(2500),
+  greeting: 'Merhaba.',
+  turns: [
+    { audio: '', transcript: 'aaaa bbbb', reply: LONG, speechStartMs: speech.fromMs, speechEndMs: speech.toMs },
+    {
+      audio: '',
+      transcript: 'cccc',
+      reply: 'Anladım. Peki, sonra?',
+      speechStartMs: speech.fromMs,
+      speechEndMs: speech.toMs,
+    },
+  ],
+};
+
+export interface Played {
+  turn: FinishedTurn;
+  /** Reply audio handed over, in order. */
+  audio: { piece: number; pcm: Uint8Array }[];
+  sleeping: number;
+  inUse: number;
+}
+
+/** Plays one of two short turns in a world of its own, cancelled after so many ms where that is given. */
+export async function play(strategy: Strategy, seed: string, cancelAfterMs?: number): Promise<Played> {
+  const world = createSimWorld({ profile, seed, interviews: [interview] });
+  const handed: Played['audio'] = [];
+  const abort = new AbortController();
+  const turnIndex = keyedRandom(seed, 'turn')() < 0.5 ? 0 : 1;
+  const turn = await world.clock.run(async () => {
+    const over = new AbortController();
+    const cancelled =
+      cancelAfterMs === undefined
+        ? undefined
+        : world.clock.sleep(cancelAfterMs, over.signal).then(
+            () => abort.abort(new Error('cancelled by the test')),
+            () => undefined,
+          );
+    const finished = await runFixtureTurn(world, interview, turnIndex, {
+      strategy,
+      audio,
+      profile: 'seed',
+      signal: abort.signal,
+      reply: { audio: async (pcm, piece) => void handed.push({ pcm, piece }) },
+    });
+    over.abort();
+    await cancelled;
+    return finished;
+  });
+  return { turn, audio: handed, sleeping: world.clock.sleeping(), inUse: world.exchangesInUse() };
+}
+
+/** What is wrong with a finished turn: §8's rules, text and audio in order, nothing left. Empty when all is well. */
+export function complaints({ turn, audio: handed, sleeping, inUse }: Played): string[] {
+  const { log, summary, replyText } = turn;
+  const wrong: string[] = [];
+  const must = (holds: boolean, what: string): void => void (holds || wrong.push(what));
+  if (summary.failure !== undefined) return [`failed: ${summary.failure.message}`];
+  const zeroUs = zeroUsOf(log);
+  const ledger = ledgerOf(log.events, zeroUs);
+  if (ledger === undefined || zeroUs === undefined) return ['no ledger'];
+  let atUs = ledger.zeroUs;
+  for (const part of ledger.parts) {
+    must(part.fromUs === atUs && part.toUs > part.fromUs, `part ${part.stage}/${part.phase} is not contiguous`);
+    must(part.stage !== 'our code', 'our code takes time');
+    atUs = part.toUs;
+  }
+  must(atUs === ledger.stopUs, 'the parts do not reach the stop');
+  must((log.events[ledger.path.at(-1) ?? 0]?.atUs ?? Infinity) <= zeroUs, 'the root is later than the zero');
+  const pieces = log.events.filter(({ kind }) => kind === 'piece.ready');
+  must(
+    pieces.every(({ attrs }, index) => attrs?.['index'] === index),
+    'pieces are not numbered in order',
+  );
+  const text = pieces.map(({ content }) => content?.text ?? '').join('');
+  must(
+    replyText.startsWith(text) && !/[\p{L}\p{N}]/u.test(replyText.slice(text.length)),
+    `pieces "${text}" are not "${replyText}"`,
+  );
+  must(
+    handed.every(({ piece }, index) => index === 0 || piece >= (handed[index - 1]?.piece ?? 0)),
+    'audio is not in the order of the text',
+  );
+  must(new Set(handed.map(({ piece }) => piece)).size === pieces.length, 'a piece was not spoken');
+  must(heard(log, handed), 'what was handed over is not what was synthesized');
+  must(firstEnd(log, 'deliver.first_byte') >= firstEnd(log, 'turn.ended'), 'audible before the end of turn');
+  must(sleeping === 0, `${sleeping} timers left`);
+  must(inUse === 0, `${inUse} exchanges left`);
+  return wrong;
+}
+
+const firstEnd = (log: TurnLog, kind: string): number => log.events.find((event) => event.kind === kind)?.atUs ?? -1;
+
+/** All audio that was handed over was synthesized, or cached, in this turn: byte for byte, piece for piece. */
+function heard(log: TurnLog, handed: Played['audio']): boolean {
+  const made = log.events
+    .filter(({ kind }) => kind === 'tts.done' || kind === 'cache.looked')
+    .flatMap(({ content }) => (content?.audio === undefined ? [] : [Buffer.from(content.audio).toString('latin1')]));
+  const pieces = Map.groupBy(handed, ({ piece }) => piece);
+  return [...pieces.values()].every((chunks) =>
+    made.includes(Buffer.concat(chunks.map(({ pcm }) => pcm)).toString('latin1')),
+  );
+}
