@@ -5,6 +5,7 @@ import type { SessionHeader } from '../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
 import { keyedRandom } from '../service/random.ts';
+import type { TurnLog } from '../service/ports.ts';
 import { resolveStrategy } from '../service/strategy.ts';
 import type { CommandContext } from './context.ts';
 import type { CapturedSession } from './captured-session.ts';
@@ -18,6 +19,14 @@ export function captureStoreIn(folder: string): CaptureStore {
   return createFolderStore(join(folder, 'captures'));
 }
 
+/** A greeting is another kind of turn, never compared with answers: replays take it as history. */
+const isGreeting = ({ zero }: TurnLog): boolean => zero === 'opening';
+
+function greetingOf({ events }: TurnLog): string {
+  const pieces = events.filter(({ kind }) => kind === 'piece.ready');
+  return pieces.map(({ content, attrs }) => content?.text ?? 'x'.repeat(Number(attrs?.['chars'] ?? 0))).join('');
+}
+
 export function capturedSession({ session, turns }: Bundle): CapturedSession {
   const { sessionId, language, interview, profile } = session;
   return {
@@ -26,14 +35,16 @@ export function capturedSession({ session, turns }: Bundle): CapturedSession {
     level: session.level,
     commit: session.commit,
     systemPrompt: session.systemPrompt ?? 'x'.repeat(session.systemPromptChars),
-    history:
-      session.history ??
-      session.historyChars.map((chars, index) => ({
-        role: index % 2 === 0 ? 'user' : 'assistant',
-        content: 'x'.repeat(chars),
-      })),
+    history: [
+      ...(session.history ??
+        session.historyChars.map((chars, index) => ({
+          role: index % 2 === 0 ? ('user' as const) : ('assistant' as const),
+          content: 'x'.repeat(chars),
+        }))),
+      ...turns.filter(isGreeting).map((log) => ({ role: 'assistant' as const, content: greetingOf(log) })),
+    ],
     strategy: resolveStrategy([session.strategy], `session ${sessionId}`),
-    turns,
+    turns: turns.filter((log) => !isGreeting(log)),
     ...(interview === undefined ? {} : { interview }),
     ...(profile === undefined ? {} : { profile }),
   };
@@ -54,7 +65,8 @@ export async function loadSessions(
   for (const id of ids) {
     const bundle = await readBundle(await store.find(id));
     for (const problem of bundle.problems) tell(problem);
-    if (bundle.turns.length > 0) sessions.push(capturedSession(bundle));
+    const session = capturedSession(bundle);
+    if (session.turns.length > 0) sessions.push(session);
     else tell(`session ${id} has no finished turn: left out`);
   }
   if (sessions.length === 0) throw new InputError(`none of the sessions ${ids.join(', ')} has a finished turn`);

@@ -52,34 +52,49 @@ export function settleBet(recorder: Recorder, bet: Bet): void {
 
 /** The bets of a turn, in order of settlement. */
 export function betsOf(events: readonly TurnEvent[]): Bet[] {
-  return events.flatMap((event): Bet[] => {
+  return events.flatMap((event) => {
     if (event.kind !== 'bet.settled') return [];
-    const { attrs = {} } = event;
-    const kind = BET_KINDS.find((each) => each === attrs['bet']);
-    const outcome = (['hit', 'miss', 'refused'] as const).find((each) => each === attrs['outcome']);
-    if (kind === undefined || outcome === undefined) return [];
-    const figure = (name: string): number | undefined => {
-      const value = attrs[name];
-      return typeof value === 'number' ? value : undefined;
-    };
-    const { reason } = attrs;
-    const savedUs = figure('savedUs');
-    const wastedUsd = figure('wastedUsd');
-    return [
-      {
-        kind,
-        outcome,
-        attempts: figure('attempts') ?? 1,
-        fromUs: figure('fromUs') ?? event.atUs,
-        ...(savedUs === undefined ? {} : { savedUs }),
-        wastedTokens: figure('wastedTokens') ?? 0,
-        wastedChars: figure('wastedChars') ?? 0,
-        ...(wastedUsd === undefined ? {} : { wastedUsd }),
-        estimated: attrs['estimated'] === true,
-        ...(typeof reason === 'string' ? { reason } : {}),
-      },
-    ];
+    const bet = betFrom({ fromUs: event.atUs, ...event.attrs, kind: event.attrs?.['bet'] });
+    return bet === undefined ? [] : [bet];
   });
+}
+
+/** Bets as a span carries them; undefined when the text is something else. */
+export function parseBets(json: string): Bet[] | undefined {
+  try {
+    const rows: unknown = JSON.parse(json);
+    if (!Array.isArray(rows)) return undefined;
+    const bets = rows.flatMap((row: unknown) =>
+      typeof row === 'object' && row !== null ? (betFrom({ ...row }) ?? []) : [],
+    );
+    return bets.length === rows.length ? bets : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function betFrom(fields: Readonly<Record<string, unknown>>): Bet | undefined {
+  const kind = BET_KINDS.find((each) => each === fields['kind']);
+  const outcome = (['hit', 'miss', 'refused'] as const).find((each) => each === fields['outcome']);
+  if (kind === undefined || outcome === undefined) return undefined;
+  const figure = (name: string): number | undefined => {
+    const value = fields[name];
+    return typeof value === 'number' ? value : undefined;
+  };
+  const { reason } = fields;
+  const [savedUs, wastedUsd] = [figure('savedUs'), figure('wastedUsd')];
+  return {
+    kind,
+    outcome,
+    attempts: figure('attempts') ?? 1,
+    fromUs: figure('fromUs') ?? 0,
+    ...(savedUs === undefined ? {} : { savedUs }),
+    wastedTokens: figure('wastedTokens') ?? 0,
+    wastedChars: figure('wastedChars') ?? 0,
+    ...(wastedUsd === undefined ? {} : { wastedUsd }),
+    estimated: fields['estimated'] === true,
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
 }
 
 export interface BetTotals {

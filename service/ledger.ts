@@ -43,6 +43,7 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['our code', 'stt.early', ['llm.start']],
       ['our code', 'stt.done', ['llm.start', 'piece.ready']],
       ['our code', 'turn.ended', ['piece.ready']],
+      ['our code', 'session.opened', ['piece.ready']],
       ['hedge', 'llm.start', ['llm.start']],
       ['our code', 'prefetch.start', ['http.start']],
       ['our code', 'llm.start', ['http.start']],

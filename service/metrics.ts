@@ -70,9 +70,11 @@ export interface MeasuredTurn {
   ledger?: Ledger;
 }
 
-/** The turn's zero on its own clock: speech end for `audio`, arrival of the last byte for `upload`. */
+const ZERO_EVENTS = { audio: 'speech.end', upload: 'client.end', opening: 'session.opened' } as const;
+
+/** The turn's zero on its own clock: speech end for `audio`, arrival of the last byte for `upload`, else the opening. */
 export function zeroUsOf(log: Pick<TurnLog, 'events' | 'zero'>): number | undefined {
-  return first(log.events, log.zero === 'upload' ? 'client.end' : 'speech.end')?.atUs;
+  return first(log.events, ZERO_EVENTS[log.zero])?.atUs;
 }
 
 /** Measures a finished turn. Throws only when the log breaks a rule of the ledger. */
@@ -104,7 +106,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     world: identity.world,
     zero: log.zero,
     ...given('e2eUs', ledger?.e2eUs),
-    ...given('firstAudioByteUs', since(ended?.atUs, 'deliver.first_byte')),
+    ...given('firstAudioByteUs', since(log.zero === 'opening' ? zeroUs : ended?.atUs, 'deliver.first_byte')),
     ...given('firstContentAudibleUs', contentAudibleUs(events, zeroUs, ledger?.e2eUs)),
     ...given('replyEndUs', zeroUs === undefined ? undefined : since(zeroUs, 'deliver.reply_end')),
     ...given('stallUs', numberAttr(replyEnd, 'stallUs')),
@@ -114,7 +116,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
       us: part.toUs - part.fromUs,
     })),
     serviceUs: {
-      ...given('endpointing', log.zero === 'upload' ? undefined : positive(since(zeroUs, 'turn.ended'))),
+      ...given('endpointing', log.zero === 'audio' ? positive(since(zeroUs, 'turn.ended')) : undefined),
       ...given('stt', sttUs(events)),
       ...given('llm', content === undefined || llmStart === undefined ? undefined : content.atUs - llmStart.atUs),
       ...given('tts', firstTts === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTts.atUs),

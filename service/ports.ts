@@ -6,7 +6,8 @@
  * greeting       the reply that opens a session: a turn whose zero is the session's opening
  * speech end     zero of every latency: the last sample of user speech, found by one pinned reference detector that runs
  *                off the turn's path on the received audio; mapped to the arrival of the frame that holds it
- * zero kind      `audio` (streamed) or `upload` (a whole body was posted: zero is the arrival of its last byte)
+ * zero kind      `audio` (streamed), `upload` (a whole body was posted: zero is the arrival of its last byte) or `opening`
+ *                (a greeting: zero is the session's opening)
  * endpointing    speech end → the decision that the user has finished; a decision after which the user went on is premature
  * first audio byte       first reply audio byte handed to the client's connection (container headers are not audio)
  * first audible          when a client that plays from the first byte on reaches the first of three consecutive 10 ms
@@ -45,7 +46,7 @@ export type Random = () => number;
 
 export type World = 'live' | 'wire' | 'sim';
 export type Lane = 'captured' | 'baseline' | 'baseline2' | 'candidate';
-export type ZeroKind = 'audio' | 'upload';
+export type ZeroKind = 'audio' | 'upload' | 'opening';
 
 /** Stages whose work an event belongs to. The ledger adds `our code`. */
 export type Stage = 'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver';
@@ -56,6 +57,7 @@ export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 
 export type Phase = HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'our code';
 
 export type EventKind =
+  | 'session.opened' // the root and the zero of a greeting
   | 'speech.start' // the turn's first audio arrived: the root of every turn
   | 'speech.quiet' // the strategy's VAD: arrival of the frame after which it heard only silence
   | 'speech.end' // the reference detector's answer; nothing is caused by it, it is the zero

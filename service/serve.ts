@@ -84,6 +84,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     return createSession({
       id,
       language: request.language ?? 'tr',
+      ...(request.greeting === undefined ? {} : { greeting: request.greeting }),
       systemPrompt: request.systemPrompt ?? '',
       history: request.history ?? [],
       strategy,

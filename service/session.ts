@@ -17,6 +17,8 @@ export interface Projection {
 export interface SessionOptions {
   id: string;
   language: string;
+  /** What opens the session, if anything does. */
+  greeting?: string;
   systemPrompt: string;
   history: readonly Message[];
   strategy: Strategy;
@@ -40,6 +42,8 @@ export interface FinishedTurn {
 
 export interface TurnRequest {
   audio: UserAudio;
+  /** With `OPENING` as audio: the text that opens the session. */
+  greeting?: string;
   reply: ReplySink;
   /** Live subscribers; they see content. */
   sinks?: readonly EventSink[];
@@ -50,6 +54,7 @@ export interface Session {
   readonly id: string;
   readonly language: string;
   readonly strategy: Strategy;
+  readonly greeting?: string;
   /** Figures of the turns so far, by index; no content. */
   readonly finished: readonly TurnSummary[];
   readonly busy: boolean;
@@ -95,6 +100,7 @@ export function createSession(options: SessionOptions): Session {
     id: options.id,
     language: options.language,
     strategy: options.strategy,
+    ...(options.greeting === undefined ? {} : { greeting: options.greeting }),
     finished,
     get busy() {
       return running !== undefined;
@@ -120,6 +126,7 @@ export function createSession(options: SessionOptions): Session {
             conversation: { systemPrompt: options.systemPrompt, history: [...history] },
             language: options.language,
             audio: request.audio,
+            ...(request.greeting === undefined ? {} : { greeting: request.greeting }),
             reply: request.reply,
             sinks: request.sinks ?? [],
             onSinkError: options.onProjectionError,

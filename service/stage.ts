@@ -40,6 +40,8 @@ export interface TurnInput {
   conversation: Conversation;
   language: string;
   audio: UserAudio;
+  /** The text that opens the session; then nothing is heard before it. */
+  greeting?: string;
   reply: ReplySink;
   sinks: readonly EventSink[];
   signal?: AbortSignal;

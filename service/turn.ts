@@ -4,7 +4,8 @@
  */
 import { deliver } from './deliver.ts';
 import { describeError, InvariantError, StageError } from './errors.ts';
-import { listen } from './listen.ts';
+import { greet } from './greeting.ts';
+import { listen, type Heard } from './listen.ts';
 import type { TurnLog } from './ports.ts';
 import { createRecorder } from './recorder.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
@@ -40,16 +41,22 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   let transcript = '';
   let failure: StageError | undefined;
   try {
-    const heard = await listening.ended;
     const pieces = createChannel<Piece>(PIECES_LIMIT, 'pieces of text');
     const queue = createChannel<PieceAudio>(PIECES_LIMIT, 'pieces of audio');
-    const answer = async (): Promise<void> => {
+    const answer = async (heard: Heard): Promise<void> => {
       beginWithOpener(scope, reply, pieces, speculation.opening, heard.turnEndedId);
       const words = await transcriber.final(heard);
       transcript = words.text;
       await think(scope, words, reply, pieces, speculation);
     };
-    await together([answer(), speak(scope, pieces, queue), deliver(scope, queue, listening)], turn.abort);
+    const say = (words: Promise<void>): Promise<void> =>
+      together([words, speak(scope, pieces, queue), deliver(scope, queue, listening)], turn.abort);
+    if (input.greeting === undefined) {
+      await say(answer(await listening.ended));
+    } else {
+      greet(scope, input.greeting, reply, pieces);
+      await say(Promise.resolve());
+    }
   } catch (error) {
     failure = asFailure(error, turn.signal);
     turn.abort(failure);

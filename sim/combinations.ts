@@ -1,10 +1,10 @@
 /** Every knob with the values that a random strategy may have, and covers of their combinations. */
 import { InputError } from '../service/errors.ts';
 import type { Random } from '../service/ports.ts';
-import { resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
+import { patchFromSet, resolveStrategy, type Strategy } from '../service/strategy.ts';
 
 export interface KnobValues {
-  knob: string;
+  path: readonly string[];
   /** Today's first. */
   values: readonly unknown[];
 }
@@ -13,12 +13,12 @@ const EARLY = { atPause: { pauseMs: 200 } };
 
 /** Values that differ in mechanism, not in degree. */
 export const KNOBS: readonly KnobValues[] = [
-  { knob: 'stt.method', values: ['transcriptions', 'generate'] },
-  { knob: 'stt.upload', values: ['whole', EARLY, { growing: { chunkMs: 300 } }] },
-  { knob: 'stt.vad.silenceMs', values: [500, 300] },
-  { knob: 'stt.vad.trim', values: [false, true] },
+  { path: ['stt', 'method'], values: ['transcriptions', 'generate'] },
+  { path: ['stt', 'upload'], values: ['whole', EARLY, { growing: { chunkMs: 300 } }] },
+  { path: ['stt', 'vad', 'silenceMs'], values: [500, 300] },
+  { path: ['stt', 'vad', 'trim'], values: [false, true] },
   {
-    knob: 'llm.model',
+    path: ['llm', 'model'],
     values: [
       'google/gemini-2.5-flash',
       'meta-llama/llama-3.1-8b-instruct',
@@ -26,49 +26,48 @@ export const KNOBS: readonly KnobValues[] = [
       'mistralai/mistral-small-3.1-24b-instruct',
     ],
   },
-  { knob: 'llm.maxTokens', values: [500, 6] },
-  { knob: 'llm.historyTurns', values: ['all', 0] },
-  { knob: 'llm.route', values: ['default', { sort: 'latency' }, { sort: 'throughput', dataCollection: 'deny' }] },
-  { knob: 'llm.systemPrompt', values: ['captured', 'compressed'] },
-  { knob: 'llm.reasoning', values: ['default', 'none'] },
-  { knob: 'llm.seed', values: ['none', 7] },
-  { knob: 'llm.sse', values: ['sdk', 'parser'] },
-  { knob: 'llm.fallback', values: [[], ['openai/gpt-4o-mini']] },
+  { path: ['llm', 'maxTokens'], values: [500, 6] },
+  { path: ['llm', 'historyTurns'], values: ['all', 0] },
+  { path: ['llm', 'route'], values: ['default', { sort: 'latency' }, { sort: 'throughput', dataCollection: 'deny' }] },
+  { path: ['llm', 'systemPrompt'], values: ['captured', 'compressed'] },
+  { path: ['llm', 'reasoning'], values: ['default', 'none'] },
+  { path: ['llm', 'seed'], values: ['none', 7] },
+  { path: ['llm', 'sse'], values: ['sdk', 'parser'] },
+  { path: ['llm', 'fallback'], values: [[], ['openai/gpt-4o-mini']] },
   {
-    knob: 'llm.hedge',
+    path: ['llm', 'hedge'],
     values: [
       'none',
       { afterMs: 30, model: 'meta-llama/llama-3.1-8b-instruct:nitro' },
       { afterMs: 0, ignore: ['Google'] },
     ],
   },
-  { knob: 'tts.method', values: ['stream', 'speech', 'generate'] },
-  { knob: 'tts.sse', values: ['sdk', 'parser'] },
-  { knob: 'tts.queue.status', values: ['poll', 'stream'] },
-  { knob: 'tts.speed', values: [1, 1.15] },
-  { knob: 'tts.concurrency', values: [2, 1, 4] },
-  { knob: 'pipeline.chunking', values: ['sentence', 'clause', 'reply'] },
-  { knob: 'pipeline.speculation', values: ['none', 'predict', 'prefill'] },
-  { knob: 'pipeline.prefetch', values: ['off', 'prompt', 'partial', ['prompt', 'partial']] },
-  { knob: 'cache.greeting', values: [false, true] },
-  { knob: 'cache.responses', values: [false, true] },
+  { path: ['tts', 'method'], values: ['stream', 'speech', 'generate'] },
+  { path: ['tts', 'sse'], values: ['sdk', 'parser'] },
+  { path: ['tts', 'queue', 'status'], values: ['poll', 'stream'] },
+  { path: ['tts', 'speed'], values: [1, 1.15] },
+  { path: ['tts', 'concurrency'], values: [2, 1, 4] },
+  { path: ['pipeline', 'chunking'], values: ['sentence', 'clause', 'reply'] },
+  { path: ['pipeline', 'speculation'], values: ['none', 'predict', 'prefill'] },
+  { path: ['pipeline', 'prefetch'], values: ['off', 'prompt', 'partial', ['prompt', 'partial']] },
+  { path: ['cache', 'greeting'], values: [false, true] },
+  { path: ['cache', 'responses'], values: [false, true] },
   {
-    knob: 'network.keepAlive',
+    path: ['network', 'keepAlive'],
     values: [{ idleMs: 4000, drain: false }, { idleMs: 60_000, drain: true }, false],
   },
-  { knob: 'network.http2', values: [false, true] },
-  { knob: 'network.preResolve', values: [false, true] },
-  { knob: 'network.preconnect', values: [false, true] },
+  { path: ['network', 'http2'], values: [false, true] },
+  { path: ['network', 'preResolve'], values: [false, true] },
+  { path: ['network', 'preconnect'], values: [false, true] },
 ];
 
 export type Choice = readonly number[];
 
 /** A strategy with one value a knob; undefined where the schema refuses the combination. */
 export function strategyOf(choice: Choice): Strategy | undefined {
-  const patches = KNOBS.map(({ knob, values }, index): StrategyPatch => {
-    const value = values[choice[index] ?? 0];
-    return knob.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as StrategyPatch;
-  });
+  const patches = KNOBS.map(({ path, values }, index) =>
+    patchFromSet(`${path.join('.')}=${JSON.stringify(values[choice[index] ?? 0])}`),
+  );
   try {
     return resolveStrategy(patches, 'combination');
   } catch (error) {
@@ -126,7 +125,7 @@ export function pairwise(random: Random): { strategies: Strategy[]; refused: str
     }
     if (best === undefined)
       refused.push(
-        `${KNOBS[a]?.knob} ${JSON.stringify(KNOBS[a]?.values[x])} with ${KNOBS[b]?.knob} ${JSON.stringify(KNOBS[b]?.values[y])}`,
+        `${KNOBS[a]?.path.join('.')} ${JSON.stringify(KNOBS[a]?.values[x])} with ${KNOBS[b]?.path.join('.')} ${JSON.stringify(KNOBS[b]?.values[y])}`,
       );
     else take(best.choice, best.strategy);
   }

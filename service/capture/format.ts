@@ -99,7 +99,7 @@ export const LineSchema = Type.Union([
     line: Type.Literal('turn'),
     turn: Type.Integer({ minimum: 0 }),
     identity: Identity,
-    zero: Type.Unsafe<'audio' | 'upload'>({ enum: ['audio', 'upload'] }),
+    zero: Type.Unsafe<'audio' | 'upload' | 'opening'>({ enum: ['audio', 'upload', 'opening'] }),
     anchorUs: Type.Integer({ description: "µs since 1970 of the turn clock's 0" }),
   }),
   Type.Object({ line: Type.Literal('event'), turn: Type.Integer({ minimum: 0 }), event: StoredEvent }),

@@ -2,7 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Clock, EventSink, ReplySink } from '../ports.ts';
-import type { Session } from '../session.ts';
+import { OPENING } from '../greeting.ts';
+import type { Session, TurnRequest } from '../session.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { readAudioBody } from './body.ts';
 import { ProblemError, problemOf, sendProblem } from './problem.ts';
@@ -55,7 +56,12 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
     response.status(204).end();
   });
   app.post('/v1/sessions/:id/turns', async (request, response) => {
-    await answerUpload(registry.get(request.params['id'] ?? ''), clock, request, response);
+    const session = registry.get(request.params['id'] ?? '');
+    await answer(session, request, response, async () => ({ audio: await readAudioBody(request, clock) }));
+  });
+  app.post('/v1/sessions/:id/greeting', async (request, response) => {
+    const session = registry.get(request.params['id'] ?? '');
+    await answer(session, request, response, async () => openingOf(session));
   });
   app.get('/v1/turns/:traceId', (request, response) => {
     sendTurn(response, registry.turn(request.params.traceId));
@@ -64,6 +70,7 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
     '/v1/sessions': 'POST',
     '/v1/sessions/:id': 'GET, DELETE',
     '/v1/sessions/:id/turns': 'POST',
+    '/v1/sessions/:id/greeting': 'POST',
     '/v1/sessions/:id/turns/:index': 'GET',
     '/v1/turns/:traceId': 'GET',
   };
@@ -104,14 +111,29 @@ export function isAllowed(authorization: string | undefined, apiKey: string | un
   return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${apiKey}`));
 }
 
-async function answerUpload(session: Session, clock: Clock, request: Request, response: Response): Promise<void> {
+function openingOf({ greeting, finished }: Session): Pick<TurnRequest, 'audio' | 'greeting'> {
+  if (greeting !== undefined && finished.length === 0) return { audio: OPENING, greeting };
+  const detail =
+    greeting === undefined
+      ? 'the session was created without a "greeting"'
+      : 'a greeting opens a session, and this one has had a turn';
+  throw new ProblemError({ status: 409, title: 'No greeting', detail });
+}
+
+/** Runs a turn and streams its reply; `readInput` says what the user said, or what opens the session. */
+async function answer(
+  session: Session,
+  request: Request,
+  response: Response,
+  readInput: () => Promise<Pick<TurnRequest, 'audio' | 'greeting'>>,
+): Promise<void> {
   if (session.busy)
     throw new ProblemError({
       status: 409,
       title: 'Session busy',
       detail: 'a turn is running in this session; wait for it to be done',
     });
-  const audio = await readAudioBody(request, clock);
+  const input = await readInput();
   const bare = request.accepts(['text/event-stream', 'audio/l16']) === 'audio/l16';
   const gone = new AbortController();
   response.on('close', () => gone.abort(new Error('the client went away')));
@@ -136,7 +158,7 @@ async function answerUpload(session: Session, clock: Clock, request: Request, re
       }
     },
   };
-  const turn = await session.turn({ audio, reply, sinks: [sink], signal: gone.signal });
+  const turn = await session.turn({ ...input, reply, sinks: [sink], signal: gone.signal });
   const { failure } = turn.summary;
   if (failure !== undefined && !response.headersSent) {
     throw new ProblemError({

@@ -122,6 +122,8 @@ export const ATTRIBUTES = {
   sttServiceUs: ours('turn', 'service.stt_us', 'int', 'us'),
   llmServiceUs: ours('turn', 'service.llm_ttft_us', 'int', 'us'),
   ttsServiceUs: ours('turn', 'service.tts_ttfb_us', 'int', 'us'),
+  /** JSON: what was done before it was certain to be needed, and what came of it; `service/bets.ts`. */
+  bets: ours('turn', 'bets', 'string'),
   premature: ours('turn', 'premature', 'boolean'),
   failureStage: ours('turn', 'failure.stage', 'string'),
   failureMessage: ours('turn', 'failure.message', 'string'),

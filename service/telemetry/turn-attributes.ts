@@ -1,4 +1,5 @@
 /** What a turn span says about its turn: `TurnSummary` as attributes, and back. Pure. */
+import { parseBets } from '../bets.ts';
 import { InputError } from '../errors.ts';
 import type { LedgerRow, TurnSummary } from '../metrics.ts';
 import type { Attrs, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from '../ports.ts';
@@ -6,7 +7,7 @@ import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from '.
 
 const LANES = { captured: true, baseline: true, baseline2: true, candidate: true } satisfies Record<Lane, true>;
 const WORLDS = { live: true, wire: true, sim: true } satisfies Record<World, true>;
-const ZEROS = { audio: true, upload: true } satisfies Record<ZeroKind, true>;
+const ZEROS = { audio: true, upload: true, opening: true } satisfies Record<ZeroKind, true>;
 const STAGES = {
   endpointing: true,
   stt: true,
@@ -67,6 +68,7 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.sttServiceUs, summary.serviceUs.stt);
   put(into, A.llmServiceUs, summary.serviceUs.llm);
   put(into, A.ttsServiceUs, summary.serviceUs.tts);
+  if (summary.bets !== undefined) put(into, A.bets, JSON.stringify(summary.bets));
   put(into, A.premature, summary.premature);
   put(into, A.failureStage, summary.failure?.stage);
   put(into, A.errorType, summary.failure?.kind);
@@ -113,6 +115,7 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
       ...given('llm', figure(attributes, A.llmServiceUs)),
       ...given('tts', figure(attributes, A.ttsServiceUs)),
     },
+    ...given('bets', betRows(text(attributes, A.bets))),
     premature: attributes[A.premature.key] === true,
     ...(failureStage === undefined
       ? {}
@@ -183,6 +186,13 @@ function ledgerRows(json: string | undefined): LedgerRow[] {
     if (typeof us !== 'number' || !Number.isSafeInteger(us)) throw bad;
     return { stage: oneOf(STAGES, stage, A.ledger.key), phase: oneOf(PHASES, phase, A.ledger.key), us };
   });
+}
+
+function betRows(json: string | undefined): TurnSummary['bets'] {
+  if (json === undefined) return undefined;
+  const bets = parseBets(json);
+  if (bets === undefined) throw new InputError(`${A.bets.key} is not a list of bets: ${json.slice(0, 80)}`);
+  return bets;
 }
 
 function oneOf<Word extends string>(words: Record<Word, true>, value: unknown, where: string): Word {

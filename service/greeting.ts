@@ -1,0 +1,26 @@
+/** The reply that opens a session: a given text, nobody has said anything yet. Its zero is the session's opening. */
+import { createChunker } from './chunker.ts';
+import type { Piece } from './pieces.ts';
+import type { UserAudio } from './ports.ts';
+import type { Reply } from './reply.ts';
+import type { TurnScope } from './stage.ts';
+import type { Channel } from './streams.ts';
+
+/** What the user says before a greeting. */
+export const OPENING: UserAudio = { zero: 'opening', sampleRateHz: 16_000, async *frames() {} };
+
+/** Says the greeting, cut as the strategy cuts replies; closes `pieces`. */
+export function greet(scope: TurnScope, greeting: string, reply: Reply, pieces: Channel<Piece>): void {
+  const { recorder, input } = scope;
+  const openedId = recorder.record({ kind: 'session.opened', stage: 'endpointing' });
+  const chunker = createChunker(input.strategy.pipeline.chunking, input.language);
+  reply.text = greeting;
+  const origin = 'greeting';
+  for (const [index, text] of [...chunker.push(greeting), ...chunker.end()].entries()) {
+    const attrs = { index, chars: text.length, origin };
+    const content = { text };
+    const readyId = recorder.record({ kind: 'piece.ready', stage: 'chunk', cause: openedId, attrs, content });
+    pieces.push({ index, text, readyId, origin });
+  }
+  pieces.close();
+}
