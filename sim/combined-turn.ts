@@ -13,11 +13,11 @@ import { createSimWorld } from './world.ts';
 const profile = loadProfile('seed');
 // frames of 100 ms: a turn of few wakes
 const { speech, audio } = tones(1500, [[100, 700]], 100);
-const LONG = 'Bu konuda ne yaptınız, anlatın. Dr. Kaya 3.5 puan verdi! "Peki?" dedi. Sonra 1.000 lira... Bitti.';
+const LONG = 'Dr. Ay 3.5 verdi, olur mu! "Peki?" dedi... Bitti.';
 const interview: Interview = {
   name: 'combined',
   language: 'tr',
-  systemPrompt: 'Sor. '.repeat(2500),
+  systemPrompt: 'Sor. '.repeat(1700),
   greeting: 'Merhaba.',
   turns: [
     { audio: '', transcript: 'aaaa bbbb', reply: LONG, speechStartMs: speech.fromMs, speechEndMs: speech.toMs },
