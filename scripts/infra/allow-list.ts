@@ -3,10 +3,28 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { ATTRIBUTES, RESOURCE_ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { CONFIGS } from './run.ts';
 
+/** By which turns, sessions and latencies of Pipecat, LiveKit and others are told when their traces are read back. */
+const FOREIGN = [
+  'conversation.id',
+  'thread.id',
+  'turn.index',
+  'turn.number',
+  'turn.user_bot_latency_seconds',
+  'turn.was_interrupted',
+  'metrics.ttfb',
+  'lk.e2e_latency',
+  'lk.end_of_turn_delay',
+  'lk.interrupted',
+  'lk.job_id',
+  'lk.response.ttfb',
+  'lk.response.ttft',
+  'lk.transcription_delay',
+];
+
 /** Every key of the registry, and what other pipelines' stages are told by. Sorted, each once. */
 export function allowedKeys(): string[] {
   const own = Object.values(ATTRIBUTES).map(({ key }) => key);
-  return [...new Set([...Object.values(RESOURCE_ATTRIBUTES), ...own])].sort();
+  return [...new Set([...Object.values(RESOURCE_ATTRIBUTES), ...own, ...FOREIGN])].sort();
 }
 
 /** The configuration with its list replaced. */
