@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { METRICS } from './names.ts';
 import { failedTurn, wholeTurn } from './sample-turn.ts';
@@ -75,4 +76,15 @@ test('control: an unmeasured latency is absent, not 0', async () => {
   const { log, measured } = failedTurn();
   metrics.projection.closed(log, measured);
   assert.deepEqual(linesOf(await metrics.text(), METRICS.e2e.name), []);
+});
+
+test('every figure that docs/operating.md watches is one of ours', () => {
+  const docs = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+  const known = new Set<string>(Object.values(METRICS).map(({ name }) => name));
+  const watched = new Set(docs.match(/\bretake_\w+/g)?.map((name) => name.replace(/_(bucket|sum|count)$/, '')));
+  assert.deepEqual(
+    [...watched].filter((name) => !known.has(name)),
+    [],
+  );
+  assert.ok(watched.size >= 10);
 });
