@@ -63,7 +63,8 @@ function stepBack<Span extends PlainSpan>(
   let running: Piece<Span> | undefined;
   for (const child of children) {
     if (child.toUs <= fromUs || child.fromUs >= toUs) continue;
-    if (child.toUs > toUs) {
+    // a piece that was cut off at the end of what holds it went on
+    if (child.node.span.endUs > toUs) {
       if (running === undefined || child.fromUs > running.fromUs) running = child;
     } else if (
       finished === undefined ||

@@ -5,40 +5,10 @@
  */
 import type { LedgerRow, StageServiceUs, TurnSummary } from '../service/metrics.ts';
 import type { Attrs, LedgerStage, Phase } from '../service/ports.ts';
-import { ATTRIBUTES } from '../service/telemetry/names.ts';
 import { criticalPath, type PathPart } from './critical-path.ts';
+import { SHAPES, type ForeignShape, type Node } from './foreign-shapes.ts';
 import type { TraceSpan } from './otlp.ts';
 import { below, turnSpansOf, type TraceNode, type TurnSpans } from './trace-tree.ts';
-
-export type Node = TraceNode<TraceSpan>;
-
-/** The interval in which the user waited, in µs since 1970. */
-export interface Window {
-  fromUs: number;
-  toUs: number;
-}
-
-export interface ForeignShape {
-  name: string;
-  /** The turns of a trace, given its root: one, or all turns of a conversation. Empty: the trace is of another shape. */
-  turns(root: Node): readonly Node[];
-  /** From the end of the user's speech to the first reply audio; undefined when the trace does not say. */
-  window(turn: Node): Window | undefined;
-  /** Attributes that name the session, on the turn or above it; the first that is there counts. */
-  sessionKeys: readonly string[];
-  /** Attributes that number a session's turns; without one they are numbered in order of time. */
-  indexKeys: readonly string[];
-  /** Stage of a span, by its name; what has none is its parent's. */
-  stages: readonly (readonly [name: RegExp, stage: LedgerStage])[];
-}
-
-const STAGES: ForeignShape['stages'] = [
-  [/endpoint|eou|vad|end.?of.?(turn|utterance)/i, 'endpointing'],
-  [/\bstt\b|transcri|speech.?to.?text|\basr\b/i, 'stt'],
-  [/\bllm\b|^chat\b|completion|generate/i, 'llm'],
-  [/\btts\b|synthesi|text.?to.?speech/i, 'tts'],
-  [/playback|deliver|speaking/i, 'deliver'],
-];
 
 /** Phases, where a pipeline traces its HTTP exchanges as deeply as Retake does. */
 const PHASES: readonly (readonly [name: RegExp, phase: Phase])[] = [
@@ -49,19 +19,6 @@ const PHASES: readonly (readonly [name: RegExp, phase: Phase])[] = [
   [/^http\.send$/, 'send'],
   [/^http\.body$/, 'body'],
 ];
-
-/** Any trace at all: its root is one turn, and the root's duration is the wait. */
-export const GENERIC: ForeignShape = {
-  name: 'generic',
-  turns: (root) => [root],
-  window: ({ span }) => ({ fromUs: span.startUs, toUs: span.endUs }),
-  sessionKeys: [ATTRIBUTES.sessionId.key, ATTRIBUTES.genAiConversationId.key, 'conversation.id', 'thread.id'],
-  indexKeys: ['turn.number', 'turn.index'],
-  stages: STAGES,
-};
-
-/** In order: the first shape that finds turns in a trace reads it. */
-export const SHAPES: readonly ForeignShape[] = [GENERIC];
 
 export interface ForeignTurn {
   summary: TurnSummary;
@@ -112,7 +69,7 @@ function foreignTurn(node: Node, shape: ForeignShape, intern?: (path: string) =>
 
 function summaryOfForeign(node: Node, sessionId: string, turnIndex: number, shape: ForeignShape): TurnSummary {
   const window = shape.window(node);
-  const parts = window === undefined ? undefined : criticalPath(node, window);
+  const parts = window === undefined ? undefined : criticalPath(shape.scope(node), window);
   return {
     sessionId,
     turnIndex,
@@ -146,13 +103,15 @@ function stageOf(node: TraceNode, { stages }: ForeignShape): LedgerStage {
   return 'our code';
 }
 
-/** Durations of the first span of each stage: what the pipeline itself calls the stage. */
-function serviceOf(turn: Node, { stages }: ForeignShape): StageServiceUs {
+/** Of the first span of each stage: the latency that the pipeline itself reports, else the span's duration. */
+function serviceOf(turn: Node, { stages, serviceSecondsKeys }: ForeignShape): StageServiceUs {
   const service: StageServiceUs = {};
   for (const { span } of [...below(turn)].slice(1)) {
     const stage = stages.find(([name]) => name.test(span.name))?.[1];
-    if (stage === 'endpointing' || stage === 'stt' || stage === 'llm' || stage === 'tts')
-      service[stage] ??= span.endUs - span.startUs;
+    if (stage !== 'endpointing' && stage !== 'stt' && stage !== 'llm' && stage !== 'tts') continue;
+    if (service[stage] !== undefined) continue;
+    const told = first([span.attributes()], serviceSecondsKeys);
+    service[stage] = typeof told === 'number' ? Math.round(told * 1e6) : span.endUs - span.startUs;
   }
   return service;
 }

@@ -48,7 +48,7 @@ function foreignTurn(random: Random, index: number, traceId: string): TurnSummar
     ...{ traceId, spanId: String(id), parentSpanId: parent, name, startUs, endUs, failed: false },
     attributes: () => ({ 'session.id': `s-${index % 7}`, 'turn.number': index }),
   });
-  const spans = [span(0, '', 'turn', 0, 1 + Math.floor(random() * 5_000_000))];
+  const spans = [span(0, '', 'reply', 0, 1 + Math.floor(random() * 5_000_000))];
   for (let id = 1; id < 2 + random() * 15; id++) {
     const startUs = Math.floor(random() * 5_000_000) - 100_000;
     const lengthUs = random() < 0.2 ? 0 : Math.floor(random() * 2_000_000);

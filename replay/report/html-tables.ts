@@ -2,6 +2,7 @@
 import type { Report } from './build.ts';
 import { html, table, text, type Cell } from './html-text.ts';
 import { printedLedger, signed } from './rows.ts';
+import { knobText } from './words.ts';
 
 export function targetTable({ targets }: Report): string {
   const lane = (measured: Report['targets'][number]['a']): Cell => {
@@ -51,12 +52,11 @@ export function percentileTables({ percentiles, validity }: Report): string {
 }
 
 export function knobTable({ knobs }: Report): string {
-  const value = (of: unknown): string => JSON.stringify(of) ?? 'absent';
   return knobs.length === 0
     ? ''
     : table(
         [{ title: 'knob' }, { title: 'A' }, { title: 'B' }],
-        knobs.map(({ knob, a, b }) => [knob, value(a), value(b)]),
+        knobs.map(({ knob, a, b }) => [knob, knobText(a), knobText(b)]),
       );
 }
 

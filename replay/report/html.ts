@@ -8,7 +8,7 @@ import { deltaBar, html, section, table, text, twinBar, type Cell } from './html
 import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
 import { intervalText, printedLedger, signed } from './rows.ts';
-import { validityLine, VERDICT_SIGN } from './words.ts';
+import { rerunText, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** The whole page. `spans` are those of the report's turns; what does not fit is left out and told. */
 export function htmlReport(report: Report, options: PageOptions = {}): string {
@@ -136,7 +136,7 @@ function pairSection(data: PageData): string {
 }
 
 function validitySection(report: Report): string {
-  const rerun = report.rerun === undefined ? '' : `<h3>Run it again</h3><pre>${text(report.rerun)}</pre>`;
+  const rerun = report.rerun === undefined ? '' : `<h3>Run it again</h3><pre>${text(rerunText(report) ?? '')}</pre>`;
   const lines = validityLine(report).split(' · ');
   return section(
     'validity',

@@ -1,5 +1,5 @@
 /** Markdown's tables, fences and cells, safe for any text. Pure. */
-import { plain } from './words.ts';
+import { shown } from './words.ts';
 
 /** `align`: one cell a column, `:` = right. */
 export function table(head: readonly string[], align: string, rows: readonly (readonly string[])[]): string {
@@ -12,7 +12,7 @@ export function table(head: readonly string[], align: string, rows: readonly (re
 
 /** Untrusted text for a code span. */
 export function code(text: string): string {
-  return plain(text).replace(/[`|<>]/g, ' ');
+  return shown(text).replace(/[`|<>]/g, ' ');
 }
 
 /** In a fence longer than any run of backticks in the text, so that nothing in it needs to change. */
@@ -26,8 +26,8 @@ export function fenced(text: string): string {
  * Untrusted text in a table cell: no HTML, no Markdown, no mention, no reference, no link. GitHub looks for mentions and
  * references after Markdown has run, when an escaped `@` is an `@` again: there a zero-width space has to follow it.
  */
-export function escapeText(text: string): string {
-  return plain(text)
+export function escapeText(text: string, limitChars?: number): string {
+  return shown(text, limitChars)
     .replace(
       /[&<>\\`*_{}[\]()#|~!$@]/g,
       (character) => `&#${character.charCodeAt(0)};${/[@#]/.test(character) ? APART : ''}`,

@@ -5,7 +5,7 @@ import { turnKey, type SpanRow } from '../align-spans.ts';
 import { measuredPairs } from './charts.ts';
 import { code, escapeText, fenced, table } from './markdown-text.ts';
 import { intervalText, printedLedger, signed } from './rows.ts';
-import { compareUrl, deltaUsOf, plain, validityLine, VERDICT_SIGN } from './words.ts';
+import { compareUrl, deltaUsOf, knobText, rerunText, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** GitHub refuses comments beyond about 65,536 characters. */
 const LIMIT_CHARS = 60_000;
@@ -75,16 +75,16 @@ function headOf(report: Report): string {
   return [
     `### ${VERDICT_SIGN[verdict]} ${verdict}: ${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`,
     '',
-    `*${report.basis}* · world \`${report.world}\`${validity.profile === undefined ? '' : ` · profile \`${code(validity.profile)}\``} · ${report.reasons.map(escapeText).join('; ')}`,
+    `*${report.basis}* · world \`${report.world}\`${validity.profile === undefined ? '' : ` · profile \`${code(validity.profile)}\``} · ${report.reasons.map((reason) => escapeText(reason)).join('; ')}`,
     '',
     table(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', '95 % interval'], '|||:|:|:||', ledger),
     '',
     table(['median', 'today', 'target', 'A', 'B', 'B p95', 'n'], '||:|:|:|:|:|:|', targets),
     '',
-    escapeText(validityLine(report)),
+    escapeText(validityLine(report), 8000),
     '',
     `A: \`${armText(arms.a)}\` · B: \`${armText(arms.b)}\``,
-    ...(report.rerun === undefined ? [] : ['', fenced(plain(report.rerun))]),
+    ...(report.rerun === undefined ? [] : ['', fenced(rerunText(report) ?? '')]),
     '',
   ].join('\n');
 }
@@ -94,7 +94,7 @@ function knobTable({ knobs }: Report): string {
   return table(
     ['knob', 'A', 'B'],
     '||||',
-    knobs.map(({ knob, a, b }) => [knob, JSON.stringify(a), JSON.stringify(b)].map(escapeText)),
+    knobs.map(({ knob, a, b }) => [knob, knobText(a), knobText(b)].map((text) => escapeText(text))),
   );
 }
 

@@ -205,6 +205,21 @@ test('hostile text is inert in a terminal', () => {
   golden('hostile.txt', `${text}\n`);
 });
 
+test('a line of 1 MB in every place: reports stay of a size that a reader can take, and say what they cut', async () => {
+  const long = `${'<b>@x\u202e'.repeat(150_000)}`;
+  const report = hostileReport(long);
+  const markdown = markdownReport(report);
+  assert.ok(markdown.length <= 60_000, `Markdown has ${markdown.length} characters`);
+  assert.deepEqual(complaintsIn(markdown), []);
+  assert.match(markdown, /Left out, to stay below 60000 characters/);
+  const terminal = terminalReport(report, TERMINAL);
+  assert.ok(terminal.length < 60_000, `the terminal gets ${terminal.length} characters`);
+  const path = join(mkdtempSync(join(tmpdir(), 'retake-report-')), 'report.json');
+  const valid = { ...report, turns: report.turns.map((turn) => ({ ...turn, traceId: 'a'.repeat(32) })) };
+  writeFileSync(path, JSON.stringify({ ...valid, validity: { ...valid.validity, profile: 'seed' } }));
+  assert.equal((await readReport(path)).texts?.[0]?.transcript, long, 'JSON keeps it whole, as JSON');
+});
+
 const BROKEN: readonly [what: string, change: (report: Report) => unknown, message: RegExp][] = [
   ['a newer format', (report) => ({ ...report, format: 2 }), /field format must be equal to constant/],
   ['no verdict', ({ verdict: _, ...report }) => report, /must have required property 'verdict'/],

@@ -5,7 +5,7 @@ import { turnKey } from '../align-spans.ts';
 import { STAGE_ORDER } from '../ledger-rows.ts';
 import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
 import { intervalText, printedLedger, signed, type PrintedRow } from './rows.ts';
-import { compareUrl, plain, VERDICT_SIGN, validityLine } from './words.ts';
+import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine } from './words.ts';
 
 export interface TerminalOptions {
   columns: number;
@@ -33,16 +33,14 @@ export function terminalReport(report: Report, options: TerminalOptions): string
       tone,
     ),
     paint(
-      `${report.basis}: world ${report.world}${report.validity.profile === undefined ? '' : `, profile ${plain(report.validity.profile)}`}`,
+      `${report.basis}: world ${report.world}${report.validity.profile === undefined ? '' : `, profile ${shown(report.validity.profile)}`}`,
       'dim',
     ),
-    ...report.reasons.flatMap((reason) => wrapped(`  ${plain(reason)}`, ' ', options.columns)),
+    ...report.reasons.flatMap((reason) => wrapped(`  ${shown(reason)}`, ' ', options.columns)),
     '',
     `A  ${armText(arms.a)}`,
     `B  ${armText(arms.b)}`,
-    ...report.knobs.map(
-      ({ knob, a, b }) => `   ${plain(knob)}: ${plain(JSON.stringify(a))} → ${plain(JSON.stringify(b))}`,
-    ),
+    ...report.knobs.map(({ knob, a, b }) => `   ${shown(knob)}: ${shown(knobText(a))} → ${shown(knobText(b))}`),
     '',
     ...ledgerLines(printedLedger(report.stages, report.endToEnd), paint),
     '',
@@ -52,7 +50,7 @@ export function terminalReport(report: Report, options: TerminalOptions): string
     '',
     ...spanLines(report, options),
     ...wrapped(validityLine(report), ' · ', options.columns),
-    ...(report.rerun === undefined ? [] : [paint(plain(report.rerun), 'dim')]),
+    ...(rerunText(report) === undefined ? [] : [paint(rerunText(report) ?? '', 'dim')]),
   ];
   return lines.map((line) => line.trimEnd()).join('\n');
 }
@@ -73,11 +71,11 @@ function pairLines(report: Report, { columns, jaegerUi }: TerminalOptions, paint
   const said = (side: 'A' | 'B', turn: TurnSummary): string[] => {
     const text = report.texts?.find((each) => turnKey(each) === turnKey(turn));
     const line = (who: string, words: string | undefined): string[] =>
-      words === undefined ? [] : [`${side} ${who}: ${plain(words.slice(0, columns))}`.slice(0, columns)];
+      words === undefined ? [] : [`${side} ${who}: ${shown(words.slice(0, columns))}`.slice(0, columns)];
     return [...line('user', text?.transcript), ...line('reply', text?.reply)];
   };
   const url = jaegerUi === undefined ? undefined : compareUrl(jaegerUi, a.traceId, b.traceId);
-  const title = `typical pair: session ${plain(a.sessionId)}, turn ${a.turnIndex}; ms from its zero`;
+  const title = `typical pair: session ${shown(a.sessionId)}, turn ${a.turnIndex}; ms from its zero`;
   return [
     paint(title.slice(0, columns), 'dim'),
     ...stages.flatMap((stage) => [
@@ -124,7 +122,7 @@ function spanLines({ spans = [] }: Report, { columns }: TerminalOptions): string
   const alone = spans.filter(({ onlyA, onlyB }) => onlyA > 0 || onlyB > 0);
   const told = alone
     .slice(0, UNMATCHED_SHOWN)
-    .map(({ path, onlyA, onlyB }) => `${plain(path)} (${onlyA} only in A, ${onlyB} only in B)`.slice(0, columns - 2));
+    .map(({ path, onlyA, onlyB }) => `${shown(path)} (${onlyA} only in A, ${onlyB} only in B)`.slice(0, columns - 2));
   const more = alone.length - told.length;
   const head = `spans: ${spans.length} paths, ${alone.length === 0 ? 'all with a partner' : `${alone.length} with spans that have no partner`}`;
   return [head, ...told.map((each) => `  ${each}`), ...(more > 0 ? [`  and ${more} more in report.json`] : [])];
@@ -211,7 +209,7 @@ function targetLines(report: Report, paint: Paint): string[] {
 }
 
 function armText({ lane, variant, commit, strategyHash }: Report['arms']['a']): string {
-  return plain(
+  return shown(
     `${lane}${variant === lane ? '' : ` ${variant}`}, commit ${commit.slice(0, 12)}, strategy ${strategyHash}`,
   );
 }

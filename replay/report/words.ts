@@ -26,11 +26,32 @@ export function validityLine({ validity }: Report): string {
         ]),
     ...(generalizes ? [] : ['one conversation: does not generalize']),
     ...dropped.map(({ lane, cause, turns }) => `${turns} dropped (${lane.toUpperCase()}: ${cause})`),
-    ...(seed === undefined ? [] : [`seed ${plain(seed)}`]),
-    ...(validity.notes ?? []).map(plain),
+    ...(seed === undefined ? [] : [`seed ${shown(seed)}`]),
+    ...(validity.notes ?? []).map((note) => shown(note)),
   ];
   return parts.join(' · ');
 }
+
+/** Beyond this, one text would crowd out the report that it stands in. */
+const SHOWN_CHARS = 1000;
+
+/** Untrusted text as `plain`, and no more of it than a reader takes in; a cut says how long it was. */
+export function shown(text: string, limitChars = SHOWN_CHARS): string {
+  return plain(text.length > limitChars ? `${text.slice(0, limitChars)}… (${text.length} characters)` : text);
+}
+
+/** A knob's value; one arm may not know the knob. */
+export function knobText(value: unknown): string {
+  return JSON.stringify(value) ?? 'absent';
+}
+
+/** A command is shown whole or not at all: cut, it would be another one. */
+export function rerunText({ rerun }: Report): string | undefined {
+  if (rerun === undefined) return undefined;
+  return rerun.length > RERUN_CHARS ? '# the command is long: it stands in report.json, field rerun' : plain(rerun);
+}
+
+const RERUN_CHARS = 4000;
 
 /** Untrusted text on one line: control, bidirectional and zero-width characters are made visible. */
 export function plain(text: string): string {
