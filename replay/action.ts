@@ -4,13 +4,12 @@
  * could not be written, as from a fork, fails nothing.
  */
 import { appendFile, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describeError, InputError } from '../service/errors.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
 import { field } from './otlp.ts';
-import { readReport } from './report/json.ts';
 import { markdownReport } from './report/markdown.ts';
 import { plain } from './report/words.ts';
+import { readRun, writePages } from './run-report.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -37,7 +36,8 @@ export async function publish({ env, log, sleep }: ActionContext): Promise<numbe
   if (!/^[\w-]+$/.test(marker)) throw new InputError(`marker ${plain(marker)}: letters, digits, - and _ only`);
   const folder = input('RUN_FOLDER');
   if (folder === '') throw new InputError('run-folder is empty: there is no run to report');
-  const report = await readReport(join(folder, 'report.json'));
+  const { report } = await readRun(folder);
+  await writePages(folder);
   const jaegerUi = env['RETAKE_JAEGER_UI'];
   const body = markdownReport(report, { marker, ...(jaegerUi === undefined || jaegerUi === '' ? {} : { jaegerUi }) });
 

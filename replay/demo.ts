@@ -14,6 +14,7 @@ import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport, waterfall } from './report/terminal.ts';
+import { writePages } from './run-report.ts';
 import { converse } from './send.ts';
 import { currentCommit, serve } from './serve-command.ts';
 import { variantPatch } from './variants.ts';
@@ -76,6 +77,7 @@ export async function demo(
     `   ${replayed.length} turns in ${seconds.toFixed(1)} s: ${(replayed.length / seconds).toFixed(0)} turns a second on one core`,
   );
   await writeRunFolder(out, experiment);
+  await writePages(out);
   const [first] = experiment.reports;
   const sample = firstMeasured(experiment.captured);
   if (first === undefined || sample === undefined)
@@ -86,6 +88,7 @@ export async function demo(
   context.out(`\n4. What ${variant} would change\n`);
   context.out(terminalReport(first.report, context));
   context.out('\nWhere to look next');
+  context.out(`  ${out}/report.html        every pair's waterfall, in any browser`);
   context.out(`  ${out}/report.md          the report for a pull request; report.json beside it`);
   context.out(`  ${out}/trace.otlp.jsonl   every replayed turn's spans; Jaeger's upload reads it`);
   context.out(`  ${data}/captures   the sessions: npx retake sessions --data ${data}`);

@@ -15,6 +15,7 @@ import { checkExportable, exportRun } from './export-run.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport } from './report/terminal.ts';
 import { currentCommit } from './serve-command.ts';
+import { writePages } from './run-report.ts';
 import { namedVariants, variantPatch } from './variants.ts';
 
 export interface ReplayCommandOptions {
@@ -87,6 +88,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       ...(against === undefined ? {} : { against: against.against }),
     });
     const files = await writeRunFolder(options.out, experiment);
+    files.push(...(await writePages(options.out)));
     context.progressDone();
     for (const { report } of experiment.reports) context.out(`${terminalReport(report, context)}\n`);
     context.out(`written: ${files.join(', ')}`);

@@ -1,15 +1,11 @@
 /** `retake report DIR`: a run folder's report again, in another form. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { InputError } from '../service/errors.ts';
-import { turnKey, type SpansByTurn } from './align-spans.ts';
 import type { CommandContext } from './context.ts';
 import type { Report } from './report/build.ts';
-import { readReport } from './report/json.ts';
 import { markdownReport } from './report/markdown.ts';
 import type { PageOptions } from './report/page-data.ts';
 import { terminalReport } from './report/terminal.ts';
-import { loadTurns } from './trace.ts';
+import { readRun } from './run-report.ts';
 
 export interface ReportOptions {
   format: string;
@@ -21,10 +17,10 @@ export type Printer = (report: Report, spans?: PageOptions['spans']) => Promise<
 
 export async function reportCommand(context: CommandContext, folder: string, options: ReportOptions): Promise<void> {
   const print = printerOf(context, options.format);
-  const { texts, ...report } = await readReport(join(folder, 'report.json'));
+  const { report: whole, spans } = await readRun(folder);
+  const { texts, ...report } = whole;
   if (options.withText === true && texts === undefined)
-    throw new InputError(`${folder}: the report holds no text; run "retake replay" with --with-text`);
-  const spans = options.format === 'html' ? await spansIn(folder) : undefined;
+    throw new InputError(`${folder}: the report holds no text; "retake diff" of two bundles has it with --with-text`);
   await print(
     { ...report, ...(texts === undefined || options.withText !== true ? {} : { texts }) },
     spans === undefined ? undefined : { a: spans, b: spans },
@@ -46,12 +42,4 @@ export function printerOf(context: CommandContext, format: string): Printer {
   const form = forms[format];
   if (form === undefined) throw new InputError(`--format ${format}: must be one of ${Object.keys(forms).join(', ')}`);
   return async (report, spans) => context.out(await form(report, spans));
-}
-
-/** Spans of a run folder's turns; a report without its traces is a report. */
-async function spansIn(folder: string): Promise<SpansByTurn | undefined> {
-  const path = join(folder, 'trace.otlp.jsonl');
-  if (!existsSync(path)) return undefined;
-  const { turns } = await loadTurns(path);
-  return new Map(turns.map(({ summary, spans }) => [turnKey(summary), spans]));
 }

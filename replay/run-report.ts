@@ -1,0 +1,49 @@
+/** A run folder read back: its report, the spans of its turns beside it, and the page that shows both. */
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { alignSpans, turnKey, type SpansByTurn } from './align-spans.ts';
+import type { Report } from './report/build.ts';
+import { readReport } from './report/json.ts';
+import { loadTurns } from './trace.ts';
+
+export interface RunReport {
+  /** With its span rows, where the folder has the traces. */
+  report: Report;
+  /** Spans of the folder's turns; absent without traces: a report without them is a report. */
+  spans?: SpansByTurn;
+}
+
+/** Reads `report.json`, or another report of the folder. Throws `InputError` naming file and field. */
+export async function readRun(folder: string, name = 'report.json'): Promise<RunReport> {
+  const report = await readReport(join(folder, name));
+  const path = join(folder, 'trace.otlp.jsonl');
+  if (!existsSync(path)) return { report };
+  const { turns } = await loadTurns(path);
+  const spans: SpansByTurn = new Map(turns.map((turn) => [turnKey(turn.summary), turn.spans]));
+  return { report: withSpanRows(report, spans), spans };
+}
+
+/** Writes every report of the folder as a page beside it; returns the paths. */
+export async function writePages(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => /^report(-.+)?\.json$/.test(name)).sort();
+  const { htmlReport } = await import('./report/html.ts');
+  const written: string[] = [];
+  for (const name of names) {
+    const { report, spans } = await readRun(folder, name);
+    const path = join(folder, `${basename(name, '.json')}.html`);
+    await writeFile(path, htmlReport(report, spans === undefined ? {} : { spans: { a: spans, b: spans } }));
+    written.push(path);
+  }
+  return written;
+}
+
+function withSpanRows(report: Report, spans: SpansByTurn): Report {
+  if (report.spans !== undefined) return report;
+  const pairs = report.pairs.flatMap(([left, right]) => {
+    const [a, b] = [report.turns[left], report.turns[right]];
+    return a === undefined || b === undefined ? [] : [{ a, b }];
+  });
+  const rows = alignSpans(pairs, spans, spans);
+  return rows.length === 0 ? report : { ...report, spans: rows };
+}
