@@ -1,0 +1,43 @@
+/**
+ * `npm run docs:performance [block…]`: runs the benches and puts what they print into docs/performance.md, block by block.
+ * Figures there come from nowhere else. Run it on a quiet machine; it takes some minutes.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const PAGE = new URL('../docs/performance.md', import.meta.url);
+
+/** Blocks of the page and the command whose output each holds. */
+const BLOCKS: Readonly<Record<string, readonly string[]>> = {
+  overhead: ['bench/overhead.ts'],
+  load: ['bench/load.ts'],
+  parsers: ['bench/parsers.ts'],
+  benches: ['replay/main.ts', 'bench', 'all', '--seed', '1', '-o', 'out/docs-bench'],
+};
+
+const wanted = process.argv.slice(2);
+for (const [name, command] of Object.entries(BLOCKS)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  console.error(`${name}: node ${command.join(' ')}`);
+  const { status, stdout } = spawnSync(process.execPath, command, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  if (status !== 0) {
+    console.error(`${name}: ended with ${status}; the page keeps what it had`);
+    process.exitCode = 1;
+    continue;
+  }
+  const begin = `<!-- ${name}:begin -->`;
+  const end = `<!-- ${name}:end -->`;
+  const page = readFileSync(PAGE, 'utf8');
+  const [head, rest] = page.split(begin);
+  const tail = rest?.split(end)[1];
+  if (head === undefined || tail === undefined) {
+    console.error(`docs/performance.md has no block ${begin} … ${end}`);
+    process.exitCode = 2;
+    continue;
+  }
+  writeFileSync(PAGE, `${head}${begin}\n\n\`\`\`text\n${stdout.trim()}\n\`\`\`\n\n${end}${tail}`);
+}
