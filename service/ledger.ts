@@ -51,6 +51,8 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['queue', 'http.start', ['http.queued', 'http.failed']],
       ['dns', 'http.queued', ['http.dns']],
       ['connect', 'http.queued', ['http.connected', 'http.failed']],
+      // a connection that another exchange had begun to set up
+      ['tls', 'http.queued', ['http.tls']],
       ['send', 'http.queued', ['http.sent']],
       ['connect', 'http.dns', ['http.connected', 'http.failed']],
       ['tls', 'http.queued', ['http.tls']], // joins a connection whose TLS was under way

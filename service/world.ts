@@ -9,7 +9,7 @@ import { createFreyaTts } from './providers/freya-tts.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import { keyedRandom } from './random.ts';
 import type { TurnPorts } from './stage.ts';
-import { strategyHash, type Strategy } from './strategy.ts';
+import type { Strategy } from './strategy.ts';
 
 export interface Endpoints {
   falRunUrl: string;
@@ -105,7 +105,7 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
       clock,
       transport: transportFor(strategy),
       ...providers,
-      random: keyedRandom(options.seed, sessionId, turnIndex, strategyHash(strategy), 'retry'),
+      random: keyedRandom(options.seed, sessionId, turnIndex, 'retry'),
     }),
     pools: () => [...transports.values()].flatMap((transport) => transport.pools?.() ?? []),
     close: async () => {

@@ -1,7 +1,7 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
 import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
 import { keyedRandom } from '../service/random.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy.ts';
 import { createProviders, type Endpoints, type RunWorld } from '../service/world.ts';
 import { capturedPlans } from './captured.ts';
 import { capturedScript, type CapturedTurn } from './captured-script.ts';
@@ -118,7 +118,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
       transport: transportFor(strategy),
       ...providers,
       speechCache,
-      random: keyedRandom(seed, sessionId, turnIndex, strategyHash(strategy), 'retry'),
+      random: keyedRandom(seed, sessionId, turnIndex, 'retry'),
     }),
     close: async () => {
       await Promise.all([...transports.values()].map((transport) => transport.close()));

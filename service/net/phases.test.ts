@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { phaseOf } from '../ledger.ts';
 import { boundariesOf, boundaryEvents, type RequestFacts } from './phases.ts';
 
 const phases = (facts: RequestFacts): string =>
@@ -137,6 +138,45 @@ test('whatever the order of facts, no phase runs backwards', () => {
       assert.ok(times.every((atUs) => atUs >= 0));
     }),
   );
+});
+
+test('whenever a request meets a connection that is being set up, the ledger knows each of its waits', () => {
+  const step = fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined });
+  const gap = fc.integer({ min: 0, max: 100 });
+  const met = new Set<string>();
+  fc.assert(
+    fc.property(
+      fc.record({ dns: step, connect: gap, tls: step, sending: gap, sent: step, headers: step, at: gap }),
+      (gaps) => {
+        // the set-up begins at -60 and its steps follow one another; the request comes at 0, in whichever step that is
+        let atUs = -60;
+        const after = (us: number | undefined): number | undefined => (us === undefined ? undefined : (atUs += us));
+        const connection = {
+          startUs: atUs,
+          ...defined({ dnsUs: after(gaps.dns), connectedUs: after(gaps.connect), tlsUs: after(gaps.tls) }),
+        };
+        atUs = Math.max(atUs, 0);
+        const sendingUs = after(gaps.sending);
+        const facts = {
+          startUs: 0,
+          connection,
+          ...defined({ sendingUs, bodySentUs: after(gaps.sent), headersUs: after(gaps.headers) }),
+        };
+        const kinds = [
+          'http.start' as const,
+          ...boundaryEvents({ startUs: 0, ...boundariesOf(facts) }).map(({ kind }) => kind),
+        ];
+        for (const [index, kind] of kinds.slice(1).entries()) {
+          const cause = kinds[index] ?? 'http.start';
+          phaseOf(cause, kind);
+          met.add(`${cause} > ${kind}`);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
+  for (const pair of ['http.queued > http.tls', 'http.queued > http.connected', 'http.queued > http.dns'])
+    assert.ok(met.has(pair), pair);
 });
 
 function* permutations<T>(items: readonly T[]): Generator<T[]> {
