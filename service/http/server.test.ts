@@ -39,6 +39,19 @@ async function events(response: Response): Promise<{ event: string; data: Record
     });
 }
 
+test('a greeting opens a session once; without one, and after a turn, that is a 409', async (t) => {
+  const service = await testService(t, instantPorts(clock));
+  const greet = (id: string): Promise<Response> => post(`${service.url}/v1/sessions/${id}/greeting`, undefined, '');
+  const id = await open(service, { greeting: 'Merhaba. Başlayalım mı?' });
+  const response = await greet(id);
+  assert.equal(response.status, 200);
+  const told = await events(response);
+  assert.deepEqual([...new Set(told.map(({ event }) => event))], ['piece', 'audio', 'done']);
+  assert.equal((await greet(id)).status, 409);
+  assert.equal((await greet(await open(service))).status, 409);
+  assert.equal((await post(`${service.url}/v1/sessions/${id}/turns`, 'audio/wav', WAV)).status, 200);
+});
+
 test('an upload is answered with transcript, pieces, audio and a ledger that adds up; figures and trace stay readable', async (t) => {
   const service = await testService(t, instantPorts(clock));
   const id = await open(service, { language: 'en' });
