@@ -132,6 +132,8 @@ export const ATTRIBUTES = {
   modelProvider: ours('turn', 'model.provider', 'string'),
   transcriptChars: ours('turn', 'transcript_chars', 'int'),
   replyChars: ours('turn', 'reply_chars', 'int'),
+  replyAudioMs: ours('turn', 'reply_audio_ms', 'int', 'ms'),
+  reusedFirst: ours('turn', 'reused_first', 'boolean'),
   costUsd: ours('turn', 'cost_usd', 'double', 'usd'),
   characters: ours('turn', 'tts_chars', 'int'),
   /** STT uploads of the turn, and those whose text was not used. */

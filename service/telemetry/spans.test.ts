@@ -76,6 +76,8 @@ ${phases(startUs)}`;
     retake.model.provider=Google
     retake.transcript_chars=12
     retake.reply_chars=9
+    retake.reply_audio_ms=400
+    retake.reused_first=false
     retake.cost_usd=0.00012
     retake.tts_chars=9
     retake.stt.uploads=1

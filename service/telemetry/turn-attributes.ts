@@ -78,6 +78,8 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.modelProvider, summary.model?.provider);
   put(into, A.transcriptChars, summary.transcriptChars);
   put(into, A.replyChars, summary.replyChars);
+  put(into, A.replyAudioMs, summary.replyAudioMs);
+  put(into, A.reusedFirst, summary.reusedFirst);
   put(into, A.costUsd, summary.costUsd);
   put(into, A.characters, summary.characters);
   put(into, A.uploads, summary.uploads);
@@ -137,6 +139,8 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
         }),
     ...given('transcriptChars', figure(attributes, A.transcriptChars)),
     ...given('replyChars', figure(attributes, A.replyChars)),
+    ...given('replyAudioMs', figure(attributes, A.replyAudioMs)),
+    ...given('reusedFirst', flag(attributes, A.reusedFirst)),
     ...given('costUsd', figure(attributes, A.costUsd)),
     ...given('characters', figure(attributes, A.characters)),
     ...given('uploads', figure(attributes, A.uploads)),
@@ -208,6 +212,11 @@ function text(attributes: Attrs, spec: AttributeSpec<'string'>): string | undefi
 function figure(attributes: Attrs, spec: AttributeSpec<'int' | 'double'>): number | undefined {
   const value = attributes[spec.key];
   return typeof value === 'number' ? value : undefined;
+}
+
+function flag(attributes: Attrs, spec: AttributeSpec<'boolean'>): boolean | undefined {
+  const value = attributes[spec.key];
+  return typeof value === 'boolean' ? value : undefined;
 }
 
 function needed<Value>(value: Value | undefined, spec: AttributeSpec): Value {
