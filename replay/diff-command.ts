@@ -30,10 +30,10 @@ export async function diffCommand(
     world: worlds.every((world) => world === 'live') ? 'live' : (worlds.find((world) => world !== 'live') ?? 'sim'),
     a,
     b,
+    mayBeUnpaired: true,
     ...(options.withText === true ? { texts: new Map([...a.texts, ...b.texts]) } : {}),
   });
-  if (report === undefined)
-    throw new InputError(`${pathA} and ${pathB} have no measured turn in common (pairs are by session and turn)`);
+  if (report === undefined) throw new InputError(`${pathA} and ${pathB} hold no turn that was measured on both sides`);
   await print(report, { a: a.spans ?? new Map(), b: b.spans ?? new Map() });
   context.exit(report.exitCode);
 }

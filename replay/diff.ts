@@ -44,6 +44,8 @@ export interface Diff {
   guards: readonly Guard[];
   pairs: number;
   sessions: number;
+  /** Set where A and B share no turn. */
+  observational?: true;
   /** False with one conversation only: the interval is over its turns. */
   generalizes: boolean;
   dropped: readonly Dropped[];
@@ -53,6 +55,11 @@ export interface Diff {
 const P95_TURNS = 72;
 const MARGIN_MS = 30;
 const MARGIN_SHARE = 0.03;
+
+/** Differences inside of it do not matter: max(30 ms, 3 % of A's median). */
+export function marginMsOf(aMs: readonly number[]): number {
+  return Math.max(MARGIN_MS, MARGIN_SHARE * median(aMs));
+}
 
 const METRICS: Readonly<
   Record<PrimaryMetric, { stage: DiffRow['stage']; us: (turn: TurnSummary) => number | undefined }>
@@ -76,7 +83,7 @@ export function diffLanes(
   if (primary === undefined || endToEnd === undefined) return undefined;
   const judged = measuredPairs(pairs, us);
   const noiseFloorMs = options.a2 === undefined ? undefined : noiseFloor(alignTurns(a, options.a2).pairs, us);
-  const marginMs = Math.max(MARGIN_MS, MARGIN_SHARE * median(millisecondsOf(judged, 'a', us)));
+  const marginMs = marginMsOf(millisecondsOf(judged, 'a', us));
   const guards = guardsOf(alignment);
   const { verdict, reasons } = judge(primary, marginMs, noiseFloorMs ?? 0, guards);
   const sessions = bySession(pairs).length;
@@ -103,7 +110,8 @@ export function exitCodeOf(verdict: Verdict): number {
   return { faster: 0, same: 0, slower: 1, inconclusive: 3 }[verdict];
 }
 
-function judge(
+/** The verdict's rule (DESIGN §13). */
+export function judge(
   { deltaMs, lowMs, highMs }: DiffRow,
   marginMs: number,
   noiseFloorMs: number,

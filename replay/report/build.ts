@@ -6,6 +6,7 @@ import { strategyDiff, type Strategy } from '../../service/strategy.ts';
 import { alignTurns } from '../align.ts';
 import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../align-spans.ts';
 import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff.ts';
+import { diffUnpaired } from '../diff-unpaired.ts';
 import { median, quantile } from '../stats.ts';
 import type { Percentile } from '../percentiles.ts';
 import type { TurnText } from '../trace.ts';
@@ -75,6 +76,8 @@ export interface ReportInput {
   a: ReportSide;
   b: ReportSide;
   a2?: readonly TurnSummary[];
+  /** Lanes that share no turn are compared side by side, as an observation. */
+  mayBeUnpaired?: boolean;
   captured?: readonly TurnSummary[];
   /** By `turnKey`. Only when the user asked for text. */
   texts?: ReadonlyMap<string, TurnText>;
@@ -91,13 +94,16 @@ export function buildReport(input: ReportInput): Report | undefined {
   const { a, b, world } = input;
   const all = [...(input.captured ?? []), ...a.turns, ...(input.a2 ?? []), ...b.turns];
   for (const turn of all) checkLedger(turn);
-  const diff = diffLanes(a.turns, b.turns, {
-    ...(input.primary === undefined ? {} : { primary: input.primary }),
-    ...(input.a2 === undefined ? {} : { a2: input.a2 }),
-  });
+  const { both } = alignTurns(a.turns, b.turns);
+  const isUnpaired = both.length === 0 && input.mayBeUnpaired === true;
+  const diff = isUnpaired
+    ? diffUnpaired(a.turns, b.turns)
+    : diffLanes(a.turns, b.turns, {
+        ...(input.primary === undefined ? {} : { primary: input.primary }),
+        ...(input.a2 === undefined ? {} : { a2: input.a2 }),
+      });
   if (diff === undefined) return undefined;
   const { verdict, reasons, primary, endToEnd, stages, percentiles, ...validity } = diff;
-  const { both } = alignTurns(a.turns, b.turns);
   const index = new Map(all.map((turn, at) => [turn, at]));
   const drift = input.captured === undefined ? undefined : driftOf(input.captured, a.turns);
   return {

@@ -119,6 +119,7 @@ export const ReportSchema = Type.Object(
       pairs: Type.Integer(),
       sessions: Type.Integer(),
       marginMs: Type.Number(),
+      observational: Type.Optional(Type.Literal(true, { description: 'A and B share no turn' })),
       generalizes: Type.Boolean({ description: 'false with one conversation only' }),
       draws: Type.Unsafe<Report['validity']['draws']>({ enum: ['common', 'independent', 'as measured'] }),
       noiseFloorMs: Type.Optional(Type.Number()),

@@ -15,7 +15,9 @@ export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
 export function validityLine({ validity }: Report): string {
   const { pairs, sessions, noiseFloorMs, marginMs, dropped, draws, drift, generalizes, seed } = validity;
   const parts = [
-    `${pairs} turns in ${sessions} session${sessions === 1 ? '' : 's'}`,
+    validity.observational === true
+      ? `no turn in common; ${sessions} session${sessions === 1 ? '' : 's'} or more a side: observational`
+      : `${pairs} turns in ${sessions} session${sessions === 1 ? '' : 's'}`,
     `margin ${marginMs.toFixed(1)} ms`,
     noiseFloorMs === undefined ? 'noise floor not measured' : `noise floor ${noiseFloorMs.toFixed(1)} ms`,
     draws === 'common' ? 'common draws: the interval is over sessions only' : `draws ${draws}`,

@@ -1,0 +1,65 @@
+/** Windows that share no turn: side by side, over sessions, and never `faster`. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TurnSummary } from '../service/metrics.ts';
+import { InputError } from '../service/errors.ts';
+import { diffUnpaired } from './diff-unpaired.ts';
+import { buildReport, type ReportArm } from './report/build.ts';
+import { validityLine } from './report/words.ts';
+
+function turn(sessionId: string, e2eMs: number, more: Partial<TurnSummary> = {}): TurnSummary {
+  return {
+    ...{ sessionId, turnIndex: 0, traceId: sessionId.padEnd(32, '0'), lane: 'captured', variant: 'captured' },
+    ...{ world: 'live', zero: 'audio', serviceUs: {}, premature: false },
+    e2eUs: e2eMs * 1000,
+    ledger: [
+      { stage: 'stt', phase: 'wait', us: 100_000 },
+      { stage: 'llm', phase: 'wait', us: e2eMs * 1000 - 100_000 },
+    ],
+    ...more,
+  };
+}
+const window = (name: string, ...valuesMs: readonly number[]): TurnSummary[] =>
+  valuesMs.map((value, index) => turn(`${name}${index}`, value));
+
+test("Welch's interval, by hand; rows add up", () => {
+  // means 1000 and 1200, variances of the means 100²/3 and 20²/3: SE 58.88, df 2.16, t 4.01 (interpolated in the table)
+  const diff = diffUnpaired(window('a', 900, 1000, 1100), window('b', 1180, 1200, 1220)) ?? assert.fail();
+  assert.deepEqual([diff.endToEnd.aMs, diff.endToEnd.bMs, diff.endToEnd.deltaMs], [1000, 1200, 200]);
+  const half = (diff.endToEnd.highMs ?? 0) - 200;
+  assert.ok(half > 58.88 * 3.8 && half < 58.88 * 4.2, String(half));
+  const phases = diff.stages.filter(({ phase }) => phase !== undefined);
+  assert.ok(Math.abs(phases.reduce((sum, { deltaMs }) => sum + deltaMs, 0) - 200) < 1e-9);
+  assert.deepEqual([diff.pairs, diff.observational, diff.sessions], [0, true, 3]);
+});
+
+test('slower is said, faster never', () => {
+  const [slow, fast] = [window('s', 2000, 2001, 2002), window('f', 1000, 1001, 1002)];
+  assert.equal(diffUnpaired(fast, slow)?.verdict, 'slower');
+  const faster = diffUnpaired(slow, fast);
+  assert.equal(faster?.verdict, 'inconclusive');
+  assert.match(faster.reasons.join(), /share no turn: .*observational/);
+  assert.equal(diffUnpaired(slow, window('x', 2000, 2001, 2002))?.verdict, 'same');
+});
+
+test('unmeasured turns are counted, different zeros refused, and nothing measured is no diff', () => {
+  const { e2eUs: _, ...lost } = turn('b9', 5);
+  const b = [...window('b', 1000, 1001), { ...lost, ledger: [] }];
+  assert.deepEqual(diffUnpaired(window('a', 1000, 1001), b)?.dropped, [
+    { lane: 'b', turns: 1, cause: 'no first audible' },
+  ]);
+  assert.throws(() => diffUnpaired(window('a', 1), [turn('b', 1, { zero: 'upload' })]), InputError);
+  assert.equal(diffUnpaired(window('a', 1), []), undefined);
+});
+
+test('a report compares windows only when it was asked for windows, and says so', () => {
+  const arm: ReportArm = { lane: 'captured', variant: 'captured', commit: 'x', strategyHash: 'x' };
+  const sides = {
+    world: 'live' as const,
+    a: { arm, turns: window('a', 1000, 1010) },
+    b: { arm, turns: window('b', 2000, 2010) },
+  };
+  assert.equal(buildReport(sides), undefined);
+  const report = buildReport({ ...sides, mayBeUnpaired: true }) ?? assert.fail();
+  assert.match(validityLine(report), /^no turn in common; 2 sessions or more a side: observational/);
+});

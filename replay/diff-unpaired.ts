@@ -1,0 +1,99 @@
+/**
+ * Two production windows that share no turn: means side by side, over sessions, and no claim of `faster`. What differs between
+ * two windows is not only what was changed, so such a comparison is observational. Pure.
+ */
+import { InputError } from '../service/errors.ts';
+import type { TurnSummary } from '../service/metrics.ts';
+import { judge, marginMsOf, type Diff, type DiffRow } from './diff.ts';
+import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
+import { percentileOf } from './percentiles.ts';
+import { clusteredMean, studentT975 } from './stats.ts';
+
+type Figure = (turn: TurnSummary) => number | undefined;
+
+/** Undefined when a lane measured no turn. Throws `InputError` when the lanes measure from different zeros. */
+export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[]): Diff | undefined {
+  const [left, right] = [a.filter(isMeasured), b.filter(isMeasured)];
+  const zeros = new Set([...left, ...right].map(({ zero }) => zero));
+  if (zeros.size > 1) throw new InputError('A and B measure from different zeros; such turns are never compared');
+  const endToEnd = unpairedRow({ stage: 'end to end' }, left, right, (turn) => turn.e2eUs);
+  if (endToEnd === undefined) return undefined;
+  const stages = ledgerKeys([...left, ...right])
+    .map((key) => unpairedRow(key, left, right, (turn) => ledgerUs(turn, key)))
+    .filter((row) => row !== undefined);
+  const sessions = Math.min(...[left, right].map((lane) => new Set(lane.map(({ sessionId }) => sessionId)).size));
+  const marginMs = marginMsOf(left.map(({ e2eUs }) => (e2eUs ?? 0) / 1000));
+  const { verdict, reasons } = judge(endToEnd, marginMs, 0, []);
+  const claimed = verdict === 'faster' ? 'inconclusive' : verdict;
+  const lost = [
+    { lane: 'a' as const, turns: a.length - left.length },
+    { lane: 'b' as const, turns: b.length - right.length },
+  ];
+  return {
+    verdict: claimed,
+    reasons: [
+      ...(claimed === verdict ? reasons : []),
+      'A and B share no turn: what differs between them is not only what was changed (observational)',
+    ],
+    primary: endToEnd,
+    endToEnd,
+    stages,
+    percentiles: [percentileOf(left, right, 0.5)].filter((each) => each !== undefined),
+    marginMs,
+    guards: [],
+    pairs: 0,
+    observational: true,
+    sessions,
+    generalizes: sessions > 1,
+    dropped: lost.filter(({ turns }) => turns > 0).map((each) => ({ ...each, cause: 'no first audible' as const })),
+  };
+}
+
+const isMeasured = ({ e2eUs, failure }: TurnSummary): boolean => e2eUs !== undefined && failure === undefined;
+
+/** Difference of means with Welch's interval (Welch 1947), each side's variance between its sessions. */
+function unpairedRow(
+  about: Pick<DiffRow, 'stage' | 'phase'>,
+  a: readonly TurnSummary[],
+  b: readonly TurnSummary[],
+  us: Figure,
+): DiffRow | undefined {
+  const [left, right] = [laneMean(a, us), laneMean(b, us)];
+  if (left === undefined || right === undefined) return undefined;
+  const deltaMs = right.meanMs - left.meanMs;
+  const variance = left.variance + right.variance;
+  const degrees =
+    variance ** 2 / (left.variance ** 2 / (left.clusters - 1) + right.variance ** 2 / (right.clusters - 1));
+  const half =
+    left.clusters < 2 || right.clusters < 2
+      ? undefined
+      : variance === 0
+        ? 0
+        : studentT975(degrees) * Math.sqrt(variance);
+  return {
+    ...about,
+    aMs: left.meanMs,
+    bMs: right.meanMs,
+    deltaMs,
+    ...(half === undefined ? {} : { lowMs: deltaMs - half, highMs: deltaMs + half }),
+    n: Math.min(left.n, right.n),
+  };
+}
+
+function laneMean(
+  lane: readonly TurnSummary[],
+  us: Figure,
+): { meanMs: number; variance: number; clusters: number; n: number } | undefined {
+  const known = lane.flatMap((turn) => {
+    const value = us(turn);
+    return value === undefined ? [] : [{ sessionId: turn.sessionId, ms: value / 1000 }];
+  });
+  if (known.length === 0) return undefined;
+  const bySession = [...Map.groupBy(known, ({ sessionId }) => sessionId).values()].map((turns) =>
+    turns.map(({ ms }) => ms),
+  );
+  const clusters = bySession.length > 1 ? bySession : known.map(({ ms }) => [ms]);
+  const { mean: meanMs, high } = clusteredMean(clusters);
+  const error = high === undefined ? 0 : (high - meanMs) / studentT975(clusters.length - 1);
+  return { meanMs, variance: error ** 2, clusters: clusters.length, n: known.length };
+}
