@@ -50,6 +50,9 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
   ['llm.route={"only":["Groq"],"ignore":["Groq"]}', /both allows only and ignores "Groq"/],
   ['llm.systemPrompt={"file":"/no/such/prompt.txt"}', /knob "llm.systemPrompt.file": .*ENOENT/],
   ['llm.seed=-1', /knob "llm.seed"/],
+  ['pipeline.speculation=prefill', /cannot be prefill with google\/gemini-2.5-flash: no source says that it continues/],
+  ['pipeline.prefetch=partial', /cannot be partial with "stt.upload" whole: there is no transcript before the end/],
+  ['llm.hedge={"afterMs":500}', /would ask the same model again with nothing else changed; name another "model"/],
   ['llm.model=gpt', /knob "llm.model" must match pattern/],
 ];
 for (const [set, message] of REFUSED) {
@@ -95,4 +98,18 @@ test('HTTP/2 without keep-alive is a contradiction, refused with its reason; eac
   assert.throws(() => resolveStrategy([both], 'test'), /"network.http2" cannot go with "network.keepAlive" false/);
   resolveStrategy([{ network: { http2: true } }, { network: { preconnect: true } }], 'test');
   resolveStrategy([{ network: { keepAlive: false, preconnect: true } }], 'test');
+});
+
+test('what a model cannot do is refused with its name and the reason, and admitted with one that can', () => {
+  const llama = { llm: { model: 'meta-llama/llama-3.1-8b-instruct' } };
+  const prompt = { pipeline: { prefetch: 'prompt' } };
+  assert.throws(
+    () => resolveStrategy([llama, prompt], 't'),
+    /cannot be prompt with meta-llama.*caches prompts unasked/,
+  );
+  assert.equal(resolveStrategy([prompt], 't').pipeline.prefetch, 'prompt');
+  const prefill = { pipeline: { speculation: 'prefill' } };
+  assert.equal(resolveStrategy([llama, prefill], 't').pipeline.speculation, 'prefill');
+  const hedged = { llm: { ...llama.llm, hedge: { afterMs: 1, model: 'openai/gpt-4o-mini' } } };
+  assert.throws(() => resolveStrategy([hedged, prefill], 't'), /"llm.hedge.model" must continue the opener/);
 });
