@@ -22,7 +22,7 @@ test('every two values of two knobs that may go together finish a turn, and the 
     );
   }
   console.log(`${strategies.length} strategies cover all pairs of ${KNOBS.length} knobs; refused: ${refused.length}`);
-  for (const pair of refused) assert.match(pair, /prefill|prompt|partial|hedge|atPause/, pair);
+  for (const pair of refused) assert.match(pair, /prefill|prompt|partial|hedge|atPause|http2/, pair);
 });
 
 test('2,000 random admitted combinations finish a turn, and the ledger keeps its rules', async () => {
