@@ -57,6 +57,7 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['connect', 'http.dns', ['http.connected', 'http.failed']],
       ['tls', 'http.queued', ['http.tls']], // joins a connection whose TLS was under way
       ['tls', 'http.connected', ['http.tls', 'http.failed']],
+      ['tls', 'http.queued', ['http.tls']], // of a set-up that had come as far as TLS when the exchange began
       ['send', 'http.connected', ['http.sent']],
       ['queue', 'http.dns', ['http.ready']],
       ['queue', 'http.connected', ['http.ready']],

@@ -18,8 +18,12 @@ export interface HttpPart {
 export interface HttpExchange extends HttpPart {
   /** `<stage>.<ordinal>`: the provider call that it belongs to. */
   call: string;
+  /** `<stage>.<ordinal>.<attempt>.<fetch>`. */
+  id: string;
   attempt: number;
   fetchIndex: number;
+  /** The exchange of this turn, or the turn, that paid for the connection; the exchange that this one repeats. */
+  linked: readonly { exchange?: string; traceId?: string }[];
   /** What the fetch is for, in a call that makes several. */
   step?: SpanName;
   phases: readonly HttpPart[];
@@ -106,7 +110,9 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
 
   return {
     name: nameOf(method),
+    id,
     call: `${stage}.${ordinal}`,
+    linked: linksOf(start, queued),
     attempt: Number(attempt),
     fetchIndex: Number(fetch),
     startUs: start.atUs,
@@ -117,6 +123,17 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
     ...(step === undefined ? {} : { step }),
     phases: phasesOf(events, attributes),
   };
+}
+
+function linksOf(start: TurnEvent, queued: TurnEvent | undefined): HttpExchange['linked'] {
+  const paidBy = stringOf(queued, 'paidBy');
+  const traceId = stringOf(queued, 'paidTraceId');
+  const repeats = stringOf(start, 'repeats');
+  const payer = paidBy === undefined || paidBy === 'own' || paidBy === 'ahead' ? [] : [{ exchange: paidBy }];
+  return [
+    ...(traceId === undefined ? payer : [{ traceId }]),
+    ...(repeats === undefined ? [] : [{ exchange: repeats }]),
+  ];
 }
 
 /** A phase lies between two boundaries that follow each other; one that did not happen has no boundary and no span. */

@@ -4,6 +4,7 @@ import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { readFileSync } from 'node:fs';
 import { InputError } from '../errors.ts';
 import { measureTurn } from '../metrics.ts';
+import type { Attrs } from '../ports.ts';
 import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
 import { failedTurn, IDENTITY, wholeTurn, writeTurn } from './sample-turn.ts';
 import { spanIdOf, spansOf, type SpanRecord } from './spans.ts';
@@ -246,4 +247,29 @@ test('the registry names the version of the package', () => {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   assert.ok(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
   assert.equal(manifest.version, SERVICE_VERSION);
+});
+
+test('a reused connection links to who paid for it: an exchange of this turn, or another turn', () => {
+  const other = 'b'.repeat(32);
+  const { log, measured } = writeTurn('audio', (at) => {
+    const start = at('speech.start', 'endpointing', 0);
+    const call = (id: string, fromUs: number, attrs: Attrs, more: Attrs = {}): void => {
+      const exchange = `${id}.0.0`;
+      const begun = at('tts.start', 'tts', fromUs, start, { exchange: id, attrs: { index: Number(id.slice(4)) } });
+      const http = at('http.start', 'tts', fromUs, begun, { exchange, attrs: { method: 'POST', attempt: 0, ...more } });
+      const queued = at('http.queued', 'tts', fromUs + 10, http, { exchange, attrs });
+      at('http.failed', 'tts', fromUs + 20, queued, { exchange, attrs: { errorKind: 'x', message: 'x' } });
+    };
+    call('tts.0', 100, { reused: false, paidBy: 'own' });
+    call('tts.1', 200, { reused: true, paidBy: 'tts.0.0.0' });
+    call('tts.2', 300, { reused: true, paidBy: 'tts.1.0.0', paidTraceId: other });
+    call('tts.3', 400, { reused: true, paidBy: 'ahead' }, { repeats: 'tts.2.0.0' });
+  });
+  const http = spansOf(log, measured).filter(({ name }) => name === 'http POST');
+  const [own, sameTurn, otherTurn, repeat] = http.map(({ links }) => links);
+  const idOf = (index: number): string => http[index]?.spanId ?? '';
+  assert.deepEqual(own, []);
+  assert.deepEqual(sameTurn, [{ traceId: log.identity.traceId, spanId: idOf(0) }]);
+  assert.deepEqual(otherTurn, [{ traceId: other, spanId: spanIdOf(other, 0) }]);
+  assert.deepEqual(repeat, [{ traceId: log.identity.traceId, spanId: idOf(2) }]);
 });

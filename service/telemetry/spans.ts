@@ -77,6 +77,7 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
   const ids = new Map(drafts.map((draft, ordinal) => [draft, spanIds(ordinal)]));
   const idOf = (draft: Draft): string => ids.get(draft) ?? spanIds(0);
   const kept = withinLimit(drafts);
+  const there = new Set(kept);
   const shared: SpanAttributes = { ...identityAttributes(log) };
   if (kept.length < drafts.length) {
     const attributes: SpanAttributes = { ...turn.attributes };
@@ -92,7 +93,9 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
     startUs: log.anchorUs + draft.startUs,
     endUs: log.anchorUs + draft.endUs,
     attributes: { ...shared, ...draft.attributes },
-    links: draft.links.map((link) => ('spanId' in link ? link : { traceId, spanId: idOf(link) })),
+    links: draft.links
+      .filter((link) => 'spanId' in link || there.has(link))
+      .map((link) => ('spanId' in link ? link : { traceId, spanId: idOf(link) })),
     status: draft.status,
   }));
 }
@@ -161,6 +164,7 @@ function markDrafts(log: TurnLog, measured: MeasuredTurn, turn: Draft): Draft[] 
 function callDrafts(log: TurnLog, turn: Draft): Draft[] {
   const exchanges = Map.groupBy(exchangesOf(log.events), (exchange) => exchange.call);
   const drafts: Draft[] = [];
+  const made = new Map<string, Draft>();
   for (const call of callsOf(log.events)) {
     const own = exchanges.get(call.key) ?? [];
     exchanges.delete(call.key);
@@ -182,9 +186,9 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
       const { startUs } = call;
       drafts.push({ ...UNTOLD, name, parent: draft, level: 2, startUs, endUs });
     }
-    drafts.push(...exchangeDrafts(own, draft), ...backoffDrafts(log, call.key, draft));
+    drafts.push(...exchangeDrafts(own, draft, made), ...backoffDrafts(log, call.key, draft));
   }
-  for (const own of exchanges.values()) drafts.push(...exchangeDrafts(own, turn));
+  for (const own of exchanges.values()) drafts.push(...exchangeDrafts(own, turn, made));
   return drafts;
 }
 
@@ -205,14 +209,19 @@ function backoffDrafts(log: TurnLog, call: string, parent: Draft): Draft[] {
 const UNTOLD = { attributes: {}, links: [], status: { code: 'unset' } } satisfies Partial<Draft>;
 
 /** Exchanges below their call; those of one step of it (polls, a download) below a span of the step. */
-function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft): Draft[] {
+function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft, made: Map<string, Draft>): Draft[] {
   const drafts: Draft[] = [];
   const firstAttempts = new Map<number, Draft>();
   const steps = new Map<string, Draft>();
   const inOrder = exchanges.toSorted((a, b) => a.attempt - b.attempt || a.fetchIndex - b.fetchIndex);
-  for (const { name, startUs, endUs, attributes, status, attempt, fetchIndex, step, phases } of inOrder) {
+  for (const exchange of inOrder) {
+    const { name, startUs, endUs, attributes, status, attempt, fetchIndex, step, phases } = exchange;
     const retried = attempt === 0 ? undefined : firstAttempts.get(fetchIndex);
-    const links = retried === undefined ? [] : [retried];
+    const links: (Draft | SpanLink)[] = retried === undefined ? [] : [retried];
+    for (const { exchange: id = '', traceId } of exchange.linked) {
+      const other = traceId === undefined ? made.get(id) : { traceId, spanId: spanIdOf(traceId, 0) };
+      if (other !== undefined && other !== retried) links.push(other);
+    }
     let above = parent;
     if (step !== undefined) {
       const key = `${attempt}.${step}`;
@@ -227,6 +236,7 @@ function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft): Draf
     const draft: Draft = { name, startUs, endUs, attributes, status, parent: above, level: 2, links };
     if (!firstAttempts.has(fetchIndex)) firstAttempts.set(fetchIndex, draft);
     drafts.push(draft);
+    made.set(exchange.id, draft);
     for (const phase of phases) drafts.push({ ...phase, parent: draft, level: 3, links: [] });
   }
   return drafts;
