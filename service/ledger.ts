@@ -52,12 +52,10 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['dns', 'http.queued', ['http.dns']],
       ['connect', 'http.queued', ['http.connected', 'http.failed']],
       // a connection that another exchange had begun to set up
-      ['tls', 'http.queued', ['http.tls']],
       ['send', 'http.queued', ['http.sent']],
       ['connect', 'http.dns', ['http.connected', 'http.failed']],
       ['tls', 'http.queued', ['http.tls']], // joins a connection whose TLS was under way
       ['tls', 'http.connected', ['http.tls', 'http.failed']],
-      ['tls', 'http.queued', ['http.tls']], // of a set-up that had come as far as TLS when the exchange began
       ['send', 'http.connected', ['http.sent']],
       ['queue', 'http.dns', ['http.ready']],
       ['queue', 'http.connected', ['http.ready']],

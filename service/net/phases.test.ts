@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { phaseOf } from '../ledger.ts';
+import type { EventKind } from '../ports.ts';
 import { boundariesOf, boundaryEvents, type RequestFacts } from './phases.ts';
 
 const phases = (facts: RequestFacts): string =>
@@ -73,6 +74,21 @@ test('a failure ends the phase in which it came', () => {
     'queued 20, ready 20',
     'while a reused connection sends',
   );
+});
+
+test('wherever an exchange begins in a set-up, each of its waits has a phase in the ledger', () => {
+  const connection = { startUs: 1, dnsUs: 2, connectedUs: 3, tlsUs: 4 };
+  const first: string[] = [];
+  for (let startUs = 0; startUs <= 5; startUs++) {
+    const facts = { startUs, connection, sendingUs: 6, bodySentUs: 7, headersUs: 8 };
+    const chain = boundaryEvents({ startUs, ...boundariesOf(facts) });
+    chain.reduce<EventKind>((before, { kind }) => {
+      if (before === 'http.queued') first.push(phaseOf(before, kind));
+      assert.notEqual(phaseOf(before, kind), 'after');
+      return kind;
+    }, 'http.start');
+  }
+  assert.deepEqual(first, ['dns', 'dns', 'connect', 'tls', 'send', 'send']);
 });
 
 /** All orders of what can be seen of one exchange, one µs apart: 5,040, each with its phases told in words. */

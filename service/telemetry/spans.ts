@@ -9,15 +9,8 @@ import type { EventKind, TurnEvent, TurnLog } from '../ports.ts';
 import { keyedHex } from '../random.ts';
 import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';
 import { callsOf } from './call-spans.ts';
-import {
-  ATTRIBUTES as A,
-  MAX_SPANS,
-  put,
-  SPANS,
-  type SpanAttributes,
-  type SpanKindName,
-  type SpanName,
-} from './names.ts';
+import { withinLimit } from './span-limit.ts';
+import { ATTRIBUTES as A, put, SPANS, type SpanAttributes, type SpanKindName, type SpanName } from './names.ts';
 import { identityAttributes, numberOf, numbersOf, stringOf, summaryAttributes } from './turn-attributes.ts';
 
 export interface SpanLink {
@@ -240,20 +233,4 @@ function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft, made:
     for (const phase of phases) drafts.push({ ...phase, parent: draft, level: 3, links: [] });
   }
   return drafts;
-}
-
-/** Leaves out the deepest spans, last first, until the rest fits: what is left links only to what is left. */
-function withinLimit(drafts: readonly Draft[]): readonly Draft[] {
-  let surplus = drafts.length - MAX_SPANS;
-  if (surplus <= 0) return drafts;
-  const omitted = new Set<Draft>();
-  for (let level = 3; level > 0 && surplus > 0; level--) {
-    for (const draft of drafts.toReversed()) {
-      if (surplus === 0) break;
-      if (draft.level !== level) continue;
-      omitted.add(draft);
-      surplus--;
-    }
-  }
-  return drafts.filter((draft) => !omitted.has(draft));
 }
