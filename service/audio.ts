@@ -208,6 +208,11 @@ export function samplesToPcmBytes(samples: Int16Array): Uint8Array {
   return bytes;
 }
 
+/** Portions of audio as one. */
+export function joinSamples(parts: readonly Int16Array[]): Int16Array {
+  return pcmBytesToSamples(Buffer.concat(parts.map(samplesToPcmBytes)));
+}
+
 /**
  * RMS of samples [from, to) in dBFS, 20·log10(rms / 32768): a full-scale square wave is 0, digital silence and an empty
  * range are −Infinity.

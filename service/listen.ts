@@ -1,9 +1,9 @@
 /** Listening to the user: the strategy's decision that the turn has ended, and, off that path, the reference speech end. */
 import { openAhead } from './ahead.ts';
-import { samplesToPcmBytes } from './audio.ts';
+import { joinSamples, samplesToPcmBytes } from './audio.ts';
 import { StageError } from './errors.ts';
 import type { AudioFrame } from './ports.ts';
-import { createEarlyCuts, type EarlyAudio, type Utterance } from './early-audio.ts';
+import { createEarlyCuts, createGatherer, type EarlyAudio, type Utterance } from './early-audio.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from './speech-end.ts';
 import type { TurnScope } from './stage.ts';
 import { childSignal } from './streams.ts';
@@ -26,13 +26,20 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** Who is told what is heard, up to the decision. */
+export interface Hearer {
+  hear(samples: Int16Array): void;
+  /** `stt.upload` asks for an early transcript of what was heard so far. */
+  cut(audio: EarlyAudio): void;
+}
+
 /**
- * Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. `onCut` gets
- * what was said so far whenever `stt.upload` asks for an early transcript, `onStart` the turn's first event.
+ * Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. `onStart`
+ * gets the turn's first event.
  */
 export function listen(
   scope: TurnScope,
-  onCut: (audio: EarlyAudio) => void,
+  hearer: Hearer,
   onStart: (startId: number) => void = () => undefined,
 ): Listening {
   const { recorder, signal } = scope;
@@ -47,6 +54,8 @@ export function listen(
   const ended = Promise.withResolvers<Heard>();
   let startId: number | undefined;
   let decided = false;
+  const gatherer = createGatherer(strategy.client.frameMs, sampleRateHz);
+  let samplesReceived = 0;
   let samplesHeard = 0;
   let heardSpeech: Omit<Utterance, 'samples'> = {};
   let replyHeardUs = Infinity;
@@ -70,7 +79,7 @@ export function listen(
       cause,
       attrs: { decision, audioMs },
     });
-    ended.resolve({ samples: joinFrames(frames), turnEndedId, ...heardSpeech });
+    ended.resolve({ samples: samplesHeard, turnEndedId, ...heardSpeech });
   };
 
   const hear = (frame: AudioFrame): void => {
@@ -79,15 +88,22 @@ export function listen(
       openAhead(scope, startId, stop.signal);
       onStart(startId);
     }
-    samplesHeard += frame.samples.length;
-    if (samplesHeard > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
+    samplesReceived += frame.samples.length;
+    if (samplesReceived > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
       const limit = `the turn is longer than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;
       throw new StageError('endpointing', 'oversized', limit);
     }
     frames.push(frame);
     if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
-    if (decided || audio.zero === 'upload') return;
-    const decision = vad.push(frame.samples);
+    const samples = decided ? undefined : gatherer.push(frame.samples);
+    if (samples !== undefined) decideOn(samples, frame.atUs);
+  };
+
+  const decideOn = (samples: Int16Array, nowUs: number): void => {
+    samplesHeard += samples.length;
+    hearer.hear(samples);
+    if (audio.zero === 'upload') return;
+    const decision = vad.push(samples);
     const { speechFromSample, quietSinceSample } = decision;
     heardSpeech = {
       ...(speechFromSample === undefined ? {} : { speechFromSample }),
@@ -95,19 +111,23 @@ export function listen(
     };
     if (!decision.ended || quietSinceSample === undefined) {
       if (!isCut(decision, samplesHeard)) return;
-      const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', cause: startId, atUs: frame.atUs });
-      onCut({ samples: joinFrames(frames), cutId, ...heardSpeech });
+      const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', ...started(), atUs: nowUs });
+      hearer.cut({ samples: samplesHeard, cutId, ...heardSpeech });
       return;
     }
     const atUs = arrivalOf(Math.max(0, quietSinceSample - 1));
-    decide('vad', recorder.record({ kind: 'speech.quiet', stage: 'endpointing', cause: startId, atUs }));
+    decide('vad', recorder.record({ kind: 'speech.quiet', stage: 'endpointing', ...started(), atUs }));
   };
+  const started = (): { cause?: number } => (startId === undefined ? {} : { cause: startId });
 
   const pump = async (): Promise<void> => {
     for await (const frame of audio.frames(stop.signal)) hear(frame);
     if (decided || stop.signal.aborted) return;
     if (startId === undefined)
       throw new StageError('endpointing', 'no-speech', 'the turn ended before any audio arrived');
+    const rest = gatherer.rest();
+    if (rest !== undefined) decideOn(rest, clock.nowUs());
+    if (decided) return;
     const endId = recorder.record({ kind: 'client.end', stage: 'endpointing', cause: startId });
     decide(audio.zero === 'upload' ? 'upload' : 'client', endId);
   };
@@ -140,25 +160,15 @@ export function listen(
       recorder.record({
         kind: 'speech.audio',
         stage: 'endpointing',
-        ...(startId === undefined ? {} : { cause: startId }),
+        ...started(),
         attrs: {
           sampleRateHz,
           frameAtUs: frames.map((frame) => frame.atUs),
           frameSamples: frames.map((frame) => frame.samples.length),
           ...detector.probabilities(),
         },
-        content: { audio: samplesToPcmBytes(joinFrames(frames)), sampleRateHz },
+        content: { audio: samplesToPcmBytes(joinSamples(frames.map(({ samples }) => samples))), sampleRateHz },
       });
     },
   };
-}
-
-function joinFrames(frames: readonly AudioFrame[]): Int16Array {
-  const joined = new Int16Array(frames.reduce((sum, frame) => sum + frame.samples.length, 0));
-  let offset = 0;
-  for (const frame of frames) {
-    joined.set(frame.samples, offset);
-    offset += frame.samples.length;
-  }
-  return joined;
 }

@@ -314,8 +314,9 @@ export interface Arrival {
 export interface SttRequest {
   /** `generate` uploads to fal's storage first and sends the file's URL. */
   method: 'transcriptions' | 'generate';
-  /** WAV bytes as uploaded. */
+  /** Bytes as uploaded. */
   audio: Uint8Array;
+  /** `audio/wav` or `audio/webm`. */
   mimeType: string;
   language: string;
   prompt?: string;
@@ -413,6 +414,8 @@ export interface UserAudio {
   sampleRateHz: number;
   /** Arrival of the first byte of an upload; absent for streamed audio, where the first frame says it. */
   startedUs?: number;
+  /** The upload as it came, where it is WebM with Opus: what `stt.format: webm-opus` passes on. */
+  recorded?: Uint8Array;
   /** Ends when the client says so or the signal aborts; goes on past the end-of-turn decision while the session listens. */
   frames(signal: AbortSignal): AsyncIterable<AudioFrame>;
 }

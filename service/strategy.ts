@@ -20,6 +20,11 @@ const PREFETCHES = ['connect', 'prompt', 'partial'] as const;
 export type Prefetch = (typeof PREFETCHES)[number];
 
 export const StrategySchema = section({
+  client: section({
+    frameMs: Type.Union([Type.Literal('received'), Type.Integer({ minimum: 10, maximum: 1000 })], {
+      description: 'frames in which audio reaches the service: as received, or gathered to this length',
+    }),
+  }),
   stt: section({
     method: oneOf(
       ['transcriptions', 'generate'],
@@ -44,7 +49,14 @@ export const StrategySchema = section({
         description: 'upload the speech with 200 ms around it, without the silence before and after',
       }),
     }),
-    format: oneOf(['wav'], 'container of the upload'),
+    format: oneOf(
+      ['wav', 'webm-opus'],
+      'container of the upload: PCM16 in WAV, or Opus in WebM, encoded while audio arrives',
+    ),
+    sampleRateHz: oneOf(
+      ['received', 48_000, 24_000, 16_000],
+      'sample rate of the upload: as received, or at most so many Hz (audio of a lower rate stays as it is)',
+    ),
   }),
   llm: section({
     model: MODEL_ID,
@@ -161,12 +173,14 @@ export type Strategy = Static<typeof StrategySchema>;
 
 /** Today's production. */
 export const DEFAULT_STRATEGY: Strategy = {
+  client: { frameMs: 'received' },
   stt: {
     method: 'transcriptions',
     language: 'session',
     upload: 'whole',
     vad: { engine: 'energy', silenceMs: 500, trim: false },
     format: 'wav',
+    sampleRateHz: 'received',
   },
   llm: {
     model: 'google/gemini-2.5-flash',

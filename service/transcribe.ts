@@ -1,13 +1,13 @@
 /** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
-import { encodeWav } from './audio.ts';
-import { trimmed, type EarlyAudio, type Utterance } from './early-audio.ts';
+import type { EarlyAudio, Utterance } from './early-audio.ts';
 import { InvariantError, StageError } from './errors.ts';
-import type { Heard } from './listen.ts';
+import type { Heard, Hearer } from './listen.ts';
 import type { OpenCall } from './net/exchange.ts';
 import type { Attrs, SttResult } from './ports.ts';
 import { join } from './recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
 import { childSignal } from './streams.ts';
+import { createUploadAudio, type UploadAudio } from './upload-audio.ts';
 
 export interface Transcript {
   text: string;
@@ -25,9 +25,8 @@ export interface EarlyTranscript extends Transcript {
   agreedChars: number;
 }
 
-export interface Transcriber {
-  /** Sends what was said so far, while the user may go on. */
-  early(audio: EarlyAudio): void;
+/** Hears what the user says; at a cut it sends what was said so far, while the user may go on. */
+export interface Transcriber extends Hearer {
   /**
    * The turn's transcript: the answer to the early upload that holds all that was said, else to one of the whole
    * utterance. Throws `StageError`, also for audio without words.
@@ -61,12 +60,13 @@ export function createTranscriber(
   onEarly: (early: EarlyTranscript) => void = () => undefined,
 ): Transcriber {
   const { recorder } = scope;
+  const audio = createUploadAudio(scope.input.strategy.stt, scope.input.audio);
   const uploads: EarlyUpload[] = [];
   let underWay = 0;
   let ended = false;
   let textBefore = '';
 
-  const early = (utterance: EarlyAudio): void => {
+  const cut = (utterance: EarlyAudio): void => {
     const { cutId, quietSinceSample } = utterance;
     const part = uploads.length;
     if (ended || part >= EARLY_LIMIT || underWay >= EARLY_AT_ONCE) return;
@@ -79,6 +79,7 @@ export function createTranscriber(
         return await upload(
           { ...scope, signal: own.signal },
           part,
+          audio,
           utterance,
           cutId,
           true,
@@ -132,7 +133,8 @@ export function createTranscriber(
   };
 
   return {
-    early,
+    hear: audio.push,
+    cut,
     async final(utterance) {
       const { turnEndedId, quietSinceSample } = utterance;
       ended = true;
@@ -146,7 +148,7 @@ export function createTranscriber(
       if (answer?.text !== undefined && answer.text !== '')
         return done(`stt.${answer.part}`, releasedBy, answer.text, answer.attrs);
       const part = uploads.length;
-      return upload(scope, part, utterance, releasedBy.cause, false, (call, { text, requestId }) => {
+      return upload(scope, part, audio, utterance, releasedBy.cause, false, (call, { text, requestId }) => {
         const attrs = { chars: text.length, ...(requestId === undefined ? {} : { requestId }) };
         return done(`stt.${part}`, { cause: call.arrival().eventId() }, text, attrs);
       });
@@ -155,9 +157,10 @@ export function createTranscriber(
 }
 
 /** One upload: `answered` turns its result into what the caller needs, and is tried again with it. */
-function upload<T>(
+async function upload<T>(
   scope: TurnScope,
   part: number,
+  uploadAudio: UploadAudio,
   utterance: Utterance,
   cause: number,
   early: boolean,
@@ -166,10 +169,7 @@ function upload<T>(
 ): Promise<T> {
   const { recorder, ports, input } = scope;
   const { stt } = input.strategy;
-  const { sampleRateHz } = input.audio;
-  const samples = stt.vad.trim ? trimmed(utterance, sampleRateHz) : utterance.samples;
-  const audio = encodeWav(samples, sampleRateHz);
-  const mimeType = 'audio/wav';
+  const { bytes: audio, mimeType, audioMs, sampleRateHz } = await uploadAudio.encode(utterance, !early);
   const language = stt.language === 'session' ? input.language : stt.language;
   const startId = recorder.record({
     kind: 'stt.start',
@@ -180,9 +180,10 @@ function upload<T>(
       model: 'freya-stt-v1',
       method: stt.method,
       language,
-      audioMs: Math.round((samples.length / sampleRateHz) * 1000),
+      audioMs,
       uploadBytes: audio.byteLength,
       mimeType,
+      sampleRateHz,
       ...(early ? { early } : {}),
     },
   });

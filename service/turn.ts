@@ -36,7 +36,7 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [], strays: [] };
   const speculation = createSpeculation(scope);
   const transcriber = createTranscriber(scope, speculation.early);
-  const listening = listen(scope, transcriber.early, speculation.started);
+  const listening = listen(scope, transcriber, speculation.started);
   const reply: Reply = { text: '' };
   let transcript = '';
   let failure: StageError | undefined;

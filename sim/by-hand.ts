@@ -6,8 +6,6 @@ import { runFixtureTurn } from './fixtures.ts';
 import { loadProfile, type Profile } from './profile.ts';
 import { createSimWorld, type SimWorld } from './world.ts';
 
-const RATE_HZ = 16_000;
-
 /** A profile in which everything takes no time but what is given, in ms. */
 export function flatProfile(ms: {
   stt?: number;
@@ -84,17 +82,17 @@ export interface Tones {
 export function tones(
   lengthMs: number,
   spans: readonly (readonly [fromMs: number, toMs: number])[],
-  frameMs = 20,
+  { frameMs = 20, rateHz = 16_000 } = {},
 ): Tones {
-  const perMs = RATE_HZ / 1000;
+  const perMs = rateHz / 1000;
   const samples = Int16Array.from({ length: lengthMs * perMs }, (_, i) => {
     const loud = spans.some(([from, to]) => i >= from * perMs && i < to * perMs);
-    return ((i * 7919) % 41) - 20 + (loud ? Math.round(6000 * Math.sin(i / 5)) : 0);
+    return ((i * 7919) % 41) - 20 + (loud ? Math.round(6000 * Math.sin((3.2 * i) / perMs)) : 0);
   });
   const speech = { fromMs: spans[0]?.[0] ?? 0, toMs: spans.at(-1)?.[1] ?? 0 };
   const audio: Tones['audio'] = (clock) => ({
     zero: 'audio',
-    sampleRateHz: RATE_HZ,
+    sampleRateHz: rateHz,
     async *frames(signal): AsyncGenerator<AudioFrame> {
       for (let from = 0; from < samples.length; from += frameMs * perMs) {
         try {

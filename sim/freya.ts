@@ -134,7 +134,7 @@ async function transcribe(
   uploadBytes: number,
   method: 'transcriptions' | 'generate',
 ): Promise<Response> {
-  const heard = heardIn(audio);
+  const heard = await heardIn(audio);
   const facts: Facts = { operation: 'stt', method, audioBytes: audio.length, audioMs: heard.audioMs, uploadBytes };
   const plan = planner.planOf(info.context, facts);
   const reply = jsonAnswer({ text: script.transcript(info.context, heard) }, 200, {

@@ -26,16 +26,16 @@ test('audio that begins closer to the speech than the turn did has lost the star
   assert.equal(heard(upTo(2300, 150)), TEXT);
 });
 
-test('silence says nothing; what cannot be decoded says everything', () => {
+test('silence says nothing; what cannot be decoded says everything', async () => {
   assert.equal(heard({ audioMs: 1000, speech: 'none' }), '');
   assert.equal(heard({ audioMs: 1000, speech: 'unknown' }), TEXT);
-  assert.deepEqual(heardIn(new Uint8Array(4000)), { audioMs: 1000, speech: 'unknown' });
+  assert.deepEqual(await heardIn(new Uint8Array(4000)), { audioMs: 1000, speech: 'unknown' });
 });
 
-test('a WAV is listened to: its speech is found by its samples', () => {
+test('a WAV is listened to: its speech is found by its samples', async () => {
   const tone = Int16Array.from({ length: 32_000 }, (_, i) =>
     i >= 8000 && i < 24_000 ? 6000 * Math.sin(i / 5) : i % 9,
   );
-  assert.deepEqual(heardIn(encodeWav(tone, 16_000)), { audioMs: 2000, speech: { fromMs: 500, toMs: 1500 } });
-  assert.deepEqual(heardIn(encodeWav(tone.subarray(0, 8000), 16_000)), { audioMs: 500, speech: 'none' });
+  assert.deepEqual(await heardIn(encodeWav(tone, 16_000)), { audioMs: 2000, speech: { fromMs: 500, toMs: 1500 } });
+  assert.deepEqual(await heardIn(encodeWav(tone.subarray(0, 8000), 16_000)), { audioMs: 500, speech: 'none' });
 });

@@ -1,5 +1,6 @@
 /** What a stand-in for STT hears: the turn's words by audio time, whatever the upload is called and whoever sends it. */
-import { parseWav } from '../service/audio.ts';
+import { AudioFormatError, parseWav, type Wav } from '../service/audio.ts';
+import { decodeWebm } from '../service/opus.ts';
 import { createSpeechEndDetector } from '../service/speech-end.ts';
 
 /** A stretch of speech, in ms of its audio. */
@@ -19,26 +20,29 @@ const EDGE_MS = 150;
 /** How far the detector's answer for a part of the audio may lie from that for the whole. */
 const DETECTOR_MS = 40;
 
-/** How long an upload is, and where in it somebody speaks. An upload that is no WAV counts as 32 kbit/s of speech. */
-export function heardIn(audio: Uint8Array): Heard {
-  let wav: ReturnType<typeof parseWav>;
+/** How long an upload is, and where in it somebody speaks. What is neither WAV nor WebM counts as 32 kbit/s of speech. */
+export async function heardIn(audio: Uint8Array): Promise<Heard> {
   try {
-    wav = parseWav(audio);
-  } catch {
+    return speechIn(isWebm(audio) ? await decodeWebm(audio) : parseWav(audio));
+  } catch (error) {
+    if (!(error instanceof AudioFormatError)) throw error;
     return { audioMs: Math.round(audio.length / 4), speech: 'unknown' };
   }
-  const { samples, sampleRateHz } = wav;
+}
+
+/** EBML's magic number. */
+function isWebm(audio: Uint8Array): boolean {
+  return audio[0] === 0x1a && audio[1] === 0x45 && audio[2] === 0xdf && audio[3] === 0xa3;
+}
+
+function speechIn({ samples, sampleRateHz }: Wav): Heard {
   const detector = createSpeechEndDetector(sampleRateHz);
   detector.push(samples);
   const { startSample, endSample } = detector.result();
   const toMs = (sample: number): number => Math.round((sample * 1000) / sampleRateHz);
-  return {
-    audioMs: toMs(samples.length),
-    speech:
-      startSample === undefined || endSample === undefined
-        ? 'none'
-        : { fromMs: toMs(startSample), toMs: toMs(endSample + 1) },
-  };
+  const audioMs = toMs(samples.length);
+  if (startSample === undefined || endSample === undefined) return { audioMs, speech: 'none' };
+  return { audioMs, speech: { fromMs: toMs(startSample), toMs: toMs(endSample + 1) } };
 }
 
 /**

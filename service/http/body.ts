@@ -2,6 +2,7 @@
 import type { Request } from 'express';
 import { l16ToPcm, parseWav } from '../audio.ts';
 import { TURN_LIMIT_MS } from '../listen.ts';
+import { decodeWebm, WEBM_OPUS } from '../opus.ts';
 import type { Clock, UserAudio } from '../ports.ts';
 import { ProblemError } from './problem.ts';
 
@@ -13,7 +14,7 @@ const RATES_HZ = { min: 8000, max: 48_000 } as const;
 export async function readAudioBody(request: Request, clock: Clock): Promise<UserAudio> {
   const decode = decoderFor(request.headers['content-type']);
   const { bytes, startedUs, endedUs } = await readBytes(request, clock);
-  const { samples, sampleRateHz } = decode(bytes);
+  const { samples, sampleRateHz, recorded } = await decode(bytes);
   if (samples.length === 0) throw refused(400, 'Empty body', 'the body holds no audio', 'body');
   checkRate(sampleRateHz);
   const seconds = samples.length / sampleRateHz;
@@ -22,20 +23,26 @@ export async function readAudioBody(request: Request, clock: Clock): Promise<Use
     zero: 'upload',
     sampleRateHz,
     startedUs,
+    ...(recorded === undefined ? {} : { recorded }),
     async *frames() {
       yield { atUs: endedUs, samples };
     },
   };
 }
 
-function decoderFor(
-  contentType: string | undefined,
-): (bytes: Uint8Array) => { samples: Int16Array; sampleRateHz: number } {
+interface Decoded {
+  samples: Int16Array;
+  sampleRateHz: number;
+  recorded?: Uint8Array;
+}
+
+function decoderFor(contentType: string | undefined): (bytes: Uint8Array) => Decoded | Promise<Decoded> {
   const [type = '', ...parameters] = (contentType ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
   if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') return parseWav;
+  if (type === WEBM_OPUS) return async (bytes) => ({ ...(await decodeWebm(bytes)), recorded: bytes });
   if (type === 'audio/l16') {
     const parameter = (name: string): number | undefined => {
       const found = parameters.find((each) => each.startsWith(`${name}=`));
@@ -59,7 +66,7 @@ function decoderFor(
   throw refused(
     415,
     'Unsupported audio',
-    `the body must be audio/wav or audio/L16;rate=N;channels=1, not ${found}`,
+    `the body must be audio/wav, audio/webm or audio/L16;rate=N;channels=1, not ${found}`,
     'content-type',
   );
 }

@@ -42,7 +42,7 @@ export function createFreyaStt(config: Config): Stt {
 }
 
 async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call): Promise<SttResult> {
-  const file = new File([new Uint8Array(request.audio)], 'audio.wav', { type: request.mimeType });
+  const file = new File([new Uint8Array(request.audio)], fileNameOf(request), { type: request.mimeType });
   const { data, response } = await client
     .withOptions({ fetch: call.fetch })
     .audio.transcriptions.create(
@@ -61,7 +61,7 @@ async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call)
 
 async function byGenerate(config: Config, request: SttRequest, call: Call): Promise<SttResult> {
   const audioUrl = await uploadFile(config, call, 'stt', {
-    name: 'audio.wav',
+    name: fileNameOf(request),
     type: request.mimeType,
     bytes: request.audio,
   });
@@ -83,6 +83,11 @@ function resultOf(data: unknown, response: Response, path: string): SttResult {
   if (text === undefined) throw new StageError('stt', 'malformed', `Freya STT ${path}: the answer has no text field`);
   const requestId = response.headers.get('x-fal-request-id')?.slice(0, 200);
   return { text: text.trim(), ...(requestId === undefined ? {} : { requestId }) };
+}
+
+/** The endpoint tells formats by the file's name. */
+function fileNameOf({ mimeType }: SttRequest): string {
+  return mimeType === 'audio/webm' ? 'audio.webm' : 'audio.wav';
 }
 
 /** Every request must belong to a call, or it would be on no trace. */
