@@ -29,6 +29,10 @@ export function opusRate(rateHz: number): (typeof OPUS_RATES_HZ)[number] {
   return OPUS_RATES_HZ.find((each) => each <= rateHz) ?? 8000;
 }
 
+/** Packets of a few bytes may decode to hours: no turn is longer than 5 minutes. */
+const DECODED_LIMIT_S = 301;
+const DECODED_LIMIT_BYTES = DECODED_LIMIT_S * OPUS_CLOCK_HZ * 2;
+
 export interface OpusEncoder {
   /** Takes samples in any portions and encodes each 20 ms that they complete. */
   push(samples: Int16Array): void;
@@ -120,7 +124,17 @@ export async function decodeWebm(bytes: Uint8Array): Promise<{ samples: Int16Arr
     }
     const decoder = new Decoder({ channels: 1, sample_rate: OPUS_CLOCK_HZ });
     const parts: Uint8Array[] = [];
-    for await (const packet of new EncodedPacketSink(track).packets()) parts.push(decoder.decode(packet.data));
+    let decodedBytes = 0;
+    for await (const packet of new EncodedPacketSink(track).packets()) {
+      const pcm = decoder.decode(packet.data);
+      decodedBytes += pcm.length;
+      if (decodedBytes > DECODED_LIMIT_BYTES) {
+        throw new AudioFormatError(
+          `WebM of ${bytes.length} bytes holds more than ${DECODED_LIMIT_S} s of audio: end it earlier`,
+        );
+      }
+      parts.push(pcm);
+    }
     return { samples: pcmBytesToSamples(new Uint8Array(Buffer.concat(parts))), sampleRateHz: OPUS_CLOCK_HZ };
   } catch (error) {
     if (error instanceof AudioFormatError) throw error;

@@ -2,9 +2,10 @@
 import type { Request } from 'express';
 import { l16ToPcm, parseWav } from '../audio.ts';
 import { TURN_LIMIT_MS } from '../listen.ts';
-import { decodeWebm, WEBM_OPUS } from '../opus.ts';
+import { WEBM_OPUS } from '../opus.ts';
 import type { Clock, UserAudio } from '../ports.ts';
 import { ProblemError } from './problem.ts';
+import { decodeUploadedWebm } from './webm.ts';
 
 /** 5 minutes of 48 kHz stereo PCM16: no audio that is allowed is larger. */
 export const BODY_LIMIT_BYTES = (TURN_LIMIT_MS / 1000) * 48_000 * 4 + 4096;
@@ -12,7 +13,7 @@ const RATES_HZ = { min: 8000, max: 48_000 } as const;
 
 /** Reads an upload as a turn's audio: zero is the arrival of its last byte. Throws `ProblemError`. */
 export async function readAudioBody(request: Request, clock: Clock): Promise<UserAudio> {
-  const decode = decoderFor(request.headers['content-type']);
+  const decode = decoderFor(request.headers['content-type'], clock);
   const { bytes, startedUs, endedUs } = await readBytes(request, clock);
   const { samples, sampleRateHz, recorded } = await decode(bytes);
   if (samples.length === 0) throw refused(400, 'Empty body', 'the body holds no audio', 'body');
@@ -36,13 +37,13 @@ interface Decoded {
   recorded?: Uint8Array;
 }
 
-function decoderFor(contentType: string | undefined): (bytes: Uint8Array) => Decoded | Promise<Decoded> {
+function decoderFor(contentType: string | undefined, clock: Clock): (bytes: Uint8Array) => Decoded | Promise<Decoded> {
   const [type = '', ...parameters] = (contentType ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
   if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') return parseWav;
-  if (type === WEBM_OPUS) return async (bytes) => ({ ...(await decodeWebm(bytes)), recorded: bytes });
+  if (type === WEBM_OPUS) return async (bytes) => ({ ...(await decodeUploadedWebm(bytes, clock)), recorded: bytes });
   if (type === 'audio/l16') {
     const parameter = (name: string): number | undefined => {
       const found = parameters.find((each) => each.startsWith(`${name}=`));

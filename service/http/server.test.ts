@@ -108,7 +108,7 @@ test('every wrong upload is one problem that names the field, what is wrong and 
   ][] = [
     ['10 minutes', 'audio/wav', silence(600), 413, /600 s of audio; a turn may have 300 s/],
     ['text as audio', 'audio/wav', 'this is a letter, not a recording', 415, /RIFF|WAV/],
-    ['text type', 'text/plain', 'hello', 415, /must be audio\/wav or audio\/L16.*text\/plain/],
+    ['text type', 'text/plain', 'hello', 415, /must be audio\/wav, audio\/webm or audio\/L16.*text\/plain/],
     ['no type', undefined, new Uint8Array(4), 415, /no content type/],
     ['L16 without a rate', 'audio/L16', PCM, 415, /needs its rate: audio\/L16;rate=16000/],
     ['L16 stereo', 'audio/L16;rate=16000;channels=2', PCM, 415, /mono/],

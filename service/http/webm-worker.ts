@@ -1,0 +1,11 @@
+/** Decodes WebM in a thread of its own: a container library that a hostile file sends in circles must not stop the service. */
+import { parentPort } from 'node:worker_threads';
+import { describeError } from '../errors.ts';
+import { decodeWebm } from '../opus.ts';
+
+parentPort?.on('message', (bytes: Uint8Array) => {
+  decodeWebm(bytes).then(
+    ({ samples, sampleRateHz }) => parentPort?.postMessage({ samples, sampleRateHz }),
+    (error: unknown) => parentPort?.postMessage({ problem: describeError(error) }),
+  );
+});
