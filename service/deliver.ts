@@ -7,6 +7,7 @@ import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { join } from './recorder.ts';
 import type { PieceAudio } from './pieces.ts';
 import type { TurnScope } from './stage.ts';
+import { createSilenceTrimmer } from './trim-silence.ts';
 import { untilAborted, type Channel } from './streams.ts';
 
 /** Hands each piece's audio over as it comes, pieces in the order of the text; ends when the last byte is handed over. */
@@ -16,11 +17,14 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
   /** The event since which the client has been playing without a gap. */
   let playingId: number | undefined;
   for await (const piece of untilAborted(queue, signal)) {
+    const trim = input.strategy.tts.trimSilence ? createSilenceTrimmer(FREYA_TTS_RATE_HZ) : undefined;
     for await (const chunk of untilAborted(piece.chunks, signal)) {
+      const pcm = trim === undefined ? chunk.pcm : trim(chunk.pcm);
+      if (pcm.byteLength === 0) continue;
       const atUs = ports.clock.nowUs();
-      const step = playback.chunk(atUs, pcmBytesToSamples(chunk.pcm), piece.index, piece.content);
+      const step = playback.chunk(atUs, pcmBytesToSamples(pcm), piece.index, piece.content);
       if (playingId === undefined) {
-        const attrs = { bytes: chunk.pcm.byteLength };
+        const attrs = { bytes: pcm.byteLength };
         playingId = recorder.record({
           kind: 'deliver.first_byte',
           stage: 'deliver',
@@ -52,7 +56,7 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
         const atUs = step.contentAudibleUs;
         recorder.record({ kind: 'deliver.content_audible', stage: 'deliver', cause: playingId, atUs });
       }
-      await input.reply.audio(chunk.pcm, piece.index);
+      await input.reply.audio(pcm, piece.index);
     }
   }
   const { replyEndUs, stallUs, stalls } = playback.finish();

@@ -124,6 +124,7 @@ export const StrategySchema = section({
     }),
     voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice'),
     speed: Type.Number({ minimum: 0.25, maximum: 4 }),
+    trimSilence: Type.Boolean({ description: 'take the silence off the start of each piece, but for 20 ms' }),
     concurrency: Type.Integer({ minimum: 1, maximum: 8, description: 'pieces synthesized at once, played in order' }),
   }),
   pipeline: section({
@@ -201,6 +202,7 @@ export const DEFAULT_STRATEGY: Strategy = {
     queue: { status: 'poll', pollMs: 500 },
     voice: 'alloy',
     speed: 1,
+    trimSilence: false,
     concurrency: 2,
   },
   pipeline: { chunking: 'sentence', speculation: 'none', prefetch: 'off' },

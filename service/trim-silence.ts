@@ -1,0 +1,27 @@
+/** Takes the silence off the start of a piece's audio while it arrives: `tts.trimSilence`. Pure. */
+import { pcmBytesToSamples, rmsDbfs } from './audio.ts';
+
+/** Quieter than this is silence, as for first audible. */
+const SILENCE_DBFS = -45;
+/** Kept before the first audible frame: a consonant may begin more softly than it is heard. */
+const KEPT_MS = 20;
+
+/** For one piece of PCM16 at `sampleRateHz`: takes each chunk, returns what is left to be played of it, which may be nothing. */
+export function createSilenceTrimmer(sampleRateHz: number): (pcm: Uint8Array) => Uint8Array {
+  const frameBytes = (sampleRateHz / 100) * 2;
+  const keptBytes = (sampleRateHz / 1000) * KEPT_MS * 2;
+  let held: Uint8Array = new Uint8Array();
+  let judgedBytes = 0;
+  let audible = false;
+  return (pcm) => {
+    if (audible) return pcm;
+    held = Buffer.concat([held, pcm]);
+    for (; judgedBytes + frameBytes <= held.byteLength; judgedBytes += frameBytes) {
+      const frame = pcmBytesToSamples(held.subarray(judgedBytes, judgedBytes + frameBytes));
+      if (rmsDbfs(frame, 0, frame.length) <= SILENCE_DBFS) continue;
+      audible = true;
+      return held.subarray(Math.max(0, judgedBytes - keptBytes));
+    }
+    return new Uint8Array();
+  };
+}
