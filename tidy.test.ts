@@ -128,7 +128,7 @@ const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
   'service/ports.ts': 450, // the glossary and every interface: read as one page
   'service/turn.ts': 350,
-  'service/strategy.ts': 400, // every knob is a row
+  'service/strategy.ts': 500, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row
 };
 

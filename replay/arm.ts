@@ -119,6 +119,7 @@ async function runAgain(
       const earlyUs = beganUs + (startEpochUs(log) - firstUs) - world.clock.nowUs();
       if (earlyUs > 0) await world.clock.sleep(earlyUs / 1000, signal);
     }
+    const audible = Promise.withResolvers<number>();
     const ports = { ...world.ports(strategy, sessionId, turnIndex), speechCache };
     return observeTurn(
       against.world === 'sim' ? ports : { ...ports, ...wordsOf(words, ports, log, nonce) },
@@ -143,9 +144,9 @@ async function runAgain(
           history: historyBefore(session, turnIndex),
         },
         language: session.language,
-        audio: speakAgain(capturedAudio(log, { shaped: against.world === 'sim' }), world.clock),
+        audio: speakAgain(capturedAudio(log, { shaped: against.world === 'sim' }), world.clock, audible.promise),
         reply: { audio: () => Promise.resolve() },
-        sinks: [],
+        sinks: [({ kind, atUs }) => kind === 'deliver.first_audible' && audible.resolve(atUs)],
         onSinkError: (error) => {
           throw error;
         },

@@ -10,7 +10,12 @@ export interface CapturedAudio {
   /** Turn's clock, of the capture. */
   startUs: number;
   frames: readonly { atUs: number; samples: Int16Array }[];
+  /** The user spoke into the reply: audio from `fromUs` on answers what was audible first at `audibleUs`. */
+  interruption?: { fromUs: number; audibleUs: number };
 }
+
+/** Audio before the onset of an interruption that belongs to it. */
+const BEFORE_ONSET_US = 400_000;
 
 /**
  * The received audio of a captured turn. A `timing` capture keeps none: with `shaped` it comes back as a tone of the captured
@@ -41,7 +46,7 @@ export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): Ca
     offset += length;
     return frame;
   });
-  return { zero: log.zero, sampleRateHz, startUs: start.atUs, frames };
+  return { zero: log.zero, sampleRateHz, startUs: start.atUs, frames, ...interruptionOf(log) };
 }
 
 /** Each 10 ms frame as a square wave at the highest frequency, whose RMS is its amplitude. */
@@ -57,8 +62,23 @@ function shapedSamples(received: TurnEvent, sampleRateHz: number, length: number
   });
 }
 
-/** Speaks captured audio on `clock`, its first byte arriving now. */
-export function speakAgain(audio: CapturedAudio, clock: Clock): UserAudio {
+function interruptionOf(log: TurnLog): Pick<CapturedAudio, 'interruption'> {
+  const onset = log.events.find((event) => event.kind === 'interrupt.onset');
+  const audible = log.events.find((event) => event.kind === 'deliver.first_audible');
+  if (onset === undefined || audible === undefined) return {};
+  const fromUs = Math.max(audible.atUs, onset.atUs - BEFORE_ONSET_US);
+  return { interruption: { fromUs, audibleUs: audible.atUs } };
+}
+
+/**
+ * Speaks captured audio on `clock`, its first byte arriving now. An interruption keeps its distance from the reply's first
+ * audible: with `audibleUs`, which tells when this lane's reply is heard, what was said into the reply waits for it, or
+ * comes earlier with it.
+ */
+export function speakAgain(audio: CapturedAudio, clock: Clock, audibleUs?: Promise<number>): UserAudio {
+  const { interruption } = audio;
+  let heardUs: number | undefined;
+  void audibleUs?.then((atUs) => (heardUs = atUs));
   const startedUs = clock.nowUs();
   const first = audio.frames[0];
   return {
@@ -69,7 +89,19 @@ export function speakAgain(audio: CapturedAudio, clock: Clock): UserAudio {
       // streamed audio starts with its first frame, an upload with its first byte
       const fromUs = audio.zero === 'upload' ? audio.startUs : (first?.atUs ?? audio.startUs);
       for (const { atUs, samples } of audio.frames) {
-        const leftUs = startedUs + (atUs - fromUs) - clock.nowUs();
+        const interrupts = interruption !== undefined && audibleUs !== undefined && atUs >= interruption.fromUs;
+        if (interrupts && heardUs === undefined) heardUs = await untilAborted(audibleUs, signal);
+        if (signal.aborted) return;
+        const capturedUs = startedUs + (atUs - fromUs);
+        const shiftedUs = (us: number): number => (heardUs ?? 0) + us - (interruption?.audibleUs ?? 0);
+        // the silence before an interruption that comes earlier is shorter
+        const dueUs = interrupts
+          ? shiftedUs(atUs)
+          : Math.min(
+              capturedUs,
+              interruption === undefined || heardUs === undefined ? Infinity : shiftedUs(interruption.fromUs),
+            );
+        const leftUs = dueUs - clock.nowUs();
         try {
           if (leftUs > 0) await clock.sleep(leftUs / 1000, signal);
         } catch {
@@ -80,6 +112,13 @@ export function speakAgain(audio: CapturedAudio, clock: Clock): UserAudio {
       }
     },
   };
+}
+
+function untilAborted(promise: Promise<number>, signal: AbortSignal): Promise<number | undefined> {
+  return Promise.race([
+    promise,
+    new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true })),
+  ]);
 }
 
 function numbers(value: AttrValue | undefined): number[] {

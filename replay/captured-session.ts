@@ -33,7 +33,7 @@ export function historyBefore(session: CapturedSession, turnIndex: number): Mess
     ...session.history,
     ...earlier.flatMap((log): Message[] => {
       const transcript = said(log, 'stt.done');
-      const reply = said(log, 'llm.done');
+      const reply = said(log, 'turn.interrupted') ?? said(log, 'llm.done');
       return [
         ...(transcript === undefined ? [] : [{ role: 'user' as const, content: transcript }]),
         ...(reply === undefined ? [] : [{ role: 'assistant' as const, content: reply }]),

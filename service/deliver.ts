@@ -2,7 +2,8 @@
 import { pcmBytesToSamples } from './audio.ts';
 import { StageError } from './errors.ts';
 import type { Listening } from './listen.ts';
-import { createPlayback } from './playback.ts';
+import type { BargeIn, DeliveredPiece } from './barge-in.ts';
+import type { Playback } from './playback.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { join } from './recorder.ts';
 import type { PieceAudio } from './pieces.ts';
@@ -10,17 +11,38 @@ import type { TurnScope } from './stage.ts';
 import { createSilenceTrimmer } from './trim-silence.ts';
 import { untilAborted, type Channel } from './streams.ts';
 
-/** Hands each piece's audio over as it comes, pieces in the order of the text; ends when the last byte is handed over. */
-export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, listening: Listening): Promise<void> {
+/** The client's end of a turn, as far as it is known here. */
+export interface Delivery {
+  playback: Playback;
+  bargeIn: BargeIn;
+  /** By piece, in order; filled in place, so that an interrupted turn keeps what it had. */
+  pieces: DeliveredPiece[];
+  /** When the last byte so far was handed over. */
+  lastByteUs?: number;
+}
+
+/**
+ * Hands each piece's audio over as it comes, pieces in the order of the text; ends when the last byte is handed over, or,
+ * where the user may interrupt, when it has been played.
+ */
+export async function deliver(
+  scope: TurnScope,
+  queue: Channel<PieceAudio>,
+  listening: Listening,
+  delivery: Delivery,
+): Promise<void> {
   const { recorder, ports, input, signal } = scope;
-  const playback = createPlayback(FREYA_TTS_RATE_HZ);
+  const { playback, bargeIn } = delivery;
   /** The event since which the client has been playing without a gap. */
   let playingId: number | undefined;
   for await (const piece of untilAborted(queue, signal)) {
+    const delivered: DeliveredPiece = { samples: 0, complete: false };
+    delivery.pieces.push(delivered);
     const trim = input.strategy.tts.trimSilence ? createSilenceTrimmer(FREYA_TTS_RATE_HZ) : undefined;
     for await (const chunk of untilAborted(piece.chunks, signal)) {
       const pcm = trim === undefined ? chunk.pcm : trim(chunk.pcm);
       if (pcm.byteLength === 0) continue;
+      await bargeIn.gate();
       const atUs = ports.clock.nowUs();
       const step = playback.chunk(atUs, pcmBytesToSamples(pcm), piece.index, piece.content);
       if (playingId === undefined) {
@@ -43,7 +65,7 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
         listening.heardReply(step.firstAudibleUs);
         const also = chunk.eventId();
         const cause = playingId;
-        recorder.record({
+        const audibleId = recorder.record({
           kind: 'deliver.first_audible',
           stage: 'deliver',
           cause,
@@ -51,14 +73,19 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
           atUs: step.firstAudibleUs,
           ...(step.inserted === true ? { attrs: { content: false } } : {}),
         });
+        bargeIn.arm(step.firstAudibleUs, audibleId);
       }
       if (step.contentAudibleUs !== undefined) {
         const atUs = step.contentAudibleUs;
         recorder.record({ kind: 'deliver.content_audible', stage: 'deliver', cause: playingId, atUs });
       }
+      delivered.samples += pcm.byteLength / 2;
+      delivery.lastByteUs = atUs;
       await input.reply.audio(pcm, piece.index);
     }
+    delivered.complete = true;
   }
+  if (bargeIn.enabled) await playedOut(scope, delivery);
   const { replyEndUs, stallUs, stalls } = playback.finish();
   if (replyEndUs === undefined || playingId === undefined)
     throw new StageError('tts', 'empty', 'the reply has no audio');
@@ -76,4 +103,14 @@ export async function deliver(scope: TurnScope, queue: Channel<PieceAudio>, list
     cause: endId,
     atUs: Math.max(replyEndUs, ports.clock.nowUs()),
   });
+}
+
+/** Waits until the client has played everything: as long as it plays, the user may interrupt. */
+async function playedOut({ ports, signal }: TurnScope, { playback, bargeIn }: Delivery): Promise<void> {
+  for (;;) {
+    await bargeIn.gate();
+    const leftUs = (playback.finish().replyEndUs ?? 0) - ports.clock.nowUs();
+    if (leftUs <= 0) return;
+    await ports.clock.sleep(leftUs / 1000, signal);
+  }
 }

@@ -109,12 +109,17 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ],
       ['after', 'deliver.reply_end', ['turn.done']],
       ['after', 'llm.done', ['turn.done']],
+      ['after', 'turn.interrupted', ['turn.done']],
     ] satisfies [Phase | 'after', EventKind, EventKind[]][]
   ).flatMap(([phase, cause, kinds]) => kinds.map((kind) => [`${cause} > ${kind}`, phase])),
 );
 
 /** Events that may follow anything: they end a turn or describe it, nobody waits through them. */
 const ENDS: ReadonlySet<EventKind> = new Set([
+  'turn.interrupted',
+  'interrupt.onset',
+  'interrupt.resumed',
+  'interrupt.confirmed',
   'ahead.ready',
   'turn.failed',
   'speech.end',

@@ -31,6 +31,8 @@ export interface Hearer {
   hear(samples: Int16Array): void;
   /** `stt.upload` asks for an early transcript of what was heard so far. */
   cut(audio: EarlyAudio): void;
+  /** A frame after the decision: the user goes on, or interrupts the reply. */
+  interrupt(samples: Int16Array, atUs: number): void;
 }
 
 /**
@@ -95,6 +97,7 @@ export function listen(
     }
     frames.push(frame);
     if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
+    if (decided) hearer.interrupt(frame.samples, frame.atUs);
     const samples = decided ? undefined : gatherer.push(frame.samples);
     if (samples !== undefined) decideOn(samples, frame.atUs);
   };

@@ -1,6 +1,7 @@
 /** The figures of one turn, from its log. Pure. Every formula with zero, stop and limits: docs/measuring.md. */
 import { betsOf, type Bet } from './bets.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
+import { speechFigures, type SpeechFigures } from './speech-figures.ts';
 import type { EventKind, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from './ports.ts';
 
 export interface LedgerRow {
@@ -20,7 +21,7 @@ export interface StageServiceUs {
 }
 
 /** One turn as a report row: the same shape from memory, from a bundle, from OTLP and in `report.json`. */
-export interface TurnSummary {
+export interface TurnSummary extends SpeechFigures {
   sessionId: string;
   turnIndex: number;
   traceId: string;
@@ -57,12 +58,6 @@ export interface TurnSummary {
   reusedFirst?: boolean;
   costUsd?: number;
   characters?: number;
-  /** STT uploads, all attempts of one counted once, and their audio's bytes. */
-  uploads?: number;
-  uploadedBytes?: number;
-  /** Those whose text was not used: early uploads after which the user went on, or that failed. */
-  uploadsWasted?: number;
-  wastedBytes?: number;
 }
 
 export interface MeasuredTurn {
@@ -131,7 +126,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     ...given('costUsd', numberAttr(llmDone, 'costUsd')),
     ...given('characters', charactersOf(events)),
     ...given('bets', bets.length === 0 ? undefined : bets),
-    ...uploadsOf(events),
+    ...speechFigures(events),
   };
   return ledger === undefined ? { summary } : { summary, ledger };
 }
@@ -175,23 +170,6 @@ function sttUs(events: readonly TurnEvent[]): number | undefined {
     events.find((event) => event.kind === kind && event.exchange === used?.exchange);
   const start = own('stt.start');
   return used === undefined || start === undefined ? undefined : (own('stt.early') ?? used).atUs - start.atUs;
-}
-
-function uploadsOf(
-  events: readonly TurnEvent[],
-): Pick<TurnSummary, 'uploads' | 'uploadedBytes' | 'uploadsWasted' | 'wastedBytes'> {
-  const starts = events.filter((event) => event.kind === 'stt.start');
-  if (starts.length === 0) return {};
-  const used = first(events, 'stt.done');
-  const wasted = starts.filter((start) => start.exchange !== used?.exchange);
-  const bytesOf = (uploads: readonly TurnEvent[]): number =>
-    uploads.reduce((sum, start) => sum + (numberAttr(start, 'uploadBytes') ?? 0), 0);
-  return {
-    uploads: starts.length,
-    uploadedBytes: bytesOf(starts),
-    uploadsWasted: wasted.length,
-    wastedBytes: bytesOf(wasted),
-  };
 }
 
 /** The request that the reply came from; of a hedged one the first request, since the wait for the second is part of it. */

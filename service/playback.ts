@@ -36,6 +36,11 @@ export interface PlaybackEnd {
 }
 
 export interface Playback {
+  /** The client was told to pause: it plays nothing until `resume`. */
+  pause(atUs: number): void;
+  resume(atUs: number): void;
+  /** Samples of the reply that have been played at `atUs`. */
+  playedSamples(atUs: number): number;
   /**
    * Takes a chunk that reached the client at `atUs`. An empty chunk changes nothing. `content` (default true) says
    * whether its words are the LLM's own of this turn.
@@ -79,12 +84,14 @@ export function createPlayback(sampleRateHz: number): Playback {
   const stalls: Stall[] = [];
   let startUs: number | undefined;
   let stallUs = 0;
+  let pausedUs = 0;
+  let pausedFromUs: number | undefined;
   let received = 0;
   let lastUs = -Infinity;
   let piece: number | undefined;
 
   const playedAtUs = (from: number, sample: number): number =>
-    from + Math.round((sample * 1_000_000) / sampleRateHz) + stallUs;
+    from + Math.round((sample * 1_000_000) / sampleRateHz) + stallUs + pausedUs;
 
   /** Looks for the onset in samples of which the first is the reply's sample `at`. */
   const listen = (onset: Onset, samples: Int16Array, at: number, from: number): void => {
@@ -137,6 +144,18 @@ export function createPlayback(sampleRateHz: number): Playback {
 
   return {
     chunk,
+    pause: (atUs) => (pausedFromUs ??= atUs),
+    resume(atUs) {
+      // a client that had nothing left to play lost no time by not playing it
+      const dryUs = startUs === undefined ? atUs : playedAtUs(startUs, received);
+      if (pausedFromUs !== undefined && pausedFromUs < dryUs) pausedUs += atUs - pausedFromUs;
+      pausedFromUs = undefined;
+    },
+    playedSamples(atUs) {
+      if (startUs === undefined) return 0;
+      const playedUs = Math.min(atUs, pausedFromUs ?? atUs) - startUs - stallUs - pausedUs;
+      return Math.max(0, Math.min(received, Math.floor((playedUs * sampleRateHz) / 1_000_000)));
+    },
     finish: () => ({
       ...(startUs === undefined ? {} : { replyEndUs: playedAtUs(startUs, received) }),
       stallUs,

@@ -87,6 +87,10 @@ export type EventKind =
   | 'prefetch.start'
   | 'prefetch.done'
   | 'deliver.reply_end' // computed by the playback model
+  | 'interrupt.onset' // the user began to speak while the reply was heard: playback pauses
+  | 'interrupt.resumed' // it was no interruption: the reply goes on
+  | 'interrupt.confirmed' // the user took the floor: everything downstream is cancelled
+  | 'turn.interrupted' // what was heard of the reply, and what was not
   | 'turn.done'
   | 'turn.failed'
   | 'retry.wait' // a failed attempt's backoff ran out
@@ -424,4 +428,8 @@ export interface UserAudio {
 export interface ReplySink {
   /** Hands reply audio to the connection; resolves when it may take more (back-pressure). */
   audio(pcm: Uint8Array, pieceIndex: number): Promise<void>;
+  /** Tells the client to pause, to go on, or to throw away what it has not played. */
+  control?(what: 'pause' | 'resume' | 'stop'): void;
+  /** Milliseconds of this reply that the client says it has played; undefined when it never said. */
+  playedMs?(): number | undefined;
 }

@@ -38,6 +38,8 @@ export interface FinishedTurn {
   /** User content. */
   transcript: string;
   replyText: string;
+  /** When the user began to interrupt the reply, on the turn's clock. */
+  interruptedUs?: number;
 }
 
 export interface TurnRequest {
@@ -83,10 +85,20 @@ export async function observeTurn(
   };
   const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
   const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
-  const { log, transcript, replyText } = await runTurn(ports, { ...input, sinks: [...sinks, ...input.sinks] });
+  const { log, transcript, replyText, interruption } = await runTurn(ports, {
+    ...input,
+    sinks: [...sinks, ...input.sinks],
+  });
   const measured = measureTurn(log);
   for (const each of projections) guarded(() => each.closed(log, measured));
-  return { log, summary: measured.summary, transcript, replyText };
+  const interruptedUs = interruption?.onsetUs;
+  return {
+    log,
+    summary: measured.summary,
+    transcript,
+    replyText,
+    ...(interruptedUs === undefined ? {} : { interruptedUs }),
+  };
 }
 
 export function createSession(options: SessionOptions): Session {

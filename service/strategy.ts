@@ -24,6 +24,13 @@ export const StrategySchema = section({
     frameMs: Type.Union([Type.Literal('received'), Type.Integer({ minimum: 10, maximum: 1000 })], {
       description: 'frames in which audio reaches the service: as received, or gathered to this length',
     }),
+    bargeIn: Type.Union(
+      [Type.Literal('off'), section({ minSpeechMs: Type.Integer({ minimum: 100, maximum: 5000 }) })],
+      {
+        description:
+          'speech while the reply is heard pauses it, and so much of it cancels the reply; off: it is ignored',
+      },
+    ),
   }),
   stt: section({
     method: oneOf(
@@ -174,7 +181,7 @@ export type Strategy = Static<typeof StrategySchema>;
 
 /** Today's production. */
 export const DEFAULT_STRATEGY: Strategy = {
-  client: { frameMs: 'received' },
+  client: { frameMs: 'received', bargeIn: 'off' },
   stt: {
     method: 'transcriptions',
     language: 'session',

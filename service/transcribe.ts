@@ -26,7 +26,7 @@ export interface EarlyTranscript extends Transcript {
 }
 
 /** Hears what the user says; at a cut it sends what was said so far, while the user may go on. */
-export interface Transcriber extends Hearer {
+export interface Transcriber extends Pick<Hearer, 'hear' | 'cut'> {
   /**
    * The turn's transcript: the answer to the early upload that holds all that was said, else to one of the whole
    * utterance. Throws `StageError`, also for audio without words.

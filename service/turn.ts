@@ -2,11 +2,14 @@
  * One turn, top to bottom: listen → transcribe → think → speak → deliver. The only owner of control flow: what to do is
  * in the strategy, what happened is in the recorder's log, and everything else is a projection of that log.
  */
-import { deliver } from './deliver.ts';
+import { createBargeIn, heardText, Interruption } from './barge-in.ts';
+import { deliver, type Delivery } from './deliver.ts';
 import { describeError, InvariantError, StageError } from './errors.ts';
 import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
+import { createPlayback } from './playback.ts';
 import type { TurnLog } from './ports.ts';
+import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { createRecorder } from './recorder.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
 import { speak } from './speak.ts';
@@ -23,6 +26,8 @@ export interface TurnOutcome {
   transcript: string;
   replyText: string;
   failure?: StageError;
+  /** The user took the floor; `replyText` is what was heard. */
+  interruption?: Interruption;
 }
 
 /** Pieces of one reply that may wait for synthesis or playback; a reply of `llm.maxTokens` has far fewer. */
@@ -36,10 +41,14 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [], strays: [] };
   const speculation = createSpeculation(scope);
   const transcriber = createTranscriber(scope, speculation.early);
-  const listening = listen(scope, transcriber, speculation.started);
+  const playback = createPlayback(FREYA_TTS_RATE_HZ);
+  const bargeIn = createBargeIn(scope, playback, turn.abort);
+  const delivery: Delivery = { playback, bargeIn, pieces: [] };
+  const listening = listen(scope, { ...transcriber, interrupt: bargeIn.interrupt }, speculation.started);
   const reply: Reply = { text: '' };
   let transcript = '';
   let failure: StageError | undefined;
+  let interruption: Interruption | undefined;
   try {
     const pieces = createChannel<Piece>(PIECES_LIMIT, 'pieces of text');
     const queue = createChannel<PieceAudio>(PIECES_LIMIT, 'pieces of audio');
@@ -50,7 +59,7 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
       await think(scope, words, reply, pieces, speculation);
     };
     const say = (words: Promise<void>): Promise<void> =>
-      together([words, speak(scope, pieces, queue), deliver(scope, queue, listening)], turn.abort);
+      together([words, speak(scope, pieces, queue), deliver(scope, queue, listening, delivery)], turn.abort);
     if (input.greeting === undefined) {
       await say(answer(await listening.ended));
     } else {
@@ -58,9 +67,15 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
       await say(Promise.resolve());
     }
   } catch (error) {
-    failure = asFailure(error, turn.signal);
-    turn.abort(failure);
-    recordFailure(scope, failure);
+    const { reason } = turn.signal;
+    if (reason instanceof Interruption && !(error instanceof InvariantError)) {
+      interruption = reason;
+      reply.text = recordInterruption(scope, delivery, reason);
+    } else {
+      failure = asFailure(error, turn.signal);
+      turn.abort(failure);
+      recordFailure(scope, failure);
+    }
   }
   speculation.close();
   await Promise.all(scope.strays);
@@ -70,7 +85,48 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   turn.release();
   const anchorUs = clock.epochUs() - clock.nowUs();
   const log: TurnLog = { identity: input.identity, zero: input.audio.zero, anchorUs, events: recorder.events };
-  return { log, transcript, replyText: reply.text, ...(failure === undefined ? {} : { failure }) };
+  return { log, transcript, replyText: reply.text, ...given(failure, interruption) };
+}
+
+function given(
+  failure: StageError | undefined,
+  interruption: Interruption | undefined,
+): Pick<TurnOutcome, 'failure' | 'interruption'> {
+  return { ...(failure === undefined ? {} : { failure }), ...(interruption === undefined ? {} : { interruption }) };
+}
+
+/** What was heard of an interrupted reply, by the client's word where it gave it, else by the playback model; returns its text. */
+function recordInterruption(
+  { recorder, ports, input }: TurnScope,
+  { playback, pieces, lastByteUs }: Delivery,
+  { onsetUs, confirmedId }: Interruption,
+): string {
+  const played = input.reply.playedMs?.();
+  const perMs = FREYA_TTS_RATE_HZ / 1000;
+  const heardSamples = played === undefined ? playback.playedSamples(onsetUs) : Math.round(played * perMs);
+  const handedOver = pieces.reduce((sum, { samples }) => sum + samples, 0);
+  const texts = recorder.events.flatMap(({ kind, content }) => (kind === 'piece.ready' ? [content?.text ?? ''] : []));
+  const text = heardText(texts, pieces, heardSamples, FREYA_TTS_RATE_HZ);
+  const synthesized = recorder.events.reduce(
+    (sum, { kind, attrs }) => (kind === 'tts.start' ? sum + Number(attrs?.['chars'] ?? 0) : sum),
+    0,
+  );
+  const cause = recorder.record({
+    kind: 'turn.interrupted',
+    stage: 'deliver',
+    cause: confirmedId,
+    attrs: {
+      heardMs: Math.round(heardSamples / perMs),
+      heardBasis: played === undefined ? 'model' : 'client',
+      unheardMs: Math.max(0, Math.round((handedOver - heardSamples) / perMs)),
+      unheardChars: Math.max(0, synthesized - text.length),
+      onsetToLastByteUs: Math.max(0, (lastByteUs ?? onsetUs) - onsetUs),
+      chars: text.length,
+    },
+    content: { text },
+  });
+  recorder.record({ kind: 'turn.done', stage: 'deliver', cause, atUs: ports.clock.nowUs() });
+  return text;
 }
 
 /** Waits for all branches. The first failure aborts the others, and is thrown once every branch has let go. */

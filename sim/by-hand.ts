@@ -1,5 +1,5 @@
 /** Turns whose times can be added up on paper: constant latencies, and speech that begins and ends where it is told to. */
-import type { AudioFrame, Clock, UserAudio } from '../service/ports.ts';
+import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/ports.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
 import { runFixtureTurn } from './fixtures.ts';
@@ -119,6 +119,9 @@ export async function turnByHand(options: {
   /** How many such turns follow each other, `pauseMs` apart, in one world: the last one is returned. */
   turns?: number;
   pauseMs?: number;
+  client?: ReplySink;
+  /** Cancels the turn at this time. */
+  abortAtMs?: number;
 }): Promise<FinishedTurn & { world: SimWorld }> {
   const { turns = 1, pauseMs = 0 } = options;
   const { speech, audio } = options.tones;
@@ -139,19 +142,35 @@ export async function turnByHand(options: {
   };
   const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview] });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
+  const over = new AbortController();
+  const cancel = new AbortController();
   const run = (turnIndex: number): Promise<FinishedTurn> =>
     runFixtureTurn(world, interview, turnIndex, {
       strategy,
       audio,
       profile: 'by hand',
+      signal: cancel.signal,
+      ...(options.client === undefined ? {} : { reply: options.client }),
       ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
     });
+  const cancelling = async (): Promise<void> => {
+    if (options.abortAtMs === undefined) return;
+    const passed = await world.clock.sleep(options.abortAtMs, over.signal).then(
+      () => true,
+      () => false,
+    );
+    if (passed) cancel.abort(new Error('cancelled by hand'));
+  };
   const finished = await world.clock.run(async () => {
+    const cancelled = cancelling();
     for (let turnIndex = 0; turnIndex < turns - 1; turnIndex++) {
       await run(turnIndex);
       await world.clock.sleep(pauseMs);
     }
-    return run(turns - 1);
+    const last = await run(turns - 1);
+    over.abort(new Error('the turn is over'));
+    await cancelled;
+    return last;
   });
   return { ...finished, world };
 }

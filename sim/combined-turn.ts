@@ -12,7 +12,7 @@ import { createSimWorld } from './world.ts';
 
 const profile = loadProfile('seed');
 // frames of 100 ms: a turn of few wakes
-const { speech, audio } = tones(1500, [[100, 700]], 100);
+const { speech, audio } = tones(1500, [[100, 700]], { frameMs: 100 });
 const LONG = 'Dr. Ay 3.5 verdi, olur mu! "Peki?" dedi... Bitti.';
 const interview: Interview = {
   name: 'combined',

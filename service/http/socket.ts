@@ -5,7 +5,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { pcmBytesToSamples } from '../audio.ts';
-import type { AudioFrame, Clock, EventSink, UserAudio } from '../ports.ts';
+import type { AudioFrame, Clock, EventSink, ReplySink, UserAudio } from '../ports.ts';
 import type { Session } from '../session.ts';
 import { createChannel, untilAborted, type Channel } from '../streams.ts';
 import { createVad } from '../vad.ts';
@@ -26,6 +26,8 @@ const isClientMessage = new Ajv().compile<ClientMessage>(ClientMessage);
 const FRAME_LIMIT_BYTES = 96_000;
 /** Frames that wait for a turn: 5 minutes of 10 ms frames. */
 const FRAMES_LIMIT = 30_000;
+/** Frames kept for a turn that begins by an interruption: at least 5 s of 10 ms. */
+const RECENT_FRAMES = 1024;
 /** What is kept of the audio before a speech onset that nobody announced. */
 const PRE_ROLL_MS = 400;
 /** Reply audio that may wait for a slow client before its turn waits too. */
@@ -74,7 +76,10 @@ export function serveSockets({ server, clock, registry, apiKey, onError }: Socke
 function converse(socket: WebSocket, session: Session, clock: Clock, onError: (error: unknown) => void): void {
   const gone = new AbortController();
   let format: { sampleRateHz: number } | undefined;
+  let playedMs: number | undefined;
   let frames: Channel<AudioFrame> | undefined;
+  /** What the client sent last: the beginning of the turn that an interruption opens. */
+  let recent: AudioFrame[] = [];
   let idle: { frames: AudioFrame[]; onset: ReturnType<typeof createVad> } | undefined;
 
   const tell = (message: object): void => {
@@ -106,7 +111,10 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
       sampleRateHz,
       frames: (signal) => quietly(untilAborted(channel, signal)),
     };
-    const reply = {
+    playedMs = undefined;
+    const reply: ReplySink = {
+      control: (type) => tell({ type }),
+      playedMs: () => playedMs,
       async audio(pcm: Uint8Array): Promise<void> {
         if (socket.readyState === socket.OPEN) socket.send(pcm);
         while (socket.bufferedAmount > SEND_BUFFER_BYTES && !gone.signal.aborted) await clock.sleep(DRAIN_POLL_MS);
@@ -117,15 +125,23 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
       if (kind === 'stt.done') tell({ type: 'transcript', text: content?.text ?? '' });
       if (kind === 'piece.ready') tell({ type: 'piece', index: attrs?.['index'], text: content?.text ?? '' });
     };
+    let interruptedFromUs: number | undefined;
     try {
-      const { summary } = await session.turn({ audio, reply, sinks: [sink], signal: gone.signal });
+      const { summary, interruptedUs } = await session.turn({ audio, reply, sinks: [sink], signal: gone.signal });
       const { traceId, e2eUs, firstAudioByteUs, ledger, failure } = summary;
       if (failure === undefined) tell({ type: 'done', traceId, e2eUs, firstAudioByteUs, ledger });
       else tell({ type: 'error', traceId, ...failure });
+      if (interruptedUs !== undefined) interruptedFromUs = interruptedUs - PRE_ROLL_MS * 1000;
     } finally {
       if (frames === channel) frames = undefined;
       idle = { frames: [], onset: createVad({ engine: 'client', silenceMs: 500 }, sampleRateHz) };
     }
+    if (interruptedFromUs === undefined || gone.signal.aborted) return;
+    const fromUs = interruptedFromUs;
+    openTurn(
+      sampleRateHz,
+      recent.filter(({ atUs }) => atUs >= fromUs),
+    );
   };
   const onFrame = (bytes: Uint8Array): void => {
     if (format === undefined)
@@ -143,6 +159,8 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
         field: 'frame',
       });
     const frame = { atUs: clock.nowUs(), samples: pcmBytesToSamples(bytes) };
+    recent.push(frame);
+    if (recent.length > RECENT_FRAMES) recent = recent.slice(-RECENT_FRAMES / 2);
     if (frames !== undefined) frames.push(frame);
     else if (idle !== undefined) {
       idle.frames.push(frame);
@@ -161,6 +179,7 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
       });
     }
     if (message.type === 'end') frames?.close();
+    if (message.type === 'played') playedMs = message.ms;
     if (message.type !== 'start') return;
     checkRate(message.sampleRateHz);
     if (session.busy)

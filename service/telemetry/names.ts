@@ -141,6 +141,11 @@ export const ATTRIBUTES = {
   uploadedBytes: ours('turn', 'stt.uploaded_bytes', 'int', 'By'),
   uploadsWasted: ours('turn', 'stt.uploads_wasted', 'int'),
   wastedBytes: ours('turn', 'stt.wasted_bytes', 'int', 'By'),
+  interrupted: ours('turn', 'interrupted', 'boolean'),
+  falseInterruptions: ours('turn', 'false_interruptions', 'int'),
+  heardMs: ours('turn', 'heard_ms', 'int', 'ms'),
+  unheardMs: ours('turn', 'unheard_ms', 'int', 'ms'),
+  onsetToLastByteUs: ours('turn', 'onset_to_last_byte_us', 'int', 'us'),
   spansOmitted: ours('turn', 'spans_omitted', 'int'),
 
   detector: ours('speech', 'speech.detector', 'string'),

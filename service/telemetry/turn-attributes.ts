@@ -86,6 +86,11 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.uploadedBytes, summary.uploadedBytes);
   put(into, A.uploadsWasted, summary.uploadsWasted);
   put(into, A.wastedBytes, summary.wastedBytes);
+  put(into, A.interrupted, summary.interrupted);
+  put(into, A.falseInterruptions, summary.falseInterruptions);
+  put(into, A.heardMs, summary.heardMs);
+  put(into, A.unheardMs, summary.unheardMs);
+  put(into, A.onsetToLastByteUs, summary.onsetToLastByteUs);
   return into;
 }
 
@@ -147,6 +152,11 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     ...given('uploadedBytes', figure(attributes, A.uploadedBytes)),
     ...given('uploadsWasted', figure(attributes, A.uploadsWasted)),
     ...given('wastedBytes', figure(attributes, A.wastedBytes)),
+    ...(attributes[A.interrupted.key] === true ? { interrupted: true } : {}),
+    ...given('falseInterruptions', figure(attributes, A.falseInterruptions)),
+    ...given('heardMs', figure(attributes, A.heardMs)),
+    ...given('unheardMs', figure(attributes, A.unheardMs)),
+    ...given('onsetToLastByteUs', figure(attributes, A.onsetToLastByteUs)),
   };
 }
 
