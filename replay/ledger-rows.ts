@@ -5,7 +5,7 @@ import type { LedgerStage, Phase } from '../service/ports.ts';
 export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
 export const PHASE_ORDER: readonly Phase[] = [
   ...(['detect', 'backoff', 'slot', 'queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const),
-  ...(['hold', 'silence', 'our code'] as const),
+  ...(['hold', 'silence', 'stall', 'our code'] as const),
 ];
 
 /** A ledger's part, or a stage's total where there is no phase. */

@@ -9,6 +9,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { diffCommand } from './diff-command.ts';
 import { pullCommand } from './pull-command.ts';
+import { rankCommand } from './rank-command.ts';
 import { replayCommand } from './replay-command.ts';
 import { reportCommand } from './report-command.ts';
 import { sendCommand } from './send-command.ts';
@@ -149,7 +150,8 @@ program
   .option(...data)
   .option('-o, --out <dir>', 'run folder', 'out/replay')
   .option('--gate', 'exit by the verdict')
-  .action((options) => replayCommand(context, options));
+  .option('--rank', 'simulate all variants (or those named), rank and combine them, propose live replays')
+  .action((options) => (options.rank === true ? rankCommand(context, options) : replayCommand(context, options)));
 
 program
   .command('spool')

@@ -107,6 +107,7 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
         'deliver.resumed',
         ['deliver.first_audible', 'deliver.content_audible', 'deliver.dry', 'deliver.reply_end'],
       ],
+      ['stall', 'deliver.dry', ['deliver.resumed']], // the client took its time with audio that was there
       ['after', 'deliver.reply_end', ['turn.done']],
       ['after', 'llm.done', ['turn.done']],
       ['after', 'turn.interrupted', ['turn.done']],

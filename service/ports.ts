@@ -54,7 +54,8 @@ export type LedgerStage = Stage | 'our code';
 
 /** Phases of one HTTP exchange, in order. */
 export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
-export type Phase = HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'our code';
+export type Phase =
+  HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'stall' | 'our code';
 
 export type EventKind =
   | 'session.opened' // the root and the zero of a greeting

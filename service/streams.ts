@@ -67,7 +67,10 @@ export async function* untilAborted<T>(channel: Channel<T>, signal: AbortSignal)
   if (signal.aborted) close();
   signal.addEventListener('abort', close, { once: true });
   try {
-    yield* channel;
+    for await (const item of channel) {
+      if (signal.aborted) throw signal.reason; // what was waiting is not wanted any more
+      yield item;
+    }
   } finally {
     signal.removeEventListener('abort', close);
   }

@@ -1,53 +1,239 @@
-/** Whether a ledger tells the truth: delay one thing alone, run the turn again, and see whether the wait grows as it said. */
-import { ledgerOf, slackOf } from '../service/ledger.ts';
-import { zeroUsOf } from '../service/metrics.ts';
-import type { TurnEvent, TurnLog } from '../service/ports.ts';
-import type { DelayKey } from './plan.ts';
+/** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row; DESIGN §7, §8. */
+import type { Facts, DrawContext } from './plan.ts';
+import type { TurnEvent } from '../service/ports.ts';
+import { modelFacts, tokensOf } from '../service/models.ts';
+import { MAX_SPANS } from '../service/telemetry/names.ts';
+import { spansOf, type SpanRecord } from '../service/telemetry/spans.ts';
+import type { SimTurn } from './session.ts';
 
-/** A provider event that can be delayed alone, with what the log says about it. */
-export interface Delayable {
-  key: DelayKey;
-  /** The walk passed it: end-to-end must grow by the whole delay. */
-  critical: boolean;
-  /** How much of a delay is absorbed; Infinity where nothing leads from it to first audible. */
-  slackUs: number;
+/** Reply audio as it was handed to the client's connection. */
+export interface Handed {
+  atUs: number;
+  pieceIndex: number;
+  bytes: number;
 }
 
-const BOUNDARY_ITEM: Readonly<Record<string, DelayKey['item']>> = {
-  'http.dns': 'dns',
-  'http.connected': 'connect',
-  'http.tls': 'tls',
-  'http.sent': 'send',
-  'http.headers': 'wait',
-};
+/** One request as a stand-in saw it. */
+export interface Served {
+  context: DrawContext;
+  facts: Facts;
+}
 
-/**
- * Every provider event of a finished turn that a stand-in can delay: connection phases, headers, and the items of each
- * body. A body's items come one after another, so all items up to a recorded chunk share its place on the walk.
- * `itemsOf` tells which of the stand-in's items a recorded chunk is (comments and empty items make no chunk).
- */
-export function delayables(log: TurnLog): Delayable[] {
-  const ledger = ledgerOf(log.events, zeroUsOf(log));
-  if (ledger === undefined) return [];
-  const path = new Set(ledger.path);
-  const slack = slackOf(log.events);
-  const found: Delayable[] = [];
-  for (const event of log.events) {
-    const exchange = exchangeOf(event);
-    if (exchange === undefined || event.cause === undefined) continue;
-    const about = { critical: path.has(event.id), slackUs: slack[event.id] ?? Infinity };
-    const item = BOUNDARY_ITEM[event.kind];
-    const cause = log.events[event.cause];
-    const took = cause === undefined ? 0 : event.atUs - cause.atUs;
-    if (item !== undefined && took > 0) found.push({ key: { ...exchange, item }, ...about });
-    if (event.kind === 'http.chunk')
-      found.push({ key: { ...exchange, item: Number(event.attrs?.['index']) }, ...about });
+export interface CheckedTurn {
+  turn: SimTurn;
+  /** The turn's line of `trace.otlp.jsonl`. */
+  otlpLine: string;
+  handed: readonly Handed[];
+  served: readonly Served[];
+  /** The model's answer was tampered with: its bill may be lost. */
+  billLost: boolean;
+  /** When the user hung up, if he did. */
+  cancelledUs?: number;
+  /** After the turn: sleeps under way, connections held. */
+  sleeping: number;
+  held: number;
+}
+
+export interface Violation {
+  rule: string;
+  detail: string;
+}
+
+interface Rule {
+  name: string;
+  /** Complaints; none when the rule holds. */
+  check(checked: CheckedTurn, spans: readonly SpanRecord[]): string[];
+}
+
+export const RULES: readonly Rule[] = [
+  { name: 'spans nest', check: (_checked, spans) => nesting(spans) },
+  { name: 'phases sum', check: (_checked, spans) => phaseSums(spans) },
+  { name: 'ledger exact', check: ({ turn }) => ledgerExact(turn) },
+  { name: 'one outcome', check: ({ turn }) => oneOutcome(turn) },
+  { name: 'no audio before its text', check: ({ turn }) => audioBeforeText(turn.log.events) },
+  { name: 'order kept', check: orderKept },
+  { name: 'nothing after cancel', check: afterCancel },
+  { name: 'every resource released', check: ({ sleeping, held }) => released(sleeping, held) },
+  { name: 'cost accounted once', check: costOnce },
+  { name: 'trace complete', check: ({ otlpLine }, spans) => traceComplete(otlpLine, spans) },
+];
+
+/** The rules that a turn breaks, each complaint on its own. */
+export function violationsOf(checked: CheckedTurn): Violation[] {
+  const spans = spansOf(checked.turn.log, checked.turn.measured);
+  return RULES.flatMap(({ name, check }) => check(checked, spans).map((detail) => ({ rule: name, detail })));
+}
+
+const named = (span: SpanRecord): string => `${span.name} ${span.spanId.slice(8)}`;
+
+function nesting(spans: readonly SpanRecord[]): string[] {
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  const complaints = spans.length > MAX_SPANS ? [`${spans.length} spans`] : [];
+  const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined);
+  if (roots.length !== 1 || roots[0]?.name !== 'turn') complaints.push(`${roots.length} roots`);
+  for (const span of spans) {
+    if (span.endUs < span.startUs) complaints.push(`${named(span)} ends before it starts`);
+    if (span.parentSpanId === undefined) continue;
+    const parent = byId.get(span.parentSpanId);
+    if (parent === undefined) complaints.push(`${named(span)} has no parent`);
+    else if (span.startUs < parent.startUs || span.endUs > parent.endUs)
+      complaints.push(`${named(span)} is not inside ${named(parent)}`);
   }
-  return found;
+  return complaints;
 }
 
-function exchangeOf(event: TurnEvent): Omit<DelayKey, 'item'> | undefined {
-  const [stage, ordinal, attempt, fetchIndex] = event.exchange?.split('.') ?? [];
-  if (fetchIndex === undefined || (stage !== 'stt' && stage !== 'llm' && stage !== 'tts')) return undefined;
-  return { stage, ordinal: Number(ordinal), attempt: Number(attempt), fetchIndex: Number(fetchIndex) };
+const isExchange = ({ name }: SpanRecord): boolean => name.startsWith('http ');
+
+/** Not of a turn that has so many spans that the deepest were left out. */
+function phaseSums(spans: readonly SpanRecord[]): string[] {
+  return spans.length >= MAX_SPANS ? [] : spans.filter(isExchange).flatMap((span) => phaseSum(span, spans));
+}
+
+/** The phases of an exchange follow each other without a gap, from its start on; of one that ended, up to its end. */
+function phaseSum(exchange: SpanRecord, spans: readonly SpanRecord[]): string[] {
+  const phases = spans.filter(({ parentSpanId }) => parentSpanId === exchange.spanId);
+  let atUs = exchange.startUs;
+  for (const phase of phases) {
+    if (phase.startUs !== atUs) return [`${named(phase)} begins ${phase.startUs - atUs} µs after the phase before it`];
+    atUs = phase.endUs;
+  }
+  const left = exchange.endUs - atUs;
+  return phases.length > 0 && left !== 0 && exchange.status.code === 'unset'
+    ? [`${named(exchange)} ends ${left} µs after its last phase`]
+    : [];
+}
+
+function ledgerExact({ measured: { ledger, summary } }: SimTurn): string[] {
+  if (ledger === undefined) return summary.ledger.length === 0 ? [] : ['rows without a ledger'];
+  const complaints: string[] = [];
+  let atUs = ledger.zeroUs;
+  for (const { stage, phase, fromUs, toUs } of ledger.parts) {
+    if (fromUs !== atUs || toUs <= fromUs) complaints.push(`${stage}/${phase} is not the next part`);
+    if (stage === 'our code') complaints.push(`our code takes ${toUs - fromUs} µs of virtual time after ${phase}`);
+    atUs = toUs;
+  }
+  if (atUs !== ledger.stopUs) complaints.push(`the parts end ${ledger.stopUs - atUs} µs before the stop`);
+  const sumUs = summary.ledger.reduce((sum, { us }) => sum + us, 0);
+  if (sumUs !== summary.e2eUs) complaints.push(`rows ${sumUs} µs, end to end ${String(summary.e2eUs)} µs`);
+  return complaints;
+}
+
+function oneOutcome({ log: { events }, summary }: SimTurn): string[] {
+  const done = count(events, 'turn.done');
+  const failed = count(events, 'turn.failed');
+  if (done + failed !== 1) return [`turn.done ${done} times, turn.failed ${failed} times`];
+  if (failed === 1 && summary.failure?.kind === 'internal') return [`internal failure: ${summary.failure.message}`];
+  return [];
+}
+
+function audioBeforeText(events: readonly TurnEvent[]): string[] {
+  return events.flatMap((event) => {
+    if (event.kind !== 'tts.start' && event.kind !== 'tts.audio') return [];
+    const ready = events.find((each) => each.kind === 'piece.ready' && indexOf(each) === indexOf(event));
+    return ready !== undefined && ready.atUs <= event.atUs && ready.id < event.id
+      ? []
+      : [`${event.kind} of piece ${String(indexOf(event))} without its text`];
+  });
+}
+
+/** Pieces reach the client in the order of the text, each with exactly the bytes that were synthesized; the text is all there. */
+function orderKept({ turn: { log, replyText, summary }, handed }: CheckedTurn): string[] {
+  const complaints: string[] = [];
+  const bytes = new Map<number, number>();
+  let [lastIndex, lastUs] = [-1, 0];
+  for (const { atUs, pieceIndex, bytes: more } of handed) {
+    if (pieceIndex < lastIndex || atUs < lastUs) complaints.push(`piece ${pieceIndex} after piece ${lastIndex}`);
+    [lastIndex, lastUs] = [Math.max(lastIndex, pieceIndex), atUs];
+    bytes.set(pieceIndex, (bytes.get(pieceIndex) ?? 0) + more);
+  }
+  if (summary.failure !== undefined) return complaints;
+  const pieces = log.events.filter(({ kind }) => kind === 'piece.ready');
+  const text = pieces.map(({ content }) => content?.text ?? '').join('');
+  // punctuation that nothing speakable follows may be left out
+  const spoken = (whole: string): string => whole.replaceAll(/[^\p{L}\p{N}]/gu, '');
+  if (spoken(text) !== spoken(replyText)) complaints.push('the pieces are not the reply');
+  for (const [expected, piece] of pieces.entries())
+    if (indexOf(piece) !== expected) complaints.push(`piece ${String(indexOf(piece))} where ${expected} is next`);
+  for (const done of log.events.filter(({ kind }) => kind === 'tts.done')) {
+    const [got, made] = [bytes.get(indexOf(done) ?? -1) ?? 0, done.content?.audio?.byteLength ?? 0];
+    if (got !== made) complaints.push(`piece ${String(indexOf(done))}: ${got} of ${made} bytes handed over`);
+  }
+  if (bytes.size !== pieces.length) complaints.push(`${bytes.size} of ${pieces.length} pieces handed over`);
+  return complaints;
+}
+
+const BEGINS: ReadonlySet<string> = new Set(['http.start', 'stt.start', 'llm.start', 'tts.start', 'piece.ready']);
+
+function afterCancel({ turn: { log, summary }, handed, cancelledUs }: CheckedTurn): string[] {
+  if (cancelledUs === undefined || summary.failure?.kind !== 'cancelled') return [];
+  const late = log.events.filter(({ kind, atUs }) => BEGINS.has(kind) && atUs > cancelledUs);
+  return [
+    ...late.map(({ kind, atUs }) => `${kind} ${atUs - cancelledUs} µs after the user hung up`),
+    ...handed.filter(({ atUs }) => atUs > cancelledUs).map(({ pieceIndex }) => `audio of piece ${pieceIndex} after it`),
+  ];
+}
+
+function released(sleeping: number, held: number): string[] {
+  return [
+    ...(sleeping === 0 ? [] : [`${sleeping} sleeps under way after the turn`]),
+    ...(held === 0 ? [] : [`${held} exchanges hold a connection after the turn`]),
+  ];
+}
+
+/** What the stand-ins were asked for, against what the turn says that it used. */
+function costOnce({ turn: { log, summary }, served, billLost }: CheckedTurn): string[] {
+  const { events } = log;
+  const complaints: string[] = [];
+  const seen = new Set<string>();
+  for (const { context, facts } of served) {
+    const id = exchangeId(context);
+    const work = `${id} ${facts.operation}`; // a queue's submit is planned once itself, and once as what it submits
+    if (seen.has(work)) complaints.push(`exchange ${id} was served twice`);
+    seen.add(work);
+    const sent = events.filter(({ kind, exchange }) => kind === 'http.start' && exchange === id).length;
+    if (sent !== 1) complaints.push(`exchange ${id} was served, and stands ${sent} times in the log`);
+  }
+  const pieces = new Map<number, number>();
+  for (const { context, facts } of served)
+    if (facts.operation === 'tts') pieces.set(context.ordinal, facts.text.length);
+  const spoken = [...pieces.values()].reduce((sum, chars) => sum + chars, 0);
+  const counted = summary.characters ?? 0;
+  // a synthesis that the user's hanging up cut short may never have reached its server
+  const exact = summary.failure === undefined;
+  if (exact ? counted !== spoken : counted < spoken) complaints.push(`${counted} characters counted, ${spoken} spoken`);
+  const answers = events.filter(({ kind }) => kind === 'llm.done');
+  const prompts = served.flatMap(({ facts }) => (facts.operation === 'llm' ? [facts] : []));
+  const last = prompts.at(-1);
+  if (answers.length === 1 && last !== undefined) {
+    const facts = modelFacts(last.model);
+    const [prompt, reply] = [tokensOf(last.promptChars), tokensOf(last.text.length)];
+    const usd = facts && (prompt * facts.usdPerMInput + reply * facts.usdPerMOutput) / 1e6;
+    const counted = summary.costUsd ?? (billLost ? usd : -1);
+    if (usd !== undefined && counted !== undefined && Math.abs(counted - usd) > 1e-9)
+      complaints.push(`cost ${String(summary.costUsd)} USD, the answer cost ${usd}`);
+  } else if (answers.length > 1 || summary.costUsd !== undefined)
+    complaints.push(`${answers.length} answers accounted`);
+  return complaints;
+}
+
+function traceComplete(line: string, spans: readonly SpanRecord[]): string[] {
+  const absent = spans.filter(({ spanId }) => !line.includes(`"spanId":"${spanId}"`));
+  const once = line.endsWith('\n') && line.indexOf('\n') === line.length - 1;
+  return [
+    ...absent.map((span) => `${named(span)} is not in the bundle`),
+    ...(once ? [] : ['the turn is not one line of the bundle']),
+  ];
+}
+
+function exchangeId({ stage, ordinal, attempt, fetchIndex }: DrawContext): string {
+  return `${stage}.${ordinal}.${attempt}.${fetchIndex}`;
+}
+
+function count(events: readonly TurnEvent[], kind: TurnEvent['kind']): number {
+  return events.filter((event) => event.kind === kind).length;
+}
+
+function indexOf(event: TurnEvent): number | undefined {
+  const index = event.attrs?.['index'];
+  return typeof index === 'number' ? index : undefined;
 }

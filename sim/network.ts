@@ -85,8 +85,9 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     const connection = found ?? pool.open(request.context, clock.nowUs());
     let settled = false;
     const settle = (alive: boolean): void => {
-      if (!settled) pool.release(connection, alive, clock.nowUs());
+      if (settled) return;
       settled = true;
+      pool.release(connection, alive, clock.nowUs());
     };
 
     /** When the exchange's connection is ready: set up for it, or for another whose set-up it waits for. */

@@ -81,6 +81,8 @@ export interface PlannerOptions {
   delay?: (key: DelayKey) => number;
   /** A scenario's switches. */
   tune?: (plan: ExchangePlan, context: DrawContext, facts: Facts) => ExchangePlan;
+  /** Told of every request that a stand-in answers: what the provider saw. */
+  served?: (context: DrawContext, facts: Facts) => void;
 }
 
 export interface Planner {
@@ -92,13 +94,14 @@ export interface Planner {
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
 export function createPlanner(options: PlannerOptions): Planner {
-  const { profile, seed, draws = 'common', captured, delay, tune } = options;
+  const { profile, seed, draws = 'common', captured, delay, tune, served } = options;
   const drawOf = (context: DrawContext): Draw => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
     return (field, figure) => quantile(figure, keyedRandom(...key, field)());
   };
   const planOf = (context: DrawContext, facts: Facts): ExchangePlan => {
+    served?.(context, facts);
     const draw = drawOf(context);
     const replayed = captured?.(context, facts);
     let plan = replayed === undefined ? profilePlan(profile, draw, facts) : fromCapture(profile, draw, replayed);

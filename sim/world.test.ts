@@ -6,7 +6,7 @@ import { zeroUsOf } from '../service/metrics.ts';
 import type { TurnLog } from '../service/ports.ts';
 import { keyedRandom } from '../service/random.ts';
 import { DEFAULT_STRATEGY, resolveStrategy, type Strategy } from '../service/strategy.ts';
-import { delayables, type Delayable } from './check.ts';
+import { delayables, type Delayable } from './causality.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from './fixtures.ts';
 import type { DelayKey } from './plan.ts';
 import { loadProfile } from './profile.ts';

@@ -13,7 +13,7 @@ import { createOpenRouter } from './openrouter.ts';
 import { createPlanner, type PlannerOptions } from './plan.ts';
 import type { Profile } from './profile.ts';
 import { tuneWith, underScenario, type Scenario } from './scenario.ts';
-import { createScript } from './script.ts';
+import { createScript, type Script } from './script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
   falRunUrl: 'https://fal.run',
@@ -38,6 +38,9 @@ export interface SimWorldOptions {
    */
   captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; timed?: boolean };
   delay?: PlannerOptions['delay'];
+  served?: PlannerOptions['served'];
+  /** What the stand-ins hear and say, instead of `interviews`. */
+  script?: Script;
   settleImmediates?: number;
   /** Speech kept from earlier worlds of the same arm; an empty one without. */
   speechCache?: SpeechCache;
@@ -63,9 +66,10 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     ...(options.delay === undefined ? {} : { delay: options.delay }),
     ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
+    ...(options.served === undefined ? {} : { served: options.served }),
     ...(captured === undefined || captured.timed === false ? {} : { captured: capturedPlans(captured.turns) }),
   });
-  const scripted = createScript(options.interviews ?? []);
+  const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
   const freya = createFreya({ planner, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
   const standIns: Record<string, Handler> = {

@@ -35,23 +35,25 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
     return begun;
   };
   const work = async (): Promise<void> => {
-    files ??= begin();
-    const into = await files;
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      for (const task of batch) await task(into);
+    try {
+      files ??= begin();
+      const into = await files;
+      while (waiting.length > 0) {
+        const batch = waiting;
+        waiting = [];
+        for (const task of batch) await task(into);
+      }
+    } catch (error) {
+      failure ??= { error };
+    } finally {
+      working = undefined; // in the same step as the last look: what is handed over later starts anew
     }
   };
   const enqueue = (task: (files: SessionFiles) => Promise<void>): void => {
     if (waiting.length >= WAITING_LIMIT)
       throw new InvariantError(`capture: more than ${WAITING_LIMIT} writes wait for the disk`);
     waiting.push(task);
-    working ??= work()
-      .catch((error: unknown) => {
-        failure ??= { error };
-      })
-      .finally(() => (working = undefined));
+    working ??= work();
   };
   let held = '';
   const hold = (value: Line): void => {

@@ -109,7 +109,13 @@ export function openCall(options: CallOptions): OpenCall {
     const cause = arrival().eventId();
     pauseId = undefined;
     const request = await normalize(input, init);
-    const sending = { ...request, signal: init?.signal ?? signal, onSending, publicOnly };
+    // an SDK that brings a signal of its own may have missed that ours aborted before it listened
+    const sending = {
+      ...request,
+      signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]),
+      onSending,
+      publicOnly,
+    };
     try {
       return await exchangeOnce(step, sending, cause, undefined);
     } catch (error) {

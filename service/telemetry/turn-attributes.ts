@@ -32,6 +32,7 @@ const PHASES = {
   backoff: true,
   poll: true,
   silence: true,
+  stall: true,
   'our code': true,
 } satisfies Record<Phase, true>;
 

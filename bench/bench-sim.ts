@@ -1,0 +1,85 @@
+/**
+ * `npm run bench:sim -- [--turns N] [--gate]`: full turns a second in virtual time (bench/sim-workload.ts: spans, ledger and
+ * bundle included) on one core, whether a turn costs the same at the end as at the start, and whether memory stays flat.
+ *
+ * "On one core" is the process's CPU, user and system, helper threads of the garbage collector included, so that a busy machine
+ * does not decide. Memory is the heap after a full collection. `--gate` exits 1 when a bar of DESIGN §16 is missed.
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { InvariantError } from '../service/errors.ts';
+import type { StrategyPatch } from '../service/strategy.ts';
+import { quantile } from '../replay/stats.ts';
+import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
+
+const WARM_UP_SESSIONS = 40;
+const BLOCK_SESSIONS = 10;
+
+interface Lane {
+  name: string;
+  patches: readonly StrategyPatch[];
+  barPerS: number;
+}
+const LANES: readonly Lane[] = [
+  { name: 'SDK parsers', patches: [], barPerS: 100 },
+  { name: 'sse: parser', patches: [{ llm: { sse: 'parser' }, tts: { sse: 'parser' } }], barPerS: 400 },
+];
+
+const { values } = parseArgs({
+  options: {
+    turns: { type: 'string', default: '2000' },
+    seed: { type: 'string', default: '1' },
+    gate: { type: 'boolean', default: false },
+  },
+});
+const blocks = Math.max(4, Math.ceil(Number(values.turns) / (BLOCK_SESSIONS * TURNS_A_SESSION)));
+
+async function runSession(ordinal: number, patches: readonly StrategyPatch[]): Promise<void> {
+  const { session, world } = workloadSession(values.seed, ordinal, patches);
+  for (let turn = 0; turn < TURNS_A_SESSION; turn++) {
+    const { summary } = await session.turn({
+      audio: workloadUpload,
+      reply: { audio: () => Promise.resolve() },
+    });
+    if (summary.e2eUs === undefined)
+      throw new InvariantError(`a turn of the workload failed: ${summary.failure?.message}`);
+  }
+  await world.close();
+}
+
+const heapMb = (): number => {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 1e6;
+};
+const progress = (text: string): void =>
+  void process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`);
+
+const missed: string[] = [];
+const bar = (name: string, value: string, met: boolean): void => {
+  console.log(`  ${name.padEnd(44)} ${value}   ${met ? 'met' : 'MISSED'}`);
+  if (!met) missed.push(name);
+};
+console.log(`Turns in virtual time on one core. Node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}`);
+for (const { name, patches, barPerS } of LANES) {
+  let ordinal = 0;
+  for (; ordinal < WARM_UP_SESSIONS; ordinal++) await runSession(ordinal, patches);
+  const startMb = heapMb();
+  const msPerTurn: number[] = [];
+  for (let block = 0; block < blocks; block++) {
+    const before = process.cpuUsage();
+    for (let each = 0; each < BLOCK_SESSIONS; each++) await runSession(ordinal++, patches);
+    const { user, system } = process.cpuUsage(before);
+    msPerTurn.push((user + system) / 1000 / (BLOCK_SESSIONS * TURNS_A_SESSION));
+    if (block % 20 === 19) progress(`${name}: ${(block + 1) * BLOCK_SESSIONS * TURNS_A_SESSION} turns`);
+  }
+  const grownMb = heapMb() - startMb;
+  const turns = blocks * BLOCK_SESSIONS * TURNS_A_SESSION;
+  const perS = 1000 / (msPerTurn.reduce((sum, each) => sum + each, 0) / blocks);
+  const quarter = Math.max(1, Math.floor(blocks / 4));
+  const growth = quantile(msPerTurn.slice(-quarter), 0.5) / quantile(msPerTurn.slice(0, quarter), 0.5);
+  console.log(`\n${name}: ${turns} turns, CPU ms a turn by block p50 ${quantile(msPerTurn, 0.5).toFixed(2)}`);
+  bar(`turns a second of CPU, ≥ ${barPerS}`, perS.toFixed(0), perS >= barPerS);
+  bar('last quarter to first quarter, ≤ 1.15', growth.toFixed(2), growth <= 1.15);
+  bar(`heap grown from ${startMb.toFixed(0)} MB, < 10 MB`, `${grownMb.toFixed(1)} MB`, grownMb < 10);
+}
+if (values.gate && missed.length > 0) process.exitCode = 1;

@@ -1,0 +1,176 @@
+/** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
+import { InputError } from '../service/errors.ts';
+import type { TurnSummary } from '../service/metrics.ts';
+import { ATTRIBUTES } from '../service/telemetry/names.ts';
+import { strategyDiff, resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
+import { diffLanes, type Diff } from './diff.ts';
+import type { Experiment } from './experiment.ts';
+import { summariesOf, type ReplayedTurn } from './run.ts';
+import { shapley, type Attribution } from './shapley.ts';
+import { quantile } from './stats.ts';
+
+/** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */
+export const CPU_KNOBS: ReadonlySet<string> = new Set(['llm.sse', 'tts.sse', 'stt.format']);
+
+/** Beyond this a simulation of the capture itself is wrong, and nothing that it predicts is shown as a result (DESIGN §12). */
+export const IDENTITY_LIMIT = { medianPct: 0.5, p95Pct: 2 } as const;
+
+export interface RankedVariant {
+  name: string;
+  patch: StrategyPatch;
+  risk: string;
+}
+
+export interface Sorted {
+  judged: readonly RankedVariant[];
+  /** Left out, and why. */
+  left: readonly { name: string; why: string }[];
+}
+
+/** Which variants a simulation can judge against this baseline. */
+export function judgeable(variants: readonly RankedVariant[], baseline: Strategy): Sorted {
+  const judged: RankedVariant[] = [];
+  const left: { name: string; why: string }[] = [];
+  for (const variant of variants) {
+    let changed: string[];
+    try {
+      changed = strategyDiff(baseline, resolveStrategy([variant.patch], variant.name, baseline)).map(([knob]) => knob);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      left.push({ name: variant.name, why: error.message });
+      continue;
+    }
+    if (changed.length === 0) left.push({ name: variant.name, why: 'is the baseline' });
+    else if (changed.every((knob) => CPU_KNOBS.has(knob)))
+      left.push({ name: variant.name, why: `changes only our CPU time (${changed.join(', ')}): measure it in wire` });
+    else judged.push(variant);
+  }
+  return { judged, left };
+}
+
+/** Whether two variants change different knobs, so that both can be on. */
+export function compatible(a: RankedVariant, b: RankedVariant, baseline: Strategy): boolean {
+  const knobs = ({ patch, name }: RankedVariant): string[] =>
+    strategyDiff(baseline, resolveStrategy([patch], name, baseline)).map(([knob]) => knob);
+  const first = new Set(knobs(a));
+  return knobs(b).every((knob) => !first.has(knob));
+}
+
+export interface IdentityError {
+  turns: number;
+  medianPct: number;
+  p95Pct: number;
+  within: boolean;
+}
+
+/** The captured strategy, simulated: |replayed − captured| of end to end in % of the captured one, turn by turn. */
+export function identityError(captured: readonly TurnSummary[], baseline: readonly TurnSummary[]): IdentityError {
+  const key = ({ sessionId, turnIndex }: TurnSummary): string => `${sessionId}/${turnIndex}`;
+  const then = new Map(captured.map((turn) => [key(turn), turn.e2eUs]));
+  const errors = baseline.flatMap((turn) => {
+    const before = then.get(key(turn));
+    return before === undefined || turn.e2eUs === undefined ? [] : [(100 * Math.abs(turn.e2eUs - before)) / before];
+  });
+  const [medianPct, p95Pct] = [quantile(errors, 0.5), quantile(errors, 0.95)];
+  const within = medianPct <= IDENTITY_LIMIT.medianPct && p95Pct <= IDENTITY_LIMIT.p95Pct;
+  return { turns: errors.length, medianPct, p95Pct, within };
+}
+
+export interface Ranked {
+  name: string;
+  diff: Diff;
+  /** USD a turn more than the baseline; absent where a lane has no price. */
+  usdPerTurn?: number;
+  /** Characters sent to TTS a turn, more than the baseline. */
+  charactersPerTurn: number;
+  /** Where the simulated exchanges' times came from, by share. */
+  sources: Readonly<Record<string, number>>;
+  risk: string;
+}
+
+/** Candidates of a simulated experiment, largest gain first. */
+export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string, string>): Ranked[] {
+  const baseline = summariesOf(experiment.replayed, 'baseline', 'baseline');
+  const baseline2 = summariesOf(experiment.replayed, 'baseline2', 'baseline');
+  const ranked = [...risks].flatMap(([name, risk]): Ranked[] => {
+    const turns = summariesOf(experiment.replayed, 'candidate', name);
+    const diff = diffLanes(baseline, turns, { a2: baseline2 });
+    if (diff === undefined) return [];
+    const [usdA, usdB] = [perTurn(baseline, 'costUsd'), perTurn(turns, 'costUsd')];
+    return [
+      {
+        name,
+        diff,
+        ...(usdA === undefined || usdB === undefined ? {} : { usdPerTurn: usdB - usdA }),
+        charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
+        sources: sourcesOf(experiment.replayed, name),
+        risk,
+      },
+    ];
+  });
+  return ranked.sort((a, b) => a.diff.primary.deltaMs - b.diff.primary.deltaMs || (a.name < b.name ? -1 : 1));
+}
+
+function perTurn(turns: readonly TurnSummary[], field: 'costUsd' | 'characters'): number | undefined {
+  const values = turns.flatMap((turn) => turn[field] ?? []);
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Read off the traces: every exchange's span says where its times came from. */
+function sourcesOf(replayed: readonly ReplayedTurn[], variant: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  let total = 0;
+  const basis = new RegExp(
+    `"key":"${ATTRIBUTES.httpBasis.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"(\\w+)"`,
+    'g',
+  );
+  for (const { planned, otlp } of replayed) {
+    if (planned.lane !== 'candidate' || planned.variant !== variant) continue;
+    for (const [, source = ''] of otlp.matchAll(basis)) {
+      counts[source] = (counts[source] ?? 0) + 1;
+      total++;
+    }
+  }
+  return Object.fromEntries(Object.entries(counts).map(([source, count]) => [source, count / total]));
+}
+
+/** The name of the lane in which exactly these variants are on. */
+export function combinationName(names: readonly string[]): string {
+  return names.join(' + ');
+}
+
+/** Shapley values of end to end over 2^n simulated lanes, in µs summed over the turns that every lane measured. */
+export function attribute(
+  experiment: Experiment,
+  names: readonly string[],
+): { attribution: Attribution; turns: number } | undefined {
+  const lanes = Array.from({ length: 1 << names.length }, (_, set) => {
+    const on = names.filter((_name, index) => (set & (1 << index)) !== 0);
+    return set === 0
+      ? summariesOf(experiment.replayed, 'baseline', 'baseline')
+      : summariesOf(experiment.replayed, 'candidate', combinationName(on));
+  });
+  const keyed = lanes.map((lane) => new Map(lane.map((turn) => [`${turn.sessionId}/${turn.turnIndex}`, turn.e2eUs])));
+  const shared = [...(keyed[0]?.keys() ?? [])].filter((key) => keyed.every((lane) => lane.get(key) !== undefined));
+  if (shared.length === 0) return undefined;
+  const totalUs = (set: number): number => shared.reduce((sum, key) => sum + (keyed[set]?.get(key) ?? 0), 0);
+  return { attribution: shapley(names.length, totalUs), turns: shared.length };
+}
+
+/** Correlation of both arms on one turn, not known before a live run: the middle of what planning tables assume. */
+export const ASSUMED_CORRELATION = 0.5;
+
+/**
+ * Pairs for 80 % power at two-sided 5 %: ⌈((1.960 + 0.842) · s · √(2(1−ρ)) / ln(1 − reduction))²⌉, the usual sample size of a paired
+ * difference of logs; s is the captured turns' standard deviation of ln(end to end), ρ assumed. Undefined without a reduction.
+ */
+export function pairsFor(captured: readonly TurnSummary[], reduction: number): number | undefined {
+  const logs = captured.flatMap(({ e2eUs }) => (e2eUs === undefined ? [] : [Math.log(e2eUs)]));
+  if (logs.length < 2 || reduction <= 0 || reduction >= 1) return undefined;
+  const middle = logs.reduce((sum, each) => sum + each, 0) / logs.length;
+  const s = Math.sqrt(logs.reduce((sum, each) => sum + (each - middle) ** 2, 0) / (logs.length - 1));
+  return Math.max(
+    2,
+    Math.ceil((((1.96 + 0.842) * s * Math.sqrt(2 * (1 - ASSUMED_CORRELATION))) / Math.log(1 - reduction)) ** 2),
+  );
+}

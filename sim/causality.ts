@@ -1,0 +1,53 @@
+/** Whether a ledger tells the truth: delay one thing alone, run the turn again, and see whether the wait grows as it said. */
+import { ledgerOf, slackOf } from '../service/ledger.ts';
+import { zeroUsOf } from '../service/metrics.ts';
+import type { TurnEvent, TurnLog } from '../service/ports.ts';
+import type { DelayKey } from './plan.ts';
+
+/** A provider event that can be delayed alone, with what the log says about it. */
+export interface Delayable {
+  key: DelayKey;
+  /** The walk passed it: end-to-end must grow by the whole delay. */
+  critical: boolean;
+  /** How much of a delay is absorbed; Infinity where nothing leads from it to first audible. */
+  slackUs: number;
+}
+
+const BOUNDARY_ITEM: Readonly<Record<string, DelayKey['item']>> = {
+  'http.dns': 'dns',
+  'http.connected': 'connect',
+  'http.tls': 'tls',
+  'http.sent': 'send',
+  'http.headers': 'wait',
+};
+
+/**
+ * Every provider event of a finished turn that a stand-in can delay: connection phases, headers, and the items of each
+ * body. A body's items come one after another, so all items up to a recorded chunk share its place on the walk.
+ * `itemsOf` tells which of the stand-in's items a recorded chunk is (comments and empty items make no chunk).
+ */
+export function delayables(log: TurnLog): Delayable[] {
+  const ledger = ledgerOf(log.events, zeroUsOf(log));
+  if (ledger === undefined) return [];
+  const path = new Set(ledger.path);
+  const slack = slackOf(log.events);
+  const found: Delayable[] = [];
+  for (const event of log.events) {
+    const exchange = exchangeOf(event);
+    if (exchange === undefined || event.cause === undefined) continue;
+    const about = { critical: path.has(event.id), slackUs: slack[event.id] ?? Infinity };
+    const item = BOUNDARY_ITEM[event.kind];
+    const cause = log.events[event.cause];
+    const took = cause === undefined ? 0 : event.atUs - cause.atUs;
+    if (item !== undefined && took > 0) found.push({ key: { ...exchange, item }, ...about });
+    if (event.kind === 'http.chunk')
+      found.push({ key: { ...exchange, item: Number(event.attrs?.['index']) }, ...about });
+  }
+  return found;
+}
+
+function exchangeOf(event: TurnEvent): Omit<DelayKey, 'item'> | undefined {
+  const [stage, ordinal, attempt, fetchIndex] = event.exchange?.split('.') ?? [];
+  if (fetchIndex === undefined || (stage !== 'stt' && stage !== 'llm' && stage !== 'tts')) return undefined;
+  return { stage, ordinal: Number(ordinal), attempt: Number(attempt), fetchIndex: Number(fetchIndex) };
+}

@@ -1,0 +1,175 @@
+/** Random sessions for the soak: strategy, faults, timings and users from one seed, as data that a shrinker can take apart. */
+import { InputError } from '../service/errors.ts';
+import { keyedRandom } from '../service/random.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
+import { FAULT_KINDS, type FaultSpec } from './faults.ts';
+import type { RouteName } from './routes.ts';
+
+/** Something that goes wrong with one request: a rule of a scenario (sim/scenario.ts). */
+export interface SoakFault {
+  route: RouteName;
+  ordinal: number;
+  attempt: number;
+  fault: FaultSpec;
+}
+
+export interface SoakTurn {
+  /** `audio` streams frames at the speaker's pace, `upload` posts them at once. */
+  zero: 'audio' | 'upload';
+  frameMs: number;
+  /** Speech and silence in turn, in ms, beginning with silence. */
+  voiceMs: readonly number[];
+  /** Lengths of the reply's sentences in words. */
+  sentences: readonly number[];
+  /** The user hangs up this long after his first audio. */
+  hangUpMs?: number;
+  /** The client takes this long for each audio chunk. */
+  clientMs?: number;
+  faults: readonly SoakFault[];
+}
+
+export interface SoakCase {
+  seed: string;
+  strategy: StrategyPatch;
+  /** Factors on the profile's times, by section. */
+  pace: { network: number; stt: number; llm: number; tts: number };
+  charsPerDelta: number;
+  turns: readonly SoakTurn[];
+}
+
+type Pick = <T>(values: readonly T[]) => T;
+
+/** One row a knob: its values, the default first. */
+const KNOBS: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>>>> = {
+  stt: { upload: ['whole', { atPause: { pauseMs: 150 } }, { growing: { chunkMs: 300 } }] },
+  'stt.vad': { engine: ['energy', 'client'], silenceMs: [500, 250], trim: [false, true] },
+  llm: {
+    model: ['google/gemini-2.5-flash', 'openai/gpt-4o-mini', 'meta-llama/llama-3.1-8b-instruct:nitro'],
+    maxTokens: [500, 12],
+    historyTurns: ['all', 1],
+    sse: ['sdk', 'parser'],
+  },
+  tts: { method: ['stream', 'speech', 'generate'], sse: ['sdk', 'parser'], speed: [1, 1.15], concurrency: [2, 1, 4] },
+  pipeline: { chunking: ['sentence', 'clause', 'reply'] },
+  network: {
+    keepAlive: [{ idleMs: 4000, drain: false }, { idleMs: 60_000, drain: true }, { idleMs: 300, drain: false }, false],
+    http2: [false, true],
+    preResolve: [false, true],
+    preconnect: [false, true],
+  },
+};
+
+/** The `index`th case of a seed. */
+export function soakCase(seed: string, index: number): SoakCase {
+  const random = keyedRandom('soak', seed, index);
+  const pick: Pick = (values) => {
+    const value = values[Math.floor(random() * values.length)];
+    if (value === undefined) throw new InputError('nothing to pick from');
+    return value;
+  };
+  const chance = (share: number): boolean => random() < share;
+  let strategy: StrategyPatch = {};
+  for (const [section, knobs] of Object.entries(KNOBS)) {
+    for (const [knob, values] of Object.entries(knobs)) {
+      const candidate = chance(0.4) ? withKnob(strategy, `${section}.${knob}`, pick(values)) : strategy;
+      if (isPossible(candidate)) strategy = candidate;
+    }
+  }
+  const factor = (): number => pick([0, 0.02, 0.3, 1, 1, 4]);
+  return {
+    seed: `${seed}/${index}`,
+    strategy,
+    pace: { network: factor(), stt: factor(), llm: factor(), tts: factor() },
+    charsPerDelta: pick([3, 8, 20, 60]),
+    turns: Array.from({ length: pick([1, 2, 2, 3]) }, () => turnOf(pick, chance, random)),
+  };
+}
+
+function turnOf(pick: Pick, chance: (share: number) => boolean, random: () => number): SoakTurn {
+  const some = (most: number): number => Math.floor(random() * most);
+  return {
+    zero: chance(0.5) ? 'upload' : 'audio',
+    frameMs: pick([20, 50, 100]),
+    voiceMs: Array.from({ length: pick([2, 2, 4]) }, (_, index) => (index % 2 === 0 ? some(300) : 200 + some(600))),
+    sentences: Array.from({ length: pick([1, 2, 3, 4]) }, () => 2 + some(8)),
+    ...(chance(0.15) ? { hangUpMs: some(4000) } : {}),
+    ...(chance(0.1) ? { clientMs: pick([0, 5, 120]) } : {}),
+    faults: Array.from({ length: chance(0.35) ? 1 + some(3) : 0 }, () => faultOf(pick, chance, some)),
+  };
+}
+
+const FAULTY_ROUTES: readonly RouteName[] = [
+  'stt.transcriptions',
+  'llm',
+  'llm',
+  'tts.stream',
+  'tts.stream',
+  'tts.speech',
+  'queue.submit',
+  'queue.poll',
+  'cdn.get',
+];
+
+function faultOf(pick: Pick, chance: (share: number) => boolean, some: (most: number) => number): SoakFault {
+  const route = pick(FAULTY_ROUTES);
+  const kind = pick(FAULT_KINDS);
+  const fault: FaultSpec = {
+    kind,
+    afterChunks: some(4),
+    ...(kind === 'status' ? { status: pick([400, 401, 429, 500, 503]) } : {}),
+    ...(kind === 'status' && chance(0.3) ? { retryAfterS: some(3) } : {}),
+  };
+  return { route, ordinal: route === 'llm' ? 0 : some(3), attempt: chance(0.7) ? 0 : 1, fault };
+}
+
+function withKnob(patch: StrategyPatch, knob: string, value: unknown): StrategyPatch {
+  const [head = '', ...rest] = knob.split('.');
+  if (rest.length === 0) return { ...patch, [head]: value };
+  const inner = patch[head];
+  const section = typeof inner === 'object' && inner !== null ? { ...inner } : {};
+  return { ...patch, [head]: withKnob(section, rest.join('.'), value) };
+}
+
+function isPossible(patch: StrategyPatch): boolean {
+  try {
+    resolveStrategy([patch], 'soak');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Simpler cases that may fail in the same way, simplest first: fewer turns, then each thing of a turn left out, then each
+ * knob back to its default.
+ */
+export function simpler(failing: SoakCase): SoakCase[] {
+  const { turns, strategy, pace } = failing;
+  const cases: SoakCase[] = [];
+  turns.forEach((_turn, index) => {
+    if (turns.length > 1) cases.push({ ...failing, turns: turns.filter((_each, at) => at !== index) });
+  });
+  turns.forEach((turn, index) => {
+    const change = (simple: SoakTurn): number =>
+      cases.push({ ...failing, turns: turns.map((each, at) => (at === index ? simple : each)) });
+    const { hangUpMs, clientMs, ...rest } = turn;
+    turn.faults.forEach((_fault, at) =>
+      change({ ...turn, faults: turn.faults.filter((_each, other) => other !== at) }),
+    );
+    if (hangUpMs !== undefined) change({ ...rest, ...(clientMs === undefined ? {} : { clientMs }) });
+    if (clientMs !== undefined) change({ ...rest, ...(hangUpMs === undefined ? {} : { hangUpMs }) });
+    if (turn.zero !== 'upload') change({ ...turn, zero: 'upload' });
+    if (turn.sentences.length > 1) change({ ...turn, sentences: turn.sentences.slice(1) });
+    if (turn.voiceMs.length > 2) change({ ...turn, voiceMs: turn.voiceMs.slice(0, 2) });
+  });
+  for (const [section, knobs] of Object.entries(strategy)) {
+    for (const knob of Object.keys(Object(knobs))) {
+      const left = Object.fromEntries(Object.entries(Object(knobs)).filter(([name]) => name !== knob));
+      const without = { ...strategy, [section]: left };
+      if (isPossible(without)) cases.push({ ...failing, strategy: without });
+    }
+  }
+  if (Object.values(pace).some((each) => each !== 1))
+    cases.push({ ...failing, pace: { network: 1, stt: 1, llm: 1, tts: 1 } });
+  return cases;
+}
