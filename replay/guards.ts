@@ -11,6 +11,8 @@ export interface Guard {
 
 /** Transcript and reply lengths that differ by more are other work. */
 const EQUAL_WORK_SHARE = 0.1;
+/** Words heard wrong, of all captured words: more than this is another transcript. */
+const TRANSCRIPT_ERROR_MARGIN = 0.05;
 /** A stall shorter than this cannot be heard. */
 const STALL_MARGIN_MS = 1;
 
@@ -29,7 +31,58 @@ export function guardsOf({ pairs, both }: Alignment): Guard[] {
       equalWork('transcript length', pairs, (turn) => turn.transcriptChars),
       equalWork('reply length', pairs, (turn) => turn.replyChars),
     ],
+    ...broken('transcript errors', transcriptErrors(pairs)),
+    ...broken('refusals', refusals(pairs)),
+    ...broken('served model', substitutions(pairs)),
+    ...broken('connections', inherited(pairs)),
   ];
+}
+
+/** Guards that are shown only when they do not hold. */
+function broken(name: string, detail: string | undefined): Guard[] {
+  return detail === undefined ? [] : [{ name, holds: false, detail }];
+}
+
+/** B hears the captured words worse than A, by more of them than the margin. */
+function transcriptErrors(pairs: readonly TurnPair[]): string | undefined {
+  const known = pairs.filter(
+    (pair) => pair.a.transcriptErrorShare !== undefined && pair.b.transcriptErrorShare !== undefined,
+  );
+  if (known.length === 0) return undefined;
+  const more = mean(known.map(({ a, b }) => (b.transcriptErrorShare ?? 0) - (a.transcriptErrorShare ?? 0)));
+  return more > TRANSCRIPT_ERROR_MARGIN ? `${signed(more * 100)} points of the captured words` : undefined;
+}
+
+function refusals(pairs: readonly TurnPair[]): string | undefined {
+  const more = pairs.filter(({ a, b }) => b.refused === true && a.refused !== true).length;
+  const fewer = pairs.filter(({ a, b }) => a.refused === true && b.refused !== true).length;
+  return more > fewer && more - fewer > pairs.length / 100 ? `${more} more, ${fewer} fewer` : undefined;
+}
+
+/** Both lanes asked for one model and were served by two. */
+function substitutions(pairs: readonly TurnPair[]): string | undefined {
+  const swapped = pairs.filter(
+    ({ a, b }) =>
+      a.model?.served !== undefined &&
+      b.model?.served !== undefined &&
+      a.model.requested === b.model.requested &&
+      a.model.served !== b.model.served,
+  );
+  const [example] = swapped;
+  return example === undefined
+    ? undefined
+    : `substituted in ${swapped.length} turns: ${example.b.model?.served ?? ''} for ${example.a.model?.served ?? ''}`;
+}
+
+/** In a session's first turn every arm sets up its own connections, or none does. */
+function inherited(pairs: readonly TurnPair[]): string | undefined {
+  const firsts = new Map<string, TurnPair>();
+  for (const pair of pairs) {
+    const known = firsts.get(pair.a.sessionId);
+    if (known === undefined || pair.a.turnIndex < known.a.turnIndex) firsts.set(pair.a.sessionId, pair);
+  }
+  const count = [...firsts.values()].filter(({ a, b }) => a.reusedFirst === false && b.reusedFirst === true).length;
+  return count === 0 ? undefined : `${count} sessions began on a connection that another arm had paid for`;
 }
 
 /** Over the turns that both lanes measured: absent is not 0. */

@@ -106,13 +106,54 @@ function firstAbove(sorted: Float64Array, bound: number): number {
 
 /** 97.5 % quantile of Student's t with `degrees` degrees of freedom, by bisection on its distribution function. */
 export function studentT975(degrees: number): number {
+  return studentQuantile(0.975, degrees);
+}
+
+/** For p ≥ 0.5. */
+function studentQuantile(p: number, degrees: number): number {
   let [low, high] = [0, 1000];
   for (let step = 0; step < 200 && high - low > 1e-10; step++) {
     const middle = (low + high) / 2;
-    if (studentCdf(middle, degrees) < 0.975) low = middle;
+    if (studentCdf(middle, degrees) < p) low = middle;
     else high = middle;
   }
   return (low + high) / 2;
+}
+
+/** Two-sided p-value of a t statistic (Student 1908). */
+export function tTestP(t: number, degrees: number): number {
+  return 2 * (1 - studentCdf(Math.abs(t), degrees));
+}
+
+/**
+ * p-values adjusted for being read together: in rising order the i-th of m is multiplied by m − i + 1, and none is below the
+ * one before it (Holm 1979, Scand. J. Statist. 6:65–70). In the order given.
+ */
+export function holm(pValues: readonly number[]): number[] {
+  const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
+  const adjusted = pValues.map(() => 1);
+  let floor = 0;
+  for (const [rank, { p, index }] of order.entries()) {
+    floor = Math.max(floor, Math.min(1, p * (pValues.length - rank)));
+    adjusted[index] = floor;
+  }
+  return adjusted;
+}
+
+/** Standard normal 80 % quantile. */
+const Z80 = 0.8416212335729143;
+
+/**
+ * The effect that a plan detects with 80 % power: its interval excludes 0 and its estimate is beyond the margin. With the
+ * standard deviation of session means and s sessions, the standard error is sd/√s; the estimate must lie above
+ * t₀.₉₇₅ · se and above the margin, each with 80 % chance. The first is (t₀.₉₇₅ + t₀.₈) · se (Cohen 1988, §2.4, with t for z).
+ * Undefined with fewer than two sessions.
+ */
+export function minimumDetectable(sdOfSessions: number, sessions: number, margin: number): number | undefined {
+  if (sessions < 2) return undefined;
+  const error = sdOfSessions / Math.sqrt(sessions);
+  const degrees = sessions - 1;
+  return Math.max((studentQuantile(0.975, degrees) + studentQuantile(0.8, degrees)) * error, margin + Z80 * error);
 }
 
 /** Student's distribution function for t ≥ 0 (Abramowitz & Stegun 26.5.27). */

@@ -159,8 +159,8 @@ function audioMsOf(events: readonly TurnEvent[]): number | undefined {
 }
 
 function reusedFirst(events: readonly TurnEvent[]): boolean | undefined {
-  const reused = first(events, 'http.queued')?.attrs?.['reused'];
-  return typeof reused === 'boolean' ? reused : undefined;
+  const { reused, paidBy } = first(events, 'http.queued')?.attrs ?? {};
+  return typeof reused === 'boolean' ? reused && paidBy !== 'ahead' : undefined;
 }
 
 /** The upload whose text was used: its start → its text, which an early upload had before the turn went on with it. */

@@ -1,0 +1,186 @@
+/** Planted traps: each looks faster and is not allowed to be called so; each control is the same gain without the trick. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TurnSummary } from '../service/metrics.ts';
+import { createArm, type Arm } from './arm.ts';
+import { diffLanes, type Verdict } from './diff.ts';
+import { runExperiment, type Experiment } from './experiment.ts';
+import type { ExperimentOptions } from './experiment-plan.ts';
+import { keyedRandom } from '../service/random.ts';
+import { summariesOf } from './run.ts';
+import { uploadSessions } from './test-sessions.ts';
+
+const sessions = await uploadSessions({ sessions: 6, turns: 3 });
+
+function experiment(more: Partial<ExperimentOptions> = {}): Promise<Experiment> {
+  return runExperiment({
+    sessions,
+    candidates: [{ variant: 'planted', patches: [] }],
+    baseline: [],
+    world: 'sim',
+    profile: 'seed',
+    seed: '1',
+    draws: 'common',
+    runs: 1,
+    commit: 'test',
+    ...more,
+  });
+}
+
+const { replayed } = await experiment();
+const honest = summariesOf(replayed, 'baseline', 'baseline');
+
+/** B as A, 400 ms sooner: in the ledger too, so that rows add up. */
+function sooner(turn: TurnSummary, cutUs = 400_000): TurnSummary {
+  let leftUs = cutUs;
+  const ledger = turn.ledger.map((part) => {
+    const takenUs = Math.min(leftUs, part.us - 1);
+    leftUs -= takenUs;
+    return { ...part, us: part.us - takenUs };
+  });
+  const shift = (us: number | undefined): number => (us ?? 0) - (cutUs - leftUs);
+  return {
+    ...turn,
+    e2eUs: shift(turn.e2eUs),
+    firstContentAudibleUs: shift(turn.firstContentAudibleUs),
+    replyEndUs: shift(turn.replyEndUs),
+    ledger,
+  };
+}
+const failed = (turn: TurnSummary): TurnSummary => {
+  const { e2eUs: _e2e, firstContentAudibleUs: _content, ...rest } = turn;
+  return { ...rest, ledger: [], failure: { stage: 'llm', kind: 'timeout', message: 'late' } };
+};
+const slowestUs = [...honest].map((turn) => turn.e2eUs ?? 0).sort((a, b) => b - a)[2] ?? 0;
+const served =
+  (name: string) =>
+  (turn: TurnSummary): TurnSummary => ({
+    ...turn,
+    model: { requested: 'google/gemini-2.5-flash', served: name },
+  });
+
+const TRAPS: readonly [
+  name: string,
+  trick: (turn: TurnSummary) => TurnSummary,
+  control: (turn: TurnSummary) => TurnSummary,
+][] = [
+  [
+    'a filler that comes early, and content that does not',
+    (turn) => ({ ...sooner(turn), firstContentAudibleUs: (turn.firstContentAudibleUs ?? 0) + 20_000 }),
+    sooner,
+  ],
+  ['choppy audio', (turn) => ({ ...sooner(turn), stallUs: (turn.stallUs ?? 0) + 80_000 }), sooner],
+  [
+    'a candidate that fails on hard turns',
+    (turn) => ((turn.e2eUs ?? 0) >= slowestUs ? failed(turn) : sooner(turn)),
+    sooner,
+  ],
+  [
+    'shorter replies',
+    (turn) => ({ ...sooner(turn), replyChars: Math.round((turn.replyChars ?? 0) * 0.7) }),
+    (turn) => ({ ...sooner(turn), replyChars: Math.round((turn.replyChars ?? 0) * 0.97) }),
+  ],
+  ['refusals', (turn) => ({ ...sooner(turn), refused: true }), sooner],
+  ['another transcript', (turn) => ({ ...sooner(turn), transcriptErrorShare: 0.4 }), sooner],
+  [
+    'a substituted model',
+    (turn) => served('google/gemini-2.5-flash-lite')(sooner(turn)),
+    (turn) => served('google/gemini-2.5-flash')(sooner(turn)),
+  ],
+  [
+    'an arm that began on the other’s socket',
+    (turn) => ({ ...sooner(turn), reusedFirst: true }),
+    (turn) => ({ ...sooner(turn), reusedFirst: false }),
+  ],
+];
+
+const verdictOf = (a: readonly TurnSummary[], b: readonly TurnSummary[]): Verdict | undefined =>
+  diffLanes(a, b)?.verdict;
+
+for (const [name, trick, control] of TRAPS) {
+  test(`trap: ${name}`, () => {
+    const a = honest.map((turn) => ({
+      ...served('google/gemini-2.5-flash')(turn),
+      reusedFirst: false,
+      transcriptErrorShare: 0,
+    }));
+    assert.notEqual(
+      verdictOf(
+        a,
+        a.map((turn) => trick(turn)),
+      ),
+      'faster',
+    );
+    assert.equal(
+      verdictOf(
+        a,
+        a.map((turn) => control(turn)),
+      ),
+      'faster',
+      'control: the same gain without the trick',
+    );
+  });
+}
+
+test('trap: sessions picked for being slow are compared with a baseline run now, not with their capture', async () => {
+  // the capture of each session had bad luck: what it took then is nothing to compare with
+  const unlucky = (await experiment({ draws: 'independent' })).captured.map((turn, index) => ({
+    ...turn,
+    e2eUs: (turn.e2eUs ?? 0) + 300_000 + Math.round(50_000 * keyedRandom('luck', index)()),
+    firstContentAudibleUs: (turn.firstContentAudibleUs ?? 0) + 300_000,
+    ledger: [
+      ...turn.ledger,
+      {
+        stage: 'our code',
+        phase: 'our code',
+        us: 300_000 + Math.round(50_000 * keyedRandom('luck', index)()),
+      } as const,
+    ],
+  }));
+  const { reports } = await experiment({ choice: 'by latency' });
+  const [first] = reports;
+  assert.equal(first?.report.verdict, 'same');
+  assert.equal(first.report.validity.drift, undefined);
+  assert.match(first.report.validity.notes?.join('\n') ?? '', /chosen by latency: the captured lane is not compared/);
+  assert.equal(
+    verdictOf(unlucky, honest),
+    'faster',
+    'control: against its capture, nothing at all would pass for faster',
+  );
+  const named = (await experiment({ choice: 'named' })).reports[0];
+  assert.ok(named?.report.validity.drift !== undefined, 'control: other choices show their drift');
+});
+
+test('a rate limit or a dead runner repeats the whole pair, once', async () => {
+  let calls = 0;
+  const { repeated, replayed: again } = await experiment({
+    cooldownMs: 0,
+    sessions: sessions.slice(0, 1),
+    armFor: (lane, against): Arm => {
+      const arm = createArm(against);
+      return {
+        ...arm,
+        async turn(session, task) {
+          const turn = await arm.turn(session, task);
+          if (lane.lane !== 'candidate' || task.planned.turnIndex !== 1 || calls++ > 0) return turn;
+          const last = turn.log.events[turn.log.events.length - 1];
+          if (last === undefined) return turn;
+          const attrs = { errorStage: 'llm', errorKind: 'rate-limited', message: '429' };
+          const event = {
+            id: last.id + 1,
+            kind: 'turn.failed' as const,
+            stage: 'llm' as const,
+            atUs: last.atUs,
+            cause: last.id,
+            attrs,
+          };
+          return { ...turn, log: { ...turn.log, events: [...turn.log.events, event] } };
+        },
+      };
+    },
+  });
+  assert.deepEqual([...repeated.keys()], ['session-0/1/0']);
+  assert.equal(calls, 2);
+  assert.equal(again.length, 9);
+  assert.ok(again.every(({ summary }) => summary.failure === undefined));
+});

@@ -1,0 +1,85 @@
+/**
+ * `npm run check:baseline-ref`: commits that change code are measured like knobs. In a temporary clone, commits are made over
+ * this one: 150 ms more in `turn.ts` must be `slower`, 50 ms more `same` or `inconclusive` with end to end +50 ±10 ms, and
+ * a comment 0 ±5 ms. In `wire`, profile seed, common draws, the baseline checked out, installed and driven in a worker.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startWire } from '../replay/against.ts';
+import { checkOut, HERE } from '../replay/checkout.ts';
+import { runExperiment } from '../replay/experiment.ts';
+import { currentCommit } from '../replay/serve-command.ts';
+import { uploadSessions } from '../replay/test-sessions.ts';
+
+interface Outcome {
+  verdict: string;
+  deltaMs: number;
+  commits: string[];
+}
+
+/** In the clone: this checkout against `ref`. */
+async function compare(ref: string, cache: string): Promise<Outcome> {
+  const standIns = { profile: 'seed', seed: '1', draws: 'common' } as const;
+  const baselineCheckout = await checkOut(ref, cache, (what) => void console.error(what));
+  const wire = await startWire(standIns);
+  try {
+    const { reports } = await runExperiment({
+      ...standIns,
+      sessions: await uploadSessions({ sessions: 4, turns: 3 }),
+      candidates: [{ variant: 'this-checkout', patches: [] }],
+      baseline: [],
+      baselineCheckout,
+      world: 'wire',
+      against: wire.against,
+      runs: 1,
+      commit: currentCommit(),
+    });
+    const report = reports[0]?.report;
+    if (report === undefined) throw new Error('no report');
+    const { verdict, endToEnd, arms } = report;
+    return { verdict, deltaMs: endToEnd.deltaMs, commits: [arms.a.commit, arms.b.commit] };
+  } finally {
+    await wire.close();
+  }
+}
+
+const ANCHOR = '    const heard = await listening.ended;\n';
+const COMMITS: readonly [name: string, added: string, holds: (outcome: Outcome) => boolean][] = [
+  ['150 ms more in turn.ts is slower', '    await clock.sleep(150);\n', ({ verdict }) => verdict === 'slower'],
+  [
+    '50 ms more is same or inconclusive, +50 ±10 ms',
+    '    await clock.sleep(50);\n',
+    ({ verdict, deltaMs }) => ['same', 'inconclusive'].includes(verdict) && Math.abs(deltaMs - 50) <= 10,
+  ],
+  ['a comment is 0 ±5 ms', '    // nothing\n', ({ deltaMs }) => Math.abs(deltaMs) <= 5],
+];
+
+const [mode, ref = '', cache = ''] = process.argv.slice(2);
+if (mode === 'compare') console.log(JSON.stringify(await compare(ref, cache)));
+else {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-baseline-ref-'));
+  const clone = join(folder, 'clone');
+  const git = (...words: string[]): string => execFileSync('git', words, { cwd: clone }).toString().trim();
+  try {
+    execFileSync('git', ['clone', '--quiet', HERE, clone]);
+    symlinkSync(join(HERE, 'node_modules'), join(clone, 'node_modules'));
+    const base = git('rev-parse', 'HEAD');
+    const turn = join(clone, 'service/turn.ts');
+    const source = readFileSync(turn, 'utf8');
+    if (!source.includes(ANCHOR)) throw new Error('service/turn.ts no longer has the line that this check adds to');
+    for (const [name, added, holds] of COMMITS) {
+      writeFileSync(turn, source.replace(ANCHOR, ANCHOR + added));
+      git('-c', 'user.name=check', '-c', 'user.email=check@localhost', 'commit', '--quiet', '-am', name);
+      const words = [join(clone, 'scripts/check-baseline-ref.ts'), 'compare', base, join(folder, 'cache')];
+      const printed = execFileSync(process.execPath, words, { cwd: clone, stdio: ['ignore', 'pipe', 'inherit'] });
+      const outcome: Outcome = JSON.parse(printed.toString());
+      const good = holds(outcome) && outcome.commits[0] === base && outcome.commits[1] === git('rev-parse', 'HEAD');
+      console.log(`${good ? 'ok ' : 'OFF'}  ${name}: ${outcome.verdict}, ${outcome.deltaMs.toFixed(1)} ms`);
+      if (!good) process.exitCode = 1;
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
