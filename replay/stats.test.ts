@@ -4,12 +4,15 @@ import fc from 'fast-check';
 import {
   clusteredMean,
   hodgesLehmann,
+  holm,
   mcNemarWorse,
   mean,
   median,
+  minimumDetectable,
   quantile,
   roundToSum,
   studentT975,
+  tTestP,
 } from './stats.ts';
 
 /** The same cases every time; `numRuns` and another seed look further. */
@@ -209,4 +212,26 @@ test('the largest remainders get what is missing; each rounded alone would not a
   // control: 0 + 0 + 0 + 1 is 1, and the total is 2
   assert.equal(mean([0.4, 0.4, 0.4, 0.8].map(Math.round)) * 4, 1);
   assert.deepEqual(roundToSum([], 1), []);
+});
+
+test('Holm: the worked example of four hypotheses (Holm–Bonferroni method, Wikipedia)', () => {
+  const adjusted = holm([0.01, 0.04, 0.03, 0.005]).map((p) => Math.round(p * 1000) / 1000);
+  assert.deepEqual(adjusted, [0.03, 0.06, 0.06, 0.02]);
+});
+
+test('p-values of t: the 5 % and 1 % points of the published table (Student)', () => {
+  for (const [t, degrees, p] of [
+    [2.776, 4, 0.05],
+    [2.086, 20, 0.05],
+    [3.169, 10, 0.01],
+    [12.706, 1, 0.05],
+  ] as const)
+    assert.ok(Math.abs(tTestP(t, degrees) - p) < 1e-4, `${t} with ${degrees}: ${tTestP(t, degrees)}`);
+});
+
+test('minimum detectable effect: (t.975 + t.8) standard errors, never below the margin, none for one session', () => {
+  // 20 sessions: t.975 = 2.0930, t.8 = 0.8610 with 19 degrees (Student's table)
+  assert.ok(Math.abs((minimumDetectable(100, 20, 0) ?? 0) - ((2.093 + 0.861) * 100) / Math.sqrt(20)) < 0.01);
+  assert.equal(minimumDetectable(0, 20, 30), 30);
+  assert.equal(minimumDetectable(100, 1, 30), undefined);
 });

@@ -168,7 +168,8 @@ async function inSim(kills: number, random: () => number): Promise<string[]> {
 
 const [mode, folder = '', world] = process.argv.slice(2);
 if (mode === 'child') {
-  await child(folder, world === undefined ? undefined : (JSON.parse(world) as ArmWorld));
+  const against: ArmWorld | undefined = world === undefined ? undefined : JSON.parse(world);
+  await child(folder, against);
 } else {
   const kills = Number(mode ?? 50);
   for (const [name, check] of [
