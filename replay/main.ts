@@ -145,6 +145,8 @@ program
     'same: every lane speaks the captured words; own (default: by what the variant can change)',
   )
   .option('--seed <text>', 'seed of order and draws', '1')
+  .option('--dry-run', 'print the plan: turns, calls, price, recipients, detectable effect; run nothing')
+  .option('--yes', 'run a live plan without asking')
   .option('--resume', 'go on with the run whose journal is in the run folder')
   .option('--run-id <id>', 'name of the run; needed to export a sim run')
   .option(...data)

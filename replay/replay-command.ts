@@ -10,7 +10,8 @@ import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import { checkOut, checkoutCache } from './checkout.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';
-import type { CandidateSpec, ExperimentOptions } from './experiment-plan.ts';
+import { estimateLines, estimateOf } from './estimate.ts';
+import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
 import { checkExportable, exportRun } from './export-run.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport } from './report/terminal.ts';
@@ -37,6 +38,8 @@ export interface ReplayCommandOptions {
   data?: string;
   out: string;
   resume?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
   gate?: boolean;
 }
 
@@ -81,6 +84,15 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     ...(options.words === undefined ? {} : { words: choice('--words', options.words, ['same', 'own'] as const) }),
     ...(options.runId === undefined ? {} : { runId: options.runId }),
   };
+  const plan = planExperiment(settings);
+  if (world !== 'sim' || options.dryRun === true) {
+    for (const line of estimateLines(settings, plan, await estimateOf(settings, plan))) context.out(line);
+  }
+  if (options.dryRun === true) return;
+  if (world === 'live' && options.yes !== true)
+    throw new InputError(
+      'a live replay costs money and sends what users said to providers: add --yes to run this plan',
+    );
   const against = await worldOf(context, world, { profile, seed: options.seed, draws });
   try {
     const experiment = await runExperiment({

@@ -1,0 +1,145 @@
+/** What an experiment will cost and can show, said before anything is paid. */
+import { estimateUsd, tokensOf } from '../service/models.ts';
+import { measureTurn } from '../service/metrics.ts';
+import type { TurnLog } from '../service/ports.ts';
+import { simWorld } from './against.ts';
+import { createArm } from './arm.ts';
+import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
+import { mean, median, minimumDetectable } from './stats.ts';
+
+export interface Estimate {
+  turns: number;
+  calls: { stt: number; llm: number; tts: number };
+  /** Of the models whose price is known. */
+  usd: number;
+  /** What has no known price: never counted as 0. */
+  unpriced: string[];
+  /** Turns' own length, one after another; absent in `sim`, which takes no time of the clock. */
+  minutes?: number;
+  recipients: string[];
+  /** Effect on end to end that is found with 80 % power; absent with fewer than two sessions. */
+  detectableMs?: number;
+}
+
+const attrOf = (log: TurnLog, kind: string, name: string): number => {
+  const value = log.events.find((event) => event.kind === kind)?.attrs?.[name];
+  return typeof value === 'number' ? value : 0;
+};
+
+/** Calls and lengths are those of the captured turns. */
+export async function estimateOf(options: ExperimentOptions, plan: ExperimentPlan): Promise<Estimate> {
+  const logs = new Map(
+    options.sessions.flatMap((session) =>
+      session.turns.map((log) => [`${session.sessionId}/${log.identity.turnIndex}`, log] as const),
+    ),
+  );
+  const calls = { stt: 0, llm: 0, tts: 0 };
+  const models = new Set<string>();
+  let usd = 0;
+  let us = 0;
+  let ttsChars = 0;
+  for (const { sessionId, turnIndex, lane, variant } of plan.runs) {
+    const log = logs.get(`${sessionId}/${turnIndex}`);
+    const found = plan.lanes.find((each) => each.lane === lane && each.variant === variant);
+    const model = found === undefined ? undefined : plan.strategies.get(found)?.llm.model;
+    if (log === undefined || model === undefined) continue;
+    const pieces = log.events.filter(({ kind }) => kind === 'tts.start');
+    calls.stt += 1;
+    calls.llm += 1;
+    calls.tts += pieces.length;
+    ttsChars += pieces.reduce((sum, { attrs }) => sum + Number(attrs?.['chars'] ?? 0), 0);
+    us += Math.max(0, ...log.events.map(({ atUs }) => atUs));
+    const cost = estimateUsd(
+      model,
+      tokensOf(attrOf(log, 'llm.start', 'promptChars')),
+      tokensOf(attrOf(log, 'llm.done', 'chars')),
+    );
+    if (cost === undefined) models.add(model);
+    else usd += cost;
+  }
+  const detectableMs = await detectable(options, plan);
+  return {
+    turns: plan.runs.length,
+    calls,
+    usd,
+    unpriced: [
+      ...[...models].map((model) => `replies of ${model}`),
+      `${ttsChars} characters of speech`,
+      `${calls.stt} transcriptions`,
+    ],
+    ...(options.world === 'sim' ? {} : { minutes: us / 6e7 }),
+    recipients:
+      options.world === 'live'
+        ? ['fal.run (user audio, reply text)', 'openrouter.ai and whom it routes to (transcripts, history, prompt)']
+        : ['nobody: stand-ins on this machine'],
+    ...(detectableMs === undefined ? {} : { detectableMs }),
+  };
+}
+
+/**
+ * Two identical arms in virtual time, all times drawn from the profile, say how far session means differ by chance; under
+ * common draws they do not, and only the margin is left. In `live` this is a guess from a profile: the noise floor tells.
+ */
+async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Promise<number | undefined> {
+  const [baseline] = plan.lanes;
+  if (baseline === undefined) return undefined;
+  const against = simWorld({ ...options, draws: 'independent' }, 'profile');
+  const means: number[] = [];
+  const levelsMs: number[] = [];
+  for (const session of options.sessions) {
+    const e2eMs: number[][] = [];
+    for (const lane of ['baseline', 'baseline2'] as const) {
+      const arm = createArm(against, options.signal);
+      const turns: number[] = [];
+      for (const { identity } of session.turns) {
+        const planned = {
+          sessionId: session.sessionId,
+          turnIndex: identity.turnIndex,
+          run: 0,
+          lane,
+          variant: 'baseline',
+        };
+        const { log } = await arm.turn(session, {
+          planned,
+          strategy: baseline.strategyOf(session.strategy),
+          arm: lane,
+          runId: 'estimate',
+          pace: 'captured',
+          words: 'own',
+          last: false,
+        });
+        turns.push((measureTurn(log).summary.e2eUs ?? Number.NaN) / 1000);
+      }
+      await arm.close();
+      e2eMs.push(turns);
+    }
+    const [a = [], b = []] = e2eMs;
+    const differences = a.map((value, index) => (b[index] ?? Number.NaN) - value).filter(Number.isFinite);
+    if (differences.length > 0) means.push(mean(differences));
+    levelsMs.push(...a.filter(Number.isFinite));
+  }
+  if (means.length < 2 || levelsMs.length === 0) return undefined;
+  const centre = mean(means);
+  const sdMs = Math.sqrt(
+    means.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (means.length - 1) / options.runs,
+  );
+  const common = options.world !== 'live' && options.draws === 'common';
+  return minimumDetectable(common ? 0 : sdMs, means.length, Math.max(30, 0.03 * median(levelsMs)));
+}
+
+/** The plan, printed before it is run. */
+export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, estimate: Estimate): string[] {
+  const { turns, calls, usd, unpriced, minutes, recipients, detectableMs } = estimate;
+  const lanes = plan.lanes.map(({ lane, variant }) => (lane === 'candidate' ? variant : lane)).join(', ');
+  return [
+    `plan: ${options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in random order, seed ${options.seed}`,
+    `calls: ${calls.stt} STT, ${calls.llm} LLM, ${calls.tts} TTS${minutes === undefined ? '' : `; about ${minutes.toFixed(0)} min`}; pace ${plan.pace}, words ${plan.words}, draws ${options.world === 'live' ? 'as measured' : options.draws}`,
+    options.world === 'live'
+      ? `price: about $${usd.toFixed(4)} for replies; unpriced: ${unpriced.join(', ')}`
+      : 'price: nothing is paid for',
+    `speech and text go to: ${recipients.join('; ')}`,
+    detectableMs === undefined
+      ? 'detectable: unknown with one session'
+      : `detectable with 80 % power: ${detectableMs.toFixed(0)} ms end to end (predicted)`,
+  ];
+}
