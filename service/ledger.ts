@@ -51,10 +51,9 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
       ['queue', 'http.start', ['http.queued', 'http.failed']],
       ['dns', 'http.queued', ['http.dns']],
       ['connect', 'http.queued', ['http.connected', 'http.failed']],
-      // a connection that another exchange had begun to set up
       ['send', 'http.queued', ['http.sent']],
       ['connect', 'http.dns', ['http.connected', 'http.failed']],
-      ['tls', 'http.queued', ['http.tls']], // joins a connection whose TLS was under way
+      ['tls', 'http.queued', ['http.tls']], // of a set-up that another exchange had brought as far as TLS
       ['tls', 'http.connected', ['http.tls', 'http.failed']],
       ['send', 'http.connected', ['http.sent']],
       ['queue', 'http.dns', ['http.ready']],
