@@ -45,15 +45,16 @@ async function compare(ref: string, cache: string): Promise<Outcome> {
   }
 }
 
-const ANCHOR = '    const heard = await listening.ended;\n';
-const COMMITS: readonly [name: string, added: string, holds: (outcome: Outcome) => boolean][] = [
-  ['150 ms more in turn.ts is slower', '    await clock.sleep(150);\n', ({ verdict }) => verdict === 'slower'],
+const ANCHOR = 'await listening.ended';
+const slower = (ms: number): string => `${ANCHOR}.then((heard) => clock.sleep(${ms}).then(() => heard))`;
+const COMMITS: readonly [name: string, instead: string, holds: (outcome: Outcome) => boolean][] = [
+  ['150 ms more in turn.ts is slower', slower(150), ({ verdict }) => verdict === 'slower'],
   [
     '50 ms more is same or inconclusive, +50 ±10 ms',
-    '    await clock.sleep(50);\n',
+    slower(50),
     ({ verdict, deltaMs }) => ['same', 'inconclusive'].includes(verdict) && Math.abs(deltaMs - 50) <= 10,
   ],
-  ['a comment is 0 ±5 ms', '    // nothing\n', ({ deltaMs }) => Math.abs(deltaMs) <= 5],
+  ['a comment is 0 ±5 ms', `${ANCHOR} /* nothing */`, ({ deltaMs }) => Math.abs(deltaMs) <= 5],
 ];
 
 const [mode, ref = '', cache = ''] = process.argv.slice(2);
@@ -68,9 +69,10 @@ else {
     const base = git('rev-parse', 'HEAD');
     const turn = join(clone, 'service/turn.ts');
     const source = readFileSync(turn, 'utf8');
-    if (!source.includes(ANCHOR)) throw new Error('service/turn.ts no longer has the line that this check adds to');
-    for (const [name, added, holds] of COMMITS) {
-      writeFileSync(turn, source.replace(ANCHOR, ANCHOR + added));
+    if (!source.includes(ANCHOR))
+      throw new Error('service/turn.ts no longer has the wait that this check makes longer');
+    for (const [name, instead, holds] of COMMITS) {
+      writeFileSync(turn, source.replace(ANCHOR, instead));
       git('-c', 'user.name=check', '-c', 'user.email=check@localhost', 'commit', '--quiet', '-am', name);
       const words = [join(clone, 'scripts/check-baseline-ref.ts'), 'compare', base, join(folder, 'cache')];
       const printed = execFileSync(process.execPath, words, { cwd: clone, stdio: ['ignore', 'pipe', 'inherit'] });
