@@ -3,6 +3,7 @@ import { InputError } from '../service/errors.ts';
 import type { ProviderAccess } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import { startStandIns, type StandInOptions, type StandIns } from '../sim/stand-ins.ts';
 import type { ArmWorld } from './arm.ts';
 
@@ -11,19 +12,28 @@ export interface StandInChoice {
   profile: string;
   seed: string;
   draws: 'common' | 'independent';
+  /** What goes wrong, or otherwise, in every lane alike. */
+  scenario?: Scenario;
 }
 
 /** Virtual time. `source: profile` lets all times be drawn, also of exchanges that stand in the capture. */
 export function simWorld(
-  { profile, seed, draws }: StandInChoice,
+  { profile, seed, draws, scenario }: StandInChoice,
   source: 'captured' | 'profile' = 'captured',
 ): ArmWorld & { world: 'sim' } {
-  return { world: 'sim', profile: loadProfile(profile), seed, draws, source };
+  return {
+    world: 'sim',
+    profile: loadProfile(profile),
+    seed,
+    draws,
+    source,
+    ...(scenario === undefined ? {} : { scenario }),
+  };
 }
 
 /** Starts stand-ins in a process of their own; all arms call the same ones. `close` ends them. */
 export async function startWire(
-  { profile, seed, draws }: StandInChoice,
+  { profile, seed, draws, scenario }: StandInChoice,
   extra: Pick<StandInOptions, 'inject'> = {},
 ): Promise<{ against: ArmWorld & { world: 'wire' }; connections: StandIns['connections']; close(): Promise<void> }> {
   const { urls, caPem, stop, connections } = await startStandIns({
@@ -31,6 +41,7 @@ export async function startWire(
     seed,
     draws,
     interviews: loadInterviews(),
+    ...(scenario === undefined ? {} : { scenario }),
     ...extra,
   });
   const endpoints = {

@@ -12,6 +12,7 @@ import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';
 import { DRAW_HEADER } from '../sim/plan.ts';
 import type { Profile } from '../sim/profile.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { capturedAudio, speakAgain } from './audio.ts';
 import { historyBefore, outlivesSockets, startEpochUs, type CapturedSession } from './captured-session.ts';
@@ -20,7 +21,14 @@ import { capturedWords, ownWords, type Words } from './words.ts';
 
 /** What an arm runs against: data, so that it can be sent to a worker. */
 export type ArmWorld =
-  | { world: 'sim'; profile: Profile; seed: string; draws: 'common' | 'independent'; source: 'captured' | 'profile' }
+  | {
+      world: 'sim';
+      profile: Profile;
+      seed: string;
+      draws: 'common' | 'independent';
+      source: 'captured' | 'profile';
+      scenario?: Scenario;
+    }
   | { world: 'wire'; access: ProviderAccess; caPem: string; seed: string }
   | { world: 'live'; access: ProviderAccess; seed: string };
 
@@ -174,6 +182,7 @@ function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedR
     case 'sim': {
       const world = createSimWorld({
         profile: against.profile,
+        ...(against.scenario === undefined ? {} : { scenario: against.scenario }),
         seed: run === 0 ? against.seed : `${against.seed}/${run}`,
         draws: against.draws,
         captured: {

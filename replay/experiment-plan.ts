@@ -1,4 +1,5 @@
 /** What an experiment is, as data, and what it will run: lanes, order, pace, words. Pure. */
+import type { Scenario } from '../sim/scenario.ts';
 import { InputError } from '../service/errors.ts';
 import { keyedHex } from '../service/random.ts';
 import { resolveStrategy, strategyHash, type Strategy, type StrategyPatch } from '../service/strategy.ts';
@@ -30,6 +31,8 @@ export interface ExperimentOptions {
   /** Whom the arms call (against.ts). Needed in `wire` and `live`; in `sim` it follows from profile, seed and draws. */
   against?: ArmWorld;
   profile: string;
+  /** What goes wrong, or otherwise, in every lane alike. */
+  scenario?: Scenario;
   seed: string;
   draws: 'common' | 'independent';
   runs: number;
@@ -136,7 +139,7 @@ function lanesOf({ candidates, baseline, commit, baselineCheckout }: ExperimentO
 
 /** All that decides what is run. */
 export function planKey(
-  { sessions, seed, draws, profile, runs, world, commit, baselineCheckout }: ExperimentOptions,
+  { sessions, seed, draws, profile, runs, world, commit, baselineCheckout, scenario }: ExperimentOptions,
   lanes: readonly ReplayLane[],
 ): string {
   const strategies = lanes.map(({ lane, variant, strategyOf }) => [
@@ -145,5 +148,14 @@ export function planKey(
     ...sessions.map(({ sessionId, strategy, turns }) => [sessionId, strategyHash(strategyOf(strategy)), turns.length]),
   ]);
   const commits = baselineCheckout === undefined ? [] : [baselineCheckout.commit, commit];
-  return JSON.stringify([seed, draws, profile, runs, world, strategies, ...commits]);
+  return JSON.stringify([
+    seed,
+    draws,
+    profile,
+    runs,
+    world,
+    strategies,
+    ...commits,
+    ...(scenario === undefined ? [] : [scenario]),
+  ]);
 }

@@ -68,6 +68,7 @@ program
   .description('run the service (world by RETAKE_WORLD: wire by default, live only when it says so)')
   .option('--profile <name>', 'latency profile of the stand-ins: seed, zero, or a file', 'seed')
   .option('--seed <text>', "seed of the stand-ins' draws", '1')
+  .option('--scenario <file>', 'faults and switches of the stand-ins (docs/operating.md)')
   .action((options) => serveCommand(context, options));
 
 program
@@ -137,6 +138,7 @@ program
   .option('--baseline-set <knob=value>', 'a knob of the baseline (repeatable)', collect)
   .option('--world <world>', 'sim, wire or live', 'sim')
   .option('--profile <name>', "stand-ins' latency profile (default: the captured one, else seed)")
+  .option('--scenario <file>', 'faults and switches of the stand-ins (docs/operating.md)')
   .option('--runs <n>', 'repetitions', count, 1)
   .option('--draws <kind>', 'common: both arms meet the same draws; independent', 'common')
   .option('--pace <pace>', 'captured: keep the gaps between turns; fast: leave them out (default: fast in wire)')

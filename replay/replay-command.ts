@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../service/strategy.ts';
-import { liveWorld, startWire } from './against.ts';
+import { liveWorld, simWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
@@ -14,6 +14,7 @@ import { estimateLines, estimateOf } from './estimate.ts';
 import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
 import { checkExportable, exportRun } from './export-run.ts';
 import { writeRunFolder } from './run-folder.ts';
+import { loadScenario, type Scenario } from '../sim/scenario.ts';
 import { terminalReport } from './report/terminal.ts';
 import { currentCommit } from './serve-command.ts';
 import { writePages } from './run-report.ts';
@@ -29,6 +30,7 @@ export interface ReplayCommandOptions {
   baselineSet?: string[];
   world: string;
   profile?: string;
+  scenario?: string;
   runs: number;
   draws: string;
   pace?: string;
@@ -58,12 +60,14 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       ? undefined
       : await checkOut(options.baselineRef, checkoutCache(context.env), context.progress);
   const rerun = rerunOf(options, sessions);
+  const scenario = scenarioOf(options.scenario, world);
   const settings: Omit<ExperimentOptions, 'against'> = {
     sessions,
     candidates,
     baseline: baselineOf(options),
     world,
     profile,
+    ...(scenario === undefined ? {} : { scenario }),
     seed: options.seed,
     draws,
     runs: options.runs,
@@ -93,7 +97,12 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     throw new InputError(
       'a live replay costs money and sends what users said to providers: add --yes to run this plan',
     );
-  const against = await worldOf(context, world, { profile, seed: options.seed, draws });
+  const against = await worldOf(context, world, {
+    profile,
+    seed: options.seed,
+    draws,
+    ...(scenario === undefined ? {} : { scenario }),
+  });
   try {
     const experiment = await runExperiment({
       ...settings,
@@ -111,12 +120,18 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   }
 }
 
+function scenarioOf(file: string | undefined, world: ExperimentOptions['world']): Scenario | undefined {
+  if (file === undefined) return undefined;
+  if (world === 'live') throw new InputError('--scenario is for stand-ins: there are none in live');
+  return loadScenario(file, world);
+}
+
 async function worldOf(
   { env }: CommandContext,
   world: ExperimentOptions['world'],
   standIns: Parameters<typeof startWire>[0],
 ): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
-  if (world === 'sim') return undefined;
+  if (world === 'sim') return standIns.scenario && { against: simWorld(standIns), close: async () => undefined };
   if (world === 'wire') return startWire(standIns);
   return {
     against: liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed),
@@ -178,6 +193,7 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
     ...flag('--baseline-variant', options.baselineVariant),
     ...flag('--baseline-set', options.baselineSet),
     ...flag('--profile', options.profile),
+    ...flag('--scenario', options.scenario),
     ...flag('--pace', options.pace),
     ...flag('--words', options.words),
     ...flag('--data', options.data),

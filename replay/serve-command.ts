@@ -9,10 +9,19 @@ import { resolveStrategy, type Strategy } from '../service/strategy.ts';
 import { createRealWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
+import { loadScenario } from '../sim/scenario.ts';
 import { createWireWorld } from '../sim/wire.ts';
 import type { CommandContext } from './context.ts';
 
-export async function serveCommand(context: CommandContext, options: { profile: string; seed: string }): Promise<void> {
+/** What the stand-ins are told. */
+export interface StandInChoice {
+  profile: string;
+  seed: string;
+  /** A file. */
+  scenario?: string;
+}
+
+export async function serveCommand(context: CommandContext, options: StandInChoice): Promise<void> {
   const service = await serve(configFrom(context.env), options, 'info');
   context.out(
     `Retake serves ${service.url} (Ctrl-C stops it); try: npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend --language en --url ${service.url}`,
@@ -22,13 +31,11 @@ export async function serveCommand(context: CommandContext, options: { profile: 
 }
 
 /** Starts the service for a configuration, with its world. Closing it closes the world. */
-export async function serve(
-  config: Config,
-  standIns: { profile: string; seed: string },
-  logLevel: 'info' | 'silent',
-): Promise<Service> {
+export async function serve(config: Config, standIns: StandInChoice, logLevel: 'info' | 'silent'): Promise<Service> {
   const strategy = strategyOf(config);
   const live = config.world === 'live';
+  if (live && standIns.scenario !== undefined)
+    throw new InputError('--scenario is for stand-ins: there are none in live');
   const { falKey = '', openRouterKey = '', endpoints, audioHosts } = config;
   const world = live
     ? createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts }, seed: 'live' })
@@ -36,6 +43,7 @@ export async function serve(
         profile: loadProfile(standIns.profile),
         seed: standIns.seed,
         interviews: loadInterviews(),
+        ...(standIns.scenario === undefined ? {} : { scenario: loadScenario(standIns.scenario, 'wire') }),
       });
   try {
     return await startService({

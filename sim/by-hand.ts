@@ -4,6 +4,7 @@ import type { FinishedTurn } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
 import { runFixtureTurn } from './fixtures.ts';
 import { loadProfile, type Profile } from './profile.ts';
+import type { Scenario } from './scenario.ts';
 import { createSimWorld, type SimWorld } from './world.ts';
 
 /** A profile in which everything takes no time but what is given, in ms. */
@@ -122,6 +123,7 @@ export async function turnByHand(options: {
   client?: ReplySink;
   /** Cancels the turn at this time. */
   abortAtMs?: number;
+  scenario?: Scenario;
 }): Promise<FinishedTurn & { world: SimWorld }> {
   const { turns = 1, pauseMs = 0 } = options;
   const { speech, audio } = options.tones;
@@ -133,6 +135,7 @@ export async function turnByHand(options: {
     speechEndMs: speech.toMs,
   };
   const systemPrompt = options.systemPrompt ?? 'Sor.';
+  const scenario = options.scenario === undefined ? {} : { scenario: options.scenario };
   const interview = {
     name: 'by-hand',
     language: 'tr',
@@ -140,7 +143,7 @@ export async function turnByHand(options: {
     greeting: 'Merhaba.',
     turns: Array<typeof turn>(turns).fill(turn),
   };
-  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview] });
+  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview], ...scenario });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
   const over = new AbortController();
   const cancel = new AbortController();

@@ -119,7 +119,8 @@ async function twoTurns(
       strategyHash: strategyHash(strategy),
       interview: INTERVIEW.name,
     },
-    ports: (turnIndex) => world.ports(strategy, 'faults', turnIndex),
+    // jitter in its middle: the strategy's hash seeds it, and a new knob is not to move the table
+    ports: (turnIndex) => ({ ...world.ports(strategy, 'faults', turnIndex), random: () => 0.5 }),
     traceIds: () => String(++traces).padStart(32, '0'),
     projections: [],
     onProjectionError: (error) => {

@@ -14,26 +14,30 @@ import { keyedRandom } from '../service/random.ts';
 import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
 import type { Handler } from './exchange.ts';
+import { ResetFault } from './faults.ts';
 import { createFreya } from './freya.ts';
 import { createOpenRouter } from './openrouter.ts';
 import { createPlanner, DRAW_HEADER, type DelayKey, type ExchangePlan } from './plan.ts';
 import { parseProfile, quantile, type Profile } from './profile.ts';
+import { parseScenario, tuneWith, underScenario } from './scenario.ts';
 import { createScript } from './script.ts';
-import type { Injected, StandInOptions, StandInUrls } from './stand-ins.ts';
+import type { Injected, ReceivedRequest, StandInOptions, StandInUrls, Told } from './stand-ins.ts';
 
 /** Starts one server per origin, each for HTTP/1.1 and HTTP/2, and returns their URLs with the CA of their certificate. */
 export async function serveStandIns(
   options: StandInOptions,
-): Promise<{ urls: StandInUrls; caPem: string; connections(): Record<keyof StandInUrls, number> }> {
+): Promise<{ urls: StandInUrls; caPem: string; told(): Told }> {
   const clock = createRealClock();
   const profile = parseProfile(options.profile, 'stand-ins');
   const identity = await createIdentity(clock.epochUs() / 1000);
   const { inject = {} } = options;
+  const scenario = parseScenario(options.scenario ?? { title: 'none', rules: [] }, 'stand-ins', 'wire');
   const planner = createPlanner({
     profile,
     seed: options.seed,
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     delay: (key) => injectedUs(inject, key),
+    tune: tuneWith(scenario),
   });
   const script = createScript(options.interviews ?? []);
   let connections = 0;
@@ -47,11 +51,27 @@ export async function serveStandIns(
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
       quantile(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);
-    return drawMs('dns', dnsMs) + drawMs('connect', connectMs) + drawMs('tls', tlsMs) + (inject.tlsMs ?? 0);
+    return (
+      drawMs('dns', dnsMs) +
+      drawMs('connect', connectMs) +
+      drawMs('tls', tlsMs) +
+      (inject.tlsMs ?? 0) +
+      (scenario.servers?.tlsMs ?? 0)
+    );
   };
   const accepted: Record<keyof StandInUrls, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };
+  const received: ReceivedRequest[] = [];
   const listen = async (name: keyof StandInUrls, handlerOf: () => Handler): Promise<string> => {
-    const server = createStandIn(identity, clock, handlerOf, setUpMs);
+    const server = createStandIn({
+      identity,
+      clock,
+      handlerOf: () => underScenario(handlerOf(), scenario, planner),
+      setUpMs,
+      keepAliveHintS: scenario.servers?.keepAliveHintS,
+      received: (request) => {
+        if (received.push({ server: name, ...request }) > RECEIVED_LIMIT) received.shift();
+      },
+    });
     server.on('secureConnection', () => accepted[name]++);
     server.listen(0, HOST);
     await once(server, 'listening');
@@ -72,7 +92,7 @@ export async function serveStandIns(
   return {
     urls,
     caPem: identity.caPem,
-    connections: () => ({ ...accepted }),
+    told: () => ({ connections: { ...accepted }, requests: received }),
   };
 }
 
@@ -83,12 +103,23 @@ function injectedUs(inject: Injected, { item }: DelayKey): number {
   return typeof item === 'number' ? (inject.laterItemsMs ?? 0) * 1000 : 0;
 }
 
-function createStandIn(
-  identity: Identity,
-  clock: Clock,
-  handlerOf: () => Handler,
-  setUpMs: () => number,
-): Http2SecureServer {
+interface StandInServer {
+  identity: Identity;
+  clock: Clock;
+  handlerOf: () => Handler;
+  setUpMs: () => number;
+  /** `Keep-Alive: timeout=…`, which clients obey; none by default. */
+  keepAliveHintS: number | undefined;
+  received(request: Omit<ReceivedRequest, 'server'>): void;
+}
+
+const RECEIVED_LIMIT = 2000;
+const FLUSH_MS = 10;
+const socketIds = new WeakMap<object, number>();
+let sockets = 0;
+
+function createStandIn(options: StandInServer): Http2SecureServer {
+  const { identity, clock, handlerOf, setUpMs } = options;
   const { certPem: cert, keyPem: key } = identity;
   const context = createSecureContext({ cert, key });
   let anonymous = 0;
@@ -103,6 +134,7 @@ function createStandIn(
     },
     (incoming, response) => {
       const outgoing = response as unknown as ServerResponse; // HTTP/2's does the same by a type of its own
+      options.received(receivedOf(incoming, clock));
       const header = incoming.headers[DRAW_HEADER];
       const drawn = drawContextOf(typeof header === 'string' ? header : undefined, incoming.url ?? '/', anonymous);
       if (drawn === undefined) {
@@ -110,7 +142,11 @@ function createStandIn(
         return;
       }
       if (header === undefined) anonymous++;
-      respond(incoming, outgoing, clock, handlerOf(), drawn).catch((error: unknown) => {
+      respond(incoming, outgoing, options, handlerOf(), drawn).catch((error: unknown) => {
+        if (error instanceof ResetFault) {
+          outgoing.destroy(); // over HTTP/2 the stream, else the socket
+          return;
+        }
         if (!outgoing.headersSent) outgoing.writeHead(500, { 'content-type': 'application/json' });
         outgoing.end(outgoing.writableEnded ? undefined : JSON.stringify({ detail: describeError(error) }));
       });
@@ -123,10 +159,23 @@ function createStandIn(
   return server;
 }
 
+function receivedOf(incoming: IncomingMessage | Http2ServerRequest, clock: Clock): Omit<ReceivedRequest, 'server'> {
+  const socketId = socketIds.get(incoming.socket) ?? ++sockets;
+  socketIds.set(incoming.socket, socketId);
+  const headers = Object.fromEntries(
+    Object.entries(incoming.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  );
+  const { method = 'GET', url = '/' } = incoming;
+  return { method, url, headers, socketId, receivedEpochUs: clock.epochUs() };
+}
+
 async function respond(
   incoming: IncomingMessage | Http2ServerRequest,
   outgoing: ServerResponse,
-  clock: Clock,
+  { clock, keepAliveHintS }: StandInServer,
   handler: Handler,
   context: NonNullable<ReturnType<typeof drawContextOf>>,
 ): Promise<void> {
@@ -149,11 +198,12 @@ async function respond(
     networkUs.send > 0 ? clock.sleep(networkUs.send / 1000, gone.signal) : Promise.resolve();
   const response = await handler(request, { context, clock, signal: gone.signal, arrive });
   // Setting it ourselves keeps Node from adding `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header.
-  const lasting = incoming instanceof Http2ServerRequest ? {} : { connection: 'keep-alive' };
+  const hint = keepAliveHintS === undefined ? {} : { 'keep-alive': `timeout=${keepAliveHintS}` };
+  const lasting = incoming instanceof Http2ServerRequest ? {} : { connection: 'keep-alive', ...hint };
   outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), ...lasting });
   if (!(incoming instanceof Http2ServerRequest)) outgoing.flushHeaders(); // there they are on their way already
   if (response.body === null) outgoing.end();
-  else await pipe(response.body.getReader(), outgoing, gone.signal);
+  else await pipe(response.body.getReader(), outgoing, gone.signal, clock);
 }
 
 /** Sends each chunk as it comes; the last one in one write with the body's end where both come together. */
@@ -161,6 +211,7 @@ async function pipe(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   outgoing: ServerResponse,
   gone: AbortSignal,
+  clock: Clock,
 ): Promise<void> {
   let next = reader.read();
   try {
@@ -168,7 +219,8 @@ async function pipe(
       const { done, value } = await next;
       if (done) break;
       next = reader.read();
-      const soon = await Promise.race([next, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
+      const read = next.catch(() => undefined); // a break comes after what was read before it
+      const soon = await Promise.race([read, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
       if (soon?.done === true) {
         outgoing.end(value);
         return;
@@ -177,6 +229,7 @@ async function pipe(
     }
     outgoing.end();
   } catch (error) {
+    await clock.sleep(FLUSH_MS); // what was written before the break is to arrive
     if (!gone.aborted) outgoing.destroy();
     await reader.cancel(error).catch(() => undefined);
   }
@@ -187,8 +240,8 @@ if (import.meta.main && process.send !== undefined) {
   process.on('disconnect', () => process.exit(0)); // the parent died or let go
   process.once('message', (options) => {
     serveStandIns(options as StandInOptions).then(
-      ({ urls, caPem, connections }) => {
-        process.on('message', () => tell({ connections: connections() }));
+      ({ urls, caPem, told }) => {
+        process.on('message', () => tell(told()));
         tell({ urls, caPem });
       },
       (error: unknown) => tell({ error: describeError(error) }),

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '../service/errors.ts';
 import { isObject } from './exchange.ts';
 import type { Profile } from './profile.ts';
+import type { Scenario } from './scenario.ts';
 
 /** Extra time in one phase of every exchange, on top of the profile: what the honesty test looks for. */
 export interface Injected {
@@ -21,6 +22,8 @@ export interface StandInOptions {
   /** Parsed `fixtures/interviews.json`. */
   interviews?: unknown;
   inject?: Injected;
+  /** What goes wrong, or otherwise, with which request. */
+  scenario?: Scenario;
 }
 
 /** Base URLs without a path. */
@@ -32,6 +35,20 @@ export interface StandInUrls {
   openrouter: string;
 }
 
+/** One request as a server received it: the ground truth for what a client's spans say. */
+export interface ReceivedRequest {
+  server: keyof StandInUrls;
+  method: string;
+  /** Path and query. */
+  url: string;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** The same for requests on one connection. */
+  socketId: number;
+  /** µs since 1970, when its headers were there. */
+  receivedEpochUs: number;
+}
+
 export interface StandIns {
   urls: StandInUrls;
   /** The CA to trust: `new Agent({ connect: { ca: caPem } })`. */
@@ -39,6 +56,8 @@ export interface StandIns {
   pid: number;
   /** How many connections each server has accepted so far: the ground truth of reuse. */
   connections(): Promise<Record<keyof StandInUrls, number>>;
+  /** The last 2,000 requests, in order of arrival. */
+  requests(): Promise<readonly ReceivedRequest[]>;
   /** Resolves when the child has gone. */
   stop(): Promise<void>;
 }
@@ -64,17 +83,19 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
     child.kill();
     await exited;
   };
-  const connections = (): ReturnType<StandIns['connections']> =>
+  const ask = (): Promise<Told> =>
     new Promise((resolve, reject) => {
       child.once('message', (message) => {
-        if (isCounted(message)) resolve(message.connections);
-        else reject(new InputError('the stand-in servers did not count their connections'));
+        if (isTold(message)) resolve(message);
+        else reject(new InputError('the stand-in servers did not tell what they have seen'));
       });
-      child.send('connections');
+      child.send('what have you seen?');
     });
+  const connections: StandIns['connections'] = () => ask().then((told) => told.connections);
+  const requests: StandIns['requests'] = () => ask().then((told) => told.requests);
   try {
     const { urls, caPem } = await started;
-    return { urls, caPem, pid: child.pid ?? 0, connections, stop };
+    return { urls, caPem, pid: child.pid ?? 0, connections, requests, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -85,6 +106,12 @@ function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'caPem'
   return isObject(message) && isObject(message['urls']) && typeof message['caPem'] === 'string';
 }
 
-function isCounted(message: unknown): message is { connections: Record<keyof StandInUrls, number> } {
-  return isObject(message) && isObject(message['connections']);
+/** What the child says it has seen. */
+export interface Told {
+  connections: Record<keyof StandInUrls, number>;
+  requests: readonly ReceivedRequest[];
+}
+
+function isTold(message: unknown): message is Told {
+  return isObject(message) && isObject(message['connections']) && Array.isArray(message['requests']);
 }

@@ -8,6 +8,8 @@ export interface WireWorld extends RunWorld {
   arm(): RunWorld;
   /** Connections that the stand-ins have accepted so far. */
   connections: StandIns['connections'];
+  /** Requests as they have received them. */
+  requests: StandIns['requests'];
 }
 
 /** Starts the stand-ins and a world that talks to them. Keys are made up: the stand-ins only check that there is one. */
@@ -36,6 +38,7 @@ export async function createWireWorld(options: StandInOptions): Promise<WireWorl
     ...world,
     arm,
     connections: standIns.connections,
+    requests: standIns.requests,
     close: async () => {
       await world.close();
       await standIns.stop();

@@ -1,0 +1,170 @@
+/** The faults that only sockets can show, over sockets: the real transport against closed ports, false names and servers that break off. */
+import assert from 'node:assert/strict';
+import { createServer, type LookupFunction } from 'node:net';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import { createSession } from '../service/session.ts';
+import { resolveStrategy, strategyHash, type StrategyPatch } from '../service/strategy.ts';
+import { createRealWorld, type RunWorld } from '../service/world.ts';
+import type { TurnLog } from '../service/ports.ts';
+import { loadProfile } from './profile.ts';
+import type { Scenario } from './scenario.ts';
+import { createWireWorld, type WireWorld } from './wire.ts';
+
+const scenario: Scenario = {
+  title: 'one session a fault',
+  rules: [
+    { route: 'stt.transcriptions', session: 'reset-headers', turns: [0], fault: { kind: 'reset-before-headers' } },
+    { route: 'tts.stream', session: 'reset-body', turns: [0], fault: { kind: 'reset-mid-body' } },
+    { route: 'llm', session: 'reset-llm', turns: [0], attempts: [0], fault: { kind: 'reset-before-headers' } },
+    {
+      route: 'llm',
+      session: 'limited',
+      turns: [0],
+      attempts: [0],
+      fault: { kind: 'status', status: 429, retryAfterS: 0.2 },
+    },
+    { route: 'tts.speech', session: 'html', turns: [0], fault: { kind: 'html' } },
+    { route: 'cdn.get', session: 'cut', turns: [0], fault: { kind: 'truncated-json', afterChunks: 0 } },
+  ],
+};
+
+let wire: WireWorld;
+before(async () => {
+  wire = await createWireWorld({ profile: loadProfile('zero'), seed: 1, scenario });
+});
+after(() => wire.close());
+
+interface Outcome {
+  failure: string | undefined;
+  attempts: number;
+  bytes: number;
+  log: TurnLog;
+}
+
+/** Two turns of a session; what the first came to, after the second has worked. */
+async function twoTurns(
+  id: string,
+  patch: StrategyPatch = {},
+  world: RunWorld = wire,
+  second = true,
+): Promise<Outcome> {
+  const strategy = resolveStrategy([patch], 'test');
+  const identity = { runId: 'r', world: 'wire', lane: 'captured', variant: 'v', arm: 'a' } as const;
+  let traces = 0;
+  const session = createSession({
+    id,
+    language: 'en',
+    systemPrompt: 'Ask.',
+    history: [],
+    strategy,
+    identity: { ...identity, strategyHash: strategyHash(strategy) },
+    ports: (turnIndex) => world.ports(strategy, id, turnIndex),
+    traceIds: () => String(++traces).padStart(32, '0'),
+    projections: [],
+    onProjectionError: (error) => {
+      throw error;
+    },
+  });
+  const samples = Int16Array.from({ length: 16_000 }, (_, index) => 8000 * Math.sin(index / 5));
+  let bytes = 0;
+  const speak = () =>
+    session.turn({
+      audio: {
+        zero: 'upload',
+        sampleRateHz: 16_000,
+        startedUs: world.clock.nowUs(),
+        async *frames() {
+          yield { atUs: world.clock.nowUs(), samples };
+        },
+      },
+      reply: {
+        audio: async (pcm) => {
+          bytes += pcm.byteLength;
+        },
+      },
+    });
+  const { log, summary } = await speak();
+  const heard = bytes;
+  if (second) assert.equal((await speak()).summary.failure, undefined, 'the next turn works');
+  const failure = summary.failure === undefined ? undefined : `${summary.failure.stage} ${summary.failure.kind}`;
+  const attempts = log.events.flatMap(({ kind, exchange }) =>
+    kind === 'http.start' ? [1 + Number(exchange?.split('.')[2])] : [],
+  );
+  return { failure, attempts: Math.max(...attempts), bytes: heard, log };
+}
+
+test('a connection that breaks before headers: asked again, then told', async () => {
+  const { failure, attempts } = await twoTurns('reset-headers');
+  assert.deepEqual([failure, attempts], ['stt reset', 2]);
+});
+
+test('a connection that breaks in mid-body: what was heard was heard, and is not spoken again', async () => {
+  const { failure, bytes, log } = await twoTurns('reset-body');
+  assert.equal(failure, 'tts reset');
+  assert.ok(bytes > 0);
+  for (const heard of log.events.filter(({ kind }) => kind === 'tts.audio')) {
+    const again = log.events.find(
+      ({ kind, exchange, id }) => kind === 'http.start' && id > heard.id && exchange?.startsWith(`${heard.exchange}.`),
+    );
+    assert.equal(again, undefined, `piece ${heard.exchange} was asked for again after it was heard`);
+  }
+});
+
+test('what goes wrong once costs a wait and not the turn', async () => {
+  const broken = await twoTurns('reset-llm');
+  assert.deepEqual([broken.failure, broken.attempts], [undefined, 2]);
+  const limited = await twoTurns('limited');
+  assert.deepEqual([limited.failure, limited.attempts], [undefined, 2]);
+  const wait = limited.log.events.find(({ kind }) => kind === 'retry.wait')!;
+  assert.equal(wait.attrs?.['waitMs'], 200, 'Retry-After is obeyed');
+});
+
+test('answers of the wrong kind, by every way of speaking', async () => {
+  assert.equal((await twoTurns('html', { tts: { method: 'speech' } })).failure, 'tts malformed');
+  assert.equal(
+    (await twoTurns('cut', { tts: { method: 'generate', queue: { pollMs: 10 } } })).failure,
+    'tts malformed',
+  );
+});
+
+test('names, ports and certificates: nobody is reached, and it says so', async () => {
+  const closed = createServer();
+  closed.listen(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const address = closed.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  closed.close();
+  const noName: LookupFunction = (_host, _options, done) =>
+    done(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }), '');
+  const rows: [what: string, falRunUrl: string, code: RegExp][] = [
+    ['name', 'https://name.invalid', /ENOTFOUND/],
+    ['port', `https://127.0.0.1:${port}`, /ECONNREFUSED/],
+    ['certificate', wire.endpoints.falRunUrl, /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/],
+  ];
+  for (const [what, falRunUrl, code] of rows) {
+    const world = createRealWorld({
+      access: { endpoints: { ...wire.endpoints, falRunUrl }, falKey: 'k', openRouterKey: 'k', audioHosts: [] },
+      seed: '1',
+      ...(what === 'name' ? { lookup: noName } : {}),
+    });
+    const { failure, attempts, log } = await twoTurns(what, {}, world, false);
+    assert.deepEqual([failure, attempts], ['stt unreachable', 2], what);
+    assert.match(String(log.events.find(({ kind }) => kind === 'http.failed')?.attrs?.['errorKind']), code);
+    await world.close();
+  }
+});
+
+test('what the servers received: each key at its own provider only, and nothing that traces or identifies', async () => {
+  await twoTurns('whole', { stt: { method: 'generate' }, tts: { method: 'generate', queue: { pollMs: 10 } } });
+  const requests = (await wire.requests()).filter(({ headers }) => headers['x-retake-draw']?.includes('"whole"'));
+  const servers = new Set(requests.map(({ server }) => server));
+  assert.deepEqual([...servers].sort(), ['falCdn', 'falQueue', 'falRest', 'falRun', 'openrouter']);
+  for (const { server, headers, method, url } of requests) {
+    const expected = server === 'falCdn' ? undefined : server === 'openrouter' ? 'Bearer stand-in' : 'Key stand-in';
+    assert.equal(headers['authorization'], expected, `${method} ${url}`);
+    for (const name of ['traceparent', 'tracestate', 'baggage', 'cookie', 'referer'])
+      assert.equal(headers[name], undefined, `${name} went to ${server}`);
+    assert.doesNotMatch(url, /stand-in/);
+  }
+});
