@@ -76,10 +76,11 @@ function callOf(chunks: readonly Uint8Array[]): Call {
   };
 }
 
-const llm = createOpenRouter({ openRouterUrl: LIVE_ENDPOINTS.openRouterUrl, openRouterKey: 'none' });
+const llm = createOpenRouter({ openRouterUrl: LIVE_ENDPOINTS.openRouterUrl, openRouterKey: 'none', keys: [] });
 const tts = createFreyaTts({
   ...LIVE_ENDPOINTS,
   falKey: 'none',
+  keys: [],
   audioHosts: createAudioHosts([]),
 });
 const LLM_REQUEST: LlmRequest = {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../service/strategy.ts';
-import { liveWorld, simWorld, startWire } from './against.ts';
+import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
@@ -131,7 +131,7 @@ async function worldOf(
   world: ExperimentOptions['world'],
   standIns: Parameters<typeof startWire>[0],
 ): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
-  if (world === 'sim') return standIns.scenario && { against: simWorld(standIns), close: async () => undefined };
+  if (world === 'sim') return undefined;
   if (world === 'wire') return startWire(standIns);
   return {
     against: liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed),

@@ -122,6 +122,7 @@ const ENDS: ReadonlySet<EventKind> = new Set([
   'interrupt.confirmed',
   'ahead.ready',
   'turn.failed',
+  'deliver.apology',
   'speech.end',
   'speech.audio',
   'speech.start',

@@ -14,9 +14,15 @@ export interface LookedUp {
 
 /** The key under which the strategy keeps a text's speech; undefined where it keeps none. */
 function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin']): string | undefined {
-  const { cache, tts } = input.strategy;
+  const { cache } = input.strategy;
   if (ports.speechCache === undefined) return undefined;
   if (origin === 'greeting' ? !cache.greeting : !cache.responses || text.length > CACHEABLE_CHARS) return undefined;
+  return speechKeyOf({ ports, input }, text);
+}
+
+/** The name of a text's speech as the turn's strategy has it spoken. */
+export function speechKeyOf({ ports, input }: Pick<TurnScope, 'ports' | 'input'>, text: string): string {
+  const { tts } = input.strategy;
   return speechKey({
     endpoint: ports.origins.tts,
     method: tts.method,

@@ -94,6 +94,7 @@ export type EventKind =
   | 'turn.interrupted' // what was heard of the reply, and what was not
   | 'turn.done'
   | 'turn.failed'
+  | 'deliver.apology' // what the user hears of a failed turn: an apology, or nothing
   | 'retry.wait' // a failed attempt's backoff ran out
   | 'poll.wait' // the pause before a queued request's state is asked for again ran out
   | 'http.start'

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { openDiskCache, SPEECH_CACHE_FOLDER } from './cache.ts';
 import pino from 'pino';
+import { APOLOGY_LANGUAGES, rehearseApology } from './apologize.ts';
 import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.ts';
 import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
 import { projectTurns } from './capture/projection.ts';
@@ -175,6 +176,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const port = typeof address === 'object' && address !== null ? address.port : config.port;
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   logger.info({ url, world: config.world, capture: config.capture }, 'listening');
+  const closing = new AbortController();
+  if (options.strategy.cache.responses) {
+    const ports = { ...world.ports(options.strategy, 'apologies', 0), speechCache };
+    for (const language of APOLOGY_LANGUAGES) {
+      // off every turn's path; without it a failed turn ends in silence
+      rehearseApology(ports, options.strategy, language, closing.signal).catch((error: unknown) => {
+        if (!closing.signal.aborted) onError(error);
+      });
+    }
+  }
 
   const flushed = async (): Promise<void> => {
     await Promise.all([...bundles.values()].map((bundle) => bundle.flushed()));
@@ -183,6 +194,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     url,
     flushed,
     async close() {
+      closing.abort(new Error('the service closes'));
       closeSockets();
       server.close();
       server.closeAllConnections();

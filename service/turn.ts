@@ -2,6 +2,7 @@
  * One turn, top to bottom: listen → transcribe → think → speak → deliver. The only owner of control flow: what to do is
  * in the strategy, what happened is in the recorder's log, and everything else is a projection of that log.
  */
+import { apologize } from './apologize.ts';
 import { createBargeIn, heardText, Interruption } from './barge-in.ts';
 import { deliver, type Delivery } from './deliver.ts';
 import { describeError, InvariantError, StageError } from './errors.ts';
@@ -74,7 +75,7 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
     } else {
       failure = asFailure(error, turn.signal);
       turn.abort(failure);
-      recordFailure(scope, failure);
+      await apologize(scope, failure, recordFailure(scope, failure));
     }
   }
   speculation.close();
@@ -140,10 +141,10 @@ async function together(branches: readonly Promise<void>[], abort: (reason: unkn
   if (first !== undefined) throw first.error;
 }
 
-function recordFailure({ recorder, ports }: TurnScope, failure: StageError): void {
+function recordFailure({ recorder, ports }: TurnScope, failure: StageError): number {
   const nowUs = ports.clock.nowUs();
   const last = recorder.events.findLast((event) => event.atUs <= nowUs);
-  recorder.record({
+  return recorder.record({
     kind: 'turn.failed',
     stage: failure.stage,
     ...(last === undefined ? {} : { cause: last.id }),

@@ -62,10 +62,11 @@ export function createProviders({
   audioHosts,
 }: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts' | 'origins'> {
   const { falRunUrl, falQueueUrl, falRestUrl } = endpoints;
-  const fal = { falRunUrl, falQueueUrl, falRestUrl, falKey, audioHosts: createAudioHosts(audioHosts) };
+  const keys = [falKey, openRouterKey];
+  const fal = { falRunUrl, falQueueUrl, falRestUrl, falKey, keys, audioHosts: createAudioHosts(audioHosts) };
   return {
     stt: createFreyaStt(fal),
-    llm: createOpenRouter({ openRouterUrl: endpoints.openRouterUrl, openRouterKey }),
+    llm: createOpenRouter({ openRouterUrl: endpoints.openRouterUrl, openRouterKey, keys }),
     tts: createFreyaTts(fal),
     origins: {
       stt: originOf(endpoints.falRunUrl),

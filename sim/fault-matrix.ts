@@ -145,7 +145,8 @@ async function twoTurns(
   return { first, second, released };
 }
 
-function uploadOf(clock: Clock): UserAudio {
+/** One second of a tone, posted whole. */
+export function uploadOf(clock: Clock): UserAudio {
   const samples = Int16Array.from({ length: 16_000 }, (_, index) => 8000 * Math.sin(index / 5));
   return {
     zero: 'upload',

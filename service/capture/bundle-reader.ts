@@ -145,6 +145,7 @@ const KINDS: ReadonlySet<string> = new Set<EventKind>([
   'turn.interrupted',
   'turn.done',
   'turn.failed',
+  'deliver.apology',
   'retry.wait',
   'poll.wait',
   'http.start',

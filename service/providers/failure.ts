@@ -6,6 +6,7 @@ import { BodyLimitError } from '../net/body.ts';
 import { PrivateAddressError } from '../net/private-address.ts';
 import type { Call, Clock, Stage } from '../ports.ts';
 import { fieldOf, textIn } from './json.ts';
+import { scrub, type Sent } from './scrub.ts';
 
 const REMEDY: Partial<Record<FailureKind, string>> = {
   auth: 'check the provider key',
@@ -71,25 +72,42 @@ function messageIn(text: string, otherwise: string): string {
   );
 }
 
-/** A `StageError` for whatever a client library or our own code threw; `what` names the request in the message. */
-export function asStageError(stage: Stage, what: string, error: unknown, call: Call): StageError {
-  if (error instanceof StageError) return error;
+/**
+ * A `StageError` for whatever a client library or our own code threw; `what` names the request in the message, and what
+ * was `sent` is not repeated in it. An SDK's error holds request and answer: it is not kept as a cause.
+ */
+export function asStageError(stage: Stage, what: string, error: unknown, call: Call, sent: Sent): StageError {
+  if (error instanceof StageError) {
+    const message =
+      error.kind === 'provider' || sent.contents !== 'unknown' ? scrub(error.message, sent) : error.message;
+    if (message === error.message) return error;
+    const { kind, retryable, retryAfterMs } = error;
+    return new StageError(error.stage, kind, message, {
+      retryable,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
   const { signal } = call;
   if (signal.aborted) {
     const { reason } = signal;
-    return reason instanceof StageError
-      ? reason
-      : new StageError(stage, 'cancelled', `${what} was cancelled`, { cause: error });
+    return reason instanceof StageError ? reason : new StageError(stage, 'cancelled', `${what} was cancelled`);
   }
   // SDKs wrap what broke the connection, or lose it
   const broken = call.failure();
   const kind = kindOf(broken ?? error);
   const remedy = REMEDY[kind];
   const status = broken === undefined ? statusOf(error) : undefined;
-  const message = `${what}: ${status === undefined ? '' : `HTTP ${status}, `}${describeError(broken ?? error)}${remedy === undefined ? '' : `; ${remedy}`}`;
+  // a parser's message quotes what it could not parse; what broke a connection is our own side's word
+  const said =
+    kind === 'malformed'
+      ? 'the answer is not JSON'
+      : broken === undefined
+        ? scrub(describeError(error), sent)
+        : describeError(broken);
+  const message = `${what}: ${status === undefined ? '' : `HTTP ${status}, `}${said}${remedy === undefined ? '' : `; ${remedy}`}`;
   const retryAfterMs = status === undefined ? undefined : retryAfterOf(call.responseHeaders(), call.clock);
   return new StageError(stage, kind, message, {
-    cause: error,
+    ...(broken === undefined ? {} : { cause: broken }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

@@ -123,7 +123,7 @@ test('a public name that leads to a private address is refused where the socket 
   const transport = createRealTransport({ clock, network, lookup });
   const call = callOver(transport);
   const error: unknown = await downloadFile(config(), call, 'tts', CDN).catch((thrown: unknown) => thrown);
-  const { kind, message } = asStageError('tts', 'the file', error, call);
+  const { kind, message } = asStageError('tts', 'the file', error, call, { keys: [], contents: [] });
   assert.equal(kind, 'rejected');
   assert.match(
     message,

@@ -11,6 +11,8 @@ export const FREYA_STT_MODEL = 'freya-stt-v1';
 
 interface Config extends FalFilesConfig {
   falRunUrl: string;
+  /** All keys there are: none may stand in an error. */
+  keys: readonly string[];
 }
 
 export function createFreyaStt(config: Config): Stt {
@@ -35,7 +37,7 @@ export function createFreyaStt(config: Config): Stt {
             return unreachable(request.method, 'stt.method');
         }
       } catch (error) {
-        throw asStageError('stt', what, error, call);
+        throw asStageError('stt', what, error, call, { keys: config.keys, contents: 'unknown' });
       }
     },
   };

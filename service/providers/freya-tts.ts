@@ -15,6 +15,8 @@ export const FREYA_TTS_RATE_HZ = 16_000;
 
 interface Config extends FreyaQueueConfig {
   falRunUrl: string;
+  /** All keys there are: none may stand in an error. */
+  keys: readonly string[];
 }
 
 const PATHS: Readonly<Record<TtsRequest['method'], string>> = {
@@ -66,7 +68,7 @@ export function createFreyaTts(config: Config): Tts {
         if (samples.bytes() === 0) throw new StageError('tts', 'empty', `${what}: the answer has no audio`);
         return { ...result, audioBytes: samples.bytes(), sampleRateHz: FREYA_TTS_RATE_HZ };
       } catch (error) {
-        throw asStageError('tts', what, error, call);
+        throw asStageError('tts', what, error, call, { keys: config.keys, contents: [request.text] });
       }
     },
   };

@@ -49,7 +49,8 @@ export async function readJson(response: Response, what: string, stage: Stage): 
   try {
     const json: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
     return json;
-  } catch (error) {
-    throw new StageError(stage, 'malformed', `${what}: the answer is not JSON`, { cause: error });
+  } catch {
+    // no cause: a parser's message quotes what it could not parse
+    throw new StageError(stage, 'malformed', `${what}: the answer is not JSON`);
   }
 }

@@ -10,6 +10,8 @@ import { parseEvent, readEvents } from './sse.ts';
 interface Config {
   openRouterUrl: string;
   openRouterKey: string;
+  /** All keys there are: none may stand in an error. */
+  keys: readonly string[];
 }
 
 type OnChunk = (chunk: unknown) => void;
@@ -26,9 +28,16 @@ export function createOpenRouter(config: Config): Llm {
     async stream(request, call, onDelta) {
       const what = `OpenRouter ${request.model}`;
       const result: LlmResult = {};
+      let said = '';
+      const failed = (error: unknown): StageError =>
+        asStageError('llm', what, error, call, {
+          keys: config.keys,
+          contents: [...request.messages.map(({ content }) => content), said],
+        });
       const onChunk: OnChunk = (chunk) => {
         const text = readChunk(chunk, what, result);
         if (text === '') return;
+        said += text;
         call.content();
         onDelta(text);
       };
@@ -44,10 +53,10 @@ export function createOpenRouter(config: Config): Llm {
             unreachable(request.sse, 'llm.sse');
         }
       } catch (error) {
-        throw asStageError('llm', what, error, call);
+        throw failed(error);
       }
       // the client ends quietly on an abort and on a stream that just stops
-      if (call.signal.aborted) throw asStageError('llm', what, call.signal.reason, call);
+      if (call.signal.aborted) throw failed(call.signal.reason);
       if (result.finishReason === undefined) {
         throw new StageError('llm', 'malformed', `${what}: the stream ended without a finish reason`);
       }

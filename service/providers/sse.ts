@@ -60,8 +60,9 @@ export function parseEvent(text: string, what: string, stage: Extract<Stage, 'll
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new StageError(stage, 'malformed', `${what}: an event is not JSON`, { cause: error });
+  } catch {
+    // no cause: a parser's message quotes what it could not parse
+    throw new StageError(stage, 'malformed', `${what}: an event is not JSON`);
   }
   if (typeof value === 'object' && value !== null) return { ...value };
   throw new StageError(stage, 'malformed', `${what}: an event is not a JSON object`);

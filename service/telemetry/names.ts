@@ -54,6 +54,7 @@ export const SPANS = {
   chunk: { kind: 'internal', interval: 'first content delta → first piece (hold-back)' },
   tts: { kind: 'client', interval: 'hull of tts.start → tts.done and its exchanges' },
   'tts.ttfb': { kind: 'internal', interval: 'tts.start → first audio byte' },
+  apology: { kind: 'internal', interval: 'the turn has failed → an apology that was at hand is handed over' },
   deliver: { kind: 'internal', interval: 'first reply audio byte handed over → reply end' },
 } as const satisfies Record<string, SpanSpec>;
 export type SpanName = keyof typeof SPANS;
@@ -126,6 +127,8 @@ export const ATTRIBUTES = {
   bets: ours('turn', 'bets', 'string'),
   premature: ours('turn', 'premature', 'boolean'),
   failureStage: ours('turn', 'failure.stage', 'string'),
+  /** What the user hears of a failed turn after what was heard of its reply: `apology` or `nothing`. */
+  failureHeard: ours('turn', 'failure.heard', 'string'),
   failureMessage: ours('turn', 'failure.message', 'string'),
   modelRequested: ours('turn', 'model.requested', 'string'),
   modelServed: ours('turn', 'model.served', 'string'),

@@ -96,13 +96,16 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
 function turnDraft(log: TurnLog, measured: MeasuredTurn): Draft {
   const { summary } = measured;
   const linked = log.identity.linkedTraceId;
+  const attributes = summaryAttributes(summary);
+  const apology = log.events.find((event) => event.kind === 'deliver.apology');
+  put(attributes, A.failureHeard, stringOf(apology, 'heard'));
   const marks = log.events.filter((event) => TURN_MARKS.has(event.kind)).map((event) => event.atUs);
   return {
     name: 'turn',
     level: 0,
     startUs: marks.length === 0 ? 0 : Math.min(...marks),
     endUs: marks.length === 0 ? 0 : Math.max(...marks),
-    attributes: summaryAttributes(summary),
+    attributes,
     links: linked === undefined ? [] : [{ traceId: linked, spanId: spanIdOf(linked, 0) }],
     status: summary.failure === undefined ? { code: 'unset' } : { code: 'error', message: summary.failure.message },
   };
@@ -144,6 +147,9 @@ function markDrafts(log: TurnLog, measured: MeasuredTurn, turn: Draft): Draft[] 
   if (log.zero === 'audio') between('endpointing', zeroUs, ended?.atUs, decision);
 
   between('chunk', first('llm.content')?.atUs, first('piece.ready')?.atUs);
+
+  const apology = first('deliver.apology');
+  if (stringOf(apology, 'heard') === 'apology') between('apology', first('turn.failed')?.atUs, apology?.atUs);
 
   const replyEnd = first('deliver.reply_end');
   const delivered: SpanAttributes = {};

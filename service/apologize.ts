@@ -1,0 +1,115 @@
+/** What the user hears when a turn fails: an apology, if its audio is at hand, else nothing. Either way the log says so. */
+import type { StageError } from './errors.ts';
+import type { CachedSpeech } from './cache.ts';
+import { speechKeyOf } from './look-up.ts';
+import { createRecorder } from './recorder.ts';
+import { callProvider, type TurnInput, type TurnPorts, type TurnScope } from './stage.ts';
+import type { Strategy } from './strategy.ts';
+
+/** By language, the text whose audio a cache may hold. */
+const TEXTS: Readonly<Record<string, string>> = {
+  tr: 'Kusura bakmayın, bağlantıda bir sorun oldu. Son söylediğinizi tekrar eder misiniz?',
+  en: 'Sorry, there was a problem with the connection. Could you say that again, please?',
+};
+
+/** Languages with an apology of their own. */
+export const APOLOGY_LANGUAGES = Object.keys(TEXTS);
+
+/** What is said after a failed turn; languages without a text of their own get the English one. */
+export function apologyText(language: string): string {
+  return TEXTS[language.toLowerCase().split('-')[0] ?? ''] ?? TEXTS['en'] ?? '';
+}
+
+/** Nobody is there to hear it, or there was nothing to answer. */
+const SILENT: ReadonlySet<StageError['kind']> = new Set(['cancelled', 'no-speech']);
+
+/**
+ * Plays the apology after what was heard of the reply, if any: that is not said again. `failedId` is the turn's failure.
+ * The event holds what the user hears: `apology` or `nothing`. Never throws.
+ */
+export async function apologize(scope: TurnScope, failure: StageError, failedId: number): Promise<void> {
+  const { input, ports, recorder } = scope;
+  if (SILENT.has(failure.kind) || input.signal?.aborted === true) return;
+  let audio: CachedSpeech | undefined;
+  try {
+    const found = await ports.speechCache?.get(
+      speechKeyOf(scope, apologyText(input.language)),
+      input.identity.sessionId,
+    );
+    audio = found === 'broken' ? undefined : found;
+    if (audio !== undefined) await input.reply.audio(audio.pcm, recorder.events.filter(isPiece).length);
+  } catch {
+    audio = undefined;
+  }
+  recorder.record({
+    kind: 'deliver.apology',
+    stage: 'deliver',
+    cause: failedId,
+    attrs:
+      audio === undefined
+        ? { heard: 'nothing' }
+        : { heard: 'apology', audioMs: Math.round((audio.pcm.byteLength / 2 / audio.sampleRateHz) * 1000) },
+    ...(audio === undefined ? {} : { content: { audio: audio.pcm, sampleRateHz: audio.sampleRateHz } }),
+  });
+}
+
+function isPiece({ kind }: { kind: string }): boolean {
+  return kind === 'piece.ready';
+}
+
+/** Whom an apology in the cache belongs to: no session, so that none takes it along. */
+const NOBODY = 'apologies';
+
+/**
+ * Has a language's apology spoken once and kept in the cache, before it is needed; does nothing when it is there. It
+ * belongs to no turn and is on no trace. Throws `StageError`.
+ */
+export async function rehearseApology(
+  ports: TurnPorts,
+  strategy: Strategy,
+  language: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const recorder = createRecorder(ports.clock, [], () => undefined);
+  const scope: TurnScope = { ports, input: noTurn(strategy, language), recorder, signal, calls: [], strays: [] };
+  const text = apologyText(language);
+  const key = speechKeyOf(scope, text);
+  const cache = ports.speechCache;
+  const found = await cache?.get(key, NOBODY);
+  if (cache === undefined || (found !== undefined && found !== 'broken')) return;
+  const startId = recorder.record({ kind: 'speech.start', stage: 'tts' });
+  const { method, voice, speed, sse, queue } = strategy.tts;
+  await callProvider(scope, 'tts', 0, startId, async (call) => {
+    const parts: Uint8Array[] = [];
+    let firstUs: number | undefined;
+    const request = { text, method, voice, speed, sse, queue, language };
+    const { sampleRateHz } = await ports.tts.synthesize(request, call, (pcm) => {
+      firstUs ??= ports.clock.nowUs();
+      parts.push(pcm);
+    });
+    const ttfbUs = (firstUs ?? ports.clock.nowUs()) - recorder.atUs(startId);
+    await cache.put(key, { pcm: new Uint8Array(Buffer.concat(parts)), sampleRateHz, ttfbUs }, NOBODY);
+  });
+}
+
+function noTurn(strategy: Strategy, language: string): TurnInput {
+  return {
+    identity: {
+      sessionId: NOBODY,
+      turnIndex: 0,
+      traceId: '0'.repeat(32),
+      runId: NOBODY,
+      world: 'wire',
+      lane: 'captured',
+      variant: NOBODY,
+      arm: NOBODY,
+      strategyHash: NOBODY,
+    },
+    strategy,
+    conversation: { systemPrompt: '', history: [] },
+    language,
+    audio: { zero: 'upload', sampleRateHz: 16_000, async *frames() {} },
+    reply: { audio: async () => undefined },
+    sinks: [],
+  };
+}
