@@ -39,8 +39,8 @@ const scenario = {
     { route: 'llm', turns: [1], fault: { kind: 'status', status: 400, message: llmEcho } },
     { route: 'llm', turns: [2], fault: { kind: 'error-chunk', message: llmEcho } },
     { route: 'llm', turns: [3], fault: { kind: 'truncated-json' } },
-    { route: 'tts.stream', turns: [4], fault: { kind: 'error-chunk', message: ttsEcho } },
-    { route: 'tts.stream', turns: [5], fault: { kind: 'status', status: 422, message: ttsEcho } },
+    { route: 'tts.stream', turns: [4], ordinals: [0], fault: { kind: 'error-chunk', message: ttsEcho } },
+    { route: 'tts.stream', turns: [5], ordinals: [0], fault: { kind: 'status', status: 422, message: ttsEcho } },
     { route: 'stt.transcriptions', turns: [6], fault: { kind: 'status', status: 401, message: sttEcho } },
   ],
 };
