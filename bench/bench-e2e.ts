@@ -15,11 +15,12 @@ export const bench: Bench = {
     { name: 'clause-chunking', patches: ['clause-chunking'] },
     { name: 'keep-alive-drain', patches: ['keep-alive-drain'] },
     { name: 'stt-at-pause', patches: ['stt-at-pause'] },
+    { name: 'preconnect', patches: ['preconnect'] },
     { name: 'model-gpt-4o-mini', patches: ['model-gpt-4o-mini'] },
     {
       name: COMBINED,
-      patches: ['model-llama-3.1-8b-nitro', 'stt-at-pause', 'clause-chunking', 'keep-alive-drain'],
-      note: 'llama-3.1-8b nitro, STT at pauses, clauses, kept connections',
+      patches: ['model-llama-3.1-8b-nitro', 'stt-at-pause', 'clause-chunking', 'keep-alive-drain', 'preconnect'],
+      note: 'llama-3.1-8b nitro, STT at pauses, clauses, connections kept and made ahead',
     },
   ],
 };

@@ -26,6 +26,8 @@ export const bench: Bench = {
     { name: 'model-gpt-4o-mini', patches: ['model-gpt-4o-mini'] },
     { name: 'model-mistral-small', patches: ['model-mistral-small'] },
     { name: 'route-latency', patches: ['route-latency'] },
+    { name: 'route-throughput', patches: ['route-throughput'] },
+    { name: 'llm-sse-parser', patches: ['llm-sse-parser'], note: 'a gain in CPU: npm run bench:parsers, not in sim' },
     { name: 'max-tokens-200', patches: ['max-tokens-200'] },
     { name: 'history-4-turns', patches: ['history-4-turns'] },
     { name: 'history-none', patches: [{ llm: { historyTurns: 0 } }] },

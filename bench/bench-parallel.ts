@@ -10,8 +10,19 @@ export const bench: Bench = {
   baseline: ['reply-chunking'],
   arms: [
     { name: 'sentence interleaving', patches: [{ pipeline: { chunking: 'sentence' } }] },
-    { name: 'clause chunking', patches: [{ pipeline: { chunking: 'clause' } }] },
+    { name: 'clause chunking', patches: ['clause-chunking'] },
     { name: 'early STT', patches: ['stt-at-pause'] },
-    { name: 'clauses and early STT', patches: [{ pipeline: { chunking: 'clause' } }, 'stt-at-pause'] },
+    { name: 'prefetch-connect', patches: ['prefetch-connect'] },
+    { name: 'prefetch-prompt', patches: ['prefetch-prompt'] },
+    { name: 'prefetch-partial', patches: ['prefetch-partial'] },
+    { name: 'speculation-predict', patches: ['speculation-predict'] },
+    { name: 'speculation-prefill', patches: ['speculation-prefill'] },
+    { name: 'hedge-gpt-4o-mini', patches: ['hedge-gpt-4o-mini'] },
+    { name: 'cache-responses', patches: ['cache-responses'] },
+    { name: 'clauses and early STT', patches: ['clause-chunking', 'stt-at-pause'] },
+    {
+      name: 'all that go together',
+      patches: ['clause-chunking', 'stt-at-pause', 'prefetch-connect', 'speculation-predict', 'keep-alive-drain'],
+    },
   ],
 };

@@ -9,7 +9,16 @@ export const bench: Bench = {
   metrics: ['sttMs', 'sttWaitMs', 'endpointingMs', 'prematureCount', 'uploadKb', 'transcriptChars', 'e2eMs'],
   stage: 'stt',
   arms: [
+    { name: 'stt-generate', patches: ['stt-generate'] },
+    { name: 'stt-24khz', patches: ['stt-24khz'] },
+    { name: 'stt-16khz', patches: ['stt-16khz'] },
+    { name: 'stt-webm-opus', patches: ['stt-webm-opus'] },
+    { name: 'opus at 16 kHz', patches: ['stt-webm-opus', 'stt-16khz'] },
+    { name: 'stt-trim', patches: ['stt-trim'] },
     { name: 'stt-at-pause', patches: ['stt-at-pause'] },
     { name: 'stt-growing', patches: ['stt-growing'] },
+    { name: 'vad-webrtc', patches: ['vad-webrtc'] },
+    { name: 'vad-silence-300', patches: ['vad-silence-300'] },
+    { name: 'client-frame-100', patches: ['client-frame-100'] },
   ],
 };

@@ -10,6 +10,9 @@ export const bench: Bench = {
   stage: 'tts',
   arms: [
     { name: 'tts-speech', patches: ['tts-speech'] },
+    { name: 'tts-generate', patches: ['tts-generate'] },
+    { name: 'tts-generate-status-stream', patches: ['tts-generate-status-stream'] },
+    { name: 'tts-trim-silence', patches: ['tts-trim-silence'] },
     { name: 'tts-speed-1.15', patches: [{ tts: { speed: 1.15 } }] },
     { name: 'tts-concurrency-1', patches: ['tts-concurrency-1'] },
     { name: 'tts-concurrency-4', patches: ['tts-concurrency-4'] },

@@ -92,6 +92,8 @@ export interface BenchRun {
   /** Whom the arms call, in `wire`. */
   against?: ExperimentOptions['against'];
   profile: string;
+  /** The bench stops before it would spend more. */
+  budgetUsd?: number;
   seed: string;
   commit: string;
   signal: AbortSignal;
@@ -134,6 +136,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
         if (done % 20 === 0 || done === total) run.progress(`bench ${bench.name}: ${done} of ${total} turns`);
       },
       ...(run.against === undefined ? {} : { against: run.against }),
+      ...(run.budgetUsd === undefined ? {} : { budgetUsd: run.budgetUsd }),
     });
     for (const { variant, report } of reports) verdicts.set(variant, report.verdict);
   } catch (error) {

@@ -1,9 +1,11 @@
 /** `retake bench`: the six benches over one engine, one result folder, targets, comparison with an earlier folder. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
-import { startWire } from '../replay/against.ts';
+import { liveWorld, startWire } from '../replay/against.ts';
+import type { ArmWorld } from '../replay/arm.ts';
 import type { CommandContext } from '../replay/context.ts';
 import { currentCommit } from '../replay/serve-command.ts';
 import { targetRows } from '../replay/targets.ts';
@@ -31,6 +33,7 @@ export interface BenchOptions {
   profile: string;
   out: string;
   against?: string;
+  budgetUsd?: number;
   gate?: boolean;
   json?: boolean;
 }
@@ -44,15 +47,19 @@ export async function benchCommand(
 ): Promise<void> {
   const benches = benchesOf(names);
   const { world, seed } = options;
-  if (world !== 'sim' && world !== 'wire') throw new InputError(`--world ${world}: must be sim or wire`);
+  if (world !== 'sim' && world !== 'wire' && world !== 'live')
+    throw new InputError(`--world ${world}: must be sim, wire or live`);
+  if (world === 'live' && options.budgetUsd === undefined)
+    throw new InputError('a live bench costs money: say how much with --budget-usd');
   const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
   const count = options.sessions ?? size.sessions;
   const turnsPerSession = options.turns ?? size.turns;
   const startedAt = new Date().toISOString();
   await mkdir(options.out, { recursive: true });
+  await refuseOtherWorld(options.out, world);
   const samplesFile = join(options.out, 'samples.jsonl');
   await rm(samplesFile, { force: true });
-  const wire = world === 'wire' ? await startWire({ profile: options.profile, seed, draws: 'common' }) : undefined;
+  const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common' });
   const run: BenchRun = {
     sessions: benchSessions(count, turnsPerSession),
     samplesFile,
@@ -62,7 +69,8 @@ export async function benchCommand(
     commit: currentCommit(),
     signal: context.signal,
     progress: context.progress,
-    ...(wire === undefined ? {} : { against: wire.against }),
+    ...(against === undefined ? {} : { against: against.against }),
+    ...(options.budgetUsd === undefined ? {} : { budgetUsd: options.budgetUsd }),
   };
   const results: BenchResult[] = [];
   const problems: string[] = [];
@@ -77,17 +85,17 @@ export async function benchCommand(
       }
     }
   } finally {
-    await wire?.close();
+    await against?.close();
   }
   context.progressDone();
   const turnsOf = (arm: string) => results.find(({ bench }) => bench === e2e.name)?.turns.get(arm) ?? [];
-  const against =
+  const earlier =
     options.against === undefined ? undefined : await compareWithEarlier(options.against, { world, results });
   const summary: BenchResults = {
     format: 1,
-    basis: 'predicted',
+    basis: world === 'live' ? 'measured' : 'predicted',
     world,
-    profile: options.profile,
+    ...(world === 'live' ? {} : { profile: options.profile }),
     seed,
     commit: run.commit,
     environment: {
@@ -99,11 +107,31 @@ export async function benchCommand(
     turnsPerSession,
     benches: results.map(({ turns: _turns, ...rest }) => rest),
     targets: turnsOf(BASELINE).length === 0 ? [] : targetRows(turnsOf(BASELINE), turnsOf(COMBINED)),
-    ...(against === undefined ? {} : { against }),
+    ...(earlier === undefined ? {} : { against: earlier }),
   };
   await writeResults(options.out, summary, benchPage(summary), results);
   problems.push(...results.flatMap(problemsOf));
   report(context, options, summary, problems);
+}
+
+/** Whom the arms call; in `sim` that follows from profile and seed. */
+async function againstOf(
+  { env }: CommandContext,
+  world: BenchRun['world'],
+  standIns: Parameters<typeof startWire>[0],
+): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
+  if (world === 'sim') return undefined;
+  if (world === 'wire') return startWire(standIns);
+  const against = liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed);
+  return { against, close: () => Promise.resolve() };
+}
+
+/** Figures of providers and of stand-ins never share a folder. */
+async function refuseOtherWorld(folder: string, world: string): Promise<void> {
+  const known = await readFile(join(folder, 'results.json'), 'utf8').catch(() => undefined);
+  const found = known === undefined ? undefined : /"world": "(\w+)"/.exec(known)?.[1];
+  if (found !== undefined && found !== world)
+    throw new InputError(`${folder} holds results of world ${found}; give those of ${world} another folder with -o`);
 }
 
 function benchesOf(names: readonly string[]): readonly Bench[] {
@@ -137,7 +165,7 @@ function report(
     if (summary.against !== undefined) context.out(`${comparisonLines(summary.against).join('\n')}\n`);
     const { world, profile, seed, sessions, turnsPerSession } = summary;
     context.out(
-      `${summary.basis}: world ${world}, profile ${profile}, seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
+      `${summary.basis}: world ${world}, ${profile === undefined ? '' : `profile ${profile}, `}seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
     );
     context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,history.jsonl}`);
   }

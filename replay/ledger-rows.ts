@@ -3,10 +3,27 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { LedgerStage, Phase } from '../service/ports.ts';
 
 export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
-export const PHASE_ORDER: readonly Phase[] = [
-  ...(['detect', 'backoff', 'slot', 'queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const),
-  ...(['hold', 'silence', 'stall', 'our code'] as const),
-];
+/** A key for each phase, so that one that is missing here does not compile: its part would be missing in every sum. */
+const PHASES = {
+  detect: 0,
+  backoff: 1,
+  slot: 2,
+  hedge: 3,
+  queue: 4,
+  dns: 5,
+  connect: 6,
+  tls: 7,
+  send: 8,
+  wait: 9,
+  poll: 10,
+  body: 11,
+  hold: 12,
+  silence: 13,
+  stall: 14,
+  'our code': 15,
+} as const satisfies Record<Phase, number>;
+const isPhase = (text: string): text is Phase => text in PHASES;
+export const PHASE_ORDER: readonly Phase[] = Object.keys(PHASES).filter(isPhase);
 
 /** A ledger's part, or a stage's total where there is no phase. */
 export interface LedgerKey {
