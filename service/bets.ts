@@ -40,7 +40,7 @@ export interface Bet {
 }
 
 /** Records a bet's settlement. It describes the turn, nobody waits for it: its cause is the turn's first event. */
-export function settleBet(recorder: Recorder, bet: Bet): void {
+export function settleBet(recorder: Pick<Recorder, 'record'>, bet: Bet): void {
   const { kind, wastedUsd, savedUs, reason, ...rest } = bet;
   const stage: Stage = kind === 'partial' || kind === 'prompt' || kind === 'hedge' ? 'llm' : 'tts';
   const attrs: Record<string, AttrValue> = { bet: kind, ...rest };
@@ -52,11 +52,13 @@ export function settleBet(recorder: Recorder, bet: Bet): void {
 
 /** The bets of a turn, in order of settlement. */
 export function betsOf(events: readonly TurnEvent[]): Bet[] {
-  return events.flatMap((event) => {
-    if (event.kind !== 'bet.settled') return [];
-    const bet = betFrom({ fromUs: event.atUs, ...event.attrs, kind: event.attrs?.['bet'] });
-    return bet === undefined ? [] : [bet];
-  });
+  return events.flatMap((event) => betOf(event) ?? []);
+}
+
+/** The bet that an event settles; undefined for every other event. */
+export function betOf(event: TurnEvent): Bet | undefined {
+  if (event.kind !== 'bet.settled') return undefined;
+  return betFrom({ fromUs: event.atUs, ...event.attrs, kind: event.attrs?.['bet'] });
 }
 
 /** Bets as a span carries them; undefined when the text is something else. */

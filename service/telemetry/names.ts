@@ -56,6 +56,10 @@ export const SPANS = {
   'tts.ttfb': { kind: 'internal', interval: 'tts.start → first audio byte' },
   apology: { kind: 'internal', interval: 'the turn has failed → an apology that was at hand is handed over' },
   deliver: { kind: 'internal', interval: 'first reply audio byte handed over → reply end' },
+  speculation: { kind: 'internal', interval: 'openers are synthesized ahead → it is known whether one was said' },
+  hedge: { kind: 'internal', interval: 'the second request is made → the bet is settled' },
+  prefetch: { kind: 'internal', interval: 'a prompt or an early reply is asked for ahead → the bet is settled' },
+  cache: { kind: 'internal', interval: 'a piece is ready → its look-up is answered' },
 } as const satisfies Record<string, SpanSpec>;
 export type SpanName = keyof typeof SPANS;
 
@@ -74,8 +78,11 @@ export interface AttributeSpec<Type extends AttributeType = AttributeType> {
   key: string;
   type: Type;
   unit: Unit;
-  /** Spans that carry it: a span name, `every`, `call` (stt, llm, tts), `http`, or `error` (whatever failed). */
-  on: SpanName | 'every' | 'call' | 'http' | 'error';
+  /**
+   * Spans that carry it: a span name, `every`, `call` (stt, llm, tts), `http`, `bet` (speculation, hedge, prefetch, cache),
+   * or `error` (whatever failed).
+   */
+  on: SpanName | 'every' | 'call' | 'http' | 'bet' | 'error';
   source: 'semconv' | 'retake';
 }
 
@@ -234,6 +241,17 @@ export const ATTRIBUTES = {
   httpStep: ours('http', 'http.step', 'string'),
   /** How many fetches one span stands for: a step's, or those of polls beyond the first five. */
   httpCount: ours('http', 'http.count', 'int'),
+
+  /** What was bet on, and what came of it: `service/bets.ts`. */
+  betKind: ours('bet', 'bet.kind', 'string'),
+  betOutcome: ours('bet', 'bet.outcome', 'string'),
+  betAttempts: ours('bet', 'bet.attempts', 'int'),
+  betSavedUs: ours('bet', 'bet.saved_us', 'int', 'us'),
+  betWastedTokens: ours('bet', 'bet.wasted_tokens', 'int'),
+  betWastedChars: ours('bet', 'bet.wasted_chars', 'int'),
+  betWastedUsd: ours('bet', 'bet.wasted_usd', 'double', 'usd'),
+  betEstimated: ours('bet', 'bet.estimated', 'boolean'),
+  betReason: ours('bet', 'bet.reason', 'string'),
 } as const satisfies Record<string, AttributeSpec>;
 
 export interface MetricSpec {

@@ -66,7 +66,8 @@ export function wholeTurn(identity: Partial<TurnIdentity> = {}): { log: TurnLog;
   return writeTurn('audio', (at) => writeWholeTurn(at), identity);
 }
 
-function writeWholeTurn(at: At): void {
+/** The events of `wholeTurn`, for a turn that has more of them. */
+export function writeWholeTurn(at: At): void {
   const start = at('speech.start', 'endpointing', 0);
   const quiet = at('speech.quiet', 'endpointing', 1_020_000, start);
   const ended = at('turn.ended', 'endpointing', 1_500_000, quiet, { attrs: { decision: 'vad', audioMs: 1500 } });

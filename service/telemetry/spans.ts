@@ -8,6 +8,7 @@ import { zeroUsOf, type MeasuredTurn } from '../metrics.ts';
 import type { EventKind, TurnEvent, TurnLog } from '../ports.ts';
 import { keyedHex } from '../random.ts';
 import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';
+import { betSpansOf } from './bet-spans.ts';
 import { callsOf } from './call-spans.ts';
 import { withinLimit } from './span-limit.ts';
 import { ATTRIBUTES as A, put, SPANS, type SpanAttributes, type SpanKindName, type SpanName } from './names.ts';
@@ -61,7 +62,7 @@ function spanIdsOf(traceId: string): (ordinal: number) => string {
 /** The spans of one finished turn, the turn span first, parents before children. Fewer than 300. */
 export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
   const turn = turnDraft(log, measured);
-  const drafts = [turn, ...markDrafts(log, measured, turn), ...callDrafts(log, turn)];
+  const drafts = [turn, ...markDrafts(log, measured, turn), ...callDrafts(log, turn), ...betDrafts(log, turn)];
   turn.startUs = Math.min(...drafts.map((draft) => draft.startUs));
   turn.endUs = Math.max(...drafts.map((draft) => draft.endUs));
 
@@ -189,6 +190,11 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
   }
   for (const own of exchanges.values()) drafts.push(...exchangeDrafts(own, turn, made));
   return drafts;
+}
+
+/** What was done ahead of its time; look-ups, of which a long reply has many, are the first to go. */
+function betDrafts(log: TurnLog, parent: Draft): Draft[] {
+  return betSpansOf(log.events).map((bet) => ({ ...UNTOLD, ...bet, parent, level: bet.name === 'cache' ? 3 : 1 }));
 }
 
 /** Waits between a call's attempts. */
