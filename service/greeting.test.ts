@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile } from '../sim/by-hand.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { flatProfile, tones } from '../sim/by-hand.ts';
+import { createSimWorld, type SimWorld } from '../sim/world.ts';
 import { createMemoryCache, type SpeechCache } from './cache.ts';
 import { OPENING } from './greeting.ts';
-import { createSession, type FinishedTurn } from './session.ts';
-import { resolveStrategy, strategyHash } from './strategy.ts';
+import { createSession, type FinishedTurn, type Session } from './session.ts';
+import { resolveStrategy, strategyHash, type Strategy } from './strategy.ts';
 
 const GREETING = 'Merhaba, hoş geldiniz. Başlayalım mı?';
 
-async function opened(cached: boolean, speechCache: SpeechCache, id: string): Promise<FinishedTurn> {
-  const world = createSimWorld({ profile: flatProfile({ tts: 400 }), seed: 'greeting', speechCache });
-  const strategy = resolveStrategy([{ cache: { greeting: cached } }], 'test');
-  const session = createSession({
+function sessionIn(world: SimWorld, strategy: Strategy, id: string): Session {
+  return createSession({
     id,
     language: 'tr',
     greeting: GREETING,
@@ -26,13 +24,20 @@ async function opened(cached: boolean, speechCache: SpeechCache, id: string): Pr
       variant: 'baseline',
       arm: 'baseline',
       strategyHash: strategyHash(strategy),
+      interview: 'by-hand',
     },
     ports: (turnIndex) => world.ports(strategy, id, turnIndex),
     traceIds: () => '1'.repeat(32),
     projections: [],
     onProjectionError: assert.ifError,
   });
-  const reply = { audio: async () => undefined };
+}
+
+const reply = { audio: async () => undefined };
+
+async function opened(cached: boolean, speechCache: SpeechCache, id: string): Promise<FinishedTurn> {
+  const world = createSimWorld({ profile: flatProfile({ tts: 400 }), seed: 'greeting', speechCache });
+  const session = sessionIn(world, resolveStrategy([{ cache: { greeting: cached } }], 'test'), id);
   const turn = await world.clock.run(() => session.turn({ audio: OPENING, greeting: GREETING, reply }));
   assert.equal(turn.summary.failure, undefined);
   assert.equal(world.clock.sleeping(), 0);
@@ -68,4 +73,25 @@ test('the greeting cache takes TTS off the opening from the second session on; c
   assert.deepEqual(waits, [400_000, 0, 400_000]);
   const [bet] = (await opened(true, cache, 'four')).summary.bets ?? [];
   assert.deepEqual([bet?.kind, bet?.outcome, bet?.savedUs], ['cache.greeting', 'hit', 400_000]);
+});
+
+test('after a greeting the user speaks the first line of the script; control: a session without one says the same', async () => {
+  const { speech, audio } = tones(1500, [[100, 700]]);
+  const said = { audio: '', speechStartMs: speech.fromMs, speechEndMs: speech.toMs };
+  const turns = [
+    { ...said, transcript: 'aaaa bbbb', reply: 'Bir.' },
+    { ...said, transcript: 'cccc dddd', reply: 'İki.' },
+  ];
+  const interviews = [{ name: 'by-hand', language: 'tr', systemPrompt: 'Sor.', greeting: GREETING, turns }];
+  for (const greeted of [true, false]) {
+    const world = createSimWorld({ profile: flatProfile({}), seed: 'greeting', interviews });
+    const session = sessionIn(world, resolveStrategy([], 'test'), 'one');
+    const texts = await world.clock.run(async () => {
+      if (greeted) await session.turn({ audio: OPENING, greeting: GREETING, reply });
+      const first = await session.turn({ audio: audio(world.clock), reply });
+      const second = await session.turn({ audio: audio(world.clock), reply });
+      return [first, second].flatMap(({ transcript, replyText }) => [transcript, replyText]);
+    });
+    assert.deepEqual(texts, ['aaaa bbbb', 'Bir.', 'cccc dddd', 'İki.']);
+  }
 });

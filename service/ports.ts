@@ -193,6 +193,8 @@ export interface TurnLog {
 export interface ExchangeContext {
   sessionId: string;
   turnIndex: number;
+  /** The turn's place among those in which the user speaks; absent where it is `turnIndex`, no greeting having come before. */
+  userTurn?: number;
   stage: Stage;
   /** 0 for stt and llm, the piece's index for tts. */
   ordinal: number;

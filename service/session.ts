@@ -105,6 +105,7 @@ export function createSession(options: SessionOptions): Session {
   const history: Message[] = [...options.history];
   const finished: TurnSummary[] = [];
   let nextIndex = 0;
+  let greetings = 0;
   let nextTraceId = options.traceIds();
   let running: PromiseWithResolvers<undefined> | undefined;
 
@@ -138,6 +139,7 @@ export function createSession(options: SessionOptions): Session {
             conversation: { systemPrompt: options.systemPrompt, history: [...history] },
             language: options.language,
             audio: request.audio,
+            ...(greetings === 0 ? {} : { userTurn: turnIndex - greetings }),
             ...(request.greeting === undefined ? {} : { greeting: request.greeting }),
             reply: request.reply,
             sinks: request.sinks ?? [],
@@ -146,6 +148,7 @@ export function createSession(options: SessionOptions): Session {
           },
           options.projections,
         );
+        if (request.greeting !== undefined) greetings++;
         if (turn.transcript !== '') history.push({ role: 'user', content: turn.transcript });
         if (turn.replyText !== '') history.push({ role: 'assistant', content: turn.replyText });
         finished.push(turn.summary);

@@ -40,6 +40,8 @@ export interface TurnInput {
   conversation: Conversation;
   language: string;
   audio: UserAudio;
+  /** As `ExchangeContext` has it: which line of an interview the user says. */
+  userTurn?: number;
   /** The text that opens the session; then nothing is heard before it. */
   greeting?: string;
   reply: ReplySink;
@@ -89,6 +91,7 @@ export function callProvider<T>(
       context: {
         sessionId,
         turnIndex,
+        ...(input.userTurn === undefined ? {} : { userTurn: input.userTurn }),
         stage,
         ordinal,
         attempt: attempt.number,

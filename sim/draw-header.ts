@@ -11,6 +11,7 @@ const text = Type.String({ maxLength: 200 });
 const HeaderSchema = Type.Object({
   sessionId: text,
   turnIndex: count,
+  userTurn: Type.Optional(count),
   stage: Type.Unsafe<Stage>({ enum: STAGES }),
   ordinal: count,
   attempt: count,

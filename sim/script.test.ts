@@ -25,6 +25,14 @@ test('an interview is followed by name and turn', () => {
   assert.equal(script.reply(context, [{ role: 'system', content: 'Sor.' }]), 'Hoş geldiniz.');
 });
 
+test('a greeting before it does not move the script; control: the turn index alone would', () => {
+  const script = createScript([interview]);
+  const heard = { audioMs: 5000, speech: { fromMs: 150, toMs: 900 } };
+  const greeted = { ...context, turnIndex: 1, userTurn: 0 };
+  assert.deepEqual([script.transcript(greeted, heard), script.reply(greeted, [USER])], ['Evet.', 'Güzel.']);
+  assert.notEqual(script.reply({ ...context, turnIndex: 1 }, [USER]), 'Güzel.');
+});
+
 test('elsewhere the text is as long as the speech, the same each time, and differs by turn', () => {
   const script = createScript([interview]);
   const other = { ...context, interview: 'baska-en-1' };

@@ -65,24 +65,27 @@ const REPLIES = {
 } as const;
 
 /**
- * A script from the text of `fixtures/interviews.json`, followed by `context.interview` and the turn's index (the
- * greeting's is 0 where the conversation has no user message yet). Other interviews get generic text.
+ * A script from the text of `fixtures/interviews.json`, followed by `context.interview` and the turn's place among those in
+ * which the user speaks; a conversation without a user message gets the greeting. Other interviews get generic text.
  */
 export function createScript(interviewsJson: unknown): Script {
   const byName = new Map(parseInterviews(interviewsJson).map((interview) => [interview.name, interview]));
   const interviewOf = (context: DrawContext): Interviews[number] | undefined =>
     context.interview === undefined ? undefined : byName.get(context.interview);
 
+  const turnOf = (context: DrawContext): Interviews[number]['turns'][number] | undefined =>
+    interviewOf(context)?.turns[context.userTurn ?? context.turnIndex];
+
   return {
     transcript(context, heard) {
-      const turn = interviewOf(context)?.turns[context.turnIndex];
+      const turn = turnOf(context);
       if (turn === undefined) return genericTranscript(context, heard);
       return wordsHeard(turn.transcript, { fromMs: turn.speechStartMs ?? 0, toMs: turn.speechEndMs }, heard);
     },
     reply(context, messages) {
       const interview = interviewOf(context);
       if (interview !== undefined && !messages.some(({ role }) => role === 'user')) return interview.greeting;
-      return interview?.turns[context.turnIndex]?.reply ?? genericReply(context, messages);
+      return turnOf(context)?.reply ?? genericReply(context, messages);
     },
   };
 }
