@@ -57,6 +57,11 @@ const EDGES: readonly [name: string, b: Partial<TurnSummary>, holds: boolean, de
   ['transcript length', { transcriptChars: 89 }, false, '−11.0 %'],
   ['reply length', { replyChars: 220 }, true, '+10.0 %'],
   ['reply length', { replyChars: 179 }, false, '−10.5 %'],
+  ['premature ends', {}, true, '0 more, 0 fewer of 10'],
+  ['premature ends', { premature: true }, false, '10 more, 0 fewer of 10'],
+  ['transcript change', { transcriptChange: 0 }, true, '0.0 % of words, in 0 of 10 turns'],
+  ['transcript change', { transcriptChange: 0.05 }, true, '5.0 % of words, in 10 of 10 turns'],
+  ['transcript change', { transcriptChange: 0.051 }, false, '5.1 % of words, in 10 of 10 turns'],
 ];
 for (const [name, b, holds, detail] of EDGES) {
   test(`${name}: ${detail} ${holds ? 'holds' : 'breaks it'}`, () => {
@@ -79,6 +84,7 @@ test('the same turns on both sides hold every guard', () => {
       ['first content audible', true],
       ['stalls', true],
       ['failed turns', true],
+      ['premature ends', true],
       ['transcript length', true],
       ['reply length', true],
     ],
@@ -101,6 +107,23 @@ for (const [turns, aFails, bFails, holds, why] of FAILURES) {
     const { holds: held, detail } = guard('failed turns', lane(turns, fails(aFails)), lane(turns, fails(bFails)));
     assert.equal(held, holds);
     assert.equal(detail, `${Math.max(0, bFails - aFails)} more, ${Math.max(0, aFails - bFails)} fewer of ${turns}`);
+  });
+}
+
+/** One premature end more is one too many; turns that were measured in neither lane count too. */
+const PREMATURE: readonly [a: readonly number[], b: readonly number[], holds: boolean, detail: string][] = [
+  [[], [3], false, '1 more, 0 fewer of 200'],
+  [[3], [3], true, '0 more, 0 fewer of 200'],
+  [[3], [], true, '0 more, 1 fewer of 200'],
+  [[3], [4], true, '1 more, 1 fewer of 200'],
+  [[3], [4, 5], false, '2 more, 1 fewer of 200'],
+];
+for (const [a, b, holds, detail] of PREMATURE) {
+  test(`premature ends in turns ${a.join()} → ${b.join()}: ${detail}`, () => {
+    const early = (which: readonly number[]) => (index: number) =>
+      which.includes(index) ? { premature: true, ...fails(200)(index) } : {};
+    const name = 'premature ends';
+    assert.deepEqual(guard(name, lane(200, early(a)), lane(200, early(b))), { name, holds, detail });
   });
 }
 

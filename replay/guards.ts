@@ -13,6 +13,8 @@ export interface Guard {
 const EQUAL_WORK_SHARE = 0.1;
 /** Words heard wrong, of all captured words: more than this is another transcript. */
 const TRANSCRIPT_ERROR_MARGIN = 0.05;
+/** Words that differ between the lanes' transcripts: more than this, on average over turns, is another transcript. */
+const TRANSCRIPT_CHANGE_MARGIN = 0.05;
 /** A stall shorter than this cannot be heard. */
 const STALL_MARGIN_MS = 1;
 
@@ -27,10 +29,12 @@ export function guardsOf({ pairs, both }: Alignment): Guard[] {
     guardOf('first content audible', contentMs, 0, 'ms'),
     guardOf('stalls', stallsMs, STALL_MARGIN_MS, 'ms a turn'),
     { name: 'failed turns', holds: !moreFailed, detail: `${worse} more, ${better} fewer of ${both.length}` },
+    prematureEnds(both),
     ...[
       equalWork('transcript length', pairs, (turn) => turn.transcriptChars),
       equalWork('reply length', pairs, (turn) => turn.replyChars),
     ],
+    ...transcriptChange(pairs),
     ...broken('transcript errors', transcriptErrors(pairs)),
     ...broken('refusals', refusals(pairs)),
     ...broken('served model', substitutions(pairs)),
@@ -38,9 +42,31 @@ export function guardsOf({ pairs, both }: Alignment): Guard[] {
   ];
 }
 
+/** Turns decided to have ended while the user went on: a shorter silence is not faster when it cuts people off. */
+function prematureEnds(both: readonly TurnPair[]): Guard {
+  const more = both.filter(({ a, b }) => b.premature && !a.premature).length;
+  const fewer = both.filter(({ a, b }) => a.premature && !b.premature).length;
+  return { name: 'premature ends', holds: more <= fewer, detail: `${more} more, ${fewer} fewer of ${both.length}` };
+}
+
 /** Guards that are shown only when they do not hold. */
 function broken(name: string, detail: string | undefined): Guard[] {
   return detail === undefined ? [] : [{ name, holds: false, detail }];
+}
+
+/** Words that B heard otherwise than A, a turn; no row where no pair has both transcripts. */
+function transcriptChange(pairs: readonly TurnPair[]): Guard[] {
+  const known = pairs.map(({ b }) => b.transcriptChange).filter((share) => share !== undefined);
+  if (known.length === 0) return [];
+  const share = mean(known);
+  const changed = known.filter((each) => each > 0).length;
+  return [
+    {
+      name: 'transcript change',
+      holds: share <= TRANSCRIPT_CHANGE_MARGIN,
+      detail: `${(share * 100).toFixed(1)} % of words, in ${changed} of ${known.length} turns`,
+    },
+  ];
 }
 
 /** B hears the captured words worse than A, by more of them than the margin. */

@@ -21,6 +21,8 @@ export type JournalLine =
   /** Before anything of the turn is sent. */
   | { line: 'begin'; turn: string }
   | ({ line: 'done'; turn: string } & JournaledTurn)
+  /** A turn that is done has its transcript compared with the baseline's, which came after it. */
+  | { line: 'change'; turn: string; transcriptChange: number }
   /** The pair's turns so far count no more: it is run again as a whole. */
   | { line: 'repeat'; pair: string; why: string }
   | { line: 'end' };
@@ -28,6 +30,7 @@ export type JournalLine =
 export interface Journal {
   begin(turn: string): void;
   done(turn: string, result: JournaledTurn): void;
+  change(turn: string, transcriptChange: number): void;
   repeat(pair: string, why: string): void;
   end(): void;
   close(): void;
@@ -63,6 +66,7 @@ export function openJournal(
   return {
     begin: (turn) => write({ line: 'begin', turn }),
     done: (turn, { summary, otlp }) => write({ line: 'done', turn, summary, otlp }),
+    change: (turn, transcriptChange) => write({ line: 'change', turn, transcriptChange }),
     repeat: (pair, why) => write({ line: 'repeat', pair, why }),
     end: () => write({ line: 'end' }),
     close: () => closeSync(file),
@@ -93,6 +97,13 @@ export function readJournal(path: string): JournalState | undefined {
         begun.delete(line.turn);
         done.set(line.turn, { summary: line.summary, otlp: line.otlp });
         break;
+      case 'change': {
+        const known = done.get(line.turn);
+        if (known === undefined) break;
+        const summary = { ...known.summary, transcriptChange: line.transcriptChange };
+        done.set(line.turn, { ...known, summary });
+        break;
+      }
       case 'repeat':
         repeated.set(line.pair, line.why);
         break;

@@ -2,15 +2,17 @@
 import { InputError } from '../service/errors.ts';
 import { measureTurn, type TurnSummary } from '../service/metrics.ts';
 import type { Clock, Lane } from '../service/ports.ts';
-import type { FinishedTurn } from '../service/session.ts';
 import type { Strategy } from '../service/strategy.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import type { Arm, TurnTask } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
 import { pairKey, pairsOf, turnKey, type PlannedLane, type PlannedRun } from './plan.ts';
+import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './replayed-turn.ts';
 import { workOf } from './work.ts';
 import { RunnerError } from './worker-client.ts';
+
+export type { ReplayedTurn, ToldTurn };
 
 export interface ReplayLane extends PlannedLane {
   /** The session's captured strategy → the one that this lane runs under. */
@@ -45,15 +47,6 @@ export interface ReplayOptions {
   signal?: AbortSignal;
 }
 
-export interface ReplayedTurn extends JournaledTurn {
-  planned: PlannedRun;
-}
-
-/** A turn as it is told when it is done: what was run just now has its log and words; what a journal held has not. */
-export interface ToldTurn extends ReplayedTurn {
-  ran?: FinishedTurn;
-}
-
 export interface Replayed {
   /** In plan order. Turns that fail are turns. */
   turns: readonly ReplayedTurn[];
@@ -79,16 +72,18 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   let unpaid = 0;
   let lastStartUs = Number.NEGATIVE_INFINITY;
 
-  const runOne = async (planned: PlannedRun, attempt: number): Promise<ToldTurn> => {
+  const runOne = async (planned: PlannedRun, attempt: number, earlier: ToldTurn[]): Promise<ToldTurn> => {
     const spacingUs = lastStartUs + (options.spacingMs ?? 0) * 1000 - options.clock.nowUs();
     if (spacingUs > 0 && Number.isFinite(spacingUs)) await options.clock.sleep(spacingUs / 1000, signal);
     lastStartUs = options.clock.nowUs();
     signal?.throwIfAborted();
     const key = attemptKey(planned, attempt);
     options.journal?.begin(key);
-    const turn = await arms.turn(planned);
+    const turn = compareTranscripts({ planned, ...(await arms.turn(planned)) }, earlier, (changed, share) =>
+      options.journal?.change(attemptKey(changed, attempt), share),
+    );
     options.journal?.done(key, turn);
-    return { planned, ...turn };
+    return turn;
   };
 
   try {
@@ -125,7 +120,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
     for (const planned of pair) {
       const journaled = known(planned);
       try {
-        result.push(journaled === undefined ? await runOne(planned, attempt) : { planned, ...journaled });
+        result.push(journaled === undefined ? await runOne(planned, attempt, result) : { planned, ...journaled });
       } catch (error) {
         if (!(error instanceof RunnerError) || attempt > 0) throw error;
         fault = error.message;

@@ -1,5 +1,8 @@
 /** Planted traps: each looks faster and is not allowed to be called so; each control is the same gain without the trick. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TurnSummary } from '../service/metrics.ts';
 import { createArm, type Arm } from './arm.ts';
@@ -7,8 +10,11 @@ import { diffLanes, type Verdict } from './diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
 import { keyedRandom } from '../service/random.ts';
+import { readJournal, type JournalState } from './journal.ts';
+import { turnKey } from './plan.ts';
 import { summariesOf } from './run.ts';
 import { uploadSessions } from './test-sessions.ts';
+import { transcriptChange } from './work.ts';
 
 const sessions = await uploadSessions({ sessions: 6, turns: 3 });
 
@@ -83,6 +89,16 @@ const TRAPS: readonly [
   ['refusals', (turn) => ({ ...sooner(turn), refused: true }), sooner],
   ['another transcript', (turn) => ({ ...sooner(turn), transcriptErrorShare: 0.4 }), sooner],
   [
+    'a transcript that the baseline did not hear',
+    (turn) => ({ ...sooner(turn), transcriptChange: 0.4 }),
+    (turn) => ({ ...sooner(turn), transcriptChange: 0.02 }),
+  ],
+  [
+    'users cut off',
+    (turn) => ({ ...sooner(turn), premature: turn.turnIndex === 1 }),
+    (turn) => ({ ...sooner(turn), premature: false }),
+  ],
+  [
     'a substituted model',
     (turn) => served('google/gemini-2.5-flash-lite')(sooner(turn)),
     (turn) => served('google/gemini-2.5-flash')(sooner(turn)),
@@ -149,6 +165,65 @@ test('trap: sessions picked for being slow are compared with a baseline run now,
   );
   const named = (await experiment({ choice: 'named' })).reports[0];
   assert.ok(named?.report.validity.drift !== undefined, 'control: other choices show their drift');
+});
+
+/** The candidate hears what `heard` makes of each turn's transcript; the journal is read back as after a crash. */
+async function heardBy(heard: (transcript: string) => string): Promise<{ run: Experiment; state: JournalState }> {
+  const folder = await mkdtemp(join(tmpdir(), 'retake-traps-'));
+  const path = join(folder, 'journal.jsonl');
+  try {
+    const run = await experiment({
+      journal: { path, resume: false },
+      armFor: (lane, against): Arm => {
+        const arm = createArm(against);
+        return {
+          ...arm,
+          async turn(session, task) {
+            const turn = await arm.turn(session, task);
+            return lane.lane === 'candidate' ? { ...turn, transcript: heard(turn.transcript) } : turn;
+          },
+        };
+      },
+    });
+    const state = readJournal(path);
+    assert.ok(state);
+    return { run, state };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('the transcript change is measured between the lanes of a run, whichever came first, and journaled as a share', async () => {
+  const changesOf = ({ run }: { run: Experiment }): (number | undefined)[] =>
+    summariesOf(run.replayed, 'candidate', 'planted').map(({ transcriptChange: share }) => share);
+  const other = await heardBy((transcript) => `${transcript} secretword`);
+  const shares = changesOf(other);
+  assert.equal(shares.length, 18);
+  assert.ok(shares.every((share) => share !== undefined && share > 0 && share < 0.5));
+  const guard = other.run.reports[0]?.report.validity.guards.find(({ name }) => name === 'transcript change');
+  assert.match(guard?.detail ?? '', /^\d+\.\d % of words, in 18 of 18 turns$/);
+  // both orders were run, and a run that goes on from the journal knows the same
+  const order = other.run.replayed.map(({ planned }) => planned.lane);
+  assert.ok(order.indexOf('candidate') >= 0 && /candidate,(baseline2,)?baseline\b/.test(order.join()));
+  for (const { planned, summary } of other.run.replayed)
+    assert.deepEqual(other.state.done.get(turnKey(planned))?.summary, summary);
+  assert.doesNotMatch(JSON.stringify([other.run.replayed, [...other.state.done]]), /secretword/);
+  const same = await heardBy((transcript) => `${transcript.toUpperCase()} …!`);
+  assert.deepEqual(changesOf(same), Array(18).fill(0), 'control: case and punctuation are no change');
+});
+
+test('transcript change: edits per word of the longer one, the same from both sides', () => {
+  const cases: readonly [one: string, other: string, share: number | undefined][] = [
+    ['İstanbul’da IŞIK vardı.', "istanbul'da ışık, vardı", 0],
+    ['one two three four', 'one two tree four', 0.25],
+    ['one two three', 'one three', 0.3333],
+    ['one', '', 1],
+    ['…', '', undefined],
+  ];
+  for (const [one, other, share] of cases) {
+    assert.equal(transcriptChange(one, other), share, one);
+    assert.equal(transcriptChange(other, one), share, one);
+  }
 });
 
 test('a rate limit or a dead runner repeats the whole pair, once', async () => {

@@ -49,6 +49,8 @@ export interface TurnSummary extends SpeechFigures {
   transcriptChars?: number;
   /** Words heard otherwise than in the captured turn, per captured word. Replays of full captures only. */
   transcriptErrorShare?: number;
+  /** Words that differ from the baseline's transcript of this turn in the same run, of the longer of the two (0–1). */
+  transcriptChange?: number;
   /** The reply declines in place of answering. */
   refused?: boolean;
   replyChars?: number;

@@ -1,0 +1,44 @@
+/** A turn that was run again, and what two lanes heard of it: compared while both texts are at hand, kept as a share. */
+import type { FinishedTurn } from '../service/session.ts';
+import type { JournaledTurn } from './journal.ts';
+import type { PlannedRun } from './plan.ts';
+import { transcriptChange } from './work.ts';
+
+export interface ReplayedTurn extends JournaledTurn {
+  planned: PlannedRun;
+}
+
+/** A turn as it is told when it is done: what was run just now has its log and words; what a journal held has not. */
+export interface ToldTurn extends ReplayedTurn {
+  ran?: FinishedTurn;
+}
+
+/**
+ * Puts the transcript change into the summaries of a pair, as soon as the baseline's turn and another lane's are both there and were
+ * run by this process: text is in no journal. `later` hears of turns that were journaled without it. Returns the turn.
+ */
+export function compareTranscripts(
+  turn: ToldTurn,
+  earlier: ToldTurn[],
+  later: (planned: PlannedRun, share: number) => void,
+): ToldTurn {
+  if (turn.planned.lane !== 'baseline') return changedFrom(earlier.find(isBaseline), turn);
+  for (const [index, other] of earlier.entries()) {
+    const compared = changedFrom(turn, other);
+    earlier[index] = compared;
+    const share = compared.summary.transcriptChange;
+    if (compared !== other && share !== undefined) later(compared.planned, share);
+  }
+  return turn;
+}
+
+const isBaseline = ({ planned }: ToldTurn): boolean => planned.lane === 'baseline';
+
+function changedFrom(baseline: ToldTurn | undefined, turn: ToldTurn): ToldTurn {
+  if (baseline?.ran === undefined || turn.ran === undefined) return turn;
+  if (baseline.summary.failure !== undefined || turn.summary.failure !== undefined) return turn;
+  const share = transcriptChange(baseline.ran.transcript, turn.ran.transcript);
+  if (share === undefined) return turn;
+  const summary = { ...turn.summary, transcriptChange: share };
+  return { ...turn, summary, ran: { ...turn.ran, summary } };
+}
