@@ -1,9 +1,8 @@
 /** What an experiment will cost and can show, said before anything is paid. */
-import { estimateUsd, tokensOf } from '../service/models.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { TurnLog } from '../service/ports.ts';
 import { simWorld } from './against.ts';
 import { createArm } from './arm.ts';
+import { replyUsd } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
 import { mean, median, minimumDetectable } from './stats.ts';
 
@@ -21,11 +20,6 @@ export interface Estimate {
   detectableMs?: number;
 }
 
-const attrOf = (log: TurnLog, kind: string, name: string): number => {
-  const value = log.events.find((event) => event.kind === kind)?.attrs?.[name];
-  return typeof value === 'number' ? value : 0;
-};
-
 /** Calls and lengths are those of the captured turns. */
 export async function estimateOf(options: ExperimentOptions, plan: ExperimentPlan): Promise<Estimate> {
   const logs = new Map(
@@ -41,20 +35,16 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
   for (const { sessionId, turnIndex, lane, variant } of plan.runs) {
     const log = logs.get(`${sessionId}/${turnIndex}`);
     const found = plan.lanes.find((each) => each.lane === lane && each.variant === variant);
-    const model = found === undefined ? undefined : plan.strategies.get(found)?.llm.model;
-    if (log === undefined || model === undefined) continue;
+    const strategy = found === undefined ? undefined : plan.strategies.get(found);
+    if (log === undefined || strategy === undefined) continue;
     const pieces = log.events.filter(({ kind }) => kind === 'tts.start');
     calls.stt += 1;
     calls.llm += 1;
     calls.tts += pieces.length;
     ttsChars += pieces.reduce((sum, { attrs }) => sum + Number(attrs?.['chars'] ?? 0), 0);
     us += Math.max(0, ...log.events.map(({ atUs }) => atUs));
-    const cost = estimateUsd(
-      model,
-      tokensOf(attrOf(log, 'llm.start', 'promptChars')),
-      tokensOf(attrOf(log, 'llm.done', 'chars')),
-    );
-    if (cost === undefined) models.add(model);
+    const cost = replyUsd(log, strategy);
+    if (cost === undefined) models.add(strategy.llm.model);
     else usd += cost;
   }
   const detectableMs = await detectable(options, plan);
@@ -137,6 +127,11 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
     options.world === 'live'
       ? `price: about $${usd.toFixed(4)} for replies; unpriced: ${unpriced.join(', ')}`
       : 'price: nothing is paid for',
+    ...(options.budgetUsd === undefined
+      ? []
+      : [
+          `budget: $${options.budgetUsd}${options.world === 'live' ? '' : " of the stand-ins' prices"}, for replies alone: the run ends before a turn (in all its lanes) that would exceed it`,
+        ]),
     `speech and text go to: ${recipients.join('; ')}`,
     detectableMs === undefined
       ? 'detectable: unknown with one session'

@@ -11,9 +11,10 @@ import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { simWorld } from './against.ts';
 import { createArm, type Arm, type ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
+import { pricesOf } from './budget.ts';
 import { HERE } from './checkout.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from './experiment-plan.ts';
-import { openJournal, readJournal } from './journal.ts';
+import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { validityNotes } from './notes.ts';
 import { buildReport, type Report } from './report/build.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
@@ -35,6 +36,9 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   const { lanes, runId } = plan;
   const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
   if (against?.world !== world) throw new InputError(`an experiment in ${world} must say whom its arms call`);
+  const limit = options.budgetUsd === undefined ? {} : { limitUsd: options.budgetUsd };
+  const budget = { ...limit, priceUsd: pricesOf(options, plan) };
+  if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
   const key = keyedHex(16, planKey(options, lanes), plan.pace, plan.words);
   if (before !== undefined && before.plan.key !== key)
@@ -52,6 +56,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
             key,
             runId,
             turns: plan.runs.length,
+            world,
             ...(keep.command === undefined ? {} : { command: keep.command }),
           },
           { goOn: before !== undefined, sync: world === 'live' },
@@ -65,6 +70,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       runId,
       pace: plan.pace,
       words: plan.words,
+      budget,
       resumeWholeSessions: world === 'sim',
       clock: createRealClock(),
       cooldownMs: options.cooldownMs ?? 30_000,
@@ -74,7 +80,11 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       ...(options.onTurn === undefined ? {} : { onTurn: options.onTurn }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    journal?.end();
+    if (rest.unpaid === 0) journal?.end();
+    if (replayed.length === 0 && rest.unpaid > 0)
+      throw new InputError(
+        `the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
+      );
     const captured = capturedSummaries(sessions);
     const experiment = { runId, replayed, captured, otlp: replayed.map(({ otlp }) => otlp), ...rest };
     return { ...experiment, reports: reportsOf(options, plan, experiment) };

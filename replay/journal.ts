@@ -17,9 +17,9 @@ export interface JournaledTurn {
 }
 
 export type JournalLine =
-  | { line: 'plan'; format: number; key: string; runId: string; turns: number; command?: string }
-  /** Before anything of the turn is sent. */
-  | { line: 'begin'; turn: string }
+  | { line: 'plan'; format: number; key: string; runId: string; turns: number; command?: string; world?: string }
+  /** Before anything of the turn is sent; `usd`: what it is expected to cost. */
+  | { line: 'begin'; turn: string; usd?: number }
   | ({ line: 'done'; turn: string } & JournaledTurn)
   /** A turn that is done has its transcript compared with the baseline's, which came after it. */
   | { line: 'change'; turn: string; transcriptChange: number }
@@ -28,7 +28,7 @@ export type JournalLine =
   | { line: 'end' };
 
 export interface Journal {
-  begin(turn: string): void;
+  begin(turn: string, usd?: number): void;
   done(turn: string, result: JournaledTurn): void;
   change(turn: string, transcriptChange: number): void;
   repeat(pair: string, why: string): void;
@@ -41,6 +41,8 @@ export interface JournalState {
   done: ReadonlyMap<string, JournaledTurn>;
   /** Begun and never done: possibly paid twice when the run goes on. */
   inFlight: readonly string[];
+  /** What was paid for so far: what answers said, else the estimate; for what was under way, the estimate. */
+  spentUsd: number;
   repeated: ReadonlyMap<string, string>;
   finished: boolean;
 }
@@ -64,7 +66,7 @@ export function openJournal(
   if (torn) writeSync(file, '\n'); // the torn line ends here and is skipped by every reader
   if (!goOn) write(plan);
   return {
-    begin: (turn) => write({ line: 'begin', turn }),
+    begin: (turn, usd) => write({ line: 'begin', turn, ...(usd === undefined ? {} : { usd }) }),
     done: (turn, { summary, otlp }) => write({ line: 'done', turn, summary, otlp }),
     change: (turn, transcriptChange) => write({ line: 'change', turn, transcriptChange }),
     repeat: (pair, why) => write({ line: 'repeat', pair, why }),
@@ -78,7 +80,10 @@ export function readJournal(path: string): JournalState | undefined {
   if (!existsSync(path)) return undefined;
   let plan: (JournalLine & { line: 'plan' }) | undefined;
   const done = new Map<string, JournaledTurn>();
-  const begun = new Set<string>();
+  /** Not yet done: by turn, what each of its beginnings was expected to cost. */
+  const begun = new Map<string, number[]>();
+  const lost = new Set<string>();
+  let spentUsd = 0;
   const repeated = new Map<string, string>();
   let finished = false;
   for (const text of readFileSync(path, 'utf8').split('\n')) {
@@ -91,9 +96,13 @@ export function readJournal(path: string): JournalState | undefined {
         plan = line;
         break;
       case 'begin':
-        begun.add(line.turn);
+        if (begun.has(line.turn)) lost.add(line.turn); // begun twice: a crash lay between
+        begun.set(line.turn, [...(begun.get(line.turn) ?? []), line.usd ?? 0]);
         break;
       case 'done':
+        // of several beginnings the last one was done, the others were paid as well
+        spentUsd += sum((begun.get(line.turn) ?? []).slice(0, -1));
+        spentUsd += line.summary.costUsd ?? begun.get(line.turn)?.at(-1) ?? 0;
         begun.delete(line.turn);
         done.set(line.turn, { summary: line.summary, otlp: line.otlp });
         break;
@@ -114,7 +123,25 @@ export function readJournal(path: string): JournalState | undefined {
         line satisfies never;
     }
   }
-  return plan === undefined ? undefined : { plan, done, inFlight: [...begun], repeated, finished };
+  if (plan === undefined) return undefined;
+  for (const usd of begun.values()) spentUsd += sum(usd);
+  return { plan, done, inFlight: [...new Set([...lost, ...begun.keys()])], spentUsd, repeated, finished };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/**
+ * Refuses to begin anew where the journal of a live run lies: its answers were paid for. Throws `InputError`.
+ */
+export function refuseOverwrite(path: string): void {
+  const found = readJournal(path);
+  if (found === undefined) return;
+  const { plan, done, finished } = found;
+  // journals before `world` was recorded name it in their command
+  if (plan.world !== 'live' && plan.command?.includes('--world live') !== true) return;
+  throw new InputError(
+    `${path} is the journal of a live run (${done.size} of ${plan.turns} turns paid${finished ? ', finished' : ''}); go on with it by --resume, or choose another folder with -o`,
+  );
 }
 
 function parsed(text: string): JournalLine | undefined {

@@ -46,6 +46,10 @@ const count = (text: string): number => {
   if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('must be a whole number from 1');
   return number;
 };
+const amount = (text: string): number => {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('must be a number from 0, such as 0.5');
+  return Number(text);
+};
 const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
 const program = new Command('retake')
@@ -146,6 +150,8 @@ program
     '--words <words>',
     'same: every lane speaks the captured words; own (default: by what the variant can change)',
   )
+  .option('--budget-usd <usd>', 'end before a turn whose replies would cost more than this in all', amount)
+  .option('--spacing-ms <ms>', "least time between two turns' starts: a rate limit", amount)
   .option('--seed <text>', 'seed of order and draws', '1')
   .option('--dry-run', 'print the plan: turns, calls, price, recipients, detectable effect; run nothing')
   .option('--yes', 'run a live plan without asking')

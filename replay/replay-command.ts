@@ -13,6 +13,7 @@ import { runExperiment } from './experiment.ts';
 import { estimateLines, estimateOf } from './estimate.ts';
 import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
 import { checkExportable, exportRun } from './export-run.ts';
+import { refuseOverwrite } from './journal.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { loadScenario, type Scenario } from '../sim/scenario.ts';
 import { terminalReport } from './report/terminal.ts';
@@ -35,6 +36,8 @@ export interface ReplayCommandOptions {
   draws: string;
   pace?: string;
   words?: string;
+  budgetUsd?: number;
+  spacingMs?: number;
   seed: string;
   runId?: string;
   data?: string;
@@ -86,9 +89,12 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     ...(baselineCheckout === undefined ? {} : { baselineCheckout }),
     ...(options.pace === undefined ? {} : { pace: choice('--pace', options.pace, ['captured', 'fast'] as const) }),
     ...(options.words === undefined ? {} : { words: choice('--words', options.words, ['same', 'own'] as const) }),
+    ...(options.budgetUsd === undefined ? {} : { budgetUsd: options.budgetUsd }),
+    ...(options.spacingMs === undefined ? {} : { spacingMs: options.spacingMs }),
     ...(options.runId === undefined ? {} : { runId: options.runId }),
   };
   const plan = planExperiment(settings);
+  if (options.resume !== true && options.dryRun !== true) refuseOverwrite(join(options.out, JOURNAL));
   if (world !== 'sim' || options.dryRun === true) {
     for (const line of estimateLines(settings, plan, await estimateOf(settings, plan))) context.out(line);
   }
@@ -196,6 +202,8 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
     ...flag('--scenario', options.scenario),
     ...flag('--pace', options.pace),
     ...flag('--words', options.words),
+    ...flag('--budget-usd', options.budgetUsd?.toString()),
+    ...flag('--spacing-ms', options.spacingMs?.toString()),
     ...flag('--data', options.data),
     `--world ${options.world} --runs ${options.runs} --draws ${options.draws} --seed ${quoted(options.seed)}`,
   ].join(' ');

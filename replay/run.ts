@@ -9,6 +9,7 @@ import type { CapturedSession } from './captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
 import { pairKey, pairsOf, turnKey, type PlannedLane, type PlannedRun } from './plan.ts';
 import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './replayed-turn.ts';
+import { createPurse } from './purse.ts';
 import { workOf } from './work.ts';
 import { RunnerError } from './worker-client.ts';
 
@@ -41,8 +42,8 @@ export interface ReplayOptions {
   cooldownMs: number;
   /** Least time between the starts of two turns: a rate limit of the user's. */
   spacingMs?: number;
-  /** False ends the run before a pair, as the budget says. */
-  affords?: (pair: readonly PlannedRun[]) => boolean;
+  /** What the turns may cost; the run ends before a pair that would exceed it. `priceUsd`: undefined where it is unknown. */
+  budget: { limitUsd?: number; priceUsd(planned: PlannedRun): number | undefined };
   onTurn?: (turn: ToldTurn, done: number, total: number) => void;
   signal?: AbortSignal;
 }
@@ -68,6 +69,8 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   const repeated = new Map(before?.repeated);
   const paidTwice = new Set<string>(options.resumeWholeSessions ? [] : before?.inFlight);
   const kept = keptOf(options);
+  const { limitUsd, priceUsd } = options.budget;
+  const purse = createPurse(limitUsd, spentBefore(options, kept));
   let split = 0;
   let unpaid = 0;
   let lastStartUs = Number.NEGATIVE_INFINITY;
@@ -78,11 +81,14 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
     lastStartUs = options.clock.nowUs();
     signal?.throwIfAborted();
     const key = attemptKey(planned, attempt);
-    options.journal?.begin(key);
+    const usd = priceUsd(planned);
+    options.journal?.begin(key, usd);
+    purse.charge(usd);
     const turn = compareTranscripts({ planned, ...(await arms.turn(planned)) }, earlier, (changed, share) =>
       options.journal?.change(attemptKey(changed, attempt), share),
     );
     options.journal?.done(key, turn);
+    purse.settle(usd, turn.summary);
     return turn;
   };
 
@@ -94,7 +100,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
       const attempt = repeated.has(pairKey(first)) ? 1 : 0;
       const known = (planned: PlannedRun): JournaledTurn | undefined => kept.get(attemptKey(planned, attempt));
       const missing = pair.filter((planned) => known(planned) === undefined);
-      if (missing.length > 0 && options.affords?.(missing) === false) {
+      if (missing.length > 0 && !purse.affords(missing.map(priceUsd))) {
         unpaid += missing.length;
         continue;
       }
@@ -131,6 +137,10 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
     if (limited !== undefined) fault ??= `${limited.planned.lane} ${limited.planned.variant} met a rate limit`;
     const [first] = pair;
     if (fault === undefined || attempt > 0 || first === undefined) return result;
+    if (!purse.affords(pair.map(priceUsd))) {
+      unpaid += pair.length;
+      return [];
+    }
     // once, and all of it: one lane alone would be run at another time than its partner
     repeated.set(pairKey(first), fault);
     options.journal?.repeat(pairKey(first), fault);
@@ -139,8 +149,19 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   }
 }
 
+/** In `sim` only what is kept was spent: the rest is run again as if for the first time. */
+function spentBefore({ plan, before, resumeWholeSessions, budget }: ReplayOptions, kept: KeptTurns): number {
+  if (!resumeWholeSessions) return before?.spentUsd ?? 0;
+  return plan.reduce((sum, planned) => {
+    const turn = kept.get(attemptKey(planned, 0)) ?? kept.get(attemptKey(planned, 1));
+    return turn === undefined ? sum : sum + (turn.summary.costUsd ?? budget.priceUsd(planned) ?? 0);
+  }, 0);
+}
+
+type KeptTurns = ReadonlyMap<string, JournaledTurn>;
+
 /** Journaled turns that count: in `sim` those of sessions that were finished. */
-function keptOf({ plan, before, resumeWholeSessions }: ReplayOptions): ReadonlyMap<string, JournaledTurn> {
+function keptOf({ plan, before, resumeWholeSessions }: ReplayOptions): KeptTurns {
   if (before === undefined) return new Map();
   if (!resumeWholeSessions) return before.done;
   const whole = Map.groupBy(plan, ({ sessionId, run }) => `${sessionId}/${run}`).values();
