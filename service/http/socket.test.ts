@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/workload.ts';
 import { speechPcm } from '../../sim/speech-audio.ts';
@@ -110,6 +111,60 @@ test('wrong messages and frames get one error each that names the field, and the
   assert.match(String((await talk.next('error'))['detail']), /3 bytes is not whole 16-bit samples/);
   talk.say(START);
   assert.equal((await talk.next('error'))['status'], 409);
+});
+
+const SPEECH = speechPcm('hello', RATE_HZ * 2, 0); // 1 s
+const SILENCE = new Uint8Array(RATE_HZ * 2);
+
+/** Says one second and is quiet for another, so that the service's own detector ends the turn; then the reply's audio comes. */
+async function hearsReply(t: TestContext, url: string, bargeIn: unknown): Promise<{ talk: Client; traceId: unknown }> {
+  const talk = await client(t, url, { strategy: { client: { bargeIn } } });
+  talk.say(START);
+  const { traceId } = await talk.next('turn');
+  speak(talk, SPEECH);
+  speak(talk, SILENCE);
+  await talk.next('ended');
+  return { talk, traceId };
+}
+
+/** Speaks frame by frame until `enough`: no more than is needed, however slow the machine. */
+async function speakUntil(talk: Client, enough: () => boolean): Promise<void> {
+  for (let at = 0; !enough(); at = (at + FRAME_BYTES) % SPEECH.length) {
+    talk.say(SPEECH.subarray(at, at + FRAME_BYTES));
+    await setTimeout(5);
+  }
+}
+
+test('barge-in: a cough pauses and resumes; speech pauses and stops, what was played counts as heard, and a new turn is open', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const { talk, traceId } = await hearsReply(t, service.url, { minSpeechMs: 500 });
+  const controls = (): unknown[] =>
+    talk.told.map(({ type }) => type).filter((type) => ['pause', 'resume', 'stop'].includes(String(type)));
+  await speakUntil(talk, () => controls().length > 0);
+  speak(talk, SILENCE.subarray(0, 16_000));
+  await talk.next('resume');
+  assert.deepEqual(controls(), ['pause', 'resume']);
+  talk.say({ type: 'played', ms: 40 });
+  await speakUntil(talk, () => controls().includes('stop'));
+  assert.deepEqual(controls(), ['pause', 'resume', 'pause', 'stop']);
+  assert.equal((await talk.next('done'))['traceId'], traceId);
+  const response = await fetch(`${service.url}/v1/sessions/${talk.id}`);
+  const { turns } = (await response.json()) as { turns: Record<string, unknown>[] };
+  const [interrupted = {}] = turns;
+  assert.deepEqual([interrupted['interrupted'], interrupted['falseInterruptions']], [true, 1]);
+  assert.equal(interrupted['heardMs'], 40);
+  const opened = await talk.next('turn');
+  assert.notEqual(opened['traceId'], traceId);
+  speak(talk, SILENCE);
+  assert.equal((await talk.next('ended'))['decision'], 'vad');
+});
+
+test('control: with barge-in off the same speech stops nothing: all of the reply is sent, and what is said next is a turn', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const { talk } = await hearsReply(t, service.url, 'off');
+  await speakUntil(talk, () => talk.told.filter(({ type }) => type === 'turn').length === 2);
+  assert.equal(talk.audioBytes(), 3 * RATE_HZ * 2);
+  assert.equal(talk.told.filter(({ type }) => ['pause', 'resume', 'stop'].includes(String(type))).length, 0);
 });
 
 test('a frame over the limit closes the connection with 1009; a wrong path or session is refused before the upgrade', async (t) => {
