@@ -50,7 +50,10 @@ export function capturedSession({ session, turns }: Bundle): CapturedSession {
   };
 }
 
-/** The named sessions, or a seeded random sample. Problems in bundles are told through `progress`. */
+/**
+ * The named sessions, or a seeded random sample. Problems in bundles are told; so is a session of the sample that cannot
+ * be read. Throws `InputError` for a named one that cannot, and when nothing is left.
+ */
 export async function loadSessions(
   store: CaptureStore,
   choice: { ids?: readonly string[]; sample: number; seed: string },
@@ -63,14 +66,32 @@ export async function loadSessions(
     );
   const sessions: CapturedSession[] = [];
   for (const id of ids) {
-    const bundle = await readBundle(await store.find(id));
-    for (const problem of bundle.problems) tell(problem);
-    const session = capturedSession(bundle);
+    const session = await readSession(store, id, tell, choice.ids === undefined);
+    if (session === undefined) continue;
     if (session.turns.length > 0) sessions.push(session);
     else tell(`session ${id} has no finished turn: left out`);
   }
   if (sessions.length === 0) throw new InputError(`none of the sessions ${ids.join(', ')} has a finished turn`);
   return sessions;
+}
+
+/** One session. What cannot be read is thrown, or, with `leaveOut`, told. */
+async function readSession(
+  store: CaptureStore,
+  id: string,
+  tell: (problem: string) => void,
+  leaveOut: boolean,
+): Promise<CapturedSession | undefined> {
+  try {
+    const bundle = await readBundle(await store.find(id));
+    for (const problem of bundle.problems) tell(problem);
+    return capturedSession(bundle);
+  } catch (error) {
+    const unreadable = error instanceof InputError || (error instanceof Error && 'code' in error); // a file's errno
+    if (!leaveOut || !unreadable) throw error;
+    tell(`session ${id} cannot be read and is left out: ${error.message}`);
+    return undefined;
+  }
 }
 
 /** Headers of all sessions, in order of their start; unreadable ones are told. */

@@ -83,6 +83,25 @@ test('what was imported is found as any other capture', async () => {
   );
 });
 
+test('a session that cannot be read is told and left out of a sample; one that was named is an error', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'retake-data-'));
+  const store = captureStoreIn(data);
+  const sessions = ['call-17', 'call-18', 'call-19'].map((sessionId) => ({ ...SESSION, sessionId }));
+  await importSessions(folderWith({ sessions }), store, clock);
+  const { where } = await store.find('call-18');
+  writeFileSync(join(where, 'session.json'), '{"format":');
+  const told: string[] = [];
+  const read = await loadSessions(store, { sample: 5, seed: '1' }, (problem) => told.push(problem));
+  assert.deepEqual(
+    read.map(({ sessionId }) => sessionId),
+    ['call-17', 'call-19'],
+  );
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? '', /^session call-18 cannot be read and is left out: .*session\.json: not JSON/);
+  const named = loadSessions(store, { ids: ['call-17', 'call-18'], sample: 5, seed: '1' }, assert.fail);
+  await assert.rejects(named, /session\.json: not JSON/);
+});
+
 const turn = (more: object): unknown => ({ sessions: [{ ...SESSION, turns: [{ ...TURN, ...more }] }] });
 const BROKEN: readonly [what: string, json: unknown, message: RegExp][] = [
   ['not JSON', '{', /sessions\.json: not JSON/],

@@ -57,57 +57,60 @@ export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 
 export type Phase =
   HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'stall' | 'our code';
 
-export type EventKind =
-  | 'session.opened' // the root and the zero of a greeting
-  | 'speech.start' // the turn's first audio arrived: the root of every turn
-  | 'speech.quiet' // the strategy's VAD: arrival of the frame after which it heard only silence
-  | 'speech.end' // the reference detector's answer; nothing is caused by it, it is the zero
-  | 'speech.cut' // what was said so far was cut off for an early transcript; the user may still go on
-  | 'client.end' // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
-  | 'turn.ended' // the decision that the user has finished
-  | 'speech.audio' // the received audio as a whole, recorded when the turn closes
-  | 'ahead.ready' // names or connections for the calls to come are ready; nothing is caused by it
-  | 'stt.start'
-  | 'stt.early' // the text of an upload made before the end of turn: an early transcript
-  | 'stt.done' // the transcript that the turn goes on with
-  | 'llm.start'
-  | 'llm.content' // a delta that released something (the first one always does: TTFT)
-  | 'llm.done'
-  | 'piece.ready' // the chunker let a piece of the reply go
-  | 'tts.start'
-  | 'tts.audio' // an audio chunk that released something (the first of each piece always does)
-  | 'tts.released' // audio synthesized ahead of its words, once the words are certain
-  | 'tts.done'
-  | 'deliver.first_byte'
-  | 'deliver.dry' // the playing client had played all the audio it had, before the reply's end
-  | 'deliver.resumed' // audio arrived after the playing client had run out of it
-  | 'deliver.first_audible' // computed ahead by the playback model
-  | 'deliver.content_audible' // the same for words that this turn's LLM generated, where others came before them
-  | 'bet.settled' // what a speculation, hedge, prefetch or cache look-up came to; nothing is caused by it
-  | 'cache.looked' // whether a piece's speech is in the cache
-  | 'prefetch.start'
-  | 'prefetch.done'
-  | 'deliver.reply_end' // computed by the playback model
-  | 'interrupt.onset' // the user began to speak while the reply was heard: playback pauses
-  | 'interrupt.resumed' // it was no interruption: the reply goes on
-  | 'interrupt.confirmed' // the user took the floor: everything downstream is cancelled
-  | 'turn.interrupted' // what was heard of the reply, and what was not
-  | 'turn.done'
-  | 'turn.failed'
-  | 'deliver.apology' // what the user hears of a failed turn: an apology, or nothing
-  | 'retry.wait' // a failed attempt's backoff ran out
-  | 'poll.wait' // the pause before a queued request's state is asked for again ran out
-  | 'http.start'
-  | 'http.queued' // the exchange left the queue: it has, or begins to set up, a connection
-  | 'http.dns'
-  | 'http.connected'
-  | 'http.tls'
-  | 'http.ready' // the wait for a connection went on after its set-up: now the exchange has it
-  | 'http.sent'
-  | 'http.headers'
-  | 'http.chunk' // a body chunk that released something
-  | 'http.done' // the body ended; carries all arrivals as one compact array
-  | 'http.failed';
+/** Every kind of event, as recorded and as read back; each is on docs/capture-format.md. */
+export const EVENT_KINDS = [
+  'session.opened', // the root and the zero of a greeting
+  'speech.start', // the turn's first audio arrived: the root of every turn
+  'speech.quiet', // the strategy's VAD: arrival of the frame after which it heard only silence
+  'speech.end', // the reference detector's answer; nothing is caused by it, it is the zero
+  'speech.cut', // what was said so far was cut off for an early transcript; the user may still go on
+  'client.end', // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
+  'turn.ended', // the decision that the user has finished
+  'speech.audio', // the received audio as a whole, recorded when the turn closes
+  'ahead.ready', // names or connections for the calls to come are ready; nothing is caused by it
+  'stt.start',
+  'stt.early', // the text of an upload made before the end of turn: an early transcript
+  'stt.done', // the transcript that the turn goes on with
+  'llm.start',
+  'llm.content', // a delta that released something (the first one always does: TTFT)
+  'llm.done',
+  'piece.ready', // the chunker let a piece of the reply go
+  'tts.start',
+  'tts.audio', // an audio chunk that released something (the first of each piece always does)
+  'tts.released', // audio synthesized ahead of its words, once the words are certain
+  'tts.done',
+  'deliver.first_byte',
+  'deliver.dry', // the playing client had played all the audio it had, before the reply's end
+  'deliver.resumed', // audio arrived after the playing client had run out of it
+  'deliver.first_audible', // computed ahead by the playback model
+  'deliver.content_audible', // the same for words that this turn's LLM generated, where others came before them
+  'bet.settled', // what a speculation, hedge, prefetch or cache look-up came to; nothing is caused by it
+  'cache.looked', // whether a piece's speech is in the cache
+  'prefetch.start',
+  'prefetch.done',
+  'deliver.reply_end', // computed by the playback model
+  'interrupt.onset', // the user began to speak while the reply was heard: playback pauses
+  'interrupt.resumed', // it was no interruption: the reply goes on
+  'interrupt.confirmed', // the user took the floor: everything downstream is cancelled
+  'turn.interrupted', // what was heard of the reply, and what was not
+  'turn.done',
+  'turn.failed',
+  'deliver.apology', // what the user hears of a failed turn: an apology, or nothing
+  'retry.wait', // a failed attempt's backoff ran out
+  'poll.wait', // the pause before a queued request's state is asked for again ran out
+  'http.start',
+  'http.queued', // the exchange left the queue: it has, or begins to set up, a connection
+  'http.dns',
+  'http.connected',
+  'http.tls',
+  'http.ready', // the wait for a connection went on after its set-up: now the exchange has it
+  'http.sent',
+  'http.headers',
+  'http.chunk', // a body chunk that released something
+  'http.done', // the body ended; carries all arrivals as one compact array
+  'http.failed',
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 export type AttrValue = string | number | boolean | readonly string[] | readonly number[];
 export type Attrs = Readonly<Record<string, AttrValue>>;

@@ -1,6 +1,6 @@
 /** Reads bundles back. What a crash or a cut left unusable is reported and skipped; the rest is returned. */
 import { InputError } from '../errors.ts';
-import type { Content, EventKind, TurnEvent, TurnLog } from '../ports.ts';
+import { EVENT_KINDS, type Content, type EventKind, type TurnEvent, type TurnLog } from '../ports.ts';
 import {
   parseHeader,
   parseLine,
@@ -115,51 +115,7 @@ async function contentOf(
   return { ...content, audio, ...(sampleRateHz === undefined ? {} : { sampleRateHz }) };
 }
 
-const KINDS: ReadonlySet<string> = new Set<EventKind>([
-  'speech.start',
-  'speech.quiet',
-  'speech.cut',
-  'speech.end',
-  'client.end',
-  'turn.ended',
-  'speech.audio',
-  'ahead.ready',
-  'stt.start',
-  'stt.early',
-  'stt.done',
-  'llm.start',
-  'llm.content',
-  'llm.done',
-  'piece.ready',
-  'tts.start',
-  'tts.audio',
-  'tts.done',
-  'deliver.first_byte',
-  'deliver.dry',
-  'deliver.resumed',
-  'deliver.first_audible',
-  'deliver.reply_end',
-  'interrupt.onset',
-  'interrupt.resumed',
-  'interrupt.confirmed',
-  'turn.interrupted',
-  'turn.done',
-  'turn.failed',
-  'deliver.apology',
-  'retry.wait',
-  'poll.wait',
-  'http.start',
-  'http.queued',
-  'http.dns',
-  'http.connected',
-  'http.tls',
-  'http.ready',
-  'http.sent',
-  'http.headers',
-  'http.chunk',
-  'http.done',
-  'http.failed',
-]);
+const KINDS: ReadonlySet<string> = new Set(EVENT_KINDS);
 
 function isKind(kind: string): kind is EventKind {
   return KINDS.has(kind);

@@ -3,12 +3,18 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, statSync, trunc
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { flatProfile } from '../../sim/by-hand.ts';
+import { createSimWorld } from '../../sim/world.ts';
+import { createMemoryCache } from '../cache.ts';
+import { OPENING } from '../greeting.ts';
 import { createRecorder } from '../recorder.ts';
-import type { TurnIdentity, TurnLog } from '../ports.ts';
-import { DEFAULT_STRATEGY } from '../strategy.ts';
+import { EVENT_KINDS, type TurnIdentity, type TurnLog } from '../ports.ts';
+import { observeTurn } from '../session.ts';
+import { DEFAULT_STRATEGY, resolveStrategy } from '../strategy.ts';
 import { readBundle, readSessionHeader } from './bundle-reader.ts';
 import { createBundleWriter } from './bundle-writer.ts';
 import { FORMAT, type SessionHeader } from './format.ts';
+import { projectTurns } from './projection.ts';
 import { createFolderStore, filesIn } from './store.ts';
 
 const CANARY = 'kanarya yemi 4711';
@@ -83,6 +89,57 @@ test('what was written is read back, event for event, content included', async (
   assert.deepEqual([...(turns[1]?.events[2]?.content?.audio ?? [])], [1, 2, 3, 4, 1, 0]);
   assert.equal(readFileSync(join(folder, 'trace.otlp.jsonl'), 'utf8').split('\n').length, 3);
   assert.equal(statSync(join(folder, 'events.jsonl')).mode & 0o777, 0o600);
+});
+
+test('a bundle with every kind of event there is can be read back', async () => {
+  const log: TurnLog = {
+    identity: identity(0),
+    zero: 'opening',
+    anchorUs: 1_000_000,
+    events: EVENT_KINDS.map((kind, id) => ({ id, kind, stage: 'deliver', atUs: id })),
+  };
+  const store = createFolderStore(mkdtempSync(join(tmpdir(), 'retake-capture-')));
+  const writer = createBundleWriter(store, header());
+  const sink = writer.opened(log.identity, log.zero, log.anchorUs);
+  for (const event of log.events) sink(event);
+  writer.closed(log, '{}\n');
+  await writer.flushed();
+  const { turns, problems } = await readBundle(await store.find('s-1'));
+  assert.deepEqual(problems, []);
+  assert.deepEqual(turns, [log]);
+});
+
+test('a session opened with a greeting, its speech cached before, is read back as it was', async () => {
+  const store = createFolderStore(mkdtempSync(join(tmpdir(), 'retake-capture-')));
+  const speechCache = createMemoryCache(() => 0);
+  const strategy = resolveStrategy([{ cache: { greeting: true } }], 'test');
+  for (const sessionId of ['s-0', 's-1']) {
+    const bundle = createBundleWriter(store, { ...header(), sessionId });
+    const world = createSimWorld({ profile: flatProfile({ tts: 400 }), seed: 'greeting', speechCache });
+    const { log } = await world.clock.run(() =>
+      observeTurn(
+        world.ports(strategy, sessionId, 0),
+        {
+          identity: { ...identity(0), sessionId },
+          strategy,
+          conversation: { systemPrompt: '', history: [] },
+          language: 'tr',
+          audio: OPENING,
+          greeting: 'Merhaba, hoş geldiniz.',
+          reply: { audio: async () => undefined },
+          sinks: [],
+          onSinkError: assert.ifError,
+        },
+        [projectTurns({ bundle })],
+      ),
+    );
+    await bundle.flushed();
+    const { turns, problems } = await readBundle(await store.find(sessionId));
+    assert.deepEqual(problems, []);
+    assert.deepEqual(turns[0]?.events, log.events);
+    const kinds: readonly string[] = log.events.map(({ kind }) => kind);
+    for (const kind of ['session.opened', 'cache.looked', 'bet.settled']) assert.ok(kinds.includes(kind), kind);
+  }
 });
 
 test('level timing keeps lengths and break offsets, no text and no audio anywhere', async () => {

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { measureTurn } from '../metrics.ts';
+import { EVENT_KINDS } from '../ports.ts';
 import { readBundle, type Bundle } from './bundle-reader.ts';
 import { LineSchema, SessionSchema } from './format.ts';
 import { filesIn } from './store.ts';
@@ -34,6 +35,11 @@ test('docs/capture-format.md names every kind and attribute that the bundles hol
   const names = events.flatMap(({ kind, attrs }) => [kind, ...Object.keys(attrs ?? {})]);
   assert.ok(new Set(names).size > 60);
   assert.deepEqual(missingFrom(PAGE, names), []);
+});
+
+test('docs/capture-format.md names every kind of event that there is', () => {
+  assert.ok(EVENT_KINDS.length > 45);
+  assert.deepEqual(missingFrom(PAGE, EVENT_KINDS), []);
 });
 
 test('control: a field that the page does not name is found', () => {
