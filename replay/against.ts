@@ -36,7 +36,7 @@ export async function startWire(
   { profile, seed, draws, scenario }: StandInChoice,
   extra: Pick<StandInOptions, 'inject'> = {},
 ): Promise<{ against: ArmWorld & { world: 'wire' }; connections: StandIns['connections']; close(): Promise<void> }> {
-  const { urls, caPem, stop, connections } = await startStandIns({
+  const { urls, regions, caPem, stop, connections } = await startStandIns({
     profile: loadProfile(profile),
     seed,
     draws,
@@ -55,19 +55,20 @@ export async function startWire(
     falKey: 'stand-in',
     openRouterKey: 'stand-in',
     audioHosts: [new URL(urls.falCdn).host],
+    regions,
   };
   return { against: { world: 'wire', access, caPem, seed }, connections, close: stop };
 }
 
 /** The real providers. Throws `InputError` naming the key that is missing. */
 export function liveWorld(
-  access: Pick<ProviderAccess, 'endpoints' | 'audioHosts'> & { falKey?: string; openRouterKey?: string },
+  access: Pick<ProviderAccess, 'endpoints' | 'audioHosts' | 'regions'> & { falKey?: string; openRouterKey?: string },
   seed: string,
 ): ArmWorld & { world: 'live' } {
-  const { endpoints, audioHosts, falKey, openRouterKey } = access;
+  const { endpoints, audioHosts, regions = {}, falKey, openRouterKey } = access;
   if (falKey === undefined || openRouterKey === undefined)
     throw new InputError(
       `--world live needs ${falKey === undefined ? 'FAL_KEY' : 'OPENROUTER_API_KEY'} in the environment`,
     );
-  return { world: 'live', access: { endpoints, audioHosts, falKey, openRouterKey }, seed };
+  return { world: 'live', access: { endpoints, audioHosts, regions, falKey, openRouterKey }, seed };
 }

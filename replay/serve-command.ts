@@ -36,9 +36,9 @@ export async function serve(config: Config, standIns: StandInChoice, logLevel: '
   const live = config.world === 'live';
   if (live && standIns.scenario !== undefined)
     throw new InputError('--scenario is for stand-ins: there are none in live');
-  const { falKey = '', openRouterKey = '', endpoints, audioHosts } = config;
+  const { falKey = '', openRouterKey = '', endpoints, audioHosts, regions } = config;
   const world = live
-    ? createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts }, seed: 'live' })
+    ? createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' })
     : await createWireWorld({
         profile: loadProfile(standIns.profile),
         seed: standIns.seed,

@@ -36,6 +36,7 @@ export function openAhead({ ports, input, recorder }: TurnScope, startId: number
     ...{ sessionId, turnIndex, arm, traceId, attempt: 0, fetchIndex: 0 },
     ...(interview === undefined ? {} : { interview }),
   };
+  ports.transport.prepare?.({ ...expected, stage: 'endpointing', ordinal: 0 });
   for (const target of aheadTargets(input.strategy, ports.origins, expected)) {
     const { origin, sockets } = target;
     ports.transport

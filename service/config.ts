@@ -1,8 +1,10 @@
 /** The environment as a fully specified configuration. An unknown RETAKE_ key is an error; nothing downstream has defaults. */
+import { readFileSync } from 'node:fs';
 import type { CaptureLevel } from './capture/format.ts';
 import { InputError } from './errors.ts';
 import type { World } from './ports.ts';
-import { LIVE_ENDPOINTS, type Endpoints } from './world.ts';
+import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
+import { LIVE_ENDPOINTS } from './world.ts';
 
 export interface Config {
   world: Exclude<World, 'sim'>;
@@ -22,6 +24,8 @@ export interface Config {
   endpoints: Endpoints;
   /** Hosts, beside fal's CDN, from which a provider's audio URL may be fetched. */
   audioHosts: readonly string[];
+  /** Endpoints elsewhere, by the names that a strategy may use. */
+  regions: Regions;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -41,6 +45,7 @@ const KEYS = [
   'RETAKE_FAL_REST_URL',
   'RETAKE_OPENROUTER_URL',
   'RETAKE_AUDIO_HOSTS',
+  'RETAKE_REGIONS',
 ] as const;
 type Key = (typeof KEYS)[number];
 
@@ -82,6 +87,7 @@ export function configFrom(env: Env): Config {
       falRestUrl: urlOf('RETAKE_FAL_REST_URL', text('RETAKE_FAL_REST_URL') ?? LIVE_ENDPOINTS.falRestUrl),
       openRouterUrl: urlOf('RETAKE_OPENROUTER_URL', text('RETAKE_OPENROUTER_URL') ?? LIVE_ENDPOINTS.openRouterUrl),
     },
+    regions: regionsOf(text('RETAKE_REGIONS') ?? '{}'),
     audioHosts: hostsOf(text('RETAKE_AUDIO_HOSTS') ?? ''),
     otlpHeaders: headersOf(text('OTEL_EXPORTER_OTLP_HEADERS') ?? ''),
     ...given('apiKey', apiKey),
@@ -145,6 +151,38 @@ function hostsOf(text: string): string[] {
     }
   }
   return hosts;
+}
+
+/** `{"eu": {"falRunUrl": "https://…"}}` as JSON, or a file of it. */
+function regionsOf(textOrFile: string): Regions {
+  const form = '{"NAME": {"falRunUrl": "https://…", …}}, as JSON or the name of a file that holds it';
+  let json: unknown;
+  try {
+    json = JSON.parse(textOrFile.trimStart().startsWith('{') ? textOrFile : readFileSync(textOrFile, 'utf8'));
+  } catch (error) {
+    throw new InputError(`RETAKE_REGIONS must be ${form}`, { cause: error });
+  }
+  const entriesOf = (value: unknown): [string, unknown][] => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+    throw new InputError(`RETAKE_REGIONS must be ${form}`);
+  };
+  const keys = Object.keys(LIVE_ENDPOINTS);
+  const regions = entriesOf(json).map(([name, urls]) => {
+    if (!/^[a-z0-9-]{1,40}$/.test(name) || RESERVED_REGIONS.includes(name)) {
+      throw new InputError(
+        `RETAKE_REGIONS: "${name.slice(0, 60)}" cannot be a name: small letters, digits and -, but not ${RESERVED_REGIONS.join(', ')}`,
+      );
+    }
+    const region: Partial<Endpoints> = Object.fromEntries(
+      entriesOf(urls).map(([key, url]) => {
+        if (!keys.includes(key))
+          throw new InputError(`RETAKE_REGIONS: ${name} may have ${keys.join(', ')}, not ${key}`);
+        return [key, urlOf(`RETAKE_REGIONS: ${name}.${key}`, String(url))];
+      }),
+    );
+    return [name, region] as const;
+  });
+  return Object.fromEntries(regions);
 }
 
 /** A base URL without its trailing slash. */

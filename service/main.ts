@@ -12,11 +12,11 @@ try {
     throw new InputError('service/main.ts serves RETAKE_WORLD=live only; for stand-ins run "npx retake serve"');
   }
   const config = configFrom(process.env);
-  const { endpoints, audioHosts, falKey = '', openRouterKey = '', strategyFile } = config;
+  const { endpoints, audioHosts, regions, falKey = '', openRouterKey = '', strategyFile } = config;
   const patch: unknown = strategyFile === undefined ? {} : JSON.parse(readFileSync(strategyFile, 'utf8'));
   if (typeof patch !== 'object' || patch === null)
     throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
-  const world = createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts }, seed: 'live' });
+  const world = createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' });
   const strategy = resolveStrategy([{ ...patch }], `RETAKE_STRATEGY=${strategyFile ?? ''}`);
   const service = await startService({ config, world, strategy, commit: process.env['GIT_COMMIT'] ?? 'unknown' });
   const stop = (): void => void service.close().then(() => process.exit(0));

@@ -243,6 +243,9 @@ export interface HttpMarks {
   /** `1.1` or `2`. */
   protocol?: string;
   peerAddress?: string;
+  /** The region it was sent to, and the URL there (no query) where that is not the request's. */
+  region?: string;
+  url?: string;
   /** The exchange that the connection was opened for, or `ahead`: opened before any exchange needed it. */
   paidBy?: ExchangeContext | 'ahead';
   /** When it was given up before headers: its last phase ends here. */
@@ -270,6 +273,8 @@ export interface Transport {
   send(request: HttpRequest, marks: HttpMarks): Promise<Response>;
   /** Makes connections ready before an exchange needs them. Never rejects: what fails is left to the exchange. */
   openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
+  /** At speech start: what can be found out about the way before it is needed. */
+  prepare?(context: ExchangeContext): void;
   /** Its pools, where it has any. */
   pools?(): readonly PoolState[];
   close(): Promise<void>;

@@ -15,6 +15,7 @@ import { createReadBack } from './http/read-back.ts';
 import { createRegistry, type NewSession } from './http/registry.ts';
 import { createServer } from './http/server.ts';
 import { serveSockets } from './http/socket.ts';
+import { checkRegion } from './net/regions.ts';
 import { unpredictableHex } from './random.ts';
 import { createSession, type Session } from './session.ts';
 import { REFERENCE_DETECTOR } from './speech-end.ts';
@@ -50,6 +51,7 @@ const CLOSE_LIMIT_MS = 2000;
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, world } = options;
   const { clock } = world;
+  checkRegion(options.strategy.network.region, world.regions ?? {});
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
   const onError = (error: unknown): void => logger.error({ error: describeError(error) }, 'a fault of ours');
   const store = createFolderStore(join(config.dataFolder, 'captures'));
@@ -79,6 +81,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       'strategy',
       options.strategy,
     );
+    checkRegion(strategy.network.region, world.regions ?? {});
     const header = headerOf(id, request, strategy);
     const bundle = header === undefined ? undefined : createBundleWriter(store, header);
     if (bundle !== undefined) bundles.set(id, bundle);

@@ -175,6 +175,12 @@ export const StrategySchema = section({
     http2: Type.Boolean({ description: 'offer HTTP/2: requests to one origin share one connection' }),
     preResolve: Type.Boolean({ description: 'resolve names at speech start, and keep them as long as DNS allows' }),
     preconnect: Type.Boolean({ description: 'open connections at speech start: tts.concurrency to the TTS origin' }),
+    region: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9-]{1,40}$',
+        description: 'base URLs by their name in RETAKE_REGIONS, `nearest` by measured time to first byte, or `none`',
+      }),
+    ),
   }),
 });
 export type Strategy = Static<typeof StrategySchema>;

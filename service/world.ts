@@ -2,6 +2,7 @@
 import type { LookupFunction } from 'node:net';
 import { createRealClock } from './clock.ts';
 import { createRealTransport } from './net/fetch.ts';
+import { inRegion, type Endpoints, type Regions } from './net/regions.ts';
 import type { Clock, ExchangeContext, PoolState, Transport } from './ports.ts';
 import { createAudioHosts } from './providers/audio-hosts.ts';
 import { createFreyaStt } from './providers/freya-stt.ts';
@@ -10,13 +11,6 @@ import { createOpenRouter } from './providers/openrouter.ts';
 import { keyedRandom } from './random.ts';
 import type { TurnPorts } from './stage.ts';
 import type { Strategy } from './strategy.ts';
-
-export interface Endpoints {
-  falRunUrl: string;
-  falQueueUrl: string;
-  falRestUrl: string;
-  openRouterUrl: string;
-}
 
 export const LIVE_ENDPOINTS: Endpoints = {
   falRunUrl: 'https://fal.run',
@@ -31,6 +25,8 @@ export interface ProviderAccess {
   openRouterKey: string;
   /** Hosts, beside fal's CDN, that a URL returned by a provider may name. */
   audioHosts: readonly string[];
+  /** Endpoints elsewhere that a strategy may name. */
+  regions?: Regions;
 }
 
 /** Where turns run: makes the ports of each turn, and owns the connections that turns share. */
@@ -38,6 +34,8 @@ export interface RunWorld {
   clock: Clock;
   /** Whom the providers' clients call. */
   endpoints: Endpoints;
+  /** Those elsewhere. */
+  regions?: Regions;
   ports(strategy: Strategy, sessionId: string, turnIndex: number): TurnPorts;
   /** Connections of all its transports, where there are real ones. */
   pools?(): readonly PoolState[];
@@ -83,18 +81,25 @@ function originOf(url: string): string {
 export function createRealWorld(options: RealWorldOptions): RunWorld {
   const clock = createRealClock();
   const providers = createProviders(options.access);
+  const { regions = {} } = options.access;
   /** One connection pool a network strategy: sessions that agree on it share its sockets. */
   const transports = new Map<string, Transport>();
   const transportFor = (strategy: Strategy): Transport => {
     const key = JSON.stringify(strategy.network);
     const known = transports.get(key);
     if (known !== undefined) return known;
-    const transport = createRealTransport({
+    const socketTransport = createRealTransport({
       clock,
       network: strategy.network,
       ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
       ...(options.headersFor === undefined ? {} : { headersFor: options.headersFor }),
+    });
+    const transport = inRegion(socketTransport, {
+      clock,
+      endpoints: options.access.endpoints,
+      regions,
+      region: strategy.network.region,
     });
     transports.set(key, transport);
     return transport;
@@ -102,6 +107,7 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
   return {
     clock,
     endpoints: options.access.endpoints,
+    regions,
     ports: (strategy, sessionId, turnIndex) => ({
       clock,
       transport: transportFor(strategy),

@@ -17,6 +17,10 @@ export function flatProfile(ms: {
   dns?: number;
   connect?: number;
   tls?: number;
+  /** Inside each wait. */
+  roundTrip?: number;
+  /** Round trips there for one to the default endpoints. */
+  regions?: Readonly<Record<string, number>>;
   /** Last event of a stream → its end. */
   terminator?: number;
   other?: Partial<Record<keyof Profile['other'], number>>;
@@ -36,8 +40,12 @@ export function flatProfile(ms: {
       dnsMs: flat(ms.dns),
       connectMs: flat(ms.connect),
       tlsMs: flat(ms.tls),
+      roundTripMs: flat(ms.roundTrip),
       terminatorMs: flat(ms.terminator),
     },
+    regions: Object.fromEntries(
+      Object.entries(ms.regions ?? {}).map(([name, factor]) => [name, { roundTrips: flat(factor) }]),
+    ),
     stt: { ...zero.stt, waitMs: flat(ms.stt), perAudioSecondMs: flat(ms.sttPerSecond) },
     other: { ...zero.other, ...mapValues(ms.other ?? {}, flat) },
     tts: {

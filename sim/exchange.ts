@@ -1,6 +1,6 @@
 /** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
 import type { Clock } from '../service/ports.ts';
-import type { DrawContext, ExchangePlan, PlannedItem } from './plan.ts';
+import type { DrawContext, ExchangePlan, PlannedItem, Planner } from './plan.ts';
 
 /** What a handler is told about the exchange besides its request. */
 export interface ExchangeInfo {
@@ -121,6 +121,15 @@ function bodyOf(
     },
     { highWaterMark: 64 },
   );
+}
+
+/** The same stand-in, answering `HEAD` after a round trip: what a client measures before it has anything to ask. */
+export function reachable(handler: Handler, planner: Planner): Handler {
+  return async (request, info) => {
+    if (request.method !== 'HEAD') return handler(request, info);
+    const plan = planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes: 400 });
+    return answer(plan, info, { status: 404, headers: {}, chunk: () => '' }, () => undefined);
+  };
 }
 
 /** A request's JSON body as an object, or undefined when it is not one. */

@@ -60,3 +60,40 @@ test('http2: pieces synthesized at once share the connection of the first', asyn
   assert.deepEqual([one.setUps, two.setUps], [3, 2], 'control: over HTTP/1.1 the second piece needs its own');
   assert.equal(two.e2eMs, one.e2eMs, 'the first piece needs none either way');
 });
+
+/** Round trips of the regions for one to the default endpoints. */
+const IN_REGIONS = { near: 0.25, far: 3 };
+const regional = flatProfile({
+  ...{ ...SET_UP, stt: 300, llm: 400, tts: 200, terminator: 5, roundTrip: 40 },
+  regions: IN_REGIONS,
+});
+async function regionRun(network: object, more: { turns?: number } = {}) {
+  const { summary, log } = await turnByHand({ profile: regional, tones: SPEECH, patch: { network }, ...more });
+  const regions = log.events.filter(({ kind }) => kind === 'http.queued').map(({ attrs }) => attrs?.['region']);
+  return { e2eMs: (summary.e2eUs ?? Number.NaN) / 1000, regions: [...new Set(regions)] };
+}
+
+test('region: three round trips of waiting and two set-ups are as much shorter as the way is', async () => {
+  const [none, near, far] = [
+    await regionRun({}),
+    await regionRun({ region: 'near' }),
+    await regionRun({ region: 'far' }),
+  ];
+  const roundTripsMs = 3 * 40 + 2 * (SET_UP.connect + SET_UP.tls);
+  assert.equal(Number((none.e2eMs - near.e2eMs).toFixed(3)), roundTripsMs * (1 - IN_REGIONS.near));
+  assert.equal(Number((far.e2eMs - none.e2eMs).toFixed(3)), roundTripsMs * (IN_REGIONS.far - 1));
+  assert.deepEqual([none.regions, near.regions, far.regions], [[undefined], ['near'], ['far']]);
+});
+
+test('region nearest: found while the user speaks, so that its calls are those of the nearest, connections open', async () => {
+  const ahead = { ...KEEP, preconnect: true };
+  const nearest = await regionRun({ ...ahead, region: 'nearest' });
+  assert.deepEqual(nearest, await regionRun({ ...ahead, region: 'near' }));
+  assert.deepEqual(nearest.regions, ['near']);
+  const none = await regionRun(ahead);
+  assert.equal(Number((none.e2eMs - nearest.e2eMs).toFixed(3)), 3 * 40 * (1 - IN_REGIONS.near));
+});
+
+test('region: an unknown name is refused with those there are', async () => {
+  await assert.rejects(regionRun({ region: 'moon' }), /network\.region" must be none, nearest, near, far, not moon/);
+});

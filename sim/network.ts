@@ -26,7 +26,7 @@ export interface SimTransportOptions {
   /** How long a looked-up name stays known; 0 = every new connection looks it up. */
   dnsTtlMs?: number;
   /** Figures of a connection that is opened before the exchange that will use it. */
-  networkOf?: (context: ExchangeContext) => NetworkPlan;
+  networkOf?: (context: ExchangeContext, origin: string) => NetworkPlan;
   /**
    * Who decides whether a captured exchange finds its connection open: the capture (default: the arm's network knobs are
    * the captured ones), or this transport's pools (they differ).
@@ -130,7 +130,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     /** The set-up takes its time as far as it goes. */
     const failSettingUp = async ({ phase }: ConnectFault): Promise<void> => {
       const startUs = clock.nowUs();
-      const network = options.networkOf?.(request.context) ?? { queue: 0, send: 0 };
+      const network = options.networkOf?.(request.context, origin) ?? { queue: 0, send: 0 };
       const facts = setUpFacts(startUs, network, undefined);
       const { dnsUs, connectedUs, tlsUs } = facts;
       const endUs = { dns: dnsUs, connect: connectedUs, tls: tlsUs }[phase] ?? startUs;
@@ -167,14 +167,14 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     if (sockets === 0) {
       const known = names.get(origin);
       if (known !== undefined && known.untilUs > nowUs) return;
-      readyUs += networkOf(first).dns ?? 0;
+      readyUs += networkOf(first, origin).dns ?? 0;
       know(origin, readyUs);
     } else {
       const pool = poolOf(origin);
       const wanted = http2 ? 1 : sockets;
       const lasting = http2 || (keepAlive !== false && keepAlive.idleMs >= AHEAD_IDLE_MS);
       for (let index = pool.free(nowUs, lasting); index < wanted; index++) {
-        const facts = setUp(origin, pool.open('ahead', nowUs), networkOf(contexts[index] ?? first), 'ahead');
+        const facts = setUp(origin, pool.open('ahead', nowUs), networkOf(contexts[index] ?? first, origin), 'ahead');
         readyUs = Math.max(readyUs, readyUsOf(facts));
       }
     }

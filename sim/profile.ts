@@ -38,6 +38,8 @@ export const ProfileSchema = section({
     dnsTtlMs: Figure,
     terminatorMs: Figure, // last item to the end of the body; 0 = in the same read
   }),
+  /** Endpoints elsewhere, for `network.region`: round trips there for one to the default endpoints. */
+  regions: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z0-9-]+$' }), section({ roundTrips: Figure }))),
   stt: section({ waitMs: Figure, perAudioSecondMs: Figure, bodyMs: Figure }),
   llm: section({
     headersMs: Figure, // server, request received to response headers

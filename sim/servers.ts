@@ -9,36 +9,40 @@ import { createSecureContext } from 'node:tls';
 import { once } from 'node:events';
 import { createRealClock } from '../service/clock.ts';
 import { describeError } from '../service/errors.ts';
+import type { Endpoints } from '../service/net/regions.ts';
 import type { Clock } from '../service/ports.ts';
 import { keyedRandom } from '../service/random.ts';
 import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
-import type { Handler } from './exchange.ts';
+import { reachable, type Handler } from './exchange.ts';
 import { ResetFault } from './faults.ts';
 import { createFreya } from './freya.ts';
 import { createOpenRouter } from './openrouter.ts';
-import { createPlanner, DRAW_HEADER, type DelayKey, type ExchangePlan } from './plan.ts';
+import { pipe } from './pipe.ts';
+import { createPlanner, DRAW_HEADER, type DelayKey, type ExchangePlan, type PlannerOptions } from './plan.ts';
 import { parseProfile, quantile, type Profile } from './profile.ts';
+import { regionalPlanning } from './regions.ts';
 import { parseScenario, tuneWith, underScenario } from './scenario.ts';
 import { createScript } from './script.ts';
-import type { Injected, ReceivedRequest, StandInOptions, StandInUrls, Told } from './stand-ins.ts';
+import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, Told } from './stand-ins.ts';
 
 /** Starts one server per origin, each for HTTP/1.1 and HTTP/2, and returns their URLs with the CA of their certificate. */
 export async function serveStandIns(
   options: StandInOptions,
-): Promise<{ urls: StandInUrls; caPem: string; told(): Told }> {
+): Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'> & { told(): Told }> {
   const clock = createRealClock();
   const profile = parseProfile(options.profile, 'stand-ins');
   const identity = await createIdentity(clock.epochUs() / 1000);
   const { inject = {} } = options;
   const scenario = parseScenario(options.scenario ?? { title: 'none', rules: [] }, 'stand-ins', 'wire');
-  const planner = createPlanner({
+  const planning: PlannerOptions = {
     profile,
     seed: options.seed,
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     delay: (key) => injectedUs(inject, key),
     tune: tuneWith(scenario),
-  });
+  };
+  const planner = createPlanner(planning);
   const script = createScript(options.interviews ?? []);
   let connections = 0;
   /**
@@ -46,8 +50,7 @@ export async function serveStandIns(
    * into the TLS set-up: a new connection costs what the profile says, in one phase. Which arm opens it is not known here:
    * under common draws every connection costs the median, so that no arm is luckier than another.
    */
-  const setUpMs = (): number => {
-    const { dnsMs, connectMs, tlsMs } = profile.network;
+  const setUpMs = ({ network: { dnsMs, connectMs, tlsMs } }: Profile): number => {
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
       quantile(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);
@@ -61,12 +64,12 @@ export async function serveStandIns(
   };
   const accepted: Record<keyof StandInUrls, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };
   const received: ReceivedRequest[] = [];
-  const listen = async (name: keyof StandInUrls, handlerOf: () => Handler): Promise<string> => {
+  const listen = async (name: keyof StandInUrls, handlerOf: () => Handler, own = planner): Promise<string> => {
     const server = createStandIn({
       identity,
       clock,
-      handlerOf: () => underScenario(handlerOf(), scenario, planner),
-      setUpMs,
+      handlerOf: () => underScenario(reachable(handlerOf(), own), scenario, own),
+      setUpMs: () => setUpMs(own.profile),
       keepAliveHintS: scenario.servers?.keepAliveHintS,
       received: (request) => {
         if (received.push({ server: name, ...request }) > RECEIVED_LIMIT) received.shift();
@@ -89,8 +92,19 @@ export async function serveStandIns(
   };
   // the handlers above meet it only once somebody has been told a URL
   const freya = createFreya({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
+  const regions: Record<string, Partial<Endpoints>> = {};
+  for (const region of Object.keys(profile.regions ?? {})) {
+    const own = createPlanner(regionalPlanning(planning, region));
+    const { falRun } = createFreya({ planner: own, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
+    const gateway = createOpenRouter({ planner: own, script });
+    regions[region] = {
+      falRunUrl: await listen('falRun', () => falRun, own),
+      openRouterUrl: `${await listen('openrouter', () => gateway, own)}/api/v1`,
+    };
+  }
   return {
     urls,
+    regions,
     caPem: identity.caPem,
     told: () => ({ connections: { ...accepted }, requests: received }),
   };
@@ -114,7 +128,6 @@ interface StandInServer {
 }
 
 const RECEIVED_LIMIT = 2000;
-const FLUSH_MS = 10;
 const socketIds = new WeakMap<object, number>();
 let sockets = 0;
 
@@ -206,43 +219,14 @@ async function respond(
   else await pipe(response.body.getReader(), outgoing, gone.signal, clock);
 }
 
-/** Sends each chunk as it comes; the last one in one write with the body's end where both come together. */
-async function pipe(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  outgoing: ServerResponse,
-  gone: AbortSignal,
-  clock: Clock,
-): Promise<void> {
-  let next = reader.read();
-  try {
-    for (;;) {
-      const { done, value } = await next;
-      if (done) break;
-      next = reader.read();
-      const read = next.catch(() => undefined); // a break comes after what was read before it
-      const soon = await Promise.race([read, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
-      if (soon?.done === true) {
-        outgoing.end(value);
-        return;
-      }
-      if (!outgoing.write(value)) await once(outgoing, 'drain', { signal: gone });
-    }
-    outgoing.end();
-  } catch (error) {
-    await clock.sleep(FLUSH_MS); // what was written before the break is to arrive
-    if (!gone.aborted) outgoing.destroy();
-    await reader.cancel(error).catch(() => undefined);
-  }
-}
-
 if (import.meta.main && process.send !== undefined) {
   const tell = (message: unknown): void => void process.send?.(message);
   process.on('disconnect', () => process.exit(0)); // the parent died or let go
   process.once('message', (options) => {
     serveStandIns(options as StandInOptions).then(
-      ({ urls, caPem, told }) => {
+      ({ told, ...started }) => {
         process.on('message', () => tell(told()));
-        tell({ urls, caPem });
+        tell(started);
       },
       (error: unknown) => tell({ error: describeError(error) }),
     );

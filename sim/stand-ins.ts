@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../service/errors.ts';
+import type { Regions } from '../service/net/regions.ts';
 import { isObject } from './exchange.ts';
 import type { Profile } from './profile.ts';
 import type { Scenario } from './scenario.ts';
@@ -51,6 +52,8 @@ export interface ReceivedRequest {
 
 export interface StandIns {
   urls: StandInUrls;
+  /** The profile's regions: their own URLs for fal's run endpoint and OpenRouter. */
+  regions: Regions;
   /** The CA to trust: `new Agent({ connect: { ca: caPem } })`. */
   caPem: string;
   pid: number;
@@ -69,7 +72,7 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const started = new Promise<Pick<StandIns, 'urls' | 'caPem'>>((resolve, reject) => {
+  const started = new Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'>>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => reject(new InputError(`the stand-in servers ended with exit code ${code}`)));
     child.once('message', (message) => {
@@ -94,16 +97,21 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
   const connections: StandIns['connections'] = () => ask().then((told) => told.connections);
   const requests: StandIns['requests'] = () => ask().then((told) => told.requests);
   try {
-    const { urls, caPem } = await started;
-    return { urls, caPem, pid: child.pid ?? 0, connections, requests, stop };
+    const { urls, regions, caPem } = await started;
+    return { urls, regions, caPem, pid: child.pid ?? 0, connections, requests, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'caPem'> {
-  return isObject(message) && isObject(message['urls']) && typeof message['caPem'] === 'string';
+function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'regions' | 'caPem'> {
+  return (
+    isObject(message) &&
+    isObject(message['urls']) &&
+    isObject(message['regions']) &&
+    typeof message['caPem'] === 'string'
+  );
 }
 
 /** What the child says it has seen. */

@@ -100,3 +100,41 @@ test('opened at speech start, connections are there when the calls come', async 
   assert.deepEqual(seen.connections, { falRun: 2, openrouter: 1 });
   assert.deepEqual([seen.own, seen.ahead], [0, seen.exchanges], 'nobody waited for a connection of his own');
 });
+
+test('region nearest over sockets: measured without a key, later calls go there, and the spans say where they went', async () => {
+  const flat = (value: number) => ({ source: 'set by a test', quantiles: [[0, value]] satisfies [number, number][] });
+  const profile = {
+    ...ZERO,
+    network: { ...ZERO.network, roundTripMs: flat(60) },
+    regions: { near: { roundTrips: flat(0) }, far: { roundTrips: flat(1.5) } },
+  };
+  const regional = await createWireWorld({ profile, seed: 'regions', interviews });
+  try {
+    const [interview] = interviews;
+    assert.ok(interview);
+    const strategy = resolveStrategy([{ network: { keepAlive, region: 'nearest' } }], 'test');
+    const run = async (turnIndex: number) => {
+      const { log } = await runFixtureTurn(regional, interview, turnIndex, {
+        strategy,
+        audio: speech,
+        profile: 'zero',
+      });
+      return log.events.filter(({ kind }) => kind === 'http.queued').map(({ attrs }) => attrs?.['region']);
+    };
+    assert.equal((await run(0))[0], 'default', 'an upload comes before the result');
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    assert.deepEqual([...new Set(await run(1))], ['near']);
+    const received = await regional.requests();
+    const probes = received.filter(({ method }) => method === 'HEAD');
+    assert.equal(probes.length, 3 * 2 * 3, 'three to each of two origins, here, near and far');
+    assert.ok(probes.every(({ headers }) => headers['authorization'] === undefined));
+    const hosts = new Set(received.slice(-2).map(({ headers }) => headers['host']));
+    const near = Object.values(regional.regions?.['near'] ?? {}).map((url) => new URL(url).host);
+    assert.ok(
+      [...hosts].every((host) => near.includes(host ?? '')),
+      'what the servers saw',
+    );
+  } finally {
+    await regional.close();
+  }
+});

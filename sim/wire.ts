@@ -15,7 +15,7 @@ export interface WireWorld extends RunWorld {
 /** Starts the stand-ins and a world that talks to them. Keys are made up: the stand-ins only check that there is one. */
 export async function createWireWorld(options: StandInOptions): Promise<WireWorld> {
   const standIns = await startStandIns(options);
-  const { urls, caPem } = standIns;
+  const { urls, regions, caPem } = standIns;
   const arm = (): RunWorld =>
     createRealWorld({
       access: {
@@ -28,6 +28,7 @@ export async function createWireWorld(options: StandInOptions): Promise<WireWorl
         falKey: 'stand-in',
         openRouterKey: 'stand-in',
         audioHosts: [new URL(urls.falCdn).host],
+        regions,
       },
       seed: String(options.seed),
       caPem,

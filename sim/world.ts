@@ -1,17 +1,20 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
 import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
 import { keyedRandom } from '../service/random.ts';
+import type { Transport } from '../service/ports.ts';
 import type { Strategy } from '../service/strategy.ts';
-import { createProviders, type Endpoints, type RunWorld } from '../service/world.ts';
+import { inRegion, type Endpoints } from '../service/net/regions.ts';
+import { createProviders, type RunWorld } from '../service/world.ts';
 import { capturedPlans } from './captured.ts';
 import { capturedScript, type CapturedTurn } from './captured-script.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
-import type { Handler } from './exchange.ts';
+import { reachable, type Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { createOpenRouter } from './openrouter.ts';
-import { createPlanner, type PlannerOptions } from './plan.ts';
+import { createPlanner, type Planner, type PlannerOptions } from './plan.ts';
 import type { Profile } from './profile.ts';
+import { regionalPlanning, simRegions } from './regions.ts';
 import { tuneWith, underScenario, type Scenario } from './scenario.ts';
 import { createScript, type Script } from './script.ts';
 
@@ -60,7 +63,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   const clock = createVirtualClock(
     options.settleImmediates === undefined ? {} : { settleImmediates: options.settleImmediates },
   );
-  const planner = createPlanner({
+  const planning: PlannerOptions = {
     profile: options.profile,
     seed,
     ...(options.draws === undefined ? {} : { draws: options.draws }),
@@ -68,7 +71,8 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
     ...(options.served === undefined ? {} : { served: options.served }),
     ...(captured === undefined || captured.timed === false ? {} : { captured: capturedPlans(captured.turns) }),
-  });
+  };
+  const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
   const freya = createFreya({ planner, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
@@ -80,12 +84,23 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: createOpenRouter({ planner, script }),
   };
   const { scenario } = options;
-  const handlers =
-    scenario === undefined
-      ? standIns
-      : Object.fromEntries(
-          Object.entries(standIns).map(([origin, handler]) => [origin, underScenario(handler, scenario, planner)]),
-        );
+  const planners: Record<string, Planner> = {};
+  const regions = simRegions(options.profile);
+  for (const [region, { falRunUrl, openRouterUrl }] of Object.entries(regions)) {
+    const there = createPlanner(regionalPlanning(planning, region));
+    const origins = [falRunUrl, new URL(openRouterUrl).origin] as const;
+    for (const origin of origins) planners[origin] = there;
+    const freyaThere = createFreya({ planner: there, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
+    standIns[origins[0]] = freyaThere.falRun;
+    standIns[origins[1]] = createOpenRouter({ planner: there, script });
+  }
+  const handlers = Object.fromEntries(
+    Object.entries(standIns).map(([origin, standIn]) => {
+      const own = planners[origin] ?? planner;
+      const handler = reachable(standIn, own);
+      return [origin, scenario === undefined ? handler : underScenario(handler, scenario, own)];
+    }),
+  );
   const providers = createProviders({
     endpoints: SIM_ENDPOINTS,
     falKey: 'simulated',
@@ -93,30 +108,34 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     audioHosts: [],
   });
   const speechCache = options.speechCache ?? createMemoryCache(() => clock.epochUs());
-  const transports = new Map<string, SimTransport>();
-  const transportFor = (strategy: Strategy): SimTransport => {
+  const transports = new Map<string, Transport>();
+  const pools: SimTransport[] = [];
+  const transportFor = (strategy: Strategy): Transport => {
     const network = JSON.stringify(strategy.network);
     const known = transports.get(network);
     if (known !== undefined) return known;
     const { keepAlive } = strategy.network;
     const asCaptured =
       captured !== undefined && captured.timed !== false && JSON.stringify(captured.strategy.network) === network;
-    const transport = createSimTransport({
+    const pool = createSimTransport({
       clock,
       handlers,
       keepAlive: keepAlive === false ? false : { idleMs: keepAlive.idleMs },
       http2: strategy.network.http2,
-      networkOf: planner.networkOf,
+      networkOf: (context, origin) => (planners[origin] ?? planner).networkOf(context),
       ...(strategy.network.preResolve ? { dnsTtlMs: ASSUMED_DNS_TTL_MS } : {}),
       reuse: asCaptured ? 'captured' : 'pool',
     });
+    pools.push(pool);
+    const transport = inRegion(pool, { clock, endpoints: SIM_ENDPOINTS, regions, region: strategy.network.region });
     transports.set(network, transport);
     return transport;
   };
   return {
     clock,
-    exchangesInUse: () => [...transports.values()].reduce((sum, transport) => sum + transport.inUse(), 0),
+    exchangesInUse: () => pools.reduce((sum, pool) => sum + pool.inUse(), 0),
     endpoints: SIM_ENDPOINTS,
+    regions,
     ports: (strategy, sessionId, turnIndex) => ({
       clock,
       transport: transportFor(strategy),

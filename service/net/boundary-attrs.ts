@@ -18,6 +18,8 @@ export function boundaryAttrs(
       reused: marks.reused === true,
       ...(marks.protocol === undefined ? {} : { protocol: marks.protocol }),
       ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
+      ...(marks.region === undefined ? {} : { region: marks.region }),
+      ...(marks.url === undefined ? {} : { url: marks.url }),
       ...payer(marks.paidBy, context),
     };
   }

@@ -89,7 +89,8 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   const method = stringOf(start, 'method') ?? '_OTHER';
   const attributes: SpanAttributes = {};
   put(attributes, A.httpMethod, method);
-  putUrl(attributes, stringOf(start, 'url'));
+  putUrl(attributes, stringOf(queued, 'url') ?? stringOf(start, 'url'));
+  put(attributes, A.httpRegion, stringOf(queued, 'region'));
   put(attributes, A.httpAttempt, Number(attempt));
   put(attributes, A.httpFetch, Number(fetch));
   put(attributes, A.httpStep, step);

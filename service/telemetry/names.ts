@@ -226,6 +226,8 @@ export const ATTRIBUTES = {
   peerAddress: semconv('http', 'network.peer.address', 'string'),
   requestBytes: semconv('http', 'http.request.body.size', 'int', 'By'),
   responseBytes: semconv('http', 'http.response.body.size', 'int', 'By'),
+  /** The region of `network.region` that it was sent to, or `default`; absent where the knob is off. */
+  httpRegion: ours('http', 'http.region', 'string'),
   httpReused: ours('http', 'http.reused', 'boolean'),
   /** Who the connection was opened for: `own`, `ahead` of any exchange, or the exchange that paid (see the link). */
   httpPaidBy: ours('http', 'http.paid_by', 'string'),

@@ -1,0 +1,116 @@
+/** Regions come from the environment, checked; the nearest is measured without a key, once, and never waited for. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createVirtualClock } from '../../sim/clock.ts';
+import { configFrom } from '../config.ts';
+import type { ExchangeContext, HttpRequest, Transport } from '../ports.ts';
+import { LIVE_ENDPOINTS } from '../world.ts';
+import { inRegion } from './regions.ts';
+
+const regions = { eu: { falRunUrl: 'https://eu.fal.test', openRouterUrl: 'https://eu.router.test/v1' } };
+const context: ExchangeContext = {
+  ...{ sessionId: 's', turnIndex: 0, stage: 'stt', ordinal: 0, attempt: 0, fetchIndex: 0, arm: 'a' },
+};
+const call = (url: string): HttpRequest => ({
+  ...{ url, method: 'POST', context },
+  headers: new Headers({ authorization: 'Key secret' }),
+});
+
+/** Answers after the given ms for a host; a host without any never does. */
+function network(hosts: Readonly<Record<string, number>>) {
+  const clock = createVirtualClock();
+  const seen: HttpRequest[] = [];
+  const inner: Transport = {
+    async send(request) {
+      seen.push(request);
+      await clock.sleep(hosts[new URL(request.url).host] ?? 1e6, request.signal);
+      return new Response(null, { status: 404 });
+    },
+    openAhead: async () => undefined,
+    close: async () => undefined,
+  };
+  const transport = inRegion(inner, { clock, endpoints: LIVE_ENDPOINTS, regions, region: 'nearest' });
+  const sentTo = async (url = 'https://fal.run/app/x?y=1'): Promise<unknown[]> => {
+    const marks = { startUs: clock.nowUs() };
+    await transport.send(call(url), marks);
+    return [seen.findLast(({ method }) => method === 'POST')?.url, { ...marks, startUs: 0 }];
+  };
+  return { clock, seen, transport, sentTo };
+}
+
+const NEAR = { 'eu.fal.test': 10, 'eu.router.test': 10 };
+const FAR = { 'fal.run': 30, 'openrouter.ai': 30 };
+const EU = ['https://eu.fal.test/app/x?y=1', { startUs: 0, region: 'eu', url: 'https://eu.fal.test/app/x' }];
+const HOME = ['https://fal.run/app/x?y=1', { startUs: 0, region: 'default' }];
+
+test('nearest: measured once without a key; calls before the result go to the default endpoints', async () => {
+  const { clock, seen, sentTo } = network({ ...NEAR, ...FAR });
+  await clock.run(async () => {
+    assert.deepEqual(await sentTo(), HOME);
+    await clock.sleep(200);
+    assert.deepEqual(await sentTo(), EU);
+    await sentTo();
+  });
+  const probes = seen.filter(({ method }) => method === 'HEAD');
+  assert.equal(probes.length, 3 * 4);
+  assert.deepEqual(
+    probes.flatMap(({ headers }) => [...headers]),
+    [],
+  );
+});
+
+test('nearest: the choice has a time limit', async () => {
+  const { clock, seen, sentTo } = network({ ...NEAR, ...FAR });
+  await clock.run(async () => {
+    await sentTo();
+    await clock.sleep(600_000);
+    assert.deepEqual(await sentTo(), EU, 'the old choice stands while it is measured again');
+    await clock.sleep(200);
+  });
+  assert.equal(seen.filter(({ method }) => method === 'HEAD').length, 2 * 3 * 4);
+});
+
+test('nearest: the default endpoints stay where they are nearer, and where nothing answers a measurement', async () => {
+  const nearer = network({ ...NEAR, 'fal.run': 1, 'openrouter.ai': 1 });
+  await nearer.clock.run(async () => {
+    await nearer.sentTo();
+    await nearer.clock.sleep(2000);
+    assert.deepEqual(await nearer.sentTo(), HOME);
+  });
+  const silent = network({});
+  await silent.clock.run(async () => {
+    silent.transport.prepare?.(context);
+    await silent.clock.sleep(2000);
+    assert.equal(silent.seen.length, 4, 'the first of three, on each origin');
+    assert.deepEqual(await silent.sentTo(), HOME);
+  });
+});
+
+test('nearest: a URL that a provider named, and one of another origin, are left alone', async () => {
+  const { clock, seen, transport, sentTo } = network({ ...NEAR, ...FAR, 'fal.run.evil.test': 1 });
+  await clock.run(async () => {
+    await sentTo();
+    await clock.sleep(200);
+    await sentTo('https://fal.run.evil.test/app');
+    assert.equal(seen.at(-1)?.url, 'https://fal.run.evil.test/app');
+    await transport.send({ ...call('https://fal.run/file'), publicOnly: true }, { startUs: 0 });
+    assert.equal(seen.at(-1)?.url, 'https://fal.run/file');
+  });
+});
+
+test('RETAKE_REGIONS: full URLs under names; anything else is refused with what it should be', () => {
+  const of = (text: string) => configFrom({ RETAKE_REGIONS: text }).regions;
+  assert.deepEqual(of('{"eu":{"falRunUrl":"https://eu.fal.test/"}}'), { eu: { falRunUrl: 'https://eu.fal.test' } });
+  assert.deepEqual(configFrom({}).regions, {});
+  assert.throws(() => of('{"eu":{"falRunUrl":"eu.fal.test"}}'), /eu\.falRunUrl must be a full http\(s\) URL/);
+  assert.throws(() => of('{"eu":{"cdnUrl":"https://x.test"}}'), /eu may have falRunUrl, .*, not cdnUrl/);
+  assert.throws(() => of('{"nearest":{}}'), /"nearest" cannot be a name/);
+  assert.throws(() => of('{"eu":"https://x.test"}'), /RETAKE_REGIONS must be/);
+  assert.throws(() => of('no-such-file.json'), /RETAKE_REGIONS must be/);
+});
+
+test('nearest: refused where no regions are configured', () => {
+  const { clock, transport } = network({});
+  const options = { clock, endpoints: LIVE_ENDPOINTS, regions: {}, region: 'nearest' };
+  assert.throws(() => inRegion(transport, options), /no regions are configured: set RETAKE_REGIONS/);
+});

@@ -1,0 +1,35 @@
+/** A stand-in's answer on its way into a socket. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '../service/ports.ts';
+
+const FLUSH_MS = 10;
+
+/** Sends each chunk as it comes; the last one in one write with the body's end where both come together. */
+export async function pipe(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  outgoing: ServerResponse,
+  gone: AbortSignal,
+  clock: Clock,
+): Promise<void> {
+  let next = reader.read();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) break;
+      next = reader.read();
+      const read = next.catch(() => undefined); // a break comes after what was read before it
+      const soon = await Promise.race([read, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
+      if (soon?.done === true) {
+        outgoing.end(value);
+        return;
+      }
+      if (!outgoing.write(value)) await once(outgoing, 'drain', { signal: gone });
+    }
+    outgoing.end();
+  } catch (error) {
+    await clock.sleep(FLUSH_MS); // what was written before the break is to arrive
+    if (!gone.aborted) outgoing.destroy();
+    await reader.cancel(error).catch(() => undefined);
+  }
+}
