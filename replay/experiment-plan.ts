@@ -8,6 +8,7 @@ import type { CapturedSession } from './captured-session.ts';
 import type { Checkout } from './checkout.ts';
 import type { PrimaryMetric } from './diff.ts';
 import { planRuns, type PlannedRun } from './plan.ts';
+import { refuseRetired } from './retired.ts';
 import type { ReplayLane, ReplayOptions } from './run.ts';
 
 export interface CandidateSpec {
@@ -46,6 +47,8 @@ export interface ExperimentOptions {
   /** Where the journal is written; `resume` goes on from what it holds. */
   journal?: { path: string; resume: boolean; command?: string };
   budgetUsd?: number;
+  /** Of the replay, `YYYY-MM-DD`: models retired by then are refused in `live` and marked elsewhere. In `live` today by default. */
+  day?: string;
   /** Least time between two turns' starts. */
   spacingMs?: number;
   /** Waited before a pair that met a rate limit is run again; 30 s by default. */
@@ -79,6 +82,7 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
   const [first] = sessions;
   if (first === undefined) throw new InputError('a replay needs at least one captured session');
   const lanes = lanesOf(options);
+  refuseRetired(options, lanes);
   const strategies = new Map(lanes.map((lane) => [lane, lane.strategyOf(first.strategy)]));
   const changing = candidates.some(({ patches }) =>
     patches.some((patch) => changesWords([...options.baseline, patch])),

@@ -17,6 +17,7 @@ import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } 
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { validityNotes } from './notes.ts';
 import { buildReport, type Report } from './report/build.ts';
+import { dayOf, retirementNotes } from './retired.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
 import { startWorker } from './worker-client.ts';
 
@@ -30,7 +31,9 @@ export interface Experiment extends Omit<Replayed, 'turns'> {
 }
 
 /** Runs all lanes and compares each candidate with the baseline. Throws `InputError` when nothing can be compared. */
-export async function runExperiment(options: ExperimentOptions): Promise<Experiment> {
+export async function runExperiment(given: ExperimentOptions): Promise<Experiment> {
+  const clock = createRealClock();
+  const options = given.world === 'live' ? { day: dayOf(clock.epochUs()), ...given } : given;
   const { sessions, world, journal: keep } = options;
   const plan = planExperiment(options);
   const { lanes, runId } = plan;
@@ -72,7 +75,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       words: plan.words,
       budget,
       resumeWholeSessions: world === 'sim',
-      clock: createRealClock(),
+      clock,
       cooldownMs: options.cooldownMs ?? 30_000,
       ...(journal === undefined ? {} : { journal }),
       ...(before === undefined || (world === 'sim' && cachesSpeech(plan)) ? {} : { before }),
@@ -142,7 +145,13 @@ function reportsOf(
       draws: options.draws,
       seed: options.seed,
       profile: options.profile,
-      notes: validityNotes({ ...options, pace: plan.pace, words: plan.words }, run, variant),
+      notes: [
+        ...validityNotes({ ...options, pace: plan.pace, words: plan.words }, run, variant),
+        ...retirementNotes(
+          options,
+          plan.lanes.filter((each) => each.lane !== 'candidate' || each.variant === variant),
+        ),
+      ],
       ...(primary === undefined ? {} : { primary }),
       ...(options.rerun === undefined ? {} : { rerun: options.rerun }),
     });

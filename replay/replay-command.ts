@@ -1,5 +1,6 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
+import { createRealClock } from '../service/clock.ts';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../service/strategy.ts';
@@ -14,6 +15,7 @@ import { estimateLines, estimateOf } from './estimate.ts';
 import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
 import { checkExportable, exportRun } from './export-run.ts';
 import { refuseOverwrite } from './journal.ts';
+import { dayOf } from './retired.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { loadScenario, type Scenario } from '../sim/scenario.ts';
 import { terminalReport } from './report/terminal.ts';
@@ -74,6 +76,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     seed: options.seed,
     draws,
     runs: options.runs,
+    day: dayOf(createRealClock().epochUs()),
     commit: currentCommit(),
     choice: options.sessions === undefined ? 'sampled' : 'named',
     journal: {
