@@ -15,5 +15,11 @@ if (!existsSync(node)) {
   process.exit(2);
 }
 const child = spawn(node, [`${root}replay/main.ts`, ...process.argv.slice(2)], { stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// Ctrl-C reaches the child by the terminal's process group; a second one from here would end it in the middle of its shutdown
+process.on('SIGINT', () => undefined);
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('error', (error) => {
+  console.error(`retake: cannot start ${node}: ${error.message}; run "npm ci" in ${root}`);
+  process.exit(2);
+});
 child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 4) : 130));

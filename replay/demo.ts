@@ -1,5 +1,5 @@
 /** `npm run demo`: the main job end to end, on the fixture interviews, without keys or network. */
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +34,7 @@ export async function demo(
   const patch = variantPatch(variant);
   const clock = createRealClock();
   const data = join(out, 'data');
-  await rm(out, { recursive: true, force: true });
+  await clearDemoFolder(out);
   const collector = await answers(COLLECTOR);
   const env = {
     RETAKE_PORT: '0',
@@ -98,6 +98,27 @@ export async function demo(
     context.out(`  traces went to ${COLLECTOR.host}:${COLLECTOR.port}:`);
     for (const { traceId } of experiment.captured.slice(0, 3)) context.out(`  ${JAEGER_UI}/trace/${traceId}`);
   }
+}
+
+/**
+ * Empties what an earlier demo left in `out`. Throws `InputError` for a folder that holds anything else: it is not ours to
+ * remove.
+ */
+export async function clearDemoFolder(out: string): Promise<void> {
+  const namesIn = async (folder: string): Promise<string[]> =>
+    readdir(folder).catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+      throw new InputError(`--out ${out}: cannot be read as a folder; name another one`, { cause: error });
+    });
+  const names = await namesIn(out);
+  const data = names.includes('data') ? await namesIn(join(out, 'data')) : [];
+  const ofDemo = names.includes('report.json') || data.includes('captures') || data.includes('spool');
+  const ofProject = names.includes('package.json') || names.includes('.git');
+  if (ofProject || (names.length > 0 && !ofDemo))
+    throw new InputError(
+      `--out ${out}: holds ${names.length} files that no demo wrote, and the demo empties its folder; name another one`,
+    );
+  await Promise.all(names.map((name) => rm(join(out, name), { recursive: true, force: true })));
 }
 
 async function speakAll(

@@ -1,11 +1,10 @@
 /** `retake serve`: the service in the world that the environment names; stand-ins in a child process for `wire`. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { configFrom, type Config } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
 import { startService, type Service } from '../service/serve.ts';
-import { resolveStrategy, type Strategy } from '../service/strategy.ts';
+import { strategyOf } from '../service/strategy-file.ts';
 import { createRealWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
@@ -64,19 +63,6 @@ export async function serve(config: Config, standIns: StandInChoice, logLevel: '
     }
     throw error;
   }
-}
-
-function strategyOf({ strategyFile }: Config): Strategy {
-  if (strategyFile === undefined) return resolveStrategy([], 'defaults');
-  let patch: unknown;
-  try {
-    patch = JSON.parse(readFileSync(strategyFile, 'utf8'));
-  } catch (error) {
-    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: cannot be read as JSON`, { cause: error });
-  }
-  if (typeof patch !== 'object' || patch === null)
-    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
-  return resolveStrategy([{ ...patch }], `RETAKE_STRATEGY=${strategyFile}`);
 }
 
 /** The commit of this checkout, `-dirty` when files differ from it, or `unknown` outside of git. */

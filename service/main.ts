@@ -1,9 +1,9 @@
 /** Production: environment → configuration → live world → service. Stand-ins are not reachable from here. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { describeError, InputError } from './errors.ts';
 import { configFrom } from './config.ts';
 import { startService } from './serve.ts';
-import { resolveStrategy } from './strategy.ts';
+import { strategyOf } from './strategy-file.ts';
 import { createRealWorld } from './world.ts';
 
 try {
@@ -12,12 +12,9 @@ try {
     throw new InputError('service/main.ts serves RETAKE_WORLD=live only; for stand-ins run "npx retake serve"');
   }
   const config = configFrom(process.env);
-  const { endpoints, audioHosts, regions, falKey = '', openRouterKey = '', strategyFile } = config;
-  const patch: unknown = strategyFile === undefined ? {} : JSON.parse(readFileSync(strategyFile, 'utf8'));
-  if (typeof patch !== 'object' || patch === null)
-    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
+  const { endpoints, audioHosts, regions, falKey = '', openRouterKey = '' } = config;
+  const strategy = strategyOf(config);
   const world = createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' });
-  const strategy = resolveStrategy([{ ...patch }], `RETAKE_STRATEGY=${strategyFile ?? ''}`);
   const service = await startService({ config, world, strategy, commit: process.env['GIT_COMMIT'] ?? 'unknown' });
   const stop = (): void => void service.close().then(() => process.exit(0));
   process.once('SIGINT', stop);

@@ -3,8 +3,7 @@ import { InvariantError } from './errors.ts';
 import type { Clock, EventSink, NewEvent, Recorder, TurnEvent } from './ports.ts';
 
 /**
- * Creates a turn's recorder. `originUs` is subtracted from clock readings, so that a turn's log starts near 0.
- * Sinks see each event once; what a sink throws is counted by `onSinkError` and goes no further.
+ * Creates a turn's recorder; events carry the clock's own readings. Sinks see each event once; what a sink throws is counted by `onSinkError` and goes no further.
  */
 export function createRecorder(
   clock: Clock,

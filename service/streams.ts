@@ -3,9 +3,7 @@ import { InvariantError } from './errors.ts';
 import type { Clock } from './ports.ts';
 
 export interface Channel<T> extends AsyncIterable<T> {
-  /** Hands over an item; waits while the channel is full. Rejects when the reader has gone. */
-  send(item: T): Promise<void>;
-  /** Hands over an item now; throws when the channel is full (a limit that callers must not reach). */
+  /** Hands over an item; throws when the channel is full (a limit that callers must not reach). */
   push(item: T): void;
   /** No more items; with an error, readers get it after the items already there. */
   close(error?: unknown): void;
@@ -17,7 +15,6 @@ export function createChannel<T>(limit: number, name: string): Channel<T> {
   let closed: { error?: unknown } | undefined;
   let readerGone = false;
   let wakeReader: (() => void) | undefined;
-  const waitingWriters: (() => void)[] = [];
 
   const push = (item: T): void => {
     if (readerGone || closed !== undefined) return;
@@ -27,23 +24,15 @@ export function createChannel<T>(limit: number, name: string): Channel<T> {
   };
   return {
     push,
-    async send(item) {
-      while (items.length >= limit && !readerGone && closed === undefined) {
-        await new Promise<void>((resolve) => waitingWriters.push(resolve));
-      }
-      push(item);
-    },
     close(error) {
       closed ??= error === undefined ? {} : { error };
       wakeReader?.();
-      for (const wake of waitingWriters.splice(0)) wake();
     },
     async *[Symbol.asyncIterator]() {
       try {
         for (;;) {
           const item = items.shift();
           if (item !== undefined) {
-            waitingWriters.shift()?.();
             yield item;
           } else if (closed !== undefined) {
             if (closed.error !== undefined) throw closed.error;
@@ -55,7 +44,6 @@ export function createChannel<T>(limit: number, name: string): Channel<T> {
         }
       } finally {
         readerGone = true;
-        for (const wake of waitingWriters.splice(0)) wake();
       }
     },
   };

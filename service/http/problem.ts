@@ -1,7 +1,7 @@
 /** Errors over HTTP: application/problem+json (RFC 9457), naming what, where and the limit. */
 import type { Response } from 'express';
 import { AudioFormatError } from '../audio.ts';
-import { describeError, InputError, StageError, type FailureKind } from '../errors.ts';
+import { describeError, InputError, type FailureKind } from '../errors.ts';
 
 export interface Problem {
   status: number;
@@ -25,24 +25,25 @@ export class ProblemError extends Error {
   }
 }
 
-const STATUS_OF_FAILURE: Readonly<Partial<Record<FailureKind, number>>> = {
-  'no-speech': 422,
-  oversized: 413,
-  timeout: 504,
-  'rate-limited': 503,
-  internal: 500,
-};
+const STATUS_OF_FAILURE: ReadonlyMap<string, number> = new Map([
+  ['no-speech', 422],
+  ['oversized', 413],
+  ['timeout', 504],
+  ['rate-limited', 503],
+  ['internal', 500],
+] satisfies [FailureKind, number][]);
 
-/** What went wrong, as a problem. Provider failures are 502: the request was fine. */
+/** The status of a turn's failure, by its kind (`FailureKind`). Provider failures are 502: the request was fine. */
+export function statusOfFailure(kind: string): number {
+  return STATUS_OF_FAILURE.get(kind) ?? 502;
+}
+
+/** What went wrong, as a problem. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof AudioFormatError)
     return { status: 415, title: 'Unusable audio', detail: error.message, field: 'body' };
   if (error instanceof InputError) return { status: 400, title: 'Bad request', detail: describeError(error, 500) };
-  if (error instanceof StageError) {
-    const status = STATUS_OF_FAILURE[error.kind] ?? 502;
-    return { status, title: `${error.stage} ${error.kind}`, detail: describeError(error, 500) };
-  }
   return { status: 500, title: 'Internal error', detail: 'the service failed; its log has the cause' };
 }
 

@@ -140,6 +140,9 @@ export function createRegistry(options: {
       return { summary: found.measured.summary, trace };
     },
     finished(log, measured) {
+      // a socket's turns come by no request: a session that talks is not idle
+      const open = sessions.get(log.identity.sessionId);
+      if (open !== undefined) open.usedUs = clock.nowUs();
       // content has its own place, the capture: what stays in memory is what spans and ledger are made of
       const events = log.events.map(({ content: _content, ...event }) => event);
       turns.set(log.identity.traceId, { log: { ...log, events }, measured });

@@ -1,12 +1,13 @@
 /** The HTTP side of the service: sessions, uploads that are answered while the reply is made, figures and traces. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import { InvariantError } from '../errors.ts';
 import type { Clock, EventSink, ReplySink } from '../ports.ts';
 import { OPENING } from '../greeting.ts';
 import type { Session, TurnRequest } from '../session.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { readAudioBody } from './body.ts';
-import { ProblemError, problemOf, sendProblem } from './problem.ts';
+import { ProblemError, problemOf, sendProblem, statusOfFailure } from './problem.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry, TurnRecord } from './registry.ts';
 
@@ -57,11 +58,11 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
   });
   app.post('/v1/sessions/:id/turns', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
-    await answer(session, request, response, async () => ({ audio: await readAudioBody(request, clock) }));
+    await answer(session, request, response, onError, async () => ({ audio: await readAudioBody(request, clock) }));
   });
   app.post('/v1/sessions/:id/greeting', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
-    await answer(session, request, response, async () => openingOf(session));
+    await answer(session, request, response, onError, async () => openingOf(session));
   });
   app.get('/v1/turns/:traceId', (request, response) => {
     sendTurn(response, registry.turn(request.params.traceId));
@@ -93,7 +94,8 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
   });
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
     const problem = problemOf(fromExpress(error));
-    if (problem.status === 500) onError(error);
+    // a turn's own failure has been reported where the turn ended
+    if (problem.status === 500 && !(error instanceof ProblemError)) onError(error);
     sendProblem(response, problem);
   });
   return app;
@@ -120,20 +122,23 @@ function openingOf({ greeting, finished }: Session): Pick<TurnRequest, 'audio' |
   throw new ProblemError({ status: 409, title: 'No greeting', detail });
 }
 
+function refuseBusy({ busy }: Session): void {
+  if (!busy) return;
+  const detail = 'a turn is running in this session; wait for it to be done';
+  throw new ProblemError({ status: 409, title: 'Session busy', detail });
+}
+
 /** Runs a turn and streams its reply; `readInput` says what the user said, or what opens the session. */
 async function answer(
   session: Session,
   request: Request,
   response: Response,
+  onError: (error: unknown) => void,
   readInput: () => Promise<Pick<TurnRequest, 'audio' | 'greeting'>>,
 ): Promise<void> {
-  if (session.busy)
-    throw new ProblemError({
-      status: 409,
-      title: 'Session busy',
-      detail: 'a turn is running in this session; wait for it to be done',
-    });
+  refuseBusy(session);
   const input = await readInput();
+  refuseBusy(session); // another upload may have come in whole in the meantime
   const bare = request.accepts(['text/event-stream', 'audio/l16']) === 'audio/l16';
   const gone = new AbortController();
   response.on('close', () => gone.abort(new Error('the client went away')));
@@ -160,9 +165,10 @@ async function answer(
   };
   const turn = await session.turn({ ...input, reply, sinks: [sink], signal: gone.signal });
   const { failure } = turn.summary;
+  if (failure?.kind === 'internal') onError(new InvariantError(`${failure.stage}: ${failure.message}`));
   if (failure !== undefined && !response.headersSent) {
     throw new ProblemError({
-      status: failure.kind === 'no-speech' ? 422 : 502,
+      status: statusOfFailure(failure.kind),
       title: `${failure.stage} ${failure.kind}`,
       detail: failure.message,
     });

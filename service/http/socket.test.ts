@@ -192,3 +192,21 @@ test('a client that vanishes in the middle of its turn leaves the session free',
   while ((await state()).busy);
   assert.equal((await state()).turns[0]?.failure?.kind, 'cancelled');
 });
+
+test('a socket whose session was erased gets one refusal and is closed', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const talk = await client(t, service.url, { strategy: { stt: { vad: { engine: 'client' } } } });
+  talk.say(START);
+  speak(talk, speechPcm('hello', RATE_HZ, 0));
+  talk.say({ type: 'end' });
+  await talk.next('done');
+  const erased = await fetch(`${service.url}/v1/sessions/${talk.id}`, { method: 'DELETE' });
+  assert.equal(erased.status, 204);
+  const closed = once(talk.socket, 'close');
+  talk.say(START);
+  const error = await talk.next('error');
+  assert.equal(error['status'], 404);
+  assert.match(String(error['detail']), /the session was erased/);
+  assert.equal(((await closed) as [number])[0], 1008);
+  assert.equal(talk.told.filter(({ type }) => type === 'turn').length, 1);
+});

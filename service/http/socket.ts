@@ -5,6 +5,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { pcmBytesToSamples } from '../audio.ts';
+import { InvariantError } from '../errors.ts';
 import type { AudioFrame, Clock, EventSink, ReplySink, UserAudio } from '../ports.ts';
 import type { Session } from '../session.ts';
 import { createChannel, untilAborted, type Channel } from '../streams.ts';
@@ -57,7 +58,9 @@ export function serveSockets({ server, clock, registry, apiKey, onError }: Socke
         });
       if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
       const session = registry.get(id);
-      sockets.handleUpgrade(request, duplex, head, (socket) => converse(socket, session, clock, onError));
+      sockets.handleUpgrade(request, duplex, head, (socket) => {
+        converse(socket, session, () => registry.find(id) === session, clock, onError);
+      });
     } catch (error) {
       const { status, title, detail } = problemOf(error);
       const body = JSON.stringify({ type: 'about:blank', status, title, detail });
@@ -73,7 +76,13 @@ export function serveSockets({ server, clock, registry, apiKey, onError }: Socke
 }
 
 /** One client: each `start`, or speech after a turn is over, opens a turn; frames go to the turn that is open. */
-function converse(socket: WebSocket, session: Session, clock: Clock, onError: (error: unknown) => void): void {
+function converse(
+  socket: WebSocket,
+  session: Session,
+  isOpen: () => boolean,
+  clock: Clock,
+  onError: (error: unknown) => void,
+): void {
   const gone = new AbortController();
   let format: { sampleRateHz: number } | undefined;
   let playedMs: number | undefined;
@@ -98,6 +107,12 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
     });
   };
   const openTurn = (sampleRateHz: number, heard: readonly AudioFrame[]): void => {
+    if (!isOpen()) {
+      const detail = 'the session was erased, or idle for too long; open another one';
+      refuse(new ProblemError({ status: 404, title: 'Not found', detail }));
+      socket.close(1008, 'the session is gone');
+      return;
+    }
     const channel = createChannel<AudioFrame>(FRAMES_LIMIT, 'frames from the client');
     for (const frame of heard) channel.push(frame);
     frames = channel;
@@ -117,7 +132,9 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
       playedMs: () => playedMs,
       async audio(pcm: Uint8Array): Promise<void> {
         if (socket.readyState === socket.OPEN) socket.send(pcm);
-        while (socket.bufferedAmount > SEND_BUFFER_BYTES && !gone.signal.aborted) await clock.sleep(DRAIN_POLL_MS);
+        while (socket.bufferedAmount > SEND_BUFFER_BYTES && !gone.signal.aborted) {
+          await clock.sleep(DRAIN_POLL_MS, gone.signal).catch(() => undefined);
+        }
       },
     };
     const sink: EventSink = ({ kind, content, attrs }) => {
@@ -131,6 +148,7 @@ function converse(socket: WebSocket, session: Session, clock: Clock, onError: (e
       const { traceId, e2eUs, firstAudioByteUs, ledger, failure } = summary;
       if (failure === undefined) tell({ type: 'done', traceId, e2eUs, firstAudioByteUs, ledger });
       else tell({ type: 'error', traceId, ...failure });
+      if (failure?.kind === 'internal') onError(new InvariantError(`${failure.stage}: ${failure.message}`));
       if (interruptedUs !== undefined) interruptedFromUs = interruptedUs - PRE_ROLL_MS * 1000;
     } finally {
       if (frames === channel) frames = undefined;

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { clearDemoFolder } from './demo.ts';
+
+test('a demo empties what a demo left, and no other folder', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'retake-demo-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const cases: readonly [name: string, files: readonly string[], cleared: boolean][] = [
+    ['absent', [], true],
+    ['finished', ['report.json', 'report.html', 'data/captures/x'], true],
+    ['interrupted', ['data/spool/001.otlp.jsonl'], true],
+    ['someone-elses', ['letter.txt'], false],
+    ['someone-elses-data', ['data/table.csv'], false],
+    ['package', ['report.json', 'data/captures/x', 'package.json'], false],
+    ['checkout', ['report.json', '.git/HEAD'], false],
+  ];
+  for (const [name, files, cleared] of cases) {
+    const out = join(root, name);
+    for (const file of files) {
+      await mkdir(dirname(join(out, file)), { recursive: true });
+      await writeFile(join(out, file), 'x');
+    }
+    const before = await readdir(out, { recursive: true }).catch(() => []);
+    if (cleared) {
+      await clearDemoFolder(out);
+      assert.deepEqual(await readdir(out).catch(() => []), [], name);
+    } else {
+      await assert.rejects(clearDemoFolder(out), { name: 'InputError', message: /no demo wrote.*name another one/ });
+      assert.deepEqual(await readdir(out, { recursive: true }), before, name);
+    }
+  }
+  await mkdir(join(root, 'empty'));
+  await clearDemoFolder(join(root, 'empty'));
+  await assert.rejects(clearDemoFolder(join(root, 'someone-elses', 'letter.txt')), /cannot be read as a folder/);
+});

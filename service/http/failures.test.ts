@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer as createHttpServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { instantPorts } from '../../bench/workload.ts';
+import { speechPcm, wavOf } from '../../sim/speech-audio.ts';
+import { createRealClock } from '../clock.ts';
+import { describeError } from '../errors.ts';
+import type { Session } from '../session.ts';
+import type { ReadBack } from './read-back.ts';
+import type { Registry } from './registry.ts';
+import { createServer } from './server.ts';
+import { testService } from './test-service.ts';
+
+const WAV = wavOf(speechPcm('what the user says', 32_000, 0));
+const clock = createRealClock();
+
+test("a turn's failure has the status of its kind; ours alone are reported", async (t) => {
+  let kind = '';
+  const session = {
+    busy: false,
+    nextTraceId: () => 'f'.repeat(32),
+    turn: () => Promise.resolve({ summary: { failure: { stage: 'llm', kind, message: 'it broke' } } }),
+  } as unknown as Session;
+  const reported: string[] = [];
+  const app = createServer({
+    clock,
+    registry: { get: () => session } as unknown as Registry,
+    readBack: {} as ReadBack,
+    onError: (error) => void reported.push(describeError(error)),
+  });
+  const server = createHttpServer(app).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/sessions/any/turns`;
+  const cases = { 'no-speech': 422, oversized: 413, timeout: 504, 'rate-limited': 503, provider: 502, internal: 500 };
+  for (const [each, status] of Object.entries(cases)) {
+    kind = each;
+    const response = await fetch(url, {
+      method: 'POST',
+      body: Buffer.from(WAV),
+      headers: { 'content-type': 'audio/wav' },
+    });
+    assert.equal(response.status, status, each);
+    assert.equal(((await response.json()) as { title: string }).title, `llm ${each}`);
+  }
+  assert.deepEqual(reported, ['llm: it broke']);
+});
+
+test('of two uploads that come in side by side, one is answered and the other is a 409 without a trace', async (t) => {
+  const ports = instantPorts(clock);
+  const gate = Promise.withResolvers<undefined>();
+  const stt: typeof ports.stt = {
+    transcribe: (request, call) => gate.promise.then(() => ports.stt.transcribe(request, call)),
+  };
+  const service = await testService(t, ports, { ports: { ...ports, stt } });
+  const opened = await fetch(`${service.url}/v1/sessions`, { method: 'POST' });
+  const { id } = (await opened.json()) as { id: string };
+  const headers = { 'content-type': 'audio/wav', expect: '100-continue' };
+  const answers: Promise<IncomingMessage>[] = [];
+  // "continue" says that the service has the head of the request and waits for its body
+  const uploads = [1, 2].map(() =>
+    httpRequest(`${service.url}/v1/sessions/${id}/turns`, { method: 'POST', headers, agent: false }),
+  );
+  for (const upload of uploads) {
+    answers.push(once(upload, 'response').then(([response]) => response as IncomingMessage));
+    upload.flushHeaders();
+  }
+  await Promise.all(uploads.map((upload) => once(upload, 'continue')));
+  for (const upload of uploads) upload.end(WAV);
+  const refused = await Promise.race(answers);
+  gate.resolve(undefined);
+  const all = await Promise.all(answers);
+  for (const response of all) response.resume();
+  assert.equal(refused.statusCode, 409);
+  assert.equal(refused.headers['x-trace-id'], undefined);
+  assert.deepEqual(all.map(({ statusCode }) => statusCode).sort(), [200, 409]);
+});
