@@ -1,12 +1,13 @@
 /**
- * `node scripts/check-combinations.ts [--turns n] [--seed text]`: short turns under random admitted strategies in virtual
- * time. Prints the seed first, and for a turn that breaks a rule its strategy and the command that repeats it; exit code 1.
+ * `npm run check:combinations`, or `node scripts/check-combinations.ts [--turns n] [--seed text]`: short turns under random
+ * admitted strategies in virtual time, every tenth also cancelled on its way. Prints the seed first, and for a turn that
+ * breaks a rule its strategy and the command that repeats it; exit code 1.
  */
 import { parseArgs } from 'node:util';
 import { createRealClock } from '../service/clock.ts';
 import { keyedRandom } from '../service/random.ts';
 import { randomStrategy } from '../sim/combinations.ts';
-import { complaints, play } from '../sim/combined-turn.ts';
+import { complaints, leftovers, play } from '../sim/combined-turn.ts';
 
 const { values } = parseArgs({ options: { turns: { type: 'string' }, seed: { type: 'string' } } });
 const turns = Number(values.turns ?? 2000);
@@ -14,13 +15,20 @@ const seed = values.seed ?? 'combinations';
 const repeat = `node scripts/check-combinations.ts --turns ${turns} --seed ${seed}`;
 console.log(`seed ${seed}; again: ${repeat}`);
 
+const LONGEST_MS = 8000;
 const clock = createRealClock();
 const beganUs = clock.nowUs();
 const random = keyedRandom(seed, 'random');
 let good = 0;
 for (let index = 0; index < turns; index++) {
   const strategy = randomStrategy(random);
-  const wrong = await play(strategy, `${seed} ${index}`).then(complaints, (error: unknown) => [String(error)]);
+  const failed = (error: unknown): string[] => [String(error)];
+  const wrong = await play(strategy, `${seed} ${index}`).then(complaints, failed);
+  if (index % 10 === 0) {
+    const atMs = Math.floor(keyedRandom(seed, 'cancel', index)() * LONGEST_MS);
+    const left = await play(strategy, `${seed} ${index}`, atMs).then(leftovers, failed);
+    wrong.push(...left.map((each) => `cancelled after ${atMs} ms: ${each}`));
+  }
   if (wrong.length === 0) good++;
   else console.log(`turn ${index}: ${wrong.join('; ')}\n  ${JSON.stringify(strategy)}\n  again: ${repeat}`);
 }

@@ -13,8 +13,12 @@ const EARLY = { atPause: { pauseMs: 200 } };
 
 /** Values that differ in mechanism, not in degree. */
 export const KNOBS: readonly KnobValues[] = [
+  { path: ['client', 'frameMs'], values: ['received', 250] },
+  { path: ['client', 'bargeIn'], values: ['off', { minSpeechMs: 500 }] },
   { path: ['stt', 'method'], values: ['transcriptions', 'generate'] },
   { path: ['stt', 'upload'], values: ['whole', EARLY, { growing: { chunkMs: 300 } }] },
+  { path: ['stt', 'format'], values: ['wav', 'webm-opus'] },
+  { path: ['stt', 'sampleRateHz'], values: ['received', 16_000] },
   { path: ['stt', 'vad', 'silenceMs'], values: [500, 300] },
   { path: ['stt', 'vad', 'trim'], values: [false, true] },
   {
@@ -46,6 +50,7 @@ export const KNOBS: readonly KnobValues[] = [
   { path: ['tts', 'sse'], values: ['sdk', 'parser'] },
   { path: ['tts', 'queue', 'status'], values: ['poll', 'stream'] },
   { path: ['tts', 'speed'], values: [1, 1.15] },
+  { path: ['tts', 'trimSilence'], values: [false, true] },
   { path: ['tts', 'concurrency'], values: [2, 1, 4] },
   { path: ['pipeline', 'chunking'], values: ['sentence', 'clause', 'reply'] },
   { path: ['pipeline', 'speculation'], values: ['none', 'predict', 'prefill'] },
