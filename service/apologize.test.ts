@@ -28,30 +28,34 @@ async function failedTurn(rule: Fault, atHand: boolean, gone = false) {
   const ports = world.ports(strategy, 's', 0);
   const client = new AbortController();
   const turn = await world.clock.run(() => {
-    const running = runTurn(ports, {
-      identity: {
-        sessionId: 's',
-        turnIndex: 0,
-        traceId: '1'.repeat(32),
-        runId: 'r',
-        world: 'sim',
-        lane: 'captured',
-        variant: 'v',
-        arm: 'a',
-        strategyHash: 'h',
-      },
-      strategy,
-      conversation: { systemPrompt: '', history: [] },
-      language: 'tr',
-      audio: uploadOf(world.clock),
-      reply: {
-        audio: async (pcm, piece) => {
-          heard.push([pcm.byteLength, piece]);
+    const running = runTurn(
+      ports,
+      {
+        identity: {
+          sessionId: 's',
+          turnIndex: 0,
+          traceId: '1'.repeat(32),
+          runId: 'r',
+          world: 'sim',
+          lane: 'captured',
+          variant: 'v',
+          arm: 'a',
+          strategyHash: 'h',
         },
+        strategy,
+        conversation: { systemPrompt: '', history: [] },
+        language: 'tr',
+        audio: uploadOf(world.clock),
+        reply: {
+          audio: async (pcm, piece) => {
+            heard.push([pcm.byteLength, piece]);
+          },
+        },
+        sinks: [],
+        signal: client.signal,
       },
-      sinks: [],
-      signal: client.signal,
-    });
+      0,
+    );
     if (gone) client.abort(new Error('the client went away'));
     return running;
   });

@@ -85,10 +85,8 @@ export async function observeTurn(
   };
   const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
   const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
-  const { log, transcript, replyText, interruption } = await runTurn(ports, {
-    ...input,
-    sinks: [...sinks, ...input.sinks],
-  });
+  const observed = { ...input, sinks: [...sinks, ...input.sinks] };
+  const { log, transcript, replyText, interruption } = await runTurn(ports, observed, anchorUs);
   const measured = measureTurn(log);
   for (const each of projections) guarded(() => each.closed(log, measured));
   const interruptedUs = interruption?.onsetUs;

@@ -34,8 +34,11 @@ export interface TurnOutcome {
 /** Pieces of one reply that may wait for synthesis or playback; a reply of `llm.maxTokens` has far fewer. */
 const PIECES_LIMIT = 4096;
 
-/** Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its log. */
-export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome> {
+/**
+ * Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its log.
+ * `anchorUs` is the log's: read once a turn, since two readings differ by the time between them.
+ */
+export async function runTurn(ports: TurnPorts, input: TurnInput, anchorUs: number): Promise<TurnOutcome> {
   const { clock } = ports;
   const recorder = createRecorder(clock, input.sinks, input.onSinkError ?? (() => undefined));
   const turn = childSignal(input.signal);
@@ -84,7 +87,6 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   await Promise.all(scope.calls.map((call) => call.settled()));
   await listening.close();
   turn.release();
-  const anchorUs = clock.epochUs() - clock.nowUs();
   const log: TurnLog = { identity: input.identity, zero: input.audio.zero, anchorUs, events: recorder.events };
   return { log, transcript, replyText: reply.text, ...given(failure, interruption) };
 }

@@ -1,0 +1,59 @@
+/** What becomes of a turn beside the turn itself. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { flatProfile } from '../sim/by-hand.ts';
+import { createSimWorld } from '../sim/world.ts';
+import { OPENING } from './greeting.ts';
+import type { Clock } from './ports.ts';
+import { observeTurn } from './session.ts';
+import { resolveStrategy, strategyHash } from './strategy.ts';
+
+test('a turn has one anchor: its capture opens with the one that its log and spans close with', async () => {
+  const strategy = resolveStrategy([], 'test');
+  const world = createSimWorld({ profile: flatProfile({ tts: 400 }), seed: 'anchor' });
+  const ports = world.ports(strategy, 's', 0);
+  // as on a real clock, some time passes between a reading of the epoch and one of the turn's clock
+  let readings = 0;
+  const clock: Clock = {
+    nowUs: () => ports.clock.nowUs(),
+    epochUs: () => ports.clock.epochUs() - readings++,
+    sleep: (ms, signal) => ports.clock.sleep(ms, signal),
+  };
+  const anchors: number[] = [];
+  await world.clock.run(() =>
+    observeTurn(
+      { ...ports, clock },
+      {
+        identity: {
+          sessionId: 's',
+          turnIndex: 0,
+          traceId: '1'.repeat(32),
+          runId: 'r',
+          world: 'sim',
+          lane: 'captured',
+          variant: 'captured',
+          arm: 'a',
+          strategyHash: strategyHash(strategy),
+        },
+        strategy,
+        conversation: { systemPrompt: '', history: [] },
+        language: 'tr',
+        audio: OPENING,
+        greeting: 'Merhaba.',
+        reply: { audio: async () => undefined },
+        sinks: [],
+        onSinkError: assert.ifError,
+      },
+      [
+        {
+          opened: (_identity, _zero, anchorUs) => void anchors.push(anchorUs),
+          closed: ({ anchorUs }) => void anchors.push(anchorUs),
+        },
+      ],
+    ),
+  );
+  assert.equal(anchors.length, 2);
+  assert.equal(anchors[0], anchors[1]);
+  // control: read twice, it would be another
+  assert.notEqual(clock.epochUs() - clock.nowUs(), clock.epochUs() - clock.nowUs());
+});
