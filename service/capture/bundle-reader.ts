@@ -33,7 +33,10 @@ export async function readSessionHeader(files: SessionFiles): Promise<SessionHea
   return parseHeader(json, where);
 }
 
-/** The whole bundle. Throws `InputError` when the header or a line in the middle is not what the format says. */
+/**
+ * The whole bundle. A line that is not what the format says is a problem, and a turn that misses one is skipped and
+ * reported; the others are returned. Throws `InputError` for the header only.
+ */
 export async function readBundle(files: SessionFiles): Promise<Bundle> {
   const session = await readSessionHeader(files);
   const problems: string[] = [];
@@ -41,6 +44,7 @@ export async function readBundle(files: SessionFiles): Promise<Bundle> {
   const bytes = await files.read('events.jsonl');
   if (bytes === undefined) return { session, turns: [], problems: [`${where} is missing: no turn was captured`] };
   const open = new Map<number, { opening: Line & { line: 'turn' }; events: TurnEvent[] }>();
+  const closed = new Set<number>();
   const turns: TurnLog[] = [];
   for (const { line, number } of linesOf(Buffer.from(bytes).toString('utf8'), where, problems)) {
     if (line.line === 'turn') {
@@ -48,13 +52,19 @@ export async function readBundle(files: SessionFiles): Promise<Bundle> {
       continue;
     }
     const turn = open.get(line.turn);
-    if (turn === undefined) throw new InputError(`${where}:${number}: turn ${line.turn} was never opened`);
+    if (turn === undefined) {
+      if (!closed.has(line.turn)) problems.push(`${where}:${number}: turn ${line.turn} was never opened: skipped`);
+      closed.add(line.turn);
+      continue;
+    }
     if (line.line === 'event') {
-      turn.events.push(await eventOf(line.event, files, `${where}:${number}`, problems));
+      const event = await eventOf(line.event, files, `${where}:${number}`, problems);
+      if (event !== undefined) turn.events.push(event);
       continue;
     }
     const { identity, zero, anchorUs } = turn.opening;
     open.delete(line.turn);
+    closed.add(line.turn);
     if (turn.events.length === line.events) turns.push({ identity, zero, anchorUs, events: turn.events });
     else
       problems.push(
@@ -76,13 +86,12 @@ function* linesOf(text: string, where: string, problems: string[]): Generator<{ 
     try {
       json = JSON.parse(raw);
     } catch {
-      if (!isLast) throw new InputError(`${where}:${number}: not JSON, and not the last line: the file was edited`);
-      problems.push(`${where}:${number}: the last line is torn: skipped`);
-      return;
+      problems.push(`${where}:${number}: ${isLast ? 'the last line is torn' : 'not JSON; torn or edited'}: skipped`);
+      continue;
     }
     const line = parseLine(json);
-    if (typeof line === 'string') throw new InputError(`${where}:${number}: ${line}`);
-    yield { line, number };
+    if (typeof line === 'string') problems.push(`${where}:${number}: ${line}: skipped`);
+    else yield { line, number };
   }
 }
 
@@ -91,9 +100,12 @@ async function eventOf(
   files: SessionFiles,
   where: string,
   problems: string[],
-): Promise<TurnEvent> {
+): Promise<TurnEvent | undefined> {
   const { content, kind, ...rest } = stored;
-  if (!isKind(kind)) throw new InputError(`${where}: there is no event kind ${JSON.stringify(kind.slice(0, 40))}`);
+  if (!isKind(kind)) {
+    problems.push(`${where}: there is no event kind ${JSON.stringify(kind.slice(0, 40))}: skipped`);
+    return undefined;
+  }
   const read = content === undefined ? undefined : await contentOf(content, files, where, problems);
   return { ...rest, kind, ...(read === undefined ? {} : { content: read }) };
 }

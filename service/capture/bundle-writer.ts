@@ -15,79 +15,91 @@ export interface BundleWriter {
   flushed(): Promise<void>;
 }
 
+/** One write to a bundle, and the turn that it is of. */
+interface Write {
+  turn: number;
+  write: (files: SessionFiles) => Promise<void>;
+}
+
 /** Writes that may wait for the disk. A turn has some ten; a disk that is this far behind is a fault to report. */
 const WAITING_LIMIT = 20_000;
 /** Lines are written together: until a turn closes they wait this long, or until there are this many characters. */
 const HOLD_US = 100_000;
 const HOLD_CHARS = 64 * 1024;
 
-/** Begins a bundle. Nothing is written before the first turn opens, so that an empty session leaves no folder. */
+/**
+ * Begins a bundle. Nothing is written before the first turn opens, so that an empty session leaves no folder. Where a write
+ * fails, the rest of its turn is dropped and the next turn tries again: a full disk costs the turns it was full for.
+ */
 export function createBundleWriter(store: CaptureStore, header: SessionHeader): BundleWriter {
   const level: Exclude<CaptureLevel, 'off'> = header.level;
-  let files: Promise<SessionFiles> | undefined;
-  let waiting: ((files: SessionFiles) => Promise<void>)[] = [];
+  let files: SessionFiles | undefined;
+  const waiting: Write[] = [];
   let working: Promise<void> | undefined;
   let failure: { error: unknown } | undefined;
+  /** The turn of which a write failed: the rest of it would be of no use. */
+  let lostTurn: number | undefined;
 
   const begin = async (): Promise<SessionFiles> => {
     const begun = await store.create(header.sessionId, header.startedEpochUs);
     await begun.writeOnce('session.json', `${JSON.stringify(header, null, 2)}\n`);
     return begun;
   };
-  const work = async (): Promise<void> => {
+  const attempt = async ({ turn, write }: Write): Promise<void> => {
+    if (turn === lostTurn) return;
     try {
-      files ??= begin();
-      const into = await files;
-      while (waiting.length > 0) {
-        const batch = waiting;
-        waiting = [];
-        for (const task of batch) await task(into);
-      }
+      files ??= onWholeLines(await begin());
+      await write(files);
     } catch (error) {
       failure ??= { error };
-    } finally {
-      working = undefined; // in the same step as the last look: what is handed over later starts anew
+      lostTurn = turn;
     }
   };
-  const enqueue = (task: (files: SessionFiles) => Promise<void>): void => {
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await attempt(next);
+    working = undefined; // in the same step as the last look: what is handed over later starts anew
+  };
+  const enqueue = (turn: number, write: Write['write']): void => {
     if (waiting.length >= WAITING_LIMIT)
       throw new InvariantError(`capture: more than ${WAITING_LIMIT} writes wait for the disk`);
-    waiting.push(task);
+    waiting.push({ turn, write });
     working ??= work();
   };
   let held = '';
   const hold = (value: Line): void => {
     held += `${JSON.stringify(value)}\n`;
   };
-  const release = (durable?: 'durable'): void => {
+  const release = (turn: number, durable?: 'durable'): void => {
     const text = held;
     held = '';
-    if (text !== '') enqueue((into) => into.append('events.jsonl', text, durable));
+    if (text !== '') enqueue(turn, (into) => into.append('events.jsonl', text, durable));
   };
 
   return {
     opened(identity, zero, anchorUs) {
+      const turn = identity.turnIndex;
       let heldSinceUs: number | undefined;
-      hold({ line: 'turn', turn: identity.turnIndex, identity, zero, anchorUs });
+      hold({ line: 'turn', turn, identity, zero, anchorUs });
       return (event) => {
         const kept = redactEvent(event, level);
         const { content, attrs, ...rest } = kept;
-        const stored = content === undefined ? undefined : storeContent(content, enqueue);
+        const stored = content === undefined ? undefined : storeContent(content, (write) => enqueue(turn, write));
         hold({
           line: 'event',
-          turn: identity.turnIndex,
+          turn,
           event: { ...rest, ...copied(attrs), ...(stored === undefined ? {} : { content: stored }) },
         });
         heldSinceUs ??= event.atUs;
         if (event.atUs - heldSinceUs < HOLD_US && held.length < HOLD_CHARS) return;
         heldSinceUs = undefined;
-        release();
+        release(turn);
       };
     },
     closed(log, otlpLine) {
-      hold({ line: 'end', turn: log.identity.turnIndex, events: log.events.length });
-      release('durable');
-      enqueue((into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'));
+      const turn = log.identity.turnIndex;
+      hold({ line: 'end', turn, events: log.events.length });
+      release(turn, 'durable');
+      enqueue(turn, (into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'));
     },
     async flushed() {
       while (working !== undefined) await working;
@@ -99,10 +111,24 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
   };
 }
 
+/** An append that failed may have left half a line: the next one to the same file begins on a line of its own. */
+function onWholeLines(files: SessionFiles): SessionFiles {
+  const torn = new Set<string>();
+  return {
+    ...files,
+    async append(name, text, durable) {
+      const isTorn = torn.has(name);
+      torn.add(name);
+      await files.append(name, isTorn ? `\n${text}` : text, durable);
+      torn.delete(name);
+    },
+  };
+}
+
 /** Audio goes to a file named by its hash, written before the line that refers to it. */
 function storeContent(
   { text, audio, sampleRateHz }: NonNullable<TurnEvent['content']>,
-  enqueue: (task: (files: SessionFiles) => Promise<void>) => void,
+  enqueue: (write: Write['write']) => void,
 ): StoredContent {
   const stored: StoredContent = text === undefined ? {} : { text };
   if (audio === undefined) return stored;

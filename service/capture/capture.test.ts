@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,10 +12,10 @@ import { EVENT_KINDS, type TurnIdentity, type TurnLog } from '../ports.ts';
 import { observeTurn } from '../session.ts';
 import { DEFAULT_STRATEGY, resolveStrategy } from '../strategy.ts';
 import { readBundle, readSessionHeader } from './bundle-reader.ts';
-import { createBundleWriter } from './bundle-writer.ts';
+import { createBundleWriter, type BundleWriter } from './bundle-writer.ts';
 import { FORMAT, type SessionHeader } from './format.ts';
 import { projectTurns } from './projection.ts';
-import { createFolderStore, filesIn } from './store.ts';
+import { createFolderStore, filesIn, type CaptureStore } from './store.ts';
 
 const CANARY = 'kanarya yemi 4711';
 const identity = (turnIndex: number): TurnIdentity => ({
@@ -52,27 +52,29 @@ function header(level: 'full' | 'timing' = 'full'): SessionHeader {
 async function write(turns: number, level: 'full' | 'timing' = 'full'): Promise<string> {
   const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
   const writer = createBundleWriter(createFolderStore(root), header(level));
-  for (let turnIndex = 0; turnIndex < turns; turnIndex++) {
-    const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
-    let nowUs = 0;
-    const clock = { nowUs: () => (nowUs += 10), epochUs: () => 0, sleep: () => Promise.resolve() };
-    const recorder = createRecorder(clock, [sink], assert.ifError);
-    const start = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
-    const text = `Merhaba, ${CANARY}. Tamam`;
-    recorder.record({ kind: 'stt.done', stage: 'stt', cause: start, attrs: { chars: text.length }, content: { text } });
-    const audio = Uint8Array.from([1, 2, 3, 4, turnIndex, 0]);
-    recorder.record({
-      kind: 'speech.audio',
-      stage: 'endpointing',
-      cause: start,
-      attrs: { sampleRateHz: 16_000, frameAtUs: [10], frameSamples: [3], speechProbability: [0.5] },
-      content: { audio, sampleRateHz: 16_000 },
-    });
-    const log: TurnLog = { identity: identity(turnIndex), zero: 'audio', anchorUs: 1_000_000, events: recorder.events };
-    writer.closed(log, '{"resourceSpans":[]}\n');
-  }
+  for (let turnIndex = 0; turnIndex < turns; turnIndex++) writeTurn(writer, turnIndex);
   await writer.flushed();
   return join(root, '2026', '01', '01', 's-1');
+}
+
+function writeTurn(writer: BundleWriter, turnIndex: number): void {
+  const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
+  let nowUs = 0;
+  const clock = { nowUs: () => (nowUs += 10), epochUs: () => 0, sleep: () => Promise.resolve() };
+  const recorder = createRecorder(clock, [sink], assert.ifError);
+  const start = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
+  const text = `Merhaba, ${CANARY}. Tamam`;
+  recorder.record({ kind: 'stt.done', stage: 'stt', cause: start, attrs: { chars: text.length }, content: { text } });
+  const audio = Uint8Array.from([1, 2, 3, 4, turnIndex, 0]);
+  recorder.record({
+    kind: 'speech.audio',
+    stage: 'endpointing',
+    cause: start,
+    attrs: { sampleRateHz: 16_000, frameAtUs: [10], frameSamples: [3], speechProbability: [0.5] },
+    content: { audio, sampleRateHz: 16_000 },
+  });
+  const log: TurnLog = { identity: identity(turnIndex), zero: 'audio', anchorUs: 1_000_000, events: recorder.events };
+  writer.closed(log, '{"resourceSpans":[]}\n');
 }
 
 test('what was written is read back, event for event, content included', async () => {
@@ -202,10 +204,92 @@ for (const [what, text, message] of BROKEN) {
   });
 }
 
-test('a line that is not of the format names file, line and field', async () => {
-  const folder = await write(1);
-  appendFileSync(join(folder, 'events.jsonl'), '{"line":"event","turn":0,"event":{"id":-1}}\n');
-  await assert.rejects(readBundle(filesIn(folder)), /events\.jsonl:6: /);
+const BAD_LINES: readonly [what: string, line: string, problem: RegExp][] = [
+  ['is no JSON', '{"line":"ev', /events\.jsonl:4: not JSON; torn or edited: skipped/],
+  ['has a wrong field', '{"line":"event","turn":0,"event":{"id":-1}}', /events\.jsonl:4: field .*: skipped/],
+  [
+    'has a kind of event that there is not',
+    '{"line":"event","turn":0,"event":{"id":2,"kind":"no.such","stage":"stt","atUs":1}}',
+    /events\.jsonl:4: there is no event kind "no\.such": skipped/,
+  ],
+];
+for (const [what, bad, problem] of BAD_LINES) {
+  test(`a line in the middle that ${what} costs its turn, which is reported, and no other`, async () => {
+    const folder = await write(2);
+    const path = join(folder, 'events.jsonl');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, lines.toSpliced(3, 1, bad).join('\n'));
+    const { turns, problems } = await readBundle(filesIn(folder));
+    assert.deepEqual(
+      turns.map(({ identity: { turnIndex } }) => turnIndex),
+      [1],
+    );
+    assert.equal(problems.length, 2, problems.join('\n'));
+    assert.match(problems[0] ?? '', problem);
+    assert.match(problems[1] ?? '', /events\.jsonl:5: turn 0 has 2 of 3 events: skipped/);
+  });
+}
+
+test('a turn whose first line is lost is reported once', async () => {
+  const folder = await write(2);
+  const path = join(folder, 'events.jsonl');
+  writeFileSync(path, readFileSync(path, 'utf8').split('\n').toSpliced(0, 1).join('\n'));
+  const { turns, problems } = await readBundle(filesIn(folder));
+  assert.equal(turns.length, 1);
+  assert.deepEqual(
+    problems.map((problem) => problem.replace(/^.*events/, 'events')),
+    ['events.jsonl:1: turn 0 was never opened: skipped'],
+  );
+});
+
+/** Writes three turns, each flushed, to a folder whose disk fails as `faulty` makes it. */
+async function writeThree(faulty: (store: CaptureStore) => CaptureStore) {
+  const store = createFolderStore(mkdtempSync(join(tmpdir(), 'retake-capture-')));
+  const writer = createBundleWriter(faulty(store), header());
+  const failures: string[] = [];
+  for (const turnIndex of [0, 1, 2]) {
+    writeTurn(writer, turnIndex);
+    await writer.flushed().catch((error: unknown) => failures.push(`${turnIndex} ${String(error)}`));
+  }
+  const files = await store.find('s-1');
+  const { turns, problems } = await readBundle(files);
+  const trace = Buffer.from((await files.read('trace.otlp.jsonl')) ?? []).toString();
+  return { turns: turns.map(({ identity: { turnIndex } }) => turnIndex), problems, failures, trace };
+}
+
+test('a folder that cannot be made once costs the turns until it can', async () => {
+  let creates = 0;
+  const { turns, problems, failures, trace } = await writeThree((store) => ({
+    ...store,
+    create: (...args) => (creates++ === 0 ? Promise.reject(new Error('disk full')) : store.create(...args)),
+  }));
+  assert.deepEqual([turns, problems, failures, creates], [[1, 2], [], ['0 Error: disk full'], 2]);
+  assert.equal(trace.split('\n').length, 3);
+  // control: a store that works keeps all
+  assert.deepEqual((await writeThree((store) => store)).turns, [0, 1, 2]);
+});
+
+test('a torn append between two turns keeps both, and the torn turn is reported', async () => {
+  let appends = 0;
+  const { turns, problems, failures, trace } = await writeThree((store) => ({
+    ...store,
+    async create(...args) {
+      const files = await store.create(...args);
+      return {
+        ...files,
+        async append(name, text, durable) {
+          if (name !== 'events.jsonl' || appends++ !== 1) return files.append(name, text, durable);
+          await files.append(name, text.slice(0, text.lastIndexOf('"speech.audio"')), durable);
+          throw new Error('disk full');
+        },
+      };
+    },
+  }));
+  assert.deepEqual([turns, failures], [[0, 2], ['1 Error: disk full']]);
+  assert.equal(problems.length, 2, problems.join('\n'));
+  assert.match(problems[0] ?? '', /events\.jsonl:9: not JSON; torn or edited: skipped/);
+  assert.match(problems[1] ?? '', /turn 1 was not finished: skipped/);
+  assert.equal(trace.split('\n').length, 3, 'the torn turn has no spans either');
 });
 
 test('a cut audio file is reported, and the turn keeps its times', async () => {

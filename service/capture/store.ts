@@ -1,5 +1,5 @@
 /** Where captured sessions live: a local folder now. Listing reads `session.json` only; erasing leaves nothing behind. */
-import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../errors.ts';
 
@@ -93,10 +93,20 @@ export function filesIn(folder: string): SessionFiles {
       }
     },
     async writeOnce(name, bytes) {
+      let handle: FileHandle;
       try {
-        await writeFile(path(name), bytes, { mode: 0o600, flag: 'wx' });
+        handle = await open(path(name), 'wx', 0o600);
       } catch (error) {
-        if (!isCode(error, 'EEXIST')) throw error;
+        if (isCode(error, 'EEXIST')) return;
+        throw error;
+      }
+      try {
+        await handle.writeFile(bytes);
+      } catch (error) {
+        await rm(path(name), { force: true }); // half a file would be left alone by the next attempt
+        throw error;
+      } finally {
+        await handle.close();
       }
     },
     async read(name) {
