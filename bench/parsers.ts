@@ -96,6 +96,7 @@ const TTS_REQUEST: TtsRequest = {
   method: 'stream',
   sse: 'sdk',
   queue: { status: 'poll', pollMs: 100 },
+  format: 'default',
   voice: 'alloy',
   speed: 1,
   language: 'en',

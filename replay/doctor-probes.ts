@@ -86,6 +86,7 @@ export const PROBES: readonly Probe[] = [
           method: 'stream',
           sse: 'sdk',
           queue: { status: 'poll', pollMs: 500 },
+          format: 'default',
           voice,
           speed,
           language: 'en',

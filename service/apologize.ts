@@ -78,11 +78,11 @@ export async function rehearseApology(
   const found = await cache?.get(key, NOBODY);
   if (cache === undefined || (found !== undefined && found !== 'broken')) return;
   const startId = recorder.record({ kind: 'speech.start', stage: 'tts' });
-  const { method, voice, speed, sse, queue } = strategy.tts;
+  const { method, voice, speed, sse, queue, format } = strategy.tts;
   await callProvider(scope, 'tts', 0, startId, async (call) => {
     const parts: Uint8Array[] = [];
     let firstUs: number | undefined;
-    const request = { text, method, voice, speed, sse, queue, language };
+    const request = { text, method, voice, speed, sse, queue, format, language };
     const { sampleRateHz } = await ports.tts.synthesize(request, call, (pcm) => {
       firstUs ??= ports.clock.nowUs();
       parts.push(pcm);

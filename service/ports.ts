@@ -404,6 +404,8 @@ export interface TtsRequest {
   sse: 'sdk' | 'parser';
   /** How `generate` learns that its audio is there. */
   queue: { status: 'poll' | 'stream'; pollMs: number };
+  /** What the endpoint is asked for; `default`: WAV of `generate`, else PCM. `stream` has PCM only. Audio is handed on as PCM16. */
+  format: 'default' | 'pcm' | 'wav';
   voice: string;
   speed: number;
   language: string;

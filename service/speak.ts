@@ -131,7 +131,7 @@ async function synthesize(
   releasedBy: { cause: number; also?: number },
 ): Promise<number> {
   const { recorder, ports, input } = scope;
-  const { method, voice, speed, sse, queue } = input.strategy.tts;
+  const { method, voice, speed, sse, queue, format } = input.strategy.tts;
   const exchange = `tts.${index}`;
   const itemUs: number[] = [];
   const itemBytes: number[] = [];
@@ -157,7 +157,7 @@ async function synthesize(
       }));
   };
   return callProvider(scope, 'tts', index, startId, async (call, attempt) => {
-    const request = { text, method, voice, speed, sse, queue, language: input.language };
+    const request = { text, method, voice, speed, sse, queue, format, language: input.language };
     const result = await ports.tts.synthesize(request, call, (pcm) => {
       attempt.mayRepeat = false;
       const arrival = call.arrival();

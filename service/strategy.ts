@@ -129,6 +129,10 @@ export const StrategySchema = section({
       status: oneOf(['poll', 'stream'], 'how /generate learns that its audio is there'),
       pollMs: Type.Integer({ minimum: 10, maximum: 10_000, description: 'between two polls' }),
     }),
+    format: oneOf(
+      ['default', 'pcm', 'wav'],
+      'what the endpoint is asked for; default: wav of generate, pcm of the others',
+    ),
     voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice'),
     speed: Type.Number({ minimum: 0.25, maximum: 4 }),
     trimSilence: Type.Boolean({ description: 'take the silence off the start of each piece, but for 20 ms' }),
@@ -213,6 +217,7 @@ export const DEFAULT_STRATEGY: Strategy = {
     method: 'stream',
     sse: 'sdk',
     queue: { status: 'poll', pollMs: 500 },
+    format: 'default',
     voice: 'alloy',
     speed: 1,
     trimSilence: false,
@@ -228,6 +233,10 @@ const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
   ({ network: { keepAlive, http2 } }) =>
     keepAlive === false && http2
       ? 'knob "network.http2" cannot go with "network.keepAlive" false: over HTTP/2 requests share a connection, which is what that forbids; drop one of them'
+      : undefined,
+  ({ tts: { method, format } }) =>
+    method === 'stream' && format === 'wav'
+      ? 'knob "tts.format" cannot be wav with "tts.method" stream: the events of /stream carry bare PCM; take method speech or generate'
       : undefined,
   ({ stt: { upload, vad } }) =>
     typeof upload === 'object' &&

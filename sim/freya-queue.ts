@@ -59,7 +59,10 @@ export function createFalFiles(planner: Planner, cdnUrl: string): FalFiles {
     const bytes = files.get(name);
     if (bytes === undefined) return respondOther(planner, request, info, jsonAnswer({ detail: 'Not Found' }, 404));
     const reply: Answer = {
-      headers: { 'content-type': 'audio/wav', 'content-length': String(bytes.length) },
+      headers: {
+        'content-type': name.endsWith('.pcm') ? 'audio/pcm' : 'audio/wav',
+        'content-length': String(bytes.length),
+      },
       chunk: ({ kind }: PlannedItem) => (kind === 'tail' ? bytes : ''),
     };
     return respondOther(planner, request, info, reply, 'cdnMs');
@@ -77,6 +80,8 @@ interface Queued {
   startUs: number;
   doneUs: number;
   synthesis: Synthesis;
+  /** PCM without a WAV header was asked for. */
+  bare: boolean;
   cancelled: boolean;
 }
 
@@ -115,14 +120,16 @@ export function createFalQueue({ planner, queueUrl, files, synthesize }: FalQueu
     const { pathname } = new URL(request.url);
 
     if (request.method === 'POST' && pathname === `/${FREYA_TTS_APP}/generate`) {
-      const synthesis = synthesize(await readObject(request), info, uploadBytesOf(request, 300));
+      const body = await readObject(request);
+      const synthesis = synthesize(body, info, uploadBytesOf(request, 300));
       if (synthesis === undefined) return other(missing('input'));
       const id = requestId(info);
       const submitted = jsonAnswer({ request_id: id, status: 'IN_QUEUE', queue_position: 0, ...urlsOf(id) });
       const response = await respondOther(planner, request, info, submitted, 'queueSubmitMs');
       const sendUs = synthesis.plan.items.reduce((sum, { gapUs }) => sum + gapUs, 0);
       const startUs = clock.nowUs() + (synthesis.plan.queueUs ?? 0);
-      queued.set(id, { startUs, doneUs: startUs + synthesis.plan.waitUs + sendUs, synthesis, cancelled: false });
+      const bare = body?.['response_format'] === 'pcm';
+      queued.set(id, { startUs, doneUs: startUs + synthesis.plan.waitUs + sendUs, synthesis, bare, cancelled: false });
       return response;
     }
 
@@ -164,9 +171,11 @@ export function createFalQueue({ planner, queueUrl, files, synthesize }: FalQueu
       case 'GET ': {
         if (entry.cancelled) return other(jsonAnswer({ detail: 'Request was cancelled' }, 499));
         if (clock.nowUs() < entry.doneUs) return other(jsonAnswer({ detail: 'Request is still in progress' }, 400));
-        const wav = wavOf(entry.synthesis.pcm);
-        const url = files.store(`${id}.wav`, wav);
-        const audio = { url, content_type: 'audio/wav', file_name: `${id}.wav`, file_size: wav.length };
+        const { bare, synthesis } = entry;
+        const bytes = bare ? synthesis.pcm : wavOf(synthesis.pcm);
+        const file_name = `${id}.${bare ? 'pcm' : 'wav'}`;
+        const url = files.store(file_name, bytes);
+        const audio = { url, content_type: bare ? 'audio/pcm' : 'audio/wav', file_name, file_size: bytes.length };
         const inference_time_ms = entry.synthesis.plan.waitUs / 1000;
         const audio_duration_sec = entry.synthesis.pcm.length / 32_000;
         return other(jsonAnswer({ audio, inference_time_ms, audio_duration_sec }));

@@ -38,7 +38,7 @@ export async function synthesizeByQueue(
         input: request.text,
         voice: request.voice,
         speed: request.speed,
-        response_format: 'wav',
+        response_format: request.format === 'pcm' ? 'pcm' : 'wav',
       }),
       signal,
     }),
@@ -54,7 +54,8 @@ export async function synthesizeByQueue(
   if (failed !== undefined) throw new StageError('tts', 'provider', `${WHAT}: ${describeError(failed)}`);
   const url = textIn(fieldOf(result, 'audio'), 'url');
   if (url === undefined) throw new StageError('tts', 'malformed', `${WHAT}: the result has no audio URL`);
-  await download(await downloadFile(config, call, 'tts', url), rateHz, call, push);
+  const file = await downloadFile(config, call, 'tts', url);
+  await readAudio(file, request.format === 'pcm' ? bare(push) : wavStream(WHAT, rateHz, push), call);
   const inferenceMs = numberIn(result, 'inference_time_ms');
   return { requestId, ...(inferenceMs === undefined ? {} : { inferenceMs }) };
 }
@@ -99,24 +100,23 @@ async function followStates(url: string, headers: Record<string, string>, call: 
   if (!done) throw new StageError('tts', 'malformed', `${WHAT}: the queue's states ended before COMPLETED`);
 }
 
-async function download(
-  response: Response,
-  rateHz: number,
-  call: Call,
-  push: (pcm: Uint8Array) => void,
-): Promise<void> {
-  const wav = wavStream(WHAT, rateHz, push);
+/** PCM without a header. */
+function bare(push: (pcm: Uint8Array) => void): ReturnType<typeof wavStream> {
+  return { push, end: () => undefined };
+}
+
+async function readAudio(response: Response, audio: ReturnType<typeof wavStream>, call: Call): Promise<void> {
   const reader = response.body?.getReader();
   try {
     while (reader !== undefined) {
       const { done, value } = await reader.read();
       if (done) break;
-      wav.push(value);
+      audio.push(value);
     }
   } catch (error) {
     await reader?.cancel(error).catch(() => undefined);
     throw error;
   }
   call.signal.throwIfAborted();
-  wav.end();
+  audio.end();
 }

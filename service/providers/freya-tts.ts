@@ -8,6 +8,7 @@ import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
 import { notWithoutACall } from './freya-stt.ts';
 import { errorIn, fieldOf, numberIn, readJson, textIn } from './json.ts';
 import { parseEvent, readEvents } from './sse.ts';
+import { wavStream } from './wav-stream.ts';
 
 export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
 /** What Freya's streams carry: mono, 32 bytes a millisecond. */
@@ -182,12 +183,16 @@ async function bySpeech(
   call: Call,
   push: (bytes: Uint8Array) => void,
 ): Promise<Partial> {
-  const response = await client
-    .withOptions({ fetch: call.fetch })
-    .audio.speech.create(
-      { model: 'freya-tts', input: request.text, voice: request.voice, speed: request.speed, response_format: 'pcm' },
-      { signal: call.signal },
-    );
+  const response = await client.withOptions({ fetch: call.fetch }).audio.speech.create(
+    {
+      model: 'freya-tts',
+      input: request.text,
+      voice: request.voice,
+      speed: request.speed,
+      response_format: request.format === 'wav' ? 'wav' : 'pcm',
+    },
+    { signal: call.signal },
+  );
   if (response.body === null) throw new StageError('tts', 'empty', 'Freya TTS /audio/speech: the answer has no body');
   const type = response.headers.get('content-type') ?? '';
   if (/json/.test(type)) {
@@ -202,12 +207,16 @@ async function bySpeech(
       `Freya TTS /audio/speech answered with ${describeError(type, 60)} instead of audio`,
     );
   }
+  const wav = request.format === 'wav' ? wavStream('Freya TTS /audio/speech', FREYA_TTS_RATE_HZ, push) : undefined;
   const reader = response.body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    push(value);
+    if (wav === undefined) push(value);
+    else wav.push(value);
   }
+  call.signal.throwIfAborted();
+  wav?.end();
   const inferenceMs = Number(response.headers.get('x-inference-time-ms') ?? Number.NaN);
   const requestId = response.headers.get('x-fal-request-id');
   return { ...(Number.isFinite(inferenceMs) ? { inferenceMs } : {}), ...(requestId === null ? {} : { requestId }) };

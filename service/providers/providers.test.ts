@@ -4,8 +4,13 @@ import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
 import { ledgerOf } from '../ledger.ts';
 import { zeroUsOf } from '../metrics.ts';
-import type { EventKind, TurnLog } from '../ports.ts';
-import type { StrategyPatch } from '../strategy.ts';
+import { wavOf } from '../../sim/speech-audio.ts';
+import { createRealClock } from '../clock.ts';
+import type { Call, EventKind, TurnLog } from '../ports.ts';
+import { DEFAULT_STRATEGY, type StrategyPatch } from '../strategy.ts';
+import { LIVE_ENDPOINTS } from '../world.ts';
+import { createAudioHosts } from './audio-hosts.ts';
+import { createFreyaTts } from './freya-tts.ts';
 
 const said = tones(6000, [[200, 1200]]);
 const OTHER = { queueSubmitMs: 20, queueStatusMs: 10, cdnMs: 30, storageMs: 15 };
@@ -51,6 +56,69 @@ test('generate: the stream of states tells at once what polls find late', async 
   // done at 420, told at 420; result 430; download 460
   assert.equal(ttfbMs(followed.log), 20 + 400 + 10 + 30);
   assert.deepEqual(stepsOf(followed.log, 'tts.0.0'), ['queue.submit', 'queue.poll', 'queue.result', 'cdn.get']);
+});
+
+test('tts.format: the same audio at the same time with and without a WAV header; the default is what each endpoint had', async () => {
+  const audioOf = async (patch: StrategyPatch): Promise<{ bytes: string; atMs: number }> => {
+    const parts: Uint8Array[] = [];
+    const turn = await turnByHand({
+      profile,
+      tones: said,
+      patch: { tts: patch },
+      client: { audio: (pcm) => Promise.resolve(void parts.push(pcm)) },
+    });
+    assert.equal(turn.summary.failure, undefined);
+    return { bytes: Buffer.concat(parts).toString('base64'), atMs: ttfbMs(turn.log) };
+  };
+  for (const method of ['speech', 'generate']) {
+    const own = await audioOf({ method });
+    assert.ok(own.bytes.length > 10_000);
+    for (const format of ['pcm', 'wav'])
+      assert.deepEqual(await audioOf({ method, format }), own, `${method} ${format}`);
+  }
+  const stream = await audioOf({ method: 'stream' });
+  assert.deepEqual(await audioOf({ method: 'stream', format: 'pcm' }), stream);
+  await assert.rejects(
+    audioOf({ method: 'stream', format: 'wav' }),
+    /"tts.format" cannot be wav with "tts.method" stream/,
+  );
+});
+
+test('control: each format is what the endpoint is asked for, and its answer is read as nothing else', async () => {
+  for (const [format, answer, failure] of [
+    ['wav', wavOf(new Uint8Array(3200)), undefined],
+    ['wav', new Uint8Array(3200), /not a WAV/],
+    ['wav', wavOf(new Uint8Array(3200)).subarray(0, 1000), /shorter than its header says/],
+    ['pcm', new Uint8Array(3200), undefined],
+    ['default', new Uint8Array(3200), undefined],
+  ] as const) {
+    let asked: unknown;
+    let bytes = 0;
+    const tts = createFreyaTts({ ...LIVE_ENDPOINTS, falKey: 'none', keys: [], audioHosts: createAudioHosts([]) });
+    const fetch = (_input: unknown, init?: RequestInit): Promise<Response> => {
+      asked = typeof init?.body === 'string' ? JSON.parse(init.body)['response_format'] : undefined;
+      return Promise.resolve(new Response(Uint8Array.from(answer), { headers: { 'content-type': 'audio/wav' } }));
+    };
+    const call: Call = {
+      clock: createRealClock(),
+      fetch: Object.assign(fetch, { Response }),
+      fetchFor: () => call.fetch,
+      signal: new AbortController().signal,
+      pause: () => Promise.resolve(),
+      content: () => undefined,
+      responseHeaders: () => undefined,
+      failure: () => undefined,
+      arrival: () => ({ atUs: 0, eventId: () => 0 }),
+    };
+    const { sse, queue, voice, speed } = DEFAULT_STRATEGY.tts;
+    const request = { text: 'Merhaba.', method: 'speech', sse, queue, voice, speed, format, language: 'tr' } as const;
+    const spoken = tts.synthesize(request, call, (pcm) => (bytes += pcm.byteLength));
+    if (failure === undefined) {
+      await spoken;
+      assert.equal(bytes, 3200);
+    } else await assert.rejects(spoken, failure);
+    assert.equal(asked, format === 'wav' ? 'wav' : 'pcm');
+  }
 });
 
 test('stt.method generate: two storage requests more', async () => {
