@@ -1,5 +1,6 @@
 /** `retake sessions`: what has been captured. */
 import { readBundle } from '../service/capture/bundle-reader.ts';
+import { eraseSession, placesIn } from '../service/erase.ts';
 import { InputError } from '../service/errors.ts';
 import { createRealClock } from '../service/clock.ts';
 import { measureTurn } from '../service/metrics.ts';
@@ -72,8 +73,8 @@ export const sessionsCommand = {
   },
 
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {
-    if (!(await captureStoreIn(dataFolder(context, options.data)).erase(id)))
-      throw new InputError(`there is no captured session ${id}`);
+    const places = placesIn(dataFolder(context, options.data), () => createRealClock().epochUs());
+    if (!(await eraseSession(places, id))) throw new InputError(`there is no captured session ${id}`);
     context.out(`erased ${plain(id)}`);
   },
 };

@@ -10,6 +10,7 @@ import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
 import { projectTurns } from './capture/projection.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
+import { CAPTURES_FOLDER, eraseSession, SPOOL_FOLDER } from './erase.ts';
 import { describeError } from './errors.ts';
 import { createReadBack } from './http/read-back.ts';
 import { createRegistry, type NewSession } from './http/registry.ts';
@@ -54,9 +55,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   checkRegion(options.strategy.network.region, world.regions ?? {});
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
   const onError = (error: unknown): void => logger.error({ error: describeError(error) }, 'a fault of ours');
-  const store = createFolderStore(join(config.dataFolder, 'captures'));
+  const store = createFolderStore(join(config.dataFolder, CAPTURES_FOLDER));
   const spool = createSpool({
-    dir: join(config.dataFolder, 'spool'),
+    dir: join(config.dataFolder, SPOOL_FOLDER),
     clock,
     maxBytes: SPOOL_LIMIT_BYTES,
     keepSentBytes: SPOOL_LIMIT_BYTES / 4,
@@ -161,9 +162,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     eraseCapture: async (id) => {
       await bundles.get(id)?.flushed().catch(onError);
       bundles.delete(id);
-      spool.erase(id);
-      speechCache.erase(id);
-      return store.erase(id);
+      return eraseSession({ captures: store, spool, speech: speechCache }, id);
     },
     onForgotten: (id) => void bundles.delete(id),
   });

@@ -2,7 +2,17 @@
  * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, how far they were sent.
  * Reading them is safe while a service writes.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 export const FILE_MODE = 0o600;
@@ -47,6 +57,36 @@ export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
     start = end + 1;
   }
   return { lines, torn: start < content.length };
+}
+
+/**
+ * Overwrites every whole line that holds `text`, sent or not, by an empty export of the same length: a service that reads
+ * and appends there goes on undisturbed. Returns how many lines that were.
+ */
+export function eraseInPlace(dir: string, text: string): number {
+  if (!existsSync(dir)) return 0;
+  let erased = 0;
+  for (const { path } of segmentsIn(dir)) {
+    let file: number;
+    try {
+      file = openSync(path, 'r+');
+    } catch {
+      continue; // it left the disk since the listing
+    }
+    try {
+      let at = 0;
+      for (const line of linesOf(readFileSync(file)).lines) {
+        if (line.includes(text)) {
+          writeSync(file, `${'{}'.padEnd(line.length - 1)}\n`, at);
+          erased++;
+        }
+        at += line.length;
+      }
+    } finally {
+      closeSync(file);
+    }
+  }
+  return erased;
 }
 
 /** A state that cannot be read means that everything is sent again: at least once, never not at all. */

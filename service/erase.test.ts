@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { instantPorts } from '../bench/workload.ts';
+import { sessionsCommand } from '../replay/sessions-command.ts';
+import type { CommandContext } from '../replay/context.ts';
+import { speechPcm, wavOf } from '../sim/speech-audio.ts';
+import { openDiskCache, SPEECH_CACHE_FOLDER } from './cache.ts';
+import { createRealClock } from './clock.ts';
+import { testService } from './http/test-service.ts';
+
+const clock = createRealClock();
+const WAV = Buffer.from(wavOf(speechPcm('what the user says', 32_000, 0)));
+
+async function talk(url: string): Promise<string> {
+  const { id } = (await (await fetch(`${url}/v1/sessions`, { method: 'POST' })).json()) as { id: string };
+  const turn = { method: 'POST', body: WAV, headers: { 'content-type': 'audio/wav' } };
+  const response = await fetch(`${url}/v1/sessions/${id}/turns`, turn);
+  assert.equal(response.status, 200);
+  await response.text();
+  return id;
+}
+
+test('"sessions rm" and DELETE leave nothing of a session below the data folder, and all of the others', async (t) => {
+  const service = await testService(t, instantPorts(clock));
+  const { dataFolder, url } = service;
+  const [byCommand, byRequest, kept] = [await talk(url), await talk(url), await talk(url)];
+  await service.flushed();
+  const cache = openDiskCache(join(dataFolder, SPEECH_CACHE_FOLDER), () => clock.epochUs());
+  for (const id of [byCommand, kept]) await cache.put(id, { pcm: WAV, sampleRateHz: 16_000, ttfbUs: 1 }, id);
+  /** The kinds of place whose paths or contents name the session. */
+  const placesOf = (id: string): string[] => {
+    const files = readdirSync(dataFolder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+    const paths = files.map(({ parentPath, name }) => join(parentPath, name));
+    const named = paths.filter((path) => path.includes(id) || readFileSync(path, 'utf8').includes(id));
+    return [...new Set(named.map((path) => path.slice(dataFolder.length + 1).split('/')[0] ?? ''))].sort();
+  };
+  const spoolLines = (): string[] =>
+    readdirSync(join(dataFolder, 'spool'))
+      .filter((name) => name.endsWith('.jsonl'))
+      .flatMap((name) =>
+        readFileSync(join(dataFolder, 'spool', name), 'utf8')
+          .split('\n')
+          .filter(Boolean),
+      );
+  assert.deepEqual(placesOf(byCommand), ['cache', 'captures', 'spool'], 'control');
+  const before = spoolLines().map((line) => line.length);
+
+  const said: string[] = [];
+  const context = { env: {}, out: (text: string) => void said.push(text) } as unknown as CommandContext;
+  await sessionsCommand.remove(context, byCommand, { data: dataFolder });
+  assert.deepEqual(said, [`erased ${byCommand}`]);
+  assert.deepEqual(placesOf(byCommand), []);
+  // the running service finds its lines where they were, the erased one as an export of nothing
+  assert.deepEqual(
+    spoolLines().map((line) => line.length),
+    before,
+  );
+  assert.deepEqual(
+    spoolLines()
+      .map((line): unknown => JSON.parse(line))
+      .filter((line) => JSON.stringify(line) === '{}').length,
+    1,
+  );
+
+  assert.equal((await fetch(`${url}/v1/sessions/${byRequest}`, { method: 'DELETE' })).status, 204);
+  assert.deepEqual(placesOf(byRequest), []);
+  // text that every line holds is no session's id
+  for (const id of ['e', 'turn', 'captured'])
+    assert.equal((await fetch(`${url}/v1/sessions/${id}`, { method: 'DELETE' })).status, 404);
+  await assert.rejects(sessionsCommand.remove(context, 'e', { data: dataFolder }), /no captured session e/);
+  assert.deepEqual(placesOf(kept), ['cache', 'captures', 'spool']);
+  await talk(url);
+  assert.equal(spoolLines().filter((line) => line.length > 10 && line.trim() !== '{}').length, 2);
+});
