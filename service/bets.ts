@@ -2,6 +2,7 @@
  * The speculation ledger of one turn: work done before it was certain to be needed, and what came of it. Each bet is
  * settled by one event; what was staked on it and lost is named in the unit it is paid in.
  */
+import { ORDINALS } from './ask.ts';
 import type { AttrValue, Recorder, Stage, TurnEvent } from './ports.ts';
 
 export const BET_KINDS = [
@@ -52,13 +53,26 @@ export function settleBet(recorder: Pick<Recorder, 'record'>, bet: Bet): void {
 
 /** The bets of a turn, in order of settlement. */
 export function betsOf(events: readonly TurnEvent[]): Bet[] {
-  return events.flatMap((event) => betOf(event) ?? []);
+  return events.flatMap((event) => betOf(event, events) ?? []);
 }
 
-/** The bet that an event settles; undefined for every other event. */
-export function betOf(event: TurnEvent): Bet | undefined {
+/** Where the gateway's own record of a hedge's loser is there, it stands for the estimate of what the loser cost. */
+function billed(bet: Bet, events: readonly TurnEvent[]): Bet {
+  if (bet.kind !== 'hedge' || bet.wastedTokens === 0) return bet;
+  const loser = `llm.${bet.outcome === 'hit' ? ORDINALS.reply : ORDINALS.hedge}`;
+  const record = events.find(({ kind, exchange }) => kind === 'llm.record' && exchange === loser)?.attrs;
+  const wastedUsd = record?.['totalCostUsd'];
+  const [prompt, completion] = [record?.['nativePromptTokens'], record?.['nativeCompletionTokens']];
+  if (typeof wastedUsd !== 'number') return bet;
+  if (typeof prompt !== 'number' || typeof completion !== 'number') return { ...bet, wastedUsd };
+  return { ...bet, wastedUsd, wastedTokens: prompt + completion, estimated: false };
+}
+
+/** The bet that an event of a turn settles; undefined for every other event. */
+export function betOf(event: TurnEvent, events: readonly TurnEvent[]): Bet | undefined {
   if (event.kind !== 'bet.settled') return undefined;
-  return betFrom({ fromUs: event.atUs, ...event.attrs, kind: event.attrs?.['bet'] });
+  const bet = betFrom({ fromUs: event.atUs, ...event.attrs, kind: event.attrs?.['bet'] });
+  return bet === undefined ? undefined : billed(bet, events);
 }
 
 /** Bets as a span carries them; undefined when the text is something else. */

@@ -14,6 +14,8 @@ export interface Config {
   apiKey?: string;
   strategyFile?: string;
   capture: CaptureLevel;
+  /** Ask OpenRouter for its record of each answer, after the turn. */
+  generationRecords: boolean;
   otlpEndpoint?: string;
   /** Sent with every export; may hold a key. */
   otlpHeaders: Readonly<Record<string, string>>;
@@ -46,6 +48,7 @@ const KEYS = [
   'RETAKE_OPENROUTER_URL',
   'RETAKE_AUDIO_HOSTS',
   'RETAKE_REGIONS',
+  'RETAKE_GENERATION_RECORDS',
 ] as const;
 type Key = (typeof KEYS)[number];
 
@@ -71,8 +74,10 @@ export function configFrom(env: Env): Config {
   if (world === 'live' && (falKey === undefined || openRouterKey === undefined)) {
     throw new InputError('RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; without keys use RETAKE_WORLD=wire');
   }
+  const records = text('RETAKE_GENERATION_RECORDS') ?? (world === 'live' ? 'on' : 'off');
   return {
     world,
+    generationRecords: oneOf('RETAKE_GENERATION_RECORDS', records, ['on', 'off'] as const) === 'on',
     host,
     port: portOf(text('RETAKE_PORT') ?? '8080'),
     dataFolder: text('RETAKE_DATA') ?? './data',

@@ -127,6 +127,7 @@ const ENDS: ReadonlySet<EventKind> = new Set([
   'speech.audio',
   'speech.start',
   'bet.settled',
+  'llm.record',
 ]);
 
 /** The wait between a cause and its effect; throws on a pair that the table does not know. */

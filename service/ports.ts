@@ -74,6 +74,7 @@ export const EVENT_KINDS = [
   'llm.start',
   'llm.content', // a delta that released something (the first one always does: TTFT)
   'llm.done',
+  'llm.record', // what the gateway says of an answer some seconds later; nobody waits for it
   'piece.ready', // the chunker let a piece of the reply go
   'tts.start',
   'tts.audio', // an audio chunk that released something (the first of each piece always does)

@@ -12,6 +12,7 @@ import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
 import { CAPTURES_FOLDER, eraseSession, SPOOL_FOLDER } from './erase.ts';
 import { describeError } from './errors.ts';
+import { apart, createGenerations } from './generations.ts';
 import { createReadBack } from './http/read-back.ts';
 import { createRegistry, type NewSession } from './http/registry.ts';
 import { createServer } from './http/server.ts';
@@ -20,6 +21,7 @@ import { checkRegion } from './net/regions.ts';
 import { unpredictableHex } from './random.ts';
 import { createSession, type Session } from './session.ts';
 import { REFERENCE_DETECTOR } from './speech-end.ts';
+import type { TurnPorts } from './stage.ts';
 import { resolveStrategy, strategyHash, type Strategy } from './strategy.ts';
 import { createServiceMetrics } from './telemetry/service-metrics.ts';
 import { createTracing } from './telemetry/otel.ts';
@@ -74,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const runId = unpredictableHex(16);
   const speechCache = openDiskCache(join(config.dataFolder, SPEECH_CACHE_FOLDER), () => clock.epochUs());
   const bundles = new Map<string, BundleWriter>();
+  const generations = createGenerations(onError);
 
   const open = (request: NewSession): Session => {
     const id = unpredictableHex(20);
@@ -86,6 +89,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const header = headerOf(id, request, strategy);
     const bundle = header === undefined ? undefined : createBundleWriter(store, header);
     if (bundle !== undefined) bundles.set(id, bundle);
+    const traced = projectTurns({ tracing, ...(bundle === undefined ? {} : { bundle }) });
+    const asking = (turnIndex: number): TurnPorts => world.ports(apart(strategy), id, turnIndex);
     return createSession({
       id,
       language: request.language ?? 'tr',
@@ -106,7 +111,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       ports: (turnIndex) => ({ ...world.ports(strategy, id, turnIndex), speechCache }),
       traceIds: () => unpredictableHex(32),
       projections: [
-        projectTurns({ tracing, ...(bundle === undefined ? {} : { bundle }) }),
+        config.generationRecords ? generations.before(traced, id, asking) : traced,
         metrics.projection,
         {
           opened: () => undefined,
@@ -160,6 +165,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clock,
     open,
     eraseCapture: async (id) => {
+      await generations.stop(id);
       await bundles.get(id)?.flushed().catch(onError);
       bundles.delete(id);
       return eraseSession({ captures: store, spool, speech: speechCache }, id);
@@ -190,6 +196,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 
   const flushed = async (): Promise<void> => {
+    await generations.settled();
     await Promise.all([...bundles.values()].map((bundle) => bundle.flushed()));
   };
   return {
@@ -197,6 +204,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     flushed,
     async close() {
       closing.abort(new Error('the service closes'));
+      const unanswered = generations.stop();
       closeSockets();
       server.close();
       server.closeAllConnections();
@@ -204,6 +212,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       // turns whose clients have just been sent away still have to end and to reach the disk
       const orderly = registry
         .idle()
+        .then(() => unanswered)
         .then(() => Promise.all([flushed().catch(onError), tracing.shutdown(), world.close()]));
       await Promise.race([orderly, clock.sleep(CLOSE_LIMIT_MS, limit.signal)]);
       limit.abort(new Error('closed'));

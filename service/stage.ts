@@ -15,6 +15,7 @@ import type {
   TurnIdentity,
   UserAudio,
 } from './ports.ts';
+import type { ReadGeneration } from './providers/generation.ts';
 import type { Conversation } from './prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';
 import type { Strategy } from './strategy.ts';
@@ -28,6 +29,8 @@ export interface TurnPorts {
   tts: Tts;
   /** Whom they call. */
   origins: Origins;
+  /** Asked for when a turn is over, by nothing within it. */
+  generationRecord?: ReadGeneration;
   /** Speech that was synthesized before. */
   speechCache?: SpeechCache;
   /** Retry jitter of this turn. */

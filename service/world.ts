@@ -7,6 +7,7 @@ import type { Clock, ExchangeContext, PoolState, Transport } from './ports.ts';
 import { createAudioHosts } from './providers/audio-hosts.ts';
 import { createFreyaStt } from './providers/freya-stt.ts';
 import { createFreyaTts } from './providers/freya-tts.ts';
+import { createGenerationRecord } from './providers/generation.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import { keyedRandom } from './random.ts';
 import type { TurnPorts } from './stage.ts';
@@ -58,7 +59,7 @@ export function createProviders({
   falKey,
   openRouterKey,
   audioHosts,
-}: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts' | 'origins'> {
+}: ProviderAccess): Pick<TurnPorts, 'stt' | 'llm' | 'tts' | 'origins' | 'generationRecord'> {
   const { falRunUrl, falQueueUrl, falRestUrl } = endpoints;
   const keys = [falKey, openRouterKey];
   const fal = { falRunUrl, falQueueUrl, falRestUrl, falKey, keys, audioHosts: createAudioHosts(audioHosts) };
@@ -66,6 +67,7 @@ export function createProviders({
     stt: createFreyaStt(fal),
     llm: createOpenRouter({ openRouterUrl: endpoints.openRouterUrl, openRouterKey, keys }),
     tts: createFreyaTts(fal),
+    generationRecord: createGenerationRecord({ openRouterUrl: endpoints.openRouterUrl, openRouterKey }),
     origins: {
       stt: originOf(endpoints.falRunUrl),
       llm: originOf(endpoints.openRouterUrl),

@@ -77,7 +77,7 @@ const SOURCE = `
     seed: '1', caPem: standIns.caPem,
     headersFor: ({ traceId, ...context }) => ({ 'x-retake-draw': JSON.stringify(context) }),
   });
-  const config = configFrom({ RETAKE_PORT: '0', RETAKE_DATA: dataFolder, RETAKE_CAPTURE: level });
+  const config = configFrom({ RETAKE_PORT: '0', RETAKE_DATA: dataFolder, RETAKE_CAPTURE: level, RETAKE_GENERATION_RECORDS: 'on' });
   const service = await startService({ config, world, strategy: DEFAULT_STRATEGY, commit: 'canary', logLevel: 'info' });
   const post = (path, type, body) => fetch(service.url + path, { method: 'POST', headers: { 'content-type': type }, body });
   const opened = await post('/v1/sessions', 'application/json',

@@ -36,6 +36,11 @@ export function generationRecord(generation: Generation, plan: ExchangePlan): Re
     generation_time: Math.round(bodyUs / 1000),
     tokens_prompt: generation.usage.prompt_tokens,
     tokens_completion: generation.usage.completion_tokens,
+    native_tokens_prompt: generation.usage.prompt_tokens,
+    native_tokens_completion: generation.usage.completion_tokens,
+    provider_responses: [
+      { provider_name: generation.providerName, status: 200, latency: Math.round(plan.waitUs / 1000) },
+    ],
     total_cost: generation.usage.cost,
     streamed: true,
     cancelled: false,

@@ -8,7 +8,7 @@ import { createSimWorld } from '../../sim/world.ts';
 import { createMemoryCache } from '../cache.ts';
 import { OPENING } from '../greeting.ts';
 import { createRecorder } from '../recorder.ts';
-import { EVENT_KINDS, type TurnIdentity, type TurnLog } from '../ports.ts';
+import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../ports.ts';
 import { observeTurn } from '../session.ts';
 import { DEFAULT_STRATEGY, resolveStrategy } from '../strategy.ts';
 import { readBundle, readSessionHeader } from './bundle-reader.ts';
@@ -142,6 +142,41 @@ test('a session opened with a greeting, its speech cached before, is read back a
     const kinds: readonly string[] = log.events.map(({ kind }) => kind);
     for (const kind of ['session.opened', 'cache.looked', 'bet.settled']) assert.ok(kinds.includes(kind), kind);
   }
+});
+
+test('a turn that is closed while the next one runs, with what came after its end, is read back', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
+  const writer = createBundleWriter(createFolderStore(root), header());
+  const begin = (turnIndex: number) => {
+    const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
+    const recorder = createRecorder(
+      { nowUs: () => 10, epochUs: () => 0, sleep: async () => undefined },
+      [sink],
+      assert.ifError,
+    );
+    const cause = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
+    const add = (kind: EventKind): number => recorder.record({ kind, stage: 'llm', cause, attrs: { bet: 'hedge' } });
+    const log = { identity: identity(turnIndex), zero: 'audio' as const, anchorUs: 1_000_000, events: recorder.events };
+    return { add, close: () => writer.closed(log, '{"resourceSpans":[]}\n') };
+  };
+  const first = begin(0);
+  first.add('bet.settled');
+  const second = begin(1);
+  second.add('cache.looked');
+  first.add('llm.record');
+  first.close();
+  second.add('prefetch.done');
+  second.close();
+  await writer.flushed();
+  const { turns, problems } = await readBundle(filesIn(join(root, '2026', '01', '01', 's-1')));
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    turns.map(({ events }) => events.map(({ kind }) => kind)),
+    [
+      ['speech.start', 'bet.settled', 'llm.record'],
+      ['speech.start', 'cache.looked', 'prefetch.done'],
+    ],
+  );
 });
 
 test('level timing keeps lengths and break offsets, no text and no audio anywhere', async () => {

@@ -4,14 +4,14 @@ import { exchangeIdOf } from './phases.ts';
 
 interface RequestAttrs {
   requestBytes: number;
-  status: number | undefined;
+  response: Response | undefined;
 }
 
 export function boundaryAttrs(
   kind: string,
   marks: HttpMarks,
   context: ExchangeContext,
-  { requestBytes, status }: RequestAttrs,
+  { requestBytes, response }: RequestAttrs,
 ): Attrs {
   if (kind === 'http.queued') {
     return {
@@ -24,7 +24,14 @@ export function boundaryAttrs(
     };
   }
   if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
-  if (kind === 'http.headers' && status !== undefined) return { status };
+  if (kind === 'http.headers' && response !== undefined) {
+    // an answer that is given up before its end is known by nothing else
+    const generationId = response.headers.get('x-generation-id');
+    return {
+      status: response.status,
+      ...(generationId === null ? {} : { generationId: generationId.slice(0, 200) }),
+    };
+  }
   return {};
 }
 

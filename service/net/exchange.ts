@@ -151,9 +151,9 @@ export function openCall(options: CallOptions): OpenCall {
       },
     });
     current = exchange;
-    const recordBoundaries = (status: number | undefined): void => {
+    const recordBoundaries = (response: Response | undefined): void => {
       for (const { kind, atUs } of boundaryEvents(marks)) {
-        const attrs = boundaryAttrs(kind, marks, context, { requestBytes: request.body?.byteLength ?? 0, status });
+        const attrs = boundaryAttrs(kind, marks, context, { requestBytes: request.body?.byteLength ?? 0, response });
         exchange.boundaryId = recorder.record({ kind, stage, exchange: id, cause: exchange.boundaryId, atUs, attrs });
       }
     };
@@ -186,7 +186,7 @@ export function openCall(options: CallOptions): OpenCall {
     options.watchdog?.stop('headersMs');
     headers = response.headers;
     marks.headersUs ??= clock.nowUs();
-    recordBoundaries(response.status);
+    recordBoundaries(response);
     const ended = Promise.withResolvers<undefined>();
     open.add(ended.promise);
     const end = (): void => {

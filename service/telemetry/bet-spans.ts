@@ -23,7 +23,7 @@ const SPAN_OF: Readonly<Record<BetKind, SpanName>> = {
 /** A span a settled bet, from the bet to its settlement, in order of settlement. Figures that nobody knows are absent. */
 export function betSpansOf(events: readonly TurnEvent[]): BetSpan[] {
   return events.flatMap((event) => {
-    const bet = betOf(event);
+    const bet = betOf(event, events);
     if (bet === undefined) return [];
     const attributes: SpanAttributes = {};
     put(attributes, A.betKind, bet.kind);

@@ -57,6 +57,7 @@ function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]
   const attributes: SpanAttributes = {};
   put(attributes, A.serviceUs, done === undefined ? undefined : done.atUs - start.atUs);
   putStage(stage, attributes, start, first, done);
+  if (stage === 'llm') putRecord(attributes, own(['llm.record']));
   putGaps(attributes, numbersOf(done, 'itemUs'));
   put(attributes, A.errorType, failure?.type);
   return {
@@ -156,6 +157,20 @@ function putStage(
     default:
       stage satisfies never;
   }
+}
+
+/** The gateway's own record of an answer, a given-up one's too. */
+function putRecord(into: SpanAttributes, record: TurnEvent | undefined): void {
+  put(into, A.recordGatewayMs, numberOf(record, 'gatewayMs'));
+  put(into, A.recordGenerationMs, numberOf(record, 'generationMs'));
+  put(into, A.recordModerationMs, numberOf(record, 'moderationMs'));
+  put(into, A.recordProviderMs, numberOf(record, 'providerMs'));
+  put(into, A.recordProviders, numberOf(record, 'providers'));
+  put(into, A.recordPromptTokens, numberOf(record, 'nativePromptTokens'));
+  put(into, A.recordCompletionTokens, numberOf(record, 'nativeCompletionTokens'));
+  put(into, A.recordReasoningTokens, numberOf(record, 'nativeReasoningTokens'));
+  put(into, A.recordCachedTokens, numberOf(record, 'nativeCachedTokens'));
+  put(into, A.recordCostUsd, numberOf(record, 'totalCostUsd'));
 }
 
 /** How many items a stream had and the gaps between them (nearest rank): all that stays of single arrivals on spans. */

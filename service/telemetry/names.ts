@@ -206,6 +206,17 @@ export const ATTRIBUTES = {
   llmMessages: ours('llm', 'llm.messages', 'int'),
   llmPromptChars: ours('llm', 'llm.prompt_chars', 'int'),
   llmCostUsd: ours('llm', 'llm.cost_usd', 'double', 'usd'),
+  /** OpenRouter's own record of the answer, fetched after the turn (`RETAKE_GENERATION_RECORDS`); times by its clock. */
+  recordGatewayMs: ours('llm', 'llm.record.gateway_ms', 'double', 'ms'),
+  recordGenerationMs: ours('llm', 'llm.record.generation_ms', 'double', 'ms'),
+  recordModerationMs: ours('llm', 'llm.record.moderation_ms', 'double', 'ms'),
+  recordProviderMs: ours('llm', 'llm.record.provider_ms', 'double', 'ms'),
+  recordProviders: ours('llm', 'llm.record.providers', 'int'),
+  recordPromptTokens: ours('llm', 'llm.record.native_prompt_tokens', 'int'),
+  recordCompletionTokens: ours('llm', 'llm.record.native_completion_tokens', 'int'),
+  recordReasoningTokens: ours('llm', 'llm.record.native_reasoning_tokens', 'int'),
+  recordCachedTokens: ours('llm', 'llm.record.native_cached_tokens', 'int'),
+  recordCostUsd: ours('llm', 'llm.record.total_cost_usd', 'double', 'usd'),
 
   ttsPiece: ours('tts', 'tts.piece', 'int'),
   ttsVoice: ours('tts', 'tts.voice', 'string'),
