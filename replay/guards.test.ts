@@ -156,3 +156,32 @@ for (const [name, key] of [
     assert.equal(guard(name, twice, [more, ...without(rest, key)]).holds, false);
   });
 }
+
+/** 100 characters spoken in 8 s, and B otherwise; the guard shows only when it is broken. */
+const SILENCE: readonly [b: Partial<TurnSummary>, detail: string | undefined][] = [
+  [{}, undefined],
+  [{ replyAudioMs: 8800 }, undefined],
+  [{ replyAudioMs: 8900 }, '+11.3 % of audio a character'],
+  [{ replyAudioMs: 16_000 }, '+100.0 % of audio a character'],
+  [{ replyAudioMs: 4000 }, undefined],
+  [{ replyAudioMs: 16_000, characters: 200 }, undefined],
+  [{ replyAudioMs: 4450, characters: 50 }, '+11.3 % of audio a character'],
+];
+for (const [b, detail] of SILENCE) {
+  test(`reply silence: ${JSON.stringify(b)} ${detail === undefined ? 'holds' : 'breaks it'}`, () => {
+    const a = lane(10, () => ({ replyAudioMs: 8000, characters: 100 }));
+    const other = a.map((turn) => ({ ...turn, ...b }));
+    const found = guardsOf(alignTurns(a, other)).filter(({ name }) => name === 'reply silence');
+    assert.deepEqual(found, detail === undefined ? [] : [{ name: 'reply silence', holds: false, detail }]);
+  });
+}
+
+test('reply silence: turns of which one lane measured no audio, or sent no text, are not compared', () => {
+  const a = lane(10, () => ({ replyAudioMs: 8000, characters: 100 }));
+  const long = a.map((turn) => ({ ...turn, replyAudioMs: 16_000 }));
+  const broken = (b: readonly TurnSummary[]): number =>
+    guardsOf(alignTurns(a, b)).filter(({ name }) => name === 'reply silence').length;
+  assert.equal(broken(long), 1, 'control');
+  assert.equal(broken(without(long, 'replyAudioMs')), 0);
+  assert.equal(broken(without(long, 'characters')), 0);
+});

@@ -37,6 +37,7 @@ export function guardsOf({ pairs, both }: Alignment): Guard[] {
     ...transcriptChange(pairs),
     ...broken('transcript errors', transcriptErrors(pairs)),
     ...broken('refusals', refusals(pairs)),
+    ...broken('reply silence', replySilence(pairs)),
     ...broken('served model', substitutions(pairs)),
     ...broken('connections', inherited(pairs)),
   ];
@@ -77,6 +78,24 @@ function transcriptErrors(pairs: readonly TurnPair[]): string | undefined {
   if (known.length === 0) return undefined;
   const more = mean(known.map(({ a, b }) => (b.transcriptErrorShare ?? 0) - (a.transcriptErrorShare ?? 0)));
   return more > TRANSCRIPT_ERROR_MARGIN ? `${signed(more * 100)} points of the captured words` : undefined;
+}
+
+/**
+ * B's speech is longer for the same text: audio received per character sent to TTS, over all pairs. Per character, since pieces
+ * out of a cache and early pieces that nobody heard are in neither. Shorter is no silence: half-made pieces count characters.
+ */
+function replySilence(pairs: readonly TurnPair[]): string | undefined {
+  const known = pairs.filter(({ a, b }) => msPerCharacter([a]) !== undefined && msPerCharacter([b]) !== undefined);
+  const [a, b] = [msPerCharacter(known.map((pair) => pair.a)), msPerCharacter(known.map((pair) => pair.b))];
+  if (a === undefined || b === undefined || b - a <= EQUAL_WORK_SHARE * a) return undefined;
+  return `${signed((b / a - 1) * 100)} % of audio a character`;
+}
+
+function msPerCharacter(turns: readonly TurnSummary[]): number | undefined {
+  const sum = (figure: (turn: TurnSummary) => number | undefined): number =>
+    turns.reduce((total, turn) => total + (figure(turn) ?? Number.NaN), 0);
+  const [audioMs, characters] = [sum((turn) => turn.replyAudioMs), sum((turn) => turn.characters)];
+  return audioMs > 0 && characters > 0 ? audioMs / characters : undefined;
 }
 
 function refusals(pairs: readonly TurnPair[]): string | undefined {

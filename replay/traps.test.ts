@@ -86,6 +86,11 @@ const TRAPS: readonly [
     (turn) => ({ ...sooner(turn), replyChars: Math.round((turn.replyChars ?? 0) * 0.7) }),
     (turn) => ({ ...sooner(turn), replyChars: Math.round((turn.replyChars ?? 0) * 0.97) }),
   ],
+  [
+    'replies drawn out by silence',
+    (turn) => ({ ...sooner(turn), replyAudioMs: (turn.replyAudioMs ?? 0) * 1.2 }),
+    (turn) => ({ ...sooner(turn), replyAudioMs: (turn.replyAudioMs ?? 0) * 1.05 }),
+  ],
   ['refusals', (turn) => ({ ...sooner(turn), refused: true }), sooner],
   ['another transcript', (turn) => ({ ...sooner(turn), transcriptErrorShare: 0.4 }), sooner],
   [

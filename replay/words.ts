@@ -51,12 +51,12 @@ function releasing(llm: Llm, reply: string): Llm {
       });
       if (firstUs === undefined || deltas === 0) return result;
       const gapUs = deltas < 2 ? 0 : (lastUs - firstUs) / (deltas - 1);
-      const chars = Math.max(1, Math.round(delivered / deltas));
-      for (let atUs = lastUs + gapUs; delivered < reply.length; atUs += gapUs) {
-        const leftUs = atUs - call.clock.nowUs();
+      const [endChars, charsEach] = [delivered, delivered / deltas];
+      for (let more = 1; delivered < reply.length; more++) {
+        const leftUs = lastUs + more * gapUs - call.clock.nowUs();
         if (leftUs > 0) await call.clock.sleep(leftUs / 1000, call.signal);
         const fromChars = delivered;
-        delivered += chars;
+        delivered = endChars + Math.round(more * charsEach);
         release(fromChars, call.clock.nowUs());
       }
       return result;
