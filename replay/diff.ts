@@ -4,6 +4,7 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { LedgerStage, Phase } from '../service/ports.ts';
 import { alignTurns, bySession, intervalOver, type Dropped, type TurnPair } from './align.ts';
 import { guardsOf, type Guard } from './guards.ts';
+import { withHolm } from './holm-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf, type Percentile } from './percentiles.ts';
 import { hodgesLehmann, mean, median, quantile } from './stats.ts';
@@ -23,6 +24,8 @@ export interface DiffRow {
   shiftPct?: number;
   lowPct?: number;
   highPct?: number;
+  /** p-value of the difference, adjusted for reading all stage and phase rows together; paired rows of `stages` only. */
+  pHolm?: number;
   n: number;
 }
 
@@ -176,7 +179,8 @@ function ledgerRows(pairs: readonly TurnPair[]): DiffRow[] {
   const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
   const rows = keys.map((key) => row(key, pairs, (turn) => ledgerUs(turn, key))).filter((each) => each !== undefined);
   checkSums(rows, pairs);
-  return rows;
+  const sessions = bySession(pairs).length;
+  return withHolm(rows, (sessions > 1 ? sessions : pairs.length) - 1);
 }
 
 /** A report whose rows do not add up is an error, not a warning. */

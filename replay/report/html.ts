@@ -7,7 +7,7 @@ import { asset, htmlPage } from './html-page.ts';
 import { deltaBar, html, section, table, text, twinBar, type Cell } from './html-text.ts';
 import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
-import { intervalText, printedLedger, signed } from './rows.ts';
+import { intervalText, intervalTitle, printedLedger, signed } from './rows.ts';
 import { rerunText, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** The whole page. `spans` are those of the report's turns; what does not fit is left out and told. */
@@ -89,7 +89,7 @@ function ledgerSection({ stages, endToEnd }: Report): string {
     { title: 'B ms', isNumber: true },
     { title: 'A over B' },
     { title: 'Δ ms', isNumber: true },
-    { title: '95 % interval' },
+    { title: intervalTitle(stages) },
     { title: '← faster · slower →' },
   ];
   return section(

@@ -28,6 +28,7 @@ const Row = Type.Object({
   shiftPct: Type.Optional(Type.Number({ description: 'Hodges–Lehmann shift of log ratios, %' })),
   lowPct: Type.Optional(Type.Number()),
   highPct: Type.Optional(Type.Number()),
+  pHolm: Type.Optional(Type.Number({ description: 'p-value, adjusted by Holm over all stage and phase rows' })),
   n: Type.Integer({ description: 'pairs' }),
 });
 const Arm = Type.Object({

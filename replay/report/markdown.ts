@@ -4,7 +4,7 @@ import type { Report } from './build.ts';
 import { turnKey, type SpanRow } from '../align-spans.ts';
 import { measuredPairs } from './charts.ts';
 import { code, escapeText, fenced, table } from './markdown-text.ts';
-import { intervalText, printedLedger, signed } from './rows.ts';
+import { intervalText, intervalTitle, markedInterval, printedLedger, signed } from './rows.ts';
 import { compareUrl, deltaUsOf, knobText, rerunText, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** GitHub refuses comments beyond about 65,536 characters. */
@@ -77,7 +77,7 @@ function headOf(report: Report): string {
     '',
     `*${report.basis}* · world \`${report.world}\`${validity.profile === undefined ? '' : ` · profile \`${code(validity.profile)}\``} · ${report.reasons.map((reason) => escapeText(reason)).join('; ')}`,
     '',
-    table(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', '95 % interval'], '|||:|:|:||', ledger),
+    table(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', intervalTitle(report.stages)], '|||:|:|:||', ledger),
     '',
     table(['median', 'today', 'target', 'A', 'B', 'B p95', 'n'], '||:|:|:|:|:|:|', targets),
     '',
@@ -114,11 +114,11 @@ function stageTable({ stages }: Report): string {
       row.aMs.toFixed(1),
       row.bMs.toFixed(1),
       signed(row.deltaMs),
-      intervalText(row),
+      markedInterval(row),
       row.shiftPct === undefined ? '–' : `${signed(row.shiftPct)} %`,
       String(row.n),
     ]);
-  return table(['stage', 'A ms', 'B ms', 'Δ ms', '95 % interval', 'shift', 'n'], '||:|:|:||:|:|', rows);
+  return table(['stage', 'A ms', 'B ms', 'Δ ms', intervalTitle(stages), 'shift', 'n'], '||:|:|:||:|:|', rows);
 }
 
 /** What each quantile is made of; both tables add up to their last lines. */

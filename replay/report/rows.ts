@@ -1,5 +1,6 @@
 /** The ledger table as numbers to print: rounded so that what is printed adds up to what is printed. Pure. */
 import type { DiffRow } from '../diff.ts';
+import { differs } from '../holm-rows.ts';
 import { roundToSum } from '../stats.ts';
 
 export interface PrintedRow {
@@ -12,7 +13,7 @@ export interface PrintedRow {
 }
 
 /** What adds up: a row of means, or of one quantile. */
-export type AddingRow = Pick<DiffRow, 'stage' | 'phase' | 'aMs' | 'deltaMs' | 'lowMs' | 'highMs'>;
+export type AddingRow = Pick<DiffRow, 'stage' | 'phase' | 'aMs' | 'deltaMs' | 'lowMs' | 'highMs' | 'pHolm'>;
 
 /**
  * Phase rows, then end to end. The A and Δ columns are rounded to their sums and B is A + Δ, so that all three printed
@@ -41,12 +42,22 @@ function printed(row: AddingRow, aTenths: number, deltaTenths: number): PrintedR
     a: (aTenths / 10).toFixed(1),
     b: ((aTenths + deltaTenths) / 10).toFixed(1),
     delta: signed(deltaTenths / 10),
-    interval: intervalText(row),
+    interval: markedInterval(row),
   };
 }
 
 export function intervalText({ lowMs, highMs }: Pick<DiffRow, 'lowMs' | 'highMs'>): string {
   return lowMs === undefined || highMs === undefined ? '–' : `[${signed(lowMs)}, ${signed(highMs)}]`;
+}
+
+/** The interval, with a star where the row differs when all rows are read together. */
+export function markedInterval(row: Pick<DiffRow, 'lowMs' | 'highMs' | 'pHolm'>): string {
+  return `${intervalText(row)}${differs(row) ? ' *' : ''}`;
+}
+
+/** Heads the column of marked intervals. */
+export function intervalTitle(rows: readonly Pick<DiffRow, 'pHolm'>[]): string {
+  return rows.some(({ pHolm }) => pHolm !== undefined) ? '95 % interval, * by Holm' : '95 % interval';
 }
 
 /** One decimal with its sign; a true minus, and never −0.0. */

@@ -4,7 +4,7 @@ import type { Report } from './build.ts';
 import { turnKey } from '../align-spans.ts';
 import { STAGE_ORDER } from '../ledger-rows.ts';
 import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
-import { intervalText, printedLedger, signed, type PrintedRow } from './rows.ts';
+import { intervalText, intervalTitle, printedLedger, signed, type PrintedRow } from './rows.ts';
 import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine } from './words.ts';
 
 export interface TerminalOptions {
@@ -42,7 +42,7 @@ export function terminalReport(report: Report, options: TerminalOptions): string
     `B  ${armText(arms.b)}`,
     ...report.knobs.map(({ knob, a, b }) => `   ${shown(knob)}: ${shown(knobText(a))} → ${shown(knobText(b))}`),
     '',
-    ...ledgerLines(printedLedger(report.stages, report.endToEnd), paint),
+    ...ledgerLines(report, paint),
     '',
     ...pairLines(report, options, paint),
     ...spreadLines(report, options, paint),
@@ -170,7 +170,8 @@ function wrapped(text: string, gap: string, columns: number): string[] {
   return lines;
 }
 
-function ledgerLines(rows: readonly PrintedRow[], paint: Paint): string[] {
+function ledgerLines({ stages, endToEnd }: Report, paint: Paint): string[] {
+  const rows = printedLedger(stages, endToEnd);
   const format = ({ stage, phase, a, b, delta, interval }: PrintedRow): string =>
     `${stage.padEnd(12)}${phase.padEnd(9)}${a.padStart(9)}${b.padStart(9)}${delta.padStart(9)}  ${interval}`;
   const header = format({
@@ -179,7 +180,7 @@ function ledgerLines(rows: readonly PrintedRow[], paint: Paint): string[] {
     a: 'A ms',
     b: 'B ms',
     delta: 'Δ ms',
-    interval: '95 % interval',
+    interval: intervalTitle(stages),
   });
   const body = rows.map((row, index) => (index === rows.length - 1 ? paint(format(row), 'bold') : format(row)));
   return [paint(header, 'dim'), ...body];
