@@ -65,7 +65,7 @@ function importCycles(sources: Sources): string[] {
 
 /** Rule 3: telemetry's names live in one file. */
 const TELEMETRY_NAME =
-  /['"`](retake\.[a-z_.]+|gen_ai\.[a-z_.]+|session\.id|http\.request\.[a-z_.]+|network\.p[a-z_.]+)['"`]/;
+  /['"`](retake\.[a-z_.]+|retake_[a-z_]+|gen_ai\.[a-z_.]+|session\.id|http\.request\.[a-z_.]+|network\.p[a-z_.]+)['"`]/;
 
 function strayNames(sources: Sources): string[] {
   return eachLine(sources, (path, code) =>
@@ -81,6 +81,15 @@ function unlimitedQueues(sources: Sources): string[] {
     if (channel !== null && (channel[1] === '' || channel[1] === 'Infinity')) return 'createChannel without a limit';
     return /new EventEmitter\(/.exec(code)?.[0];
   });
+}
+
+/** Rule 4 as well: a wait of the service's ends when its owner says so. */
+function endlessWaits(sources: Sources): string[] {
+  return eachLine(sources, (path, code) =>
+    path.startsWith('service/') && !isTest(path) && /\.sleep\([^,()]*(?:\([^()]*\)[^,()]*)*\)/.test(code)
+      ? 'sleep without a signal'
+      : undefined,
+  );
 }
 
 /** Rule 5: a number that is a time or a size says its unit, last. */
@@ -118,6 +127,21 @@ function looseTypes(sources: Sources): string[] {
       ts.forEachChild(node, visit);
     };
     visit(file);
+  }
+  return complaints;
+}
+
+/** Rule 6 as well: a switch says what is left; over a union that is `unreachable`, whose argument is `never`. */
+function openSwitches(sources: Sources): string[] {
+  const complaints: string[] = [];
+  for (const [path, text] of sources) {
+    if (isTest(path) || !text.includes('switch (')) continue;
+    const visit = (node: ts.Node): void => {
+      if (ts.isSwitchStatement(node) && !node.caseBlock.clauses.some(ts.isDefaultClause))
+        complaints.push(`${path}: a switch without a default`);
+      ts.forEachChild(node, visit);
+    };
+    visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
   }
   return complaints;
 }
@@ -166,11 +190,14 @@ const RULES: readonly [name: string, rule: (sources: Sources) => string[], broke
     ['2 imports run one way', importDirection, { 'service/x.ts': "import { y } from '../sim/y.ts';" }],
     ['2 no cycles', importCycles, { 'sim/a.ts': "import './b.ts';", 'sim/b.ts': "import './a.ts';" }],
     ['3 names come from the registry', strayNames, { 'service/x.ts': "span.set('retake.lane', lane);" }],
+    ['3 metrics too', strayNames, { 'service/x.ts': "counter('retake_turns_total');" }],
     ['4 every queue has a limit', unlimitedQueues, { 'service/x.ts': 'const pieces = createChannel<Piece>();' }],
+    ['4 every wait can be cancelled', endlessWaits, { 'service/x.ts': 'await clock.sleep(limitMs(2));' }],
     ['5 units last in names', missingUnits, { 'service/x.ts': 'interface X { latency: number }' }],
     ['6 no any', looseTypes, { 'service/x.ts': 'let x: any;' }],
     ['6 no non-null !', looseTypes, { 'service/x.ts': 'x!.y();' }],
     ['6 no as', looseTypes, { 'service/x.ts': 'const x = y as string;' }],
+    ['6 every switch ends', openSwitches, { 'service/x.ts': "switch (x) { case 'a': y(); }" }],
     ['7 files keep their size', longFiles, { 'service/x.ts': 'x\n'.repeat(251) }],
   ];
 
