@@ -72,6 +72,8 @@ const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
         ['stt.start', 'stt.early', 'stt.done', 'llm.content', 'llm.done', 'tts.audio', 'tts.done'],
       ],
       ['backoff', 'http.failed', ['retry.wait']],
+      // a deadline gave up on an attempt before its exchange could say where it was
+      ['backoff', 'http.start', ['retry.wait']],
       ['backoff', 'http.headers', ['retry.wait']],
       ['backoff', 'http.chunk', ['retry.wait']],
       ['our code', 'retry.wait', ['http.start']],
