@@ -10,9 +10,9 @@ const PAGE = new URL('../docs/performance.md', import.meta.url);
 /** Blocks of the page and the command whose output each holds. */
 const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   overhead: ['bench/overhead.ts'],
-  load: ['bench/load.ts'],
+  load: ['bench/load.ts', '--steps', '10,50,200', '--seconds', '12'],
   parsers: ['bench/parsers.ts'],
-  benches: ['replay/main.ts', 'bench', 'all', '--seed', '1', '-o', 'out/docs-bench'],
+  benches: ['replay/main.ts', 'bench', 'all', '--quick', '--seed', '1', '-o', 'out/docs-bench'],
 };
 
 const wanted = process.argv.slice(2);
