@@ -1,6 +1,6 @@
 /** Spans as integration tests compare them: whatever way they came, the same span is the same text. */
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jaegerTraces, type JaegerSource } from '../replay/jaeger.ts';
 import { linesOf, segmentsIn } from '../service/telemetry/spool-files.ts';
@@ -108,13 +108,16 @@ export function asJaegerKeeps(span: PlainSpan, kept: PlainSpan | undefined): Pla
   return { ...span, end: String(BigInt(span.end) + 1n), attributes: Object.fromEntries(attributes) };
 }
 
-/** How often each span arrived at the Collector: its file export, before sampling. */
+/** How often each span arrived at the Collector: its file export, before sampling, with the files that it has rotated away. */
 export async function exportedSpans(path: string): Promise<Map<string, number>> {
   const seen = new Map<string, number>();
-  if (!existsSync(path)) return seen;
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    if (line === '') continue;
-    for (const span of spansOf(JSON.parse(line))) seen.set(keyOf(span), (seen.get(keyOf(span)) ?? 0) + 1);
+  const folder = dirname(path);
+  if (!existsSync(folder)) return seen;
+  for (const name of readdirSync(folder)) {
+    for await (const line of createInterface({ input: createReadStream(join(folder, name)) })) {
+      if (line === '') continue;
+      for (const span of spansOf(JSON.parse(line))) seen.set(keyOf(span), (seen.get(keyOf(span)) ?? 0) + 1);
+    }
   }
   return seen;
 }
