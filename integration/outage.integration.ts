@@ -16,7 +16,7 @@ import { folderOf, openSession, speak, startRetake, startStack, until, type Runn
 import { exportedSpans, jaegerSpans, spooledSpans } from './spans.ts';
 
 const OUTAGE_S = Number(process.env['INTEGRATION_OUTAGE_S'] ?? 10);
-const PACE_MS = 60;
+const PACE_MS = 50;
 const SLOWER_LIMIT_MS = 2;
 const RESAMPLES = 1000;
 /**
@@ -24,6 +24,9 @@ const RESAMPLES = 1000;
  * the scheduler (10 ms on some kernels), the tail of both services is half as long, and a shift of it is seen sooner.
  */
 const QUIETER = { NODE_OPTIONS: '--v8-pool-size=0' };
+
+/** Short replies: more pairs a second, and less left over from one turn when the next one begins. */
+const SHORT = { strategy: { llm: { sse: 'parser', maxTokens: 40 }, tts: { sse: 'parser' } } };
 
 /** First audio byte in ms of two turns, one right after the other. */
 type Pair = readonly [exporting: number, alone: number];
@@ -113,7 +116,7 @@ function shiftsOf(pairs: readonly Pair[]): Shift[] {
 
 /** Pairs of turns, in alternating order, at a steady pace. */
 async function pairsFor(exporting: RunningRetake, alone: RunningRetake, seconds: number): Promise<Pair[]> {
-  const [a, b] = [await openSession(exporting.url), await openSession(alone.url)];
+  const [a, b] = [await openSession(exporting.url, SHORT), await openSession(alone.url, SHORT)];
   const turn = async (url: string, id: string): Promise<number> => firstAudioByteMs((await speak(url, id)).text);
   const pairs: Pair[] = [];
   const endMs = performance.now() + seconds * 1000;
