@@ -52,6 +52,7 @@ export const RULES: readonly Rule[] = [
   { name: 'one outcome', check: ({ turn }) => oneOutcome(turn) },
   { name: 'no audio before its text', check: ({ turn }) => audioBeforeText(turn.log.events) },
   { name: 'order kept', check: orderKept },
+  { name: 'said once', check: ({ turn }) => saidAgain(turn.log.events) },
   { name: 'nothing after cancel', check: afterCancel },
   { name: 'every resource released', check: ({ sleeping, held }) => released(sleeping, held) },
   { name: 'cost accounted once', check: costOnce },
@@ -160,6 +161,15 @@ function orderKept({ turn: { log, replyText, summary }, handed }: CheckedTurn): 
   }
   if (bytes.size !== pieces.length) complaints.push(`${bytes.size} of ${pieces.length} pieces handed over`);
   return complaints;
+}
+
+/** What has been handed on is not asked for again: the user would hear its beginning twice. */
+function saidAgain(events: readonly TurnEvent[]): string[] {
+  const isSaid = ({ kind }: TurnEvent): boolean => kind === 'tts.audio' || kind === 'llm.content';
+  const repeats = events.filter(({ kind }) => kind === 'retry.wait');
+  return repeats
+    .filter((repeat) => events.some((each) => each.id < repeat.id && each.exchange === repeat.exchange && isSaid(each)))
+    .map(({ exchange }) => `${String(exchange)} is asked for again after its first content`);
 }
 
 const BEGINS: ReadonlySet<string> = new Set(['http.start', 'stt.start', 'llm.start', 'tts.start', 'piece.ready']);

@@ -24,7 +24,7 @@ const PLANTED: readonly Planted[] = [
     file: 'service/speak.ts',
     from: 'attempt.mayRepeat = false;',
     to: '',
-    rule: 'order kept',
+    rule: 'said once',
   },
   {
     bug: 'the timer of a drained body is not taken back',
