@@ -149,7 +149,7 @@ function openSwitches(sources: Sources): string[] {
 /** Rule 7: a file over its limit is two things. The list is a ratchet: a line here is a decision. */
 const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
-  'service/ports.ts': 450, // the glossary and every interface: read as one page
+  'service/ports.ts': 455, // the glossary and every interface: read as one page
   'service/turn.ts': 350,
   'service/strategy.ts': 500, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row

@@ -2,10 +2,12 @@
 import { InputError } from '../service/errors.ts';
 import type { ProviderAccess } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
+import { observationsOf } from '../sim/observed.ts';
 import { loadProfile } from '../sim/profile.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { startStandIns, type StandInOptions, type StandIns } from '../sim/stand-ins.ts';
 import type { ArmWorld } from './arm.ts';
+import { capturedTurnsOf, type CapturedSession } from './captured-session.ts';
 
 export interface StandInChoice {
   /** Name or path of a latency profile. */
@@ -16,9 +18,12 @@ export interface StandInChoice {
   scenario?: Scenario;
 }
 
-/** Virtual time. `source: profile` lets all times be drawn, also of exchanges that stand in the capture. */
+/**
+ * Virtual time. What a strategy changes has times fitted to all exchanges of `sessions`; `source: profile` lets all times be
+ * drawn, also of exchanges that stand in the capture.
+ */
 export function simWorld(
-  { profile, seed, draws, scenario }: StandInChoice,
+  { profile, seed, draws, scenario, sessions }: StandInChoice & { sessions?: readonly CapturedSession[] },
   source: 'captured' | 'profile' = 'captured',
 ): ArmWorld & { world: 'sim' } {
   return {
@@ -27,6 +32,9 @@ export function simWorld(
     seed,
     draws,
     source,
+    ...(sessions === undefined || source === 'profile'
+      ? {}
+      : { observations: sessions.flatMap(capturedTurnsOf).flatMap(observationsOf) }),
     ...(scenario === undefined ? {} : { scenario }),
   };
 }

@@ -10,12 +10,20 @@ import { keyedHex } from '../service/random.ts';
 import { observeTurn } from '../service/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';
+import { fitTo, type Fit } from '../sim/fitted.ts';
+import type { Observation } from '../sim/observed.ts';
 import { DRAW_HEADER } from '../sim/plan.ts';
 import type { Profile } from '../sim/profile.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { capturedAudio, speakAgain } from './audio.ts';
-import { historyBefore, outlivesSockets, startEpochUs, type CapturedSession } from './captured-session.ts';
+import {
+  capturedTurnsOf,
+  historyBefore,
+  outlivesSockets,
+  startEpochUs,
+  type CapturedSession,
+} from './captured-session.ts';
 import type { PlannedRun } from './plan.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 
@@ -27,6 +35,8 @@ export type ArmWorld =
       seed: string;
       draws: 'common' | 'independent';
       source: 'captured' | 'profile';
+      /** What the fitted times are fitted to; without, to the replayed session alone. */
+      observations?: readonly Observation[];
       scenario?: Scenario;
     }
   | { world: 'wire'; access: ProviderAccess; caPem: string; seed: string }
@@ -78,6 +88,10 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
     speech.set(key, cache);
     return cache;
   };
+  const fit =
+    against.world !== 'sim' || against.observations === undefined
+      ? undefined
+      : fitTo(against.observations, against.profile);
   const close = async (key: string): Promise<void> => {
     const known = open.get(key);
     open.delete(key);
@@ -93,7 +107,7 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
       if (task.pace === 'fast' && outlivesSockets(session, log, strategy)) await close(key);
       let here = open.get(key);
       if (here === undefined) {
-        const world = worldFor(against, session, planned);
+        const world = worldFor(against, session, planned, fit);
         here = { world, beganUs: world.clock.nowUs() };
         open.set(key, here);
       }
@@ -177,7 +191,7 @@ function wordsOf(
   return { stt, llm: { stream: (request, ...rest) => llm.stream({ ...request, sessionId: nonce }, ...rest) } };
 }
 
-function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedRun): OwnWorld {
+function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedRun, fit: Fit | undefined): OwnWorld {
   switch (against.world) {
     case 'sim': {
       const world = createSimWorld({
@@ -186,13 +200,10 @@ function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedR
         seed: run === 0 ? against.seed : `${against.seed}/${run}`,
         draws: against.draws,
         captured: {
-          turns: session.turns.map(({ identity, events }) => ({
-            sessionId: session.sessionId,
-            turnIndex: identity.turnIndex,
-            events,
-          })),
+          turns: capturedTurnsOf(session),
           strategy: session.strategy,
           timed: against.source === 'captured',
+          ...(fit === undefined ? {} : { fit }),
         },
       });
       return { ...world, run: (main) => world.clock.run(main) };

@@ -1,6 +1,7 @@
 /** A captured session as replays take it: data, whatever store it came from. */
 import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
 import type { Strategy } from '../service/strategy.ts';
+import type { CapturedTurn } from '../sim/captured-script.ts';
 
 /** One captured session as a replay needs it; read from a bundle. */
 export interface CapturedSession {
@@ -40,6 +41,16 @@ export function historyBefore(session: CapturedSession, turnIndex: number): Mess
       ];
     }),
   ];
+}
+
+/** Its turns as stand-ins need them. */
+export function capturedTurnsOf({ sessionId, turns }: CapturedSession): CapturedTurn[] {
+  return turns.map(({ identity, events, anchorUs }) => ({
+    sessionId,
+    turnIndex: identity.turnIndex,
+    events,
+    anchorUs,
+  }));
 }
 
 /** When the captured turn began, in µs since 1970. */

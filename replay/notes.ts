@@ -1,6 +1,7 @@
 /** What a reader must know beside the figures to trust them: one line each, nothing where nothing is to be said. Pure. */
 import type { TurnSummary } from '../service/metrics.ts';
 import type { TurnTask } from './arm.ts';
+import { basisShares, basisText } from './basis.ts';
 import type { ReplayedTurn } from './run.ts';
 
 interface Run {
@@ -31,6 +32,8 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
       about.pace === 'fast' &&
       'pace fast: gaps between turns were left out; sockets were closed as the gaps would have, but provider caches, names and the hour of day were not aged',
     about.world === 'live' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
+    about.world === 'sim' &&
+      `times of the exchanges: baseline ${basisText(basisShares(run.replayed, 'baseline', 'baseline'))}; candidate ${basisText(basisShares(run.replayed, 'candidate', variant))}`,
     ...substitutions(run, variant),
     run.repeated.size > 0 && `${run.repeated.size} of the pairs were run again as a whole: ${first(run.repeated)}`,
     run.split > 0 && `${run.split} pairs were split by an interruption: their lanes ran at different times`,

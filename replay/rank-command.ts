@@ -1,5 +1,6 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
 import { InputError } from '../service/errors.ts';
+import { basisText } from './basis.ts';
 import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import type { CandidateSpec } from './experiment-plan.ts';
@@ -131,9 +132,7 @@ function tableOf(ranked: readonly Ranked[]): string[] {
           ? 'one session'
           : `[${signed(primary.lowMs, 0)}, ${signed(primary.highMs, 0)}]`;
       const usd = usdPerTurn === undefined ? 'unpriced' : signed(usdPerTurn, 6);
-      const from = Object.entries(sources)
-        .map(([basis, share]) => `${Math.round(100 * share)} % ${basis}`)
-        .join(', ');
+      const from = basisText(sources);
       return `${name.padEnd(width)} ${signed(primary.deltaMs, 1).padStart(12)} ${interval.padStart(18)}  ${usd.padEnd(10)}  ${from.padEnd(30)} ${risk}`;
     }),
   ];

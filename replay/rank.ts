@@ -1,11 +1,11 @@
 /** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
 import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import { ATTRIBUTES } from '../service/telemetry/names.ts';
 import { strategyDiff, resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
 import { diffLanes, type Diff } from './diff.ts';
 import type { Experiment } from './experiment.ts';
-import { summariesOf, type ReplayedTurn } from './run.ts';
+import { basisShares, type BasisShares } from './basis.ts';
+import { summariesOf } from './run.ts';
 import { shapley, type Attribution } from './shapley.ts';
 import { quantile } from './stats.ts';
 
@@ -84,7 +84,7 @@ export interface Ranked {
   /** Characters sent to TTS a turn, more than the baseline. */
   charactersPerTurn: number;
   /** Where the simulated exchanges' times came from, by share. */
-  sources: Readonly<Record<string, number>>;
+  sources: BasisShares;
   risk: string;
 }
 
@@ -103,7 +103,7 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
         diff,
         ...(usdA === undefined || usdB === undefined ? {} : { usdPerTurn: usdB - usdA }),
         charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
-        sources: sourcesOf(experiment.replayed, name),
+        sources: basisShares(experiment.replayed, 'candidate', name),
         risk,
       },
     ];
@@ -114,24 +114,6 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
 function perTurn(turns: readonly TurnSummary[], field: 'costUsd' | 'characters'): number | undefined {
   const values = turns.flatMap((turn) => turn[field] ?? []);
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Read off the traces: every exchange's span says where its times came from. */
-function sourcesOf(replayed: readonly ReplayedTurn[], variant: string): Record<string, number> {
-  const counts: Record<string, number> = {};
-  let total = 0;
-  const basis = new RegExp(
-    `"key":"${ATTRIBUTES.httpBasis.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"(\\w+)"`,
-    'g',
-  );
-  for (const { planned, otlp } of replayed) {
-    if (planned.lane !== 'candidate' || planned.variant !== variant) continue;
-    for (const [, source = ''] of otlp.matchAll(basis)) {
-      counts[source] = (counts[source] ?? 0) + 1;
-      total++;
-    }
-  }
-  return Object.fromEntries(Object.entries(counts).map(([source, count]) => [source, count / total]));
 }
 
 /** The name of the lane in which exactly these variants are on. */

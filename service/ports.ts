@@ -253,9 +253,13 @@ export interface HttpMarks {
   failedUs?: number;
   /** False where the transport could not see the request's last byte leave; `send` then ends at headers. */
   sentKnown?: boolean;
-  /** Where a simulated exchange's times came from. */
-  basis?: 'captured' | 'profile';
+  /** Where a simulated exchange's times came from, and those of the connection that it set up. */
+  basis?: TimesBasis;
+  setUpBasis?: TimesBasis;
 }
+
+/** An exchange as it was captured, a model fitted to the capture's exchanges, or a latency profile. */
+export type TimesBasis = 'captured' | 'fitted' | 'profile';
 
 /** One origin's connections, as they are now. */
 export interface PoolState {

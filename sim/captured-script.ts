@@ -10,6 +10,8 @@ export interface CapturedTurn {
   sessionId: string;
   turnIndex: number;
   events: readonly TurnEvent[];
+  /** µs since 1970 at which the turn's clock began. */
+  anchorUs?: number;
 }
 
 /** Transcripts and replies as captured, by session and turn; without a captured text (level `timing`) filler of its shape. */

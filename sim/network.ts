@@ -106,6 +106,8 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       if (captured === true) connection.facts ??= { startUs };
       if (captured === false) setUp(origin, connection, plan.networkUs, request.context);
       const facts = captured === true ? undefined : await factsFor(plan);
+      const { basis } = plan.networkUs;
+      if (basis !== undefined && connection.paidBy === request.context && captured !== true) marks.setUpBasis = basis;
       const sendingUs = Math.max(startUs + queue, facts === undefined ? 0 : readyUsOf(facts));
       const bodySentUs = sendingUs + send;
       marks.protocol = http2 ? '2' : '1.1';

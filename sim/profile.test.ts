@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPlanner, type DrawContext, type ExchangePlan, type Facts } from './plan.ts';
+import type { DrawContext, ExchangePlan, Facts } from './plan.ts';
+import { createPlanner } from './planner.ts';
 import { loadProfile, meanOf, parseProfile, quantile, type Figure } from './profile.ts';
 
 const DRAWS = 20_000;

@@ -1,6 +1,6 @@
 /** Endpoints elsewhere, as the profile has them: the same stand-ins at the end of another way. */
 import type { Endpoints } from '../service/net/regions.ts';
-import type { PlannerOptions } from './plan.ts';
+import type { NetworkPlan, PlannerOptions, ReplayedPlan } from './plan.ts';
 import { quantile, type Figure, type Profile } from './profile.ts';
 
 /** What each region has of its own; queue and storage stay with the default endpoints. */
@@ -18,10 +18,10 @@ export function simRegions({ regions = {} }: Profile): SimRegions {
 
 /**
  * How the region's stand-ins are planned: TCP and TLS set-up and the round trip in each wait take its factor, captured
- * ones too. Names, uploads and the provider's own time do not depend on the way's length.
+ * and fitted ones too. Names, uploads and the provider's own time do not depend on the way's length.
  */
 export function regionalPlanning(planning: PlannerOptions, region: string): PlannerOptions {
-  const { profile, captured } = planning;
+  const { profile, captured, fitted } = planning;
   const figures = profile.regions?.[region];
   const factor = figures === undefined ? 1 : quantile(figures.roundTrips, 0.5);
   const { connectMs, tlsMs, roundTripMs } = profile.network;
@@ -31,20 +31,25 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
   });
   const network = { connectMs: scaled(connectMs), tlsMs: scaled(tlsMs), roundTripMs: scaled(roundTripMs) };
   const there = { ...planning, profile: { ...profile, network: { ...profile.network, ...network } } };
-  if (captured === undefined) return there;
   const moreUs = Math.round(1000 * (factor - 1) * quantile(roundTripMs, 0.5));
+  const further = (way: NetworkPlan): NetworkPlan => ({
+    ...way,
+    ...(way.connect === undefined ? {} : { connect: Math.round(way.connect * factor) }),
+    ...(way.tls === undefined ? {} : { tls: Math.round(way.tls * factor) }),
+  });
+  const moved = (plan: ReplayedPlan | undefined): ReplayedPlan | undefined =>
+    plan && { ...plan, networkUs: further(plan.networkUs), waitUs: Math.max(0, plan.waitUs + moreUs) };
+  const setUpThere = (way: NetworkPlan | undefined): NetworkPlan | undefined => way && further(way);
   return {
     ...there,
-    captured: (...request) => {
-      const plan = captured(...request);
-      if (plan === undefined) return undefined;
-      const { connect, tls } = plan.networkUs;
-      const networkUs = {
-        ...plan.networkUs,
-        ...(connect === undefined ? {} : { connect: Math.round(connect * factor) }),
-        ...(tls === undefined ? {} : { tls: Math.round(tls * factor) }),
-      };
-      return { ...plan, networkUs, waitUs: Math.max(0, plan.waitUs + moreUs) };
-    },
+    ...(captured === undefined ? {} : { captured: (...request) => moved(captured(...request)) }),
+    ...(fitted === undefined
+      ? {}
+      : {
+          fitted: {
+            planOf: (...request) => moved(fitted.planOf(...request)),
+            setUpOf: (context) => setUpThere(fitted.setUpOf(context)),
+          },
+        }),
   };
 }

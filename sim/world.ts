@@ -9,10 +9,13 @@ import { capturedPlans } from './captured.ts';
 import { capturedScript, type CapturedTurn } from './captured-script.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { reachable, type Handler } from './exchange.ts';
+import { fitTo, fittedPlans, type Fit } from './fitted.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
+import { observationsOf } from './observed.ts';
 import { createOpenRouter } from './openrouter.ts';
-import { createPlanner, type Planner, type PlannerOptions } from './plan.ts';
+import type { Planner, PlannerOptions } from './plan.ts';
+import { createPlanner } from './planner.ts';
 import type { Profile } from './profile.ts';
 import { regionalPlanning, simRegions } from './regions.ts';
 import { tuneWith, underScenario, type Scenario } from './scenario.ts';
@@ -36,10 +39,11 @@ export interface SimWorldOptions {
   /** Parsed `fixtures/interviews.json`: what the stand-ins say where there is no capture. */
   interviews?: unknown;
   /**
-   * Turns whose exchanges and texts come again as captured, and the strategy they were captured under. With `timed: false`
-   * only their texts do; all times are the profile's.
+   * Turns whose exchanges and texts come again as captured, and the strategy they were captured under. What differs has the
+   * times of `fit`, by default fitted to these turns alone. With `timed: false` only texts come again; all times are the
+   * profile's.
    */
-  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; timed?: boolean };
+  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; timed?: boolean; fit?: Fit };
   delay?: PlannerOptions['delay'];
   served?: PlannerOptions['served'];
   /** What the stand-ins hear and say, instead of `interviews`. */
@@ -57,6 +61,18 @@ export interface SimWorld extends RunWorld {
   exchangesInUse(): number;
 }
 
+/** Plans as captured, and fitted ones for what differs. */
+function timesOf(
+  { turns, fit }: NonNullable<SimWorldOptions['captured']>,
+  { profile, seed, draws }: SimWorldOptions,
+): Pick<PlannerOptions, 'captured' | 'fitted'> {
+  const own = fit ?? fitTo(turns.flatMap(observationsOf), profile);
+  return {
+    captured: capturedPlans(turns),
+    fitted: fittedPlans(own, { profile, seed, ...(draws === undefined ? {} : { draws }) }),
+  };
+}
+
 /** One arm's own world: its clock, its connections, its draws. Nothing in it touches a socket, a file or a timer. */
 export function createSimWorld(options: SimWorldOptions): SimWorld {
   const { captured, seed } = options;
@@ -70,7 +86,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     ...(options.delay === undefined ? {} : { delay: options.delay }),
     ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
     ...(options.served === undefined ? {} : { served: options.served }),
-    ...(captured === undefined || captured.timed === false ? {} : { captured: capturedPlans(captured.turns) }),
+    ...(captured === undefined || captured.timed === false ? {} : timesOf(captured, options)),
   };
   const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);

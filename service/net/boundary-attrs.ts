@@ -20,6 +20,7 @@ export function boundaryAttrs(
       ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
       ...(marks.region === undefined ? {} : { region: marks.region }),
       ...(marks.url === undefined ? {} : { url: marks.url }),
+      ...(marks.setUpBasis === undefined ? {} : { setUpBasis: marks.setUpBasis }),
       ...payer(marks.paidBy, context),
     };
   }

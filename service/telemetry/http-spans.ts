@@ -107,6 +107,7 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   put(attributes, A.httpComplete, booleanOf(done, 'complete') ?? done !== undefined);
   put(attributes, A.httpDrained, booleanOf(done, 'drained'));
   put(attributes, A.httpBasis, stringOf(done, 'basis'));
+  put(attributes, A.httpSetUpBasis, stringOf(queued, 'setUpBasis'));
   put(attributes, A.errorType, errorTypeOf(statusCode, done, failed));
 
   return {

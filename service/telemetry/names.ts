@@ -250,6 +250,7 @@ export const ATTRIBUTES = {
   httpDrained: ours('http', 'http.drained', 'boolean'),
   httpSentKnown: ours('http', 'http.sent_known', 'boolean'),
   httpBasis: ours('http', 'http.basis', 'string'),
+  httpSetUpBasis: ours('http', 'http.set_up_basis', 'string'),
   /** What the fetch is for, in a call that makes several. */
   httpStep: ours('http', 'http.step', 'string'),
   /** How many fetches one span stands for: a step's, or those of polls beyond the first five. */

@@ -1,0 +1,33 @@
+/** Where simulated times came from: captured exchanges, a model fitted to them, or a profile. Read off the traces. */
+import type { Lane, TimesBasis } from '../service/ports.ts';
+import { ATTRIBUTES } from '../service/telemetry/names.ts';
+import type { ReplayedTurn } from './run.ts';
+
+export type BasisShares = Readonly<Partial<Record<TimesBasis, number>>>;
+
+const ALL: readonly TimesBasis[] = ['captured', 'fitted', 'profile'];
+const BASIS = new RegExp(
+  `"key":"${ATTRIBUTES.httpBasis.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"(\\w+)"`,
+  'g',
+);
+
+/** Share of a lane's exchanges by their basis; they add up to 1. Empty for lanes that were not simulated. */
+export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): BasisShares {
+  const found = replayed
+    .filter(({ planned }) => planned.lane === lane && planned.variant === variant)
+    .flatMap(({ otlp }) => [...otlp.matchAll(BASIS)].map(([, basis]) => basis));
+  return Object.fromEntries(
+    ALL.flatMap((basis) => {
+      const count = found.filter((each) => each === basis).length;
+      return count === 0 ? [] : [[basis, count / found.length]];
+    }),
+  );
+}
+
+/** `80 % captured, 20 % fitted`. */
+export function basisText(shares: BasisShares): string {
+  return ALL.flatMap((basis) => {
+    const share = shares[basis];
+    return share === undefined ? [] : [`${Math.round(100 * share)} % ${basis}`];
+  }).join(', ');
+}

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FIT_EXCHANGES, fitTo, fittedPlans, middleSlope } from './fitted.ts';
+import type { Observation } from './observed.ts';
+import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
+import { createPlanner } from './planner.ts';
+import { loadProfile } from './profile.ts';
+
+const profile = loadProfile('zero');
+const context = (turnIndex: number, more: Partial<DrawContext> = {}): DrawContext => ({
+  sessionId: 's',
+  turnIndex,
+  stage: 'tts',
+  ordinal: 0,
+  attempt: 0,
+  fetchIndex: 0,
+  arm: 'a',
+  ...more,
+});
+const tts = (chars: number, speed = 1): Facts => ({
+  operation: 'tts',
+  method: 'stream',
+  voice: 'alloy',
+  speed,
+  text: 'x'.repeat(chars),
+  uploadBytes: 400,
+});
+
+/** One in each turn: 100 ms and 2 ms a character, and a residual that only its turn has; 64 ms of speech a character. */
+function observation(turnIndex: number, chars: number, residualUs: number): Observation {
+  const data = (gapUs: number, bytes: number): PlannedItem => ({ gapUs, kind: 'data', parts: [bytes] });
+  const bytes = 64 * 32 * chars;
+  const plan: ReplayedPlan = {
+    reused: turnIndex % 2 === 1,
+    networkUs: { queue: 0, ...(turnIndex % 2 === 1 ? {} : { connect: 7000 + turnIndex, tls: 9000 }), send: 100 },
+    waitUs: 100_000 + 2000 * chars + residualUs,
+    items: [data(5000, bytes / 2), data(20_000, bytes / 2), { gapUs: 0, kind: 'tail', parts: [] }],
+    terminatorUs: 500,
+    leadingSilenceMs: 0,
+  };
+  return {
+    sessionId: 's',
+    turnIndex,
+    exchange: 'tts.0.0.0',
+    operation: 'tts',
+    what: 'stream',
+    size: chars,
+    uploadBytes: 0,
+    speed: 1,
+    plan,
+  };
+}
+
+const CAPTURE = Array.from({ length: 12 }, (_, turn) =>
+  observation(turn, 40 + 5 * (turn % 6), turn === 3 ? 900_000 : 0),
+);
+const plansOf = (capture: readonly Observation[], draws?: 'independent'): FittedPlans =>
+  fittedPlans(fitTo(capture, profile), { profile, seed: 1, ...(draws === undefined ? {} : { draws }) });
+const bytesOf = (plan: ReplayedPlan | undefined): number =>
+  (plan?.items ?? []).reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
+
+test('a shorter text is earlier by the fitted effect, and keeps what its own exchange differed by', () => {
+  const plans = plansOf(CAPTURE);
+  assert.equal(plans.planOf(context(0), tts(30))?.waitUs, 160_000);
+  assert.equal(plans.planOf(context(3), tts(30))?.waitUs, 1_060_000, 'the slow exchange of turn 3 stays slow');
+  assert.equal(bytesOf(plans.planOf(context(0), tts(30))), 64 * 32 * 30);
+  assert.equal(bytesOf(plans.planOf(context(0), tts(30, 1.25))), (64 * 32 * 30) / 1.25);
+});
+
+test('a request that had no counterpart takes one from those of its kind, the same one every time', () => {
+  const plans = plansOf(CAPTURE);
+  const at = (turn: number): number | undefined => plans.planOf(context(turn, { ordinal: 4 }), tts(40))?.waitUs;
+  assert.deepEqual([at(0), at(1), at(2)], [at(0), at(1), at(2)]);
+  const drawn = Array.from({ length: 200 }, (_, turn) => at(turn));
+  const slow = drawn.filter((us) => us === 1_080_000).length;
+  assert.ok(slow > 4 && slow < 40, `the tail is drawn as often as it was seen: ${slow} of 200`);
+  assert.equal(drawn.filter((us) => us === 180_000).length, 200 - slow);
+});
+
+test('independent draws do not meet the residual of the exchange in the same place', () => {
+  const plans = plansOf(CAPTURE, 'independent');
+  const drawn = Array.from({ length: 12 }, (_, index) => plans.planOf(context(3, { arm: String(index) }), tts(40)));
+  assert.ok(drawn.some((plan) => plan?.waitUs === 180_000));
+});
+
+test('control: too few exchanges, a size out of reach, another method: no fitted plan', () => {
+  assert.equal(plansOf(CAPTURE.slice(0, FIT_EXCHANGES - 1)).planOf(context(0), tts(30)), undefined);
+  assert.notEqual(plansOf(CAPTURE.slice(0, FIT_EXCHANGES)).planOf(context(0), tts(30)), undefined);
+  const plans = plansOf(CAPTURE);
+  assert.equal(plans.planOf(context(0), tts(19)), undefined);
+  assert.equal(plans.planOf(context(0), tts(131)), undefined);
+  assert.equal(plans.planOf(context(0), { ...tts(40), operation: 'tts', method: 'speech' } as Facts), undefined);
+});
+
+test('new connections have set-ups that were seen; the planner says from where each part comes', () => {
+  const plans = plansOf(CAPTURE);
+  const setUp = plans.setUpOf(context(5));
+  assert.ok(
+    (setUp?.connect ?? 0) >= 7000 && setUp?.tls === 9000 && setUp.dns === undefined && setUp.basis === 'fitted',
+  );
+  assert.equal(plans.setUpOf(context(5, { stage: 'llm' })), undefined, 'no connection to the model was seen');
+  const planner = createPlanner({ profile, seed: 1, fitted: plans });
+  const fitted = planner.planOf(context(0), tts(30));
+  assert.deepEqual([fitted.basis, fitted.networkUs.basis, fitted.waitUs], ['fitted', 'fitted', 160_000]);
+  const drawn = planner.planOf(context(0), tts(200));
+  assert.deepEqual([drawn.basis, drawn.networkUs.basis], ['profile', 'fitted']);
+  assert.equal(planner.planOf(context(0, { stage: 'llm' }), tts(200)).networkUs.basis, 'profile');
+});
+
+test('a longer reply goes on in the steps of its own stream; its first delta waits for its prompt', () => {
+  const llm = (turnIndex: number, promptChars: number): Observation => ({
+    ...observation(turnIndex, 40, 0),
+    exchange: 'llm.0.0.0',
+    operation: 'llm',
+    what: 'a/model',
+    size: promptChars,
+    plan: {
+      reused: true,
+      networkUs: { queue: 0, send: 0 },
+      waitUs: 50_000,
+      items: [
+        { gapUs: 200_000 + 10 * promptChars, kind: 'data', parts: [20] },
+        { gapUs: 30_000, kind: 'data', parts: [10, 10] },
+        { gapUs: 1000, kind: 'tail', parts: [] },
+      ],
+      leadingSilenceMs: 0,
+    },
+  });
+  const plans = plansOf(Array.from({ length: 9 }, (_, turn) => llm(turn, 1000 + 100 * turn)));
+  const facts = {
+    operation: 'llm',
+    model: 'a/model',
+    messages: 2,
+    promptChars: 800,
+    maxTokens: 500,
+    uploadBytes: 0,
+  } as const;
+  const plan = plans.planOf(context(4, { stage: 'llm' }), { ...facts, text: 'x'.repeat(65) });
+  assert.equal((plan?.waitUs ?? 0) + (plan?.items[0]?.gapUs ?? 0), 50_000 + 200_000 + 8000);
+  assert.deepEqual(
+    plan?.items.map(({ parts }) => parts),
+    [[20], [10, 10], [10, 10], [5], []],
+  );
+});
+
+test('the middle slope ignores an outlier that a least-squares line would follow', () => {
+  const points = Array.from({ length: 11 }, (_, x): [number, number] => [x, x === 10 ? 5000 : 3 * x]);
+  assert.equal(middleSlope(points), 3);
+  assert.equal(middleSlope([[1, 5]]), 0);
+});

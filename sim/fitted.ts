@@ -1,0 +1,198 @@
+/**
+ * Times for what a strategy changes, fitted to the capture's own exchanges (docs/measuring.md#virtual-time): the exchange
+ * that stood in the changed one's place, or one drawn from those of its kind, moved by the fitted effect of the other size.
+ * What it differed by from its kind's line stays its own, so that tails survive.
+ */
+import { keyedRandom } from '../service/random.ts';
+import { askedOf, kindOf, type Observation } from './observed.ts';
+import {
+  exchangeKey,
+  type DrawContext,
+  type Facts,
+  type FittedPlans,
+  type NetworkPlan,
+  type PlannedItem,
+  type ReplayedPlan,
+} from './plan.ts';
+import { quantile, type Profile } from './profile.ts';
+
+/** Exchanges of one kind below which nothing is fitted to them. */
+export const FIT_EXCHANGES = 8;
+/** Connections set up below which their times are the profile's. */
+export const FIT_SET_UPS = 3;
+/** Pairs of exchanges grow with the square: a line is fitted to as many as this, spread evenly over the capture. */
+const LINE_EXCHANGES = 200;
+/** A size is predicted from half the smallest that was seen to twice the largest. */
+const REACH = 2;
+/** Shorter speech than this is made of nothing. */
+const LEAST_SPEECH_MS = 200;
+/** 16 kHz, 16 bit. */
+const BYTES_PER_MS = 32;
+
+/** A capture's exchanges by kind, with a line through each kind's sizes where it is needed. */
+export interface Fit {
+  kind(name: string): FittedKind | undefined;
+  /** The exchange that stood in a request's place. */
+  twin(context: DrawContext): Observation | undefined;
+  /** New connections, by whether they led to the language model. */
+  setUps(llm: boolean): readonly NetworkPlan[];
+}
+
+export interface FittedKind {
+  observations: readonly Observation[];
+  /** µs more for each unit of size; 0 where the capture shows no growth. */
+  slopeUs: number;
+}
+
+export function fitTo(observations: readonly Observation[], profile: Profile): Fit {
+  const byKind = Map.groupBy(observations, kindOf);
+  const byPlace = new Map(observations.map((each) => [placeOf(each, each.exchange), each]));
+  const fitted = new Map<string, FittedKind | undefined>();
+  const uploadUsPerKb = 1000 * quantile(profile.network.sendMsPerKb, 0.5);
+  const setUps = Map.groupBy(
+    observations.filter(({ plan }) => plan.reused === false),
+    ({ operation }) => operation === 'llm',
+  );
+  return {
+    kind(name) {
+      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], uploadUsPerKb));
+      return fitted.get(name);
+    },
+    twin: (context) =>
+      byPlace.get(placeOf(context, `${exchangeKey({ ...context, fetchIndex: 0 })}.${context.fetchIndex}`)),
+    setUps: (llm) => (setUps.get(llm) ?? []).map(({ plan }) => plan.networkUs),
+  };
+}
+
+function placeOf({ sessionId, turnIndex }: { sessionId: string; turnIndex: number }, exchange: string): string {
+  return `${sessionId}/${turnIndex}/${exchange}`;
+}
+
+function fitKind(observations: readonly Observation[], uploadUsPerKb: number): FittedKind | undefined {
+  if (observations.length < FIT_EXCHANGES) return undefined;
+  const every = Math.max(1, observations.length / LINE_EXCHANGES);
+  const spread = Array.from(
+    { length: Math.floor(observations.length / every) },
+    (_, index) => observations[Math.floor(index * every)],
+  ).filter((each) => each !== undefined);
+  const points = spread.map((each): [x: number, y: number] => [
+    each.size,
+    answerUs(each) - uploadUs(each, uploadUsPerKb),
+  ]);
+  return { observations, slopeUs: Math.max(0, middleSlope(points)) };
+}
+
+/** Request begun to be sent → first data, or the answer's headers where it has none. */
+export function answerUs({ plan }: Observation): number {
+  const first = plan.items.findIndex(({ kind }) => kind === 'data');
+  const gapsUs = plan.items.slice(0, first + 1).reduce((sum, { gapUs }) => sum + gapUs, 0);
+  return plan.networkUs.send + plan.waitUs + gapsUs;
+}
+
+function uploadUs({ operation, uploadBytes }: Pick<Observation, 'operation' | 'uploadBytes'>, usPerKb: number): number {
+  return operation === 'stt' ? (usPerKb * uploadBytes) / 1000 : 0;
+}
+
+/** Theil–Sen: the median of the slopes of all pairs, which outliers do not move; 0 without two sizes. */
+export function middleSlope(points: readonly (readonly [x: number, y: number])[]): number {
+  const slopes = points.flatMap(([x, y], index) =>
+    points.slice(index + 1).flatMap(([otherX, otherY]) => (otherX === x ? [] : [(otherY - y) / (otherX - x)])),
+  );
+  slopes.sort((a, b) => a - b);
+  return slopes[Math.floor(slopes.length / 2)] ?? 0;
+}
+
+export interface FittedOptions {
+  profile: Profile;
+  seed: string | number;
+  /** `independent`: no lane meets the residuals of another. */
+  draws?: 'common' | 'independent';
+}
+
+export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: FittedOptions): FittedPlans {
+  const uploadUsPerKb = 1000 * quantile(profile.network.sendMsPerKb, 0.5);
+  const pick = <Value>(from: readonly Value[], context: DrawContext, field: string): Value | undefined => {
+    const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context), field];
+    if (draws === 'independent') key.push(context.arm);
+    return from[Math.floor(keyedRandom(...key)() * from.length)];
+  };
+  const setUpOf = (context: DrawContext): NetworkPlan | undefined => {
+    const seen = fit.setUps(context.stage === 'llm');
+    const drawn = seen.length < FIT_SET_UPS ? undefined : pick(seen, context, 'fitted.setUp');
+    return drawn === undefined ? undefined : { ...drawn, queue: 0, send: 0, basis: 'fitted' };
+  };
+  return {
+    setUpOf,
+    planOf(context, facts) {
+      const asked = askedOf(facts);
+      const kind = asked === undefined ? undefined : fit.kind(kindOf(asked));
+      if (asked === undefined || kind === undefined) return undefined;
+      const sizes = kind.observations.map(({ size }) => size);
+      if (asked.size * REACH < Math.min(...sizes) || asked.size > REACH * Math.max(...sizes)) return undefined;
+      const own = draws === 'common' ? fit.twin(context) : undefined;
+      const like =
+        own !== undefined && kindOf(own) === kindOf(asked) ? own : pick(kind.observations, context, 'fitted');
+      if (like === undefined) return undefined;
+      const upload = { operation: asked.operation, uploadBytes: facts.uploadBytes };
+      const moreUs =
+        kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
+      const { reused: _reused, failed: _failed, ...plan } = like.plan;
+      const setUp = setUpOf(context);
+      return moved(
+        {
+          ...plan,
+          networkUs: { ...setUp, queue: 0, send: like.plan.networkUs.send },
+          items: itemsFor(facts, like, kind),
+        },
+        Math.round(moreUs),
+      );
+    },
+  };
+}
+
+/** A plan whose answer comes later or earlier by so much: in its wait, and what is left of it before the first item. */
+function moved(plan: ReplayedPlan, moreUs: number): ReplayedPlan {
+  const waitUs = Math.max(0, plan.waitUs + moreUs);
+  const leftUs = plan.waitUs + moreUs - waitUs;
+  const items = plan.items.map((item, index) =>
+    index === 0 ? { ...item, gapUs: Math.max(0, item.gapUs + leftUs) } : item,
+  );
+  return { ...plan, waitUs, items };
+}
+
+/** The other exchange's stream, cut to the new length or gone on with in its own steps. */
+function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind): PlannedItem[] {
+  const { items } = like.plan;
+  const total = lengthOf(facts, like);
+  const data = items.filter(({ kind }) => kind === 'data');
+  const tails = items.filter(({ kind }) => kind === 'tail');
+  const [first] = data;
+  if (total === undefined || first === undefined) return [...items];
+  const own = data.slice(1);
+  const later = own.length > 0 ? own : observations.flatMap(({ plan }) => plan.items.filter(isData).slice(1));
+  const made: PlannedItem[] = [];
+  let left = total;
+  for (let index = 0; left > 0; index++) {
+    const item = index === 0 ? first : (later[(index - 1) % later.length] ?? first);
+    const parts: number[] = [];
+    for (const part of item.parts) {
+      const taken = Math.min(left, Math.max(1, part));
+      if (taken > 0) parts.push(taken);
+      left -= taken;
+    }
+    made.push({ gapUs: index > 0 && later.length === 0 ? 0 : item.gapUs, kind: 'data', parts });
+  }
+  return [...made, ...tails];
+}
+
+const isData = ({ kind }: PlannedItem): boolean => kind === 'data';
+
+/** Characters of a reply; bytes of speech, in the other's bytes a character after its silence; undefined for other answers. */
+function lengthOf(facts: Facts, { plan, size, speed }: Observation): number | undefined {
+  if (facts.operation === 'llm') return facts.text.length;
+  if (facts.operation !== 'tts') return undefined;
+  const bytes = plan.items.reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
+  const silent = Math.min(bytes, BYTES_PER_MS * plan.leadingSilenceMs);
+  const spoken = ((bytes - silent) * facts.text.length * speed) / Math.max(1, size) / facts.speed;
+  return 2 * Math.round((silent + Math.max(BYTES_PER_MS * LEAST_SPEECH_MS, spoken)) / 2);
+}

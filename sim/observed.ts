@@ -1,0 +1,197 @@
+/** What a capture saw of its providers: each answered exchange as it would be played again, and what its time depended on. */
+import type { TurnEvent } from '../service/ports.ts';
+import { CHARS_PER_TOKEN } from '../service/models.ts';
+import { numberOf, numbersOf, type CapturedTurn } from './captured-script.ts';
+import type { Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
+
+export type CallKind = 'stt' | 'llm' | 'tts';
+
+/** One exchange's boundaries by kind, the first of each, and its end. */
+export interface CapturedExchange {
+  /** `stage.ordinal.attempt.fetch`. */
+  name: string;
+  boundaries: ReadonlyMap<string, TurnEvent>;
+  done: TurnEvent;
+}
+
+/** An answered exchange as data: no text and no audio. */
+export interface Observation {
+  sessionId: string;
+  turnIndex: number;
+  exchange: string;
+  /** µs since 1970 at which its turn's clock began. */
+  anchorUs?: number;
+  operation: CallKind;
+  /** Method of STT and TTS; the model. */
+  what: string;
+  /** What its time grows with: ms of audio, characters of the prompt that were not cached, characters to speak. */
+  size: number;
+  /** Of the request's body. */
+  uploadBytes: number;
+  /** Of speech; 1 elsewhere. */
+  speed: number;
+  plan: ReplayedPlan;
+}
+
+/** An observation's kind: exchanges of one kind are compared with each other. */
+export function kindOf({ operation, what }: Pick<Observation, 'operation' | 'what'>): string {
+  return `${operation} ${what}`;
+}
+
+/** The same of a request; undefined for requests that are steps of a call. */
+export function askedOf(facts: Facts): Pick<Observation, 'operation' | 'what' | 'size' | 'speed'> | undefined {
+  switch (facts.operation) {
+    case 'stt':
+      return { operation: 'stt', what: facts.method, size: facts.audioMs, speed: 1 };
+    case 'llm':
+      return { operation: 'llm', what: facts.model, size: facts.promptChars - (facts.cachedChars ?? 0), speed: 1 };
+    case 'tts':
+      return { operation: 'tts', what: facts.method, size: facts.text.length, speed: facts.speed };
+    case 'other':
+      return undefined;
+    default:
+      return facts satisfies never;
+  }
+}
+
+/** Exchanges that got response headers and whose end is known. */
+export function exchangesOf(events: readonly TurnEvent[]): CapturedExchange[] {
+  const byName = new Map<string, Map<string, TurnEvent>>();
+  for (const event of events) {
+    if (event.exchange === undefined || !event.kind.startsWith('http.')) continue;
+    const boundaries = byName.get(event.exchange) ?? new Map<string, TurnEvent>();
+    if (!boundaries.has(event.kind)) boundaries.set(event.kind, event);
+    byName.set(event.exchange, boundaries);
+  }
+  return [...byName].flatMap(([name, boundaries]) => {
+    const done = boundaries.get('http.done');
+    return done === undefined || !boundaries.has('http.headers') ? [] : [{ name, boundaries, done }];
+  });
+}
+
+/**
+ * What a model can be fitted to: calls of one request that were answered well and whole. Calls of several
+ * requests (`generate`) are left out: their time lies in their steps.
+ */
+export function observationsOf({ sessionId, turnIndex, events, anchorUs }: CapturedTurn): Observation[] {
+  return exchangesOf(events).flatMap((exchange): Observation[] => {
+    const { name, boundaries, done } = exchange;
+    const status = numberOf(boundaries.get('http.headers'), 'status') ?? 200;
+    const step = boundaries.get('http.start')?.attrs?.['step'];
+    if (status >= 400 || step !== undefined) return [];
+    const call = name.split('.').slice(0, 2).join('.');
+    const ofCall = callOf(events, call);
+    const asked = askedThen(ofCall);
+    // a stream's reader may leave at its last event; a transcript whose body was not read to its end is none
+    if (asked === undefined || (asked.operation === 'stt' && done.attrs?.['complete'] === false)) return [];
+    const plan = asCaptured(exchange, asked, ofCall(`${asked.operation}.done`));
+    if (plan === undefined) return [];
+    const { audio: _audio, ...times } = plan;
+    const uploadBytes = numberOf(boundaries.get('http.sent'), 'requestBytes') ?? 0;
+    const when = anchorUs === undefined ? {} : { anchorUs };
+    return [{ sessionId, turnIndex, exchange: name, ...when, ...asked, uploadBytes, plan: times }];
+  });
+}
+
+export type OfCall = (kind: string) => TurnEvent | undefined;
+
+/** A call's event of a kind. */
+export function callOf(events: readonly TurnEvent[], call: string): OfCall {
+  return (kind) => events.find((event) => event.kind === kind && event.exchange === call);
+}
+
+function askedThen(ofCall: OfCall): ReturnType<typeof askedOf> {
+  const [stt, llm, tts] = [ofCall('stt.start'), ofCall('llm.start'), ofCall('tts.start')];
+  const method = (stt ?? tts)?.attrs?.['method'];
+  if (stt !== undefined && method === 'transcriptions')
+    return { operation: 'stt', what: method, size: numberOf(stt, 'audioMs') ?? 0, speed: 1 };
+  if (llm !== undefined) {
+    const cachedChars = CHARS_PER_TOKEN * (numberOf(ofCall('llm.done'), 'cachedTokens') ?? 0);
+    const size = Math.max(0, (numberOf(llm, 'promptChars') ?? 0) - cachedChars);
+    return { operation: 'llm', what: String(llm.attrs?.['model'] ?? ''), size, speed: 1 };
+  }
+  if (tts !== undefined && (method === 'stream' || method === 'speech'))
+    return { operation: 'tts', what: method, size: numberOf(tts, 'chars') ?? 0, speed: numberOf(tts, 'speed') ?? 1 };
+  return undefined;
+}
+
+/** The exchange's own boundaries and items as a plan; undefined where its answer broke off. */
+export function asCaptured(
+  { boundaries, done }: CapturedExchange,
+  { operation, what }: { operation: Facts['operation']; what: string },
+  answered: TurnEvent | undefined,
+): ReplayedPlan | undefined {
+  const atUs = (kind: string): number | undefined => boundaries.get(kind)?.atUs;
+  const [startUs, headersUs] = [atUs('http.start'), atUs('http.headers')];
+  if (startUs === undefined || headersUs === undefined) return undefined;
+  const status = numberOf(boundaries.get('http.headers'), 'status') ?? 200;
+  const chunkUs = numbersOf(done, 'chunkUs');
+  const lastUs = chunkUs[chunkUs.length - 1] ?? done.atUs;
+  const sentUs = atUs('http.sent') ?? headersUs;
+  const shared = {
+    reused: boundaries.get('http.queued')?.attrs?.['reused'] === true,
+    networkUs: networkOf(startUs, sentUs, atUs),
+    waitUs: headersUs - sentUs,
+    ...(done.attrs?.['complete'] === false ? {} : { terminatorUs: Math.max(0, done.atUs - lastUs) }),
+    leadingSilenceMs: numberOf(answered, 'leadingSilenceMs') ?? 0,
+  };
+  if (status >= 400) return { ...shared, items: [], failed: { status, message: 'as captured' } };
+  const streamed = operation === 'llm' || operation === 'tts';
+  if (streamed && answered === undefined) return undefined; // broken off
+  const audio = operation === 'tts' ? answered?.content?.audio : undefined;
+  const bare = operation === 'tts' && what !== 'stream'; // a bare body ends with its audio
+  const sizes = streamed ? numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') : [];
+  const atEachUs = streamed ? numbersOf(answered, 'itemUs') : [];
+  return {
+    ...shared,
+    items: itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }),
+    ...(audio === undefined ? {} : { audio }),
+  };
+}
+
+function networkOf(startUs: number, sentUs: number, atUs: (kind: string) => number | undefined): NetworkPlan {
+  let fromUs = startUs;
+  const phase = (kind: string): number | undefined => {
+    const endUs = atUs(kind);
+    if (endUs === undefined) return undefined;
+    const lastedUs = endUs - fromUs;
+    fromUs = endUs;
+    return lastedUs;
+  };
+  const queue = phase('http.queued') ?? 0;
+  const [dns, connect, tls] = [phase('http.dns'), phase('http.connected'), phase('http.tls')];
+  return {
+    queue,
+    ...(dns === undefined ? {} : { dns }),
+    ...(connect === undefined ? {} : { connect }),
+    ...(tls === undefined ? {} : { tls }),
+    send: sentUs - fromUs,
+  };
+}
+
+interface Arrivals {
+  atEachUs: readonly number[];
+  sizes: readonly number[];
+  bare: boolean;
+  headersUs: number;
+  lastUs: number;
+}
+
+/** Deltas and audio at their captured arrival, those of one read together; the body's last read ends it. */
+function itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }: Arrivals): PlannedItem[] {
+  const items: { atUs: number; kind: 'data' | 'tail'; parts: number[] }[] = [];
+  atEachUs.forEach((atUs, index) => {
+    const size = sizes[index] ?? 0;
+    const before = items[items.length - 1];
+    if (before?.atUs === atUs) before.parts.push(size);
+    else items.push({ atUs, kind: 'data', parts: [size] });
+  });
+  const dataEndsUs = items[items.length - 1]?.atUs ?? headersUs;
+  if (!bare || items.length === 0) items.push({ atUs: Math.max(lastUs, dataEndsUs), kind: 'tail', parts: [] });
+  let beforeUs = headersUs;
+  return items.map(({ atUs, kind, parts }) => {
+    const gapUs = Math.max(0, atUs - beforeUs);
+    beforeUs = Math.max(atUs, beforeUs);
+    return { gapUs, kind, parts };
+  });
+}

@@ -1,0 +1,108 @@
+/** Plans drawn from a profile, field by field. */
+import type { ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
+import { modelFigures, type Figure, type Profile } from './profile.ts';
+
+/** A figure's value by the draw that its field's name keys. */
+export type Draw = (field: string, figure: Figure) => number;
+
+export const toUs = (ms: number): number => Math.round(ms * 1000);
+
+/** A new connection's set-up and the upload of so many bytes. */
+export function networkPlan(profile: Profile, draw: Draw, uploadBytes: number): NetworkPlan {
+  const { dnsMs, connectMs, tlsMs, sendMsPerKb } = profile.network;
+  return {
+    basis: 'profile',
+    queue: 0,
+    dns: toUs(draw('dns', dnsMs)),
+    connect: toUs(draw('connect', connectMs)),
+    tls: toUs(draw('tls', tlsMs)),
+    send: toUs((draw('send', sendMsPerKb) * uploadBytes) / 1000),
+  };
+}
+
+/** All times of an exchange, drawn. */
+export function profilePlan(profile: Profile, draw: Draw, facts: Facts): ExchangePlan {
+  const roundTripMs = draw('roundTrip', profile.network.roundTripMs);
+  const shared = {
+    basis: 'profile' as const,
+    networkUs: networkPlan(profile, draw, facts.uploadBytes),
+    terminatorUs: 0,
+    leadingSilenceMs: 0,
+  };
+  switch (facts.operation) {
+    case 'stt': {
+      const perSecondMs = draw('perAudioSecond', profile.stt.perAudioSecondMs);
+      const waitMs = roundTripMs + draw('wait', profile.stt.waitMs) + (perSecondMs * facts.audioMs) / 1000;
+      return { ...shared, waitUs: toUs(waitMs), items: [tail(draw('body', profile.stt.bodyMs))] };
+    }
+    case 'llm':
+      return {
+        ...shared,
+        waitUs: toUs(roundTripMs + draw('wait', profile.llm.headersMs) * scaleOf(profile, draw, facts.model)),
+        items: llmItems(profile, draw, facts),
+        terminatorUs: toUs(draw('terminator', profile.network.terminatorMs)),
+      };
+    case 'tts': {
+      const method = profile.tts[facts.method];
+      const perCharMs = draw('perChar', method.perCharMs);
+      const leadingSilenceMs = Math.round(draw('silence', profile.tts.leadingSilenceMs));
+      const spokenMs = (1000 * facts.text.length) / draw('rate', profile.tts.charsPerSecond) / facts.speed;
+      return {
+        ...shared,
+        waitUs: toUs(roundTripMs + draw('wait', method.waitMs) + perCharMs * facts.text.length),
+        items: audioItems(method, draw, leadingSilenceMs + Math.max(200, Math.round(spokenMs)), facts.method),
+        leadingSilenceMs,
+      };
+    }
+    case 'other':
+      return { ...shared, waitUs: toUs(roundTripMs + draw('wait', profile.other[facts.figure])), items: [tail(0)] };
+    default:
+      return facts satisfies never;
+  }
+}
+
+function scaleOf(profile: Profile, draw: Draw, model: string): number {
+  return draw('scale', modelFigures(profile, model).scale);
+}
+
+function llmItems(profile: Profile, draw: Draw, facts: Facts & { operation: 'llm' }): PlannedItem[] {
+  const { firstContentMs, perPromptCharMs, comments } = profile.llm;
+  const model = modelFigures(profile, facts.model);
+  const promptMs = draw('perPromptChar', perPromptCharMs) * (facts.promptChars - (facts.cachedChars ?? 0));
+  const untilContentUs = toUs(draw('firstContent', firstContentMs) * draw('scale', model.scale) + promptMs);
+  const items: PlannedItem[] = [];
+  const count = Math.round(draw('comments', comments));
+  const spacingUs = count === 0 ? 0 : Math.floor(untilContentUs / count);
+  for (let index = 0; index < count; index++) {
+    items.push({ gapUs: index === 0 ? 0 : spacingUs, kind: 'comment', parts: [] });
+  }
+  let leftChars = facts.text.length;
+  for (let index = 0; leftChars > 0; index++) {
+    const chars = Math.min(leftChars, Math.max(1, Math.round(draw(`chars.${index}`, model.charsPerDelta))));
+    const firstGapUs = untilContentUs - spacingUs * Math.max(0, count - 1);
+    items.push({
+      gapUs: index === 0 ? firstGapUs : toUs(draw(`gap.${index}`, model.gapMs)),
+      kind: 'data',
+      parts: [chars],
+    });
+    leftChars -= chars;
+  }
+  items.push(tail(draw('gap.tail', model.gapMs)));
+  return items;
+}
+
+function audioItems(figures: Profile['tts']['stream'], draw: Draw, audioMs: number, method: TtsMethod): PlannedItem[] {
+  const items: PlannedItem[] = [];
+  for (let leftMs = audioMs; leftMs > 0;) {
+    const index = items.length;
+    const partMs = Math.min(leftMs, Math.max(10, Math.round(draw(`audio.${index}`, figures.audioMsPerItem))));
+    const gapMs = index === 0 ? draw('firstByte', figures.firstByteMs) : draw(`gap.${index}`, figures.gapMs);
+    items.push({ gapUs: toUs(gapMs), kind: 'data', parts: [partMs * 32] });
+    leftMs -= partMs;
+  }
+  return method === 'stream' ? [...items, tail(0)] : items;
+}
+
+function tail(gapMs: number): PlannedItem {
+  return { gapUs: toUs(gapMs), kind: 'tail', parts: [] };
+}
