@@ -13,14 +13,14 @@ export const SPOOL_FOLDER = 'spool';
 export interface SessionPlaces {
   captures: Pick<CaptureStore, 'erase'>;
   /** Takes away every line that holds the text. */
-  spool: { erase(text: string): void };
+  spool: { erase(text: string): Promise<unknown> };
   speech: Pick<SpeechCache, 'erase'>;
 }
 
 /** True when the session had been captured. Throws `InputError` for an id that names no session. */
 export async function eraseSession({ captures, spool, speech }: SessionPlaces, sessionId: string): Promise<boolean> {
   checkSessionId(sessionId);
-  spool.erase(spoolMarkOf(sessionId));
+  await spool.erase(spoolMarkOf(sessionId));
   speech.erase(sessionId);
   return captures.erase(sessionId);
 }
@@ -35,7 +35,7 @@ export function placesIn(dataFolder: string, epochUs: () => number): SessionPlac
   const speechFolder = join(dataFolder, SPEECH_CACHE_FOLDER);
   return {
     captures: createFolderStore(join(dataFolder, CAPTURES_FOLDER)),
-    spool: { erase: (text) => void eraseInPlace(join(dataFolder, SPOOL_FOLDER), text) },
+    spool: { erase: (text) => eraseInPlace(join(dataFolder, SPOOL_FOLDER), text) },
     speech: existsSync(speechFolder) ? openDiskCache(speechFolder, epochUs) : { erase: () => 0 },
   };
 }

@@ -87,7 +87,7 @@ test('kept lines are bounded, make room first, and are erased with their session
   const { dropped, diskBytes } = spool.counters();
   assert.equal(dropped, 0, 'sent lines leave before unsent ones');
   assert.ok(diskBytes > 500 && diskBytes <= 1500, `${diskBytes} bytes`);
-  spool.erase('"turn":200,');
+  await spool.erase('"turn":200,');
   await spool.shutdown();
   const again = createOtlpClient({ clock, endpoint: url });
   context.after(() => again.close());

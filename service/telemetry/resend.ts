@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../errors.ts';
 import type { OtlpClient } from './otlp-client.ts';
-import { linesOf, segmentsIn } from './spool-files.ts';
+import { isErased, linesOf, segmentsIn } from './spool-files.ts';
 
 export interface Resent {
   turns: number;
@@ -31,7 +31,7 @@ export async function resendSpool(options: {
   const resent: Resent = { turns: 0, bytes: 0, rejectedSpans: 0, refused: 0 };
   for (const { path } of segmentsIn(dir)) {
     for (const line of linesOf(contentOf(path)).lines) {
-      if (endUsOf(line) < sinceUs) continue;
+      if (isErased(line) || endUsOf(line) < sinceUs) continue;
       const body = line.subarray(0, -1);
       const outcome = await client.send(body, signal);
       if (outcome.kind === 'failed') {

@@ -2,7 +2,7 @@
  * The spool's segments while a process owns them. One process at a time. A process never appends to a segment that another
  * one began, so a torn last line stays alone. What was sent stays on disk up to a limit, for `retake spool resend`.
  */
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import {
   FILE_MODE,
@@ -44,8 +44,6 @@ export interface Segments {
   pending(): number;
   /** On disk, sent and unsent. */
   bytes(): number;
-  /** Takes all lines off the disk that hold `text`, sent or not; returns how many of them were not sent. */
-  erase(text: string): number;
   /** Lines found on opening, and lines found torn. */
   readonly recovered: number;
   readonly torn: number;
@@ -94,21 +92,6 @@ export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): 
       keptBytes -= segment.bytes;
       remove(segment);
     }
-  };
-  const rewrite = (segment: Segment, sentLines: readonly Buffer[], unsent: readonly Buffer[]): void => {
-    const { number, path } = segment;
-    const content = Buffer.concat([...sentLines, ...unsent]);
-    const sentBytes = sentLines.reduce((sum, line) => sum + line.length, 0);
-    // first the state, then the file: a crash in between sends lines twice, and loses none
-    if (number === sent.segment) noteSent({ segment: number, bytes: 0 });
-    writeFileSync(`${path}.tmp`, content, { mode: FILE_MODE });
-    renameSync(`${path}.tmp`, path);
-    if (number === sent.segment) noteSent({ segment: number, bytes: sentBytes });
-    const lineBytes = unsent.map((line) => line.length);
-    segments[segments.indexOf(segment)] = { number, path, bytes: content.length, sentBytes, lineBytes, gone: false };
-    totalBytes += content.length - segment.bytes;
-    // a line that is on its way out right now belonged to the old file: it is sent again
-    segment.gone = true;
   };
   const closeCurrent = (): void => {
     if (current !== undefined) closeSync(current.fd);
@@ -174,20 +157,6 @@ export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): 
     },
     pending: () => countLines(segments),
     bytes: () => totalBytes,
-    erase(text) {
-      closeCurrent();
-      let unsent = 0;
-      for (const segment of [...segments]) {
-        const content = readFileSync(segment.path);
-        if (!content.includes(text)) continue;
-        const withoutIt = (part: Buffer): Buffer[] => linesOf(part).lines.filter((line) => !line.includes(text));
-        const kept = withoutIt(content.subarray(segment.sentBytes));
-        unsent += segment.lineBytes.length - kept.length;
-        rewrite(segment, withoutIt(content.subarray(0, segment.sentBytes)), kept);
-      }
-      trim();
-      return unsent;
-    },
     recovered,
     torn,
     close() {

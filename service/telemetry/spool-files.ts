@@ -2,17 +2,8 @@
  * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, how far they were sent.
  * Reading them is safe while a service writes.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export const FILE_MODE = 0o600;
@@ -59,34 +50,55 @@ export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
   return { lines, torn: start < content.length };
 }
 
+/** An erased line is an empty export as long as what stood there: lines keep their places. */
+const ERASED = '{}';
+/** Segments are searched window by window: other work gets its turn in between. */
+const WINDOW_BYTES = 256 * 1024;
+
 /**
  * Overwrites every whole line that holds `text`, sent or not, by an empty export of the same length: a service that reads
  * and appends there goes on undisturbed. Returns how many lines that were.
  */
-export function eraseInPlace(dir: string, text: string): number {
+export async function eraseInPlace(dir: string, text: string): Promise<number> {
   if (!existsSync(dir)) return 0;
   let erased = 0;
   for (const { path } of segmentsIn(dir)) {
-    let file: number;
+    const file = await open(path, 'r+').catch(() => undefined);
+    if (file === undefined) continue; // it left the disk since the listing
     try {
-      file = openSync(path, 'r+');
-    } catch {
-      continue; // it left the disk since the listing
-    }
-    try {
-      let at = 0;
-      for (const line of linesOf(readFileSync(file)).lines) {
-        if (line.includes(text)) {
-          writeSync(file, `${'{}'.padEnd(line.length - 1)}\n`, at);
-          erased++;
-        }
-        at += line.length;
-      }
+      erased += await eraseLines(file, Buffer.from(text));
     } finally {
-      closeSync(file);
+      await file.close();
     }
   }
   return erased;
+}
+
+async function eraseLines(file: FileHandle, text: Buffer): Promise<number> {
+  const window = Buffer.alloc(WINDOW_BYTES);
+  let erased = 0;
+  let at = 0;
+  let rest = Buffer.alloc(0);
+  for (;;) {
+    const { bytesRead } = await file.read(window, 0, WINDOW_BYTES, at + rest.length);
+    if (bytesRead === 0) return erased;
+    const content = Buffer.concat([rest, window.subarray(0, bytesRead)]);
+    const end = content.lastIndexOf(NEWLINE) + 1;
+    for (let hit = content.indexOf(text); hit >= 0 && hit < end;) {
+      const from = content.lastIndexOf(NEWLINE, hit) + 1;
+      const to = content.indexOf(NEWLINE, hit);
+      await file.write(ERASED.padEnd(to - from), at + from);
+      erased++;
+      hit = content.indexOf(text, to);
+    }
+    at += end;
+    rest = content.subarray(end);
+  }
+}
+
+/** Whether a line was erased; with or without its newline. */
+export function isErased(line: Buffer): boolean {
+  return line.toString('latin1').trimEnd() === ERASED;
 }
 
 /** A state that cannot be read means that everything is sent again: at least once, never not at all. */

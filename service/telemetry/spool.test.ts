@@ -254,14 +254,33 @@ test('a session is erased from the spool, sent or waiting; the others still arri
   await waiting.shutdown();
   const spool = open(context, { dir });
   for (const line of ['{"line":"mine"}\n', '{"line":"theirs"}\n']) spool.append(line);
-  spool.erase('"mine"');
-  spool.erase('"line":3');
-  assert.deepEqual(countsOf(spool), { appended: 8, sent: 0, pending: 6, dropped: 2 });
+  // what is appended while the disk is searched stays whole
+  const erased = spool.erase('"mine"');
+  spool.append('{"line":"later"}\n');
+  await erased;
+  await spool.erase('"line":3');
+  assert.deepEqual(countsOf(spool), { appended: 9, sent: 0, pending: 9, dropped: 0 });
   const onDisk = readdirSync(dir).map((name) => readFileSync(join(dir, name), 'utf8'));
   assert.ok(onDisk.every((text) => !text.includes('mine') && !text.includes('"line":3')));
   await spool.shutdown();
   const later = open(context, { dir, endpoint: endpoint.url, headers: { 'x-key': 'k' } });
   await until(() => later.counters().pending === 0, 'sent');
   const left = [0, 1, 2, 4, 5].map((line) => `{"line":${line}}`);
-  assert.deepEqual(endpoint.taken, [...left, '{"line":"theirs"}']);
+  assert.deepEqual(endpoint.taken, [...left, '{"line":"theirs"}', '{"line":"later"}']);
+  assert.deepEqual(countsOf(later), { appended: 9, sent: 7, pending: 0, dropped: 2 });
+});
+
+test('a line is erased wherever it lies in a segment, also across the windows in which it is searched', async (context) => {
+  const dir = folder(context);
+  const spool = open(context, { dir, maxBytes: 64_000_000 });
+  const session = (index: number): string => `{"session":"s${index % 7}."${'x'.repeat((index * 7919) % 90_000)}}\n`;
+  const written = Array.from({ length: 60 }, (_, index) => session(index));
+  for (const line of written) spool.append(line);
+  await spool.erase('"s3."');
+  const found = readdirSync(dir)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort()
+    .flatMap((name) => readFileSync(join(dir, name), 'utf8').split(/(?<=\n)/));
+  const expected = written.map((line, index) => (index % 7 === 3 ? `${'{}'.padEnd(line.length - 1)}\n` : line));
+  assert.ok(expected.length === found.length && expected.every((line, index) => line === found[index]));
 });

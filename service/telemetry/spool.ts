@@ -9,6 +9,7 @@ import { describeError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
 import { openSegments, type Segments, type SpoolLine } from './segments.ts';
+import { eraseInPlace, isErased } from './spool-files.ts';
 
 export interface SpoolCounters {
   /** Lines handed to `append`, plus those that an earlier process left. */
@@ -47,8 +48,8 @@ export interface Spool {
   /** Writes one line (its newline included) to disk. Never throws, never waits for the network. */
   append(line: string): void;
   counters(): SpoolCounters;
-  /** Takes every line that holds `text` (a session's id) off the disk, sent or not. */
-  erase(text: string): void;
+  /** Takes every line that holds `text` (a session's id) off the disk, sent or not; an unsent one counts as dropped when its turn comes. */
+  erase(text: string): Promise<void>;
   /** Sends what can be sent within a second, then stops; at most 2 s. What is left stays on disk. */
   shutdown(): Promise<void>;
 }
@@ -109,7 +110,7 @@ export function createSpool(options: SpoolOptions): Spool {
       wake();
     },
     counters: () => ({ ...counts, pending: segments.pending(), diskBytes: segments.bytes() }),
-    erase: (text) => void (counts.dropped += segments.erase(text)),
+    erase: async (text) => void (await eraseInPlace(options.dir, text)),
     async shutdown() {
       if (draining) return;
       draining = true;
@@ -164,7 +165,7 @@ async function startSender(sender: Sender): Promise<void> {
       }
       retryMs = firstMs;
       if (outcome.kind === 'refused') sender.log(`${url}: ${outcome.why}; one turn's spans dropped`);
-      else if (outcome.rejectedSpans > 0)
+      else if (outcome.kind === 'sent' && outcome.rejectedSpans > 0)
         sender.log(`${url} left out ${outcome.rejectedSpans} spans: ${outcome.why ?? ''}`);
       if (!leave(sender, line)) continue;
       if (outcome.kind === 'sent') sender.onSent(outcome.rejectedSpans);
@@ -198,10 +199,10 @@ async function pause(clock: Clock, ms: number, closing: AbortSignal, sender: Sen
   done.abort();
 }
 
-async function sendLine(sender: Sender, line: SpoolLine): Promise<Outcome> {
+async function sendLine(sender: Sender, line: SpoolLine): Promise<Outcome | { kind: 'erased' }> {
   const body = await sender.segments.read(line);
   if (body === undefined) return { kind: 'refused', why: 'a line on disk cannot be read' };
-  return sender.client.send(body, sender.closing);
+  return isErased(body) ? { kind: 'erased' } : sender.client.send(body, sender.closing);
 }
 
 /** Waits for `work`, at most `ms`; leaves no sleeper behind. */
