@@ -4,192 +4,140 @@
  * Each speaks 20 ms frames at the speaker's pace, ends the turn, waits for the reply, pauses and speaks again. Overhead is the ledger's
  * `our code` of a turn: what the service itself put between speech end and first audible. What a busy process reads late hides in
  * `wait`, so the event-loop delay of the service stands beside it. Stand-ins (profile seed) and clients share the machine.
+ * `--gate` exits 1 when a bar is missed (DESIGN §16; issue "many at once": p99 below 10 ms at 50 sessions, below 25 at 200).
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { WebSocket } from 'ws';
-import type { TurnSummary } from '../service/metrics.ts';
-import { ATTRIBUTES } from '../service/telemetry/names.ts';
-import { speechPcm } from '../sim/speech-audio.ts';
-import { mean, quantile } from '../replay/stats.ts';
-import type { ServiceMessage, ServiceSecond } from './load-service.ts';
+import {
+  figuresOf,
+  HEAD,
+  heapGrowth,
+  heapLine,
+  isMet,
+  kneeLines,
+  rowOf,
+  type LoadSecond,
+  type Step,
+  type StepFigures,
+} from './load-figures.ts';
+import { loadPage } from './load-page.ts';
+import { PAUSE_MS, pause, person, SPEECH_MS } from './load-people.ts';
+import type { ServiceMessage } from './load-service.ts';
 
-const RATE_HZ = 16_000;
-const FRAME_MS = 20;
-const FRAME_BYTES = (RATE_HZ / 1000) * FRAME_MS * 2;
-const SPEECH_MS = 2000;
-const PAUSE_MS = 1500;
-const ANSWER_LIMIT_MS = 30_000;
-const INTERVIEW = 'en-frontend';
-const PCM = speechPcm('load', (RATE_HZ * 2 * SPEECH_MS) / 1000, 0);
-
-interface LoadTurn {
-  overheadMs: number;
-  e2eMs: number;
-  /** Frames that were sent and are not in the audio that went to STT. */
-  lostMs: number;
-}
-
-interface Step {
-  sessions: number;
-  turns: LoadTurn[];
-  failures: string[];
-  seconds: ServiceSecond[];
-}
+/** From a process's first turns, which compile and connect, to its usual cost. */
+const WARM_UP = { sessions: 20, seconds: 8 };
+/** Of the seconds of a step, what the heap needs until its bounded memories (2,000 turns) are full. */
+const HEAP_WARM_UP = 0.25;
 
 const { values } = parseArgs({
   options: {
     steps: { type: 'string', default: '1,10,25,50,100,200,350,500' },
     seconds: { type: 'string', default: '20' },
+    out: { type: 'string', short: 'o', default: 'out/bench-load' },
+    gate: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
-const seconds = Number(values.seconds);
+const durationS = Number(values.seconds);
 const sizes = values.steps.split(',').map(Number);
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** One person: turns until `until`, then leaves. Every failure is one line. */
-async function person(url: string, until: number, step: Step, startAfterMs: number): Promise<void> {
-  await pause(startAfterMs);
-  try {
-    const created = await fetch(`${url}/v1/sessions`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ language: 'en', interview: INTERVIEW, strategy: { stt: { vad: { engine: 'client' } } } }),
-    });
-    const { id }: { id: string } = JSON.parse(await created.text());
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/sessions/${id}/stream`);
-    await once(socket, 'open');
-    while (performance.now() < until) {
-      const traceId = await speakTurn(socket);
-      step.turns.push(await figures(url, traceId));
-      await pause(PAUSE_MS);
-    }
-    socket.close();
-    await fetch(`${url}/v1/sessions/${id}`, { method: 'DELETE' });
-  } catch (error) {
-    step.failures.push(error instanceof Error ? error.message : String(error));
-  }
+if (!(durationS > 0) || !sizes.every((size) => Number.isInteger(size) && size > 0)) {
+  console.error('bench:load: --steps takes numbers of sessions (10,50,200), --seconds a duration above 0');
+  process.exit(2);
 }
 
-function speakTurn(socket: WebSocket): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let frame = 0;
-    const startedMs = performance.now();
-    const timer = setInterval(() => {
-      // a late timer sends what it owes: the speaker does not slow down
-      const due = Math.min(SPEECH_MS / FRAME_MS, Math.floor((performance.now() - startedMs) / FRAME_MS));
-      for (; frame < due; frame++) socket.send(PCM.subarray(frame * FRAME_BYTES, (frame + 1) * FRAME_BYTES));
-      if (frame < SPEECH_MS / FRAME_MS) return;
-      clearInterval(timer);
-      socket.send('{"type":"end"}');
-    }, FRAME_MS);
-    const end = (error: Error | undefined, traceId = ''): void => {
-      clearInterval(timer);
-      clearTimeout(limit);
-      socket.off('message', onMessage).off('close', onClose);
-      if (error === undefined) resolve(traceId);
-      else reject(error);
-    };
-    const limit = setTimeout(() => end(new Error(`no answer within ${ANSWER_LIMIT_MS / 1000} s`)), ANSWER_LIMIT_MS);
-    const onClose = (): void => end(new Error('the service closed the connection'));
-    const onMessage = (data: Buffer, isBinary: boolean): void => {
-      if (isBinary) return;
-      const message: {
-        type: string;
-        traceId?: string;
-        detail?: string;
-        message?: string;
-      } = JSON.parse(data.toString());
-      if (message.type === 'done') end(undefined, message.traceId);
-      if (message.type === 'error') end(new Error(message.detail ?? message.message ?? 'an error without a message'));
-    };
-    socket.on('message', onMessage).on('close', onClose);
-    socket.send(JSON.stringify({ type: 'start', sampleRateHz: RATE_HZ, format: 'pcm_s16le' }));
-  });
-}
-
-interface TurnAnswer {
-  summary: TurnSummary;
-  trace: { resourceSpans: { scopeSpans: { spans: AnsweredSpan[] }[] }[] };
-}
-interface AnsweredSpan {
-  name: string;
-  attributes: { key: string; value: { intValue?: number | string } }[];
-}
-
-async function figures(url: string, traceId: string): Promise<LoadTurn> {
-  const turn: TurnAnswer = JSON.parse(await (await fetch(`${url}/v1/turns/${traceId}`)).text());
-  const spans = turn.trace.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
-  const heard = spans.find(({ name }) => name === 'stt')?.attributes.find(({ key }) => key === ATTRIBUTES.audioMs.key)
-    ?.value.intValue;
-  const ours = turn.summary.ledger.filter(({ stage }) => stage === 'our code');
-  return {
-    overheadMs: ours.reduce((sum, { us }) => sum + us, 0) / 1000,
-    e2eMs: (turn.summary.e2eUs ?? Number.NaN) / 1000,
-    lostMs: SPEECH_MS - Number(heard ?? 0),
-  };
-}
+/** Busy and total time of all cores, in ms. */
+const machineMs = (): { busy: number; all: number } =>
+  cpus().reduce(
+    ({ busy, all }, { times }) => {
+      const total = Object.values(times).reduce((sum, each) => sum + each, 0);
+      return { busy: busy + total - times.idle, all: all + total };
+    },
+    { busy: 0, all: 0 },
+  );
 
 const folder = await mkdtemp(join(tmpdir(), 'retake-load-'));
 const child = fork(fileURLToPath(new URL('./load-service.ts', import.meta.url)), {
   env: { ...process.env, RETAKE_PORT: '0', RETAKE_DATA: folder, RETAKE_WORLD: 'wire' },
 });
-let step: Step | undefined;
+let seconds: LoadSecond[] | undefined;
+let before = { cpu: process.cpuUsage(), machine: machineMs() };
 const ready = Promise.withResolvers<string>();
 child.on('message', (message: ServiceMessage) => {
-  if ('url' in message) ready.resolve(message.url);
-  else step?.seconds.push(message.second);
+  if ('url' in message) return ready.resolve(message.url);
+  const [cpu, machine] = [process.cpuUsage(before.cpu), machineMs()];
+  seconds?.push({
+    ...message.second,
+    clientsCpuMs: (cpu.user + cpu.system) / 1000,
+    machineBusy: (machine.busy - before.machine.busy) / (machine.all - before.machine.all),
+  });
+  before = { cpu: process.cpuUsage(), machine };
 });
 child.once('exit', (code) => ready.reject(new Error(`the service ended with ${code}`)));
 const url = await ready.promise;
 
-const steps: Step[] = [];
-console.log(`Sessions at once against one service process, world wire, profile seed (predicted); ${seconds} s a step`);
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, clients and stand-ins included\n`,
-);
-console.log('sessions   turns  failed   overhead, ms            loop delay   CPU   memory  lost audio');
-console.log('                            p50     p95     p99     p99, ms      %       MB     ms');
-for (const sessions of sizes) {
-  const current: Step = { sessions, turns: [], failures: [], seconds: [] };
-  const until = performance.now() + seconds * 1000;
-  const people = Array.from({ length: sessions }, (_, index) =>
-    // arrivals are spread, as people do not begin in one breath
-    person(url, until, current, (index / sessions) * (SPEECH_MS + PAUSE_MS)),
-  );
-  await pause(SPEECH_MS + PAUSE_MS);
-  step = current;
-  await Promise.all(people);
-  step = undefined;
-  steps.push(current);
-  const overhead = current.turns.map(({ overheadMs }) => overheadMs);
-  const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) =>
-    overhead.length === 0 ? '–' : quantile(overhead, q).toFixed(1),
-  );
-  const loop = Math.max(...current.seconds.map(({ loopDelayP99Ms }) => loopDelayP99Ms));
-  const lost = current.turns.reduce((sum, { lostMs }) => sum + Math.max(0, lostMs), 0);
-  console.log(
-    [
-      String(sessions).padStart(8),
-      String(current.turns.length).padStart(8),
-      String(current.failures.length).padStart(8),
-      ...[p50, p95, p99].map((text) => (text ?? '–').padStart(8)),
-      loop.toFixed(1).padStart(12),
-      (mean(current.seconds.map(({ cpuMs }) => cpuMs)) / 10).toFixed(0).padStart(7),
-      (current.seconds.at(-1)?.rssMb ?? Number.NaN).toFixed(0).padStart(8),
-      lost.toFixed(0).padStart(8),
-    ].join(''),
-  );
-  for (const failure of [...new Set(current.failures)].slice(0, 3)) console.log(`          ${failure}`);
+const progress = (text: string): void => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[2K${text}`));
+
+/** So many people, arriving spread over a turn; measured from when all are there until `forS` seconds later. */
+async function runStep(sessions: number, forS: number): Promise<Step> {
+  const arrivalMs = SPEECH_MS + PAUSE_MS;
+  const fromMs = performance.now() + arrivalMs;
+  const untilMs = fromMs + forS * 1000;
+  const people = Array.from({ length: sessions }, async (_, index) => {
+    await pause((index / sessions) * arrivalMs);
+    return person(url, untilMs);
+  });
+  await pause(arrivalMs);
+  const measured: LoadSecond[] = [];
+  seconds = measured;
+  for (let left = forS; left > 0; left -= 1) {
+    progress(`${sessions} sessions: ${Math.ceil(left)} s to go`);
+    await pause(Math.min(1, left) * 1000);
+  }
+  seconds = undefined;
+  const ended = await Promise.all(people);
+  for (const { erase } of ended) await erase().catch(() => undefined);
+  progress('');
+  return {
+    sessions,
+    turns: ended.flatMap(({ turns }) => turns).filter(({ atMs }) => atMs >= fromMs),
+    failures: ended.flatMap(({ failure }) => failure ?? []),
+    seconds: measured,
+  };
 }
-if (values.json) console.log(JSON.stringify(steps));
+
+const title = `Sessions at once against one service process, world wire, profile seed (predicted); ${durationS} s a step. Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, clients and stand-ins included`;
+console.log(`${title.replace('. ', '\n')}\n`);
+console.log(HEAD.join('\n'));
+await runStep(WARM_UP.sessions, WARM_UP.seconds);
+const steps: Step[] = [];
+const figures: StepFigures[] = [];
+for (const sessions of sizes) {
+  const step = await runStep(sessions, durationS);
+  const row = figuresOf(step);
+  steps.push(step);
+  figures.push(row);
+  console.log(rowOf(row));
+  for (const failure of [...new Set(step.failures)].slice(0, 3)) console.log(`          ${failure}`);
+}
 child.disconnect();
 await once(child, 'exit');
 await rm(folder, { recursive: true, force: true });
+
+const longest = steps.at(-1)?.seconds ?? [];
+const growth = heapGrowth(longest.slice(Math.ceil(longest.length * HEAP_WARM_UP)));
+const lines = [...kneeLines(figures), heapLine(growth)];
+console.log(`\n${lines.join('\n')}`);
+await mkdir(values.out, { recursive: true });
+await writeFile(join(values.out, 'load.html'), loadPage(title, figures, lines));
+await writeFile(
+  join(values.out, 'load.json'),
+  `${JSON.stringify({ title, basis: 'predicted', steps: figures, growth, seconds: longest })}\n`,
+);
+console.log(`written: ${values.out}/{load.html,load.json}`);
+if (values.json) console.log(JSON.stringify(steps));
+if (values.gate && !figures.every(isMet)) process.exitCode = 1;

@@ -1,0 +1,146 @@
+/** What `bench:load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
+import { sparkline } from '../replay/report/charts.ts';
+import { mean, quantile, studentT975, type Interval } from '../replay/stats.ts';
+import type { LoadTurn } from './load-people.ts';
+import type { ServiceSecond } from './load-service.ts';
+
+/** One second of everything: the service's own figures, and what this process and the whole machine used beside it. */
+export interface LoadSecond extends ServiceSecond {
+  clientsCpuMs: number;
+  /** Of all cores, 0 to 1. */
+  machineBusy: number;
+}
+
+export interface Step {
+  sessions: number;
+  /** Those that began after everybody had arrived: the first turns, which open connections, are the warm-up. */
+  turns: readonly LoadTurn[];
+  failures: readonly string[];
+  /** While all of them talked. */
+  seconds: readonly LoadSecond[];
+}
+
+export interface StepFigures {
+  sessions: number;
+  turns: number;
+  failed: number;
+  overheadMs?: { p50: number; p95: number; p99: number };
+  lostFrames: number;
+  /** Of the worst second. */
+  loopDelayP99Ms: number;
+  /** In cores. */
+  serviceCpu: number;
+  clientsCpu: number;
+  machineBusy: number;
+  rssMb: number;
+}
+
+/** The bars on the way: overhead p99 of a turn, in ms, up to so many sessions. */
+const BARS = [
+  { sessions: 50, p99Ms: 10 },
+  { sessions: 200, p99Ms: 25 },
+] as const;
+/** Heap that grows by less than this is called flat, in MB a minute. */
+const FLAT_MB_PER_MIN = 1;
+const BLOCK_S = 20;
+const BLOCKS_MIN = 5;
+
+export function figuresOf({ sessions, turns, failures, seconds }: Step): StepFigures {
+  const overhead = turns.map(({ overheadMs }) => overheadMs);
+  const of = (q: number): number => quantile(overhead, q);
+  return {
+    sessions,
+    turns: turns.length,
+    failed: failures.length,
+    ...(overhead.length === 0 ? {} : { overheadMs: { p50: of(0.5), p95: of(0.95), p99: of(0.99) } }),
+    lostFrames: turns.reduce((sum, { lostFrames }) => sum + lostFrames, 0),
+    loopDelayP99Ms: Math.max(...seconds.map(({ loopDelayP99Ms }) => loopDelayP99Ms)),
+    serviceCpu: mean(seconds.map(({ cpuMs }) => cpuMs)) / 1000,
+    clientsCpu: mean(seconds.map(({ clientsCpuMs }) => clientsCpuMs)) / 1000,
+    machineBusy: mean(seconds.map(({ machineBusy }) => machineBusy)),
+    rssMb: seconds.at(-1)?.rssMb ?? Number.NaN,
+  };
+}
+
+export const HEAD = [
+  'sessions   turns  failed  lost    overhead, ms            loop delay   CPU, % of a core   machine  memory',
+  '                        frames   p50     p95     p99     p99, ms     service   clients    busy      MB',
+];
+
+export function rowOf(figures: StepFigures): string {
+  const { sessions, turns, failed, lostFrames, overheadMs, loopDelayP99Ms } = figures;
+  const percent = (part: number): string => (part * 100).toFixed(0);
+  const quantiles = [overheadMs?.p50, overheadMs?.p95, overheadMs?.p99].map((ms) => ms?.toFixed(1) ?? '–');
+  return [
+    String(sessions).padStart(8),
+    String(turns).padStart(8),
+    String(failed).padStart(8),
+    String(lostFrames).padStart(6),
+    ...quantiles.map((text) => text.padStart(8)),
+    loopDelayP99Ms.toFixed(1).padStart(11),
+    percent(figures.serviceCpu).padStart(11),
+    percent(figures.clientsCpu).padStart(10),
+    percent(figures.machineBusy).padStart(9),
+    figures.rssMb.toFixed(0).padStart(8),
+  ].join('');
+}
+
+/** The bar that a step is held to: none beyond 200 sessions, where the knee is looked for. */
+export function barOf(sessions: number): number | undefined {
+  return BARS.find((bar) => sessions <= bar.sessions)?.p99Ms;
+}
+
+export function isMet({ sessions, failed, lostFrames, overheadMs }: StepFigures): boolean {
+  const barMs = barOf(sessions) ?? Infinity;
+  return failed === 0 && lostFrames === 0 && overheadMs !== undefined && overheadMs.p99 < barMs;
+}
+
+/** What the steps come to: p99 as a line of blocks, the last step that held, and what was used up at the first that did not. */
+export function kneeLines(steps: readonly StepFigures[]): string[] {
+  const limitMs = BARS[1].p99Ms;
+  const holds = ({ failed, lostFrames, overheadMs }: StepFigures): boolean =>
+    failed === 0 && lostFrames === 0 && (overheadMs?.p99 ?? Infinity) < limitMs;
+  const first = steps.findIndex((step) => !holds(step));
+  const knee = steps[first];
+  const sizes = steps.map(({ sessions }) => sessions);
+  const picture = sparkline(steps.map(({ overheadMs }) => Math.round((overheadMs?.p99 ?? 0) * 10)));
+  return [
+    `overhead p99 by sessions  ${picture}  (${sizes.join(', ')})`,
+    knee === undefined
+      ? `no knee up to ${sizes.at(-1)} sessions: p99 stays below ${limitMs} ms, nothing failed, no frame was lost`
+      : `knee at ${knee.sessions} sessions${first === 0 ? '' : `, ${sizes[first - 1]} still hold`}: ${reasonOf(knee)}`,
+  ];
+}
+
+function reasonOf({ overheadMs, failed, lostFrames, serviceCpu, machineBusy }: StepFigures): string {
+  const what = `p99 ${overheadMs?.p99.toFixed(1) ?? '–'} ms, ${failed} failed, ${lostFrames} frames lost`;
+  return `${what}; the service used ${(serviceCpu * 100).toFixed(0)} % of a core, the machine was ${(machineBusy * 100).toFixed(0)} % busy`;
+}
+
+/**
+ * Growth of the heap in MB a minute, with its 95 % interval: the least of each 20 s (what a collection leaves), a straight
+ * line through them (least squares, docs/measuring.md#statistics). Absent for fewer than 5 blocks.
+ */
+export function heapGrowth(seconds: readonly Pick<ServiceSecond, 'heapMb'>[]): Interval | undefined {
+  const blocks = Math.floor(seconds.length / BLOCK_S);
+  if (blocks < BLOCKS_MIN) return undefined;
+  const floors = Array.from({ length: blocks }, (_, block) =>
+    Math.min(...seconds.slice(block * BLOCK_S, (block + 1) * BLOCK_S).map(({ heapMb }) => heapMb)),
+  );
+  const [middleX, middleY] = [(blocks - 1) / 2, mean(floors)];
+  const spread = floors.reduce((sum, _, x) => sum + (x - middleX) ** 2, 0);
+  const slope = floors.reduce((sum, y, x) => sum + (x - middleX) * (y - middleY), 0) / spread;
+  const residual = floors.reduce((sum, y, x) => sum + (y - middleY - slope * (x - middleX)) ** 2, 0);
+  const half = studentT975(blocks - 2) * Math.sqrt(residual / (blocks - 2) / spread);
+  const perMinute = 60 / BLOCK_S;
+  return { mean: slope * perMinute, low: (slope - half) * perMinute, high: (slope + half) * perMinute };
+}
+
+/** `flat` and `grows` are claims; an interval that allows both is neither. */
+export function heapLine(growth: Interval | undefined): string {
+  if (growth === undefined) return `heap: fewer than ${BLOCKS_MIN * BLOCK_S} s after the warm-up, too few to say`;
+  const { mean: middle, low = -Infinity, high = Infinity } = growth;
+  const verdict = high < FLAT_MB_PER_MIN ? 'flat' : low > FLAT_MB_PER_MIN ? 'GROWS' : 'inconclusive';
+  const text = (value: number): string => value.toFixed(2);
+  return `heap: ${verdict}, ${text(middle)} [${text(low)}, ${text(high)}] MB a minute (flat: below ${FLAT_MB_PER_MIN})`;
+}

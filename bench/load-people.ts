@@ -1,0 +1,121 @@
+/** The people of `bench:load`: each speaks over a WebSocket of its own, hears the reply, pauses and speaks again. */
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import type { TurnSummary } from '../service/metrics.ts';
+import { speechPcm } from '../sim/speech-audio.ts';
+
+const RATE_HZ = 16_000;
+export const FRAME_MS = 20;
+const FRAME_BYTES = (RATE_HZ / 1000) * FRAME_MS * 2;
+const WAV_HEADER_BYTES = 44;
+export const SPEECH_MS = 2000;
+export const PAUSE_MS = 1500;
+const FRAMES = SPEECH_MS / FRAME_MS;
+const ANSWER_LIMIT_MS = 30_000;
+const INTERVIEW = 'en-frontend';
+const PCM = speechPcm('load', FRAMES * FRAME_BYTES, 0);
+
+export interface LoadTurn {
+  /** When it began, on `performance.now()`. */
+  atMs: number;
+  /** The ledger's `our code` between speech end and first audible. */
+  overheadMs: number;
+  e2eMs: number;
+  /** Frames that were sent and are not in the audio that went to STT. */
+  lostFrames: number;
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Turns until `untilMs`. Resolves with them, and with what ended them early. The session is left open: `erase` ends it. */
+export async function person(
+  url: string,
+  untilMs: number,
+): Promise<{ turns: LoadTurn[]; failure?: string; erase: () => Promise<unknown> }> {
+  const begun: { traceId: string; atMs: number }[] = [];
+  let id: string | undefined;
+  let failure: string | undefined;
+  try {
+    id = await openSession(url);
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/sessions/${id}/stream`);
+    await once(socket, 'open');
+    while (performance.now() < untilMs) {
+      const atMs = performance.now();
+      begun.push({ traceId: await speakTurn(socket), atMs });
+      await pause(PAUSE_MS);
+    }
+    socket.close();
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  const session = id === undefined ? undefined : `${url}/v1/sessions/${id}`;
+  // asked for once, at the end: a question after each turn would be part of the load
+  const summaries = session === undefined ? [] : await summariesOf(session);
+  const turns = begun.flatMap(({ traceId, atMs }) => {
+    const summary = summaries.find((each) => each.traceId === traceId);
+    return summary === undefined ? [] : [turnOf(summary, atMs)];
+  });
+  const erase = async (): Promise<unknown> => session && fetch(session, { method: 'DELETE' });
+  return { turns, ...(failure === undefined ? {} : { failure }), erase };
+}
+
+async function openSession(url: string): Promise<string> {
+  const created = await fetch(`${url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ language: 'en', interview: INTERVIEW, strategy: { stt: { vad: { engine: 'client' } } } }),
+  });
+  const { id }: { id: string } = JSON.parse(await created.text());
+  return id;
+}
+
+async function summariesOf(session: string): Promise<readonly TurnSummary[]> {
+  const page: { turns: readonly TurnSummary[] } = JSON.parse(await (await fetch(session)).text());
+  return page.turns;
+}
+
+function turnOf({ ledger, e2eUs, uploadedBytes }: TurnSummary, atMs: number): LoadTurn {
+  const ours = ledger.filter(({ stage }) => stage === 'our code').reduce((sum, { us }) => sum + us, 0);
+  const heard = Math.floor(((uploadedBytes ?? WAV_HEADER_BYTES) - WAV_HEADER_BYTES) / FRAME_BYTES);
+  return {
+    atMs,
+    overheadMs: ours / 1000,
+    e2eMs: (e2eUs ?? Number.NaN) / 1000,
+    lostFrames: Math.max(0, FRAMES - heard),
+  };
+}
+
+/** Speaks, and resolves with the trace id when the whole reply has arrived. */
+function speakTurn(socket: WebSocket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let frame = 0;
+    const startedMs = performance.now();
+    const timer = setInterval(() => {
+      // a late timer sends what it owes: the speaker does not slow down
+      const due = Math.min(FRAMES, Math.floor((performance.now() - startedMs) / FRAME_MS));
+      for (; frame < due; frame++) socket.send(PCM.subarray(frame * FRAME_BYTES, (frame + 1) * FRAME_BYTES));
+      if (frame < FRAMES) return;
+      clearInterval(timer);
+      socket.send('{"type":"end"}');
+    }, FRAME_MS);
+    const end = (error: Error | undefined, traceId = ''): void => {
+      clearInterval(timer);
+      clearTimeout(limit);
+      socket.off('message', onMessage).off('close', onClose);
+      if (error === undefined) resolve(traceId);
+      else reject(error);
+    };
+    const limit = setTimeout(() => end(new Error(`no answer within ${ANSWER_LIMIT_MS / 1000} s`)), ANSWER_LIMIT_MS);
+    const onClose = (): void => end(new Error('the service closed the connection'));
+    const onMessage = (data: Buffer, isBinary: boolean): void => {
+      if (isBinary) return;
+      const message: { type: string; traceId?: string; detail?: string; message?: string } = JSON.parse(
+        data.toString(),
+      );
+      if (message.type === 'done') end(undefined, message.traceId);
+      if (message.type === 'error') end(new Error(message.detail ?? message.message ?? 'an error without a message'));
+    };
+    socket.on('message', onMessage).on('close', onClose);
+    socket.send(JSON.stringify({ type: 'start', sampleRateHz: RATE_HZ, format: 'pcm_s16le' }));
+  });
+}
