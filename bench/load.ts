@@ -39,6 +39,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '1,10,25,50,100,200,350,500' },
     seconds: { type: 'string', default: '20' },
     out: { type: 'string', short: 'o', default: 'out/bench-load' },
+    'node-flags': { type: 'string', default: '' },
     gate: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -62,6 +63,7 @@ const machineMs = (): { busy: number; all: number } =>
 
 const folder = await mkdtemp(join(tmpdir(), 'retake-load-'));
 const child = fork(fileURLToPath(new URL('./load-service.ts', import.meta.url)), {
+  execArgv: values['node-flags'].split(' ').filter(Boolean),
   env: { ...process.env, RETAKE_PORT: '0', RETAKE_DATA: folder, RETAKE_WORLD: 'wire' },
 });
 let seconds: LoadSecond[] | undefined;

@@ -81,6 +81,9 @@ export function childSignal(parent: AbortSignal | undefined): {
   };
 }
 
+/** The reason of a sleep that is called off. Made once: without a reason each abort makes an exception, stack and all. */
+export const NO_LONGER_NEEDED = new Error('no longer needed');
+
 /**
  * Runs `work` under a deadline on the clock. When the deadline passes first, work's signal aborts with
  * `timeoutError()` and so does the result, even if `work` ignores its signal.
@@ -111,7 +114,7 @@ export async function withDeadline<T>(
   try {
     return await Promise.race([work(child.signal), deadline, aborted]);
   } finally {
-    timer.abort(new Error('deadline no longer needed'));
+    timer.abort(NO_LONGER_NEEDED);
     child.release();
   }
 }
@@ -135,7 +138,7 @@ export async function untilSettled<T>(
     );
     const tooLong = clock.sleep(letGoMs, timer.signal).catch(() => undefined);
     void Promise.race([settled, tooLong]).then(() => {
-      timer.abort();
+      timer.abort(NO_LONGER_NEEDED);
       aborted.reject(signal.reason);
     });
   };

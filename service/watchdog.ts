@@ -1,7 +1,7 @@
 /** The deadlines of one attempt at a provider call, all on the clock: what is due when, and what is aborted then. */
 import { StageError } from './errors.ts';
 import type { Clock } from './ports.ts';
-import { childSignal } from './streams.ts';
+import { childSignal, NO_LONGER_NEEDED } from './streams.ts';
 
 /** In ms. Each runs by itself; one that passes aborts the attempt. */
 export interface Deadlines {
@@ -76,12 +76,12 @@ export function createWatchdog(
     const atUs = clock.nowUs() + deadlines[deadline] * 1000;
     dueUs.set(deadline, atUs);
     if (sleeping !== undefined && sleeping.untilUs <= atUs) return;
-    sleeping?.wake.abort();
+    sleeping?.wake.abort(NO_LONGER_NEEDED);
     check();
   };
   const release = (): void => {
     released = true;
-    sleeping?.wake.abort();
+    sleeping?.wake.abort(NO_LONGER_NEEDED);
     child.release();
   };
   start('firstContentMs');

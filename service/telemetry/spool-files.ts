@@ -53,7 +53,7 @@ export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
 /** An erased line is an empty export as long as what stood there: lines keep their places. */
 const ERASED = '{}';
 /** Segments are searched window by window: other work gets its turn in between. */
-const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 1024 * 1024;
 
 /**
  * Overwrites every whole line that holds `text`, sent or not, by an empty export of the same length: a service that reads
@@ -75,14 +75,16 @@ export async function eraseInPlace(dir: string, text: string): Promise<number> {
 }
 
 async function eraseLines(file: FileHandle, text: Buffer): Promise<number> {
-  const window = Buffer.alloc(WINDOW_BYTES);
+  let buffer = Buffer.alloc(WINDOW_BYTES);
   let erased = 0;
   let at = 0;
-  let rest = Buffer.alloc(0);
+  let restBytes = 0;
   for (;;) {
-    const { bytesRead } = await file.read(window, 0, WINDOW_BYTES, at + rest.length);
+    // a line that is longer than the window makes the window longer
+    if (restBytes > buffer.length / 2) buffer = Buffer.concat([buffer], buffer.length * 2);
+    const { bytesRead } = await file.read(buffer, restBytes, buffer.length - restBytes, at + restBytes);
     if (bytesRead === 0) return erased;
-    const content = Buffer.concat([rest, window.subarray(0, bytesRead)]);
+    const content = buffer.subarray(0, restBytes + bytesRead);
     const end = content.lastIndexOf(NEWLINE) + 1;
     for (let hit = content.indexOf(text); hit >= 0 && hit < end;) {
       const from = content.lastIndexOf(NEWLINE, hit) + 1;
@@ -92,7 +94,8 @@ async function eraseLines(file: FileHandle, text: Buffer): Promise<number> {
       hit = content.indexOf(text, to);
     }
     at += end;
-    rest = content.subarray(end);
+    restBytes = content.length - end;
+    buffer.copyWithin(0, end, content.length);
   }
 }
 

@@ -273,8 +273,9 @@ test('a session is erased from the spool, sent or waiting; the others still arri
 test('a line is erased wherever it lies in a segment, also across the windows in which it is searched', async (context) => {
   const dir = folder(context);
   const spool = open(context, { dir, maxBytes: 64_000_000 });
-  const session = (index: number): string => `{"session":"s${index % 7}."${'x'.repeat((index * 7919) % 90_000)}}\n`;
-  const written = Array.from({ length: 60 }, (_, index) => session(index));
+  const session = (index: number): string =>
+    `{"session":"s${index % 7}."${'x'.repeat((index * 791_911) % 2_500_000)}}\n`;
+  const written = Array.from({ length: 40 }, (_, index) => session(index));
   for (const line of written) spool.append(line);
   await spool.erase('"s3."');
   const found = readdirSync(dir)

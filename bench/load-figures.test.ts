@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { figuresOf, heapGrowth, heapLine, isMet, kneeLines, rowOf, type Step } from './load-figures.ts';
+import { loadPage } from './load-page.ts';
+
+const SECOND = { cpuMs: 500, rssMb: 300, heapMb: 100, loopDelayP99Ms: 8, clientsCpuMs: 100, machineBusy: 0.4 };
+
+function step(sessions: number, overheadMs: readonly number[], more: Partial<Step> = {}): Step {
+  const turns = overheadMs.map((each, index) => ({ atMs: index, overheadMs: each, e2eMs: 3000, lostFrames: 0 }));
+  return { sessions, turns, failures: [], seconds: [SECOND, { ...SECOND, loopDelayP99Ms: 20, rssMb: 310 }], ...more };
+}
+const steady = (ms: number): number[] => Array.from({ length: 100 }, () => ms);
+
+test('a step is held to its bar, and to no failure and no lost frame', () => {
+  assert.ok(isMet(figuresOf(step(50, steady(9)))));
+  assert.ok(!isMet(figuresOf(step(50, steady(11)))), 'the bar of 50 sessions');
+  assert.ok(isMet(figuresOf(step(200, steady(11)))));
+  assert.ok(!isMet(figuresOf(step(200, steady(26)))));
+  assert.ok(!isMet(figuresOf(step(50, steady(9), { failures: ['no answer'] }))));
+  const [turn] = step(50, [9]).turns;
+  assert.ok(turn);
+  assert.ok(!isMet(figuresOf(step(50, [], { turns: [{ ...turn, lostFrames: 1 }] }))));
+  assert.ok(!isMet(figuresOf(step(50, []))), 'nothing measured is not met');
+});
+
+test('the knee is the first step that does not hold, with what was used up there', () => {
+  const [small, large] = [figuresOf(step(100, steady(5))), figuresOf(step(350, steady(400)))];
+  const knee = kneeLines([small, large]).join('\n');
+  assert.match(knee, /knee at 350 sessions, 100 still hold: p99 400\.0 ms.*50 % of a core.*40 % busy/);
+  assert.match(kneeLines([small]).join('\n'), /no knee up to 100/);
+  assert.match(rowOf(large), /^ +350 +100 +0 +0 +400\.0 +400\.0 +400\.0 +20\.0 +50 +10 +40 +310$/);
+});
+
+test('heap: a saw-tooth over a level floor is flat, over a rising one grows, few or wild seconds say nothing', () => {
+  const seconds = (length: number, floorMb: (second: number) => number): { heapMb: number }[] =>
+    Array.from({ length }, (_, second) => ({ heapMb: floorMb(second) + (second % 7) * 9 }));
+  assert.match(heapLine(heapGrowth(seconds(450, () => 100))), /^heap: flat/);
+  const rising = heapGrowth(seconds(450, (second) => 100 + second / 10));
+  assert.ok(Math.abs((rising?.mean ?? 0) - 6) < 0.3, `${rising?.mean} MB a minute`);
+  assert.match(heapLine(rising), /^heap: GROWS/);
+  assert.match(heapLine(heapGrowth(seconds(450, (second) => 100 + 40 * Math.sin(second * second)))), /inconclusive/);
+  assert.match(heapLine(heapGrowth(seconds(80, () => 100))), /too few to say/);
+});
+
+test('the page draws every step and says what it is, with nothing from elsewhere', () => {
+  const page = loadPage('a <title>', [figuresOf(step(50, steady(9))), figuresOf(step(200, []))], ['a line']);
+  assert.match(page, /predicted/);
+  assert.match(page, /a &lt;title/);
+  assert.equal(page.split('<svg').length - 1, 2);
+  assert.doesNotMatch(page, /https?:\/\/(?!www\.w3\.org)|NaN/);
+});
