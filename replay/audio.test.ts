@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createOpusEncoder, webmOf } from '../service/opus.ts';
+import type { TurnEvent, UserAudio } from '../service/ports.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import { createVirtualClock } from '../sim/clock.ts';
 import { capturedAudio, speakAgain } from './audio.ts';
+import type { CapturedSession } from './captured-session.ts';
+import { decodeToWorker, encodeMessage } from './worker-protocol.ts';
 
 const captured = await turnByHand({
   profile: flatProfile({ stt: 400, llm: 100 }),
@@ -42,4 +47,47 @@ test('an interruption keeps its distance from the first audible, whether this la
 
 test('control: without the lane’s first audible everything comes as captured', async () => {
   assert.equal(await arrivalMs(3040, undefined), 3040);
+});
+
+test('a WebM upload is passed on in a replay byte for byte, in a worker too; control: without it the PCM is encoded anew', async () => {
+  const samples = Int16Array.from({ length: 48_000 }, (_, i) => Math.round(6000 * Math.sin(i / 15)));
+  const encoder = createOpusEncoder(16_000);
+  encoder.push(samples.filter((_, i) => i % 3 === 0));
+  const recorded = await webmOf(encoder.packets, 16_000);
+  const posted: UserAudio = {
+    zero: 'upload',
+    sampleRateHz: 48_000,
+    startedUs: 0,
+    recorded,
+    async *frames() {
+      yield { atUs: 0, samples };
+    },
+  };
+  const uploaded = async (audio: UserAudio): Promise<{ start: TurnEvent | undefined; log: typeof captured.log }> => {
+    const profile = flatProfile({ stt: 400, llm: 100 });
+    const said = { speech: { fromMs: 0, toMs: 1000 }, audio: () => audio };
+    const { log } = await turnByHand({ profile, tones: said, patch: { stt: { format: 'webm-opus' } } });
+    return { start: log.events.find(({ kind }) => kind === 'stt.start'), log };
+  };
+  const first = await uploaded(posted);
+  assert.equal(first.start?.attrs?.['uploadBytes'], recorded.byteLength);
+  const session: CapturedSession = {
+    sessionId: 's',
+    language: 'tr',
+    level: 'full',
+    commit: 'c',
+    systemPrompt: '',
+    history: [],
+    strategy: DEFAULT_STRATEGY,
+    turns: [first.log],
+  };
+  const received = decodeToWorker(encodeMessage({ type: 'session', session }));
+  const [log] = received?.type === 'session' ? received.session.turns : [];
+  const again = capturedAudio(log ?? assert.fail('no turn'), { shaped: false });
+  assert.deepEqual(again.recorded, recorded);
+  const clock = createVirtualClock();
+  assert.deepEqual((await uploaded(speakAgain(again, clock))).start?.attrs, first.start?.attrs);
+  const { recorded: _recorded, ...bare } = again;
+  const encoded = await uploaded(speakAgain(bare, clock));
+  assert.notEqual(encoded.start?.attrs?.['uploadBytes'], recorded.byteLength);
 });

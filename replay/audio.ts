@@ -10,6 +10,8 @@ export interface CapturedAudio {
   /** Turn's clock, of the capture. */
   startUs: number;
   frames: readonly { atUs: number; samples: Int16Array }[];
+  /** The upload as it came, where it was WebM with Opus. */
+  recorded?: Uint8Array;
   /** The user spoke into the reply: audio from `fromUs` on answers what was audible first at `audibleUs`. */
   interruption?: { fromUs: number; audibleUs: number };
 }
@@ -46,7 +48,15 @@ export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): Ca
     offset += length;
     return frame;
   });
-  return { zero: log.zero, sampleRateHz, startUs: start.atUs, frames, ...interruptionOf(log) };
+  const recorded = received.content?.recorded;
+  return {
+    zero: log.zero,
+    sampleRateHz,
+    startUs: start.atUs,
+    frames,
+    ...(recorded === undefined ? {} : { recorded }),
+    ...interruptionOf(log),
+  };
 }
 
 /** Each 10 ms frame as a square wave at the highest frequency, whose RMS is its amplitude. */
@@ -85,6 +95,7 @@ export function speakAgain(audio: CapturedAudio, clock: Clock, audibleUs?: Promi
     zero: audio.zero,
     sampleRateHz: audio.sampleRateHz,
     ...(audio.zero === 'upload' ? { startedUs } : {}),
+    ...(audio.recorded === undefined ? {} : { recorded: audio.recorded }),
     async *frames(signal): AsyncGenerator<AudioFrame> {
       // streamed audio starts with its first frame, an upload with its first byte
       const fromUs = audio.zero === 'upload' ? audio.startUs : (first?.atUs ?? audio.startUs);

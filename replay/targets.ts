@@ -47,6 +47,7 @@ const TARGETS: readonly Target[] = [
   },
   { name: 'first audio byte', todayMs: 2500, targetMs: 1200, us: (turn) => turn.firstAudioByteUs },
   { name: 'first audible (from speech end)', us: (turn) => turn.e2eUs },
+  { name: 'first content audible', us: (turn) => turn.firstContentAudibleUs },
 ];
 
 export function targetRows(a: readonly TurnSummary[], b: readonly TurnSummary[]): TargetRow[] {

@@ -59,23 +59,31 @@ export function decodeFromWorker(line: string): FromWorker | undefined {
   return message !== undefined && known.includes(message.type) ? (message as FromWorker) : undefined;
 }
 
-type Packed = Omit<TurnEvent, 'content'> & { content?: Omit<Content, 'audio'> & { audioBase64?: string } };
+type Packed = Omit<TurnEvent, 'content'> & {
+  content?: Omit<Content, 'audio' | 'recorded'> & { audioBase64?: string; recordedBase64?: string };
+};
 
 function packed({ content, ...event }: TurnEvent): Packed {
   if (content === undefined) return event;
-  const { audio, ...rest } = content;
+  const { audio, recorded, ...rest } = content;
   return {
     ...event,
-    content: audio === undefined ? rest : { ...rest, audioBase64: Buffer.from(audio).toString('base64') },
+    content: {
+      ...rest,
+      ...(audio === undefined ? {} : { audioBase64: Buffer.from(audio).toString('base64') }),
+      ...(recorded === undefined ? {} : { recordedBase64: Buffer.from(recorded).toString('base64') }),
+    },
   };
 }
 
 function unpacked({ content, ...event }: Packed): TurnEvent {
   if (content === undefined) return event;
-  const { audioBase64, ...rest } = content;
+  const { audioBase64, recordedBase64, ...rest } = content;
   // a copy of its own: PCM is read as 16-bit samples, which must be aligned
-  const audio = audioBase64 === undefined ? {} : { audio: new Uint8Array(Buffer.from(audioBase64, 'base64')) };
-  return { ...event, content: { ...rest, ...audio } };
+  const bytesOf = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64, 'base64'));
+  const audio = audioBase64 === undefined ? {} : { audio: bytesOf(audioBase64) };
+  const recorded = recordedBase64 === undefined ? {} : { recorded: bytesOf(recordedBase64) };
+  return { ...event, content: { ...rest, ...audio, ...recorded } };
 }
 
 function objectOf(line: string): { type: string } | undefined {

@@ -170,7 +170,11 @@ export function listen(
           frameSamples: frames.map((frame) => frame.samples.length),
           ...detector.probabilities(),
         },
-        content: { audio: samplesToPcmBytes(joinSamples(frames.map(({ samples }) => samples))), sampleRateHz },
+        content: {
+          audio: samplesToPcmBytes(joinSamples(frames.map(({ samples }) => samples))),
+          sampleRateHz,
+          ...(audio.recorded === undefined ? {} : { recorded: audio.recorded }),
+        },
       });
     },
   };

@@ -28,7 +28,7 @@ export function speechKeyOf({ ports, input }: Pick<TurnScope, 'ports' | 'input'>
     method: tts.method,
     voice: tts.voice,
     speed: tts.speed,
-    format: 'pcm',
+    format: tts.format,
     rateHz: FREYA_TTS_RATE_HZ,
     language: input.language,
     text,
@@ -41,6 +41,18 @@ export function lookUp(scope: TurnScope, piece: Piece): Promise<LookedUp> | unde
   return key === undefined ? undefined : look(scope, piece, key);
 }
 
+/** The same for words that may be said, ahead of them; `cause` is the event that allowed it. */
+export function lookUpAhead(
+  scope: TurnScope,
+  index: number,
+  text: string,
+  cause: number,
+): Promise<LookedUp> | undefined {
+  const key = keyOf(scope, text, 'predicted');
+  return key === undefined ? undefined : look(scope, { index, text, origin: 'predicted', readyId: cause }, key);
+}
+
+/** `readyId`: the event since which it could be looked up. */
 async function look({ ports, recorder, input }: TurnScope, piece: Piece, key: string): Promise<LookedUp> {
   const found = await ports.speechCache?.get(key, input.identity.sessionId);
   const speech = found === 'broken' ? undefined : found;
@@ -60,7 +72,8 @@ async function look({ ports, recorder, input }: TurnScope, piece: Piece, key: st
     wastedTokens: 0,
     wastedChars: 0,
     estimated: true,
-    ...(speech === undefined ? {} : { savedUs: speech.ttfbUs }),
+    // what is looked up ahead would have been synthesized ahead: its time is the opener's to claim
+    ...(speech === undefined ? {} : { savedUs: piece.origin === 'predicted' ? 0 : speech.ttfbUs }),
     ...(outcome === 'broken' ? { reason: 'the cache file was broken: removed, and synthesized again' } : {}),
   });
   return speech === undefined ? { eventId } : { eventId, speech };

@@ -38,6 +38,8 @@ export interface Prepared {
   readonly startUs: number;
   firstAudioUs(): number | undefined;
   failed(): boolean;
+  /** What its first audio took when it was synthesized, where it came from the speech cache: nothing was paid for it now. */
+  cachedTtfbUs(): number | undefined;
   /** Its characters are paid for all the same. */
   abandon(): void;
 }

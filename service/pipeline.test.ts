@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
+import { createMemoryCache } from './cache.ts';
 import { ledgerOf } from './ledger.ts';
 import { zeroUsOf } from './metrics.ts';
 import type { EventKind, TurnEvent, TurnLog } from './ports.ts';
@@ -92,9 +93,9 @@ test('partial prefetch: the LLM begins on the transcript of the pause, its lead 
   const patch = { ...EARLY, pipeline: { prefetch: 'partial' } };
   const ahead = await run(ms, patch);
   const base = await run(ms, EARLY);
-  // pause at 1400, its text at 1450, end of turn at 1700: the request is 250 ms old by then
-  const leadUs = at(base, 'stt.done') - at(base, 'stt.early');
-  assert.ok(leadUs > 200_000);
+  // silence since 1200: 200 ms of it send what was said, STT takes 50, 500 ms of it end the turn
+  const leadUs = (500 - 200 - 50) * 1000;
+  assert.equal(at(base, 'stt.done') - at(base, 'stt.early'), leadUs);
   assert.equal((base.summary.e2eUs ?? 0) - (ahead.summary.e2eUs ?? 0), leadUs);
   const [bet] = ahead.summary.bets ?? [];
   assert.deepEqual([bet?.kind, bet?.outcome, bet?.savedUs, bet?.wastedTokens], ['partial', 'hit', leadUs, 0]);
@@ -169,6 +170,37 @@ test('predict: an opener that comes true saves its TTFB; the others are wasted c
     (hit.summary.firstContentAudibleUs ?? 0) > (hit.summary.e2eUs ?? Infinity),
     'predicted words are not content',
   );
+});
+
+test('predict from the cache: openers spoken in an earlier session are not paid for again; control: another voice is', async () => {
+  const ms = { llm: 600, tts: 200, deltaChars: 4, deltaGap: 10 };
+  const reply = 'Anladım. Peki sonra ne yaptınız, anlatır mısınız?';
+  const speechCache = createMemoryCache(() => 0);
+  const spoken = async (sessionId: string, cache: boolean, voice = 'alloy') => {
+    const patch = { pipeline: { speculation: 'predict' }, cache: { responses: cache }, tts: { voice } };
+    const turn = await run(ms, patch, { reply, sessionId, speechCache });
+    const predict = turn.summary.bets?.find(({ kind }) => kind === 'predict') ?? assert.fail('no bet');
+    const [opener] = all(turn.log, 'piece.ready');
+    assert.equal(opener?.attrs?.['origin'], 'predicted', 'this draw says the opener');
+    return { turn, predict };
+  };
+  const first = await spoken('by-hand', true);
+  const OPENERS = 'Anladım.Teşekkür ederim.Çok güzel.'.length;
+  assert.equal(first.turn.summary.characters, OPENERS + reply.length - 'Anladım.'.length);
+  const second = await spoken('by-hand', true);
+  assert.equal(second.turn.summary.characters, undefined, 'nothing was synthesized');
+  assert.equal(second.turn.summary.e2eUs, first.turn.summary.e2eUs);
+  assert.deepEqual([second.predict.savedUs, second.predict.wastedChars], [200_000, 0]);
+  const ofCache = second.turn.summary.bets?.filter(({ kind }) => kind === 'cache.responses') ?? [];
+  // three openers, whose time is the prediction's to claim, and the rest of the reply, a TTFB of 200 ms
+  assert.deepEqual(
+    ofCache.map(({ outcome, savedUs }) => [outcome, savedUs]),
+    [...Array<unknown>(3).fill(['hit', 0]), ['hit', 200_000]],
+  );
+  const other = await spoken('by-hand', true, 'ali');
+  assert.equal(other.turn.summary.characters, first.turn.summary.characters);
+  const without = await spoken('by-hand', false);
+  assert.equal(without.turn.summary.characters, first.turn.summary.characters);
 });
 
 test('control: an opener that does not come true gains nothing and is never heard', async () => {

@@ -43,7 +43,6 @@ export interface Clock {
 
 /** A seeded source of uniform numbers in [0, 1). */
 export type Random = () => number;
-
 export type World = 'live' | 'wire' | 'sim';
 export type Lane = 'captured' | 'baseline' | 'baseline2' | 'candidate';
 export type ZeroKind = 'audio' | 'upload' | 'opening';
@@ -51,7 +50,6 @@ export type ZeroKind = 'audio' | 'upload' | 'opening';
 /** Stages whose work an event belongs to. The ledger adds `our code`. */
 export type Stage = 'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver';
 export type LedgerStage = Stage | 'our code';
-
 /** Phases of one HTTP exchange, in order. */
 export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
 export type Phase =
@@ -122,6 +120,8 @@ export interface Content {
   /** PCM16 little-endian mono. */
   audio?: Uint8Array;
   sampleRateHz?: number;
+  /** The same as it was uploaded, where that was WebM with Opus. */
+  recorded?: Uint8Array;
 }
 
 /** One timestamped fact. Ids count up within a turn in order of recording, which need not be order of time. */
@@ -278,8 +278,8 @@ export interface Transport {
   send(request: HttpRequest, marks: HttpMarks): Promise<Response>;
   /** Makes connections ready before an exchange needs them. Never rejects: what fails is left to the exchange. */
   openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
-  /** At speech start: what can be found out about the way before it is needed. */
-  prepare?(context: ExchangeContext): void;
+  /** At speech start: what can be found out about the way before it is needed; a cancelled turn's `signal` ends it. */
+  prepare?(context: ExchangeContext, signal: AbortSignal): void;
   /** Its pools, where it has any. */
   pools?(): readonly PoolState[];
   close(): Promise<void>;

@@ -2,7 +2,7 @@
 import { pcmBytesToSamples, rmsDbfs } from './audio.ts';
 import { InvariantError, StageError } from './errors.ts';
 import type { Arrival } from './ports.ts';
-import { keep, lookUp } from './look-up.ts';
+import { keep, lookUp, lookUpAhead } from './look-up.ts';
 import { join } from './recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
 import { childSignal, createChannel, untilAborted, type Channel } from './streams.ts';
@@ -63,7 +63,7 @@ function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uin
 /** Ordinals of syntheses ahead: no reply has so many pieces. */
 const AHEAD_ORDINAL = 10_000;
 
-/** Begins to synthesize the `ordinal`th text ahead; `cause` is the event that allowed it. Its failure is nobody's but its own. */
+/** Has the `ordinal`th text spoken ahead, from the cache or by a synthesis; `cause` is the event that allowed it. Its failure is nobody's but its own. */
 export function prepare(scope: TurnScope, ordinal: number, text: string, cause: number): Prepared {
   const own = childSignal(scope.signal);
   const ahead = { ...scope, signal: own.signal };
@@ -71,6 +71,7 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
   const startUs = scope.ports.clock.nowUs();
   let firstAudioUs: number | undefined;
   let failed = false;
+  let cachedTtfbUs: number | undefined;
   const watched: Pick<Channel<AudioChunk>, 'push' | 'close'> = {
     push: (chunk) => {
       firstAudioUs ??= chunk.atUs;
@@ -78,7 +79,17 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
     },
     close: chunks.close,
   };
-  const done = synthesize(ahead, { index: AHEAD_ORDINAL + ordinal, text, origin: 'predicted' }, watched, { cause })
+  const index = AHEAD_ORDINAL + ordinal;
+  const spoken = (releasedBy: number): Promise<unknown> =>
+    synthesize(ahead, { index, text, origin: 'predicted' }, watched, { cause: releasedBy });
+  const known = lookUpAhead(scope, index, text, cause)?.then(({ eventId, speech }) => {
+    if (speech === undefined) return spoken(eventId);
+    cachedTtfbUs = speech.ttfbUs;
+    watched.push({ pcm: speech.pcm, atUs: scope.ports.clock.nowUs(), eventId: () => eventId });
+    return watched.close();
+  });
+  const done = (known ?? spoken(cause))
+    .then(() => undefined)
     .catch((error: unknown) => {
       failed = true;
       chunks.close(error);
@@ -93,6 +104,7 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
     startUs,
     firstAudioUs: () => firstAudioUs,
     failed: () => failed,
+    cachedTtfbUs: () => cachedTtfbUs,
     abandon: () => own.abort(new StageError('tts', 'cancelled', 'the words spoken ahead were not said')),
   };
 }

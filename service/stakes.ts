@@ -95,19 +95,24 @@ export function openersBet(openers: readonly Prepared[], events: Events): Bet {
   const text = said?.content?.text?.trim();
   const used = openers.find((each) => each.text === text && !each.failed());
   const firstUs = used?.firstAudioUs();
-  const unused = openers.filter((each) => each !== used);
+  const paidFor = openers.filter((each) => each !== used && each.cachedTtfbUs() === undefined);
   const saved =
     said === undefined || used === undefined || firstUs === undefined || prefilled
       ? {}
-      : { savedUs: Math.max(0, said.atUs + (firstUs - used.startUs) - Math.max(firstUs, said.atUs)) };
+      : {
+          savedUs: Math.max(
+            0,
+            said.atUs + (used.cachedTtfbUs() ?? firstUs - used.startUs) - Math.max(firstUs, said.atUs),
+          ),
+        };
   return {
     kind: openers.length === 1 ? 'prefill' : 'predict',
     outcome: used === undefined ? 'miss' : 'hit',
     attempts: openers.length,
     fromUs: openers[0]?.startUs ?? 0,
     wastedTokens: 0,
-    wastedChars: unused.reduce((all, each) => all + each.text.length, 0),
-    estimated: false,
+    wastedChars: paidFor.reduce((all, each) => all + each.text.length, 0),
+    estimated: used?.cachedTtfbUs() !== undefined,
     ...saved,
   };
 }

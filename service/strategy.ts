@@ -38,6 +38,13 @@ export const StrategySchema = section({
       'Freya endpoint: /audio/transcriptions, or a storage upload and /generate',
     ),
     language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code' }),
+    prompt: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 400,
+        description: 'names and terms that /audio/transcriptions is told to expect; absent: none',
+      }),
+    ),
     upload: Type.Union(
       [
         Type.Literal('whole'),
@@ -238,6 +245,10 @@ const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
     method === 'stream' && format === 'wav'
       ? 'knob "tts.format" cannot be wav with "tts.method" stream: the events of /stream carry bare PCM; take method speech or generate'
       : undefined,
+  ({ stt: { method, prompt } }) =>
+    method === 'generate' && prompt !== undefined
+      ? 'knob "stt.prompt" cannot go with "stt.method" generate, which has no field for it; take method transcriptions'
+      : undefined,
   ({ stt: { upload, vad } }) =>
     typeof upload === 'object' &&
     'atPause' in upload &&
@@ -324,6 +335,17 @@ export function prefetches({ pipeline: { prefetch } }: Strategy, what: Prefetch)
 /** 12 hex digits that name a resolved strategy: equal strategies, equal hash, whatever the order of their keys. */
 export function strategyHash(strategy: Strategy): string {
   return keyedHex(12, JSON.stringify(sortKeys(strategy)));
+}
+
+/** Every knob that there is: the schema's fields down to those that hold a value or have several shapes. */
+export function knobPaths(): string[] {
+  const below = (schema: unknown, path: string): string[] => {
+    const fields = isObject(schema) && isObject(schema['properties']) ? Object.entries(schema['properties']) : [];
+    return fields.length === 0
+      ? [path]
+      : fields.flatMap(([name, inner]) => below(inner, path === '' ? name : `${path}.${name}`));
+  };
+  return below(StrategySchema, '');
 }
 
 /** The knobs in which two strategies differ: `[path, a, b]`. */

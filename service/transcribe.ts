@@ -189,7 +189,9 @@ async function upload<T>(
   });
   return callProvider(scope, 'stt', part, startId, async (call) => {
     opened(call);
-    return answered(call, await ports.stt.transcribe({ method: stt.method, audio, mimeType, language }, call));
+    const request = { method: stt.method, audio, mimeType, language };
+    const prompted = stt.prompt === undefined ? request : { ...request, prompt: stt.prompt };
+    return answered(call, await ports.stt.transcribe(prompted, call));
   });
 }
 

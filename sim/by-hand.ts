@@ -1,4 +1,5 @@
 /** Turns whose times can be added up on paper: constant latencies, and speech that begins and ends where it is told to. */
+import type { SpeechCache } from '../service/cache.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/ports.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
@@ -132,6 +133,7 @@ export async function turnByHand(options: {
   /** Cancels the turn at this time. */
   abortAtMs?: number;
   scenario?: Scenario;
+  speechCache?: SpeechCache;
 }): Promise<FinishedTurn & { world: SimWorld }> {
   const { turns = 1, pauseMs = 0 } = options;
   const { speech, audio } = options.tones;
@@ -143,7 +145,11 @@ export async function turnByHand(options: {
     speechEndMs: speech.toMs,
   };
   const systemPrompt = options.systemPrompt ?? 'Sor.';
-  const scenario = options.scenario === undefined ? {} : { scenario: options.scenario };
+  const { scenario, speechCache } = options;
+  const more = {
+    ...(scenario === undefined ? {} : { scenario }),
+    ...(speechCache === undefined ? {} : { speechCache }),
+  };
   const interview = {
     name: 'by-hand',
     language: 'tr',
@@ -151,7 +157,7 @@ export async function turnByHand(options: {
     greeting: 'Merhaba.',
     turns: Array<typeof turn>(turns).fill(turn),
   };
-  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview], ...scenario });
+  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview], ...more });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
   const over = new AbortController();
   const cancel = new AbortController();

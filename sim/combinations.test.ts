@@ -6,11 +6,22 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { keyedRandom } from '../service/random.ts';
+import { knobPaths } from '../service/strategy.ts';
 import { KNOBS, pairwise, randomStrategy } from './combinations.ts';
 import { complaints, leftovers, play } from './combined-turn.ts';
 
 const SEED = process.env['RETAKE_TEST_SEED'] ?? 'combinations';
 const REPEAT = `RETAKE_TEST_SEED=${SEED} node --test sim/combinations.test.ts`;
+
+/** Knobs that no row of the list sets. */
+const forgotten = (rows: readonly { path: readonly string[] }[]): string[] =>
+  knobPaths().filter((knob) => !rows.some(({ path }) => path.join('.') === knob));
+
+test('every knob of the strategy is in the list; control: one that is taken out is missed', () => {
+  assert.deepEqual(forgotten(KNOBS), []);
+  assert.deepEqual(forgotten(KNOBS.filter(({ path }) => path.at(-1) !== 'region')), ['network.region']);
+  assert.ok(knobPaths().length > 40, 'the schema is walked');
+});
 
 test('every two values of two knobs that may go together finish a turn, and the ledger keeps its rules', async () => {
   const { strategies, refused } = pairwise(keyedRandom(SEED, 'pairs'));
@@ -22,7 +33,7 @@ test('every two values of two knobs that may go together finish a turn, and the 
     );
   }
   console.log(`${strategies.length} strategies cover all pairs of ${KNOBS.length} knobs; refused: ${refused.length}`);
-  for (const pair of refused) assert.match(pair, /prefill|prompt|partial|hedge|atPause|http2/, pair);
+  for (const pair of refused) assert.match(pair, /prefill|prompt|partial|hedge|atPause|http2|tts\.format/, pair);
 });
 
 test('120 random admitted combinations finish a turn, and the ledger keeps its rules', async () => {

@@ -5,7 +5,7 @@ import { patchFromSet, resolveStrategy, type Strategy } from '../service/strateg
 
 export interface KnobValues {
   path: readonly string[];
-  /** Today's first. */
+  /** Today's first; undefined where the knob is left out. */
   values: readonly unknown[];
 }
 
@@ -16,9 +16,12 @@ export const KNOBS: readonly KnobValues[] = [
   { path: ['client', 'frameMs'], values: ['received', 250] },
   { path: ['client', 'bargeIn'], values: ['off', { minSpeechMs: 500 }] },
   { path: ['stt', 'method'], values: ['transcriptions', 'generate'] },
+  { path: ['stt', 'language'], values: ['session', 'en'] },
+  { path: ['stt', 'prompt'], values: [undefined, 'Retake'] },
   { path: ['stt', 'upload'], values: ['whole', EARLY, { growing: { chunkMs: 300 } }] },
   { path: ['stt', 'format'], values: ['wav', 'webm-opus'] },
   { path: ['stt', 'sampleRateHz'], values: ['received', 16_000] },
+  { path: ['stt', 'vad', 'engine'], values: ['energy', 'webrtc', 'client'] },
   { path: ['stt', 'vad', 'silenceMs'], values: [500, 300] },
   { path: ['stt', 'vad', 'trim'], values: [false, true] },
   {
@@ -31,6 +34,7 @@ export const KNOBS: readonly KnobValues[] = [
     ],
   },
   { path: ['llm', 'maxTokens'], values: [500, 6] },
+  { path: ['llm', 'temperature'], values: [0.7, 0] },
   { path: ['llm', 'historyTurns'], values: ['all', 0] },
   { path: ['llm', 'route'], values: ['default', { sort: 'latency' }, { sort: 'throughput', dataCollection: 'deny' }] },
   { path: ['llm', 'systemPrompt'], values: ['captured', 'compressed'] },
@@ -49,12 +53,15 @@ export const KNOBS: readonly KnobValues[] = [
   { path: ['tts', 'method'], values: ['stream', 'speech', 'generate'] },
   { path: ['tts', 'sse'], values: ['sdk', 'parser'] },
   { path: ['tts', 'queue', 'status'], values: ['poll', 'stream'] },
+  { path: ['tts', 'queue', 'pollMs'], values: [500, 60] },
+  { path: ['tts', 'format'], values: ['default', 'wav', 'pcm'] },
+  { path: ['tts', 'voice'], values: ['alloy', 'zeynep'] },
   { path: ['tts', 'speed'], values: [1, 1.15] },
   { path: ['tts', 'trimSilence'], values: [false, true] },
   { path: ['tts', 'concurrency'], values: [2, 1, 4] },
   { path: ['pipeline', 'chunking'], values: ['sentence', 'clause', 'reply'] },
   { path: ['pipeline', 'speculation'], values: ['none', 'predict', 'prefill'] },
-  { path: ['pipeline', 'prefetch'], values: ['off', 'prompt', 'partial', ['prompt', 'partial']] },
+  { path: ['pipeline', 'prefetch'], values: ['off', 'connect', 'prompt', 'partial', ['prompt', 'partial']] },
   { path: ['cache', 'greeting'], values: [false, true] },
   { path: ['cache', 'responses'], values: [false, true] },
   {
@@ -64,15 +71,17 @@ export const KNOBS: readonly KnobValues[] = [
   { path: ['network', 'http2'], values: [false, true] },
   { path: ['network', 'preResolve'], values: [false, true] },
   { path: ['network', 'preconnect'], values: [false, true] },
+  { path: ['network', 'region'], values: [undefined, 'near', 'nearest'] },
 ];
 
 export type Choice = readonly number[];
 
 /** A strategy with one value a knob; undefined where the schema refuses the combination. */
 export function strategyOf(choice: Choice): Strategy | undefined {
-  const patches = KNOBS.map(({ path, values }, index) =>
-    patchFromSet(`${path.join('.')}=${JSON.stringify(values[choice[index] ?? 0])}`),
-  );
+  const patches = KNOBS.flatMap(({ path, values }, index) => {
+    const value = values[choice[index] ?? 0];
+    return value === undefined ? [] : [patchFromSet(`${path.join('.')}=${JSON.stringify(value)}`)];
+  });
   try {
     return resolveStrategy(patches, 'combination');
   } catch (error) {

@@ -11,8 +11,8 @@ import { loadProfile } from './profile.ts';
 import { createSimWorld } from './world.ts';
 
 const profile = loadProfile('seed');
-// frames of 100 ms: a turn of few wakes; 24 kHz, so that there is a rate to go down from
-const { speech, audio } = tones(1500, [[100, 700]], { frameMs: 100, rateHz: 24_000 });
+// frames of 100 ms: a turn of few wakes; 32 kHz, so that there is a rate to go down from
+const { speech, audio } = tones(1500, [[100, 700]], { frameMs: 100, rateHz: 32_000 });
 const LONG = 'Dr. Ay 3.5 verdi, olur mu! "Peki?" dedi... Bitti.';
 const interview: Interview = {
   name: 'combined',

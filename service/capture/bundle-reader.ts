@@ -111,20 +111,28 @@ async function eventOf(
 }
 
 async function contentOf(
-  { text, audioSha256, audioBytes, sampleRateHz }: StoredContent,
+  stored: StoredContent,
   files: SessionFiles,
   where: string,
   problems: string[],
 ): Promise<Content> {
-  const content: Content = text === undefined ? {} : { text };
-  if (audioSha256 === undefined) return content;
-  const name = `audio/${audioSha256}.pcm`;
-  const audio = await files.read(name);
-  if (audio === undefined || audio.byteLength !== audioBytes) {
-    problems.push(`${where}: ${name} has ${audio?.byteLength ?? 0} of ${audioBytes ?? 0} bytes: the audio is left out`);
-    return content;
-  }
-  return { ...content, audio, ...(sampleRateHz === undefined ? {} : { sampleRateHz }) };
+  const { text, sampleRateHz } = stored;
+  const read = async (sha256: string | undefined, extension: string, bytes = 0): Promise<Uint8Array | undefined> => {
+    if (sha256 === undefined) return undefined;
+    const name = `audio/${sha256}.${extension}`;
+    const found = await files.read(name);
+    if (found?.byteLength === bytes) return found;
+    problems.push(`${where}: ${name} has ${found?.byteLength ?? 0} of ${bytes} bytes: the audio is left out`);
+    return undefined;
+  };
+  const audio = await read(stored.audioSha256, 'pcm', stored.audioBytes);
+  const recorded = await read(stored.recordedSha256, 'webm', stored.recordedBytes);
+  return {
+    ...(text === undefined ? {} : { text }),
+    ...(audio === undefined ? {} : { audio }),
+    ...(audio === undefined || sampleRateHz === undefined ? {} : { sampleRateHz }),
+    ...(recorded === undefined ? {} : { recorded }),
+  };
 }
 
 const KINDS: ReadonlySet<string> = new Set(EVENT_KINDS);

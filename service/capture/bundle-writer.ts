@@ -127,18 +127,19 @@ function onWholeLines(files: SessionFiles): SessionFiles {
 
 /** Audio goes to a file named by its hash, written before the line that refers to it. */
 function storeContent(
-  { text, audio, sampleRateHz }: NonNullable<TurnEvent['content']>,
+  { text, audio, sampleRateHz, recorded }: NonNullable<TurnEvent['content']>,
   enqueue: (write: Write['write']) => void,
 ): StoredContent {
-  const stored: StoredContent = text === undefined ? {} : { text };
-  if (audio === undefined) return stored;
-  const audioSha256 = createHash('sha256').update(audio).digest('hex');
-  enqueue((into) => into.writeOnce(`audio/${audioSha256}.pcm`, audio));
+  const kept = (bytes: Uint8Array, extension: string): string => {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    enqueue((into) => into.writeOnce(`audio/${sha256}.${extension}`, bytes));
+    return sha256;
+  };
   return {
-    ...stored,
-    audioSha256,
-    audioBytes: audio.byteLength,
-    ...(sampleRateHz === undefined ? {} : { sampleRateHz }),
+    ...(text === undefined ? {} : { text }),
+    ...(audio === undefined ? {} : { audioSha256: kept(audio, 'pcm'), audioBytes: audio.byteLength }),
+    ...(audio === undefined || sampleRateHz === undefined ? {} : { sampleRateHz }),
+    ...(recorded === undefined ? {} : { recordedSha256: kept(recorded, 'webm'), recordedBytes: recorded.byteLength }),
   };
 }
 

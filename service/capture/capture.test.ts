@@ -71,7 +71,7 @@ function writeTurn(writer: BundleWriter, turnIndex: number): void {
     stage: 'endpointing',
     cause: start,
     attrs: { sampleRateHz: 16_000, frameAtUs: [10], frameSamples: [3], speechProbability: [0.5] },
-    content: { audio, sampleRateHz: 16_000 },
+    content: { audio, sampleRateHz: 16_000, recorded: Uint8Array.from([0x1a, 0x45, turnIndex]) },
   });
   const log: TurnLog = { identity: identity(turnIndex), zero: 'audio', anchorUs: 1_000_000, events: recorder.events };
   writer.closed(log, '{"resourceSpans":[]}\n');
@@ -89,6 +89,7 @@ test('what was written is read back, event for event, content included', async (
   );
   assert.equal(turns[0]?.events[1]?.content?.text, `Merhaba, ${CANARY}. Tamam`);
   assert.deepEqual([...(turns[1]?.events[2]?.content?.audio ?? [])], [1, 2, 3, 4, 1, 0]);
+  assert.deepEqual([...(turns[1]?.events[2]?.content?.recorded ?? [])], [0x1a, 0x45, 1]);
   assert.equal(readFileSync(join(folder, 'trace.otlp.jsonl'), 'utf8').split('\n').length, 3);
   assert.equal(statSync(join(folder, 'events.jsonl')).mode & 0o777, 0o600);
 });
@@ -329,7 +330,7 @@ test('a torn append between two turns keeps both, and the torn turn is reported'
 
 test('a cut audio file is reported, and the turn keeps its times', async () => {
   const folder = await write(1);
-  const [audio = ''] = readdirSync(join(folder, 'audio'));
+  const audio = readdirSync(join(folder, 'audio')).find((name) => name.endsWith('.pcm')) ?? '';
   truncateSync(join(folder, 'audio', audio), 2);
   const { turns, problems } = await readBundle(filesIn(folder));
   assert.equal(turns.length, 1);

@@ -61,6 +61,10 @@ const StoredContent = Type.Object({
   audioSha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'names audio/<sha256>.pcm' })),
   audioBytes: Type.Optional(Type.Integer({ minimum: 0 })),
   sampleRateHz: Type.Optional(Type.Integer({ minimum: 1 })),
+  recordedSha256: Type.Optional(
+    Type.String({ pattern: '^[0-9a-f]{64}$', description: 'the upload as it came: names audio/<sha256>.webm' }),
+  ),
+  recordedBytes: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 export type StoredContent = Static<typeof StoredContent>;
 

@@ -5,7 +5,7 @@ import { createVirtualClock } from '../../sim/clock.ts';
 import { configFrom } from '../config.ts';
 import type { ExchangeContext, HttpRequest, Transport } from '../ports.ts';
 import { LIVE_ENDPOINTS } from '../world.ts';
-import { inRegion } from './regions.ts';
+import { inRegion, type Regions } from './regions.ts';
 
 const regions = { eu: { falRunUrl: 'https://eu.fal.test', openRouterUrl: 'https://eu.router.test/v1' } };
 const context: ExchangeContext = {
@@ -17,7 +17,7 @@ const call = (url: string): HttpRequest => ({
 });
 
 /** Answers after the given ms for a host; a host without any never does. */
-function network(hosts: Readonly<Record<string, number>>) {
+function network(hosts: Readonly<Record<string, number>>, elsewhere: Regions = regions) {
   const clock = createVirtualClock();
   const seen: HttpRequest[] = [];
   const inner: Transport = {
@@ -29,7 +29,7 @@ function network(hosts: Readonly<Record<string, number>>) {
     openAhead: async () => undefined,
     close: async () => undefined,
   };
-  const transport = inRegion(inner, { clock, endpoints: LIVE_ENDPOINTS, regions, region: 'nearest' });
+  const transport = inRegion(inner, { clock, endpoints: LIVE_ENDPOINTS, regions: elsewhere, region: 'nearest' });
   const sentTo = async (url = 'https://fal.run/app/x?y=1'): Promise<unknown[]> => {
     const marks = { startUs: clock.nowUs() };
     await transport.send(call(url), marks);
@@ -79,11 +79,51 @@ test('nearest: the default endpoints stay where they are nearer, and where nothi
   });
   const silent = network({});
   await silent.clock.run(async () => {
-    silent.transport.prepare?.(context);
+    silent.transport.prepare?.(context, new AbortController().signal);
     await silent.clock.sleep(2000);
     assert.equal(silent.seen.length, 4, 'the first of three, on each origin');
     assert.deepEqual(await silent.sentTo(), HOME);
   });
+});
+
+test('nearest: each endpoint that some region has elsewhere is chosen by itself, queue and storage too', async () => {
+  const elsewhere = {
+    eu: { ...regions.eu, falQueueUrl: 'https://eu.queue.test' },
+    us: { falQueueUrl: 'https://us.queue.test', falRestUrl: 'https://us.rest.test' },
+  };
+  const hosts = { ...NEAR, ...FAR, 'queue.fal.run': 30, 'eu.queue.test': 20, 'us.queue.test': 10, 'rest.fal.ai': 5 };
+  const { clock, seen, sentTo } = network({ ...hosts, 'us.rest.test': 40 }, elsewhere);
+  await clock.run(async () => {
+    await sentTo();
+    await clock.sleep(200);
+    const wentTo = async (url: string): Promise<unknown> => (await sentTo(url))[0];
+    assert.equal(await wentTo('https://queue.fal.run/app'), 'https://us.queue.test/app');
+    assert.equal(await wentTo('https://rest.fal.ai/storage'), 'https://rest.fal.ai/storage', 'the default is nearer');
+    assert.equal(await wentTo('https://fal.run/app'), 'https://eu.fal.test/app');
+  });
+  assert.equal(seen.filter(({ method }) => method === 'HEAD').length, 3 * (2 + 3 + 2 + 2));
+});
+
+test('nearest: a cancelled turn ends the measurement that it began, and the next one measures', async () => {
+  const { clock, seen, transport, sentTo } = network({ ...NEAR, ...FAR });
+  await clock.run(async () => {
+    const turn = new AbortController();
+    transport.prepare?.(context, turn.signal);
+    await clock.sleep(15);
+    turn.abort(new Error('the user hung up'));
+    await clock.sleep(0);
+    assert.equal(clock.sleeping(), 0, 'no timer and no probe is left');
+    assert.deepEqual(await sentTo(), HOME);
+    await clock.sleep(200);
+    assert.deepEqual(await sentTo(), EU);
+    transport.prepare?.(context, turn.signal);
+    await clock.sleep(700_000);
+    transport.prepare?.(context, new AbortController().signal);
+    await transport.close();
+    await clock.sleep(0);
+    assert.equal(clock.sleeping(), 0, 'closing ends it too');
+  });
+  assert.ok(seen.length > 0);
 });
 
 test('nearest: a URL that a provider named, and one of another origin, are left alone', async () => {

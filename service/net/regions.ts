@@ -42,72 +42,91 @@ export interface RegionOptions {
   region: string | undefined;
 }
 
+type Base = keyof Endpoints;
+
 /**
- * The same transport, calling the region's base URLs. `nearest` is measured beside the turn: no exchange waits for it,
- * those before the result go to the default endpoints. Throws `InputError` for an unknown region.
+ * The same transport, calling the region's base URLs. `nearest` is measured beside the turn, for each endpoint that some
+ * region has elsewhere: no exchange waits for it, those before the result go to the default endpoints. A turn that is
+ * cancelled cancels the measurement that it began. Throws `InputError` for an unknown region.
  */
 export function inRegion(transport: Transport, options: RegionOptions): Transport {
   const { clock, endpoints, regions, region } = options;
   checkRegion(region, regions);
   if (region === undefined || region === NONE) return transport;
-  let chosen = region === NEAREST ? DEFAULT : region;
+  let nearest: ReadonlyMap<Base, string> = new Map();
   let untilUs = region === NEAREST ? -Infinity : Infinity;
   let choosing = Promise.resolve();
-  const choice = (context: ExchangeContext): Promise<void> => {
+  const closing = new AbortController();
+  const choice = (context: ExchangeContext, signal?: AbortSignal): Promise<void> => {
     if (clock.nowUs() < untilUs) return choosing;
     untilUs = clock.nowUs() + CHOICE_LASTS_MS * 1000;
-    choosing = nearestOf(transport, options, context).then((name) => {
-      chosen = name;
-    });
+    choosing = nearestOf(transport, options, context, [closing.signal, ...(signal === undefined ? [] : [signal])]).then(
+      (found) => {
+        if (found === undefined) untilUs = -Infinity;
+        else nearest = found;
+      },
+    );
     return choosing;
   };
-  const there = (): [from: string, to: string][] =>
-    basesOf(endpoints).map(([key, from]) => [from, regions[chosen]?.[key] ?? from]);
+  /** Where an endpoint is called, and the name of that region. */
+  const there = (key: Base): { name: string; url: string } => {
+    const name = region === NEAREST ? (nearest.get(key) ?? DEFAULT) : region;
+    const url = regions[name]?.[key];
+    return url === undefined ? { name: DEFAULT, url: endpoints[key] } : { name, url };
+  };
 
   return {
     ...transport,
-    prepare: (context) => void choice(context),
+    prepare: (context, signal) => void choice(context, signal),
     async send(request, marks) {
-      void choice(request.context);
-      marks.region = chosen;
+      void choice(request.context, request.signal);
       // a URL that a provider named is its own
-      const base = request.publicOnly === true ? undefined : there().find(([from]) => isUnder(request.url, from));
-      const url = base === undefined ? request.url : base[1] + request.url.slice(base[0].length);
+      const key = request.publicOnly === true ? undefined : BASES.find((each) => isUnder(request.url, endpoints[each]));
+      if (key === undefined) {
+        marks.region = DEFAULT;
+        return transport.send(request, marks);
+      }
+      const { name, url: base } = there(key);
+      marks.region = name;
+      const url = base + request.url.slice(endpoints[key].length);
       if (url !== request.url) marks.url = withoutQuery(url);
       return transport.send({ ...request, url }, marks);
     },
     async openAhead(target, signal) {
       const [first] = target.contexts;
-      if (first !== undefined) await choice(first);
-      const base = there().find(([from]) => new URL(from).origin === target.origin);
-      const origin = base === undefined ? target.origin : new URL(base[1]).origin;
+      if (first !== undefined) await choice(first, signal);
+      const key = BASES.find((each) => new URL(endpoints[each]).origin === target.origin);
+      const origin = key === undefined ? target.origin : new URL(there(key).url).origin;
       return transport.openAhead({ ...target, origin }, signal);
+    },
+    close() {
+      closing.abort(new Error('the transport is closed'));
+      return transport.close();
     },
   };
 }
 
-function basesOf(endpoints: Endpoints): [key: keyof Endpoints, url: string][] {
-  const { falRunUrl, falQueueUrl, falRestUrl, openRouterUrl } = endpoints;
-  return [
-    ['falRunUrl', falRunUrl],
-    ['falQueueUrl', falQueueUrl],
-    ['falRestUrl', falRestUrl],
-    ['openRouterUrl', openRouterUrl],
-  ];
-}
+const BASES: readonly Base[] = ['falRunUrl', 'falQueueUrl', 'falRestUrl', 'openRouterUrl'];
 
 function isUnder(url: string, base: string): boolean {
   return url === base || url.startsWith(`${base}/`);
 }
 
-/** The region whose fal and OpenRouter origins answer soonest in sum; the default where none answers. Never rejects. */
-async function nearestOf(transport: Transport, options: RegionOptions, context: ExchangeContext): Promise<string> {
+/**
+ * For each endpoint that a region has elsewhere, the region where it answers soonest; the default where that does, or none
+ * answers. Files of fal's CDN have no base URL: a provider names them. Undefined when it was cancelled. Never rejects.
+ */
+async function nearestOf(
+  transport: Transport,
+  options: RegionOptions,
+  context: ExchangeContext,
+  cancelledBy: readonly AbortSignal[],
+): Promise<ReadonlyMap<Base, string> | undefined> {
   const { endpoints, regions, clock } = options;
   const over = new AbortController();
-  clock.sleep(PROBE_LIMIT_MS, over.signal).then(
-    () => over.abort(new Error('no answer in time')),
-    () => undefined,
-  );
+  const stop = (): void => over.abort(new Error('not measured to its end'));
+  for (const signal of cancelledBy) signal.addEventListener('abort', stop, { once: true, signal: over.signal });
+  clock.sleep(PROBE_LIMIT_MS, over.signal).then(stop, () => undefined);
   /** One measurement a URL, also where regions share it. */
   const known = new Map<string, Promise<number>>();
   const firstByteUs = (url: string): Promise<number> => {
@@ -115,15 +134,19 @@ async function nearestOf(transport: Transport, options: RegionOptions, context: 
     known.set(url, measured);
     return measured;
   };
-  const totals = await Promise.all(
-    [DEFAULT, ...Object.keys(regions)].map(async (name) => {
-      const { falRunUrl, openRouterUrl } = { ...endpoints, ...regions[name] };
-      const [fal, openRouter] = await Promise.all([firstByteUs(falRunUrl), firstByteUs(openRouterUrl)]);
-      return { name, totalUs: fal + openRouter };
+  const nearest = await Promise.all(
+    BASES.map(async (key): Promise<[Base, string]> => {
+      const there = Object.entries(regions).flatMap(([name, { [key]: url }]) =>
+        url === undefined ? [] : [{ name, url }],
+      );
+      if (there.length === 0) return [key, DEFAULT];
+      const all = [{ name: DEFAULT, url: endpoints[key] }, ...there];
+      const tookUs = await Promise.all(all.map(async ({ name, url }) => ({ name, us: await firstByteUs(url) })));
+      return [key, tookUs.reduce((best, each) => (each.us < best.us ? each : best)).name];
     }),
   );
   over.abort(new Error('measured'));
-  return totals.reduce((best, each) => (each.totalUs < best.totalUs ? each : best)).name;
+  return cancelledBy.some(({ aborted }) => aborted) ? undefined : new Map(nearest);
 }
 
 /** Median time to first byte of requests without a key, one after another; any status is an answer. */

@@ -129,6 +129,17 @@ test('stt.method generate: two storage requests more', async () => {
   assert.equal(stored.transcript, direct.transcript);
 });
 
+test('stt.prompt goes to /audio/transcriptions as its field; control: without the knob there is none', async () => {
+  const bytesSent = async (patch: StrategyPatch): Promise<number> => {
+    const { log } = await run(patch);
+    const sent = log.events.find(({ kind, exchange }) => kind === 'http.sent' && exchange === 'stt.0.0.0');
+    return Number(sent?.attrs?.['requestBytes']);
+  };
+  const field = (await bytesSent({ stt: { prompt: 'Retake, OpenRouter' } })) - (await bytesSent({}));
+  assert.ok(field > 'Retake, OpenRouter'.length && field < 300, `${field} bytes more`);
+  await assert.rejects(bytesSent({ stt: { method: 'generate', prompt: 'x' } }), /"stt.prompt" cannot go with/);
+});
+
 test('sse parser: the same events as the SDKs, at the same times, and the same words and audio', async () => {
   const shape = (log: TurnLog): unknown[] =>
     log.events.map(({ kind, atUs, exchange, content }) => [kind, atUs, exchange, content]);
