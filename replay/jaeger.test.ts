@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import test from 'node:test';
 import fc from 'fast-check';
-import { isJaegerSource, jaegerSourceOf, pagesOf, type TimeWindow } from './jaeger.ts';
+import { isJaegerSource, jaegerSourceOf, jaegerTraces, pagesOf, type TimeWindow } from './jaeger.ts';
 
 const NOW_US = Date.parse('2026-11-25T13:00:00Z') * 1000;
 
@@ -24,6 +26,7 @@ test('a source says where, what and when', () => {
   });
   const other = jaegerSourceOf('jaeger:https://j?service=pipecat&from=90s&to=30s', NOW_US);
   assert.deepEqual([other.operation, other.fromUs, other.toUs], [undefined, NOW_US - 90e6, NOW_US - 30e6]);
+  assert.equal(jaegerSourceOf('jaeger:http://j?from=999999d', NOW_US).fromUs, 0, 'all of time');
 });
 
 test('what is no source is one clear error', () => {
@@ -36,6 +39,31 @@ test('what is no source is one clear error', () => {
     ['jaeger:http://j?tag=lane', /tag=lane has no value/],
   ];
   for (const [text, message] of cases) assert.throws(() => jaegerSourceOf(text, NOW_US), message);
+});
+
+test('what answers there is no Jaeger: a 404 of another server is not an empty window', async (context) => {
+  const answers = [
+    { status: 404, body: '{"type":"about:blank","status":404}', error: /not Jaeger's query service/ },
+    { status: 404, body: '<html>', error: /not Jaeger's query service/ },
+    { status: 200, body: '{}', error: /not Jaeger's query service/ },
+    { status: 502, body: 'bad gateway', error: /answered 502: bad gateway/ },
+    { status: 404, body: '{"error":{"httpCode":404,"message":"No traces found"}}' },
+  ];
+  for (const { status, body, error } of answers) {
+    const server = createServer((_, response) => response.writeHead(status).end(body)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    context.after(() => server.close());
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const source = jaegerSourceOf(`jaeger:http://127.0.0.1:${port}`, NOW_US);
+    const read = async (): Promise<unknown[]> => {
+      const traces: unknown[] = [];
+      for await (const trace of jaegerTraces(source, new AbortController().signal)) traces.push(trace);
+      return traces;
+    };
+    if (error === undefined) assert.deepEqual(await read(), [], 'control: Jaeger has nothing');
+    else await assert.rejects(read, error);
+  }
 });
 
 /** A store that, like Jaeger, gives the newest entries of a window, at most so many, and does not say what it left out. */

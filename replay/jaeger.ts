@@ -17,7 +17,7 @@ export interface JaegerSource {
   operation?: string;
   fromUs: number;
   toUs: number;
-  /** All of them must stand on one span of the trace, or on its resource. */
+  /** Each must stand on a span of the trace, or on its resource; several may stand on different ones. */
   tags: readonly { key: string; value: string }[];
 }
 
@@ -154,17 +154,24 @@ async function ask(source: JaegerSource, path: string, signal: AbortSignal): Pro
     text = await response.text();
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new InputError(`${source.url}: no Jaeger answers there (${describeError(error, 200)})`, { cause: error });
+    throw new InputError(`${source.url}: no Jaeger answers there`, { cause: error });
   }
-  // "No traces found"
-  if (response.status === 404) return {};
-  if (!response.ok) {
-    throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
+  const answer = parsed(text);
+  // so Jaeger says "No traces found"; another server's 404 has another body
+  if (response.status === 404 && field(field(answer, 'error'), 'httpCode') === 404) return {};
+  if (response.ok || response.status === 404) {
+    if (field(answer, 'result') !== undefined) return answer;
+    throw new InputError(`${source.url}: what answers there is not Jaeger's query service`);
   }
+  throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
+}
+
+/** Undefined when it is no JSON. */
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${source.url}: what answers there is not Jaeger's query service`, { cause: error });
+  } catch {
+    return undefined;
   }
 }
 

@@ -14,8 +14,8 @@ export async function resendCommand(
   options: { since: string; data?: string; endpoint?: string; json?: boolean },
 ): Promise<void> {
   const clock = createRealClock();
-  const { otlpEndpoint, otlpHeaders } = configFrom(context.env);
-  const endpoint = options.endpoint ?? otlpEndpoint;
+  const named = options.endpoint === undefined ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: options.endpoint };
+  const { otlpEndpoint: endpoint, otlpHeaders } = configFrom({ ...context.env, ...named });
   if (endpoint === undefined) throw new InputError('where to? Give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT');
   const client = createOtlpClient({ clock, endpoint, headers: otlpHeaders });
   try {

@@ -1,23 +1,21 @@
 /** `npm run infra:allow-list`: writes the keys that spans may carry into collector/config.yaml; a test holds them equal. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { SHAPES } from '../../replay/foreign-shapes.ts';
 import { ATTRIBUTES, RESOURCE_ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { CONFIGS } from './run.ts';
 
 /** By which turns, sessions and latencies of Pipecat, LiveKit and others are told when their traces are read back. */
 const FOREIGN = [
-  'conversation.id',
-  'thread.id',
-  'turn.index',
-  'turn.number',
+  ...SHAPES.flatMap(({ sessionKeys, indexKeys, serviceSecondsKeys }) => [
+    ...sessionKeys,
+    ...indexKeys,
+    ...serviceSecondsKeys,
+  ]),
   'turn.user_bot_latency_seconds',
   'turn.was_interrupted',
-  'metrics.ttfb',
   'lk.e2e_latency',
   'lk.end_of_turn_delay',
   'lk.interrupted',
-  'lk.job_id',
-  'lk.response.ttfb',
-  'lk.response.ttft',
   'lk.transcription_delay',
 ];
 

@@ -33,11 +33,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
       COLLECTOR_SAMPLED_PERCENT: process.env['COLLECTOR_SAMPLED_PERCENT'] ?? '100',
     });
     const started: RunningProgram[] = [];
-    for (const { spec } of [jaeger, collector]) {
-      const child = await start(spec);
-      child.unref();
-      started.push({ pid: child.pid ?? 0, binary: spec.binary });
-      writeFileSync(STATE, JSON.stringify(started));
+    try {
+      for (const { spec } of [jaeger, collector]) {
+        const child = await start(spec);
+        child.unref();
+        started.push({ pid: child.pid ?? 0, binary: spec.binary });
+        writeFileSync(STATE, JSON.stringify(started));
+      }
+    } catch (error) {
+      await stopPrograms(started);
+      throw error;
     }
     console.log(
       [
@@ -55,17 +60,21 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
 
   async down() {
     const running = runningPrograms().filter(isRunning);
-    // the Collector first: it then hands over what it holds
-    for (const program of running.toReversed()) {
-      process.kill(program.pid, 'SIGTERM');
-      const deadline = performance.now() + STOP_LIMIT_MS;
-      while (isRunning(program) && performance.now() < deadline) await sleep(50);
-      if (isRunning(program)) process.kill(program.pid, 'SIGKILL');
-    }
-    rmSync(STATE, { force: true });
+    await stopPrograms(running);
     console.log(running.length === 0 ? 'nothing was up' : 'down; traces stay in data/infra');
   },
 };
+
+/** Ends them, the last one started first: the Collector then hands over what it holds. */
+async function stopPrograms(programs: readonly RunningProgram[]): Promise<void> {
+  for (const program of programs.toReversed()) {
+    process.kill(program.pid, 'SIGTERM');
+    const deadline = performance.now() + STOP_LIMIT_MS;
+    while (isRunning(program) && performance.now() < deadline) await sleep(50);
+    if (isRunning(program)) process.kill(program.pid, 'SIGKILL');
+  }
+  rmSync(STATE, { force: true });
+}
 
 function runningPrograms(): RunningProgram[] {
   if (!existsSync(STATE)) return [];

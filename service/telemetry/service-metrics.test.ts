@@ -88,3 +88,17 @@ test('every figure that docs/operating.md watches is one of ours', () => {
   );
   assert.ok(watched.size >= 10);
 });
+
+test('alerts that compare two series sum both, since their labels differ', () => {
+  const docs = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+  const rates = (alert: string): number => alert.match(/\brate\(/g)?.length ?? 0;
+  const isSummed = (alert: string): boolean =>
+    rates(alert) < 2 || alert.match(/\bsum\(rate\(/g)?.length === rates(alert);
+  const alerts = [...docs.matchAll(/^\| `([^`]+)`/gm)].map(([, alert = '']) => alert);
+  assert.deepEqual(
+    alerts.filter((alert) => !isSummed(alert)),
+    [],
+  );
+  assert.ok(alerts.filter((alert) => rates(alert) >= 2).length >= 2);
+  assert.ok(!isSummed('rate(a_total[5m]) > 0.01 * rate(b_total[5m])'), 'control');
+});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -129,6 +129,29 @@ test('500 is asked again until it is a 200; 400 leaves as dropped', async (conte
   assert.equal(endpoint.seen.filter((body) => body === '{"line":0}').length, 4);
 });
 
+test('what an endpoint will never take leaves, whatever may heal waits', async (context) => {
+  for (const [status, leaves] of [
+    [400, true],
+    [413, true],
+    [415, true],
+    [422, true],
+    [401, false],
+    [404, false],
+    [429, false],
+    [503, false],
+  ] as const) {
+    const endpoint = await serve(context, () => (response) => response.writeHead(status).end());
+    const spool = open(context, { dir: folder(context), endpoint: endpoint.url });
+    spool.append('{}\n');
+    await until(
+      () => endpoint.seen.length >= (leaves ? 1 : 2) && spool.counters().pending === (leaves ? 0 : 1),
+      `${status}`,
+    );
+    const expected = leaves ? { pending: 0, dropped: 1 } : { pending: 1, dropped: 0 };
+    assert.deepEqual(countsOf(spool), { appended: 1, sent: 0, ...expected }, `${status}`);
+  }
+});
+
 test('an answer that breaks off or never comes: the line is sent again', async (context) => {
   let attempt = 0;
   const endpoint = await serve(context, (taken) => (response, body) => {
@@ -244,6 +267,15 @@ test('a disk that refuses is reported and does not throw', (context) => {
   spool.append('{}\n');
   assert.deepEqual(countsOf(spool), { appended: 1, sent: 0, pending: 0, dropped: 1 });
   assert.match(messages.join(), /cannot be written/);
+});
+
+test('a folder that cannot be used is one clear error', (context) => {
+  const dir = folder(context);
+  writeFileSync(dir, 'a file');
+  assert.throws(() => createSpool({ dir, clock, maxBytes: 1000 }), {
+    name: 'InputError',
+    message: /spool; set RETAKE_DATA/,
+  });
 });
 
 test('a session is erased from the spool, sent or waiting; the others still arrive', async (context) => {

@@ -5,7 +5,7 @@
  * spool when the endpoint has answered 2xx, so every line arrives at least once, after a restart too; span ids are stable,
  * so twice is harmless. Why not the exporter of OpenTelemetry: docs/adr/0004-spool-sender.md.
  */
-import { describeError } from '../errors.ts';
+import { describeError, InputError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
 import { openSegments, type Segments, type SpoolLine } from './segments.ts';
@@ -56,10 +56,11 @@ export interface Spool {
 
 const DRAIN_MS = 1000;
 const GIVE_UP_MS = 500;
-/** Opens a spool and, with an endpoint, starts its sender. */
+
+/** Opens a spool and, with an endpoint, starts its sender. Throws `InputError` when the folder cannot be used. */
 export function createSpool(options: SpoolOptions): Spool {
   const { clock, log = () => undefined } = options;
-  const segments = openSegments(options.dir, options.maxBytes, options.keepSentBytes);
+  const segments = segmentsOf(options);
   const closing = new AbortController();
   const counts = {
     appended: segments.recovered + segments.torn,
@@ -125,6 +126,16 @@ export function createSpool(options: SpoolOptions): Spool {
       segments.close();
     },
   };
+}
+
+function segmentsOf({ dir, maxBytes, keepSentBytes }: SpoolOptions): Segments {
+  try {
+    return openSegments(dir, maxBytes, keepSentBytes);
+  } catch (error) {
+    throw new InputError(`the spool cannot use ${dir}; set RETAKE_DATA to a folder that this user may write`, {
+      cause: error,
+    });
+  }
 }
 
 interface Sender {
