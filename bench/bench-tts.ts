@@ -1,5 +1,6 @@
 /** TTS: three methods, speed, concurrency. */
 import type { Bench } from './engine.ts';
+import { GROUPINGS } from './metrics.ts';
 
 export const bench: Bench = {
   name: 'tts',
@@ -8,6 +9,7 @@ export const bench: Bench = {
     'Leading silence is what the audio begins with, and is part of the wait. Stalls are those of a client that plays from the first byte on; more than 0 would be heard.',
   metrics: ['ttfbMs', 'leadingSilenceMs', 'realTimeFactor', 'stallMs', 'firstAudioByteMs', 'e2eMs', 'replyEndMs'],
   stage: 'tts',
+  grouping: GROUPINGS.textLength,
   arms: [
     { name: 'tts-speech', patches: ['tts-speech'] },
     { name: 'tts-generate', patches: ['tts-generate'] },

@@ -7,7 +7,9 @@ import { InputError } from '../service/errors.ts';
 import { resolveStrategy } from '../service/strategy.ts';
 import { variantPatch } from '../replay/variants.ts';
 import { compareWithEarlier } from './earlier.ts';
-import { BASELINE, runBench, type Bench, type BenchRun, type Sample } from './engine.ts';
+import { BASELINE, type Sample } from './arm-result.ts';
+import { runBench, type Bench, type BenchRun } from './engine.ts';
+import { GROUPINGS } from './metrics.ts';
 import { benchPage } from './page.ts';
 import { BENCHES } from './run-all.ts';
 import { benchSessions } from './sessions.ts';
@@ -29,7 +31,7 @@ const BENCH: Bench = {
 
 function runOf(more: Partial<BenchRun> = {}): BenchRun {
   return {
-    sessions: benchSessions(3, 1),
+    sessions: () => benchSessions(3, 1),
     samplesFile: join(folder, `samples-${files++}.jsonl`),
     world: 'sim',
     profile: 'seed',
@@ -81,7 +83,7 @@ test('samples, medians and paired differences tell one story; first clause ≤ f
 
 test('an interrupted bench keeps its finished samples and says that it did not finish', async () => {
   const stop = new AbortController();
-  const run = runOf({ signal: stop.signal, progress: () => undefined, sessions: benchSessions(12, 1) });
+  const run = runOf({ signal: stop.signal, progress: () => undefined, sessions: () => benchSessions(12, 1) });
   const arms = [...BENCH.arms, { name: 'tts-speech', patches: ['tts-speech'] }];
   const progress = (): void => stop.abort(new InputError('interrupted'));
   const { stopped, arms: results } = await runBench({ ...BENCH, arms }, { ...run, progress });
@@ -109,6 +111,42 @@ test('the same run again is the same; another world is not compared', async () =
   );
   await assert.rejects(compareWithEarlier(folder, { world: 'wire', results: [result] }), /world sim.*wire/);
   await assert.rejects(compareWithEarlier(join(folder, 'none'), { world: 'sim', results: [] }), /cannot be read/);
+});
+
+test('longer turns, other words and short texts are told apart; the baseline heard its own words', async () => {
+  const heard: Bench = {
+    ...BENCH,
+    name: 'stt',
+    stage: 'stt',
+    metrics: ['sttMs', 'uploadKb', 'transcriptChange'],
+    grouping: GROUPINGS.audioLength,
+    speech: { recordings: [1, 3], rateHz: 48_000 },
+    arms: [
+      { name: 'same words', patches: ['stt-16khz'] },
+      { name: 'cut short', patches: ['vad-silence-300'] },
+    ],
+  };
+  const run = runOf({ sessions: (speech) => benchSessions(3, 2, speech) });
+  const result = await runBench(heard, run);
+  const { arms } = result;
+  const mean = (arm: string, metric: string): number | undefined => {
+    const row = arms.find((each) => each.arm === arm)?.rows.find((each) => each.metric === metric);
+    return row?.mean ?? row?.median;
+  };
+  assert.equal(mean(BASELINE, 'transcriptChange'), undefined);
+  assert.equal(mean('same words', 'transcriptChange'), 0);
+  assert.ok((mean('cut short', 'transcriptChange') ?? 0) > 30);
+  const [base, third] = [mean(BASELINE, 'uploadKb') ?? 0, mean('same words', 'uploadKb') ?? 0];
+  assert.ok(Math.abs(base / third - 3) < 0.01, `${base} kB at 48 kHz, ${third} at 16`);
+  assert.deepEqual(
+    arms[0]?.groups?.map(({ group, n }) => [group, n]),
+    [
+      ['below 5 s', 3],
+      ['5 to 10 s', 2],
+      ['10 s and more', 1],
+    ],
+  );
+  assert.match(benchTable(result, 80), /by audio length +below 5 s/);
 });
 
 test('tables say unit, n and interval, and fit 80 columns but for the interval', async () => {

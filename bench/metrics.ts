@@ -9,6 +9,8 @@ export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
 export interface Metric {
   title: string;
   unit: Unit;
+  /** Where most turns have none, the median says nothing: tables show the mean. */
+  shown?: 'mean';
   of(turn: FinishedTurn, language: string): number | undefined;
 }
 
@@ -60,11 +62,22 @@ export const METRICS = {
         : sum(summary.ledger.filter(({ stage }) => stage === 'stt').map(({ us }) => us)) / 1000,
   },
   endpointingMs: { title: 'endpointing', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.endpointing) },
-  prematureCount: { title: 'premature ends of turn', unit: 'count', of: ({ summary }) => (summary.premature ? 1 : 0) },
+  prematureCount: {
+    title: 'premature ends, mean',
+    unit: 'count',
+    shown: 'mean',
+    of: ({ summary }) => (summary.premature ? 1 : 0),
+  },
   uploadKb: {
     title: 'uploaded',
     unit: 'kB',
     of: ({ summary }) => (summary.uploadedBytes === undefined ? undefined : summary.uploadedBytes / 1000),
+  },
+  transcriptChange: {
+    title: 'words changed, mean',
+    unit: '%',
+    shown: 'mean',
+    of: ({ summary }) => (summary.transcriptChange === undefined ? undefined : summary.transcriptChange * 100),
   },
   transcriptChars: { title: 'transcript', unit: 'count', of: ({ transcript }) => transcript.length },
   ttftMs: { title: 'TTFT', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.llm) },
@@ -134,3 +147,44 @@ export const METRICS = {
   replyEndMs: { title: 'reply end', unit: 'ms', of: ({ summary }) => ms(summary.replyEndUs) },
 } satisfies Record<string, Metric>;
 export type MetricName = keyof typeof METRICS;
+
+/** What turns of one arm differ in by themselves: the stage's latency is told apart by it. */
+export interface Grouping {
+  title: string;
+  /** Upper limits, exclusive, smallest first; what is not below the last is the last group. */
+  below: readonly number[];
+  unit: string;
+  of(turn: FinishedTurn): number | undefined;
+}
+
+export const GROUPINGS = {
+  audioLength: {
+    title: 'by audio length',
+    below: [5, 10],
+    unit: 's',
+    of: (turn) => {
+      const audioMs = numberOf(
+        turn.log.events.findLast(({ kind }) => kind === 'stt.start'),
+        'audioMs',
+      );
+      return audioMs === undefined ? undefined : audioMs / 1000;
+    },
+  },
+  textLength: {
+    title: 'by text length',
+    below: [40, 80],
+    unit: 'characters',
+    of: (turn) => numberOf(find(turn, 'tts.start'), 'chars'),
+  },
+} satisfies Record<string, Grouping>;
+
+/** `below 40 characters`, `40 to 80 characters`, `80 characters and more`; undefined where the turn has no such figure. */
+export function groupOf(grouping: Grouping, turn: FinishedTurn): string | undefined {
+  const value = grouping.of(turn);
+  if (value === undefined) return undefined;
+  const { below, unit } = grouping;
+  const index = below.findIndex((limit) => value < limit);
+  const [first, before, limit] = [below[0], below[index - 1], below[index]];
+  if (index === 0) return `below ${first} ${unit}`;
+  return limit === undefined ? `${below.at(-1)} ${unit} and more` : `${before} to ${limit} ${unit}`;
+}

@@ -4,7 +4,7 @@ import { svgOf } from '../replay/report/figures.ts';
 import { htmlPage } from '../replay/report/html-page.ts';
 import { html, section, table, text, type Cell, type Column } from '../replay/report/html-text.ts';
 import { VERDICT_SIGN } from '../replay/report/words.ts';
-import type { ArmResult } from './engine.ts';
+import type { ArmResult } from './arm-result.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { BenchResults } from './results.ts';
 import { differenceText, numberText } from './tables.ts';
@@ -83,7 +83,7 @@ function comparisonSection({ against = [] }: BenchResults): string {
   );
 }
 
-function benchSection({ bench, title, limits, arms, stopped }: BenchSection): string {
+function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSection): string {
   const metrics = [...new Set(arms.flatMap(({ rows }) => rows.map(({ metric }) => metric)))];
   const columns: Column[] = [
     { title: 'arm' },
@@ -102,16 +102,38 @@ function benchSection({ bench, title, limits, arms, stopped }: BenchSection): st
   return section(
     `bench-${bench}`,
     `${bench}: ${title}`,
-    figure + table(columns, rows, { caption: 'Medians, and the mean paired difference from the baseline.' }),
+    figure +
+      table(columns, rows, { caption: 'Medians, and the mean paired difference from the baseline.' }) +
+      groupTable(grouping, arms),
     note,
   );
+}
+
+/** The stage's latency where turns differ by themselves: new and kept connections, and the bench's own grouping. */
+function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): string {
+  const partsOf = ({ cold, warm, groups = [] }: ArmResult): { group: string; n: number; medianMs: number }[] => [
+    ...(cold === undefined ? [] : [{ group: 'new connection', ...cold }]),
+    ...(warm === undefined ? [] : [{ group: 'kept connection', ...warm }]),
+    ...groups,
+  ];
+  const names = [...new Set(arms.flatMap((arm) => partsOf(arm).map(({ group }) => group)))];
+  const columns: Column[] = [{ title: 'arm' }, ...names.map((title) => ({ title, isNumber: true }))];
+  const rows = arms.map((arm): Cell[] => [
+    arm.arm,
+    ...names.map((name) => {
+      const part = partsOf(arm).find(({ group }) => group === name);
+      return part === undefined ? '–' : html(`${part.medianMs.toFixed(1)} <small class="note">n ${part.n}</small>`);
+    }),
+  ]);
+  const by = grouping === undefined ? '' : ` and ${grouping}`;
+  return table(columns, rows, { caption: `Median of the stage's latency in ms, by connection${by}.` });
 }
 
 /** The median and, paler, the mean difference; its interval is in `results.json`, and for first audible in the plot. */
 function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
   const row = rows.find((each) => each.metric === metric);
   if (row === undefined) return '–';
-  const median = numberText(metric, row.median);
+  const median = numberText(metric, row.mean ?? row.median);
   const { difference } = row;
   if (difference === undefined) return median;
   return html(`${median} <small class="note">${text(differenceText(metric, { mean: difference.mean }))}</small>`);

@@ -15,7 +15,8 @@ import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
 import { compareWithEarlier } from './earlier.ts';
-import { BASELINE, runBench, type ArmResult, type Bench, type BenchResult, type BenchRun } from './engine.ts';
+import { BASELINE, type ArmResult } from './arm-result.ts';
+import { runBench, type Bench, type BenchResult, type BenchRun } from './engine.ts';
 import { benchPage } from './page.ts';
 import { writeResults, type BenchResults } from './results.ts';
 import { benchSessions } from './sessions.ts';
@@ -61,7 +62,7 @@ export async function benchCommand(
   await rm(samplesFile, { force: true });
   const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common' });
   const run: BenchRun = {
-    sessions: benchSessions(count, turnsPerSession),
+    sessions: (speech) => benchSessions(count, turnsPerSession, speech),
     samplesFile,
     world,
     profile: options.profile,

@@ -1,8 +1,10 @@
 /** The fixture interviews as sessions to replay: their audio and their conversation, and no exchange, so that every latency is drawn. */
 import { readFileSync } from 'node:fs';
-import { parseWav, samplesToPcmBytes } from '../service/audio.ts';
+import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../service/audio.ts';
+import { InvariantError } from '../service/errors.ts';
 import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
+import { createResampler } from '../service/resample.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
 import { loadInterviews, type Interview } from '../sim/fixtures.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
@@ -15,20 +17,28 @@ const STARTED_EPOCH_US = 1_767_225_600_000_000;
 /** Messages said before the first turn, so that history knobs have something to prune. */
 const HISTORY_MESSAGES = 20;
 
+/** How the recordings are spoken. */
+export interface BenchSpeech {
+  /** Recordings said in one turn, in turn: [1, 2] makes every second turn twice as long. By default one. */
+  recordings?: readonly number[];
+  /** Of the client's microphone; by default the recordings' own. */
+  rateHz?: number;
+}
+
 /**
  * `count` sessions of `turns` turns each, the interviews one after another. Sessions of one interview differ in their id
  * only, which keys their draws: they repeat the words and draw the latencies anew.
  */
-export function benchSessions(count: number, turns: number): CapturedSession[] {
+export function benchSessions(count: number, turns: number, speech: BenchSpeech = {}): CapturedSession[] {
   const interviews = loadInterviews();
   return Array.from({ length: count }, (_, index) => {
     const interview = interviews[index % interviews.length];
     if (interview === undefined) return [];
-    return [sessionOf(interview, `${interview.name}~${Math.floor(index / interviews.length)}`, turns)];
+    return [sessionOf(interview, `${interview.name}~${Math.floor(index / interviews.length)}`, turns, speech)];
   }).flat();
 }
 
-function sessionOf(interview: Interview, sessionId: string, turns: number): CapturedSession {
+function sessionOf(interview: Interview, sessionId: string, turns: number, speech: BenchSpeech): CapturedSession {
   const said = interview.turns.flatMap(({ transcript, reply }): Message[] => [
     { role: 'user', content: transcript },
     { role: 'assistant', content: reply },
@@ -45,13 +55,31 @@ function sessionOf(interview: Interview, sessionId: string, turns: number): Capt
     ),
     interview: interview.name,
     strategy: DEFAULT_STRATEGY,
-    turns: interview.turns.slice(0, turns).map(({ audio }, turnIndex) => {
-      const { sampleRateHz, samples } = parseWav(readFileSync(new URL(`../fixtures/audio/${audio}`, import.meta.url)));
+    turns: interview.turns.slice(0, turns).map((_, turnIndex) => {
+      const { sampleRateHz, samples } = spoken(interview, turnIndex, speech);
       const log = turnOf(sessionId, turnIndex, startMs, sampleRateHz, samples);
       startMs += (samples.length / sampleRateHz) * 1000 + GAP_MS;
       return log;
     }),
   };
+}
+
+/** The recordings of one turn, said without a pause that would end it. */
+function spoken(interview: Interview, turnIndex: number, { recordings = [1], rateHz }: BenchSpeech): Wav {
+  const count = recordings[turnIndex % recordings.length] ?? 1;
+  const parts = Array.from({ length: count }, (_, index) => {
+    const turn = interview.turns[(turnIndex + index) % interview.turns.length];
+    if (turn === undefined) throw new InvariantError(`interview ${interview.name} has no turns`);
+    const wav = parseWav(readFileSync(new URL(`../fixtures/audio/${turn.audio}`, import.meta.url)));
+    const isLast = index === count - 1;
+    const end = isLast ? wav.samples.length : Math.round((turn.speechEndMs / 1000) * wav.sampleRateHz);
+    return { ...wav, samples: wav.samples.subarray(0, end) };
+  });
+  const recordedHz = parts[0]?.sampleRateHz ?? 0;
+  const samples = joinSamples(parts.map((part) => part.samples));
+  if (rateHz === undefined || rateHz === recordedHz) return { sampleRateHz: recordedHz, samples };
+  const resampler = createResampler(recordedHz, rateHz);
+  return { sampleRateHz: rateHz, samples: joinSamples([...resampler.push(samples), resampler.rest()]) };
 }
 
 function turnOf(

@@ -3,14 +3,15 @@ import { VERDICT_SIGN } from '../replay/report/words.ts';
 import type { Interval } from '../replay/stats.ts';
 import type { TargetRow } from '../replay/targets.ts';
 import type { ArmComparison } from './earlier.ts';
-import type { ArmResult, BenchResult, MetricRow } from './engine.ts';
+import type { ArmResult, MetricRow } from './arm-result.ts';
+import type { BenchResult } from './engine.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 
 const NUMBER = 9;
 
 /** A block for each metric would hide the arms: a block for each arm, its metrics below one another. */
 export function benchTable(
-  { bench, title, limits, arms, stopped }: Omit<BenchResult, 'turns'>,
+  { bench, title, limits, grouping, arms, stopped }: Omit<BenchResult, 'turns'>,
   columns: number,
 ): string {
   const lines = [`bench ${bench}: ${title}`, ''];
@@ -24,6 +25,8 @@ export function benchTable(
     );
     lines.push(...arm.rows.map((row) => metricLine(row, label)));
     lines.push(...connectionLine(arm, label));
+    lines.push(...groupLine(arm, grouping, label));
+    if (arm.turns < arm.planned) lines.push(`  ${arm.turns} of ${arm.planned} planned turns`);
     if (arm.failed > 0)
       lines.push(`  ${arm.failed} of ${arm.turns} turns failed: ${arm.firstFailure ?? ''}`.slice(0, columns));
   }
@@ -32,9 +35,9 @@ export function benchTable(
   return lines.join('\n');
 }
 
-function metricLine({ metric, n, median, p95, difference }: MetricRow, label: number): string {
+function metricLine({ metric, n, median, mean = median, p95, difference }: MetricRow, label: number): string {
   const { title, unit } = METRICS[metric];
-  const numbers = [numberText(metric, median), p95 === undefined ? '' : numberText(metric, p95)];
+  const numbers = [numberText(metric, mean), p95 === undefined ? '' : numberText(metric, p95)];
   return `  ${`${title}, ${unit}`.padEnd(label - 2)}${numbers.map((text) => text.padStart(NUMBER)).join('')}${String(n).padStart(6)}  ${differenceText(metric, difference)}`.trimEnd();
 }
 
@@ -43,6 +46,11 @@ function connectionLine({ cold, warm }: ArmResult, label: number): string[] {
     each === undefined ? [] : [`${name} ${each.medianMs.toFixed(1)} ms (n ${each.n})`];
   const parts = [...part('new connection', cold), ...part('kept', warm)];
   return parts.length === 0 ? [] : [`  ${'by connection'.padEnd(label - 2)} ${parts.join(', ')}`];
+}
+
+function groupLine({ groups = [] }: ArmResult, title: string | undefined, label: number): string[] {
+  const parts = groups.map(({ group, n, medianMs }) => `${group} ${medianMs.toFixed(1)} ms (n ${n})`);
+  return parts.length === 0 ? [] : [`  ${(title ?? '').padEnd(label - 2)} ${parts.join(', ')}`];
 }
 
 export function differenceText(metric: MetricName, difference: Interval | undefined): string {

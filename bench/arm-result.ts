@@ -1,0 +1,168 @@
+/** What an arm's turns come to: a sample each, and a row for each metric with its difference from the baseline. Pure. */
+import type { FinishedTurn } from '../service/session.ts';
+import type { Verdict } from '../replay/diff.ts';
+import { clusteredMean, mean, quantile, type Interval } from '../replay/stats.ts';
+import { transcriptChange } from '../replay/work.ts';
+import type { Bench } from './engine.ts';
+import { groupOf, METRICS, type MetricName } from './metrics.ts';
+
+/** One turn of one arm: a line of `samples.jsonl`. */
+export interface Sample {
+  bench: string;
+  arm: string;
+  basis: 'measured' | 'predicted';
+  world: string;
+  sessionId: string;
+  turnIndex: number;
+  /** Whether the stage's first exchange set up its connection; absent when there was none. */
+  connection?: 'cold' | 'warm';
+  /** Of the bench's grouping. */
+  group?: string;
+  values: Partial<Record<MetricName, number>>;
+  failure?: string;
+}
+
+export interface MetricRow {
+  metric: MetricName;
+  n: number;
+  median: number;
+  /** Of the metrics that are shown by it. */
+  mean?: number;
+  /** Only where n allows. */
+  p95?: number;
+  /** Paired difference from the baseline: mean and 95 % interval over sessions. Absent for the baseline itself. */
+  difference?: Interval;
+}
+
+/** Of the bench's stage. */
+export interface StageMedian {
+  n: number;
+  medianMs: number;
+}
+
+export interface ArmResult {
+  arm: string;
+  note?: string;
+  rows: readonly MetricRow[];
+  cold?: StageMedian;
+  warm?: StageMedian;
+  /** Of the stage's latency, by the bench's grouping. */
+  groups?: readonly ({ group: string } & StageMedian)[];
+  /** Finished, of those planned. */
+  turns: number;
+  planned: number;
+  failed: number;
+  firstFailure?: string;
+  /** Verdict of the experiment on the end-to-end latency. */
+  verdict?: Verdict;
+}
+
+export const BASELINE = 'baseline';
+const P95_TURNS = 72;
+const STAGE_METRIC = { stt: 'sttMs', llm: 'ttftMs', tts: 'ttfbMs' } as const;
+
+/** The turn as a sample of its arm. */
+export function sampleOf(bench: Bench, arm: string, turn: FinishedTurn, language: string): Sample {
+  const { sessionId, turnIndex, world, failure } = turn.summary;
+  const queued = turn.log.events.find(({ kind, stage }) => kind === 'http.queued' && stage === bench.stage);
+  const group = bench.grouping === undefined ? undefined : groupOf(bench.grouping, turn);
+  const values: Partial<Record<MetricName, number>> = {};
+  for (const metric of bench.metrics) {
+    const value = METRICS[metric].of(turn, language);
+    if (value !== undefined) values[metric] = value;
+  }
+  return {
+    bench: bench.name,
+    arm,
+    basis: world === 'live' ? 'measured' : 'predicted',
+    world,
+    sessionId,
+    turnIndex,
+    ...(queued === undefined ? {} : { connection: queued.attrs?.['reused'] === true ? 'warm' : 'cold' }),
+    ...(group === undefined ? {} : { group }),
+    values,
+    ...(failure === undefined ? {} : { failure: `${failure.stage} ${failure.kind}: ${failure.message}` }),
+  };
+}
+
+/** All of an arm's samples, beside the baseline's. */
+export function armResult(bench: Bench, arm: string, all: readonly Sample[], planned: number): ArmResult {
+  const samples = all.filter((sample) => sample.arm === arm);
+  const baseline = new Map(all.filter((sample) => sample.arm === BASELINE).map((sample) => [turnKey(sample), sample]));
+  const rows = bench.metrics.flatMap((metric): MetricRow[] => {
+    const values = valuesOf(samples, metric);
+    if (values.length === 0) return [];
+    const difference = arm === BASELINE ? undefined : differenceOf(samples, baseline, metric);
+    return [
+      {
+        metric,
+        n: values.length,
+        median: quantile(values, 0.5),
+        ...('shown' in METRICS[metric] ? { mean: mean(values) } : {}),
+        ...(values.length < P95_TURNS ? {} : { p95: quantile(values, 0.95) }),
+        ...(difference === undefined ? {} : { difference }),
+      },
+    ];
+  });
+  const failures = samples.flatMap(({ failure }) => failure ?? []);
+  const [firstFailure] = failures;
+  const medianOf = (some: (sample: Sample) => boolean): StageMedian | undefined => {
+    const values = valuesOf(samples.filter(some), STAGE_METRIC[bench.stage]);
+    return values.length === 0 ? undefined : { n: values.length, medianMs: quantile(values, 0.5) };
+  };
+  const cold = medianOf(({ connection }) => connection === 'cold');
+  const warm = medianOf(({ connection }) => connection === 'warm');
+  const groups = [...new Set(samples.flatMap(({ group }) => group ?? []))].flatMap((group) => {
+    const median = medianOf((sample) => sample.group === group);
+    return median === undefined ? [] : [{ group, ...median }];
+  });
+  return {
+    arm,
+    rows,
+    ...(cold === undefined ? {} : { cold }),
+    ...(warm === undefined ? {} : { warm }),
+    ...(groups.length === 0 ? {} : { groups: groups.sort((a, b) => groupOrder(a.group) - groupOrder(b.group)) }),
+    turns: samples.length,
+    planned,
+    failed: failures.length,
+    ...(firstFailure === undefined ? {} : { firstFailure }),
+  };
+}
+
+/** With the share of words that differ from what the baseline heard, where both heard any. */
+export function withTranscriptChange(baseline: FinishedTurn | undefined, turn: FinishedTurn): FinishedTurn {
+  if (baseline === undefined || baseline.summary.failure !== undefined || turn.summary.failure !== undefined)
+    return turn;
+  const share = transcriptChange(baseline.transcript, turn.transcript);
+  return share === undefined ? turn : { ...turn, summary: { ...turn.summary, transcriptChange: share } };
+}
+
+/** Groups are named by their limits: "below 5 s" comes first, then by the number. */
+function groupOrder(group: string): number {
+  return group.startsWith('below') ? 0 : group.endsWith('more') ? Infinity : Number.parseFloat(group);
+}
+
+/** Paired by turn, clustered by session (docs/measuring.md#statistics). */
+function differenceOf(
+  samples: readonly Sample[],
+  baseline: ReadonlyMap<string, Sample>,
+  metric: MetricName,
+): Interval | undefined {
+  const bySession = new Map<string, number[]>();
+  for (const sample of samples) {
+    const value = sample.values[metric];
+    const before = baseline.get(turnKey(sample))?.values[metric];
+    if (value === undefined || before === undefined) continue;
+    bySession.set(sample.sessionId, [...(bySession.get(sample.sessionId) ?? []), value - before]);
+  }
+  return bySession.size === 0 ? undefined : clusteredMean([...bySession.values()]);
+}
+
+function valuesOf(samples: readonly Sample[], metric: MetricName): number[] {
+  return samples.flatMap(({ values }) => values[metric] ?? []);
+}
+
+/** Names the turn that all arms run. */
+export function turnKey({ sessionId, turnIndex }: Pick<Sample, 'sessionId' | 'turnIndex'>): string {
+  return `${sessionId}/${turnIndex}`;
+}
