@@ -1,5 +1,5 @@
 /** Whole turns: today's strategy against chosen variants, by what the user waits. */
-import type { Bench } from './engine.ts';
+import type { Bench } from './bench.ts';
 
 /** What the targets table calls "measured": the strategies of docs/strategies.md that go together, at once. */
 export const COMBINED = 'combined';

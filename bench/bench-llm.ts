@@ -1,5 +1,5 @@
 /** LLM: the seven models of the list, routing, limits, prompt. Each arm has its own words: no verdict over other models' replies. */
-import type { Bench } from './engine.ts';
+import type { Bench } from './bench.ts';
 
 export const bench: Bench = {
   name: 'llm',

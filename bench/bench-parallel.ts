@@ -1,5 +1,5 @@
 /** Stages that overlap: interleaving, speculation, prefetch, hedging, caches; alone and together. */
-import type { Bench } from './engine.ts';
+import type { Bench } from './bench.ts';
 
 export const bench: Bench = {
   name: 'parallel',

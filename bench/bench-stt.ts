@@ -1,5 +1,5 @@
 /** STT: what is sent, how, and when. */
-import type { Bench } from './engine.ts';
+import type { Bench } from './bench.ts';
 import { GROUPINGS } from './metrics.ts';
 
 export const bench: Bench = {

@@ -1,5 +1,5 @@
 /** TTS: three methods, speed, concurrency. */
-import type { Bench } from './engine.ts';
+import type { Bench } from './bench.ts';
 import { GROUPINGS } from './metrics.ts';
 
 export const bench: Bench = {

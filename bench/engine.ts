@@ -1,6 +1,6 @@
 /**
  * One bench: a table of arms over the fixture sessions, run by the same experiment as `retake replay` (its worlds, order, pairing
- * and statistics). What is added here: every finished turn becomes a line of `samples.jsonl` at once, so that an interrupted
+ * and statistics). What is added here: a turn becomes lines of `samples.jsonl` when all its arms ran it, so that an interrupted
  * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the bench's own baseline.
  */
 import { appendFileSync } from 'node:fs';
@@ -22,32 +22,8 @@ import {
   type ArmResult,
   type Sample,
 } from './arm-result.ts';
-import type { Grouping, MetricName } from './metrics.ts';
+import type { Bench } from './bench.ts';
 import type { BenchSpeech } from './sessions.ts';
-
-export interface BenchArm {
-  name: string;
-  /** Named variants, patches, or both; later ones win. */
-  patches: readonly (string | StrategyPatch)[];
-  /** What a reader must know of this arm's figures. */
-  note?: string;
-}
-
-export interface Bench {
-  name: string;
-  title: string;
-  /** What limits the figures: printed under the table. */
-  limits: string;
-  metrics: readonly MetricName[];
-  /** The metric whose connections are told apart: cold ones were set up within the stage. */
-  stage: 'stt' | 'llm' | 'tts';
-  /** What else the stage's latency is told apart by. */
-  grouping?: Grouping;
-  speech?: BenchSpeech;
-  /** What all arms have in common, and the baseline arm is: by default today's strategy. */
-  baseline?: readonly (string | StrategyPatch)[];
-  arms: readonly BenchArm[];
-}
 
 export interface BenchResult {
   bench: string;

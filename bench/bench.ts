@@ -1,0 +1,28 @@
+/** What a bench is: a table of arms, what is measured of them, and by what turns are told apart. */
+import type { StrategyPatch } from '../service/strategy.ts';
+import type { Grouping, MetricName } from './metrics.ts';
+import type { BenchSpeech } from './sessions.ts';
+
+export interface BenchArm {
+  name: string;
+  /** Named variants, patches, or both; later ones win. */
+  patches: readonly (string | StrategyPatch)[];
+  /** What a reader must know of this arm's figures. */
+  note?: string;
+}
+
+export interface Bench {
+  name: string;
+  title: string;
+  /** What limits the figures: printed under the table. */
+  limits: string;
+  metrics: readonly MetricName[];
+  /** The metric whose connections are told apart: cold ones were set up within the stage. */
+  stage: 'stt' | 'llm' | 'tts';
+  /** What else the stage's latency is told apart by. */
+  grouping?: Grouping;
+  speech?: BenchSpeech;
+  /** What all arms have in common, and the baseline arm is: by default today's strategy. */
+  baseline?: readonly (string | StrategyPatch)[];
+  arms: readonly BenchArm[];
+}
