@@ -11,6 +11,7 @@ import type { StrategyPatch } from '../service/strategy.ts';
 import type { Verdict } from '../replay/diff.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
+import { lanesOf } from '../replay/lanes.ts';
 import type { ExperimentOptions } from '../replay/experiment-plan.ts';
 import { variantPatch } from '../replay/variants.ts';
 import {
@@ -83,16 +84,21 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     unit.push(turn);
   };
   try {
-    const { reports } = await runExperiment({
-      sessions,
+    const lanes = {
       candidates: bench.arms.map(({ name, patches }) => ({ variant: name, patches: patches.map(patchOf) })),
       baseline: (bench.baseline ?? []).map(patchOf),
       world: run.world,
+      commit: run.commit,
+    };
+    const { reports } = await runExperiment({
+      ...lanes,
+      // one kind for all arms: a table has one baseline
+      words: lanesOf(lanes).words,
+      sessions,
       profile: run.profile,
       seed: run.seed,
       draws: 'common',
       runs: 1,
-      commit: run.commit,
       signal: run.signal,
       onTurn: ({ ran }, done, total) => {
         if (ran !== undefined) keep(ran);

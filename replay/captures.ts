@@ -4,11 +4,11 @@ import { readBundle, readSessionHeader, type Bundle } from '../service/capture/b
 import type { SessionHeader } from '../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
-import { keyedRandom } from '../service/random.ts';
 import type { TurnLog } from '../service/ports.ts';
 import { resolveStrategy } from '../service/strategy.ts';
 import type { CommandContext } from './context.ts';
 import type { CapturedSession } from './captured-session.ts';
+import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';
 
 /** `--data`, then RETAKE_DATA, then ./data. */
 export function dataFolder(context: CommandContext, option: string | undefined): string {
@@ -51,28 +51,33 @@ export function capturedSession({ session, turns }: Bundle): CapturedSession {
 }
 
 /**
- * The named sessions, or a seeded random sample. Problems in bundles are told; so is a session of the sample that cannot
- * be read. Throws `InputError` for a named one that cannot, and when nothing is left.
+ * The named sessions, or a choice among all (choice.ts). Problems in bundles are told; so is a session that was not named and
+ * cannot be read. Throws `InputError` for a named one that cannot, and when nothing is left.
  */
 export async function loadSessions(
   store: CaptureStore,
-  choice: { ids?: readonly string[]; sample: number; seed: string },
+  choice: { ids?: readonly string[]; by?: ChosenBy; sample: number; seed: string },
   tell: (problem: string) => void,
 ): Promise<CapturedSession[]> {
-  const ids = choice.ids ?? sampleOf(await store.list(), choice.sample, choice.seed);
+  const { ids: named, by = 'sample', sample, seed } = choice;
+  const ids =
+    named ?? (by === 'sample' ? spreadSample(await listSessions(store, tell), sample, seed) : await store.list());
   if (ids.length === 0)
     throw new InputError(
       'there is no captured session yet; run "npm run demo", or "npx retake serve" and "npx retake send"',
     );
   const sessions: CapturedSession[] = [];
   for (const id of ids) {
-    const session = await readSession(store, id, tell, choice.ids === undefined);
+    const session = await readSession(store, id, tell, named === undefined);
     if (session === undefined) continue;
     if (session.turns.length > 0) sessions.push(session);
     else tell(`session ${id} has no finished turn: left out`);
   }
   if (sessions.length === 0) throw new InputError(`none of the sessions ${ids.join(', ')} has a finished turn`);
-  return sessions;
+  if (named !== undefined || by === 'sample') return sessions;
+  const picked = pickedBy(by, sessions, sample);
+  if (picked.length === 0) throw new InputError(`no captured session has a failed turn: nothing to choose by error`);
+  return picked;
 }
 
 /** One session. What cannot be read is thrown, or, with `leaveOut`, told. */
@@ -87,8 +92,7 @@ async function readSession(
     for (const problem of bundle.problems) tell(problem);
     return capturedSession(bundle);
   } catch (error) {
-    const unreadable = error instanceof InputError || (error instanceof Error && 'code' in error); // a file's errno
-    if (!leaveOut || !unreadable) throw error;
+    if (!leaveOut || !isUnreadable(error)) throw error;
     tell(`session ${id} cannot be read and is left out: ${error.message}`);
     return undefined;
   }
@@ -101,18 +105,13 @@ export async function listSessions(store: CaptureStore, tell: (problem: string) 
     try {
       headers.push(await readSessionHeader(await store.find(id)));
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      tell(error.message);
+      if (!isUnreadable(error)) throw error;
+      tell(`session ${id} cannot be read and is left out: ${error.message}`);
     }
   }
   return headers.sort((a, b) => a.startedEpochUs - b.startedEpochUs);
 }
 
-function sampleOf(ids: readonly string[], size: number, seed: string): string[] {
-  return ids
-    .map((id) => ({ id, rank: keyedRandom(seed, 'sample', id)() }))
-    .sort((a, b) => a.rank - b.rank)
-    .slice(0, size)
-    .map(({ id }) => id)
-    .sort();
+function isUnreadable(error: unknown): error is Error {
+  return error instanceof InputError || (error instanceof Error && 'code' in error); // a file's errno
 }

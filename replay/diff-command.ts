@@ -5,7 +5,8 @@ import { turnKey } from './align-spans.ts';
 import type { CommandContext } from './context.ts';
 import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
 import { printerOf, type Printer } from './report-command.ts';
-import { loadTurns, type TurnText } from './trace.ts';
+import { plain } from './report/words.ts';
+import { loadTurns, type TurnText, type TurnTrace } from './trace.ts';
 
 interface Side extends ReportSide {
   texts: ReadonlyMap<string, TurnText>;
@@ -15,6 +16,8 @@ interface Options {
   json?: boolean;
   format?: string;
   withText?: boolean;
+  /** The candidate to compare, of a run folder that holds several. */
+  variant?: string;
 }
 
 export async function diffCommand(
@@ -24,7 +27,7 @@ export async function diffCommand(
   options: Options,
 ): Promise<void> {
   const print = options.json === true ? printShort(context) : printerOf(context, options.format ?? 'terminal');
-  const [a, b] = [await sideOf(context, pathA, 'a'), await sideOf(context, pathB, 'b')];
+  const [a, b] = [await sideOf(context, pathA, 'a', undefined), await sideOf(context, pathB, 'b', options.variant)];
   const worlds = [...new Set([...a.turns, ...b.turns].map(({ world }) => world))];
   const report = buildReport({
     world: worlds.every((world) => world === 'live') ? 'live' : (worlds.find((world) => world !== 'live') ?? 'sim'),
@@ -44,14 +47,17 @@ function printShort(context: CommandContext): Printer {
 }
 
 /** A run folder holds several lanes: as A it stands for its baseline, as B for its candidate. */
-async function sideOf(context: CommandContext, path: string, side: 'a' | 'b'): Promise<Side> {
+async function sideOf(
+  context: CommandContext,
+  path: string,
+  side: 'a' | 'b',
+  variant: string | undefined,
+): Promise<Side> {
   context.progress(`reading ${path} …`);
   const { turns: all, problems, texts } = await loadTurns(path, context.signal);
   context.progressDone();
   for (const problem of problems) context.progress(problem);
-  const lanes = new Set(all.map(({ summary }) => summary.lane));
-  const wanted = side === 'b' && lanes.has('candidate') ? 'candidate' : 'baseline';
-  const own = lanes.size === 1 ? all : all.filter(({ summary }) => summary.lane === wanted);
+  const own = oneArmOf(all, path, side, variant);
   const turns = own.map(({ summary }) => summary);
   return {
     arm: armOf(turns, path),
@@ -59,6 +65,27 @@ async function sideOf(context: CommandContext, path: string, side: 'a' | 'b'): P
     spans: new Map(own.map(({ summary, spans }) => [turnKey(summary), spans])),
     texts,
   };
+}
+
+function oneArmOf(
+  all: readonly TurnTrace[],
+  path: string,
+  side: 'a' | 'b',
+  variant: string | undefined,
+): readonly TurnTrace[] {
+  const lanes = new Set(all.map(({ summary }) => summary.lane));
+  const wanted = side === 'b' && lanes.has('candidate') ? 'candidate' : 'baseline';
+  const lane = lanes.size === 1 ? all : all.filter(({ summary }) => summary.lane === wanted);
+  // a window of production may hold several strategies: that is what was in production
+  const variants = lanes.has('candidate') ? [...new Set(lane.map(({ summary }) => summary.variant))] : [];
+  const names = variants.map((name) => plain(name)).join(', ');
+  if (variant !== undefined && !variants.includes(variant))
+    throw new InputError(
+      `${path} has no candidate "${plain(variant)}"; ${names === '' ? 'it is no run folder with candidates' : `it has: ${names}`}`,
+    );
+  if (variant === undefined && variants.length > 1)
+    throw new InputError(`${path} holds ${variants.length} candidates: name one with --variant (${names})`);
+  return variant === undefined ? lane : lane.filter(({ summary }) => summary.variant === variant);
 }
 
 function armOf(turns: readonly TurnSummary[], path: string): ReportArm {

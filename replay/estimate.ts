@@ -120,7 +120,9 @@ async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Pro
 /** The plan, printed before it is run. */
 export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, estimate: Estimate): string[] {
   const { turns, calls, usd, unpriced, minutes, recipients, detectableMs } = estimate;
-  const lanes = plan.lanes.map(({ lane, variant }) => (lane === 'candidate' ? variant : lane)).join(', ');
+  const lanes = plan.lanes
+    .map(({ lane, variant }) => (lane === 'baseline2' ? variant.replace('baseline', lane) : variant))
+    .join(', ');
   return [
     `plan: ${options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in random order, seed ${options.seed}`,
     `calls: ${calls.stt} STT, ${calls.llm} LLM, ${calls.tts} TTS${minutes === undefined ? '' : `; about ${minutes.toFixed(0)} min`}; pace ${plan.pace}, words ${plan.words}, draws ${options.world === 'live' ? 'as measured' : options.draws}`,

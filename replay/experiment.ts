@@ -9,16 +9,19 @@ import { measureTurn, type TurnSummary } from '../service/metrics.ts';
 import { keyedHex } from '../service/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { simWorld } from './against.ts';
+import { turnKey } from './align-spans.ts';
 import { createArm, type Arm, type ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { pricesOf } from './budget.ts';
 import { HERE } from './checkout.ts';
+import { diffLanes } from './diff.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from './experiment-plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { validityNotes } from './notes.ts';
-import { buildReport, type Report } from './report/build.ts';
+import { buildReport, type Report, type ReportArm, type ReportSide } from './report/build.ts';
 import { dayOf, retirementNotes } from './retired.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
+import { textOf, type TurnText } from './trace.ts';
 import { startWorker } from './worker-client.ts';
 
 export interface Experiment extends Omit<Replayed, 'turns'> {
@@ -43,7 +46,13 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
   const budget = { ...limit, priceUsd: pricesOf(options, plan) };
   if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
-  const key = keyedHex(16, planKey(options, lanes), plan.pace, plan.words);
+  const key = keyedHex(
+    16,
+    planKey(options, lanes),
+    plan.pace,
+    plan.words,
+    ...(options.withText === true ? ['with text'] : []),
+  );
   if (before !== undefined && before.plan.key !== key)
     throw new InputError(
       `${keep?.path ?? ''} is the journal of another plan; repeat it with: ${before.plan.command ?? 'its own options'}`,
@@ -72,7 +81,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
       armFor: (lane) => Promise.resolve(options.armFor?.(lane, against) ?? armFor(options, plan, lane, against)),
       runId,
       pace: plan.pace,
-      words: plan.words,
+      withText: options.withText === true,
       budget,
       resumeWholeSessions: world === 'sim',
       clock,
@@ -121,38 +130,37 @@ function reportsOf(
   plan: ExperimentPlan,
   run: Omit<Experiment, 'reports'>,
 ): Experiment['reports'] {
-  const { world, candidates, commit, baselineCheckout } = options;
+  const { world, commit, baselineCheckout } = options;
   const { replayed, captured } = run;
-  const strategyOf = (lane: ReplayLane['lane'], variant: string): Strategy => {
-    const found = plan.lanes.find((each) => each.lane === lane && each.variant === variant);
-    const strategy = found === undefined ? undefined : plan.strategies.get(found);
-    if (strategy === undefined) throw new InputError(`no lane ${lane} ${variant}`);
-    return strategy;
+  const turnsOf = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(replayed, lane, variant);
+  const sideOf = (lane: ReplayLane, ofCommit: string): ReportSide => {
+    const strategy = plan.strategies.get(lane);
+    if (strategy === undefined) throw new InputError(`no lane ${lane.lane} ${lane.variant}`);
+    return { arm: armOf(lane, ofCommit, strategy), turns: turnsOf(lane) };
   };
-  return candidates.map(({ variant, primary }) => {
+  const texts = options.withText === true ? textsOf(options.sessions, replayed) : undefined;
+  return plan.comparisons.map(({ spec: { variant, primary }, baseline, baseline2, candidate, onSameWords }) => {
+    const metric = primary === undefined ? {} : { primary };
+    const sameWords =
+      onSameWords === undefined
+        ? undefined
+        : diffLanes(turnsOf(onSameWords.baseline), turnsOf(onSameWords.candidate), metric)?.primary;
     const report = buildReport({
       world,
-      a: {
-        arm: armOf('baseline', 'baseline', baselineCheckout?.commit ?? commit, strategyOf('baseline', 'baseline')),
-        turns: summariesOf(replayed, 'baseline', 'baseline'),
-      },
-      b: {
-        arm: armOf('candidate', variant, commit, strategyOf('candidate', variant)),
-        turns: summariesOf(replayed, 'candidate', variant),
-      },
-      a2: summariesOf(replayed, 'baseline2', 'baseline'),
+      a: sideOf(baseline, baselineCheckout?.commit ?? commit),
+      b: { ...sideOf(candidate, commit), arm: { ...sideOf(candidate, commit).arm, variant } },
+      a2: turnsOf(baseline2),
       ...(options.choice === 'by latency' || options.choice === 'by error' ? {} : { captured }),
       draws: options.draws,
       seed: options.seed,
       profile: options.profile,
       notes: [
-        ...validityNotes({ ...options, pace: plan.pace, words: plan.words }, run, variant),
-        ...retirementNotes(
-          options,
-          plan.lanes.filter((each) => each.lane !== 'candidate' || each.variant === variant),
-        ),
+        ...validityNotes({ ...options, pace: plan.pace, words: candidate.words }, run, candidate.variant),
+        ...retirementNotes(options, [baseline, baseline2, candidate]),
       ],
-      ...(primary === undefined ? {} : { primary }),
+      ...metric,
+      ...(sameWords === undefined ? {} : { sameWords }),
+      ...(texts === undefined ? {} : { texts }),
       ...(options.rerun === undefined ? {} : { rerun: options.rerun }),
     });
     if (report === undefined)
@@ -169,8 +177,19 @@ function capturedSummaries(sessions: readonly CapturedSession[]): TurnSummary[] 
   );
 }
 
-function armOf(lane: string, variant: string, commit: string, strategy: Strategy): Report['arms']['a'] {
+function armOf({ lane, variant }: ReplayLane, commit: string, strategy: Strategy): ReportArm {
   return { lane, variant, commit, strategyHash: strategyHash(strategy), strategy };
+}
+
+/** What was said in captured turns, and in those that were run with their text kept. */
+function textsOf(
+  sessions: readonly CapturedSession[],
+  replayed: readonly ReplayedTurn[],
+): ReadonlyMap<string, TurnText> {
+  return new Map([
+    ...sessions.flatMap(({ turns }) => turns.map((log) => [turnKey(log.identity), textOf(log)] as const)),
+    ...replayed.flatMap(({ summary, text }) => (text === undefined ? [] : [[turnKey(summary), text] as const])),
+  ]);
 }
 
 function firstFailure(replayed: readonly ReplayedTurn[]): string {

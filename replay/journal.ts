@@ -7,13 +7,16 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, wr
 import { dirname } from 'node:path';
 import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnText } from './trace.ts';
 
 export const JOURNAL_FORMAT = 1;
 
-/** A turn as it stands in the journal: figures and spans, no text and no audio. */
+/** A turn as it stands in the journal: figures and spans, no audio. */
 export interface JournaledTurn {
   summary: TurnSummary;
   otlp: string;
+  /** What was said; only when the reports were asked for text. */
+  text?: TurnText;
 }
 
 export type JournalLine =
@@ -67,7 +70,8 @@ export function openJournal(
   if (!goOn) write(plan);
   return {
     begin: (turn, usd) => write({ line: 'begin', turn, ...(usd === undefined ? {} : { usd }) }),
-    done: (turn, { summary, otlp }) => write({ line: 'done', turn, summary, otlp }),
+    done: (turn, { summary, otlp, text }) =>
+      write({ line: 'done', turn, summary, otlp, ...(text === undefined ? {} : { text }) }),
     change: (turn, transcriptChange) => write({ line: 'change', turn, transcriptChange }),
     repeat: (pair, why) => write({ line: 'repeat', pair, why }),
     end: () => write({ line: 'end' }),
@@ -104,7 +108,11 @@ export function readJournal(path: string): JournalState | undefined {
         spentUsd += sum((begun.get(line.turn) ?? []).slice(0, -1));
         spentUsd += line.summary.costUsd ?? begun.get(line.turn)?.at(-1) ?? 0;
         begun.delete(line.turn);
-        done.set(line.turn, { summary: line.summary, otlp: line.otlp });
+        done.set(line.turn, {
+          summary: line.summary,
+          otlp: line.otlp,
+          ...(line.text === undefined ? {} : { text: line.text }),
+        });
         break;
       case 'change': {
         const known = done.get(line.turn);

@@ -132,6 +132,11 @@ program
   .description('run captured sessions again as baseline, baseline2 and under variants, and diff them')
   .option('--sessions <ids>', 'session ids, comma separated (default: a seeded sample of --sample)')
   .option('--sample <n>', 'how many sessions to draw when none are named', count, 20)
+  .option(
+    '--choose <by>',
+    'sample: at random, spread over time; latency: the slowest; error: those that failed. Beside --sessions it says how they were picked',
+    'sample',
+  )
   .option('--variant <name>', 'a named variant (repeatable)', collect)
   .option('--set <knob=value>', 'a knob of the candidate (repeatable)', collect)
   .option(
@@ -148,7 +153,7 @@ program
   .option('--pace <pace>', 'captured: keep the gaps between turns; fast: leave them out (default: fast in wire)')
   .option(
     '--words <words>',
-    'same: every lane speaks the captured words; own (default: by what the variant can change)',
+    'same: every lane speaks the captured words; own: its own (default: by what the variant can change, own ones beside same ones)',
   )
   .option('--budget-usd <usd>', 'end before a turn whose replies would cost more than this in all', amount)
   .option('--spacing-ms <ms>', "least time between two turns' starts: a rate limit", amount)
@@ -160,6 +165,7 @@ program
   .option(...data)
   .option('-o, --out <dir>', 'run folder', 'out/replay')
   .option('--gate', 'exit by the verdict')
+  .option('--with-text', 'what was said goes into the reports, and into the journal')
   .option('--rank', 'simulate all variants (or those named), rank and combine them, propose live replays')
   .action((options) => (options.rank === true ? rankCommand(context, options) : replayCommand(context, options)));
 
@@ -182,6 +188,7 @@ program
   .description('compare two sets of traces: run folders, bundles, OTLP JSON files or jaeger:URL?service=…&from=…')
   .argument('<a>', 'baseline')
   .argument('<b>', 'candidate')
+  .option('--variant <name>', 'the candidate to compare, of a run folder that holds several')
   .option('--json', 'print verdict, primary, stages, validity and spans as JSON')
   .option('--format <format>', 'terminal, markdown, html or json (docs/report.schema.json)', 'terminal')
   .option('--with-text', 'show what was said, where the traces are bundles that hold it')

@@ -18,6 +18,7 @@ interface About {
   pace: TurnTask['pace'];
   words: TurnTask['words'];
   choice?: string;
+  choiceNote?: string;
   baselineCheckout?: { commit: string };
 }
 
@@ -31,9 +32,10 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
     about.world !== 'sim' &&
       about.pace === 'fast' &&
       'pace fast: gaps between turns were left out; sockets were closed as the gaps would have, but provider caches, names and the hour of day were not aged',
-    about.world === 'live' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
     about.world === 'sim' &&
       `times of the exchanges: baseline ${basisText(basisShares(run.replayed, 'baseline', 'baseline'))}; candidate ${basisText(basisShares(run.replayed, 'candidate', variant))}`,
+    about.choiceNote ?? false,
+    about.world !== 'sim' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
     ...substitutions(run, variant),
     run.repeated.size > 0 && `${run.repeated.size} of the pairs were run again as a whole: ${first(run.repeated)}`,
     run.split > 0 && `${run.split} pairs were split by an interruption: their lanes ran at different times`,

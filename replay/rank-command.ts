@@ -1,7 +1,6 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
 import { InputError } from '../service/errors.ts';
 import { basisText } from './basis.ts';
-import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import type { CandidateSpec } from './experiment-plan.ts';
 import { runExperiment } from './experiment.ts';
@@ -18,7 +17,7 @@ import {
   type Ranked,
   type RankedVariant,
 } from './rank.ts';
-import type { ReplayCommandOptions } from './replay-command.ts';
+import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
 import { summariesOf } from './run.ts';
 import { currentCommit } from './serve-command.ts';
 import { roundToSum } from './stats.ts';
@@ -30,12 +29,7 @@ const PROPOSED = 3;
 
 export async function rankCommand(context: CommandContext, options: ReplayCommandOptions): Promise<void> {
   if (options.world !== 'sim') throw new InputError(`--rank simulates: use it without --world ${options.world}`);
-  const ids = options.sessions
-    ?.split(',')
-    .map((id) => id.trim())
-    .filter((id) => id !== '');
-  const choice = { sample: options.sample, seed: options.seed, ...(ids === undefined ? {} : { ids }) };
-  const sessions = await loadSessions(captureStoreIn(dataFolder(context, options.data)), choice, context.progress);
+  const sessions = await chosenSessions(context, options);
   const baseline = sessions[0]?.strategy;
   if (baseline === undefined) throw new InputError('there is no session to rank strategies on');
   const profile = options.profile ?? sessions[0]?.profile ?? 'seed';

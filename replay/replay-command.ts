@@ -8,6 +8,7 @@ import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
+import { choiceNote, choiceOf, type ChosenBy } from './choice.ts';
 import { checkOut, checkoutCache } from './checkout.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';
@@ -26,6 +27,7 @@ import { namedVariants, variantPatch } from './variants.ts';
 export interface ReplayCommandOptions {
   sessions?: string;
   sample: number;
+  choose?: string;
   variant?: string[];
   set?: string[];
   baselineRef?: string;
@@ -48,6 +50,7 @@ export interface ReplayCommandOptions {
   dryRun?: boolean;
   yes?: boolean;
   gate?: boolean;
+  withText?: boolean;
 }
 
 const JOURNAL = 'journal.jsonl';
@@ -58,7 +61,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   checkExportable(context, world, options.runId);
   const candidates = candidatesOf(options);
   const sessions = await chosenSessions(context, options);
-  refuseTimingOnly(sessions, world);
+  refuseTimingOnly(sessions, world, options.withText === true);
+  const sessionChoice = choiceOf(chosenBy(options), options.sessions !== undefined);
   const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
   const baselineCheckout =
     options.baselineRef === undefined
@@ -78,7 +82,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     runs: options.runs,
     day: dayOf(createRealClock().epochUs()),
     commit: currentCommit(),
-    choice: options.sessions === undefined ? 'sampled' : 'named',
+    choice: sessionChoice,
+    choiceNote: choiceNote(sessionChoice, sessions),
     journal: {
       path: join(options.out, JOURNAL),
       resume: options.resume === true,
@@ -95,6 +100,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     ...(options.budgetUsd === undefined ? {} : { budgetUsd: options.budgetUsd }),
     ...(options.spacingMs === undefined ? {} : { spacingMs: options.spacingMs }),
     ...(options.runId === undefined ? {} : { runId: options.runId }),
+    ...(options.withText === true ? { withText: true } : {}),
   };
   const plan = planExperiment(settings);
   if (options.resume !== true && options.dryRun !== true) refuseOverwrite(join(options.out, JOURNAL));
@@ -148,25 +154,40 @@ async function worldOf(
   };
 }
 
-function chosenSessions(context: CommandContext, options: ReplayCommandOptions): Promise<CapturedSession[]> {
+/** `--sessions`, else `--sample` of those that are there, picked as `--choose` says. */
+export function chosenSessions(context: CommandContext, options: ReplayCommandOptions): Promise<CapturedSession[]> {
   const ids = options.sessions
     ?.split(',')
     .map((id) => id.trim())
     .filter((id) => id !== '');
+  if (ids?.length === 0) throw new InputError('--sessions names no session: give ids, or leave it out for a sample');
+  const store = captureStoreIn(dataFolder(context, options.data));
+  const { sample, seed } = options;
   return loadSessions(
-    captureStoreIn(dataFolder(context, options.data)),
-    { sample: options.sample, seed: options.seed, ...(ids === undefined ? {} : { ids }) },
+    store,
+    { sample, seed, by: chosenBy(options), ...(ids === undefined ? {} : { ids: [...new Set(ids)] }) },
     context.progress,
   );
 }
 
-function refuseTimingOnly(sessions: readonly CapturedSession[], world: ExperimentOptions['world']): void {
+const chosenBy = ({ choose = 'sample' }: ReplayCommandOptions): ChosenBy =>
+  choice('--choose', choose, ['sample', 'latency', 'error'] as const);
+
+function refuseTimingOnly(
+  sessions: readonly CapturedSession[],
+  world: ExperimentOptions['world'],
+  withText: boolean,
+): void {
   const timingOnly = sessions.find(({ level }) => level === 'timing');
   if (timingOnly !== undefined && world !== 'sim') {
     throw new InputError(
       `session ${timingOnly.sessionId} was captured at level timing: no audio to send; capture with RETAKE_CAPTURE=full`,
     );
   }
+  if (timingOnly !== undefined && withText)
+    throw new InputError(
+      `session ${timingOnly.sessionId} was captured at level timing: there is no text; leave --with-text out`,
+    );
 }
 
 /** Variants, each with the sets; the sets alone; or, against another commit, this checkout as it is. */
@@ -196,6 +217,7 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
   return [
     'npx retake replay --sessions',
     sessions.map(({ sessionId }) => sessionId).join(','),
+    ...(chosenBy(options) === 'sample' ? [] : flag('--choose', options.choose)),
     ...flag('--variant', options.variant),
     ...flag('--set', options.set),
     ...flag('--baseline-ref', options.baselineRef),
@@ -208,6 +230,7 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
     ...flag('--budget-usd', options.budgetUsd?.toString()),
     ...flag('--spacing-ms', options.spacingMs?.toString()),
     ...flag('--data', options.data),
+    ...(options.withText === true ? ['--with-text'] : []),
     `--world ${options.world} --runs ${options.runs} --draws ${options.draws} --seed ${quoted(options.seed)}`,
   ].join(' ');
 }

@@ -14,20 +14,19 @@ export interface ToldTurn extends ReplayedTurn {
 }
 
 /**
- * Puts the transcript change into the summaries of a pair, as soon as the baseline's turn and another lane's are both there and were
- * run by this process: text is in no journal. `later` hears of turns that were journaled without it. Returns the turn.
+ * Puts the transcript change into the summaries of a pair's lanes on one kind of words, as soon as the baseline's turn and another
+ * lane's are both there and were run by this process: no journal need hold text. `later` hears of turns that were
+ * journaled without it. Returns the turn.
  */
 export function compareTranscripts(
   turn: ToldTurn,
-  earlier: ToldTurn[],
-  later: (planned: PlannedRun, share: number) => void,
+  earlier: readonly ToldTurn[],
+  later: (changed: ToldTurn) => void,
 ): ToldTurn {
   if (turn.planned.lane !== 'baseline') return changedFrom(earlier.find(isBaseline), turn);
-  for (const [index, other] of earlier.entries()) {
+  for (const other of earlier) {
     const compared = changedFrom(turn, other);
-    earlier[index] = compared;
-    const share = compared.summary.transcriptChange;
-    if (compared !== other && share !== undefined) later(compared.planned, share);
+    if (compared !== other) later(compared);
   }
   return turn;
 }

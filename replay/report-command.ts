@@ -20,7 +20,9 @@ export async function reportCommand(context: CommandContext, folder: string, opt
   const { report: whole, spans } = await readRun(folder);
   const { texts, ...report } = whole;
   if (options.withText === true && texts === undefined)
-    throw new InputError(`${folder}: the report holds no text; "retake diff" of two bundles has it with --with-text`);
+    throw new InputError(
+      `${folder}: the report holds no text; it has it after "retake replay --with-text", or from "retake diff --with-text" of two bundles`,
+    );
   await print(
     { ...report, ...(texts === undefined || options.withText !== true ? {} : { texts }) },
     spans === undefined ? undefined : { a: spans, b: spans },

@@ -41,8 +41,8 @@ test('live refuses a retired model from its day on, names lane, model, day and w
 
 test('a substitute is let through, and only where it stands in every lane', () => {
   const run = options('live', FROM, other, other);
-  const { lanes } = planExperiment(run);
-  assert.deepEqual(retirementNotes(run, lanes), [
+  const [{ baseline, baseline2, candidate } = assert.fail()] = planExperiment(run).comparisons;
+  assert.deepEqual(retirementNotes(run, [baseline, baseline2, candidate]), [
     'baseline is substituted: openai/gpt-4o-mini in place of the captured google/gemini-2.5-flash, retired',
     'baseline2 is substituted: openai/gpt-4o-mini in place of the captured google/gemini-2.5-flash, retired',
     'tried is substituted: openai/gpt-4o-mini in place of the captured google/gemini-2.5-flash, retired',

@@ -2,25 +2,18 @@
 import { InputError } from '../service/errors.ts';
 import { measureTurn, type TurnSummary } from '../service/metrics.ts';
 import type { Clock, Lane } from '../service/ports.ts';
-import type { Strategy } from '../service/strategy.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import type { Arm, TurnTask } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
-import { pairKey, pairsOf, turnKey, type PlannedLane, type PlannedRun } from './plan.ts';
+import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan.ts';
 import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './replayed-turn.ts';
 import { createPurse } from './purse.ts';
 import { workOf } from './work.ts';
+import { laneOf, type ReplayLane } from './lanes.ts';
 import { RunnerError } from './worker-client.ts';
 
-export type { ReplayedTurn, ToldTurn };
-
-export interface ReplayLane extends PlannedLane {
-  /** The session's captured strategy → the one that this lane runs under. */
-  strategyOf(captured: Strategy): Strategy;
-  /** Commit and variant of the arm, by name. */
-  arm: string;
-}
+export type { ReplayedTurn, ReplayLane, ToldTurn };
 
 export interface ReplayOptions {
   sessions: readonly CapturedSession[];
@@ -31,7 +24,8 @@ export interface ReplayOptions {
   armFor(lane: ReplayLane): Promise<Arm>;
   runId: string;
   pace: TurnTask['pace'];
-  words: TurnTask['words'];
+  /** Keep what was said beside the figures, in the journal too. */
+  withText: boolean;
   /** What a crash must not lose, and what one has left. */
   journal?: Journal;
   before?: JournalState;
@@ -84,9 +78,13 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
     const usd = priceUsd(planned);
     options.journal?.begin(key, usd);
     purse.charge(usd);
-    const turn = compareTranscripts({ planned, ...(await arms.turn(planned)) }, earlier, (changed, share) =>
-      options.journal?.change(attemptKey(changed, attempt), share),
+    const onTheseWords = earlier.filter(
+      (other) => laneOf(options.lanes, other.planned).words === laneOf(options.lanes, planned).words,
     );
+    const turn = compareTranscripts({ planned, ...(await arms.turn(planned)) }, onTheseWords, (changed) => {
+      earlier[earlier.findIndex((other) => other.planned === changed.planned)] = changed;
+      options.journal?.change(attemptKey(changed.planned, attempt), changed.summary.transcriptChange ?? 0);
+    });
     options.journal?.done(key, turn);
     purse.settle(usd, turn.summary);
     return turn;
@@ -107,7 +105,8 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
       if (missing.length > 0 && missing.length < pair.length) split++;
       const result = await runPair(pair, known, attempt);
       for (const turn of result) {
-        turns.push({ planned: turn.planned, summary: turn.summary, otlp: turn.otlp });
+        const { planned, summary, otlp, text } = turn;
+        turns.push({ planned, summary, otlp, ...(text === undefined ? {} : { text }) });
         options.onTurn?.(turn, turns.length, plan.length);
       }
     }
@@ -192,9 +191,8 @@ function createArms(options: ReplayOptions): {
   return {
     async turn(planned) {
       const session = sessions.get(planned.sessionId);
-      const lane = options.lanes.find((each) => each.lane === planned.lane && each.variant === planned.variant);
-      if (session === undefined || lane === undefined)
-        throw new InputError(`session ${planned.sessionId} is not in this replay`);
+      const lane = laneOf(options.lanes, planned);
+      if (session === undefined) throw new InputError(`session ${planned.sessionId} is not in this replay`);
       const starting = arms.get(lane) ?? options.armFor(lane);
       arms.set(lane, starting);
       try {
@@ -206,12 +204,13 @@ function createArms(options: ReplayOptions): {
           arm: lane.arm,
           runId: options.runId,
           pace: options.pace,
-          words: options.words,
+          words: lane.words,
           last: lastTurn.get(planned.sessionId) === planned.turnIndex,
         });
         const measured = measureTurn(log);
         const summary = { ...measured.summary, ...workOf(session, planned, { transcript, replyText }) };
-        return { summary, otlp: otlpLineOf(log, measured), ran: { log, summary, transcript, replyText } };
+        const text = options.withText ? { text: { transcript, reply: replyText } } : {};
+        return { summary, otlp: otlpLineOf(log, measured), ...text, ran: { log, summary, transcript, replyText } };
       } catch (error) {
         if (error instanceof RunnerError) {
           arms.delete(lane);

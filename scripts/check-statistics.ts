@@ -73,7 +73,10 @@ async function pool(turns: number): Promise<Drawn[]> {
   const workers = availableParallelism();
   const each = Math.ceil(turns / TURNS / workers);
   const parts = Array.from({ length: workers }, (_, worker) => {
-    const child = fork(fileURLToPath(import.meta.url), ['draw', String(worker * each), String(each)]);
+    // a world lives for a few turns and is garbage: with room for young objects a tenth of the time is saved
+    const child = fork(fileURLToPath(import.meta.url), ['draw', String(worker * each), String(each)], {
+      execArgv: ['--max-semi-space-size=64'],
+    });
     return new Promise<Drawn[]>((resolve, reject) => {
       let got: Drawn[] = [];
       child.on('message', (message: Drawn[]) => {
@@ -218,8 +221,10 @@ async function endToEnd(judge: (holds: boolean, what: string) => void): Promise<
 const [mode, from, count] = process.argv.slice(2);
 if (mode === 'draw') {
   for (let index = 0; index < Number(count); index += 50) {
+    if (index > 0 && index % 500 === 0) console.error(`     drawing: ${index} of ${count ?? ''} sessions`);
     const part = await draw(Number(from) + index, Math.min(50, Number(count) - index), 'independent');
-    process.send?.(part);
+    // a channel that is closed drops what it has not sent
+    await new Promise((sent) => process.send?.(part, sent));
   }
   process.disconnect();
 } else await main(Number(mode ?? 20_000));

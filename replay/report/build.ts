@@ -46,6 +46,8 @@ export interface Report {
   /** What the median and the 95th percentile of end to end are made of. */
   percentiles: readonly Percentile[];
   targets: readonly TargetRow[];
+  /** The primary metric with both lanes on the captured words, where each had its own in the verdict. No verdict of its own. */
+  sameWords?: DiffRow;
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
   validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'endToEnd' | 'stages' | 'percentiles'> & {
@@ -82,6 +84,7 @@ export interface ReportInput {
   /** By `turnKey`. Only when the user asked for text. */
   texts?: ReadonlyMap<string, TurnText>;
   primary?: PrimaryMetric;
+  sameWords?: DiffRow;
   draws?: 'common' | 'independent';
   seed?: string;
   profile?: string;
@@ -120,6 +123,7 @@ export function buildReport(input: ReportInput): Report | undefined {
     pairs: both.map((pair): [number, number] => [index.get(pair.a) ?? 0, index.get(pair.b) ?? 0]),
     percentiles,
     targets: targetRows(a.turns, b.turns),
+    ...(input.sameWords === undefined ? {} : { sameWords: input.sameWords }),
     arms: { a: a.arm, b: b.arm },
     knobs: strategyDiff(a.arm.strategy, b.arm.strategy).map(([knob, left, right]) => ({ knob, a: left, b: right })),
     validity: {

@@ -114,6 +114,7 @@ export const ReportSchema = Type.Object(
         b: Type.Optional(Measured),
       }),
     ),
+    sameWords: Type.Optional(Row),
     arms: Type.Object({ a: Arm, b: Arm }),
     knobs: Type.Array(Type.Object({ knob: Type.String() }), { description: 'what differs: knob, a, b' }),
     validity: Type.Object({

@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/metrics.ts';
 import type { Verdict } from '../diff.ts';
 import type { Report } from './build.ts';
-import { signed } from './rows.ts';
+import { intervalText, signed } from './rows.ts';
 
 export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
   faster: '✓',
@@ -12,7 +12,7 @@ export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
 };
 
 /** One line on how far the figures carry. */
-export function validityLine({ validity }: Report): string {
+export function validityLine({ validity, sameWords }: Report): string {
   const { pairs, sessions, noiseFloorMs, marginMs, dropped, draws, drift, generalizes, seed } = validity;
   const parts = [
     validity.observational === true
@@ -25,6 +25,11 @@ export function validityLine({ validity }: Report): string {
       ? []
       : [
           `captured → baseline ${signed(drift.deltaMs)} ms (error median ${drift.medianErrorPct.toFixed(2)} %, p95 ${drift.p95ErrorPct.toFixed(2)} %)`,
+        ]),
+    ...(sameWords === undefined
+      ? []
+      : [
+          `on the captured words ${sameWords.stage} ${signed(sameWords.deltaMs)} ms ${intervalText(sameWords)}, n ${sameWords.n}: shown beside, not judged`,
         ]),
     ...(generalizes ? [] : ['one conversation: does not generalize']),
     ...dropped.map(({ lane, cause, turns }) => `${turns} dropped (${lane.toUpperCase()}: ${cause})`),

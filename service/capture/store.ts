@@ -1,5 +1,6 @@
 /** Where captured sessions live: a local folder now. Listing reads `session.json` only; erasing leaves nothing behind. */
 import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../errors.ts';
 
@@ -39,6 +40,8 @@ export function checkSessionId(sessionId: string): void {
 
 /** A store in `<root>/YYYY/MM/DD/<session-id>/`, folders 0700, files 0600. */
 export function createFolderStore(root: string): CaptureStore {
+  /** Where the last look found each session: to open many that were listed takes one look, not one each. */
+  let lastSeen: ReadonlyMap<string, string> = new Map();
   const folders = async (): Promise<{ sessionId: string; folder: string }[]> => {
     const found: { sessionId: string; folder: string }[] = [];
     const descend = async (folder: string, depth: number): Promise<void> => {
@@ -52,6 +55,7 @@ export function createFolderStore(root: string): CaptureStore {
       }
     };
     await descend(root, 0);
+    lastSeen = new Map(found.map(({ sessionId, folder }) => [sessionId, folder]));
     return found;
   };
   return {
@@ -64,6 +68,8 @@ export function createFolderStore(root: string): CaptureStore {
     },
     async find(sessionId) {
       checkSessionId(sessionId);
+      const seen = lastSeen.get(sessionId);
+      if (seen !== undefined && existsSync(seen)) return filesIn(seen);
       const found = (await folders()).find((each) => each.sessionId === sessionId);
       if (found === undefined) throw new InputError(`there is no captured session ${sessionId} in ${root}`);
       return filesIn(found.folder);

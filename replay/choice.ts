@@ -1,0 +1,76 @@
+/** Which of the captured sessions a replay takes when none are named, and what its reports say of that. Pure. */
+import { measureTurn } from '../service/metrics.ts';
+import type { SessionHeader } from '../service/capture/format.ts';
+import { keyedRandom } from '../service/random.ts';
+import { startEpochUs, type CapturedSession } from './captured-session.ts';
+import type { Choice } from './experiment-plan.ts';
+import { median } from './stats.ts';
+
+/** `latency`: the slowest; `error`: those with most failed turns. Either is labelled in the report. */
+export type ChosenBy = 'sample' | 'latency' | 'error';
+
+/**
+ * Ids of a seeded random sample spread over the time in which the sessions were: in order of their start, every N/n-th from a
+ * random one on. Each session is as likely as any other, and busy hours are in it as they were in production (systematic
+ * sampling: Cochran, Sampling Techniques, 1977, §8.1).
+ */
+export function spreadSample(
+  sessions: readonly Pick<SessionHeader, 'sessionId' | 'startedEpochUs'>[],
+  size: number,
+  seed: string,
+): string[] {
+  const ordered = [...sessions].sort(
+    (a, b) => a.startedEpochUs - b.startedEpochUs || (a.sessionId < b.sessionId ? -1 : 1),
+  );
+  if (ordered.length <= size) return ordered.map(({ sessionId }) => sessionId);
+  const step = ordered.length / size;
+  const from = keyedRandom(seed, 'sample')();
+  return Array.from({ length: size }, (_, index) => ordered[Math.floor((index + from) * step)]).flatMap((session) =>
+    session === undefined ? [] : [session.sessionId],
+  );
+}
+
+/** The `size` sessions that were slowest (median end to end) or had most failed turns; in order of their start. */
+export function pickedBy(
+  by: Exclude<ChosenBy, 'sample'>,
+  sessions: readonly CapturedSession[],
+  size: number,
+): CapturedSession[] {
+  const ranked = sessions.flatMap((session) => {
+    const summaries = session.turns.map((log) => measureTurn(log).summary);
+    const measuredUs = summaries.map(({ e2eUs }) => e2eUs).filter((us) => us !== undefined);
+    const failed = summaries.filter(({ failure }) => failure !== undefined).length;
+    const rank = by === 'error' ? failed : measuredUs.length === 0 ? 0 : median(measuredUs);
+    return rank > 0 ? [{ session, rank }] : [];
+  });
+  return ranked
+    .sort((a, b) => b.rank - a.rank)
+    .slice(0, size)
+    .map(({ session }) => session)
+    .sort((a, b) => startOf(a) - startOf(b));
+}
+
+export function choiceOf(by: ChosenBy, named: boolean): Choice {
+  switch (by) {
+    case 'latency':
+      return 'by latency';
+    case 'error':
+      return 'by error';
+    case 'sample':
+      return named ? 'named' : 'sampled';
+    default:
+      return by satisfies never;
+  }
+}
+
+/** How sessions were chosen and when they were: what the figures stand for, and what they do not. */
+export function choiceNote(choice: Choice, sessions: readonly CapturedSession[]): string {
+  const startsUs = sessions.map(startOf);
+  const hours = new Set(startsUs.map((us) => Math.floor(us / 3.6e9))).size;
+  const hour = (us: number): string => `${new Date(us / 1000).toISOString().slice(0, 13).replace('T', ' ')}h`;
+  const [first, last] = [hour(Math.min(...startsUs)), hour(Math.max(...startsUs))];
+  const when = first === last ? `captured ${first} UTC` : `captured in ${hours} hours from ${first} to ${last} UTC`;
+  return `sessions ${choice}: ${sessions.length}, ${when}`;
+}
+
+const startOf = ({ turns }: CapturedSession): number => Math.min(...turns.map(startEpochUs));

@@ -1,0 +1,157 @@
+/** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
+import { InputError } from '../service/errors.ts';
+import { resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
+import type { Checkout } from './checkout.ts';
+import type { PlannedLane } from './plan.ts';
+import type { PrimaryMetric } from './diff.ts';
+import type { Words } from './words.ts';
+
+export interface CandidateSpec {
+  variant: string;
+  /** Over the captured strategy; none: only the commit differs. */
+  patches: readonly StrategyPatch[];
+  primary?: PrimaryMetric;
+}
+
+export interface ReplayLane extends PlannedLane {
+  /** The session's captured strategy → the one that this lane runs under. */
+  strategyOf(captured: Strategy): Strategy;
+  /** Commit and variant of the arm, by name. */
+  arm: string;
+  words: Words;
+}
+
+/** Of an experiment's options, what decides its lanes. */
+export interface LaneOptions {
+  candidates: readonly CandidateSpec[];
+  /** Patches that replace the captured strategy as baseline. */
+  baseline: readonly StrategyPatch[];
+  /** The baseline's code; by default this checkout's. */
+  baselineCheckout?: Checkout;
+  world: 'sim' | 'wire' | 'live';
+  /** Of this checkout. */
+  commit: string;
+  /** By default each candidate's by the knobs that it changes; given, every lane's. */
+  words?: Words;
+}
+
+/** Knobs by which a reply or a transcript can become another one. */
+const WORD_KNOBS = /^(stt\.|llm\.(?!sse|hedge))/;
+
+/** Two lanes on the same kind of words. */
+export interface LanePair {
+  baseline: ReplayLane;
+  candidate: ReplayLane;
+}
+
+/** What a candidate's report compares. */
+export interface Comparison extends LanePair {
+  spec: CandidateSpec;
+  baseline2: ReplayLane;
+  /** A candidate that is judged on its own words is shown on the captured ones too. */
+  onSameWords?: LanePair;
+}
+
+export interface Lanes {
+  lanes: readonly ReplayLane[];
+  comparisons: readonly Comparison[];
+  /** Of the lanes whose names say nothing else. */
+  words: Words;
+}
+
+/**
+ * A candidate that can change words is judged on own words, any other on the captured ones; the first kind is shown on the
+ * captured words beside. Stand-ins in virtual time say the captured words in any case, so in `sim`, and where `words` is
+ * given, there is one kind. Throws `InputError` when two lanes have one name.
+ */
+export function lanesOf(options: LaneOptions): Lanes {
+  const { candidates, baseline } = options;
+  const names = candidates.map(({ variant }) => variant);
+  const twice = names.find((name, index) => names.indexOf(name) !== index || name === 'baseline');
+  if (twice !== undefined) throw new InputError(`two lanes cannot both be called "${twice}"`);
+  const changing = new Set(candidates.filter(({ patches }) => changesWords([...baseline, ...patches])));
+  const words = options.words ?? (changing.size > 0 ? 'own' : 'same');
+  if (words === 'same' || options.words !== undefined || options.world === 'sim') {
+    const { lanes, pairs } = laneGroup(options, words, candidates, { suffix: '', twice: true });
+    return { words, lanes, comparisons: comparisonsOf(candidates, pairs) };
+  }
+  const judgedOnSame = candidates.filter((spec) => !changing.has(spec));
+  const own = laneGroup(options, 'own', [...changing], { suffix: '', twice: true });
+  const same = laneGroup(options, 'same', candidates, {
+    suffix: ' (captured words)',
+    twice: judgedOnSame.length > 0,
+  });
+  const judged = comparisonsOf([...changing], own.pairs).map((each): Comparison => {
+    const beside = same.pairs.get(each.spec);
+    return beside === undefined ? each : { ...each, onSameWords: beside };
+  });
+  const comparisons = [...judged, ...comparisonsOf(judgedOnSame, same.pairs)];
+  return {
+    words,
+    lanes: [...own.lanes, ...same.lanes],
+    // one report a candidate, in the order in which they were named
+    comparisons: comparisons.sort((a, b) => candidates.indexOf(a.spec) - candidates.indexOf(b.spec)),
+  };
+}
+
+interface LaneGroup {
+  lanes: ReplayLane[];
+  pairs: Map<CandidateSpec, LanePair & { baseline2?: ReplayLane }>;
+}
+
+/** Baseline and candidates on one kind of words; `twice` with the second baseline, which a verdict needs. */
+function laneGroup(
+  { baseline, commit, baselineCheckout }: LaneOptions,
+  words: Words,
+  candidates: readonly CandidateSpec[],
+  { suffix, twice }: { suffix: string; twice: boolean },
+): LaneGroup {
+  const lane = (
+    name: ReplayLane['lane'],
+    variant: string,
+    patches: readonly StrategyPatch[],
+    ofCommit: string,
+  ): ReplayLane => ({
+    lane: name,
+    variant: `${variant}${suffix}`,
+    words,
+    // the arm is in the key of independent draws: baseline2 has a name of its own
+    arm: `${ofCommit.slice(0, 12)} ${name === 'candidate' ? variant : name}${suffix}`,
+    strategyOf: (captured) => resolveStrategy(patches, variant, captured),
+  });
+  const baselineCommit = baselineCheckout?.commit ?? commit;
+  const first = lane('baseline', 'baseline', baseline, baselineCommit);
+  const second = twice ? lane('baseline2', 'baseline', baseline, baselineCommit) : undefined;
+  const pairs = new Map(
+    candidates.map((spec) => {
+      const candidate = lane('candidate', spec.variant, spec.patches, commit);
+      return [spec, { baseline: first, candidate, ...(second === undefined ? {} : { baseline2: second }) }];
+    }),
+  );
+  const others = [...pairs.values()].map(({ candidate }) => candidate);
+  return { lanes: [first, ...(second === undefined ? [] : [second]), ...others], pairs };
+}
+
+function comparisonsOf(candidates: readonly CandidateSpec[], pairs: LaneGroup['pairs']): Comparison[] {
+  return candidates.flatMap((spec) => {
+    const pair = pairs.get(spec);
+    return pair?.baseline2 === undefined ? [] : [{ ...pair, spec, baseline2: pair.baseline2 }];
+  });
+}
+
+function changesWords(patches: readonly StrategyPatch[]): boolean {
+  return patches.some((patch) =>
+    Object.entries(patch).some(([section, knobs]) =>
+      Object.keys(typeof knobs === 'object' && knobs !== null ? knobs : {}).some((knob) =>
+        WORD_KNOBS.test(`${section}.${knob}`),
+      ),
+    ),
+  );
+}
+
+/** The lane of a planned turn. Throws `InputError` when there is none. */
+export function laneOf(lanes: readonly ReplayLane[], { lane, variant }: PlannedLane): ReplayLane {
+  const found = lanes.find((each) => each.lane === lane && each.variant === variant);
+  if (found === undefined) throw new InputError(`no lane ${lane} ${variant}`);
+  return found;
+}
