@@ -15,7 +15,7 @@ export type ServiceMessage = { url: string } | { second: ServiceSecond };
 const SECOND_MS = 1000;
 
 const service = await serve(configFrom(process.env), { profile: 'seed', seed: 'load' }, 'silent');
-const tell = (message: ServiceMessage): void => void process.send?.(message);
+const tell = (message: ServiceMessage): void => void (process.connected && process.send?.(message));
 tell({ url: service.url });
 
 const delay = monitorEventLoopDelay({ resolution: 2 });

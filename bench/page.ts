@@ -84,7 +84,10 @@ function comparisonSection({ against = [] }: BenchResults): string {
 }
 
 function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSection): string {
-  const metrics = [...new Set(arms.flatMap(({ rows }) => rows.map(({ metric }) => metric)))];
+  const order = Object.keys(METRICS);
+  const metrics = [...new Set(arms.flatMap(({ rows }) => rows.map(({ metric }) => metric)))].sort(
+    (a, b) => order.indexOf(a) - order.indexOf(b),
+  );
   const columns: Column[] = [
     { title: 'arm' },
     ...metrics.map((metric) => ({ title: `${METRICS[metric].title}, ${METRICS[metric].unit}`, isNumber: true })),
@@ -98,7 +101,7 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
     arm.verdict === undefined ? '' : `${VERDICT_SIGN[arm.verdict]} ${arm.verdict}`,
   ]);
   const note = stopped === undefined ? limits : `${limits} Ended early: ${stopped}`;
-  const figure = `<figure>${differenceFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval.</figcaption></figure>`;
+  const figure = `<figure>${differenceFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval; coloured by verdict.</figcaption></figure>`;
   return section(
     `bench-${bench}`,
     `${bench}: ${title}`,
@@ -140,9 +143,11 @@ function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
 }
 
 function differenceFigure(arms: readonly ArmResult[]): string {
-  const drawn = arms.flatMap(({ arm, rows }) => {
+  const drawn = arms.flatMap(({ arm, rows, verdict }) => {
     const difference = rows.find(({ metric }) => metric === 'e2eMs')?.difference;
-    return difference === undefined ? [] : [{ arm, low: difference.mean, high: difference.mean, ...difference }];
+    return difference === undefined
+      ? []
+      : [{ arm, verdict, low: difference.mean, high: difference.mean, ...difference }];
   });
   return svgOf({
     height: 60 + ARM_PX * drawn.length,
@@ -156,8 +161,7 @@ function differenceFigure(arms: readonly ArmResult[]): string {
         y: 'arm',
         x: 'mean',
         r: 4.5,
-        fill: ({ low, high }: { low: number; high: number }) =>
-          high < 0 ? 'var(--faster)' : low > 0 ? 'var(--slower)' : 'var(--muted)',
+        fill: ({ verdict }: Pick<ArmResult, 'verdict'>) => `var(--${verdict ?? 'muted'})`,
       }),
     ],
   });
