@@ -80,15 +80,17 @@ const SOURCE = `
   const config = configFrom({ RETAKE_PORT: '0', RETAKE_DATA: dataFolder, RETAKE_CAPTURE: level, RETAKE_GENERATION_RECORDS: 'on' });
   const service = await startService({ config, world, strategy: DEFAULT_STRATEGY, commit: 'canary', logLevel: 'info' });
   const post = (path, type, body) => fetch(service.url + path, { method: 'POST', headers: { 'content-type': type }, body });
-  const opened = await post('/v1/sessions', 'application/json',
-    JSON.stringify({ language: 'en', interview: 'canary-en', systemPrompt: prompt }));
-  const { id } = await opened.json();
+  const open = async () => (await (await post('/v1/sessions', 'application/json',
+    JSON.stringify({ language: 'en', interview: 'canary-en', systemPrompt: prompt }))).json()).id;
   const wav = encodeWav(Int16Array.from({ length: 16000 }, (_, index) => 8000 * Math.sin(index / 5)), 16000);
-  for (let index = 0; index < 7; index++) {
+  const errorOf = async (id) => {
     const text = await (await post('/v1/sessions/' + id + '/turns', 'audio/wav', wav)).text();
-    const error = /event: error\\ndata: (.*)/.exec(text)?.[1] ?? (text.startsWith('{') ? text : undefined);
-    console.log('turn', index, error ?? 'whole');
-  }
+    return /event: error\\ndata: (.*)/.exec(text)?.[1] ?? (text.startsWith('{') ? text : undefined);
+  };
+  // what has just started on a busy machine may miss a deadline of 3 s once: first turns until one is whole, not judged
+  for (let tries = 0; tries < 5 && (await errorOf(await open())) !== undefined; tries++);
+  const id = await open();
+  for (let index = 0; index < 7; index++) console.log('turn', index, (await errorOf(id)) ?? 'whole');
   await service.close();
   const keys = new Set((await standIns.requests()).map(({ headers }) => headers.authorization));
   console.error('AUTHORIZATION ' + Buffer.from(JSON.stringify([...keys])).toString('base64'));
@@ -133,7 +135,8 @@ const found = (text: string): string[] =>
 let timing: string;
 let full: string;
 before(async () => {
-  [timing, full] = await Promise.all([speakAt('timing'), speakAt('full')]);
+  timing = await speakAt('timing');
+  full = await speakAt('full'); // not side by side: each is four busy processes at its start
 });
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
 
@@ -144,6 +147,7 @@ test('control: the turns came to what they should, and the canaries are where th
   assert.deepEqual(
     outcomes.map(([, index, whole, kind]) => `${index} ${whole ?? kind}`),
     ['0 whole', '1 rejected', '2 provider', '3 malformed', '4 provider', '5 rejected', '6 auth'],
+    printed.timing.output,
   );
   assert.deepEqual(printed.timing.keys, [`Key ${FAL_KEY}`, `Bearer ${OPENROUTER_KEY}`]);
   const captured = (await filesIn(full)).map(([, text]) => text).join('\n');

@@ -8,7 +8,7 @@ import test, { type TestContext } from 'node:test';
 import { createRealClock } from '../clock.ts';
 import { createOtlpClient } from './otlp-client.ts';
 import { resendSpool } from './resend.ts';
-import { createSpool } from './spool.ts';
+import { createSpool, type Spool } from './spool.ts';
 
 const clock = createRealClock();
 const line = (turn: number): string => `{"turn":${turn},"endTimeUnixNano":"${turn}000000000"}\n`;
@@ -43,12 +43,18 @@ function folder(context: TestContext): string {
 
 const ok = { status: 200, text: '{}' };
 
+/** Shutting down gives the endpoint a second: on a busy machine that may be less than the lines need. */
+async function sentAndShutDown(spool: Spool): Promise<void> {
+  while (spool.counters().pending > 0) await clock.sleep(1);
+  await spool.shutdown();
+}
+
 test('what was sent stays within its limit and is sent again by its end', async (context) => {
   const { url, seen } = await endpoint(context, () => ok);
   const dir = folder(context);
   const spool = createSpool({ dir, clock, endpoint: url, maxBytes: 100_000, keepSentBytes: 100_000 });
   for (let turn = 1; turn <= 5; turn++) spool.append(line(turn));
-  await spool.shutdown();
+  await sentAndShutDown(spool);
   assert.equal(seen.length, 5);
   // a torn line, as a crash leaves it, is no line
   appendFileSync(join(dir, readdirSync(dir).find((name) => name.endsWith('.jsonl')) ?? ''), '{"turn":9');
@@ -60,7 +66,7 @@ test('what was sent stays within its limit and is sent again by its end', async 
   // and a service that starts on the folder sends none of it
   const next = createSpool({ dir, clock, endpoint: url, maxBytes: 100_000, keepSentBytes: 100_000 });
   next.append(line(6));
-  await next.shutdown();
+  await sentAndShutDown(next);
   assert.deepEqual(seen.slice(7), [line(6).trimEnd()]);
 });
 
@@ -72,7 +78,7 @@ test('control: a spool that keeps nothing has nothing to send again; no folder i
   await assert.rejects(resendSpool({ dir, sinceUs: 0, client, signal: never }), /there is no spool/);
   const spool = createSpool({ dir, clock, endpoint: url, maxBytes: 100_000 });
   spool.append(line(1));
-  await spool.shutdown();
+  await sentAndShutDown(spool);
   assert.equal((await resendSpool({ dir, sinceUs: 0, client, signal: never })).turns, 0);
 });
 
@@ -115,7 +121,7 @@ test('a partial success counts what was left out and sends nothing again; a fail
   });
   spool.append(line(1));
   spool.append(line(2));
-  await spool.shutdown();
+  await sentAndShutDown(spool);
   const { sent, dropped, rejectedSpans } = spool.counters();
   assert.deepEqual(
     { sent, dropped, rejectedSpans, seen: seen.length },

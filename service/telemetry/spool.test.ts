@@ -103,10 +103,9 @@ test('down: append does not wait, everything arrives once the endpoint is up', a
   await probe.close();
   const messages: string[] = [];
   const spool = open(context, { dir: folder(context), endpoint: probe.url, log: (message) => messages.push(message) });
-  const beganUs = clock.nowUs();
   for (const line of lines(200)) spool.append(line);
-  assert.ok(clock.nowUs() - beganUs < 500_000);
-  await clock.sleep(60);
+  assert.equal(spool.counters().failures, 0, 'nothing was waited for: no attempt can have ended');
+  await until(() => spool.counters().failures >= 3, 'three attempts');
   assert.equal(spool.counters().pending, 200, 'control: nothing can have left');
   assert.equal(messages.length, 1, 'said once, not at each attempt');
   const back = await serve(context, accept, probe.port);
@@ -169,12 +168,16 @@ test('an answer that breaks off or never comes: the line is sent again', async (
 test('shutdown is bounded when the endpoint never answers, and the lines stay for the next process', async (context) => {
   const dir = folder(context);
   const mute = await serve(context, () => () => undefined);
-  const spool = open(context, { dir, endpoint: mute.url });
+  // what it allows itself, not what a busy machine makes of it
+  const allowedMs: number[] = [];
+  const sleep: typeof clock.sleep = (ms, signal) => clock.sleep(allowedMs.push(ms) > 0 ? ms : 0, signal);
+  const spool = open(context, { dir, endpoint: mute.url, clock: { ...clock, sleep }, requestTimeoutMs: 60_000 });
   for (const line of lines(5)) spool.append(line);
   await until(() => mute.seen.length === 1, 'asked');
-  const beganUs = clock.nowUs();
+  allowedMs.length = 0;
   await spool.shutdown();
-  assert.ok(clock.nowUs() - beganUs < 2_000_000);
+  const sumMs = allowedMs.reduce((sum, ms) => sum + ms, 0);
+  assert.ok(sumMs > 0 && sumMs < 2000, `${allowedMs.join(' + ')} ms`);
   assert.equal(spool.counters().pending, 5);
   spool.append('{"late":1}\n');
   assert.equal(spool.counters().dropped, 1);
@@ -188,7 +191,9 @@ test('shutdown is bounded when the endpoint never answers, and the lines stay fo
 test('shutdown sends what an endpoint that answers can still take', async (context) => {
   const endpoint = await serve(context, accept);
   const dir = folder(context);
-  const spool = open(context, { dir, endpoint: endpoint.url });
+  // its second to send is ten here: a busy machine may need more than one
+  const slow = { ...clock, sleep: (ms: number, signal?: AbortSignal) => clock.sleep(10 * ms, signal) };
+  const spool = open(context, { dir, endpoint: endpoint.url, clock: slow });
   for (const line of lines(5)) spool.append(line);
   assert.equal(spool.counters().pending, 5);
   await spool.shutdown();
