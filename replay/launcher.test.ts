@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -58,4 +58,14 @@ test('a Node that cannot be started is one line and exit code 2', async (t) => {
   await once(launcher, 'close');
   assert.match(said, /^retake: cannot start .*EACCES.*; run "npm ci" in .*\n$/);
   assert.equal(launcher.exitCode, 2);
+});
+
+test('every script that is the command line goes through the launcher, the demo too; control: one that does not is found', async () => {
+  const json: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  assert.ok(typeof json === 'object' && json !== null && 'scripts' in json);
+  const scripts = Object.entries(Object(json.scripts)).map(([name, command]) => `${name}: ${String(command)}`);
+  const past = (lines: readonly string[]): string[] => lines.filter((line) => line.includes('replay/main.ts'));
+  assert.deepEqual(past(scripts), []);
+  assert.ok(scripts.some((line) => line === 'demo: node bin/retake.mjs demo'));
+  assert.equal(past(['demo: node replay/main.ts demo']).length, 1);
 });

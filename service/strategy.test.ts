@@ -53,7 +53,7 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
   ['pipeline.speculation=prefill', /cannot be prefill with google\/gemini-2.5-flash: no source says that it continues/],
   ['pipeline.prefetch=partial', /cannot be partial with "stt.upload" whole: there is no transcript before the end/],
   ['llm.hedge={"afterMs":500}', /would ask the same model again with nothing else changed; name another "model"/],
-  ['llm.model=gpt', /knob "llm.model" must match pattern/],
+  ['llm.model=gpt', /knob "llm.model" must be: an OpenRouter model id, author\/slug, not "gpt"/],
 ];
 for (const [set, message] of REFUSED) {
   test(`--set ${set} is refused by name`, () => {

@@ -13,7 +13,7 @@ const oneOf = <const Values extends readonly (string | number)[]>(values: Values
   Type.Unsafe<Values[number]>({ enum: values, description });
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
-const MODEL_ID = Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'OpenRouter model id, `author/slug`' });
+const MODEL_ID = Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug' });
 const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
 
 const PREFETCHES = ['connect', 'prompt', 'partial'] as const;
@@ -121,7 +121,7 @@ export const StrategySchema = section({
       description: 'for models that honour it',
     }),
     sse: oneOf(['sdk', 'parser'], 'who reads the stream: the openai client, or eventsource-parser on the raw body'),
-    fallback: Type.Array(Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$' }), {
+    fallback: Type.Array(MODEL_ID, {
       maxItems: 5,
       description: 'models to ask, in this order, when the model cannot answer',
     }),
@@ -419,7 +419,12 @@ function shapeName(schema: unknown): string {
 
 function complaintOfValue(error: ErrorObject): string {
   const allowed: unknown = error.params['allowedValues'];
-  const detail = Array.isArray(allowed) ? `must be one of ${allowed.join(', ')}` : error.message;
+  const meant: unknown = error.parentSchema?.['description'];
+  const detail = Array.isArray(allowed)
+    ? `must be one of ${allowed.join(', ')}`
+    : error.keyword === 'pattern' && typeof meant === 'string'
+      ? `must be: ${meant}`
+      : error.message;
   return `knob "${knob(error)}" ${detail}, not ${JSON.stringify(error.data)?.slice(0, 80)}`;
 }
 
