@@ -14,6 +14,7 @@ import {
 import type { Handler } from './exchange.ts';
 import { ConnectFault } from './faults.ts';
 import type { ExchangePlan, NetworkPlan } from './plan.ts';
+import type { ConnectionSwitches } from './scenario.ts';
 
 export interface SimTransportOptions {
   clock: Clock;
@@ -32,6 +33,8 @@ export interface SimTransportOptions {
    * the captured ones), or this transport's pools (they differ).
    */
   reuse?: 'captured' | 'pool';
+  /** How an origin's server treats its connections, where a scenario says. */
+  switches?: (origin: string) => ConnectionSwitches;
 }
 
 export interface SimTransport extends Transport {
@@ -47,13 +50,17 @@ export interface SimTransport extends Transport {
  * set-up waits for the rest of it. Fills in `marks` in exact µs of the clock and calls the origin's handler.
  */
 export function createSimTransport(options: SimTransportOptions): SimTransport {
-  const { clock, handlers, keepAlive, http2 = false, dnsTtlMs = 0, reuse = 'captured' } = options;
+  const { clock, handlers, keepAlive, dnsTtlMs = 0, reuse = 'captured' } = options;
+  const switches = options.switches ?? ((): ConnectionSwitches => ({}));
+  const speaksHttp2 = (origin: string): boolean => options.http2 === true && switches(origin).http2 !== false;
   const pools = new Map<string, ConnectionPool>();
   const names = new Map<string, KnownName>();
   const opened: Record<string, number> = {};
 
   const poolOf = (origin: string): ConnectionPool => {
-    const pool = pools.get(origin) ?? createConnectionPool({ keepAlive, http2, aheadIdleMs: AHEAD_IDLE_MS });
+    const http2 = speaksHttp2(origin);
+    const hinted = http2 ? keepAlive : withHint(keepAlive, switches(origin).keepAliveHintS);
+    const pool = pools.get(origin) ?? createConnectionPool({ keepAlive: hinted, http2, aheadIdleMs: AHEAD_IDLE_MS });
     pools.set(origin, pool);
     return pool;
   };
@@ -63,7 +70,9 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     network: NetworkPlan,
     paidBy: Connection['paidBy'],
   ): ConnectionFacts => {
-    const facts = setUpFacts(clock.nowUs() + network.queue, network, names.get(origin));
+    const { tlsMs = 0 } = switches(origin);
+    const slower = tlsMs === 0 ? network : { ...network, tls: (network.tls ?? 0) + tlsMs * 1000 };
+    const facts = setUpFacts(clock.nowUs() + network.queue, slower, names.get(origin));
     if (facts.dnsUs !== undefined) know(origin, facts.dnsUs);
     Object.assign(connection, { facts, paidBy });
     connection.settingUp.resolve(undefined);
@@ -110,7 +119,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       if (basis !== undefined && connection.paidBy === request.context && captured !== true) marks.setUpBasis = basis;
       const sendingUs = Math.max(startUs + queue, facts === undefined ? 0 : readyUsOf(facts));
       const bodySentUs = sendingUs + send;
-      marks.protocol = http2 ? '2' : '1.1';
+      marks.protocol = speaksHttp2(origin) ? '2' : '1.1';
       marks.basis = plan.basis;
       if (captured === undefined) marks.paidBy = connection.paidBy;
       try {
@@ -173,6 +182,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       know(origin, readyUs);
     } else {
       const pool = poolOf(origin);
+      const http2 = speaksHttp2(origin);
       const wanted = http2 ? 1 : sockets;
       const lasting = http2 || (keepAlive !== false && keepAlive.idleMs >= AHEAD_IDLE_MS);
       for (let index = pool.free(nowUs, lasting); index < wanted; index++) {
@@ -197,6 +207,12 @@ function requestOf({ url, method, headers, body }: HttpRequest): Request {
   if (body === undefined) return new Request(url, { method, headers: sent });
   sent.set('content-length', String(body.length));
   return new Request(url, { method, headers: sent, body: new Uint8Array(body) });
+}
+
+/** undici closes a connection 2 s before its server would, and uses none again of which the server says less. */
+function withHint(keepAlive: SimTransportOptions['keepAlive'], hintS: number | undefined): typeof keepAlive {
+  if (keepAlive === false || hintS === undefined) return keepAlive;
+  return hintS <= 2 ? false : { idleMs: Math.min(keepAlive.idleMs, (hintS - 2) * 1000) };
 }
 
 function unreachableHost(origin: string): TypeError {

@@ -16,6 +16,18 @@ export const ROUTE_NAMES = [
 ] as const;
 export type RouteName = (typeof ROUTE_NAMES)[number];
 
+/** One server an origin. */
+export type ServerName = 'falRun' | 'falQueue' | 'falRest' | 'falCdn' | 'openrouter';
+
+/** The server that takes a request. */
+export function serverOf(route: RouteName): ServerName {
+  const [kind] = route.split('.');
+  if (kind === 'queue') return 'falQueue';
+  if (kind === 'llm') return 'openrouter';
+  if (route === 'storage.initiate') return 'falRest';
+  return route === 'storage.put' || kind === 'cdn' ? 'falCdn' : 'falRun';
+}
+
 export interface RouteRow {
   name: RouteName;
   method: string;

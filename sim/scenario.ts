@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/errors.ts';
+import { keyedRandom } from '../service/random.ts';
 import { isObject, type ExchangeInfo, type Handler } from './exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
-import type { DrawContext, Facts, Planner, PlannerOptions } from './plan.ts';
-import { ROUTE_NAMES, routeOf, type RouteName } from './routes.ts';
+import { exchangeKey, type DrawContext, type Facts, type Planner, type PlannerOptions } from './plan.ts';
+import { quantile } from './profile.ts';
+import { ROUTE_NAMES, routeOf, serverOf, type RouteName, type ServerName } from './routes.ts';
 import { tuned } from './tuning.ts';
 
 const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
@@ -15,6 +17,14 @@ const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
 const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
 const ms = Type.Number({ minimum: 0, maximum: 600_000 });
+
+/** What a server does with its connections, whatever is asked over them. */
+const ConnectionSchema = section({
+  tlsMs: Type.Optional(ms),
+  keepAliveHintS: Type.Optional(Type.Integer({ minimum: 1, maximum: 600, description: '`Keep-Alive: timeout=`' })),
+  http2: Type.Optional(Type.Boolean({ description: 'false: offers HTTP/1.1 only' })),
+});
+export type ConnectionSwitches = Static<typeof ConnectionSchema>;
 
 const RuleSchema = section({
   route: oneOf(ROUTE_NAMES, 'which request'),
@@ -40,6 +50,13 @@ const RuleSchema = section({
     section({
       /** LLM: headers, comments and reasoning included. */
       ttftMs: Type.Optional(ms),
+      ttftQuantiles: Type.Optional(
+        Type.Array(Type.Tuple([Type.Number({ minimum: 0, maximum: 1 }), ms]), {
+          minItems: 1,
+          maxItems: 50,
+          description: 'the same, drawn for each request: [share, ms], rising',
+        }),
+      ),
       comments: Type.Optional(section({ count: Type.Integer({ minimum: 0, maximum: 100 }), everyMs: ms })),
       deltaChars: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
       reasoningDeltas: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
@@ -54,17 +71,14 @@ const RuleSchema = section({
       inProgressMs: Type.Optional(ms),
     }),
   ),
+  /** Of the server that takes this request: for all that it takes, so the rule may name nothing but its route. */
+  connection: Type.Optional(ConnectionSchema),
 });
 const ScenarioSchema = section({
   title: Type.String({ minLength: 1, maxLength: 200 }),
   rules: Type.Array(RuleSchema, { maxItems: 1000 }),
-  /** `wire` only: the servers themselves. */
-  servers: Type.Optional(
-    section({
-      tlsMs: Type.Optional(ms),
-      keepAliveHintS: Type.Optional(Type.Integer({ minimum: 1, maximum: 600 })),
-    }),
-  ),
+  /** All servers. */
+  servers: Type.Optional(ConnectionSchema),
 });
 export type Scenario = Static<typeof ScenarioSchema>;
 type Rule = Scenario['rules'][number];
@@ -83,7 +97,21 @@ export function parseScenario(json: unknown, where: string, world: 'sim' | 'wire
   if (world === 'wire' && impossible?.fault !== undefined) {
     throw new InputError(`${where}: no server can make "${impossible.fault.kind}" happen; use it with --world sim`);
   }
+  const narrowed = json.rules.find(({ connection, tune: _tune, fault: _fault, route: _route, ...only }) => {
+    return connection !== undefined && Object.keys(only).length > 0;
+  });
+  if (narrowed !== undefined) {
+    throw new InputError(
+      `${where}: "connection" of ${narrowed.route} concerns a whole server, whose connections many requests share; leave session, turns, ordinals, attempts and model out`,
+    );
+  }
   return json;
+}
+
+/** How a server treats its connections: what all do, then what the rules of its routes say. */
+export function connectionSwitches(scenario: Scenario | undefined, server: ServerName): ConnectionSwitches {
+  const own = (scenario?.rules ?? []).filter(({ route }) => serverOf(route) === server);
+  return Object.assign({}, scenario?.servers, ...own.map(({ connection }) => connection));
 }
 
 /** A scenario from a file; throws `InputError`. */
@@ -118,7 +146,13 @@ export function tuneWith(scenario: Scenario): NonNullable<PlannerOptions['tune']
     const tunings = scenario.rules.flatMap((rule) =>
       rule.tune !== undefined && applies(rule, route, context, model) ? [rule.tune] : [],
     );
-    return tunings.reduce((before, tuning) => tuned(before, facts, tuning), plan);
+    return tunings.reduce((before, tuning) => {
+      const { ttftQuantiles: drawn } = tuning;
+      if (drawn === undefined) return tuned(before, facts, tuning);
+      const u = keyedRandom('scenario', context.sessionId, context.turnIndex, exchangeKey(context), model ?? '')();
+      const figure = { source: scenario.title, quantiles: drawn.map(([p, value]): [number, number] => [p, value]) };
+      return tuned(before, facts, { ...tuning, ttftMs: quantile(figure, u) });
+    }, plan);
   };
 }
 

@@ -23,7 +23,7 @@ import { DRAW_HEADER, type DelayKey, type ExchangePlan, type PlannerOptions } fr
 import { createPlanner } from './planner.ts';
 import { parseProfile, quantile, type Profile } from './profile.ts';
 import { regionalPlanning } from './regions.ts';
-import { parseScenario, tuneWith, underScenario } from './scenario.ts';
+import { connectionSwitches, parseScenario, tuneWith, underScenario } from './scenario.ts';
 import { createScript } from './script.ts';
 import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, Told } from './stand-ins.ts';
 
@@ -51,7 +51,7 @@ export async function serveStandIns(
    * into the TLS set-up: a new connection costs what the profile says, in one phase. Which arm opens it is not known here:
    * under common draws every connection costs the median, so that no arm is luckier than another.
    */
-  const setUpMs = ({ network: { dnsMs, connectMs, tlsMs } }: Profile): number => {
+  const setUpMs = (name: keyof StandInUrls, { network: { dnsMs, connectMs, tlsMs } }: Profile): number => {
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
       quantile(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);
@@ -60,7 +60,7 @@ export async function serveStandIns(
       drawMs('connect', connectMs) +
       drawMs('tls', tlsMs) +
       (inject.tlsMs ?? 0) +
-      (scenario.servers?.tlsMs ?? 0)
+      (connectionSwitches(scenario, name).tlsMs ?? 0)
     );
   };
   const accepted: Record<keyof StandInUrls, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };
@@ -70,8 +70,8 @@ export async function serveStandIns(
       identity,
       clock,
       handlerOf: () => underScenario(reachable(handlerOf(), own), scenario, own),
-      setUpMs: () => setUpMs(own.profile),
-      keepAliveHintS: scenario.servers?.keepAliveHintS,
+      setUpMs: () => setUpMs(name, own.profile),
+      ...connectionSwitches(scenario, name),
       received: (request) => {
         if (received.push({ server: name, ...request }) > RECEIVED_LIMIT) received.shift();
       },
@@ -124,7 +124,9 @@ interface StandInServer {
   handlerOf: () => Handler;
   setUpMs: () => number;
   /** `Keep-Alive: timeout=…`, which clients obey; none by default. */
-  keepAliveHintS: number | undefined;
+  keepAliveHintS?: number;
+  /** False: it offers HTTP/1.1 only. */
+  http2?: boolean;
   received(request: Omit<ReceivedRequest, 'server'>): void;
 }
 
@@ -141,6 +143,7 @@ function createStandIn(options: StandInServer): Http2SecureServer {
     {
       cert,
       key,
+      ...(options.http2 === false ? { ALPNCallback: () => 'http/1.1' } : {}),
       allowHTTP1: true, // a client that asks for nothing else gets HTTP/1.1, and one that takes both HTTP/2
       SNICallback: (_name, done) => {
         clock.sleep(setUpMs()).then(() => done(null, context), done);

@@ -18,7 +18,8 @@ import type { Planner, PlannerOptions } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import type { Profile } from './profile.ts';
 import { regionalPlanning, simRegions } from './regions.ts';
-import { tuneWith, underScenario, type Scenario } from './scenario.ts';
+import type { ServerName } from './routes.ts';
+import { connectionSwitches, tuneWith, underScenario, type Scenario } from './scenario.ts';
 import { createScript, type Script } from './script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
@@ -101,11 +102,20 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   };
   const { scenario } = options;
   const planners: Record<string, Planner> = {};
+  const servers: Record<string, ServerName> = {
+    [SIM_ENDPOINTS.falRunUrl]: 'falRun',
+    [SIM_ENDPOINTS.falQueueUrl]: 'falQueue',
+    [SIM_ENDPOINTS.falRestUrl]: 'falRest',
+    [CDN_URL]: 'falCdn',
+    [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: 'openrouter',
+  };
   const regions = simRegions(options.profile);
   for (const [region, { falRunUrl, openRouterUrl }] of Object.entries(regions)) {
     const there = createPlanner(regionalPlanning(planning, region));
     const origins = [falRunUrl, new URL(openRouterUrl).origin] as const;
     for (const origin of origins) planners[origin] = there;
+    servers[origins[0]] = 'falRun';
+    servers[origins[1]] = 'openrouter';
     const freyaThere = createFreya({ planner: there, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
     standIns[origins[0]] = freyaThere.falRun;
     standIns[origins[1]] = createOpenRouter({ planner: there, script });
@@ -141,6 +151,10 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
       networkOf: (context, origin) => (planners[origin] ?? planner).networkOf(context),
       ...(strategy.network.preResolve ? { dnsTtlMs: ASSUMED_DNS_TTL_MS } : {}),
       reuse: asCaptured ? 'captured' : 'pool',
+      switches: (origin) => {
+        const server = servers[origin];
+        return server === undefined ? {} : connectionSwitches(scenario, server);
+      },
     });
     pools.push(pool);
     const transport = inRegion(pool, { clock, endpoints: SIM_ENDPOINTS, regions, region: strategy.network.region });
