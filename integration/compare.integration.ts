@@ -46,6 +46,18 @@ test('captured and replayed turns compare in Jaeger, and every link leads somewh
     assert.deepEqual(pathsOf(spans.get(candidate.traceId) ?? []), pathsOf(spans.get(original.traceId) ?? []));
   }
 
+  await context.test('the search for slow responses finds those above the target', async () => {
+    const isSlow = ({ attributes }: PlainSpan): boolean =>
+      Number(attributes['retake.e2e_us']?.replace('int:', '')) > 1_400_000;
+    const query = `service=retake&operation=turn&limit=100&start=1&end=4102444800000000`;
+    const tags = encodeURIComponent('{"retake.slow.response":"true"}');
+    const answer = await fetch(`${stack.jaeger.urls.ui}/api/traces?${query}&tags=${tags}`);
+    const { data } = (await answer.json()) as { data: { traceID: string }[] };
+    const slow = turns.filter(isSlow).map(({ traceId }) => traceId);
+    assert.ok(slow.length > 0, 'control: today is slow');
+    assert.deepEqual(data.map(({ traceID }) => traceID).sort(), slow.sort());
+  });
+
   await context.test('links of the report', async () => {
     const { out } = await retake(['report', run, '--format', 'markdown'], env);
     const links = [...out.matchAll(/\]\((http[^)]+)\)/g)].map(([, url = '']) => url);

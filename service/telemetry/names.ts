@@ -132,6 +132,11 @@ export const ATTRIBUTES = {
   ttsServiceUs: ours('turn', 'service.tts_ttfb_us', 'int', 'us'),
   /** JSON: what was done before it was certain to be needed, and what came of it; `service/bets.ts`. */
   bets: ours('turn', 'bets', 'string'),
+  /** True above the target, else absent: a store that cannot search one span's duration (badger) finds these. */
+  slowResponse: ours('turn', 'slow.response', 'boolean'),
+  slowStt: ours('turn', 'slow.stt', 'boolean'),
+  slowLlm: ours('turn', 'slow.llm_ttft', 'boolean'),
+  slowTts: ours('turn', 'slow.tts_ttfb', 'boolean'),
   premature: ours('turn', 'premature', 'boolean'),
   failureStage: ours('turn', 'failure.stage', 'string'),
   /** What the user hears of a failed turn after what was heard of its reply: `apology` or `nothing`. */

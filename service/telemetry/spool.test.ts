@@ -141,7 +141,7 @@ test('what an endpoint will never take leaves, whatever may heal waits', async (
   ] as const) {
     const endpoint = await serve(context, () => (response) => response.writeHead(status).end());
     const spool = open(context, { dir: folder(context), endpoint: endpoint.url });
-    spool.append('{}\n');
+    for (const line of lines(1)) spool.append(line);
     await until(
       () => endpoint.seen.length >= (leaves ? 1 : 2) && spool.counters().pending === (leaves ? 0 : 1),
       `${status}`,

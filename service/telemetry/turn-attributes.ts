@@ -3,6 +3,7 @@ import { parseBets } from '../bets.ts';
 import { InputError } from '../errors.ts';
 import type { LedgerRow, TurnSummary } from '../metrics.ts';
 import type { Attrs, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from '../ports.ts';
+import { aboveTarget } from '../targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
 
 const LANES = { captured: true, baseline: true, baseline2: true, candidate: true } satisfies Record<Lane, true>;
@@ -69,6 +70,10 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.sttServiceUs, summary.serviceUs.stt);
   put(into, A.llmServiceUs, summary.serviceUs.llm);
   put(into, A.ttsServiceUs, summary.serviceUs.tts);
+  put(into, A.slowResponse, aboveTarget(summary.e2eUs, 'total'));
+  put(into, A.slowStt, aboveTarget(summary.serviceUs.stt, 'stt'));
+  put(into, A.slowLlm, aboveTarget(summary.serviceUs.llm, 'llm'));
+  put(into, A.slowTts, aboveTarget(summary.serviceUs.tts, 'tts'));
   if (summary.bets !== undefined) put(into, A.bets, JSON.stringify(summary.bets));
   put(into, A.premature, summary.premature);
   put(into, A.failureStage, summary.failure?.stage);

@@ -1,0 +1,7 @@
+/** The targets in ms, the same in reports, in metrics' buckets and in what traces call slow; today's figures: docs/measuring.md. */
+export const TARGET_MS = { stt: 500, llm: 600, tts: 300, total: 1400, firstAudioByte: 1200 } as const;
+
+/** True when a measured latency is above its target, else undefined. */
+export function aboveTarget(us: number | undefined, target: keyof typeof TARGET_MS): true | undefined {
+  return us !== undefined && us > TARGET_MS[target] * 1000 ? true : undefined;
+}
