@@ -113,20 +113,29 @@ test('region nearest over sockets: measured without a key, later calls go there,
     const [interview] = interviews;
     assert.ok(interview);
     const strategy = resolveStrategy([{ network: { keepAlive, region: 'nearest' } }], 'test');
-    const run = async (turnIndex: number) => {
-      const { log } = await runFixtureTurn(regional, interview, turnIndex, {
-        strategy,
-        audio: speech,
-        profile: 'zero',
-      });
-      return log.events.filter(({ kind }) => kind === 'http.queued').map(({ attrs }) => attrs?.['region']);
+    const regionsOfTwoTurns = async (): Promise<unknown[][]> => {
+      const arm = regional.arm();
+      const run = async (turnIndex: number): Promise<unknown[]> => {
+        const options = { strategy, audio: speech, profile: 'zero' };
+        const { log } = await runFixtureTurn(arm, interview, turnIndex, options);
+        return log.events.filter(({ kind }) => kind === 'http.queued').map(({ attrs }) => attrs?.['region']);
+      };
+      const first = await run(0);
+      await new Promise((resolve) => setTimeout(resolve, 1100)); // a measurement is over after a second
+      const second = await run(1);
+      await arm.close();
+      return [first, second];
     };
-    assert.equal((await run(0))[0], 'default', 'an upload comes before the result');
-    await new Promise((resolve) => setTimeout(resolve, 1100));
-    assert.deepEqual([...new Set(await run(1))], ['near']);
+    let tries = 0;
+    let [first = [], second = []] = await regionsOfTwoTurns();
+    // a busy machine may not answer 18 probes within their second: the default endpoints stay, as they should
+    while (tries++ < 4 && !second.includes('near')) [first = [], second = []] = await regionsOfTwoTurns();
+    assert.equal(first[0], 'default', 'an upload comes before the result');
+    assert.deepEqual([...new Set(second)], ['near']);
     const received = await regional.requests();
     const probes = received.filter(({ method }) => method === 'HEAD');
-    assert.equal(probes.length, 3 * 2 * 3, 'three to each of two origins, here, near and far');
+    const whole = 3 * 2 * 3; // three to each of two origins, here, near and far
+    assert.ok(tries === 1 ? probes.length === whole : probes.length > whole, `${probes.length} probes`);
     assert.ok(probes.every(({ headers }) => headers['authorization'] === undefined));
     const hosts = new Set(received.slice(-2).map(({ headers }) => headers['host']));
     const near = Object.values(regional.regions?.['near'] ?? {}).map((url) => new URL(url).host);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { createIdentity, type Identity } from '../../sim/certificate.ts';
@@ -77,6 +78,23 @@ function nameOf({ name, status }: { name: string; status: { code: string } }): s
 
 const failed = (asked: Asked): string | undefined => asked.phases.at(-1)?.at(-1);
 
+/** When undici itself says that a body was handed over and that headers came, in the order in which it says so. */
+function undiciSays(path: string, onHeaders: () => void = () => undefined): { said: string[]; stop: () => void } {
+  const said: string[] = [];
+  const names = ['bodySent', 'headers'] as const;
+  const listeners = names.map((name) => {
+    const listener = (message: unknown): void => {
+      const request: unknown = Object(message).request;
+      if (Object(request).path !== path) return;
+      said.push(name);
+      if (name === 'headers') onHeaders();
+    };
+    subscribe(`undici:request:${name}`, listener);
+    return () => unsubscribe(`undici:request:${name}`, listener);
+  });
+  return { said, stop: () => listeners.forEach((each) => each()) };
+}
+
 test('a failure shows in the phase in which it came', async () => {
   const refusedPort = await listening(createTcpServer());
   await new Promise((resolve) => servers.pop()?.close(resolve));
@@ -100,16 +118,29 @@ test('a failure shows in the phase in which it came', async () => {
 });
 
 test('an abort shows in the phase in which it came', async () => {
-  const neverTls = await listening(createTcpServer());
-  const neverHeaders = await listening(https({}, () => undefined));
+  /** Aborted once the phase has begun for both sides, however long that takes. */
+  const cut = { begun: (): void => undefined };
+  const asked = async (asking: (signal: AbortSignal) => Promise<Asked>): Promise<string | undefined> => {
+    const abort = new AbortController();
+    cut.begun = () => void setTimeout(() => abort.abort(new Error('long enough')), 10);
+    return failed(await asking(abort.signal));
+  };
+  const neverTls = await listening(createTcpServer(() => cut.begun()));
+  const neverHeaders = await listening(https({}, () => cut.begun()));
   const neverEnd = await listening(https({}, (_request, response) => void response.write('a')));
-  const slowName = asker({ lookup: lookupBy(() => new Promise(() => undefined)) });
+  const slowName = asker({
+    lookup: lookupBy(() => {
+      cut.begun();
+      return new Promise(() => undefined);
+    }),
+  });
   const { transport, ask } = asker();
-  const soon = (): AbortSignal => AbortSignal.timeout(60);
-  assert.equal(failed(await slowName.ask('https://slow.test/', soon())), 'dns failed');
-  assert.equal(failed(await ask(`https://127.0.0.1:${neverTls}/`, soon())), 'tls failed');
-  assert.equal(failed(await ask(`https://127.0.0.1:${neverHeaders}/`, soon())), 'wait failed');
-  assert.equal(failed(await ask(`https://127.0.0.1:${neverEnd}/`, soon())), 'body failed');
+  assert.equal(await asked((signal) => slowName.ask('https://slow.test/', signal)), 'dns failed');
+  assert.equal(await asked((signal) => ask(`https://127.0.0.1:${neverTls}/`, signal)), 'tls failed');
+  assert.equal(await asked((signal) => ask(`https://127.0.0.1:${neverHeaders}/`, signal)), 'wait failed');
+  const { stop } = undiciSays('/never-end', () => cut.begun());
+  assert.equal(await asked((signal) => ask(`https://127.0.0.1:${neverEnd}/never-end`, signal)), 'body failed');
+  stop();
   await Promise.all([transport.close(), slowName.transport.close()]);
 });
 
@@ -179,13 +210,28 @@ test("other sockets of the process, such as the exporter's, are on no trace, eve
   await Promise.all([transport.close(), exporter.transport.close()]);
 });
 
-test('an early refusal ends `send` at its headers', async () => {
-  const port = await listening(
-    https({}, (_request, response) => response.writeHead(413, { connection: 'close' }).end('too much')),
-  );
-  const { transport, ask } = asker();
-  const { events } = await ask(`https://127.0.0.1:${port}/`, undefined, 'x'.repeat(8_000_000));
-  const at = (kind: string): number => events.find((event) => event.kind === kind)?.atUs ?? Number.NaN;
-  assert.ok(at('http.sent') <= at('http.headers') || Number.isNaN(at('http.headers')));
-  await transport.close();
+test('`send` ends with the body, or at headers that come before: an early 413 to 8 MB; control: a server that reads first', async () => {
+  for (const early of [true, false]) {
+    const port = await listening(
+      https({}, (request, response) => {
+        const refuse = (): void => void response.writeHead(413).end('too much');
+        if (early) return refuse();
+        request.resume().on('end', () => setTimeout(refuse, 20));
+      }),
+    );
+    const path = `/${early ? 'early' : 'read'}`;
+    const { said, stop } = undiciSays(path);
+    const { transport, ask } = asker();
+    const { events, error } = await ask(`https://127.0.0.1:${port}${path}`, undefined, 'x'.repeat(8_000_000));
+    assert.equal(error, undefined);
+    const of = (kind: string): TurnEvent => events.find((event) => event.kind === kind) ?? assert.fail(`no ${kind}`);
+    const [sent, headers] = [of('http.sent'), of('http.headers')];
+    assert.equal(headers.attrs?.['status'], 413);
+    assert.equal(said[0], early ? 'headers' : 'bodySent', said.join());
+    if (early) assert.equal(sent.atUs, headers.atUs);
+    else assert.ok(sent.atUs < headers.atUs, 'the server waited 20 ms');
+    assert.equal(sent.attrs?.['known'], !early);
+    stop();
+    await transport.close();
+  }
 });
