@@ -8,6 +8,7 @@ import type { CommandContext } from './context.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { diffCommand } from './diff-command.ts';
+import { profileCommand } from './profile-command.ts';
 import { pullCommand } from './pull-command.ts';
 import { rankCommand } from './rank-command.ts';
 import { replayCommand } from './replay-command.ts';
@@ -207,6 +208,19 @@ program
   .description('the named variants')
   .option('--json', 'print [{ name, title, patch, effect, risk, primary }]')
   .action((options) => variantsCommand(context, options));
+
+program
+  .command('profile')
+  .description('fit a latency profile to captured sessions: a file for --profile')
+  .option('--sessions <ids>', 'session ids, comma separated (default: a seeded sample of --sample)')
+  .option('--sample <n>', 'how many sessions to draw when none are named', count, 1000)
+  .option('--base <name>', 'profile that has what the captures do not tell', 'seed')
+  .option('--name <name>', "the new profile's name", 'fitted')
+  .option('--seed <text>', 'seed of the sample', '1')
+  .option(...data)
+  .option('-o, --out <file>', 'the profile', 'out/profile.json')
+  .option('--json', 'print n, dates, quantiles and fit error of each kind as JSON')
+  .action((options) => profileCommand(context, options));
 
 program
   .command('bench')

@@ -21,6 +21,7 @@ import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
 import { summariesOf } from './run.ts';
 import { currentCommit } from './serve-command.ts';
 import { roundToSum } from './stats.ts';
+import { ERROR_LIMIT_PCT, loadTrust, trustIn, TRUST_PAGE, type Trust } from './trust.ts';
 import { namedVariants } from './variants.ts';
 
 /** How many of the best are combined and attributed: 2^3 lanes. */
@@ -72,10 +73,17 @@ export async function rankCommand(context: CommandContext, options: ReplayComman
   }
   const ranked = rankCandidates(single, new Map(judged.map(({ name, risk }) => [name, risk])));
   print('');
-  for (const row of tableOf(ranked)) print(row);
+  const trust = loadTrust();
+  const results = ranked.filter(({ name }) => trustIn(name, trust).shown);
+  for (const row of tableOf(results, trust)) print(row);
+  const hidden = ranked.filter((each) => !results.includes(each));
+  if (hidden.length > 0)
+    print(
+      `\nno result, since the simulation has been wrong by more than ${ERROR_LIMIT_PCT} % (${TRUST_PAGE}): ${hidden.map(({ name }) => `${name} (${trustIn(name, trust).text})`).join('; ')}`,
+    );
   if (left.length > 0) print(`\nleft out: ${left.map(({ name, why }) => `${name} (${why})`).join('; ')}`);
 
-  const best = bestTogether(ranked, judged, (a, b) => compatible(a, b, baseline));
+  const best = bestTogether(results, judged, (a, b) => compatible(a, b, baseline));
   if (best.length >= 2) {
     const sets = Array.from({ length: (1 << best.length) - 1 }, (_, index) =>
       best.filter((_each, at) => ((index + 1) & (1 << at)) !== 0),
@@ -95,7 +103,7 @@ export async function rankCommand(context: CommandContext, options: ReplayComman
       print(row);
   }
   print('');
-  for (const row of proposals(ranked, single.captured)) print(row);
+  for (const row of proposals(results, single.captured)) print(row);
 }
 
 /** The best compatible variants that gain something, best first. */
@@ -116,10 +124,11 @@ function bestTogether(
 const signed = (value: number, digits: number): string =>
   `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
 
-function tableOf(ranked: readonly Ranked[]): string[] {
+function tableOf(ranked: readonly Ranked[], trust: Trust): string[] {
+  if (ranked.length === 0) return ['nothing to show'];
   const width = Math.max(...ranked.map(({ name }) => name.length));
   return [
-    `${'strategy'.padEnd(width)}      gain ms             [95 %]  USD/turn    times from                     risk`,
+    `${'strategy'.padEnd(width)}      gain ms             [95 %]  USD/turn    times from                     prediction                                    risk`,
     ...ranked.map(({ name, diff: { primary }, usdPerTurn, sources, risk }) => {
       const interval =
         primary.lowMs === undefined || primary.highMs === undefined
@@ -127,7 +136,7 @@ function tableOf(ranked: readonly Ranked[]): string[] {
           : `[${signed(primary.lowMs, 0)}, ${signed(primary.highMs, 0)}]`;
       const usd = usdPerTurn === undefined ? 'unpriced' : signed(usdPerTurn, 6);
       const from = basisText(sources);
-      return `${name.padEnd(width)} ${signed(primary.deltaMs, 1).padStart(12)} ${interval.padStart(18)}  ${usd.padEnd(10)}  ${from.padEnd(30)} ${risk}`;
+      return `${name.padEnd(width)} ${signed(primary.deltaMs, 1).padStart(12)} ${interval.padStart(18)}  ${usd.padEnd(10)}  ${from.padEnd(30)} ${trustIn(name, trust).text.padEnd(45)} ${risk}`;
     }),
   ];
 }

@@ -15,6 +15,7 @@ import {
   type ReplayedPlan,
 } from './plan.ts';
 import { quantile, type Profile } from './profile.ts';
+import { profilePlan } from './profile-plan.ts';
 
 /** Exchanges of one kind below which nothing is fitted to them. */
 export const FIT_EXCHANGES = 8;
@@ -77,13 +78,13 @@ function fitKind(observations: readonly Observation[], uploadUsPerKb: number): F
   ).filter((each) => each !== undefined);
   const points = spread.map((each): [x: number, y: number] => [
     each.size,
-    answerUs(each) - uploadUs(each, uploadUsPerKb),
+    answerUs(each.plan) - uploadUs(each, uploadUsPerKb),
   ]);
   return { observations, slopeUs: Math.max(0, middleSlope(points)) };
 }
 
 /** Request begun to be sent → first data, or the answer's headers where it has none. */
-export function answerUs({ plan }: Observation): number {
+export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'items'>): number {
   const first = plan.items.findIndex(({ kind }) => kind === 'data');
   const gapsUs = plan.items.slice(0, first + 1).reduce((sum, { gapUs }) => sum + gapUs, 0);
   return plan.networkUs.send + plan.waitUs + gapsUs;
@@ -123,6 +124,17 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
   };
   return {
     setUpOf,
+    levelled(plan, context, facts, draw) {
+      const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
+      if (own === undefined || own.operation !== facts.operation || fit.kind(kindOf(own)) === undefined) return plan;
+      // the same draws for both kinds: the profile says how many times as long, the capture as long as what
+      const then = answerUs(profilePlan(profile, draw, factsOf(own, facts)));
+      if (then === 0) return plan;
+      const [asDrawnUs, levelUs] = [answerUs(plan), answerUs(own.plan)];
+      const silenceMs = facts.operation === 'tts' ? own.plan.leadingSilenceMs : plan.leadingSilenceMs;
+      const moreUs = Math.round(asDrawnUs * (levelUs / then) - asDrawnUs);
+      return { ...plan, ...moved(plan, moreUs), leadingSilenceMs: silenceMs };
+    },
     planOf(context, facts) {
       const asked = askedOf(facts);
       const kind = asked === undefined ? undefined : fit.kind(kindOf(asked));
@@ -138,26 +150,56 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
         kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
       const { reused: _reused, failed: _failed, ...plan } = like.plan;
       const setUp = setUpOf(context);
-      return moved(
-        {
-          ...plan,
-          networkUs: { ...setUp, queue: 0, send: like.plan.networkUs.send },
-          items: itemsFor(facts, like, kind),
-        },
-        Math.round(moreUs),
-      );
+      const networkUs = { ...setUp, queue: 0, send: like.plan.networkUs.send };
+      const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind) };
+      return { ...plan, networkUs, ...moved(answer, Math.round(moreUs)) };
     },
   };
 }
 
-/** A plan whose answer comes later or earlier by so much: in its wait, and what is left of it before the first item. */
-function moved(plan: ReplayedPlan, moreUs: number): ReplayedPlan {
+/** What a profile is asked for to have an observed exchange again, with the other request's words. */
+function factsOf({ operation, what, size, uploadBytes, speed }: Observation, asked: Facts): Facts {
+  switch (operation) {
+    case 'stt':
+      return { operation, method: 'transcriptions', audioBytes: 0, audioMs: size, uploadBytes };
+    case 'llm':
+      return {
+        operation,
+        model: what,
+        messages: 1,
+        promptChars: size,
+        maxTokens: 0,
+        text: asked.operation === 'llm' ? asked.text : 'x',
+        uploadBytes,
+      };
+    case 'tts':
+      return {
+        operation,
+        method: what === 'speech' ? 'speech' : 'stream',
+        voice: '',
+        speed,
+        text: 'x'.repeat(size),
+        uploadBytes,
+      };
+    default:
+      return operation satisfies never;
+  }
+}
+
+type Answer = Pick<ReplayedPlan, 'waitUs' | 'items'>;
+
+/** An answer that comes later or earlier by so much: in its wait, and what is left of it before the first item. */
+function moved(plan: Answer, moreUs: number): Answer {
   const waitUs = Math.max(0, plan.waitUs + moreUs);
-  const leftUs = plan.waitUs + moreUs - waitUs;
-  const items = plan.items.map((item, index) =>
-    index === 0 ? { ...item, gapUs: Math.max(0, item.gapUs + leftUs) } : item,
-  );
-  return { ...plan, waitUs, items };
+  let leftUs = plan.waitUs + moreUs - waitUs;
+  const first = plan.items.findIndex(isData);
+  const items = plan.items.map((item, index) => {
+    if (leftUs === 0 || index > first) return item;
+    const gapUs = Math.max(0, item.gapUs + leftUs);
+    leftUs += item.gapUs - gapUs;
+    return { ...item, gapUs };
+  });
+  return { waitUs, items };
 }
 
 /** The other exchange's stream, cut to the new length or gone on with in its own steps. */

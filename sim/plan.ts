@@ -1,6 +1,6 @@
 /** When an exchange's phases end and its items come: one plan per exchange (planner.ts makes them). */
 import type { ExchangeContext, TimesBasis } from '../service/ports.ts';
-import type { Profile } from './profile.ts';
+import type { Figure, Profile } from './profile.ts';
 
 /** Whose draws an exchange takes: in `wire` it travels as JSON in the header `x-retake-draw`. */
 export type DrawContext = ExchangeContext;
@@ -69,6 +69,8 @@ export interface FittedPlans {
   planOf(context: DrawContext, facts: Facts): ReplayedPlan | undefined;
   /** A new connection's set-up; undefined where the capture holds too few. */
   setUpOf(context: DrawContext): NetworkPlan | undefined;
+  /** A profile's plan of another kind than the capture's, on the capture's level; as it is where the capture has nothing. */
+  levelled(plan: ExchangePlan, context: DrawContext, facts: Facts, draw: Draw): ExchangePlan;
 }
 
 export interface DelayKey {
@@ -78,6 +80,9 @@ export interface DelayKey {
   fetchIndex: number;
   item: 'dns' | 'connect' | 'tls' | 'send' | 'wait' | number;
 }
+
+/** A figure's value by the draw that its field's name keys. */
+export type Draw = (field: string, figure: Figure) => number;
 
 export interface PlannerOptions {
   profile: Profile;

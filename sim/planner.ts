@@ -4,6 +4,7 @@ import { keyedRandom } from '../service/random.ts';
 import {
   exchangeKey,
   type DelayKey,
+  type Draw,
   type DrawContext,
   type ExchangePlan,
   type Facts,
@@ -12,7 +13,7 @@ import {
   type PlannerOptions,
   type ReplayedPlan,
 } from './plan.ts';
-import { networkPlan, profilePlan, toUs, type Draw } from './profile-plan.ts';
+import { networkPlan, profilePlan, toUs } from './profile-plan.ts';
 import { quantile, type Profile } from './profile.ts';
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
@@ -23,25 +24,30 @@ export function createPlanner(options: PlannerOptions): Planner {
     if (draws === 'independent') key.push(context.arm);
     return (field, figure) => quantile(figure, keyedRandom(...key, field)());
   };
+  const drawn = (context: DrawContext, facts: Facts, draw: Draw): ExchangePlan => {
+    const plan = profilePlan(profile, draw, facts);
+    return fitted === undefined ? plan : fitted.levelled(plan, context, facts, draw);
+  };
   const planOf = (context: DrawContext, facts: Facts): ExchangePlan => {
     served?.(context, facts);
     const draw = drawOf(context);
     const replayed = captured?.(context, facts);
     const like = replayed === undefined ? fitted?.planOf(context, facts) : undefined;
-    const setUp = (): NetworkPlan => fitted?.setUpOf(context) ?? networkPlan(profile, draw, 0);
+    const setUp = (): NetworkPlan => fitted?.setUpOf(context) ?? networkPlan(profile, draw, 0, context.stage === 'llm');
     let plan =
       replayed !== undefined
         ? asReplayed('captured', profile, draw, replayed, setUp)
         : like !== undefined
           ? asReplayed('fitted', profile, draw, like, setUp)
-          : fromProfile(profilePlan(profile, draw, facts), setUp);
+          : fromProfile(drawn(context, facts, draw), setUp);
     if (tune !== undefined) plan = tune(plan, context, facts);
     return delay === undefined ? plan : delayed(plan, context, delay);
   };
   return {
     profile,
     planOf,
-    networkOf: (context) => fitted?.setUpOf(context) ?? networkPlan(profile, drawOf(context), 0),
+    networkOf: (context) =>
+      fitted?.setUpOf(context) ?? networkPlan(profile, drawOf(context), 0, context.stage === 'llm'),
   };
 }
 

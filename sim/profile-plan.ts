@@ -1,15 +1,13 @@
 /** Plans drawn from a profile, field by field. */
-import type { ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
-import { modelFigures, type Figure, type Profile } from './profile.ts';
-
-/** A figure's value by the draw that its field's name keys. */
-export type Draw = (field: string, figure: Figure) => number;
+import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
+import { modelFigures, type Profile } from './profile.ts';
 
 export const toUs = (ms: number): number => Math.round(ms * 1000);
 
-/** A new connection's set-up and the upload of so many bytes. */
-export function networkPlan(profile: Profile, draw: Draw, uploadBytes: number): NetworkPlan {
-  const { dnsMs, connectMs, tlsMs, sendMsPerKb } = profile.network;
+/** A new connection's set-up, to the language model or to the other provider, and the upload of so many bytes. */
+export function networkPlan(profile: Profile, draw: Draw, uploadBytes: number, llm: boolean): NetworkPlan {
+  const { sendMsPerKb, setUps = {} } = profile.network;
+  const { dnsMs, connectMs, tlsMs } = setUps[llm ? 'openrouter' : 'fal'] ?? profile.network;
   return {
     basis: 'profile',
     queue: 0,
@@ -25,7 +23,7 @@ export function profilePlan(profile: Profile, draw: Draw, facts: Facts): Exchang
   const roundTripMs = draw('roundTrip', profile.network.roundTripMs);
   const shared = {
     basis: 'profile' as const,
-    networkUs: networkPlan(profile, draw, facts.uploadBytes),
+    networkUs: networkPlan(profile, draw, facts.uploadBytes, facts.operation === 'llm'),
     terminatorUs: 0,
     leadingSilenceMs: 0,
   };
@@ -38,7 +36,7 @@ export function profilePlan(profile: Profile, draw: Draw, facts: Facts): Exchang
     case 'llm':
       return {
         ...shared,
-        waitUs: toUs(roundTripMs + draw('wait', profile.llm.headersMs) * scaleOf(profile, draw, facts.model)),
+        waitUs: toUs(roundTripMs + ofModel(profile, draw, facts.model, 'wait', 'headersMs')),
         items: llmItems(profile, draw, facts),
         terminatorUs: toUs(draw('terminator', profile.network.terminatorMs)),
       };
@@ -61,15 +59,23 @@ export function profilePlan(profile: Profile, draw: Draw, facts: Facts): Exchang
   }
 }
 
-function scaleOf(profile: Profile, draw: Draw, model: string): number {
-  return draw('scale', modelFigures(profile, model).scale);
+/** A model's own figure, or the shared one times the model's scale. */
+function ofModel(
+  profile: Profile,
+  draw: Draw,
+  model: string,
+  field: string,
+  name: 'headersMs' | 'firstContentMs',
+): number {
+  const { scale, [name]: own } = modelFigures(profile, model);
+  return own === undefined ? draw(field, profile.llm[name]) * draw('scale', scale) : draw(field, own);
 }
 
 function llmItems(profile: Profile, draw: Draw, facts: Facts & { operation: 'llm' }): PlannedItem[] {
-  const { firstContentMs, perPromptCharMs, comments } = profile.llm;
+  const { perPromptCharMs, comments } = profile.llm;
   const model = modelFigures(profile, facts.model);
   const promptMs = draw('perPromptChar', perPromptCharMs) * (facts.promptChars - (facts.cachedChars ?? 0));
-  const untilContentUs = toUs(draw('firstContent', firstContentMs) * draw('scale', model.scale) + promptMs);
+  const untilContentUs = toUs(ofModel(profile, draw, facts.model, 'firstContent', 'firstContentMs') + promptMs);
   const items: PlannedItem[] = [];
   const count = Math.round(draw('comments', comments));
   const spacingUs = count === 0 ? 0 : Math.floor(untilContentUs / count);

@@ -18,6 +18,8 @@ const Figure = section({
 /** A quantile table in the unit that the figure's name ends with. */
 export type Figure = Static<typeof Figure>;
 
+const SetUp = section({ dnsMs: Figure, connectMs: Figure, tlsMs: Figure });
+
 const TtsMethod = section({
   waitMs: Figure, // server, request received to response headers, without what depends on the text
   perCharMs: Figure, // added to the wait for each character of the text
@@ -37,6 +39,8 @@ export const ProfileSchema = section({
     sendMsPerKb: Figure, // 1 kB = 1,000 bytes
     dnsTtlMs: Figure,
     terminatorMs: Figure, // last item to the end of the body; 0 = in the same read
+    /** A provider's own, in place of the three above. */
+    setUps: Type.Optional(section({ fal: Type.Optional(SetUp), openrouter: Type.Optional(SetUp) })),
   }),
   /** Endpoints elsewhere, for `network.region`: round trips there for one to the default endpoints. */
   regions: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z0-9-]+$' }), section({ roundTrips: Figure }))),
@@ -48,7 +52,14 @@ export const ProfileSchema = section({
     comments: Figure, // gateway comments before the first content
     models: Type.Record(
       Type.String(),
-      section({ scale: Figure, charsPerDelta: Figure, gapMs: Figure }), // `default` serves every model not listed
+      section({
+        scale: Figure,
+        charsPerDelta: Figure,
+        gapMs: Figure,
+        /** The model's own, where `scale` times the shared figures would be less exact. */
+        headersMs: Type.Optional(Figure),
+        firstContentMs: Type.Optional(Figure),
+      }), // `default` serves every model not listed
     ),
   }),
   tts: section({
@@ -93,7 +104,9 @@ export function loadProfile(nameOrPath: string): Profile {
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new InputError(`profile ${nameOrPath}: ${describeError(error)}; known profiles: seed, zero, or a JSON file`);
+    throw new InputError(
+      `profile ${nameOrPath}: ${describeError(error)}; known profiles: seed, zero, or a JSON file (npx retake profile writes one)`,
+    );
   }
   return parseProfile(json, nameOrPath);
 }

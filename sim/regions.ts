@@ -29,7 +29,13 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
     source,
     quantiles: quantiles.map(([p, value]) => [p, value * factor]),
   });
-  const network = { connectMs: scaled(connectMs), tlsMs: scaled(tlsMs), roundTripMs: scaled(roundTripMs) };
+  const setUps = Object.fromEntries(
+    Object.entries(profile.network.setUps ?? {}).map(([provider, way]) => [
+      provider,
+      { ...way, connectMs: scaled(way.connectMs), tlsMs: scaled(way.tlsMs) },
+    ]),
+  );
+  const network = { connectMs: scaled(connectMs), tlsMs: scaled(tlsMs), roundTripMs: scaled(roundTripMs), setUps };
   const there = { ...planning, profile: { ...profile, network: { ...profile.network, ...network } } };
   const moreUs = Math.round(1000 * (factor - 1) * quantile(roundTripMs, 0.5));
   const further = (way: NetworkPlan): NetworkPlan => ({
@@ -49,6 +55,7 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
           fitted: {
             planOf: (...request) => moved(fitted.planOf(...request)),
             setUpOf: (context) => setUpThere(fitted.setUpOf(context)),
+            levelled: (plan, ...request) => fitted.levelled(plan, ...request),
           },
         }),
   };

@@ -1,0 +1,164 @@
+/**
+ * What a simulation is worth: strategies predicted in `sim` from a capture made in `wire`, and then measured in `wire` on the same
+ * turns, beside the captured strategy run again (docs/measuring.md#counterfactual-error).
+ */
+import type { TurnSummary } from '../service/metrics.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { simWorld, startWire } from '../replay/against.ts';
+import type { ArmWorld } from '../replay/arm.ts';
+import { basisShares } from '../replay/basis.ts';
+import type { CapturedSession } from '../replay/captured-session.ts';
+import { identityError, judgeable } from '../replay/rank.ts';
+import { clusteredMean } from '../replay/stats.ts';
+import type { Trust, TrustRow } from '../replay/trust.ts';
+import { namedVariants, type Variant } from '../replay/variants.ts';
+import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './lanes.ts';
+import { benchSessions } from './sessions.ts';
+
+const PROFILE = 'seed';
+/** Today's strategy once more beside the others: what they are measured against, since the machine is as busy for both. */
+const BASELINE = 'baseline';
+/** Before anything counts. */
+const WARM_UP = { sessions: 24 } as const;
+/** Draws of a profile are averaged over as many runs. */
+const PROFILE_RUNS = 5;
+
+/** What loopback, or these fixtures, cannot show. */
+const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
+  ['pre-resolve', 'loopback: stand-ins cannot delay a lookup, it is part of the TLS set-up'],
+  ['route-latency', 'stand-ins have one provider'],
+  ['route-throughput', 'stand-ins have one provider'],
+  ['reasoning-none', 'stand-ins do not reason'],
+  ['llm-fallback', 'shows only when the model fails'],
+  ['prefetch-prompt', 'the fixtures’ prompts are below the cache minimum'],
+  ['cache-greeting', 'no fixture turn is a greeting'],
+  ['cache-responses', 'the scripted replies repeat no sentence'],
+];
+
+export interface TrustOptions {
+  sessions: number;
+  turns: number;
+  /** Only these; all that can be judged by default. */
+  variants?: readonly string[];
+  seed: string;
+  /** Today, `YYYY-MM-DD`. */
+  at: string;
+  progress: (text: string) => void;
+}
+
+type Metric = (turn: TurnSummary) => number | undefined;
+const METRICS: Readonly<Record<Variant['primary'], Metric>> = {
+  'first-audible': ({ e2eUs }) => e2eUs,
+  'first-content-audible': ({ firstContentAudibleUs }) => firstContentAudibleUs,
+  'reply-end': ({ replyEndUs }) => replyEndUs,
+};
+
+/** Captures, predicts, measures. Takes about as long as its longest session, times lanes × sessions ÷ 64. */
+export async function measureTrust(options: TrustOptions): Promise<Trust> {
+  const { seed, progress, at } = options;
+  const { chosen, left } = lanesOf(options.variants);
+  const wire = await startWire({ profile: PROFILE, seed, draws: 'common' });
+  try {
+    const fixtures = benchSessions(options.sessions, options.turns).map(spoken);
+    const told = (what: string) => (done: number, all: number) => progress(`${what}: ${done} of ${all} sessions`);
+    progress('warming up');
+    await runLanes(wire.against, benchSessions(WARM_UP.sessions, 1), [{ name: 'warm-up' }], () => undefined);
+    const a = await runLanes(wire.against, fixtures, [{ name: 'captured' }], told('capturing'));
+    const captured = fixtures.map((session) => capturedFrom(session, a));
+    const b = await runLanes(wire.against, captured, [{ name: BASELINE }, ...chosen], told('measuring'));
+    const against = simWorld({ profile: PROFILE, seed: `${seed}/predicted`, draws: 'common', sessions: captured });
+    const baseline = await runLanes(against, captured, [{ name: BASELINE }], () => undefined);
+    const summaries = a.map(({ turn }) => turn.summary);
+    const identity = identityError(
+      summaries,
+      baseline.map(({ turn }) => turn.summary),
+    );
+    const rows: TrustRow[] = [];
+    for (const lane of chosen) {
+      progress(`predicting: ${rows.length} of ${chosen.length} strategies`);
+      rows.push(await rowOf(lane, { b, baseline, against, captured }));
+    }
+    const { turns, medianPct, p95Pct } = identity;
+    return {
+      at,
+      profile: PROFILE,
+      seed,
+      sessions: options.sessions,
+      identity: { turns, medianPct: rounded(medianPct), p95Pct: rounded(p95Pct) },
+      rows,
+      left: [...left],
+    };
+  } finally {
+    await wire.close();
+  }
+}
+
+function lanesOf(wanted: readonly string[] | undefined): { chosen: Lane[]; left: { name: string; why: string }[] } {
+  const all = namedVariants();
+  const { judged, left } = judgeable(all, DEFAULT_STRATEGY);
+  const why = new Map(INVISIBLE);
+  const names = new Set(judged.map(({ name }) => name));
+  const chosen = all.filter(({ name }) => names.has(name) && !why.has(name) && (wanted?.includes(name) ?? true));
+  return {
+    chosen: chosen.map((variant) => ({ name: variant.name, variant })),
+    left: [...left, ...INVISIBLE.map(([name, because]) => ({ name, why: because }))],
+  };
+}
+
+interface Measured {
+  b: readonly LaneTurn[];
+  baseline: readonly LaneTurn[];
+  against: ArmWorld & { world: 'sim' };
+  captured: readonly CapturedSession[];
+}
+
+async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): Promise<TrustRow> {
+  const metric = METRICS[lane.variant?.primary ?? 'first-audible'];
+  const measured = differences(
+    b.filter((each) => each.lane === BASELINE),
+    b.filter((each) => each.lane === lane.name),
+    metric,
+  );
+  let simulated = await runLanes(against, captured, [lane], () => undefined);
+  const basis = basisShares(
+    simulated.map(({ turn }) => turn),
+    'candidate',
+    lane.name,
+  );
+  if ((basis.profile ?? 0) > 0)
+    for (let run = 1; run < PROFILE_RUNS; run++)
+      simulated = [...simulated, ...(await runLanes(against, captured, [lane], () => undefined, run))];
+  const predicted = differences(baseline, simulated, metric);
+  const { mean, low = Number.NaN, high = Number.NaN } = clusteredMean(measured.bySession);
+  const pct = (us: number): number => rounded((100 * us) / measured.meanUs);
+  return {
+    name: lane.name,
+    turns: measured.bySession.flat().length,
+    predictedPct: pct(clusteredMean(predicted.bySession).mean),
+    measuredPct: pct(mean),
+    lowPct: pct(low),
+    highPct: pct(high),
+    basis: Object.fromEntries(Object.entries(basis).map(([name, share]) => [name, rounded(share)])),
+  };
+}
+
+/** Paired by turn, clustered by session. */
+function differences(
+  before: readonly LaneTurn[],
+  after: readonly LaneTurn[],
+  metric: Metric,
+): { bySession: number[][]; meanUs: number } {
+  const keyOf = ({ turn }: LaneTurn): string => `${turn.summary.sessionId}/${turn.summary.turnIndex}`;
+  const valueUs = new Map(before.map((each) => [keyOf(each), metric(each.turn.summary)]));
+  const pairs = after.flatMap((each) => {
+    const [aUs, bUs] = [valueUs.get(keyOf(each)), metric(each.turn.summary)];
+    return aUs === undefined || bUs === undefined ? [] : [{ session: each.turn.summary.sessionId, aUs, bUs }];
+  });
+  const bySession = [...Map.groupBy(pairs, ({ session }) => session).values()];
+  return {
+    bySession: bySession.map((each) => each.map(({ aUs, bUs }) => bUs - aUs)),
+    meanUs: pairs.reduce((sum, { aUs }) => sum + aUs, 0) / pairs.length,
+  };
+}
+
+const rounded = (value: number): number => Math.round(value * 1000) / 1000;

@@ -1,0 +1,77 @@
+/** `retake profile`: a latency profile fitted to captured sessions, as a file that `--profile` takes. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { InputError } from '../service/errors.ts';
+import { FIT_EXCHANGES } from '../sim/fitted.ts';
+import { observationsOf } from '../sim/observed.ts';
+import { loadProfile, parseProfile } from '../sim/profile.ts';
+import { fitProfile, type KindFit } from '../sim/profile-fit.ts';
+import { capturedTurnsOf } from './captured-session.ts';
+import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
+import type { CommandContext } from './context.ts';
+import { plain } from './report/words.ts';
+
+export interface ProfileCommandOptions {
+  sessions?: string;
+  sample: number;
+  base: string;
+  name: string;
+  seed: string;
+  data?: string;
+  out: string;
+  json?: boolean;
+}
+
+export async function profileCommand(context: CommandContext, options: ProfileCommandOptions): Promise<void> {
+  const base = loadProfile(options.base);
+  if (!/^[a-z0-9-]+$/.test(options.name))
+    throw new InputError(`--name ${options.name}: only lower-case letters, digits and hyphens`);
+  const ids = options.sessions
+    ?.split(',')
+    .map((id) => id.trim())
+    .filter((id) => id !== '');
+  const choice = { sample: options.sample, seed: options.seed, ...(ids === undefined ? {} : { ids }) };
+  const sessions = await loadSessions(captureStoreIn(dataFolder(context, options.data)), choice, context.progress);
+  const worlds = [...new Set(sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world)))].sort();
+  const observations = sessions.flatMap(capturedTurnsOf).flatMap(observationsOf);
+  const { profile, kinds, setUps } = fitProfile(observations, base, options.name);
+  if (!kinds.some(({ fitted }) => fitted))
+    throw new InputError(
+      `nothing to fit: no kind of exchange has ${FIT_EXCHANGES} answers in these ${sessions.length} sessions; capture more`,
+    );
+  const description = `${profile.description} Captured in ${worlds.join(', ')}.`;
+  const written = parseProfile({ ...profile, description }, options.out);
+  await mkdir(dirname(options.out), { recursive: true });
+  await writeFile(options.out, `${JSON.stringify(written, null, 2)}\n`);
+  context.progressDone();
+  if (options.json === true) {
+    context.out(JSON.stringify({ profile: options.out, worlds, kinds, setUps }, null, 2));
+    return;
+  }
+  const basis = worlds.every((world) => world === 'live') ? 'measured' : 'predicted: stand-ins';
+  context.out(
+    `${observations.length} exchanges in ${sessions.length} sessions, captured in ${worlds.join(', ')} (${basis})`,
+  );
+  context.out('request → first data, connection set-up apart, ms; fit error: of a fifth left out, mean size');
+  for (const row of table(kinds)) context.out(plain(row));
+  for (const { provider, n } of setUps) context.out(`  ${provider}: ${n} new connections`);
+  context.out(`written: ${options.out}; use it with --profile ${options.out}`);
+}
+
+const digits = (value: number | undefined, count = 0): string =>
+  value === undefined || Number.isNaN(value) ? '–' : value.toFixed(count);
+
+function table(kinds: readonly KindFit[]): string[] {
+  const width = Math.max(4, ...kinds.map(({ kind }) => kind.length));
+  return [
+    `  ${'kind'.padEnd(width)}     n   p50   p95   new  open  per unit  error p50, p90   days`,
+    ...kinds.map((each) => {
+      const days = each.from === undefined ? '' : each.from === each.to ? each.from : `${each.from} to ${each.to}`;
+      const cells = [each.n, digits(each.p50Ms), digits(each.p95Ms), digits(each.newP50Ms), digits(each.reusedP50Ms)];
+      const error = each.fitted
+        ? `${digits(each.errorP50Pct, 1)} %, ${digits(each.errorP90Pct, 1)} %`
+        : `fewer than ${FIT_EXCHANGES}`;
+      return `  ${each.kind.padEnd(width)} ${cells.map((cell) => String(cell).padStart(5)).join(' ')} ${digits(each.slopeMs, 3).padStart(9)}  ${error.padEnd(15)}  ${days}`;
+    }),
+  ];
+}

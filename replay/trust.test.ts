@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { format, resolveConfig } from 'prettier';
+import { holds, loadTrust, trustIn, trustTable, type Trust, type TrustRow } from './trust.ts';
+import { namedVariants } from './variants.ts';
+
+const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): TrustRow => ({
+  name,
+  turns: 30,
+  predictedPct,
+  measuredPct: -10,
+  lowPct: -12,
+  highPct: -8,
+  basis: { captured: 0.8, fitted: 0.2 },
+  ...more,
+});
+const trust: Trust = {
+  at: '2026-01-02',
+  profile: 'seed',
+  seed: 'x',
+  sessions: 10,
+  identity: { turns: 30, medianPct: 0.1, p95Pct: 0.5 },
+  rows: [row('good', -9), row('wide', -9, { lowPct: -20, highPct: 0 }), row('near', -7), row('far', -4.9)],
+  left: [{ name: 'cpu', why: 'takes no virtual time' }],
+};
+
+test('a row holds when the prediction is inside an interval that is narrow enough', () => {
+  assert.deepEqual(trust.rows.map(holds), [true, false, false, false]);
+});
+
+test('beside a figure stands its error; one that was wrong by more than the limit is no result', () => {
+  assert.deepEqual(trustIn('good', trust), { text: 'error +1.0 % within the measured interval of ±2.0', shown: true });
+  assert.deepEqual(trustIn('near', trust), { text: 'error +3.0 % outside the measured interval of ±2.0', shown: true });
+  assert.equal(trustIn('far', trust).shown, false);
+  assert.deepEqual(trustIn('cpu', trust), { text: 'error not measured (takes no virtual time)', shown: true });
+  assert.match(trustIn('--set', trust).text, /no named variant/);
+});
+
+test('the table says what missed its bar, what is not shown, and what was left out', () => {
+  const table = trustTable(trust);
+  assert.match(table, /\| good .* holds/);
+  assert.match(table, /\| near .* missed/);
+  assert.match(table, /\| far .*\*\*not shown\*\*/);
+  assert.match(table, /1 of 4 rows hold the bar/);
+  assert.match(table, /Left out: cpu \(takes no virtual time\)/);
+});
+
+test('docs/measuring.md shows what the file holds, and every named variant is in it', async () => {
+  const page = new URL('../docs/measuring.md', import.meta.url);
+  const kept = loadTrust();
+  const table = await format(trustTable(kept), { ...(await resolveConfig(page)), parser: 'markdown' });
+  assert.ok(readFileSync(page, 'utf8').includes(table.trim()), 'run: npm run check:trust');
+  const known = new Set([...kept.rows, ...kept.left].map(({ name }) => name));
+  assert.deepEqual(
+    namedVariants()
+      .map(({ name }) => name)
+      .filter((name) => !known.has(name)),
+    [],
+    'a new variant has an error to be measured',
+  );
+});

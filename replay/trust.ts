@@ -1,0 +1,126 @@
+/**
+ * How far a simulated figure has been right: for each variant, what virtual time predicted from a capture beside what was then
+ * measured in `wire` (`npm run check:trust` writes trust.json; docs/measuring.md#counterfactual-error says how).
+ */
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from '../service/errors.ts';
+import { basisText } from './basis.ts';
+
+const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
+  Type.Object(fields, { additionalProperties: false });
+const share = Type.Optional(Type.Number({ minimum: 0, maximum: 1 }));
+
+const TrustSchema = section({
+  at: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' }),
+  profile: Type.String(),
+  seed: Type.String(),
+  sessions: Type.Integer({ minimum: 0 }),
+  identity: section({ turns: Type.Integer({ minimum: 0 }), medianPct: Type.Number(), p95Pct: Type.Number() }),
+  /** All shares in % of the captured turns' primary metric; negative is earlier. */
+  rows: Type.Array(
+    section({
+      name: Type.String(),
+      turns: Type.Integer({ minimum: 0 }),
+      predictedPct: Type.Number(),
+      measuredPct: Type.Number(),
+      lowPct: Type.Number(),
+      highPct: Type.Number(),
+      basis: section({ captured: share, fitted: share, profile: share }),
+    }),
+  ),
+  left: Type.Array(section({ name: Type.String(), why: Type.String() })),
+});
+export type Trust = Static<typeof TrustSchema>;
+export type TrustRow = Trust['rows'][number];
+
+/** The bar of a row: the prediction inside the measured interval, and that no wider than ± this. */
+export const HALF_WIDTH_LIMIT_PCT = 5;
+/** Beyond this error, in % of the primary metric, and outside the measured interval, a simulated figure is no result. */
+export const ERROR_LIMIT_PCT = 5;
+
+export const TRUST_PAGE = 'docs/measuring.md#counterfactual-error';
+
+const FILE = new URL('./trust.json', import.meta.url);
+const validate = new Ajv().compile<Trust>(TrustSchema);
+
+/** What `npm run check:trust` found last. Throws `InputError` for a damaged file. */
+export function loadTrust(): Trust {
+  const json: unknown = JSON.parse(readFileSync(FILE, 'utf8'));
+  if (validate(json)) return json;
+  const { instancePath, message } = validate.errors?.[0] ?? {};
+  throw new InputError(`replay/trust.json: ${instancePath} ${message}; write it again with: npm run check:trust`);
+}
+
+/** Predicted − measured, in points. */
+export const errorPct = ({ predictedPct, measuredPct }: TrustRow): number => predictedPct - measuredPct;
+export const halfWidthPct = ({ lowPct, highPct }: TrustRow): number => (highPct - lowPct) / 2;
+
+const inside = ({ predictedPct, lowPct, highPct }: TrustRow): boolean =>
+  predictedPct >= lowPct && predictedPct <= highPct;
+
+/** Whether a row holds its bar. */
+export function holds(row: TrustRow): boolean {
+  return inside(row) && halfWidthPct(row) <= HALF_WIDTH_LIMIT_PCT;
+}
+
+/** Whether the variant's simulated figures may stand as results. */
+const isResult = (row: TrustRow): boolean => inside(row) || Math.abs(errorPct(row)) <= ERROR_LIMIT_PCT;
+
+export interface Trusted {
+  /** Beside a simulated figure. */
+  text: string;
+  /** False: the figure is no result. */
+  shown: boolean;
+}
+
+/** What is to be said beside a variant's simulated figure. */
+export function trustIn(name: string, { rows, left }: Trust): Trusted {
+  const row = rows.find((each) => each.name === name);
+  if (row === undefined) {
+    const why = left.find((each) => each.name === name)?.why ?? 'no named variant';
+    return { text: `error not measured (${why})`, shown: true };
+  }
+  const where = inside(row) ? 'within' : 'outside';
+  return {
+    text: `error ${points(errorPct(row))} ${where} the measured interval of ±${halfWidthPct(row).toFixed(1)}`,
+    shown: isResult(row),
+  };
+}
+
+/** A signed share. */
+function points(value: number): string {
+  const text = Math.abs(value).toFixed(1);
+  return `${text === '0.0' ? '' : value < 0 ? '−' : '+'}${text} %`;
+}
+
+/** The table of docs/measuring.md, with what it is about. */
+export function trustTable(trust: Trust): string {
+  const { at, profile, seed, sessions, identity, rows, left } = trust;
+  const held = rows.filter(holds).length;
+  return `Measured ${at}: ${sessions} sessions of the fixture interviews in \`wire\`, profile \`${profile}\`, seed \`${seed}\`, common draws: A and B meet the same
+draws of the stand-ins, so intervals (95 %, over sessions) are over what the strategy changes and not over luck. The prediction is fitted
+to A alone; where it has to ask a profile it draws from the stand-ins' own with another seed, so a large profile share tests the
+simulation, not the profile. Identity error: median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (${identity.turns} turns). ${held} of ${rows.length} rows hold the bar.
+
+| strategy | n | predicted | measured | 95 % | error | bar | times from |
+| --- | ---: | ---: | ---: | --- | ---: | --- | --- |
+${rows
+  .map((row) => {
+    const cells = [
+      row.name,
+      String(row.turns),
+      points(row.predictedPct),
+      points(row.measuredPct),
+      `${points(row.lowPct)} to ${points(row.highPct)}`,
+      points(errorPct(row)),
+      holds(row) ? 'holds' : isResult(row) ? 'missed' : '**not shown**',
+      basisText(row.basis),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  })
+  .join('\n')}
+
+Left out: ${left.map(({ name, why }) => `${name} (${why})`).join('; ')}.`;
+}

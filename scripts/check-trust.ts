@@ -1,0 +1,64 @@
+/**
+ * `npm run check:trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes what it
+ * found to replay/trust.json and docs/measuring.md. `--variants a,b`, `--sessions N` and `--turns N` for a quick run, which prints
+ * and writes nothing; `--check`: only whether the page shows what the file holds. Exit code 1 when a bar is missed.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
+import { measureTrust } from '../bench/trust.ts';
+import { IDENTITY_LIMIT } from '../replay/rank.ts';
+import { holds, loadTrust, trustTable } from '../replay/trust.ts';
+import { createRealClock } from '../service/clock.ts';
+
+const BEGIN = '<!-- written by npm run check:trust -->';
+const END = '<!-- end -->';
+const page = new URL('../docs/measuring.md', import.meta.url);
+const file = new URL('../replay/trust.json', import.meta.url);
+
+const { values } = parseArgs({
+  options: {
+    check: { type: 'boolean', default: false },
+    variants: { type: 'string' },
+    sessions: { type: 'string', default: '10' },
+    turns: { type: 'string', default: '3' },
+    seed: { type: 'string', default: 'trust' },
+  },
+});
+
+async function pageWith(table: string): Promise<string> {
+  const text = readFileSync(page, 'utf8');
+  const [before, rest = ''] = text.split(BEGIN);
+  const [, after = ''] = rest.split(END);
+  return format(`${before}${BEGIN}\n\n${table}\n\n${END}${after}`, {
+    ...(await resolveConfig(page)),
+    parser: 'markdown',
+  });
+}
+
+if (values.check) {
+  const current = (await pageWith(trustTable(loadTrust()))) === readFileSync(page, 'utf8');
+  console.log(`docs/measuring.md ${current ? 'shows' : 'does not show'} what replay/trust.json holds`);
+  process.exitCode = current ? 0 : 1;
+} else {
+  const clock = createRealClock();
+  const beganUs = clock.nowUs();
+  const trust = await measureTrust({
+    sessions: Number(values.sessions),
+    turns: Number(values.turns),
+    seed: values.seed,
+    at: new Date(clock.epochUs() / 1000).toISOString().slice(0, 10),
+    progress: (text) => void (process.stderr.isTTY ? process.stderr.write(`\r\u001b[2K${text}`) : undefined),
+    ...(values.variants === undefined ? {} : { variants: values.variants.split(',') }),
+  });
+  const table = trustTable(trust);
+  console.log(`${table}\n\n${((clock.nowUs() - beganUs) / 1e6).toFixed(0)} s`);
+  if (values.variants === undefined && trust.rows.length > 0) {
+    writeFileSync(file, `${JSON.stringify(trust, null, 2)}\n`);
+    writeFileSync(page, await pageWith(table));
+    console.log('written: replay/trust.json, docs/measuring.md');
+  }
+  const { medianPct, p95Pct } = trust.identity;
+  const reproduced = medianPct <= IDENTITY_LIMIT.medianPct && p95Pct <= IDENTITY_LIMIT.p95Pct;
+  process.exitCode = reproduced && trust.rows.every(holds) ? 0 : 1;
+}

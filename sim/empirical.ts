@@ -1,0 +1,29 @@
+/** Values that were seen, as a profile's tables. Pure. */
+import type { Figure } from './profile.ts';
+
+/** A table holds every value up to as many; of more, the quantiles at as many steps, ends included. */
+const TABLE_ROWS = 101;
+
+/** The values themselves as a table, each as likely; negative ones (a line above its points) are 0. */
+export function figureOf(values: readonly number[], source: string): Figure {
+  const sorted = values.map((value) => Math.max(0, value)).sort((a, b) => a - b);
+  const rows = Math.min(TABLE_ROWS, sorted.length);
+  if (rows < 2) return { source, quantiles: [[0, round(sorted[0] ?? 0)]] };
+  return {
+    source,
+    quantiles: Array.from({ length: rows }, (_, index) => {
+      const p = index / (rows - 1);
+      return [round(p), round(at(sorted, p))];
+    }),
+  };
+}
+
+const round = (value: number): number => Math.round(value * 10_000) / 10_000;
+
+/** A quantile by straight lines between order statistics (type 7 of Hyndman & Fan 1996). */
+export function at(values: readonly number[], p: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const position = p * (sorted.length - 1);
+  const below = sorted[Math.floor(position)] ?? Number.NaN;
+  return below + ((sorted[Math.ceil(position)] ?? below) - below) * (position - Math.floor(position));
+}

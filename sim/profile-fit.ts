@@ -1,0 +1,228 @@
+/** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/measuring.md#profiles). Pure. */
+import { at, figureOf } from './empirical.ts';
+import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, middleSlope } from './fitted.ts';
+import { kindOf, type Observation } from './observed.ts';
+import type { NetworkPlan, PlannedItem } from './plan.ts';
+import { quantile, type Figure, type Profile } from './profile.ts';
+
+const FOLDS = 5;
+/** A line is fitted to as many exchanges of a kind. */
+const LINE_EXCHANGES = 200;
+
+/** What is known of one kind of exchange. */
+export interface KindFit {
+  /** `stt transcriptions`, `llm MODEL`, `tts stream`. */
+  kind: string;
+  n: number;
+  /** Of them on connections that were open already. */
+  reused: number;
+  /** First and last day, `YYYY-MM-DD`. */
+  from?: string;
+  to?: string;
+  /** Request → first data, without connection set-up: its quantiles, and the medians on new and on open connections. */
+  p50Ms: number;
+  p95Ms: number;
+  newP50Ms?: number;
+  reusedP50Ms?: number;
+  /** More for each ms of audio, or character. */
+  slopeMs: number;
+  /** Predicted less observed quantile of exchanges that were left out, in % of the observed one: mean size over the folds. */
+  errorP50Pct: number;
+  errorP90Pct: number;
+  /** False: too few; the base profile's figures stay. */
+  fitted: boolean;
+}
+
+export interface ProfileFit {
+  profile: Profile;
+  kinds: readonly KindFit[];
+  setUps: readonly { provider: Provider; n: number }[];
+}
+
+type Provider = 'fal' | 'openrouter';
+type Models = Profile['llm']['models'];
+
+/** A profile of this name; what the observations do not tell is the base's, with its sources. */
+export function fitProfile(observations: readonly Observation[], base: Profile, name: string): ProfileFit {
+  const roundTripMs = quantile(base.network.roundTripMs, 0.5);
+  const kinds: KindFit[] = [];
+  const profile: Profile = {
+    ...base,
+    name,
+    llm: { ...base.llm, models: { ...base.llm.models } },
+    tts: { ...base.tts },
+  };
+  for (const [kind, all] of [...Map.groupBy(observations, kindOf)].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const about = describe(kind, all);
+    kinds.push(about);
+    if (about.fitted) Object.assign(profile, withKind(profile, all, about, roundTripMs));
+  }
+  const setUps = (['fal', 'openrouter'] as const).map((provider) => {
+    const own = observations.filter((each) => each.plan.reused === false && providerOf(each) === provider);
+    return { provider, ways: own.map(({ plan }) => plan.networkUs), dates: datesOf(own) };
+  });
+  const fitted = setUps.filter(({ ways }) => ways.length >= FIT_SET_UPS);
+  profile.network = {
+    ...base.network,
+    setUps: { ...base.network.setUps, ...Object.fromEntries(fitted.map((each) => [each.provider, setUpOf(each)])) },
+  };
+  const days = datesOf(observations);
+  profile.description = `Fitted to ${observations.length} exchanges${days.from === undefined ? '' : `, ${days.from} to ${days.to}`}; what they do not tell is profile ${base.name}'s.`;
+  return { profile, kinds, setUps: setUps.map(({ provider, ways }) => ({ provider, n: ways.length })) };
+}
+
+const providerOf = ({ operation }: Observation): Provider => (operation === 'llm' ? 'openrouter' : 'fal');
+
+function setUpOf(each: {
+  ways: readonly NetworkPlan[];
+  dates: Dates;
+}): Record<'dnsMs' | 'connectMs' | 'tlsMs', Figure> {
+  const source = `fitted: n ${each.ways.length} new connections${spanOf(each.dates)}`;
+  const figure = (of: (way: NetworkPlan) => number | undefined): Figure =>
+    figureOf(each.ways.map((way) => (of(way) ?? 0) / 1000), source); // prettier-ignore
+  return {
+    dnsMs: figure(({ dns }) => dns),
+    connectMs: figure(({ connect }) => connect),
+    tlsMs: figure(({ tls }) => tls),
+  };
+}
+
+/** The profile with one kind's figures. The round trip inside each wait is the base's median: it cannot be told apart. */
+function withKind(
+  profile: Profile,
+  all: readonly Observation[],
+  about: KindFit,
+  roundTripMs: number,
+): Partial<Profile> {
+  const { slopeMs, kind } = about;
+  const error = `left-out error p50 ±${about.errorP50Pct.toFixed(1)} %, p90 ±${about.errorP90Pct.toFixed(1)} %`;
+  const source = `fitted: n ${about.n}${spanOf(about)}, ${error}`;
+  const figure = (values: readonly number[]): Figure => figureOf(values, source);
+  const constant = (value: number): Figure => ({ source, quantiles: [[0, value]] });
+  const waitMs = ({ plan }: Observation): number => (plan.networkUs.send + plan.waitUs) / 1000 - roundTripMs;
+  const uploadMs = ({ uploadBytes }: Observation): number =>
+    (quantile(profile.network.sendMsPerKb, 0.5) * uploadBytes) / 1000;
+  const firstGapMs = ({ plan }: Observation): number => (plan.items.find(isData)?.gapUs ?? 0) / 1000;
+  const later = all.flatMap(({ plan }) => plan.items.filter(isData).slice(1));
+  const gaps = later.length === 0 ? [0] : later.map(({ gapUs }) => gapUs / 1000);
+  const what = kind.slice(4);
+  if (kind.startsWith('stt')) {
+    // what a second of audio takes on its way up is the network's figure
+    const wayMs = at(all.map((each) => uploadMs(each) / Math.max(1, each.size)), 0.5); // prettier-ignore
+    const perMs = Math.max(0, slopeMs - wayMs);
+    return {
+      stt: {
+        waitMs: figure(all.map((each) => waitMs(each) - uploadMs(each) - perMs * each.size)),
+        perAudioSecondMs: constant(1000 * perMs),
+        bodyMs: figure(all.map(({ plan }) => (plan.items[0]?.gapUs ?? 0) / 1000)),
+      },
+    };
+  }
+  if (kind.startsWith('llm')) {
+    const perPromptCharMs = quantile(profile.llm.perPromptCharMs, 0.5);
+    const models: Models = {
+      ...profile.llm.models,
+      [what]: {
+        scale: constant(1),
+        headersMs: figure(all.map(waitMs)),
+        firstContentMs: figure(all.map((each) => firstGapMs(each) - perPromptCharMs * each.size)),
+        charsPerDelta: figure(all.flatMap(({ plan }) => plan.items.filter(isData).map(sizeOf))),
+        gapMs: figure(gaps),
+      },
+    };
+    return { llm: { ...profile.llm, models } };
+  }
+  const sizes = all.flatMap(({ plan }) => plan.items.filter(isData).map((item) => sizeOf(item) / BYTES_PER_MS));
+  const spokenPerSecond = all.flatMap((each) => {
+    const ms = each.plan.items.reduce((sum, item) => sum + sizeOf(item), 0) / BYTES_PER_MS - each.plan.leadingSilenceMs;
+    return ms <= 0 ? [] : [(1000 * each.size) / ms / each.speed];
+  });
+  const method = {
+    waitMs: figure(all.map((each) => waitMs(each) - slopeMs * each.size)),
+    perCharMs: constant(slopeMs),
+    firstByteMs: figure(all.map(firstGapMs)),
+    gapMs: figure(gaps),
+    audioMsPerItem: figure(sizes),
+  };
+  return {
+    tts: {
+      ...profile.tts,
+      [what]: method,
+      leadingSilenceMs: figure(all.map(({ plan }) => plan.leadingSilenceMs)),
+      ...(spokenPerSecond.length === 0 ? {} : { charsPerSecond: figure(spokenPerSecond) }),
+    },
+  };
+}
+
+/** 16 kHz, 16 bit. */
+const BYTES_PER_MS = 32;
+const isData = ({ kind }: PlannedItem): boolean => kind === 'data';
+const sizeOf = ({ parts }: PlannedItem): number => parts.reduce((sum, part) => sum + part, 0);
+
+function describe(kind: string, all: readonly Observation[]): KindFit {
+  const ms = (some: readonly Observation[]): number[] => some.map(({ plan }) => answerUs(plan) / 1000);
+  const middle = (some: readonly Observation[]): number | undefined =>
+    some.length === 0 ? undefined : at(ms(some), 0.5);
+  const reused = all.filter(({ plan }) => plan.reused === true);
+  const [newP50Ms, reusedP50Ms] = [middle(all.filter(({ plan }) => plan.reused !== true)), middle(reused)];
+  const { p50, p90 } = leftOutError(all);
+  return {
+    kind,
+    n: all.length,
+    reused: reused.length,
+    ...datesOf(all),
+    p50Ms: at(ms(all), 0.5),
+    p95Ms: at(ms(all), 0.95),
+    ...(newP50Ms === undefined ? {} : { newP50Ms }),
+    ...(reusedP50Ms === undefined ? {} : { reusedP50Ms }),
+    slopeMs: slopeOf(all),
+    errorP50Pct: p50,
+    errorP90Pct: p90,
+    fitted: all.length >= FIT_EXCHANGES,
+  };
+}
+
+/** Theil–Sen over at most so many, evenly chosen. */
+function slopeOf(all: readonly Observation[]): number {
+  const every = Math.max(1, Math.ceil(all.length / LINE_EXCHANGES));
+  const points = all
+    .filter((_, index) => index % every === 0)
+    .map((each) => [each.size, answerUs(each.plan) / 1000] as const);
+  return Math.max(0, middleSlope(points));
+}
+
+/**
+ * Each fifth is left out, the rest fitted, and the quantiles of the left-out times compared with those that the fit
+ * predicts for their sizes. The mean size of the error in %; NaN where a fifth would be empty.
+ */
+function leftOutError(all: readonly Observation[]): { p50: number; p90: number } {
+  const errors = Array.from({ length: FOLDS }, (_, fold) => {
+    const out = all.filter((_each, index) => index % FOLDS === fold);
+    const rest = all.filter((_each, index) => index % FOLDS !== fold);
+    const slope = slopeOf(rest);
+    const residuals = rest.map((each) => answerUs(each.plan) / 1000 - slope * each.size);
+    const predicted = out.flatMap(({ size }) => residuals.map((each) => each + slope * size));
+    const seen = out.map(({ plan }) => answerUs(plan) / 1000);
+    const error = (p: number): number => (100 * Math.abs(at(predicted, p) - at(seen, p))) / at(seen, p);
+    return { p50: error(0.5), p90: error(0.9) };
+  });
+  const mean = (of: (each: { p50: number; p90: number }) => number): number =>
+    errors.reduce((sum, each) => sum + of(each), 0) / FOLDS;
+  return { p50: mean(({ p50 }) => p50), p90: mean(({ p90 }) => p90) };
+}
+
+interface Dates {
+  from?: string;
+  to?: string;
+}
+
+function datesOf(all: readonly Observation[]): Dates {
+  const days = all
+    .flatMap(({ anchorUs }) => (anchorUs === undefined ? [] : [new Date(anchorUs / 1000).toISOString().slice(0, 10)]))
+    .sort();
+  const [from, to] = [days[0], days[days.length - 1]];
+  return from === undefined || to === undefined ? {} : { from, to };
+}
+
+const spanOf = ({ from, to }: Dates): string =>
+  from === undefined ? '' : `, ${from === to ? from : `${from} to ${to}`}`;
