@@ -76,7 +76,10 @@ export async function loadSessions(
   if (sessions.length === 0) throw new InputError(`none of the sessions ${ids.join(', ')} has a finished turn`);
   if (named !== undefined || by === 'sample') return sessions;
   const picked = pickedBy(by, sessions, sample);
-  if (picked.length === 0) throw new InputError(`no captured session has a failed turn: nothing to choose by error`);
+  if (picked.length === 0)
+    throw new InputError(
+      `--choose ${by}: no captured session has a turn ${by === 'error' ? 'that failed' : 'whose end to end was measured'}`,
+    );
   return picked;
 }
 

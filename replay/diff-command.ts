@@ -5,7 +5,7 @@ import { turnKey } from './align-spans.ts';
 import type { CommandContext } from './context.ts';
 import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
 import { printerOf, type Printer } from './report-command.ts';
-import { plain } from './report/words.ts';
+import { inertJson, plain } from './report/words.ts';
 import { loadTurns, type TurnText, type TurnTrace } from './trace.ts';
 
 interface Side extends ReportSide {
@@ -43,7 +43,7 @@ export async function diffCommand(
 
 /** What scripts rely on; turns and pairs, of which there may be many, are in `--format json`. */
 function printShort(context: CommandContext): Printer {
-  return async ({ turns: _turns, pairs: _pairs, ...short }) => context.out(JSON.stringify(short, null, 2));
+  return async ({ turns: _turns, pairs: _pairs, ...short }) => context.out(inertJson(short));
 }
 
 /** A run folder holds several lanes: as A it stands for its baseline, as B for its candidate. */

@@ -131,7 +131,11 @@ export function readJournal(path: string): JournalState | undefined {
         line satisfies never;
     }
   }
-  if (plan === undefined) return undefined;
+  if (plan === undefined && done.size === 0 && begun.size === 0) return undefined;
+  if (plan === undefined)
+    throw new InputError(
+      `${path}: its first line, the plan, is damaged; ${done.size} turns in it are done and would be run again: keep the file, or write to another folder with -o`,
+    );
   for (const usd of begun.values()) spentUsd += sum(usd);
   return { plan, done, inFlight: [...new Set([...lost, ...begun.keys()])], spentUsd, repeated, finished };
 }

@@ -32,8 +32,9 @@ const context: CommandContext = {
   progress: (text: string) => void process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`),
   progressDone: () => void (process.stderr.isTTY && process.stderr.write('\r\u001b[2K')),
   exit: (code) => void (process.exitCode = code),
-  columns: process.stdout.columns ?? 80,
-  color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+  columns: process.stdout.columns || 80,
+  // https://no-color.org: any value but the empty one
+  color: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb',
 };
 
 process.on('SIGINT', () => {

@@ -1,8 +1,9 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRealClock } from '../service/clock.ts';
 import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/errors.ts';
+import { describeError, InputError } from '../service/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../service/strategy.ts';
 import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
@@ -112,6 +113,9 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     throw new InputError(
       'a live replay costs money and sends what users said to providers: add --yes to run this plan',
     );
+  await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
+    throw new InputError(`-o ${options.out}: cannot be a run folder: ${describeError(error)}`);
+  });
   const against = await worldOf(context, world, {
     profile,
     seed: options.seed,

@@ -5,6 +5,7 @@ import type { Report } from './report/build.ts';
 import { markdownReport } from './report/markdown.ts';
 import type { PageOptions } from './report/page-data.ts';
 import { terminalReport } from './report/terminal.ts';
+import { inertJson } from './report/words.ts';
 import { readRun } from './run-report.ts';
 
 export interface ReportOptions {
@@ -39,7 +40,7 @@ export function printerOf(context: CommandContext, format: string): Printer {
     // figures take a moment to load, and only this form has them
     html: async (report, spans) =>
       (await import('./report/html.ts')).htmlReport(report, { ...links, ...(spans === undefined ? {} : { spans }) }),
-    json: (report) => JSON.stringify(report, null, 2),
+    json: (report) => inertJson(report),
   };
   const form = forms[format];
   if (form === undefined) throw new InputError(`--format ${format}: must be one of ${Object.keys(forms).join(', ')}`);

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
+import { inertJson } from './report/words.ts';
 
 /** Writes `report.json` and `report.md` of the first candidate (others get their name), turns and traces. */
 export async function writeRunFolder(
@@ -18,7 +19,7 @@ export async function writeRunFolder(
   for (const [index, { variant, report }] of reports.entries()) {
     const name = index === 0 ? 'report' : `report-${variant.replaceAll(/[^\w.=-]+/g, '_')}`;
     files.push(
-      [`${name}.json`, `${JSON.stringify(report, null, 2)}\n`],
+      [`${name}.json`, `${inertJson(report)}\n`],
       [`${name}.md`, markdownReport(report, { marker: `retake-${variant}` })],
     );
   }

@@ -15,6 +15,7 @@ import { escapeText } from './markdown-text.ts';
 import { markdownReport } from './markdown.ts';
 import { EVERYTHING, FASTER, HOSTILE, hostileReport, reportOf, SLOWER } from './sample-report.ts';
 import { terminalReport } from './terminal.ts';
+import { inertJson } from './words.ts';
 
 const GOLDEN = new URL('../../fixtures/reports/', import.meta.url);
 const UPDATE = 'node_modules/.bin/node replay/report/report.test.ts --update';
@@ -52,19 +53,32 @@ test('golden: a slower lane of one conversation, with failures and turns left ou
   golden('slower.txt', `${terminalReport(report, TERMINAL)}\n`);
 });
 
-test('in a terminal of 80 columns no line is longer, but the command that repeats the run', () => {
-  for (const input of [FASTER, SLOWER]) {
-    const report = reportOf(input);
-    const lines = terminalReport(report, TERMINAL).split('\n');
-    assert.deepEqual(
-      lines.filter((line) => [...line].length > 80 && line !== report.rerun),
-      [],
-    );
-    assert.ok(
-      lines.some((line) => [...line].length > 60),
-      'control: it uses its width',
-    );
-  }
+for (const columns of [60, 80, 120])
+  test(`in a terminal of ${columns} columns no line is longer, but the command that repeats the run`, () => {
+    for (const input of [FASTER, SLOWER]) {
+      const report = reportOf(input);
+      const lines = terminalReport(report, { columns, color: false }).split('\n');
+      assert.deepEqual(
+        lines.filter((line) => [...line].length > columns && line !== report.rerun),
+        [],
+      );
+      assert.ok(
+        lines.some((line) => [...line].length > columns * 0.75),
+        'control: it uses its width',
+      );
+    }
+  });
+
+test('a narrow terminal loses a column that others tell, and no row', () => {
+  const rows = (columns: number): string[] =>
+    terminalReport(reportOf(FASTER), { columns, color: false })
+      .split('\n')
+      .filter((line) =>
+        /^(endpointing|stt|llm|chunk|tts|deliver|our code|end to end|median|STT|LLM|TTS|first) /.test(line),
+      )
+      .map((line) => line.slice(0, 12));
+  assert.deepEqual(rows(60), rows(100));
+  assert.ok(rows(60).length > 20);
 });
 
 test('colour is around the text, never in it', () => {
@@ -203,6 +217,14 @@ test('hostile text is inert in a terminal', () => {
   assert.equal(text.split('\n').filter((line) => line.startsWith('✓ FASTER')).length, 1, 'no line can be forged');
   assert.ok(controls.test(EVERYTHING) && /\n✓ FASTER/.test(EVERYTHING), 'control: it would have been');
   golden('hostile.txt', `${text}\n`);
+});
+
+test('JSON for a terminal steers nothing, and is the same report', () => {
+  const report = hostileReport(EVERYTHING);
+  const text = inertJson(report);
+  assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(text));
+  assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(report)));
+  assert.ok(/\u009b|\u202e/.test(JSON.stringify(report)), 'control: plain JSON keeps them');
 });
 
 test('a line of 1 MB in every place: reports stay of a size that a reader can take, and say what they cut', async () => {

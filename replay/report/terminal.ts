@@ -26,27 +26,26 @@ export function terminalReport(report: Report, options: TerminalOptions): string
   const { primary, arms, verdict } = report;
   const tone = verdict === 'faster' ? 'green' : verdict === 'slower' ? 'red' : 'yellow';
   const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
+  const words = (text: string): string[] => wrapped(text, ' ', options.columns);
+  const profile = report.validity.profile === undefined ? '' : `, profile ${shown(report.validity.profile)}`;
   const lines = [
-    paint(
+    ...words(
       `${VERDICT_SIGN[verdict]} ${verdict.toUpperCase()}  ${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`,
-      'bold',
-      tone,
-    ),
-    paint(
-      `${report.basis}: world ${report.world}${report.validity.profile === undefined ? '' : `, profile ${shown(report.validity.profile)}`}`,
-      'dim',
-    ),
-    ...report.reasons.flatMap((reason) => wrapped(`  ${shown(reason)}`, ' ', options.columns)),
+    ).map((line) => paint(line, 'bold', tone)),
+    ...words(`${report.basis}: world ${report.world}${profile}`).map((line) => paint(line, 'dim')),
+    ...report.reasons.flatMap((reason) => words(`  ${shown(reason)}`)),
     '',
-    `A  ${armText(arms.a)}`,
-    `B  ${armText(arms.b)}`,
-    ...report.knobs.map(({ knob, a, b }) => `   ${shown(knob)}: ${shown(knobText(a))} → ${shown(knobText(b))}`),
+    ...words(`A  ${armText(arms.a)}`),
+    ...words(`B  ${armText(arms.b)}`),
+    ...report.knobs.flatMap(({ knob, a, b }) =>
+      words(`   ${shown(knob)}: ${shown(knobText(a))} → ${shown(knobText(b))}`),
+    ),
     '',
-    ...ledgerLines(report, paint),
+    ...ledgerLines(report, options, paint),
     '',
     ...pairLines(report, options, paint),
     ...spreadLines(report, options, paint),
-    ...targetLines(report, paint),
+    ...targetLines(report, options, paint),
     '',
     ...spanLines(report, options),
     ...wrapped(validityLine(report), ' · ', options.columns),
@@ -156,7 +155,7 @@ export function waterfall(turn: TurnSummary, options: TerminalOptions): string {
   return [...lines, total].join('\n');
 }
 
-/** Text on as many lines as it needs, broken at `gap`; continued lines are indented by two. */
+/** Text on as many lines as it needs, broken at `gap`, then at blanks; continued lines are indented by two. */
 function wrapped(text: string, gap: string, columns: number): string[] {
   const lines: string[] = [];
   for (const part of text.split(gap)) {
@@ -167,33 +166,38 @@ function wrapped(text: string, gap: string, columns: number): string[] {
       lines.push(line === undefined ? part : `  ${part}`);
     }
   }
-  return lines;
+  return gap === ' ' ? lines : lines.flatMap((line) => wrapped(line, ' ', columns));
 }
 
-function ledgerLines({ stages, endToEnd }: Report, paint: Paint): string[] {
+/** Narrower than this, tables leave out the column that their others tell: B is A and Δ, today is in every report. */
+const TABLE_COLUMNS = 74;
+
+function ledgerLines({ stages, endToEnd }: Report, { columns }: TerminalOptions, paint: Paint): string[] {
   const rows = printedLedger(stages, endToEnd);
+  const isNarrow = columns < TABLE_COLUMNS;
   const format = ({ stage, phase, a, b, delta, interval }: PrintedRow): string =>
-    `${stage.padEnd(12)}${phase.padEnd(9)}${a.padStart(9)}${b.padStart(9)}${delta.padStart(9)}  ${interval}`;
+    `${stage.padEnd(12)}${phase.padEnd(9)}${a.padStart(9)}${isNarrow ? '' : b.padStart(9)}${delta.padStart(9)}  ${interval}`;
   const header = format({
     stage: 'stage',
     phase: 'phase',
     a: 'A ms',
     b: 'B ms',
     delta: 'Δ ms',
-    interval: intervalTitle(stages),
+    interval: isNarrow ? intervalTitle(stages).replace(' interval', '').replace('by ', '') : intervalTitle(stages),
   });
   const body = rows.map((row, index) => (index === rows.length - 1 ? paint(format(row), 'bold') : format(row)));
   return [paint(header, 'dim'), ...body];
 }
 
-function targetLines(report: Report, paint: Paint): string[] {
+function targetLines(report: Report, { columns }: TerminalOptions, paint: Paint): string[] {
+  const isNarrow = columns < TABLE_COLUMNS;
   const ms = (value: number | undefined): string => (value === undefined ? '–' : String(Math.round(value)));
   const cell = (measured: Report['targets'][number]['a']): string =>
     measured === undefined
       ? '–'
       : `${ms(measured.medianMs)}${measured.met === undefined ? ' ' : measured.met ? '✓' : '✗'}`;
   const line = (name: string, today: string, target: string, a: string, b: string, n: string): string =>
-    `${name.padEnd(34)}${today.padStart(7)}${target.padStart(8)}${a.padStart(9)}${b.padStart(9)}${n.padStart(6)}`;
+    `${isNarrow ? name.replace(/ \(.*\)$/, '').padEnd(28) : `${name.padEnd(34)}${today.padStart(7)}`}${target.padStart(8)}${a.padStart(9)}${b.padStart(9)}${n.padStart(6)}`;
   return [
     paint(line('median, ms', 'today', 'target', 'A', 'B', 'n'), 'dim'),
     ...report.targets.map(({ name, todayMs, targetMs, a, b }) =>

@@ -68,6 +68,14 @@ export function plain(text: string): string {
   );
 }
 
+/** JSON whose texts are the same texts, and which a terminal prints as it stands: what could steer it is escaped. */
+export function inertJson(value: unknown): string {
+  return JSON.stringify(value, null, 2)
+    .split('\n')
+    .map((line) => plain(line))
+    .join('\n');
+}
+
 /** Jaeger's comparison of two traces; undefined when an id is none of ours. */
 export function compareUrl(jaegerUi: string, traceIdA: string, traceIdB: string): string | undefined {
   const isId = (id: string): boolean => /^[0-9a-f]{32}$/.test(id);

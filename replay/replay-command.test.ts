@@ -1,0 +1,195 @@
+/** `retake replay`, `report` and `diff` as commands over one data folder: text only when asked for, and what cannot be used. */
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createRealClock } from '../service/clock.ts';
+import { InputError } from '../service/errors.ts';
+import { captureStoreIn } from './captures.ts';
+import type { CommandContext } from './context.ts';
+import { diffCommand } from './diff-command.ts';
+import { importSessions } from './import-sessions.ts';
+import { replayCommand, type ReplayCommandOptions } from './replay-command.ts';
+import { reportCommand } from './report-command.ts';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'retake-command-'));
+after(() => rmSync(FOLDER, { recursive: true, force: true }));
+const DATA = join(FOLDER, 'data');
+/** Words that would show, and would do something if they were not text. */
+const SAID = 'secretword <img src=x onerror=alert(1)> @octocat [x](javascript:alert(1)) \u001b[31m \u202e';
+
+mkdirSync(join(FOLDER, 'recordings'));
+cpSync('fixtures/audio/en-frontend-1.wav', join(FOLDER, 'recordings/one.wav'));
+const session = (sessionId: string, hour: string): object => ({
+  ...{ sessionId, startedAt: `2026-11-24T${hour}:00:00Z`, language: 'en', systemPrompt: 'Be kind.', history: [] },
+  turns: [{ audio: 'one.wav', startedMs: 1500, transcript: SAID, reply: `Welcome. ${SAID}`, turnEndedMs: 9000 }],
+});
+const recorded = { sessions: [session('call-1', '08'), session('call-2', '12'), session('call-3', '20')] };
+writeFileSync(join(FOLDER, 'recordings/sessions.json'), JSON.stringify(recorded));
+await importSessions(join(FOLDER, 'recordings'), captureStoreIn(DATA), createRealClock());
+
+function told(): CommandContext & { text(): string; code: number | undefined } {
+  const lines: string[] = [];
+  return {
+    env: {},
+    signal: new AbortController().signal,
+    out: (text) => void lines.push(text),
+    progress: () => undefined,
+    progressDone: () => undefined,
+    code: undefined,
+    exit(code) {
+      this.code = code;
+    },
+    columns: 80,
+    color: false,
+    text: () => lines.join('\n'),
+  };
+}
+const run = async (out: string, more: Partial<ReplayCommandOptions> = {}): Promise<string> => {
+  const context = told();
+  await replayCommand(context, {
+    ...{ sample: 20, world: 'sim', runs: 1, draws: 'common', seed: '1', data: DATA, out: join(FOLDER, out) },
+    variant: ['clause-chunking'],
+    ...more,
+  });
+  return context.text();
+};
+const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
+const filesWith = (folder: string, word: string): string[] =>
+  readdirSync(join(FOLDER, folder)).filter((name) => readFileSync(join(FOLDER, folder, name), 'utf8').includes(word));
+
+test('without --with-text nothing in the run folder says what was said; with it reports and journal do', async () => {
+  assert.ok(!(await run('plain')).includes('secretword'));
+  assert.deepEqual(filesWith('plain', 'secretword'), []);
+  assert.ok((await run('texts', { withText: true })).includes('secretword'));
+  assert.deepEqual(filesWith('texts', 'secretword').sort(), [
+    'journal.jsonl',
+    'report.html',
+    'report.json',
+    'report.md',
+  ]);
+});
+
+test('hostile words are inert in all four reports of a run, and only shown where they are asked for', async () => {
+  const print = async (format: string, withText: boolean): Promise<string> => {
+    const context = told();
+    await reportCommand(context, join(FOLDER, 'texts'), { format, withText });
+    return context.text();
+  };
+  for (const format of ['terminal', 'markdown', 'html', 'json']) {
+    assert.ok(!(await print(format, false)).includes('secretword'), format);
+    const text = await print(format, true);
+    assert.ok(text.includes('secretword'), format);
+    assert.ok(!/[\u001b\u202e]/.test(text), `${format}: control characters`);
+    if (format === 'markdown') assert.ok(!/<img|@octocat|\]\(javascript/.test(text));
+    if (format === 'html') assert.ok(!/<img/.test(text));
+  }
+  const { texts } = JSON.parse(await print('json', true));
+  assert.equal(texts.length, 4 * 3, 'captured, baseline, baseline2 and candidate of three turns');
+  await assert.rejects(
+    reportCommand(told(), join(FOLDER, 'plain'), { format: 'terminal', withText: true }),
+    refused(/holds no text; it has it after "retake replay --with-text"/),
+  );
+});
+
+test('a finished run goes on to the same bytes, also over a torn line; words are in it after an interruption', async () => {
+  const folder = join(FOLDER, 'texts');
+  const before = readFileSync(join(folder, 'report.json'), 'utf8');
+  const journal = join(folder, 'journal.jsonl');
+  appendFileSync(journal, '{"line":"done","turn":"call-');
+  await run('texts', { withText: true, resume: true });
+  assert.equal(readFileSync(join(folder, 'report.json'), 'utf8'), before);
+  const lines = readFileSync(journal, 'utf8').split('\n');
+  writeFileSync(journal, `${lines.slice(0, 7).join('\n')}\n`);
+  await run('texts', { withText: true, resume: true });
+  assert.equal(readFileSync(join(folder, 'report.json'), 'utf8'), before);
+  await assert.rejects(
+    run('texts', { resume: true }),
+    refused(/is the journal of another plan; repeat it with: .*--with-text/),
+  );
+  writeFileSync(journal, lines.slice(1).join('\n'));
+  await assert.rejects(
+    run('texts', { withText: true, resume: true }),
+    refused(/its first line, the plan, is damaged; 9 turns in it are done/),
+  );
+});
+
+test('the report says how sessions were chosen; the command that repeats it says so too', async () => {
+  assert.match((await run('sampled', { sample: 2 })).replace(/\s+/g, ' '), /sessions sampled: 2, captured in 2 hours/);
+  const named = await run('named', { sessions: 'call-2,call-2', choose: 'latency' });
+  assert.match(named.replace(/\s+/g, ' '), /sessions by latency: 1, captured 2026-11-24 12h UTC/);
+  assert.match(named, /^npx retake replay --sessions call-2 --choose latency /m);
+  assert.match(named.replace(/\s+/g, ' '), /the captured lane is not compared/);
+});
+
+test('a folder of several candidates asks which one; a single one is taken', async () => {
+  await run('two', { variant: ['clause-chunking', 'tts-trim-silence'] });
+  const two = join(FOLDER, 'two');
+  const diff = async (folder: string, variant?: string): Promise<string> => {
+    const context = told();
+    await diffCommand(context, folder, folder, variant === undefined ? {} : { variant });
+    return context.text();
+  };
+  await assert.rejects(
+    diff(two),
+    refused(/2 candidates: name one with --variant \(clause-chunking, tts-trim-silence\)/),
+  );
+  await assert.rejects(
+    diff(two, 'nope'),
+    refused(/has no candidate "nope"; it has: clause-chunking, tts-trim-silence/),
+  );
+  const one = await diff(two, 'tts-trim-silence');
+  assert.match(one, /^B {2}candidate tts-trim-silence,/m);
+  assert.match(one, /3 turns in 3 sessions/, 'not pooled');
+  assert.match(await diff(join(FOLDER, 'plain')), /^B {2}candidate clause-chunking,/m);
+  const bundle = (await captureStoreIn(DATA).find('call-1')).where;
+  await assert.rejects(diff(bundle, 'x'), refused(/it is no run folder with candidates/));
+});
+
+const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, message: RegExp][] = [
+  ['a variant that there is not', { variant: ['nope'] }, /there is no variant "nope"; variants: /],
+  ['one variant twice', { variant: ['http2', 'http2'] }, /two lanes cannot both be called "http2"/],
+  ['nothing to try', { variant: [] }, /nothing to try/],
+  ['no captures', { data: join(FOLDER, 'recordings') }, /there is no captured session yet/],
+  ['a session that there is not', { sessions: 'call-9' }, /there is no captured session call-9/],
+  ['no session at all', { sessions: ' , ' }, /--sessions names no session/],
+  ['a choice that there is not', { choose: 'worst' }, /--choose worst: must be sample or latency or error/],
+  [
+    'failed turns where there are none',
+    { choose: 'error' },
+    /--choose error: no captured session has a turn that failed/,
+  ],
+  ['slowest turns where none was measured', { choose: 'latency' }, /whose end to end was measured/],
+  ['a run folder that is a file', { out: join(FOLDER, 'recordings/one.wav') }, /one\.wav: cannot be a run folder/],
+];
+for (const [what, more, message] of UNUSABLE)
+  test(`${what}: one line that says what to do`, async () => {
+    await assert.rejects(run('unusable', more), refused(message));
+  });
+
+test('run folders that are none, or torn, are named', async () => {
+  const empty = join(FOLDER, 'empty');
+  mkdirSync(empty);
+  await assert.rejects(
+    reportCommand(told(), empty, { format: 'terminal' }),
+    refused(/report\.json: cannot be read; is its/),
+  );
+  await assert.rejects(diffCommand(told(), empty, empty, {}), refused(/neither a run folder .* nor a capture bundle/));
+  const torn = join(FOLDER, 'torn');
+  cpSync(join(FOLDER, 'plain'), torn, { recursive: true });
+  const trace = join(torn, 'trace.otlp.jsonl');
+  writeFileSync(trace, readFileSync(trace, 'utf8').slice(0, -100));
+  await assert.rejects(diffCommand(told(), torn, torn, {}), refused(/trace\.otlp\.jsonl:9: not a line of OTLP JSON/));
+  writeFileSync(trace, '');
+  await assert.rejects(diffCommand(told(), torn, torn, {}), refused(/holds no span of a turn/));
+});
