@@ -125,6 +125,12 @@ export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector
   const frame = new Int16Array(frameSamples);
   let filled = 0;
   const levels: number[] = [];
+  /** Of the levels so far: two sorts that `result` and `probabilities` both need. */
+  let known: { frames: number; thresholds: Thresholds } | undefined;
+  const thresholds = (): Thresholds => {
+    if (known?.frames !== levels.length) known = { frames: levels.length, thresholds: thresholdsOf(levels) };
+    return known.thresholds;
+  };
 
   return {
     push(samples) {
@@ -139,13 +145,13 @@ export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector
       }
     },
     result() {
-      const { first, last } = speechBounds(levels);
+      const { first, last } = speechFrames(levels, thresholds());
       return first === undefined || last === undefined
         ? {}
         : { startSample: first * frameSamples, endSample: (last + 1) * frameSamples - 1 };
     },
     probabilities() {
-      const { onDbfs } = thresholdsOf(levels);
+      const { onDbfs } = thresholds();
       return {
         onDbfs,
         speechProbability: levels.map((level) => 1 / (1 + Math.exp((onDbfs - level) / LOGISTIC_WIDTH_DB))),
