@@ -13,6 +13,7 @@ export function flatProfile(ms: {
   stt?: number;
   sttPerSecond?: number;
   llm?: number;
+  perPromptChar?: number;
   tts?: number;
   sendPerKb?: number;
   dns?: number;
@@ -55,7 +56,7 @@ export function flatProfile(ms: {
       speech: { ...zero.tts.speech, waitMs: flat(ms.tts) },
       generate: { ...zero.tts.generate, waitMs: flat(ms.tts) },
     },
-    llm: { ...zero.llm, headersMs: flat(1), models: modelsOf() },
+    llm: { ...zero.llm, headersMs: flat(1), perPromptCharMs: flat(ms.perPromptChar), models: modelsOf() },
   };
 
   /** Headers take a ms times the model's scale. */
