@@ -2,6 +2,10 @@
  * `npm run check:baseline-ref`: commits that change code are measured like knobs. In a temporary clone, commits are made over
  * this one: 150 ms more in `turn.ts` must be `slower`, 50 ms more `same` or `inconclusive` with end to end +50 ±10 ms, and
  * a comment 0 ±5 ms. In `wire`, profile seed, common draws, the baseline checked out, installed and driven in a worker.
+ *
+ * How many turns: under common draws only the machine's own noise is left. 8 sessions of 2 turns have a t of 2.4 (4 sessions: 3.2). A
+ * mean is within ±5 ms when pairs differ by less than 10 ms (sd), and 150 ms stays beyond the margin of some 105 ms, with
+ * 45 ms to spare, when they differ by less than 75 ms: a quiet machine has 1 to 5. What it was is printed.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -16,8 +20,17 @@ import { uploadSessions } from '../replay/test-sessions.ts';
 interface Outcome {
   verdict: string;
   deltaMs: number;
+  lowMs?: number;
+  highMs?: number;
+  marginMs: number;
+  noiseFloorMs?: number;
+  n: number;
+  reasons: readonly string[];
   commits: string[];
 }
+
+const SESSIONS = 8;
+const TURNS = 2;
 
 /** In the clone: this checkout against `ref`. */
 async function compare(ref: string, cache: string): Promise<Outcome> {
@@ -27,7 +40,7 @@ async function compare(ref: string, cache: string): Promise<Outcome> {
   try {
     const { reports } = await runExperiment({
       ...standIns,
-      sessions: await uploadSessions({ sessions: 4, turns: 3 }),
+      sessions: await uploadSessions({ sessions: SESSIONS, turns: TURNS }),
       candidates: [{ variant: 'this-checkout', patches: [] }],
       baseline: [],
       baselineCheckout,
@@ -35,11 +48,27 @@ async function compare(ref: string, cache: string): Promise<Outcome> {
       against: wire.against,
       runs: 1,
       commit: currentCommit(),
+      onTurn: (_turn, done, all) => {
+        if (done % 12 === 0 || done === all) console.error(`     ${done} of ${all} turns`);
+      },
     });
     const report = reports[0]?.report;
     if (report === undefined) throw new Error('no report');
-    const { verdict, endToEnd, arms } = report;
-    return { verdict, deltaMs: endToEnd.deltaMs, commits: [arms.a.commit, arms.b.commit] };
+    const { verdict, reasons, arms, endToEnd, validity } = report;
+    const { deltaMs, lowMs, highMs, n } = endToEnd;
+    const { marginMs, noiseFloorMs } = validity;
+    const interval = lowMs === undefined || highMs === undefined ? {} : { lowMs, highMs };
+    const floor = noiseFloorMs === undefined ? {} : { noiseFloorMs };
+    return {
+      verdict,
+      reasons,
+      deltaMs,
+      ...interval,
+      n,
+      marginMs,
+      ...floor,
+      commits: [arms.a.commit, arms.b.commit],
+    };
   } finally {
     await wire.close();
   }
@@ -78,7 +107,10 @@ else {
       const printed = execFileSync(process.execPath, words, { cwd: clone, stdio: ['ignore', 'pipe', 'inherit'] });
       const outcome: Outcome = JSON.parse(printed.toString());
       const good = holds(outcome) && outcome.commits[0] === base && outcome.commits[1] === git('rev-parse', 'HEAD');
-      console.log(`${good ? 'ok ' : 'OFF'}  ${name}: ${outcome.verdict}, ${outcome.deltaMs.toFixed(1)} ms`);
+      const { verdict, deltaMs, lowMs = Number.NaN, highMs = Number.NaN, n, marginMs, noiseFloorMs, reasons } = outcome;
+      console.log(
+        `${good ? 'ok ' : 'OFF'}  ${name}: ${verdict}, ${deltaMs.toFixed(1)} ms [${lowMs.toFixed(1)}, ${highMs.toFixed(1)}], n ${n}, margin ${marginMs.toFixed(0)} ms, noise floor ${noiseFloorMs?.toFixed(1) ?? '?'} ms (${reasons.join('; ')})`,
+      );
       if (!good) process.exitCode = 1;
     }
   } finally {
