@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import fc from 'fast-check';
 import { createTracing, hrTimeOf, otlpLineOf } from './otel.ts';
 import { failedTurn, wholeTurn } from './sample-turn.ts';
 import { spansOf } from './spans.ts';
@@ -105,6 +106,30 @@ test('the same turn gives the same bytes, from any tracing and for bundles', asy
   const other = wholeTurn({ traceId: 'f'.repeat(32) });
   assert.notEqual(otlpLineOf(other.log, other.measured), line, 'control: another trace gives other bytes');
   await Promise.all(tracings.map((tracing) => tracing.shutdown()));
+});
+
+test("any texts and numbers: the bundle's line has the bytes of the SDK's serializer", async () => {
+  const spool = collect();
+  const tracing = createTracing({ spool, onError });
+  const text = fc.string({ unit: 'binary' });
+  const attrs = fc.dictionary(
+    fc.constantFrom('model', 'servedModel', 'finishReason', 'costUsd', 'promptTokens', 'decision', 'message'),
+    fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.boolean(), fc.array(text)),
+  );
+  fc.assert(
+    fc.property(text, attrs, fc.constantFrom(undefined, 'e'.repeat(32)), (sessionId, extra, linkedTraceId) => {
+      const whole = wholeTurn({ sessionId, ...(linkedTraceId === undefined ? {} : { linkedTraceId }) });
+      const events = whole.log.events.map((event) => ({ ...event, attrs: { ...event.attrs, ...extra } }));
+      const log = { ...whole.log, events };
+      tracing.turn(log, whole.measured);
+      assert.equal(otlpLineOf(log, whole.measured), spool.lines.pop());
+    }),
+    { numRuns: 60 },
+  );
+  const failed = failedTurn();
+  tracing.turn(failed.log, failed.measured);
+  assert.equal(otlpLineOf(failed.log, failed.measured), spool.lines.pop());
+  await tracing.shutdown();
 });
 
 test('what goes wrong in exporting stays out of the turn', () => {

@@ -19,7 +19,6 @@ import { resourceFromAttributes, type Resource } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import {
   AlwaysOnSampler,
-  TracerProvider,
   type IdGenerator,
   type ReadableSpan,
   type SpanLimits,
@@ -36,6 +35,7 @@ import {
   SERVICE_VERSION,
   type SpanKindName,
 } from './names.ts';
+import { otlpLine } from './otlp-line.ts';
 import { spansOf, type SpanRecord } from './spans.ts';
 
 /** Where lines of finished turns go: the spool on disk, or an array in tests and simulation. */
@@ -112,22 +112,7 @@ export function createTracing(options: {
 
 /** A turn as one OTLP JSON line, newline included: for bundles and simulation. No SDK start, no environment. */
 export function otlpLineOf(log: TurnLog, measured: MeasuredTurn): string {
-  quiet ??= createQuietPipe();
-  return quiet.pipe.lineOf(quiet.tracer, spansOf(log, measured));
-}
-
-let quiet: { pipe: Pipe; tracer: Tracer } | undefined;
-
-function createQuietPipe(): { pipe: Pipe; tracer: Tracer } {
-  const pipe = createPipe();
-  const provider = new TracerProvider({
-    resource: resourceOf(),
-    idGenerator: pipe.ids,
-    sampler: new AlwaysOnSampler(),
-    spanLimits: LIMITS,
-    spanProcessors: [pipe.processor],
-  });
-  return { pipe, tracer: provider.getTracer(SCOPE_NAME, SERVICE_VERSION, { schemaUrl: SCHEMA_URL }) };
+  return otlpLine(spansOf(log, measured));
 }
 
 function resourceOf(extra: Readonly<Record<string, string>> = {}): Resource {
