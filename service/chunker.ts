@@ -75,7 +75,9 @@ function firstPieceEnd(text: string, mode: 'sentence' | 'clause', language: stri
   let speakable = 0;
   for (let at = 0; at < Math.min(text.length, limit); at += 1) {
     const char = text.charAt(at);
-    if (/[\p{L}\p{N}]/u.test(String.fromCodePoint(text.codePointAt(at) ?? 0))) speakable += 1;
+    // counted as far as it decides anything
+    if (speakable < MIN_CLAUSE_SPEAKABLE && /[\p{L}\p{N}]/u.test(String.fromCodePoint(text.codePointAt(at) ?? 0)))
+      speakable += 1;
     if (speakable < MIN_SPEAKABLE) continue;
     if (char === '\n') return at + 1;
     const end =

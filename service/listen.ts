@@ -12,6 +12,8 @@ import { createVad } from './vad.ts';
 /** Longer turns are refused: 5 minutes of speech. */
 export const TURN_LIMIT_MS = 300_000;
 
+const TURN_OVER = new Error('the turn is over');
+
 /** Everything received up to the decision. */
 export interface Heard extends Utterance {
   turnEndedId: number;
@@ -142,7 +144,7 @@ export function listen(
     ended: ended.promise,
     heardReply: (firstAudibleUs) => (replyHeardUs = firstAudibleUs),
     async close() {
-      stop.abort(new Error('the turn is over'));
+      stop.abort(TURN_OVER);
       await pumped;
       vad.close();
       stop.release();

@@ -80,10 +80,13 @@ const quantile = (levels: readonly number[], q: number): number =>
 /** Mean power over the window that ends at each frame, in dBFS. */
 function smoothed(levels: readonly number[]): number[] {
   const powers = levels.map((level) => 10 ** (level / 10));
-  return powers.slice(floorWindowFrames - 1).map((_, from) => {
-    const sum = powers.slice(from, from + floorWindowFrames).reduce((total, power) => total + power, 0);
-    return 10 * Math.log10(sum / floorWindowFrames);
-  });
+  const means: number[] = [];
+  for (let from = 0; from + floorWindowFrames <= powers.length; from++) {
+    let sum = 0;
+    for (let at = from; at < from + floorWindowFrames; at++) sum += powers[at] ?? 0;
+    means.push(10 * Math.log10(sum / floorWindowFrames));
+  }
+  return means;
 }
 
 function thresholdsOf(levels: readonly number[]): Thresholds {
@@ -131,16 +134,24 @@ export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector
     if (known?.frames !== levels.length) known = { frames: levels.length, thresholds: thresholdsOf(levels) };
     return known.thresholds;
   };
+  const take = (samples: Int16Array, from: number): void => {
+    levels.push(Math.max(SILENCE_DBFS, acRmsDbfs(samples, from, from + frameSamples)));
+  };
 
   return {
     push(samples) {
       for (let from = 0; from < samples.length;) {
+        if (filled === 0 && from + frameSamples <= samples.length) {
+          take(samples, from);
+          from += frameSamples;
+          continue;
+        }
         const part = samples.subarray(from, from + frameSamples - filled);
         frame.set(part, filled);
         filled += part.length;
         from += part.length;
         if (filled < frameSamples) return;
-        levels.push(Math.max(SILENCE_DBFS, acRmsDbfs(frame, 0, frameSamples)));
+        take(frame, 0);
         filled = 0;
       }
     },

@@ -1,4 +1,5 @@
 /** Virtual time: it moves only when nothing can run. */
+import { createHook } from 'node:async_hooks';
 import { InvariantError } from '../service/errors.ts';
 import type { Clock } from '../service/ports.ts';
 
@@ -19,10 +20,27 @@ interface Sleeper {
   wake: (() => void) | undefined;
 }
 
+/** Asynchronous work of the process, clocks left out, that may need more of the event loop than the tick that began it. */
+let begun = 0;
+/** What a tick's end has seen through: promises, and what is queued with them. */
+const WITHIN_A_TICK: ReadonlySet<string> = new Set(['PROMISE', 'Microtask', 'TickObject']);
+const watched = {
+  init: (_id: number, type: string): void => {
+    if (!WITHIN_A_TICK.has(type)) begun++;
+  },
+  trackPromises: false, // they would only be left out again
+};
+const watch = createHook(watched);
+let watching = 0;
+
+/** Ticks after a wake that began no such work: one would do. */
+const QUIET_IMMEDIATES = 2;
+
 /**
  * After each wake `settleImmediates` real `setImmediate`s pass, so that all that can run has run; then the earliest
- * sleeper is woken, ties in order of registration. With nobody asleep and the root unsettled after
- * `deadlockImmediates` more, `run` rejects with a "deadlock" error.
+ * sleeper is woken, ties in order of registration. A wake after which nothing but promises was begun (an immediate, a
+ * Blob's reader: async_hooks tells) has run all that it can by the next tick, and is given two. With nobody asleep and the
+ * root unsettled after `deadlockImmediates` more, `run` rejects with a "deadlock" error.
  */
 export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 64 } = {}): VirtualClock {
   const heap: Sleeper[] = [];
@@ -72,28 +90,37 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
     running = true;
     return new Promise<T>((resolve, reject) => {
       let finish: (() => void) | undefined;
-      let settleLeft = settleImmediates;
+      let ticks = 0;
+      let needed = settleImmediates;
+      let begunBefore = begun;
       let deadlockLeft = deadlockImmediates;
+      const next = (): void => {
+        setImmediate(tick);
+        begun--;
+      };
+      const end = (settle: () => void): void => {
+        running = false;
+        if (--watching === 0) watch.disable();
+        settle();
+      };
       const tick = (): void => {
-        if (finish !== undefined) {
-          running = false;
-          finish();
-          return;
-        }
-        settleLeft--;
-        if (settleLeft > 0) {
+        if (finish !== undefined) return end(finish);
+        if (begun !== begunBefore) needed = settleImmediates;
+        if (++ticks < needed) {
           // something may still be able to run
         } else if (wakeNext()) {
-          settleLeft = settleImmediates;
+          ticks = 0;
+          needed = Math.min(QUIET_IMMEDIATES, settleImmediates);
+          begunBefore = begun;
           deadlockLeft = deadlockImmediates;
         } else if (deadlockLeft-- <= 0) {
-          running = false;
-          reject(new InvariantError(`deadlock at ${nowUs} µs of virtual time: nobody sleeps and the run is unsettled`));
-          return;
+          const message = `deadlock at ${nowUs} µs of virtual time: nobody sleeps and the run is unsettled`;
+          return end(() => reject(new InvariantError(message)));
         }
-        setImmediate(tick);
+        next();
       };
-      setImmediate(tick);
+      if (watching++ === 0) watch.enable();
+      next();
       main().then(
         (value) => (finish = () => resolve(value)),
         (error: unknown) => (finish = () => reject(error)),

@@ -36,8 +36,8 @@ const PLANTED: readonly Planted[] = [
   {
     bug: "a request whose SDK missed the turn's abort goes out all the same (this one lived here)",
     file: 'service/net/exchange.ts',
-    from: 'AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])])',
-    to: 'init?.signal ?? signal',
+    from: 'own === signal ? signal : AbortSignal.any([signal, own])',
+    to: 'own',
     rule: 'every resource released',
   },
 ];

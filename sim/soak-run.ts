@@ -1,6 +1,7 @@
 /** One soak case in virtual time: its world, its users' voices, and every turn checked. */
 import { describeError, StageError } from '../service/errors.ts';
 import type { AudioFrame, Clock, UserAudio } from '../service/ports.ts';
+import { PROBE_LIMIT_MS } from '../service/net/regions.ts';
 import { resolveStrategy } from '../service/strategy.ts';
 import { violationsOf, type Handed, type Served, type Violation } from './check.ts';
 import { loadProfile, type Figure, type Profile } from './profile.ts';
@@ -38,10 +39,11 @@ export async function runCase(soak: SoakCase): Promise<CaseResult> {
     scenario: scenarioOf(soak),
   });
   const sessionId = 'soak';
+  const strategy = resolveStrategy([soak.strategy], 'soak');
   const session = createSimSession({
     world,
     sessionId,
-    strategy: resolveStrategy([soak.strategy], 'soak'),
+    strategy,
     language: 'tr',
     systemPrompt: 'Sen bir mülakatçısın.',
     profile: 'seed',
@@ -74,6 +76,8 @@ export async function runCase(soak: SoakCase): Promise<CaseResult> {
         },
       });
       over.abort();
+      // regions are measured beside the turn, and may take longer than it
+      if (strategy.network.region === 'nearest') await clock.run(() => clock.sleep(PROBE_LIMIT_MS));
       turns++;
       if (turn.summary.failure !== undefined) failed++;
       const trace = String(session.store.files(sessionId).get('trace.otlp.jsonl'));

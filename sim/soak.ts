@@ -1,12 +1,17 @@
 /**
- * `npm run soak -- --turns N --seed S`: random sessions in virtual time, every turn checked against sim/check.ts. A violation
- * is shrunk to the simplest case that still breaks the same rule, and printed with the command that repeats it.
+ * `npm run soak -- --turns N --seed S [--workers N] [--from SESSION]`: random sessions in virtual time, every turn checked
+ * against sim/check.ts. A violation is shrunk to the simplest case that still breaks the same rule, and printed with the
+ * command that repeats it. Beside it: the heap after a full collection and the CPU of a turn, along the way and at the end.
  */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import type { Violation } from './check.ts';
 import { simpler, soakCase, type SoakCase } from './soak-case.ts';
+import { flatnessOf, sampleMemory, type Sample } from './soak-memory.ts';
 import { runCase } from './soak-run.ts';
 
 /** Simplifies a failing case while it breaks the same rule; at most `tries` runs. */
@@ -26,6 +31,12 @@ export async function shrink(failing: SoakCase, rule: string, tries: number): Pr
   return smallest;
 }
 
+/** Which of a seed's sessions: `from`, `from + step` and so on. */
+export interface Share {
+  from: number;
+  step: number;
+}
+
 export interface SoakResult {
   turns: number;
   sessions: number;
@@ -39,9 +50,10 @@ export async function soak(
   turns: number,
   onSession: (result: SoakResult) => void = () => undefined,
   shrinkRuns = 300,
+  { from, step }: Share = { from: 0, step: 1 },
 ): Promise<SoakResult> {
   const result: SoakResult = { turns: 0, sessions: 0, failed: 0 };
-  for (let index = 0; result.turns < turns; index++) {
+  for (let index = from; result.turns < turns; index += step) {
     const failing = soakCase(seed, index);
     const ran = await runCase(failing);
     result.turns += ran.turns;
@@ -63,12 +75,25 @@ if (import.meta.main) {
     options: {
       turns: { type: 'string', default: '1000' },
       seed: { type: 'string', default: '1' },
+      from: { type: 'string', default: '0' },
+      workers: { type: 'string', default: '1' },
+      step: { type: 'string', default: '1' },
       case: { type: 'string' },
       json: { type: 'string' },
       'shrink-runs': { type: 'string', default: '300' },
     },
   });
-  process.exitCode = values.case === undefined && values.json === undefined ? await soakMany() : await soakOne();
+  const count = (name: 'turns' | 'from' | 'workers' | 'step' | 'shrink-runs', least: number): number => {
+    const value = Number(values[name]);
+    if (!Number.isInteger(value) || value < least)
+      throw new InputError(`--${name} ${values[name]}: a whole number from ${least}`);
+    return value;
+  };
+  const turns = count('turns', 1);
+  const workers = count('workers', 1);
+  const share: Share = { from: count('from', 0), step: count('step', 1) };
+  const isOne = values.case !== undefined || values.json !== undefined;
+  process.exitCode = await (isOne ? soakOne() : workers > 1 ? soakInWorkers() : soakMany());
 
   async function soakOne(): Promise<number> {
     const one = values.json === undefined ? soakCase(values.seed, Number(values.case)) : parseCase(values.json);
@@ -79,30 +104,67 @@ if (import.meta.main) {
     return violations.length === 0 ? 0 : 1;
   }
 
-  async function soakMany(): Promise<number> {
-    const turns = Number(values.turns);
-    if (!Number.isInteger(turns) || turns < 1) throw new InputError(`--turns ${values.turns}: a whole number from 1`);
-    const clock = createRealClock();
-    let printed = 0;
-    const result = await soak(
-      values.seed,
-      turns,
-      ({ turns: done, sessions }) => {
-        if (done - printed < Math.max(1000, turns / 20)) return;
-        printed = done;
-        const heapMb = process.memoryUsage().heapUsed / 1e6;
-        const cpuS = (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
-        console.log(
-          `${done} turns, ${sessions} sessions, heap ${heapMb.toFixed(0)} MB, CPU ${cpuS.toFixed(0)} s, ${(clock.nowUs() / 1e6).toFixed(0)} s`,
-        );
-      },
-      Number(values['shrink-runs']),
+  /** Each worker is a process of its own with every Nth session; the first violation ends all. */
+  async function soakInWorkers(): Promise<number> {
+    const children = Array.from({ length: workers }, (_, index) => {
+      const own = {
+        turns: Math.ceil(turns / workers),
+        seed: values.seed,
+        from: share.from + index * share.step,
+        step: workers * share.step,
+        'shrink-runs': count('shrink-runs', 0),
+      };
+      const flags = Object.entries(own).flatMap(([name, value]) => [`--${name}`, String(value)]);
+      const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...flags], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      createInterface({ input: child.stdout }).on('line', (line) => console.log(`[${index + 1}] ${line}`));
+      return child;
+    });
+    const codes = await Promise.all(
+      children.map(
+        (child) =>
+          new Promise<number>((ended) =>
+            child.once('exit', (code) => {
+              if (code !== 0) children.forEach((each) => each.kill());
+              ended(code ?? 1);
+            }),
+          ),
+      ),
     );
+    return codes.every((code) => code === 0) ? 0 : 1;
+  }
+
+  async function soakMany(): Promise<number> {
+    const clock = createRealClock();
+    const every = Math.max(100, Math.min(2500, turns / 20));
+    const samples: Sample[] = [];
+    const onSession = ({ turns: done, sessions }: SoakResult): void => {
+      if (done < (samples.length + 1) * every) return;
+      const sample = sampleMemory(done);
+      samples.push(sample);
+      const next = share.from + sessions * share.step;
+      console.log(
+        `${done} turns, next --from ${next}, heap ${sample.heapMb.toFixed(1)} MB after gc, ` +
+          `CPU ${sample.cpuS.toFixed(0)} s, ${(clock.nowUs() / 1e6).toFixed(0)} s`,
+      );
+    };
+    const result = await soak(values.seed, turns, onSession, count('shrink-runs', 0), share);
+    const flatness = flatnessOf(samples);
+    if (flatness !== undefined) {
+      const { heapKbPer1000Turns, grownMb, heapMb, cpuMsPerTurn, flat, linear } = flatness;
+      const [heap, cpu] = [heapMb, cpuMsPerTurn].map((pair) => pair.map((each) => each.toFixed(1)).join(' → '));
+      const per1000 = `${heapKbPer1000Turns.toFixed(1)} kB per 1,000 turns`;
+      console.log(
+        `heap after gc ${heap} MB, ${per1000}, ${grownMb.toFixed(1)} MB over all: ${flat ? 'flat' : 'GROWS'}`,
+      );
+      console.log(`CPU ms a turn ${cpu}: ${linear ? 'linear in turns' : 'GROWS'}`);
+    }
     const about = `${result.turns} turns (${result.failed} failed as their faults made them) in ${result.sessions} sessions, seed ${values.seed}`;
     const { violation } = result;
     if (violation === undefined) {
       console.log(`soak: ${about}: no violation`);
-      return 0;
+      return flatness?.flat === false ? 1 : 0;
     }
     console.log(`soak: ${about}: VIOLATION in session ${violation.index}`);
     for (const { rule, detail } of violation.violations) console.log(`  ${rule}: ${detail}`);

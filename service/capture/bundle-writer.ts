@@ -15,6 +15,13 @@ export interface BundleWriter {
   flushed(): Promise<void>;
 }
 
+/** The same, and nobody changes it: what an event holds is written, not copied. */
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+    : T;
+
 /** One write to a bundle, and the turn that it is of. */
 interface Write {
   turn: number;
@@ -65,13 +72,17 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
     waiting.push({ turn, write });
     working ??= work();
   };
-  let held = '';
-  const hold = (value: Line): void => {
-    held += `${JSON.stringify(value)}\n`;
+  let held: string[] = [];
+  let heldChars = 0;
+  const hold = (value: Frozen<Line>): void => {
+    const text = `${JSON.stringify(value)}\n`;
+    held.push(text);
+    heldChars += text.length;
   };
   const release = (turn: number, durable?: 'durable'): void => {
-    const text = held;
-    held = '';
+    const text = held.join('');
+    held = [];
+    heldChars = 0;
     if (text !== '') enqueue(turn, (into) => into.append('events.jsonl', text, durable));
   };
 
@@ -82,15 +93,11 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
       hold({ line: 'turn', turn, identity, zero, anchorUs });
       return (event) => {
         const kept = redactEvent(event, level);
-        const { content, attrs, ...rest } = kept;
+        const { content, ...rest } = kept;
         const stored = content === undefined ? undefined : storeContent(content, (write) => enqueue(turn, write));
-        hold({
-          line: 'event',
-          turn,
-          event: { ...rest, ...copied(attrs), ...(stored === undefined ? {} : { content: stored }) },
-        });
+        hold({ line: 'event', turn, event: stored === undefined ? rest : { ...rest, content: stored } });
         heldSinceUs ??= event.atUs;
-        if (event.atUs - heldSinceUs < HOLD_US && held.length < HOLD_CHARS) return;
+        if (event.atUs - heldSinceUs < HOLD_US && heldChars < HOLD_CHARS) return;
         heldSinceUs = undefined;
         release(turn);
       };
@@ -141,18 +148,4 @@ function storeContent(
     ...(audio === undefined || sampleRateHz === undefined ? {} : { sampleRateHz }),
     ...(recorded === undefined ? {} : { recordedSha256: kept(recorded, 'webm'), recordedBytes: recorded.byteLength }),
   };
-}
-
-/** Attributes with arrays that the line's schema may own. */
-function copied(attrs: TurnEvent['attrs']): {
-  attrs?: Record<string, string | number | boolean | number[] | string[]>;
-} {
-  if (attrs === undefined) return {};
-  const copy: Record<string, string | number | boolean | number[] | string[]> = {};
-  for (const [key, value] of Object.entries(attrs)) {
-    if (typeof value !== 'object') copy[key] = value;
-    else if (value.every((each) => typeof each === 'number')) copy[key] = value.map(Number);
-    else copy[key] = value.map(String);
-  }
-  return { attrs: copy };
 }

@@ -110,9 +110,10 @@ export function openCall(options: CallOptions): OpenCall {
     pauseId = undefined;
     const request = await normalize(input, init);
     // an SDK that brings a signal of its own may have missed that ours aborted before it listened
+    const own = init?.signal ?? signal;
     const sending = {
       ...request,
-      signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]),
+      signal: own === signal ? signal : AbortSignal.any([signal, own]),
       onSending,
       publicOnly,
     };

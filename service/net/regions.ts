@@ -19,7 +19,7 @@ const DEFAULT = 'default';
 export const RESERVED_REGIONS: readonly string[] = [NONE, NEAREST, DEFAULT];
 
 const SAMPLES = 3;
-const PROBE_LIMIT_MS = 1000;
+export const PROBE_LIMIT_MS = 1000;
 const CHOICE_LASTS_MS = 600_000;
 
 /** Throws `InputError`, with the names there are, where no region of the strategy's name is configured. */

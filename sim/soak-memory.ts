@@ -1,0 +1,90 @@
+/** Whether a long run's memory and cost stay flat: samples taken along the way, and what they say at the end. Pure. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { InvariantError } from '../service/errors.ts';
+
+export interface Sample {
+  turns: number;
+  /** After a full collection. */
+  heapMb: number;
+  /** User and system, of the whole process since its start. */
+  cpuS: number;
+}
+
+export interface Flatness {
+  /** Least-squares slope of the heap over the samples' second half, when caches and compiled code have settled. */
+  heapKbPer1000Turns: number;
+  /** What the slope comes to over the whole run. */
+  grownMb: number;
+  /** Medians of the first and the last quarter. */
+  heapMb: readonly [number, number];
+  cpuMsPerTurn: readonly [number, number];
+  flat: boolean;
+  linear: boolean;
+}
+
+/** Heap that a run may seem to grow by: what V8 keeps of compiled code differs by as much from collection to collection. */
+const GROWN_LIMIT_MB = 10;
+/** How much dearer a turn may be in the last quarter than in the first. */
+const GROWTH_LIMIT = 1.15;
+const FEWEST_SAMPLES = 8;
+
+/** Undefined for too few samples to tell. */
+export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
+  const last = samples.at(-1);
+  if (samples.length < FEWEST_SAMPLES || last === undefined) return undefined;
+  const perTurn = slope(samples.slice(samples.length >> 1));
+  const quarter = Math.max(2, samples.length >> 2);
+  const [early, late] = [samples.slice(0, quarter), samples.slice(-quarter)];
+  const heapMb = [median(early.map((each) => each.heapMb)), median(late.map((each) => each.heapMb))] as const;
+  const cpuMsPerTurn = [costOf(early), costOf(late)] as const;
+  const grownMb = perTurn * last.turns;
+  return {
+    heapKbPer1000Turns: perTurn * 1e6,
+    grownMb,
+    heapMb,
+    cpuMsPerTurn,
+    flat: grownMb < GROWN_LIMIT_MB,
+    linear: cpuMsPerTurn[1] <= cpuMsPerTurn[0] * GROWTH_LIMIT,
+  };
+}
+
+/** MB a turn. */
+function slope(samples: readonly Sample[]): number {
+  const turns = samples.reduce((sum, each) => sum + each.turns, 0) / samples.length;
+  const heapMb = samples.reduce((sum, each) => sum + each.heapMb, 0) / samples.length;
+  let [above, below] = [0, 0];
+  for (const each of samples) {
+    above += (each.turns - turns) * (each.heapMb - heapMb);
+    below += (each.turns - turns) ** 2;
+  }
+  return below === 0 ? 0 : above / below;
+}
+
+/** CPU between the first and the last of these, in ms a turn. */
+function costOf(samples: readonly Sample[]): number {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last === undefined || last.turns === first.turns) return 0;
+  return (1000 * (last.cpuS - first.cpuS)) / (last.turns - first.turns);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+let collect: (() => void) | undefined;
+
+/** Collects all garbage, then measures this process. */
+export function sampleMemory(turns: number): Sample {
+  collect ??= collector();
+  collect();
+  const { user, system } = process.cpuUsage();
+  return { turns, heapMb: process.memoryUsage().heapUsed / 1e6, cpuS: (user + system) / 1e6 };
+}
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  const gc: unknown = runInNewContext('gc');
+  if (typeof gc !== 'function') throw new InvariantError('this Node has no garbage collector to call');
+  return () => void Reflect.apply(gc, undefined, []);
+}
