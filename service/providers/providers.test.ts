@@ -1,6 +1,7 @@
 /** What each way of calling a provider costs, in virtual time: every figure can be added up on paper. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createFalClient } from '@fal-ai/client';
 import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
 import { ledgerOf } from '../ledger.ts';
 import { zeroUsOf } from '../metrics.ts';
@@ -148,4 +149,23 @@ test('sse parser: the same events as the SDKs, at the same times, and the same w
   assert.deepEqual(shape(parser.log), shape(sdk.log));
   const done = (log: TurnLog): unknown => log.events.find((event) => event.kind === 'llm.done')?.attrs?.['comments'];
   assert.deepEqual([done(sdk.log), typeof done(parser.log)], [undefined, 'number']);
+});
+
+test('the fal client keeps every event of a stream that is listened to, in the field that is emptied for it', async () => {
+  const events = Array.from({ length: 200 }, (_, n) => `data: ${JSON.stringify({ audio: '', n })}\n\n`).join('');
+  const fetch = (): Promise<Response> =>
+    Promise.resolve(new Response(events, { headers: { 'content-type': 'text/event-stream' } }));
+  const keptAfter = async (empty: boolean): Promise<unknown> => {
+    const stream = await createFalClient({ credentials: 'k', fetch }).stream('a/b', { input: {} });
+    let heard = 0;
+    stream.on('data', () => {
+      heard++;
+      const kept: unknown = Reflect.get(stream, 'buffer');
+      if (empty && Array.isArray(kept)) kept.length = 0; // as freya-tts.ts does
+    });
+    await stream.done();
+    assert.equal(heard, 200);
+    return Object(Reflect.get(stream, 'buffer')).length;
+  };
+  assert.deepEqual([await keptAfter(true), await keptAfter(false)], [0, 200]);
 });
