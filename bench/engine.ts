@@ -9,6 +9,7 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { StrategyPatch } from '../service/strategy.ts';
 import type { Verdict } from '../replay/diff.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
 import { lanesOf } from '../replay/lanes.ts';
@@ -46,6 +47,7 @@ export interface BenchRun {
   /** Whom the arms call, in `wire`. */
   against?: ExperimentOptions['against'];
   profile: string;
+  scenario?: Scenario;
   /** The bench stops before it would spend more. */
   budgetUsd?: number;
   seed: string;
@@ -104,7 +106,10 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
         if (ran !== undefined) keep(ran);
         if (done % 20 === 0 || done === total) run.progress(`bench ${bench.name}: ${done} of ${total} turns`);
       },
+      // an arm whose turns all failed says so by itself; the others keep their verdicts
+      onUnmeasured: () => undefined,
       ...(run.against === undefined ? {} : { against: run.against }),
+      ...(run.scenario === undefined ? {} : { scenario: run.scenario }),
       ...(run.budgetUsd === undefined ? {} : { budgetUsd: run.budgetUsd }),
     });
     keepUnit();

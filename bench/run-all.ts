@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
+import { loadScenario } from '../sim/scenario.ts';
 import { liveWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';
 import type { CommandContext } from '../replay/context.ts';
@@ -15,7 +16,7 @@ import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
 import { compareWithEarlier } from './earlier.ts';
-import { BASELINE, type ArmResult } from './arm-result.ts';
+import { BASELINE } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchResult, type BenchRun } from './engine.ts';
 import { benchPage } from './page.ts';
@@ -33,6 +34,8 @@ export interface BenchOptions {
   turns?: number;
   seed: string;
   profile: string;
+  /** What goes wrong with the stand-ins: a file. */
+  scenario?: string;
   out: string;
   against?: string;
   budgetUsd?: number;
@@ -61,7 +64,11 @@ export async function benchCommand(
   await refuseOtherWorld(options.out, world);
   const samplesFile = join(options.out, 'samples.jsonl');
   await rm(samplesFile, { force: true });
-  const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common' });
+  if (world === 'live' && options.scenario !== undefined)
+    throw new InputError('--scenario is for stand-ins: there are none in live');
+  const scenario =
+    options.scenario === undefined || world === 'live' ? {} : { scenario: loadScenario(options.scenario, world) };
+  const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common', ...scenario });
   const run: BenchRun = {
     sessions: (speech) => benchSessions(count, turnsPerSession, speech),
     samplesFile,
@@ -71,6 +78,7 @@ export async function benchCommand(
     commit: currentCommit(),
     signal: context.signal,
     progress: context.progress,
+    ...scenario,
     ...(against === undefined ? {} : { against: against.against }),
     ...(options.budgetUsd === undefined ? {} : { budgetUsd: options.budgetUsd }),
   };
@@ -112,7 +120,7 @@ export async function benchCommand(
     ...(earlier === undefined ? {} : { against: earlier }),
   };
   await writeResults(options.out, summary, benchPage(summary), results);
-  problems.push(...results.flatMap(problemsOf));
+  problems.push(...problemsOf(results));
   report(context, options, summary, problems);
 }
 
@@ -143,15 +151,22 @@ function benchesOf(names: readonly string[]): readonly Bench[] {
   return names.length === 0 || names.includes('all') ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
 }
 
-/** One line for each arm that measured nothing, and for a bench that ended early. */
-function problemsOf({ bench, arms, stopped }: BenchResult): string[] {
-  const dead = (arm: ArmResult): boolean => arm.turns > 0 && arm.failed === arm.turns;
-  return [
-    ...(stopped === undefined ? [] : [`bench ${bench} ended early: ${stopped}; its finished samples are kept`]),
-    ...arms
-      .filter(dead)
-      .map(({ arm, turns, firstFailure }) => `bench ${bench}, ${arm}: all ${turns} turns failed: ${firstFailure}`),
-  ];
+/** One line for each cause of which arms measured nothing, and for a bench that ended early. */
+export function problemsOf(results: readonly BenchResult[]): string[] {
+  const stopped = results.flatMap(({ bench, stopped: why }) =>
+    why === undefined ? [] : [`bench ${bench} ended early: ${why}; its finished samples are kept`],
+  );
+  /** Per cause, the arms of each bench. */
+  const causes = new Map<string, string[]>();
+  for (const { bench, arms } of results) {
+    const dead = arms.filter(({ turns, failed }) => turns > 0 && failed === turns);
+    for (const why of new Set(dead.flatMap(({ firstFailure }) => firstFailure ?? []))) {
+      const names = dead.filter(({ firstFailure }) => firstFailure === why).map(({ arm }) => arm);
+      const which = names.length === arms.length ? 'all arms' : names.join(', ');
+      causes.set(why, [...(causes.get(why) ?? []), `bench ${bench}, ${which}`]);
+    }
+  }
+  return [...stopped, ...[...causes].map(([why, where]) => `${where.join('; ')}: every turn failed: ${why}`)];
 }
 
 function report(

@@ -139,7 +139,7 @@ function reportsOf(
     return { arm: armOf(lane, ofCommit, strategy), turns: turnsOf(lane) };
   };
   const texts = options.withText === true ? textsOf(options.sessions, replayed) : undefined;
-  return plan.comparisons.map(({ spec: { variant, primary }, baseline, baseline2, candidate, onSameWords }) => {
+  return plan.comparisons.flatMap(({ spec: { variant, primary }, baseline, baseline2, candidate, onSameWords }) => {
     const metric = primary === undefined ? {} : { primary };
     const sameWords =
       onSameWords === undefined
@@ -163,9 +163,11 @@ function reportsOf(
       ...(texts === undefined ? {} : { texts }),
       ...(options.rerun === undefined ? {} : { rerun: options.rerun }),
     });
-    if (report === undefined)
+    if (report !== undefined) return [{ variant, report }];
+    if (options.onUnmeasured === undefined)
       throw new InputError(`${variant}: no turn was measured in both lanes${firstFailure(replayed)}`);
-    return { variant, report };
+    options.onUnmeasured(variant);
+    return [];
   });
 }
 

@@ -234,6 +234,7 @@ program
   .option('--turns <n>', 'turns of a session', count)
   .option('--seed <text>', 'seed of every draw', '1')
   .option('--profile <name>', 'latency profile of the stand-ins', 'seed')
+  .option('--scenario <file>', 'faults and switches of the stand-ins (docs/operating.md)')
   .option('-o, --out <dir>', 'result folder; its history.jsonl grows', 'out/bench')
   .option('--against <dir>', 'compare with an earlier result folder')
   .option('--gate', 'exit 1 when a target is missed')

@@ -73,7 +73,8 @@ function deepestMessage(error: Error): string {
   const parts = [error.message];
   let inner = error.cause;
   for (let depth = 0; depth < 4 && inner instanceof Error; depth++) {
-    if (inner.message !== '' && !parts.includes(inner.message)) parts.push(inner.message);
+    const { message } = inner;
+    if (message !== '' && !parts.some((part) => part.includes(message))) parts.push(message);
     inner = inner.cause;
   }
   return parts.join(': ');

@@ -1,0 +1,105 @@
+/** What a bench says and keeps when providers fail: a wrong key, no network, a model that is not there, Ctrl-C. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { InputError } from '../service/errors.ts';
+import type { CommandContext } from '../replay/context.ts';
+import { benchCommand, type BenchOptions } from './run-all.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'retake-failing-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+let runs = 0;
+
+interface Ran {
+  code: number;
+  problems: string[];
+  results: { benches: { bench: string; arms: { arm: string; turns: number; failed: number; verdict?: string }[] }[] };
+  samples: number;
+}
+
+async function bench(
+  rules: readonly object[],
+  more: { names?: string[]; onProgress?: (text: string, stop: AbortController) => void } = {},
+): Promise<Ran> {
+  const out = join(folder, `run-${runs++}`);
+  const scenario = join(folder, `scenario-${runs}.json`);
+  writeFileSync(scenario, JSON.stringify({ title: 'providers that fail', rules }));
+  const stop = new AbortController();
+  const told: string[] = [];
+  let code = 0;
+  const context: CommandContext = {
+    env: {},
+    signal: stop.signal,
+    out: () => undefined,
+    progress(text) {
+      told.push(text);
+      more.onProgress?.(text, stop);
+    },
+    progressDone: () => undefined,
+    exit: (given) => (code = given),
+    columns: 80,
+    color: false,
+  };
+  const options: BenchOptions = { world: 'sim', seed: '1', profile: 'seed', sessions: 3, turns: 1, out, scenario };
+  await benchCommand(context, more.names ?? ['e2e'], options);
+  const samples = readFileSync(join(out, 'samples.jsonl'), 'utf8').split('\n').filter(Boolean).length;
+  const results: Ran['results'] = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
+  return { code, problems: told.filter((text) => text.startsWith('retake: ')), results, samples };
+}
+
+test('a wrong key: one line for all benches, exit code 2', async () => {
+  const rules = [{ route: 'stt.transcriptions', fault: { kind: 'status', status: 401 } }];
+  const { code, problems, samples } = await bench(rules, { names: ['e2e', 'tts'] });
+  assert.equal(code, 2);
+  assert.equal(problems.length, 1, problems.join('\n'));
+  assert.match(
+    problems[0] ?? '',
+    /bench tts, all arms; bench e2e, all arms: every turn failed: stt auth.*check the provider key/,
+  );
+  assert.equal(samples, 3 * (7 + 10));
+});
+
+test('no network: one line that names the address, exit code 2', async () => {
+  const { code, problems } = await bench([{ route: 'stt.transcriptions', fault: { kind: 'refused' } }]);
+  assert.equal(code, 2);
+  assert.equal(problems.length, 1, problems.join('\n'));
+  const line = problems[0] ?? '';
+  assert.match(line, /all arms: every turn failed: stt unreachable.*check the endpoint URL and the network/);
+  const said = line.split(': ');
+  assert.equal(new Set(said).size, said.length, `said twice: ${line}`);
+});
+
+test('a model that is not there: its arm is one line, the others are measured and judged; exit code 2', async () => {
+  const rules = [{ route: 'llm', model: 'openai/gpt-4o-mini', fault: { kind: 'status', status: 404 } }];
+  const { code, problems, results } = await bench(rules);
+  assert.equal(code, 2);
+  assert.equal(problems.length, 1, problems.join('\n'));
+  assert.match(problems[0] ?? '', /bench e2e, model-gpt-4o-mini: every turn failed: llm rejected.*check model/);
+  const arms = results.benches[0]?.arms ?? [];
+  const judged = arms.filter(({ verdict }) => verdict !== undefined).map(({ arm }) => arm);
+  assert.deepEqual(
+    judged,
+    arms.map(({ arm }) => arm).filter((arm) => arm !== 'baseline' && arm !== 'model-gpt-4o-mini'),
+  );
+});
+
+test('Ctrl-C: what was measured is written, the benches after it are not begun, exit code 130', async () => {
+  const { code, problems, results, samples } = await bench([], {
+    names: ['e2e', 'tts'],
+    onProgress: (text, stop) => void (text.includes('20 of') && stop.abort(new InputError('interrupted'))),
+  });
+  assert.equal(code, 130);
+  assert.match(problems.join('\n'), /bench tts ended early: interrupted; its finished samples are kept/);
+  assert.deepEqual(
+    results.benches.map((each) => each.bench),
+    ['tts'],
+  );
+  assert.ok(samples >= 15 && samples < 30, `${samples} samples`);
+});
+
+test('control: nothing fails, nothing is told, exit code 0', async () => {
+  const { code, problems } = await bench([]);
+  assert.deepEqual([code, problems], [0, []]);
+});
