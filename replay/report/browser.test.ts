@@ -85,6 +85,11 @@ test('opened from disk: no console message, no request, whatever the width and t
     assert.ok((await page.locator('#figures svg').count()) >= 2, 'figures');
     const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     assert.ok(Number(overflow) <= 0, `at ${width} px the page is ${String(overflow)} px too wide`);
+    const delta = await page.locator('#ledger th', { hasText: 'Δ ms' }).boundingBox();
+    assert.ok(
+      delta !== null && delta.x + delta.width <= width,
+      `at ${width} px the differences are seen without scrolling`,
+    );
     const [r = 0, g = 0, b = 0] = await page.evaluate<number[]>(
       'getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)',
     );

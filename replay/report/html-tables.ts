@@ -18,7 +18,11 @@ export function targetTable({ targets }: Report): string {
   return table(
     [
       { title: 'median, ms' },
-      ...['today', 'target', 'A', 'B', 'B p95', 'n'].map((title) => ({ title, isNumber: true })),
+      ...['today', 'target', 'A', 'B', 'B p95', 'n'].map((title) => ({
+        title,
+        isNumber: true,
+        isWideOnly: title === 'today' || title === 'target',
+      })),
     ],
     targets.map(({ name, todayMs, targetMs, a, b }) => [
       name,

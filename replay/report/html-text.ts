@@ -32,6 +32,8 @@ export interface Column {
   title: string;
   /** Numbers stand right. */
   isNumber?: boolean;
+  /** Left out where the page is narrow, so that what matters more is seen without scrolling. */
+  isWideOnly?: boolean;
 }
 
 /** A table that scrolls by itself when the page is narrow. The last row may be a total. */
@@ -40,7 +42,11 @@ export function table(
   rows: readonly (readonly Cell[])[],
   options: { caption?: string; hasTotal?: boolean } = {},
 ): string {
-  const kind = (index: number): string => (columns[index]?.isNumber === true ? ' class="number"' : '');
+  const kind = (index: number): string => {
+    const { isNumber = false, isWideOnly = false } = columns[index] ?? {};
+    const names = [...(isNumber ? ['number'] : []), ...(isWideOnly ? ['wide'] : [])];
+    return names.length === 0 ? '' : ` class="${names.join(' ')}"`;
+  };
   const head = columns.map(({ title }, index) => `<th scope="col"${kind(index)}>${text(title)}</th>`).join('');
   const body = rows.map((row, at) => {
     const isTotal = options.hasTotal === true && at === rows.length - 1;

@@ -87,10 +87,10 @@ function ledgerSection({ stages, endToEnd }: Report): string {
     { title: 'phase' },
     { title: 'A ms', isNumber: true },
     { title: 'B ms', isNumber: true },
-    { title: 'A over B' },
+    { title: 'A over B', isWideOnly: true },
     { title: 'Δ ms', isNumber: true },
     { title: intervalTitle(stages) },
-    { title: '← faster · slower →' },
+    { title: '← faster · slower →', isWideOnly: true },
   ];
   return section(
     'ledger',
