@@ -7,8 +7,8 @@ import { observationsOf } from '../sim/observed.ts';
 import { loadProfile, parseProfile } from '../sim/profile.ts';
 import { fitProfile, type KindFit } from '../sim/profile-fit.ts';
 import { capturedTurnsOf } from './captured-session.ts';
-import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
+import { chosenSessions } from './replay-command.ts';
 import { plain } from './report/words.ts';
 
 export interface ProfileCommandOptions {
@@ -26,12 +26,7 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
   const base = loadProfile(options.base);
   if (!/^[a-z0-9-]+$/.test(options.name))
     throw new InputError(`--name ${options.name}: only lower-case letters, digits and hyphens`);
-  const ids = options.sessions
-    ?.split(',')
-    .map((id) => id.trim())
-    .filter((id) => id !== '');
-  const choice = { sample: options.sample, seed: options.seed, ...(ids === undefined ? {} : { ids }) };
-  const sessions = await loadSessions(captureStoreIn(dataFolder(context, options.data)), choice, context.progress);
+  const sessions = await chosenSessions(context, options);
   const worlds = [...new Set(sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world)))].sort();
   const observations = sessions.flatMap(capturedTurnsOf).flatMap(observationsOf);
   const { profile, kinds, setUps } = fitProfile(observations, base, options.name);

@@ -54,6 +54,8 @@ export interface ReplayCommandOptions {
   withText?: boolean;
 }
 
+export type SessionChoice = Pick<ReplayCommandOptions, 'sessions' | 'sample' | 'seed' | 'data' | 'choose'>;
+
 const JOURNAL = 'journal.jsonl';
 
 export async function replayCommand(context: CommandContext, options: ReplayCommandOptions): Promise<void> {
@@ -159,7 +161,7 @@ async function worldOf(
 }
 
 /** `--sessions`, else `--sample` of those that are there, picked as `--choose` says. */
-export function chosenSessions(context: CommandContext, options: ReplayCommandOptions): Promise<CapturedSession[]> {
+export function chosenSessions(context: CommandContext, options: SessionChoice): Promise<CapturedSession[]> {
   const ids = options.sessions
     ?.split(',')
     .map((id) => id.trim())
@@ -174,7 +176,7 @@ export function chosenSessions(context: CommandContext, options: ReplayCommandOp
   );
 }
 
-const chosenBy = ({ choose = 'sample' }: ReplayCommandOptions): ChosenBy =>
+const chosenBy = ({ choose = 'sample' }: Pick<ReplayCommandOptions, 'choose'>): ChosenBy =>
   choice('--choose', choose, ['sample', 'latency', 'error'] as const);
 
 function refuseTimingOnly(

@@ -79,7 +79,7 @@ export interface Trusted {
 export function trustIn(name: string, { rows, left }: Trust): Trusted {
   const row = rows.find((each) => each.name === name);
   if (row === undefined) {
-    const why = left.find((each) => each.name === name)?.why ?? 'no named variant';
+    const why = left.find((each) => each.name === name)?.why ?? 'not in npm run check:trust';
     return { text: `error not measured (${why})`, shown: true };
   }
   const where = inside(row) ? 'within' : 'outside';

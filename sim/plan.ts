@@ -1,6 +1,6 @@
 /** When an exchange's phases end and its items come: one plan per exchange (planner.ts makes them). */
 import type { ExchangeContext, TimesBasis } from '../service/ports.ts';
-import type { Figure, Profile } from './profile.ts';
+import type { Figure, Link, Profile } from './profile.ts';
 
 /** Whose draws an exchange takes: in `wire` it travels as JSON in the header `x-retake-draw`. */
 export type DrawContext = ExchangeContext;
@@ -94,6 +94,8 @@ export interface PlannerOptions {
   fitted?: FittedPlans;
   /** Extra µs for one boundary alone: the causality test. Items that come later are pushed back with it. */
   delay?: (key: DelayKey) => number;
+  /** A scenario's link, for all exchanges; a profile's own is for those that are drawn from it. */
+  link?: Link;
   /** A scenario's switches. */
   tune?: (plan: ExchangePlan, context: DrawContext, facts: Facts) => ExchangePlan;
   /** Told of every request that a stand-in answers: what the provider saw. */

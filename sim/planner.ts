@@ -1,6 +1,7 @@
 /** One plan per exchange: as captured where it asks for the same work, else by a model fitted to the capture, else drawn from a profile. */
 import type { TimesBasis } from '../service/ports.ts';
 import { keyedRandom } from '../service/random.ts';
+import { overLink, setUpOverLink } from './link.ts';
 import {
   exchangeKey,
   type DelayKey,
@@ -18,7 +19,7 @@ import { quantile, type Profile } from './profile.ts';
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
 export function createPlanner(options: PlannerOptions): Planner {
-  const { profile, seed, draws = 'common', captured, fitted, delay, tune, served } = options;
+  const { profile, seed, draws = 'common', captured, fitted, delay, tune, served, link } = options;
   const drawOf = (context: DrawContext): Draw => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
@@ -40,14 +41,20 @@ export function createPlanner(options: PlannerOptions): Planner {
         : like !== undefined
           ? asReplayed('fitted', profile, draw, like, setUp)
           : fromProfile(drawn(context, facts, draw), setUp);
+    const way = link ?? (plan.basis === 'profile' ? profile.network.link : undefined);
+    if (way !== undefined) plan = overLink(plan, facts, way, draw);
     if (tune !== undefined) plan = tune(plan, context, facts);
     return delay === undefined ? plan : delayed(plan, context, delay);
   };
   return {
     profile,
     planOf,
-    networkOf: (context) =>
-      fitted?.setUpOf(context) ?? networkPlan(profile, drawOf(context), 0, context.stage === 'llm'),
+    networkOf: (context) => {
+      const draw = drawOf(context);
+      const setUp = fitted?.setUpOf(context) ?? networkPlan(profile, draw, 0, context.stage === 'llm');
+      const way = link ?? (setUp.basis === 'profile' ? profile.network.link : undefined);
+      return way === undefined ? setUp : setUpOverLink(setUp, way, draw);
+    },
   };
 }
 

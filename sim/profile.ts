@@ -28,6 +28,23 @@ const TtsMethod = section({
   audioMsPerItem: Figure,
 });
 
+/** A link with a bandwidth and losses. */
+export const LinkSchema = Type.Object(
+  {
+    uploadKbps: Type.Optional(
+      Type.Number({ minimum: 1, maximum: 10_000_000, description: 'kbit/s; 1 kbit = 1,000 bit' }),
+    ),
+    lossShare: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 0.5, description: 'of packets, each way, each alone' }),
+    ),
+    retransmitMs: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 60_000, description: 'until a lost packet comes again' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type Link = Static<typeof LinkSchema>;
+
 export const ProfileSchema = section({
   name: Type.String({ pattern: '^[a-z0-9-]+$' }),
   description: Type.String(),
@@ -39,6 +56,8 @@ export const ProfileSchema = section({
     sendMsPerKb: Figure, // 1 kB = 1,000 bytes
     dnsTtlMs: Figure,
     terminatorMs: Figure, // last item to the end of the body; 0 = in the same read
+    /** The way up and its losses, on top of drawn times; its bandwidth in place of `sendMsPerKb`. */
+    link: Type.Optional(LinkSchema),
     /** A provider's own, in place of the three above. */
     setUps: Type.Optional(section({ fal: Type.Optional(SetUp), openrouter: Type.Optional(SetUp) })),
   }),

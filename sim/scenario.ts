@@ -8,6 +8,7 @@ import { isObject, type ExchangeInfo, type Handler } from './exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
 import { exchangeKey, type DrawContext, type Facts, type Planner, type PlannerOptions } from './plan.ts';
 import { quantile } from './profile.ts';
+import { LinkSchema } from './profile.ts';
 import { ROUTE_NAMES, routeOf, serverOf, type RouteName, type ServerName } from './routes.ts';
 import { tuned } from './tuning.ts';
 
@@ -77,6 +78,8 @@ const RuleSchema = section({
 const ScenarioSchema = section({
   title: Type.String({ minLength: 1, maxLength: 200 }),
   rules: Type.Array(RuleSchema, { maxItems: 1000 }),
+  /** The way to all providers: bandwidth up, and losses; in `wire` those during set-up are left out. */
+  link: Type.Optional(LinkSchema),
   /** All servers. */
   servers: Type.Optional(ConnectionSchema),
 });

@@ -42,6 +42,7 @@ export async function serveStandIns(
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     delay: (key) => injectedUs(inject, key),
     tune: tuneWith(scenario),
+    ...(scenario.link === undefined ? {} : { link: scenario.link }),
   };
   const planner = createPlanner(planning);
   const script = createScript(options.interviews ?? []);

@@ -16,7 +16,7 @@ import { observationsOf } from './observed.ts';
 import { createOpenRouter } from './openrouter.ts';
 import type { Planner, PlannerOptions } from './plan.ts';
 import { createPlanner } from './planner.ts';
-import type { Profile } from './profile.ts';
+import { quantile, type Profile } from './profile.ts';
 import { regionalPlanning, simRegions } from './regions.ts';
 import type { ServerName } from './routes.ts';
 import { connectionSwitches, tuneWith, underScenario, type Scenario } from './scenario.ts';
@@ -86,6 +86,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     ...(options.draws === undefined ? {} : { draws: options.draws }),
     ...(options.delay === undefined ? {} : { delay: options.delay }),
     ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
+    ...(options.scenario?.link === undefined ? {} : { link: options.scenario.link }),
     ...(options.served === undefined ? {} : { served: options.served }),
     ...(captured === undefined || captured.timed === false ? {} : timesOf(captured, options)),
   };
@@ -134,6 +135,8 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     audioHosts: [],
   });
   const speechCache = options.speechCache ?? createMemoryCache(() => clock.epochUs());
+  // a cache behind the resolver, which every new connection meets
+  const resolverTtlMs = quantile(options.profile.network.dnsTtlMs, 0.5);
   const transports = new Map<string, Transport>();
   const pools: SimTransport[] = [];
   const transportFor = (strategy: Strategy): Transport => {
@@ -149,7 +152,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
       keepAlive: keepAlive === false ? false : { idleMs: keepAlive.idleMs },
       http2: strategy.network.http2,
       networkOf: (context, origin) => (planners[origin] ?? planner).networkOf(context),
-      ...(strategy.network.preResolve ? { dnsTtlMs: ASSUMED_DNS_TTL_MS } : {}),
+      dnsTtlMs: strategy.network.preResolve ? ASSUMED_DNS_TTL_MS : resolverTtlMs,
       reuse: asCaptured ? 'captured' : 'pool',
       switches: (origin) => {
         const server = servers[origin];

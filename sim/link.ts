@@ -1,0 +1,62 @@
+/** A link with a bandwidth and losses, as data of a profile or a scenario: what it adds to an exchange's plan. Pure. */
+import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem } from './plan.ts';
+import type { Link } from './profile.ts';
+
+/** Linux waits as long at least (TCP_RTO_MIN); RFC 6298 would have a second. */
+const RETRANSMIT_MS = 200;
+/** RFC 6298 §2: before anything is known of the way. */
+const SYN_RETRANSMIT_MS = 1000;
+const SEGMENT_BYTES = 1460;
+/** SYN and its answer; TLS 1.3's flights with an EC certificate chain. */
+const PACKETS = { connect: 2, tls: 6 } as const;
+
+const UNIFORM = { source: 'probability', quantiles: [[0, 0], [1, 1]] } satisfies Parameters<Draw>[1]; // prettier-ignore
+
+/**
+ * The plan over the link: uploads take bytes ÷ bandwidth; a part of the exchange of which a packet is lost (probability
+ * 1 − (1 − share)^packets) is one retransmission later. What comes behind a late item waits for it and is late no more than that.
+ * Draws have names of their own, so a link moves nothing else.
+ */
+export function overLink(plan: ExchangePlan, facts: Facts, link: Link, draw: Draw): ExchangePlan {
+  const { uploadKbps } = link;
+  const lost = losses(link, draw);
+  const sendUs = uploadKbps === undefined ? plan.networkUs.send : Math.round((8000 * facts.uploadBytes) / uploadKbps);
+  const networkUs = setUpOverLink({ ...plan.networkUs, send: sendUs }, link, draw);
+  networkUs.send += lost('send', facts.uploadBytes / SEGMENT_BYTES);
+  return { ...plan, networkUs, waitUs: plan.waitUs + lost('wait', 1), items: late(plan.items, lost) };
+}
+
+/** A new connection's set-up over the link. */
+export function setUpOverLink(network: NetworkPlan, link: Link, draw: Draw): NetworkPlan {
+  const { connect, tls } = network;
+  const lost = losses(link, draw);
+  return {
+    ...network,
+    ...(connect === undefined ? {} : { connect: connect + lost('connect', PACKETS.connect, SYN_RETRANSMIT_MS) }),
+    ...(tls === undefined ? {} : { tls: tls + lost('tls', PACKETS.tls) }),
+  };
+}
+
+type Losses = (part: string, packets: number, afterMs?: number) => number;
+
+function losses({ lossShare = 0, retransmitMs = RETRANSMIT_MS }: Link, draw: Draw): Losses {
+  return (part, packets, afterMs = retransmitMs) => {
+    const isLost =
+      lossShare > 0 && draw(`loss.${part}`, UNIFORM) < 1 - (1 - lossShare) ** Math.max(1, Math.ceil(packets));
+    return isLost ? Math.round(1000 * afterMs) : 0;
+  };
+}
+
+/** TCP hands on nothing behind a gap: items that were due meanwhile come together with the late one. */
+function late(items: readonly PlannedItem[], lost: Losses): PlannedItem[] {
+  let dueUs = 0;
+  let beforeUs = 0;
+  return items.map((item, index) => {
+    dueUs += item.gapUs;
+    const bytes = item.parts.reduce((sum, part) => sum + part, 0);
+    const atUs = Math.max(beforeUs, dueUs + lost(String(index), bytes / SEGMENT_BYTES));
+    const gapUs = atUs - beforeUs;
+    beforeUs = atUs;
+    return { ...item, gapUs };
+  });
+}
