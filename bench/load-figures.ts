@@ -40,8 +40,11 @@ const BARS = [
   { sessions: 50, p99Ms: 10 },
   { sessions: 200, p99Ms: 25 },
 ] as const;
-/** Heap that grows by less than this is called flat, in MB a minute. */
-const FLAT_MB_PER_MIN = 1;
+/**
+ * Heap that grows by less than this is called flat, in kB a turn: an open session keeps its conversation and its figures, 2.5 kB of
+ * each turn (bench/workload.ts, 400 turns, after full collections). A turn's log alone would be 60, its audio 300.
+ */
+const FLAT_KB_PER_TURN = 5;
 const BLOCK_S = 20;
 const BLOCKS_MIN = 5;
 
@@ -137,10 +140,14 @@ export function heapGrowth(seconds: readonly Pick<ServiceSecond, 'heapMb'>[]): I
 }
 
 /** `flat` and `grows` are claims; an interval that allows both is neither. */
-export function heapLine(growth: Interval | undefined): string {
+export function heapLine(growth: Interval | undefined, turnsPerMinute: number): string {
   if (growth === undefined) return `heap: fewer than ${BLOCKS_MIN * BLOCK_S} s after the warm-up, too few to say`;
   const { mean: middle, low = -Infinity, high = Infinity } = growth;
-  const verdict = high < FLAT_MB_PER_MIN ? 'flat' : low > FLAT_MB_PER_MIN ? 'GROWS' : 'inconclusive';
-  const text = (value: number): string => value.toFixed(2);
-  return `heap: ${verdict}, ${text(middle)} [${text(low)}, ${text(high)}] MB a minute (flat: below ${FLAT_MB_PER_MIN})`;
+  const perTurn = (mbPerMinute: number): number => (mbPerMinute * 1000) / turnsPerMinute;
+  const verdict =
+    perTurn(high) < FLAT_KB_PER_TURN ? 'flat' : perTurn(low) > FLAT_KB_PER_TURN ? 'GROWS' : 'inconclusive';
+  const text = (of: (mbPerMinute: number) => number): string =>
+    `${of(middle).toFixed(1)} [${of(low).toFixed(1)}, ${of(high).toFixed(1)}]`;
+  const perMinute = `${text((mb) => mb)} MB a minute`;
+  return `heap: ${verdict}, ${text(perTurn)} kB a turn, ${perMinute} (flat: below ${FLAT_KB_PER_TURN} kB a turn; a session keeps 2.5: its words and figures)`;
 }

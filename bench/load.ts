@@ -130,9 +130,10 @@ child.disconnect();
 await once(child, 'exit');
 await rm(folder, { recursive: true, force: true });
 
-const longest = steps.at(-1)?.seconds ?? [];
+const last = steps.at(-1);
+const longest = last?.seconds ?? [];
 const growth = heapGrowth(longest.slice(Math.ceil(longest.length * HEAP_WARM_UP)));
-const lines = [...kneeLines(figures), heapLine(growth)];
+const lines = [...kneeLines(figures), heapLine(growth, ((last?.turns.length ?? 0) / durationS) * 60)];
 console.log(`\n${lines.join('\n')}`);
 await mkdir(values.out, { recursive: true });
 await writeFile(join(values.out, 'load.html'), loadPage(title, figures, lines));
