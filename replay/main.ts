@@ -169,7 +169,13 @@ program
   .option('--gate', 'exit by the verdict')
   .option('--with-text', 'what was said goes into the reports, and into the journal')
   .option('--rank', 'simulate all variants (or those named), rank and combine them, propose live replays')
-  .action((options) => (options.rank === true ? rankCommand(context, options) : replayCommand(context, options)));
+  .option('--json', 'with --rank: print the ranking as JSON')
+  .action((options) => {
+    if (options.rank === true) return rankCommand(context, options);
+    if (options.json === true)
+      throw new InputError('--json goes with --rank; a replay writes report.json into its run folder');
+    return replayCommand(context, options);
+  });
 
 program
   .command('spool')

@@ -1,0 +1,138 @@
+/** What `retake replay --rank` found, as a text for a terminal and as JSON. Pure. */
+import { basisText } from './basis.ts';
+import { ASSUMED_CORRELATION, IDENTITY_LIMIT, type IdentityError, type Proposal, type Ranked } from './rank.ts';
+import type { Attribution } from './shapley.ts';
+import { roundToSum } from './stats.ts';
+import { ERROR_LIMIT_PCT, TRUST_PAGE } from './trust.ts';
+
+export interface Ranking {
+  basis: 'predicted';
+  turns: number;
+  sessions: number;
+  profile: string;
+  seed: string;
+  identity: IdentityError;
+  /** Largest gain first; none where the simulation does not reproduce its capture. */
+  results: readonly (Ranked & { trust: string })[];
+  /** Simulated, and no result: the simulation has been wrong about them. */
+  untrusted: readonly { name: string; why: string }[];
+  /** Not simulated. */
+  left: readonly { name: string; why: string }[];
+  /** `attribution` in µs, summed over `turns` turns. */
+  together?: { names: readonly string[]; attribution: Attribution; turns: number };
+  proposals: readonly Proposal[];
+}
+
+/** All of it, in ms a turn; parts add up to `together` exactly in `sumUs`, whose unit is µs over `turns` turns and `shares` orders. */
+export function asJson({ results, together, ...ranking }: Ranking): unknown {
+  return {
+    ...ranking,
+    results: results.map(({ name, diff: { primary }, usdPerTurn, charactersPerTurn, sources, trust, risk }) => ({
+      name,
+      ...{ stage: primary.stage, aMs: primary.aMs, bMs: primary.bMs, deltaMs: primary.deltaMs, n: primary.n },
+      ...(primary.lowMs === undefined ? {} : { lowMs: primary.lowMs, highMs: primary.highMs }),
+      ...(usdPerTurn === undefined ? {} : { usdPerTurn }),
+      ...{ charactersPerTurn, sources, trust, risk },
+    })),
+    ...(together === undefined ? {} : { together: togetherJson(together) }),
+  };
+}
+
+function togetherJson({ names, attribution, turns }: NonNullable<Ranking['together']>): unknown {
+  const { contributions, shares, alone, interactions } = attribution;
+  return {
+    ...{ turns, shares, sumUs: attribution.together * shares, deltaMs: attribution.together / turns / 1000 },
+    parts: names.map((name, index) => {
+      const sumUs = contributions[index] ?? 0;
+      return {
+        ...{ name, sumUs, deltaMs: sumUs / shares / turns / 1000 },
+        aloneMs: (alone[index] ?? 0) / turns / 1000,
+      };
+    }),
+    interactions: interactions.map(({ pair, value }) => ({
+      names: pair.map((index) => names[index]),
+      deltaMs: value / turns / 1000,
+    })),
+  };
+}
+
+/** The lines of the terminal's text. */
+export function rankingRows(ranking: Ranking): string[] {
+  const { identity, untrusted, left, together } = ranking;
+  const rows = [
+    `predicted (sim): ${ranking.turns} turns in ${ranking.sessions} sessions, profile ${ranking.profile}, seed ${ranking.seed}`,
+    `identity error: the captured strategy simulated is off by median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (limits ${IDENTITY_LIMIT.medianPct} %, ${IDENTITY_LIMIT.p95Pct} %)`,
+  ];
+  if (!identity.within) {
+    return [
+      ...rows,
+      'beyond the limit: the simulation does not reproduce this capture, so no prediction is shown as a result',
+    ];
+  }
+  const listed = (items: readonly { name: string; why: string }[]): string =>
+    items.map(({ name, why }) => `${name} (${why})`).join('; ');
+  rows.push('', ...tableOf(ranking.results));
+  if (untrusted.length > 0)
+    rows.push(
+      '',
+      `no result, since the simulation has been wrong by more than ${ERROR_LIMIT_PCT} % (${TRUST_PAGE}): ${listed(untrusted)}`,
+    );
+  if (left.length > 0) rows.push('', `left out: ${listed(left)}`);
+  if (together !== undefined) rows.push('', ...attributionRows(together));
+  return [...rows, '', ...proposalRows(ranking)];
+}
+
+const signed = (value: number, digits: number): string =>
+  `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
+
+function tableOf(ranked: Ranking['results']): string[] {
+  if (ranked.length === 0) return ['nothing to show'];
+  const width = Math.max(...ranked.map(({ name }) => name.length));
+  return [
+    `${'strategy'.padEnd(width)}      gain ms             [95 %]  USD/turn    times from                     prediction                                    risk`,
+    ...ranked.map(({ name, diff: { primary }, usdPerTurn, sources, trust, risk }) => {
+      const interval =
+        primary.lowMs === undefined || primary.highMs === undefined
+          ? 'one session'
+          : `[${signed(primary.lowMs, 0)}, ${signed(primary.highMs, 0)}]`;
+      const usd = usdPerTurn === undefined ? 'unpriced' : signed(usdPerTurn, 6);
+      const from = basisText(sources);
+      return `${name.padEnd(width)} ${signed(primary.deltaMs, 1).padStart(12)} ${interval.padStart(18)}  ${usd.padEnd(10)}  ${from.padEnd(30)} ${trust.padEnd(45)} ${risk}`;
+    }),
+  ];
+}
+
+/** Contributions in ms a turn; the printed rows add up to the printed total. */
+function attributionRows({ names, attribution, turns }: NonNullable<Ranking['together']>): string[] {
+  const ms = (us: number): number => us / turns / 1000;
+  const parts = roundToSum(
+    attribution.contributions.map((each) => ms(each / attribution.shares)),
+    1,
+  );
+  const width = Math.max(...names.map((name) => name.length), 8);
+  const total = parts.reduce((sum, each) => sum + each, 0);
+  return [
+    `together, by Shapley's value over ${1 << names.length} simulated lanes of ${turns} turns (ms a turn)`,
+    ...names.map(
+      (name, index) =>
+        `  ${name.padEnd(width)} ${signed(parts[index] ?? 0, 1).padStart(9)}   alone ${signed(ms(attribution.alone[index] ?? 0), 1)}`,
+    ),
+    `  ${'together'.padEnd(width)} ${signed(total, 1).padStart(9)}   adds up exactly`,
+    ...attribution.interactions.map(
+      ({ pair: [a, b], value }) => `  ${names[a]} × ${names[b]}: interaction ${signed(ms(value), 1)}`,
+    ),
+  ];
+}
+
+function proposalRows({ results, proposals }: Ranking): string[] {
+  if (results.every(({ diff }) => diff.primary.deltaMs >= 0)) return ['nothing gains: no live replay is proposed'];
+  if (proposals.length === 0) return ['too few captured turns to plan a live replay by'];
+  return [
+    `live replays that would settle it, at 80 % power (two-sided 5 %; spread from the capture, correlation of the arms assumed ${ASSUMED_CORRELATION}):`,
+    ...proposals.map(({ name, pairs, detectablePct, detectableMs, usd, ttsCharacters, command }) => {
+      const price = usd === undefined ? 'LLM unpriced' : `LLM about ${usd.toFixed(4)} USD`;
+      const found = `find ${detectablePct.toFixed(1)} % (${detectableMs.toFixed(0)} ms) or more`;
+      return `  ${name}: ${pairs} turn pairs ${found}, ${price}, TTS unpriced: ${ttsCharacters} characters; ${command}`;
+    }),
+  ];
+}

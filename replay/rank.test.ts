@@ -1,0 +1,122 @@
+/** `replay --rank`: every variant simulated, what is left out and why, parts that add up, and live replays with price and power. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { InputError } from '../service/errors.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import type { TurnSummary } from '../service/metrics.ts';
+import { rankSessions } from './rank-command.ts';
+import { asJson, rankingRows, type Ranking } from './rank-text.ts';
+import { CPU_KNOBS, detectableReduction, identityError, judgeable, pairsFor } from './rank.ts';
+import { uploadSessions } from './test-sessions.ts';
+import { namedVariants } from './variants.ts';
+
+const variants = namedVariants();
+const sessions = await uploadSessions({ sessions: 2, turns: 1 });
+const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1 });
+
+test('every variant is ranked, or left out with a reason; what changes only our CPU says so', () => {
+  const { results, untrusted, left, identity } = ranking;
+  assert.ok(identity.within && identity.medianPct === 0, 'a simulated capture simulates itself');
+  const named = [...results, ...untrusted, ...left].map(({ name }) => name).sort();
+  assert.deepEqual(named, variants.map(({ name }) => name).sort());
+  assert.ok(results.length > variants.length / 2);
+  const gains = results.map(({ diff }) => diff.primary.deltaMs);
+  assert.deepEqual(
+    gains,
+    gains.toSorted((a, b) => a - b),
+  );
+  const cpu = judgeable(variants, DEFAULT_STRATEGY).left.filter(({ why }) => why.includes('CPU'));
+  assert.ok(cpu.length > 0);
+  for (const { name, why } of cpu) {
+    const knobs = /\(([^)]*)\)/.exec(why)?.[1]?.split(', ') ?? [];
+    assert.ok(knobs.length > 0 && knobs.every((knob) => CPU_KNOBS.has(knob)), `${name}: ${why}`);
+    assert.ok(rankingRows(ranking).some((row) => row.startsWith('left out: ') && row.includes(`${name} (${why})`)));
+  }
+});
+
+interface Json {
+  basis: string;
+  results: { name: string; deltaMs: number; risk: string; trust: string }[];
+  together: {
+    sumUs: number;
+    shares: number;
+    deltaMs: number;
+    parts: { name: string; sumUs: number; deltaMs: number }[];
+  };
+  proposals: { name: string; pairs: number; detectableMs: number; ttsCharacters: number; command: string }[];
+}
+const json = (of: Ranking): Json => JSON.parse(JSON.stringify(asJson(of))) as Json;
+
+test('as JSON the parts of what the best do together add up exactly, and the best come first', () => {
+  const { basis, together, results } = json(ranking);
+  assert.equal(basis, 'predicted');
+  assert.ok(together.parts.length >= 2);
+  assert.equal(
+    together.parts.reduce((sum, { sumUs }) => sum + sumUs, 0),
+    together.sumUs,
+  );
+  assert.ok(together.parts.every(({ name }) => results.some((each) => each.name === name)));
+  assert.ok(results.every(({ risk, trust }) => risk !== '' && trust !== ''));
+  const rows = rankingRows(ranking);
+  const part = (name: string): number =>
+    Number((rows.find((row) => row.startsWith(`  ${name} `)) ?? '').replace('−', '-').match(/[+-]?\d+\.\d/)?.[0]);
+  const printed = together.parts.map(({ name }) => Math.round(10 * part(name)));
+  assert.equal(
+    printed.reduce((sum, each) => sum + each, 0),
+    Math.round(10 * part('together')),
+    'and so do the printed ones',
+  );
+});
+
+test('each proposed live replay states pairs, what they find, price and command', () => {
+  const { proposals, results } = json(ranking);
+  assert.ok(proposals.length > 0 && proposals.length <= 3);
+  for (const { name, pairs, detectableMs, ttsCharacters, command } of proposals) {
+    const predicted = results.find((each) => each.name === name)?.deltaMs ?? 0;
+    assert.ok(pairs >= 2 && ttsCharacters > 0);
+    assert.ok(detectableMs > 0 && detectableMs <= -predicted + 1e-6, `${name}: ${detectableMs} of ${-predicted} ms`);
+    assert.equal(command, `npx retake replay --variant ${name} --world live`);
+    const row = rankingRows(ranking).find((each) => each.startsWith(`  ${name}: ${pairs} turn pairs`)) ?? '';
+    assert.match(row, /find \d+\.\d % \(\d+ ms\) or more, LLM about \d+\.\d{4} USD, TTS unpriced: \d+ characters/);
+  }
+});
+
+const turn = (e2eUs: number, turnIndex = 0): TurnSummary => ({ ...ranked('s'), turnIndex, e2eUs });
+const ranked = (sessionId: string): TurnSummary => ({
+  ...{ sessionId, turnIndex: 0, traceId: 't', lane: 'captured', variant: 'captured', world: 'sim', zero: 'upload' },
+  ledger: [],
+  serviceUs: {},
+  premature: false,
+});
+
+test('pairs and detectable reduction are each other the other way round: fewer pairs find less', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 500_000, max: 5_000_000 }), { minLength: 2, maxLength: 20 }),
+      fc.double({ min: 0.01, max: 0.9, noNaN: true }),
+      (times, reduction) => {
+        const captured = times.map((us) => turn(us));
+        const pairs = pairsFor(captured, reduction) ?? Number.NaN;
+        const found = detectableReduction(captured, pairs) ?? Number.NaN;
+        assert.ok(found <= reduction + 1e-9);
+        if (pairs > 2) assert.ok((detectableReduction(captured, pairs - 1) ?? 0) > reduction - 1e-9);
+      },
+    ),
+  );
+  assert.equal(pairsFor([turn(1)], 0.1), undefined);
+  assert.equal(detectableReduction([turn(1), turn(2)], 1), undefined);
+});
+
+test('control: a simulation that does not reproduce its capture shows no result, and nothing to rank is refused', async () => {
+  const captured = [turn(1_000_000, 0), turn(1_000_000, 1)];
+  const identity = identityError(captured, [turn(1_000_000, 0), turn(1_040_000, 1)]);
+  assert.equal(identity.within, false);
+  const rows = rankingRows({ ...ranking, identity });
+  assert.match(rows.at(-1) ?? '', /beyond the limit/);
+  assert.ok(!rows.some((row) => row.includes('together') || row.includes('npx')));
+  const cpuOnly = variants.filter(({ name }) => name === 'llm-sse-parser' || name === 'sse-parser');
+  assert.ok(cpuOnly.length > 0);
+  await assert.rejects(rankSessions(sessions, { variants: cpuOnly, seed: '1', runs: 1 }), InputError);
+  await assert.rejects(rankSessions([], { variants, seed: '1', runs: 1 }), InputError);
+});
