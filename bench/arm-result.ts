@@ -3,6 +3,8 @@ import type { FinishedTurn } from '../service/session.ts';
 import type { Verdict } from '../replay/diff.ts';
 import { clusteredMean, mean, quantile, type Interval } from '../replay/stats.ts';
 import { transcriptChange } from '../replay/work.ts';
+import type { BetTotals } from '../service/bets.ts';
+import type { LedgerMean } from './arm-totals.ts';
 import type { Bench } from './bench.ts';
 import { groupOf, METRICS, type MetricName } from './metrics.ts';
 
@@ -48,6 +50,10 @@ export interface ArmResult {
   warm?: StageMedian;
   /** Of the stage's latency, by the bench's grouping. */
   groups?: readonly ({ group: string } & StageMedian)[];
+  /** Where the wait went. */
+  ledger?: readonly LedgerMean[];
+  /** Hits and waste of what was done before it was certain to be needed. */
+  bets?: readonly BetTotals[];
   /** Finished, of those planned. */
   turns: number;
   planned: number;

@@ -12,6 +12,7 @@ export const bench: Bench = {
   grouping: GROUPINGS.textLength,
   arms: [
     { name: 'tts-speech', patches: ['tts-speech'] },
+    { name: 'tts-speech as WAV', patches: ['tts-speech', { tts: { format: 'wav' } }] },
     { name: 'tts-generate', patches: ['tts-generate'] },
     { name: 'tts-generate-status-stream', patches: ['tts-generate-status-stream'] },
     { name: 'tts-trim-silence', patches: ['tts-trim-silence'] },

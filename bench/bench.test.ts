@@ -10,6 +10,7 @@ import { compareWithEarlier } from './earlier.ts';
 import { BASELINE, type Sample } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchRun } from './engine.ts';
+import { ledgerText } from './arm-totals.ts';
 import { GROUPINGS } from './metrics.ts';
 import { benchPage } from './page.ts';
 import { BENCHES } from './run-all.ts';
@@ -148,6 +149,22 @@ test('longer turns, other words and short texts are told apart; the baseline hea
     ],
   );
   assert.match(benchTable(result, 80), /by audio length +below 5 s/);
+});
+
+test('the wait is shown in parts that add up as printed, bets with their hits and waste', async () => {
+  const speaking: Bench = { ...BENCH, arms: [{ name: 'predict', patches: ['speculation-predict'] }] };
+  const result = await runBench(speaking, runOf());
+  const [baseline, predict] = result.arms;
+  assert.equal(baseline?.bets, undefined);
+  assert.match(benchTable(result, 80), /predict: \d+ attempts in 3 turns, \d+ hits, \d+ misses/);
+  assert.ok((predict?.bets?.[0]?.attempts ?? 0) > 0);
+  const [, parts = '', total = ''] = /^(.*) = ([\d.]+)$/.exec(ledgerText(baseline?.ledger ?? [])) ?? [];
+  const tenths = parts.split(' + ').map((part) => Math.round(Number(part.split(' ').at(-1)) * 10));
+  assert.ok(tenths.length >= 4, parts);
+  assert.equal(
+    tenths.reduce((sum, part) => sum + part, 0),
+    Math.round(Number(total) * 10),
+  );
 });
 
 test('tables say unit, n and interval, and fit 80 columns but for the interval', async () => {

@@ -24,6 +24,7 @@ import {
   type ArmResult,
   type Sample,
 } from './arm-result.ts';
+import { betTotals, meanLedger } from './arm-totals.ts';
 import type { Bench } from './bench.ts';
 import type { BenchSpeech } from './sessions.ts';
 
@@ -125,6 +126,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     const note = bench.arms.find(({ name }) => name === arm)?.note;
     return {
       ...armResult(bench, arm, samples, planned),
+      ...totalsOf(turns.get(arm) ?? []),
       ...(note === undefined ? {} : { note }),
       ...(verdict === undefined ? {} : { verdict }),
     };
@@ -132,6 +134,11 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   const { name, title, limits } = bench;
   const grouping = bench.grouping === undefined ? {} : { grouping: bench.grouping.title };
   return { bench: name, title, limits, ...grouping, arms, turns, ...(stopped === undefined ? {} : { stopped }) };
+}
+
+function totalsOf(turns: readonly TurnSummary[]): Pick<ArmResult, 'ledger' | 'bets'> {
+  const [ledger, bets] = [meanLedger(turns), betTotals(turns)];
+  return { ...(ledger.length === 0 ? {} : { ledger }), ...(bets.length === 0 ? {} : { bets }) };
 }
 
 function patchOf(patch: string | StrategyPatch): StrategyPatch {

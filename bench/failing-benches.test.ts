@@ -58,7 +58,7 @@ test('a wrong key: one line for all benches, exit code 2', async () => {
     problems[0] ?? '',
     /bench tts, all arms; bench e2e, all arms: every turn failed: stt auth.*check the provider key/,
   );
-  assert.equal(samples, 3 * (7 + 10));
+  assert.equal(samples, 3 * (7 + 11));
 });
 
 test('no network: one line that names the address, exit code 2', async () => {

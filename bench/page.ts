@@ -5,6 +5,7 @@ import { htmlPage } from '../replay/report/html-page.ts';
 import { html, section, table, text, type Cell, type Column } from '../replay/report/html-text.ts';
 import { VERDICT_SIGN } from '../replay/report/words.ts';
 import type { ArmResult } from './arm-result.ts';
+import { betText, ledgerText } from './arm-totals.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { BenchResults } from './results.ts';
 import { differenceText, numberText } from './tables.ts';
@@ -107,7 +108,8 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
     `${bench}: ${title}`,
     figure +
       table(columns, rows, { caption: 'Medians, and the mean paired difference from the baseline.' }) +
-      groupTable(grouping, arms),
+      groupTable(grouping, arms) +
+      totalsTable(arms),
     note,
   );
 }
@@ -130,6 +132,17 @@ function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): s
   ]);
   const by = grouping === undefined ? '' : ` and ${grouping}`;
   return table(columns, rows, { caption: `Median of the stage's latency in ms, by connection${by}.` });
+}
+
+/** Where the wait went, and what came of the bets. */
+function totalsTable(arms: readonly ArmResult[]): string {
+  const rows = arms.map(({ arm, ledger, bets = [] }): Cell[] => [
+    arm,
+    ledger === undefined ? '–' : ledgerText(ledger),
+    bets.map((bet) => `${bet.kind}: ${betText(bet)}`).join(' · '),
+  ]);
+  const columns: Column[] = [{ title: 'arm' }, { title: 'wait, mean ms' }, { title: 'bets' }];
+  return table(columns, rows, { caption: 'Parts of the wait until first audible; they add up. Bets: hits and waste.' });
 }
 
 /** The median and, paler, the mean difference; its interval is in `results.json`, and for first audible in the plot. */

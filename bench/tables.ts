@@ -2,6 +2,7 @@
 import { VERDICT_SIGN } from '../replay/report/words.ts';
 import type { Interval } from '../replay/stats.ts';
 import type { TargetRow } from '../replay/targets.ts';
+import { betText, ledgerText } from './arm-totals.ts';
 import type { ArmComparison } from './earlier.ts';
 import type { ArmResult, MetricRow } from './arm-result.ts';
 import type { BenchResult } from './engine.ts';
@@ -26,6 +27,10 @@ export function benchTable(
     lines.push(...arm.rows.map((row) => metricLine(row, label)));
     lines.push(...connectionLine(arm, label));
     lines.push(...groupLine(arm, grouping, label));
+    if (arm.ledger !== undefined)
+      lines.push(...wrap(`wait, mean ms: ${ledgerText(arm.ledger)}`, columns - 2).map((line) => `  ${line}`));
+    for (const bet of arm.bets ?? [])
+      lines.push(...wrap(`${bet.kind}: ${betText(bet)}`, columns - 2).map((line) => `  ${line}`));
     if (arm.turns < arm.planned) lines.push(`  ${arm.turns} of ${arm.planned} planned turns`);
     if (arm.failed > 0)
       lines.push(`  ${arm.failed} of ${arm.turns} turns failed: ${arm.firstFailure ?? ''}`.slice(0, columns));
