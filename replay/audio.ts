@@ -59,6 +59,15 @@ export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): Ca
   };
 }
 
+/** How much was heard past the reference speech end, in ms; undefined for what was not streamed. */
+export function heardPastSpeechMs(log: TurnLog): number | undefined {
+  const speechEnd = log.events.find((event) => event.kind === 'speech.end');
+  const received = log.events.find((event) => event.kind === 'speech.audio');
+  const lastUs = numbers(received?.attrs?.['frameAtUs']).at(-1);
+  if (log.zero !== 'audio' || speechEnd === undefined || lastUs === undefined) return undefined;
+  return (lastUs - speechEnd.atUs) / 1000;
+}
+
 /** Each 10 ms frame as a square wave at the highest frequency, whose RMS is its amplitude. */
 function shapedSamples(received: TurnEvent, sampleRateHz: number, length: number): Int16Array {
   const onDbfs = Number(received.attrs?.['onDbfs']);

@@ -4,6 +4,7 @@ import { InputError } from '../service/errors.ts';
 import { keyedHex } from '../service/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import type { Arm, ArmWorld, TurnTask } from './arm.ts';
+import { heardPastSpeechMs } from './audio.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { lanesOf, type CandidateSpec, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
 import { planRuns, type PlannedRun } from './plan.ts';
@@ -73,6 +74,10 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
   if (first === undefined) throw new InputError('a replay needs at least one captured session');
   const { lanes, comparisons, words } = lanesOf(options);
   refuseRetired(options, lanes);
+  for (const { lane, variant, strategyOf } of lanes) {
+    const lacking = lacksAudio(sessions, strategyOf);
+    if (lacking !== undefined) throw new InputError(`${lane} ${variant}: ${lacking}`);
+  }
   const strategies = new Map(lanes.map((lane) => [lane, lane.strategyOf(first.strategy)]));
   return {
     lanes,
@@ -91,6 +96,25 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
     pace: options.pace ?? (options.world === 'wire' ? 'fast' : 'captured'),
     words,
   };
+}
+
+/**
+ * Why a strategy cannot be replayed on these sessions: it waits for more silence than was captured, would take the end of the
+ * recording for the end of the turn, and be measured as quicker than it is. Undefined where it can.
+ */
+export function lacksAudio(
+  sessions: readonly CapturedSession[],
+  strategyOf: (captured: Strategy) => Strategy,
+): string | undefined {
+  for (const { sessionId, strategy: captured, turns } of sessions) {
+    const { engine, silenceMs } = strategyOf(captured).stt.vad;
+    const known = captured.stt.vad;
+    if (engine === 'client' || (engine === known.engine && silenceMs <= known.silenceMs)) continue;
+    const short = turns.find((log) => (heardPastSpeechMs(log) ?? Number.POSITIVE_INFINITY) < silenceMs);
+    if (short !== undefined)
+      return `stt.vad.silenceMs ${silenceMs} needs as much audio after the speech; session ${sessionId}, turn ${short.identity.turnIndex} holds ${Math.round(heardPastSpeechMs(short) ?? 0)} ms of it: leave the session out, or try less`;
+  }
+  return undefined;
 }
 
 /** All that decides what is run. */

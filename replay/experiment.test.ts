@@ -7,6 +7,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
+import { planExperiment } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
 import { quantile } from './stats.ts';
@@ -118,4 +119,20 @@ test('every turn of every lane: the ledger adds up to end to end, and our code t
     );
     assert.ok(ledger.every(({ stage, us }) => us > 0 && stage !== 'our code'));
   }
+});
+
+test('a lane that waits for more silence than was captured is refused: it would end with the recording', async () => {
+  const waiting = (silenceMs: number, baseline = false): ReturnType<typeof planExperiment> => {
+    const patches = [{ stt: { vad: { silenceMs } } }];
+    return planExperiment({
+      ...{ sessions: captured, world: 'sim', profile: 'seed', seed: '1', draws: 'common', runs: 1, commit: 'test' },
+      candidates: [{ variant: 'patient', patches: baseline ? [] : patches }],
+      baseline: baseline ? patches : [],
+    });
+  };
+  const message =
+    /^InputError: candidate patient: stt\.vad\.silenceMs 1500 needs as much audio after the speech; session .* holds \d+ ms/;
+  assert.throws(() => waiting(1500), message);
+  assert.throws(() => waiting(1500, true), /^InputError: baseline baseline: stt\.vad\.silenceMs 1500 needs/);
+  assert.ok(waiting(800).runs.length > 0, 'control: so much was captured');
 });

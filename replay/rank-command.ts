@@ -1,8 +1,9 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
 import { InputError } from '../service/errors.ts';
+import { resolveStrategy } from '../service/strategy.ts';
 import type { CapturedSession } from './captured-session.ts';
 import type { CommandContext } from './context.ts';
-import type { CandidateSpec } from './experiment-plan.ts';
+import { lacksAudio, type CandidateSpec } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import {
   attribute,
@@ -15,6 +16,7 @@ import {
   subsetsOf,
   type Ranked,
   type RankedVariant,
+  type Sorted,
 } from './rank.ts';
 import { asJson, rankingRows, type Ranking } from './rank-text.ts';
 import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
@@ -65,7 +67,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const baseline = sessions[0]?.strategy;
   if (baseline === undefined) throw new InputError('there is no session to rank strategies on');
   const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
-  const { judged, left } = judgeable(options.variants, baseline);
+  const { judged, left } = withAudio(judgeable(options.variants, baseline), sessions);
   if (judged.length === 0) throw new InputError('none of the variants can be judged in virtual time');
   const simulate: Simulate = (candidates) =>
     runExperiment({
@@ -135,4 +137,16 @@ function bestTogether(
     if (fits([...chosen, variant])) chosen.push(variant);
   }
   return chosen;
+}
+
+/** Leaves out variants that need more audio than the sessions hold. */
+function withAudio({ judged, left }: Sorted, sessions: readonly CapturedSession[]): Sorted {
+  const asked = judged.map((variant) => ({
+    variant,
+    why: lacksAudio(sessions, (captured) => resolveStrategy([variant.patch], variant.name, captured)),
+  }));
+  return {
+    judged: asked.filter(({ why }) => why === undefined).map(({ variant }) => variant),
+    left: [...left, ...asked.flatMap(({ variant: { name }, why }) => (why === undefined ? [] : [{ name, why }]))],
+  };
 }

@@ -91,6 +91,10 @@ export function identityError(captured: readonly TurnSummary[], baseline: readon
     const before = then.get(key(turn));
     return before === undefined || turn.e2eUs === undefined ? [] : [(100 * Math.abs(turn.e2eUs - before)) / before];
   });
+  if (errors.length === 0)
+    throw new InputError(
+      'no captured turn has a measured end to end that was also simulated: nothing shows whether the simulation holds here',
+    );
   const [medianPct, p95Pct] = [quantile(errors, 0.5), quantile(errors, 0.95)];
   const within = medianPct <= IDENTITY_LIMIT.medianPct && p95Pct <= IDENTITY_LIMIT.p95Pct;
   return { turns: errors.length, medianPct, p95Pct, within };
