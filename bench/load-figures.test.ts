@@ -34,14 +34,15 @@ test('the knee is the first step that does not hold, with what was used up there
 test('heap: a saw-tooth over a level floor is flat, over a rising one grows, few or wild seconds say nothing', () => {
   const seconds = (length: number, floorMb: (second: number) => number): { heapMb: number }[] =>
     Array.from({ length }, (_, second) => ({ heapMb: floorMb(second) + (second % 7) * 9 }));
-  assert.match(heapLine(heapGrowth(seconds(450, () => 100)), 1000), /^heap: flat/);
+  assert.match(heapLine(heapGrowth(seconds(450, () => 100)), 1000, 2000), /^heap: flat/);
   const rising = heapGrowth(seconds(450, (second) => 100 + second / 10));
   assert.ok(Math.abs((rising?.mean ?? 0) - 6) < 0.3, `${rising?.mean} MB a minute`);
-  assert.match(heapLine(rising, 1000), /^heap: GROWS/);
-  assert.match(heapLine(rising, 2000), /^heap: flat, 3\.0/, 'the same, for twice as many turns');
+  assert.match(heapLine(rising, 1000, 2000), /^heap: GROWS/);
+  assert.match(heapLine(rising, 2000, 2000), /^heap: flat, 3\.0/, 'the same, for twice as many turns');
+  assert.match(heapLine(rising, 1000, 1999), /still filling/);
   const wild = heapGrowth(seconds(450, (second) => 100 + 40 * Math.sin(second * second)));
-  assert.match(heapLine(wild, 100), /inconclusive/);
-  assert.match(heapLine(heapGrowth(seconds(80, () => 100)), 1000), /too few to say/);
+  assert.match(heapLine(wild, 100, 2000), /inconclusive/);
+  assert.match(heapLine(heapGrowth(seconds(80, () => 100)), 1000, 2000), /too few to say/);
 });
 
 test('the page draws every step and says what it is, with nothing from elsewhere', () => {

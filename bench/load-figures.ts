@@ -1,4 +1,5 @@
 /** What `bench:load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
+import { TURNS_LIMIT } from '../service/http/registry.ts';
 import { sparkline } from '../replay/report/charts.ts';
 import { mean, quantile, studentT975, type Interval } from '../replay/stats.ts';
 import type { LoadTurn } from './load-people.ts';
@@ -139,9 +140,14 @@ export function heapGrowth(seconds: readonly Pick<ServiceSecond, 'heapMb'>[]): I
   return { mean: slope * perMinute, low: (slope - half) * perMinute, high: (slope + half) * perMinute };
 }
 
-/** `flat` and `grows` are claims; an interval that allows both is neither. */
-export function heapLine(growth: Interval | undefined, turnsPerMinute: number): string {
+/**
+ * `flat` and `grows` are claims; an interval that allows both is neither, and neither is a heap in which the registry's last turns
+ * (50 kB each) were still gathering when the line began: `turnsBefore`.
+ */
+export function heapLine(growth: Interval | undefined, turnsPerMinute: number, turnsBefore: number): string {
   if (growth === undefined) return `heap: fewer than ${BLOCKS_MIN * BLOCK_S} s after the warm-up, too few to say`;
+  if (turnsBefore < TURNS_LIMIT)
+    return `heap: nothing to say, the memory of the last ${TURNS_LIMIT} turns was still filling (${turnsBefore} turns before the fit)`;
   const { mean: middle, low = -Infinity, high = Infinity } = growth;
   const perTurn = (mbPerMinute: number): number => (mbPerMinute * 1000) / turnsPerMinute;
   const verdict =

@@ -132,8 +132,12 @@ await rm(folder, { recursive: true, force: true });
 
 const last = steps.at(-1);
 const longest = last?.seconds ?? [];
+const isWarmUp = (at: number): boolean => at - (last?.turns[0]?.atMs ?? 0) < HEAP_WARM_UP * durationS * 1000;
+const turnsBefore =
+  steps.slice(0, -1).reduce((sum, { turns }) => sum + turns.length, 0) +
+  (last?.turns.filter(({ atMs }) => isWarmUp(atMs)).length ?? 0);
 const growth = heapGrowth(longest.slice(Math.ceil(longest.length * HEAP_WARM_UP)));
-const lines = [...kneeLines(figures), heapLine(growth, ((last?.turns.length ?? 0) / durationS) * 60)];
+const lines = [...kneeLines(figures), heapLine(growth, ((last?.turns.length ?? 0) / durationS) * 60, turnsBefore)];
 console.log(`\n${lines.join('\n')}`);
 await mkdir(values.out, { recursive: true });
 await writeFile(join(values.out, 'load.html'), loadPage(title, figures, lines));

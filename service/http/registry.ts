@@ -58,7 +58,8 @@ export interface Registry {
 }
 
 const SESSIONS_LIMIT = 1000;
-const TURNS_LIMIT = 2000;
+/** Finished turns that stay in memory for `GET /v1/turns/:traceId`. */
+export const TURNS_LIMIT = 2000;
 const IDLE_LIMIT_MS = 30 * 60_000;
 
 export function createRegistry(options: {
