@@ -177,7 +177,7 @@ test('tables say unit, n and interval, and fit 80 columns but for the interval',
 });
 
 test('the page holds every bench and arm, escapes what is not ours, and needs nothing from elsewhere', async () => {
-  const { turns: _turns, ...result } = await runBench(BENCH, runOf());
+  const { turns: _turns, servedFrom: _servedFrom, ...result } = await runBench(BENCH, runOf());
   const page = benchPage({
     format: 1,
     basis: 'predicted',
@@ -185,13 +185,20 @@ test('the page holds every bench and arm, escapes what is not ours, and needs no
     profile: '<script>alert(1)</script>',
     seed: '1',
     commit: 'test',
-    environment: { node: 'v24', cpu: '2 × test', startedAt: '2026-01-01T00:00:00Z' },
+    environment: {
+      node: 'v24',
+      cpu: '2 × test',
+      startedAt: '2026-01-01T00:00:00Z',
+      packages: { openai: '7' },
+      servedFrom: ['llm IST'],
+    },
     sessions: 3,
     turnsPerSession: 1,
     benches: [result],
     targets: [],
   });
   assert.match(page, /clause-chunking/);
+  assert.match(page, /openai 7.*answered from llm IST/s);
   assert.match(page, /default-src 'none'/);
   assert.doesNotMatch(page, /<script>alert|https?:\/\/(?!www\.w3\.org)/);
 });

@@ -37,6 +37,8 @@ export interface BenchResult {
   arms: readonly ArmResult[];
   /** Turns of every arm, by its name: what a later run is compared with. */
   turns: ReadonlyMap<string, readonly TurnSummary[]>;
+  /** Where answers came from, by stage, as far as they said. */
+  servedFrom: readonly string[];
   /** Why the bench did not finish; what it had measured stands. */
   stopped?: string;
 }
@@ -65,12 +67,16 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   const turns = new Map<string, TurnSummary[]>();
   const languages = new Map(sessions.map(({ sessionId, language }) => [sessionId, language]));
   const verdicts = new Map<string, Verdict>();
+  const servedFrom = new Set<string>();
   let stopped: string | undefined;
   /** The arms of the turn that is being run: what was heard is compared with what the baseline heard, which may come last. */
   let unit: FinishedTurn[] = [];
   const keepUnit = (): void => {
     const heard = unit.find(({ summary }) => summary.variant === BASELINE);
     for (const each of unit) {
+      for (const { stage, attrs } of each.log.events) {
+        if (typeof attrs?.['servedFrom'] === 'string') servedFrom.add(`${stage} ${attrs['servedFrom']}`);
+      }
       const turn = each === heard ? each : withTranscriptChange(heard, each);
       const arm = turn.summary.variant;
       const sample = sampleOf(bench, arm, turn, languages.get(turn.summary.sessionId) ?? 'en');
@@ -133,7 +139,16 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   });
   const { name, title, limits } = bench;
   const grouping = bench.grouping === undefined ? {} : { grouping: bench.grouping.title };
-  return { bench: name, title, limits, ...grouping, arms, turns, ...(stopped === undefined ? {} : { stopped }) };
+  return {
+    bench: name,
+    title,
+    limits,
+    ...grouping,
+    arms,
+    turns,
+    servedFrom: [...servedFrom].sort(),
+    ...(stopped === undefined ? {} : { stopped }),
+  };
 }
 
 function totalsOf(turns: readonly TurnSummary[]): Pick<ArmResult, 'ledger' | 'bets'> {

@@ -184,7 +184,11 @@ function environmentSection({ commit, seed, environment }: BenchResults): string
   const lines = [
     `commit ${commit}`,
     `Node ${environment.node}, ${environment.cpu}`,
+    Object.entries(environment.packages)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', '),
     `started ${environment.startedAt}`,
+    `answered from ${environment.servedFrom.length === 0 ? 'no region that was told' : environment.servedFrom.join(', ')}`,
     `seed ${seed}`,
   ];
   return section('environment', 'Where and when', `<ul>${lines.map((line) => `<li>${text(line)}</li>`).join('')}</ul>`);

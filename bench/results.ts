@@ -14,10 +14,18 @@ export interface BenchResults {
   profile?: string;
   seed: string;
   commit: string;
-  environment: { node: string; cpu: string; startedAt: string };
+  environment: {
+    node: string;
+    cpu: string;
+    startedAt: string;
+    /** Of what calls the providers. */
+    packages: Readonly<Record<string, string>>;
+    /** Stage and region of the answers that named one; empty in worlds of stand-ins. */
+    servedFrom: readonly string[];
+  };
   sessions: number;
   turnsPerSession: number;
-  benches: readonly Omit<BenchResult, 'turns'>[];
+  benches: readonly Omit<BenchResult, 'turns' | 'servedFrom'>[];
   targets: readonly TargetRow[];
   against?: readonly ArmComparison[];
 }

@@ -1,4 +1,5 @@
 /** `retake bench`: the six benches over one engine, one result folder, targets, comparison with an earlier folder. */
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,8 @@ export interface BenchOptions {
   json?: boolean;
 }
 
+/** What stands between us and a provider. */
+const CALLERS = ['openai', '@fal-ai/client', 'undici', 'eventsource-parser'];
 const SIZES = { quick: { sessions: 6, turns: 2 }, full: { sessions: 24, turns: 4 }, wire: { sessions: 6, turns: 2 } };
 
 export async function benchCommand(
@@ -112,16 +115,26 @@ export async function benchCommand(
       node: process.version,
       cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
       startedAt,
+      packages: packageVersions(),
+      servedFrom: [...new Set(results.flatMap(({ servedFrom }) => servedFrom))].sort(),
     },
     sessions: count,
     turnsPerSession,
-    benches: results.map(({ turns: _turns, ...rest }) => rest),
+    benches: results.map(({ turns: _turns, servedFrom: _servedFrom, ...rest }) => rest),
     targets: turnsOf(BASELINE).length === 0 ? [] : targetRows(turnsOf(BASELINE), turnsOf(COMBINED)),
     ...(earlier === undefined ? {} : { against: earlier }),
   };
   await writeResults(options.out, summary, benchPage(summary), results);
   problems.push(...problemsOf(results));
   report(context, options, summary, problems);
+}
+
+/** Versions of what calls the providers, as this checkout pins them. */
+function packageVersions(): Record<string, string> {
+  const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  );
+  return Object.fromEntries(CALLERS.map((name) => [name, dependencies[name] ?? 'absent']));
 }
 
 /** Whom the arms call; in `sim` that follows from profile and seed. */

@@ -12,7 +12,7 @@ const NUMBER = 9;
 
 /** A block for each metric would hide the arms: a block for each arm, its metrics below one another. */
 export function benchTable(
-  { bench, title, limits, grouping, arms, stopped }: Omit<BenchResult, 'turns'>,
+  { bench, title, limits, grouping, arms, stopped }: Omit<BenchResult, 'turns' | 'servedFrom'>,
   columns: number,
 ): string {
   const lines = [`bench ${bench}: ${title}`, ''];

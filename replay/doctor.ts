@@ -14,6 +14,7 @@ import type { TurnPorts } from '../service/stage.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
+import { servedFrom } from '../service/net/served-from.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createWireWorld } from '../sim/wire.ts';
 import type { CommandContext } from './context.ts';
@@ -149,12 +150,13 @@ async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Pr
   const tookMs = (): number => Math.round((clock.nowUs() - beganUs) / 1000);
   try {
     const told = await probe.run(ports, call, DEFAULT_STRATEGY, () => (firstUs ??= clock.nowUs()));
+    const headers = call.responseHeaders();
     return {
       ...common,
       ok: true,
       tookMs: tookMs(),
       ...(firstUs === undefined ? {} : { firstMs: Math.round((firstUs - beganUs) / 1000) }),
-      ...given({ region: regionOf(call.responseHeaders()) }),
+      ...given({ region: headers === undefined ? undefined : servedFrom(headers) }),
       ...told,
     };
   } catch (error) {
@@ -164,13 +166,6 @@ async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Pr
     await late;
     await call.settled();
   }
-}
-
-/** Where the answer came from, as far as its headers say: the data centre in Cloudflare's ray, or a region by name. */
-function regionOf(headers: Headers | undefined): string | undefined {
-  const named = ['x-fal-region', 'x-region', 'fly-region'].map((name) => headers?.get(name)).find((value) => value);
-  const ray = headers?.get('cf-ray')?.split('-')[1];
-  return (named ?? ray ?? undefined)?.slice(0, 40);
 }
 
 function lineOf(check: Check | ProviderCheck): string {

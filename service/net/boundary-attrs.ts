@@ -1,6 +1,7 @@
 /** What is said of an exchange at each of its boundaries. */
 import type { Attrs, ExchangeContext, HttpMarks } from '../ports.ts';
 import { exchangeIdOf } from './phases.ts';
+import { servedFrom } from './served-from.ts';
 
 interface RequestAttrs {
   requestBytes: number;
@@ -28,9 +29,11 @@ export function boundaryAttrs(
   if (kind === 'http.headers' && response !== undefined) {
     // an answer that is given up before its end is known by nothing else
     const generationId = response.headers.get('x-generation-id');
+    const region = servedFrom(response.headers);
     return {
       status: response.status,
       ...(generationId === null ? {} : { generationId: generationId.slice(0, 200) }),
+      ...(region === undefined ? {} : { servedFrom: region }),
     };
   }
   return {};
