@@ -14,6 +14,7 @@ import { type ExchangePlan, type Facts, type PlannedItem, type Planner, type Tts
 import type { Script } from './script.ts';
 import { heardIn } from './heard.ts';
 import { speechPcm, wavOf } from './speech-audio.ts';
+import { uploadedFile } from './upload.ts';
 
 export interface FreyaOptions {
   planner: Planner;
@@ -112,17 +113,9 @@ async function transcribeUpload(
   request: Request,
   info: ExchangeInfo,
 ): Promise<Response> {
-  let file: File | string | null | undefined;
-  try {
-    file = (await request.formData()).get('file');
-  } catch {
-    file = undefined;
-  }
-  if (file === undefined || file === null || typeof file === 'string') {
-    return respondOther(planner, request, info, missing('file'));
-  }
-  const audio = new Uint8Array(await file.arrayBuffer());
-  const uploadBytes = uploadBytesOf(request, file.size + 700);
+  const audio = await uploadedFile(request, 'file');
+  if (audio === undefined) return respondOther(planner, request, info, missing('file'));
+  const uploadBytes = uploadBytesOf(request, audio.length + 700);
   return transcribe(planner, script, info, audio, uploadBytes, 'transcriptions');
 }
 

@@ -5,6 +5,7 @@ import type { Call, Stt, SttRequest, SttResult } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { uploadFile, type FalFilesConfig } from './fal-files.ts';
 import { errorIn, readJson, textIn } from './json.ts';
+import { fetchOfCall, inCall } from './openai-call.ts';
 
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
 export const FREYA_STT_MODEL = 'freya-stt-v1';
@@ -22,7 +23,7 @@ export function createFreyaStt(config: Config): Stt {
     defaultHeaders: { Authorization: `Key ${config.falKey}` },
     maxRetries: 0,
     logLevel: 'off', // it would print events that it cannot parse: what users hear
-    fetch: notWithoutACall,
+    fetch: fetchOfCall,
   });
   return {
     async transcribe(request, call) {
@@ -45,9 +46,8 @@ export function createFreyaStt(config: Config): Stt {
 
 async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call): Promise<SttResult> {
   const file = new File([new Uint8Array(request.audio)], fileNameOf(request), { type: request.mimeType });
-  const { data, response } = await client
-    .withOptions({ fetch: call.fetch })
-    .audio.transcriptions.create(
+  const { data, response } = await client.audio.transcriptions
+    .create(
       {
         file,
         model: FREYA_STT_MODEL,
@@ -55,7 +55,7 @@ async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call)
         response_format: 'json',
         ...(request.prompt === undefined ? {} : { prompt: request.prompt }),
       },
-      { signal: call.signal },
+      inCall(call),
     )
     .withResponse();
   return resultOf(data, response, '/audio/transcriptions');
@@ -90,9 +90,4 @@ function resultOf(data: unknown, response: Response, path: string): SttResult {
 /** The endpoint tells formats by the file's name. */
 function fileNameOf({ mimeType }: SttRequest): string {
   return mimeType === 'audio/webm' ? 'audio.webm' : 'audio.wav';
-}
-
-/** Every request must belong to a call, or it would be on no trace. */
-export function notWithoutACall(): Promise<Response> {
-  return Promise.reject(new Error('a provider client was used outside of a call'));
 }

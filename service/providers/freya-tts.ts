@@ -5,8 +5,8 @@ import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Tts, TtsRequest, TtsResult } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
-import { notWithoutACall } from './freya-stt.ts';
 import { errorIn, fieldOf, numberIn, readJson, textIn } from './json.ts';
+import { fetchOfCall, inCall } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';
 
@@ -33,7 +33,7 @@ export function createFreyaTts(config: Config): Tts {
     defaultHeaders: { Authorization: `Key ${config.falKey}` },
     maxRetries: 0,
     logLevel: 'off', // it would print events that it cannot parse: what users hear
-    fetch: notWithoutACall,
+    fetch: fetchOfCall,
   });
   const ask = (request: TtsRequest, call: Call, push: (bytes: Uint8Array) => void): Promise<Partial> => {
     switch (request.method) {
@@ -183,7 +183,7 @@ async function bySpeech(
   call: Call,
   push: (bytes: Uint8Array) => void,
 ): Promise<Partial> {
-  const response = await client.withOptions({ fetch: call.fetch }).audio.speech.create(
+  const response = await client.audio.speech.create(
     {
       model: 'freya-tts',
       input: request.text,
@@ -191,7 +191,7 @@ async function bySpeech(
       speed: request.speed,
       response_format: request.format === 'wav' ? 'wav' : 'pcm',
     },
-    { signal: call.signal },
+    inCall(call),
   );
   if (response.body === null) throw new StageError('tts', 'empty', 'Freya TTS /audio/speech: the answer has no body');
   const type = response.headers.get('content-type') ?? '';

@@ -3,8 +3,8 @@ import OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
-import { notWithoutACall } from './freya-stt.ts';
 import { errorIn, fieldOf, numberIn, textIn } from './json.ts';
+import { fetchOfCall, inCall } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 
 interface Config {
@@ -22,7 +22,7 @@ export function createOpenRouter(config: Config): Llm {
     baseURL: config.openRouterUrl,
     maxRetries: 0,
     logLevel: 'off', // it would print events that it cannot parse: what users hear
-    fetch: notWithoutACall,
+    fetch: fetchOfCall,
   });
   return {
     async stream(request, call, onDelta) {
@@ -72,9 +72,8 @@ async function bySdk(
   result: LlmResult,
   onChunk: OnChunk,
 ): Promise<void> {
-  const { data: stream, response } = await client
-    .withOptions({ fetch: call.fetch })
-    .chat.completions.create({ ...bodyOf(request), stream: true }, { signal: call.signal })
+  const { data: stream, response } = await client.chat.completions
+    .create({ ...bodyOf(request), stream: true }, inCall(call))
     .withResponse();
   readHeaders(response, result);
   for await (const chunk of stream) onChunk(chunk);
