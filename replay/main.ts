@@ -207,6 +207,7 @@ program
   .description("print a run folder's report again")
   .argument('<dir>', 'run folder')
   .option('--format <format>', 'terminal, markdown, html or json', 'terminal')
+  .option('--variant <name>', 'of several candidates (default: the first)')
   .option('--with-text', 'show what was said, where the run kept it')
   .action((folder: string, options) => reportCommand(context, folder, options));
 

@@ -156,6 +156,19 @@ test('a folder of several candidates asks which one; a single one is taken', asy
   await assert.rejects(diff(bundle, 'x'), refused(/it is no run folder with candidates/));
 });
 
+test('each candidate’s report is printed by its name; the first without one', async () => {
+  const print = async (variant?: string): Promise<string> => {
+    const context = told();
+    const which = variant === undefined ? {} : { variant };
+    await reportCommand(context, join(FOLDER, 'two'), { format: 'terminal', ...which });
+    return context.text();
+  };
+  assert.match(await print(), /^B {2}candidate clause-chunking,/m);
+  assert.match(await print('clause-chunking'), /^B {2}candidate clause-chunking,/m);
+  assert.match(await print('tts-trim-silence'), /^B {2}candidate tts-trim-silence,/m);
+  await assert.rejects(print('nope'), refused(/has no candidate "nope"; it has: clause-chunking, tts-trim-silence$/));
+});
+
 const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, message: RegExp][] = [
   ['a variant that there is not', { variant: ['nope'] }, /there is no variant "nope"; variants: /],
   ['one variant twice', { variant: ['http2', 'http2'] }, /two lanes cannot both be called "http2"/],

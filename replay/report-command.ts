@@ -6,11 +6,14 @@ import { markdownReport } from './report/markdown.ts';
 import type { PageOptions } from './report/page-data.ts';
 import { terminalReport } from './report/terminal.ts';
 import { inertJson } from './report/words.ts';
+import { reportFileOf } from './run-folder.ts';
 import { readRun } from './run-report.ts';
 
 export interface ReportOptions {
   format: string;
   withText?: boolean;
+  /** Of several candidates; by default the first. */
+  variant?: string;
 }
 
 /** Turns a report into text. `spans` are those of its turns, where they are known. */
@@ -18,7 +21,10 @@ export type Printer = (report: Report, spans?: PageOptions['spans']) => Promise<
 
 export async function reportCommand(context: CommandContext, folder: string, options: ReportOptions): Promise<void> {
   const print = printerOf(context, options.format);
-  const { report: whole, spans } = await readRun(folder);
+  const { report: whole, spans } = await readRun(
+    folder,
+    options.variant === undefined ? 'report.json' : await reportFileOf(folder, options.variant),
+  );
   const { texts, ...report } = whole;
   if (options.withText === true && texts === undefined)
     throw new InputError(

@@ -1,9 +1,24 @@
 /** What a run leaves on disk beside its journal. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InputError } from '../service/errors.ts';
 import type { Experiment } from './experiment.ts';
+import { readReport } from './report/json.ts';
 import { markdownReport } from './report/markdown.ts';
-import { inertJson } from './report/words.ts';
+import { inertJson, plain } from './report/words.ts';
+
+const nameOf = (variant: string): string => `report-${variant.replaceAll(/[^\w.=-]+/g, '_')}`;
+
+/** The report of a candidate in a run folder, which may hold several; the first is `report.json`. Throws `InputError`. */
+export async function reportFileOf(folder: string, variant: string): Promise<string> {
+  const first = await readReport(join(folder, 'report.json'));
+  if (first.arms.b.variant === variant) return 'report.json';
+  const others = (await readdir(folder)).filter((name) => /^report-.+\.json$/.test(name));
+  const wanted = `${nameOf(variant)}.json`;
+  if (others.includes(wanted)) return wanted;
+  const names = [first.arms.b.variant, ...others.map((name) => name.slice('report-'.length, -'.json'.length))];
+  throw new InputError(`${folder} has no candidate "${plain(variant)}"; it has: ${names.map(plain).join(', ')}`);
+}
 
 /** Writes `report.json` and `report.md` of the first candidate (others get their name), turns and traces. */
 export async function writeRunFolder(
@@ -17,7 +32,7 @@ export async function writeRunFolder(
     ['turns.jsonl', replayed.map(({ summary }) => `${JSON.stringify(summary)}\n`).join('')],
   ];
   for (const [index, { variant, report }] of reports.entries()) {
-    const name = index === 0 ? 'report' : `report-${variant.replaceAll(/[^\w.=-]+/g, '_')}`;
+    const name = index === 0 ? 'report' : nameOf(variant);
     files.push(
       [`${name}.json`, `${inertJson(report)}\n`],
       [`${name}.md`, markdownReport(report, { marker: `retake-${variant}` })],
