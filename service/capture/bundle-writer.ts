@@ -31,7 +31,7 @@ interface Write {
 /** Writes that may wait for the disk. A turn has some ten; a disk that is this far behind is a fault to report. */
 const WAITING_LIMIT = 20_000;
 /** Lines are written together: until a turn closes they wait this long, or until there are this many characters. */
-const HOLD_US = 1_000_000;
+const HOLD_US = 5_000_000;
 const HOLD_CHARS = 64 * 1024;
 
 /**
