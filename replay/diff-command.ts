@@ -4,6 +4,7 @@ import type { TurnSummary } from '../service/metrics.ts';
 import { turnKey } from './align-spans.ts';
 import type { CommandContext } from './context.ts';
 import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
+import { ON_CAPTURED_WORDS } from './lanes.ts';
 import { printerOf, type Printer } from './report-command.ts';
 import { inertJson, plain } from './report/words.ts';
 import { loadTurns, type TurnText, type TurnTrace } from './trace.ts';
@@ -27,7 +28,10 @@ export async function diffCommand(
   options: Options,
 ): Promise<void> {
   const print = options.json === true ? printShort(context) : printerOf(context, options.format ?? 'terminal');
-  const [a, b] = [await sideOf(context, pathA, 'a', undefined), await sideOf(context, pathB, 'b', options.variant)];
+  const [a, b] = [
+    await sideOf(context, pathA, 'a', options.variant),
+    await sideOf(context, pathB, 'b', options.variant),
+  ];
   const worlds = [...new Set([...a.turns, ...b.turns].map(({ world }) => world))];
   const report = buildReport({
     world: worlds.every((world) => world === 'live') ? 'live' : (worlds.find((world) => world !== 'live') ?? 'sim'),
@@ -67,6 +71,7 @@ async function sideOf(
   };
 }
 
+/** B is one candidate; A the baseline that worked on the same kind of words. */
 function oneArmOf(
   all: readonly TurnTrace[],
   path: string,
@@ -76,6 +81,11 @@ function oneArmOf(
   const lanes = new Set(all.map(({ summary }) => summary.lane));
   const wanted = side === 'b' && lanes.has('candidate') ? 'candidate' : 'baseline';
   const lane = lanes.size === 1 ? all : all.filter(({ summary }) => summary.lane === wanted);
+  const ofVariant = (name: string): TurnTrace[] => lane.filter(({ summary }) => summary.variant === name);
+  if (side === 'a') {
+    const partner = ofVariant(`baseline${variant?.endsWith(ON_CAPTURED_WORDS) === true ? ON_CAPTURED_WORDS : ''}`);
+    return lanes.has('candidate') && partner.length > 0 ? partner : lane;
+  }
   // a window of production may hold several strategies: that is what was in production
   const variants = lanes.has('candidate') ? [...new Set(lane.map(({ summary }) => summary.variant))] : [];
   const names = variants.map((name) => plain(name)).join(', ');
@@ -85,7 +95,7 @@ function oneArmOf(
     );
   if (variant === undefined && variants.length > 1)
     throw new InputError(`${path} holds ${variants.length} candidates: name one with --variant (${names})`);
-  return variant === undefined ? lane : lane.filter(({ summary }) => summary.variant === variant);
+  return variant === undefined ? lane : ofVariant(variant);
 }
 
 function armOf(turns: readonly TurnSummary[], path: string): ReportArm {

@@ -38,6 +38,9 @@ export interface LaneOptions {
 /** Knobs by which a reply or a transcript can become another one. */
 const WORD_KNOBS = /^(stt\.|llm\.(?!sse|hedge))/;
 
+/** Ends the names of lanes on the captured words, where others work on their own. */
+export const ON_CAPTURED_WORDS = ' (captured words)';
+
 /** Two lanes on the same kind of words. */
 export interface LanePair {
   baseline: ReplayLane;
@@ -78,7 +81,7 @@ export function lanesOf(options: LaneOptions): Lanes {
   const judgedOnSame = candidates.filter((spec) => !changing.has(spec));
   const own = laneGroup(options, 'own', [...changing], { suffix: '', twice: true });
   const same = laneGroup(options, 'same', candidates, {
-    suffix: ' (captured words)',
+    suffix: ON_CAPTURED_WORDS,
     twice: judgedOnSame.length > 0,
   });
   const judged = comparisonsOf([...changing], own.pairs).map((each): Comparison => {

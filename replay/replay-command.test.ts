@@ -156,6 +156,27 @@ test('a folder of several candidates asks which one; a single one is taken', asy
   await assert.rejects(diff(bundle, 'x'), refused(/it is no run folder with candidates/));
 });
 
+test('a candidate on the captured words is compared with the baseline on them', async () => {
+  const folder = join(FOLDER, 'words');
+  cpSync(join(FOLDER, 'two'), folder, { recursive: true });
+  const trace = join(folder, 'trace.otlp.jsonl');
+  const said = (from: string, to: string): [string, string] => [`"stringValue":"${from}"`, `"stringValue":"${to}"`];
+  // the second baseline and the second candidate become the lanes on captured words
+  const lines = readFileSync(trace, 'utf8')
+    .split('\n')
+    .map((line) =>
+      line.includes(said('baseline2', '')[0])
+        ? line.replaceAll(...said('baseline', 'baseline (captured words)')).replaceAll(...said('baseline2', 'baseline'))
+        : line.replaceAll(...said('tts-trim-silence', 'clause-chunking (captured words)')),
+    );
+  writeFileSync(trace, lines.join('\n'));
+  const context = told();
+  for (const variant of ['clause-chunking', 'clause-chunking (captured words)'])
+    await diffCommand(context, folder, folder, { variant });
+  assert.match(context.text(), /^A {2}baseline, [^]*^A {2}baseline baseline \(captured words\), /m);
+  assert.equal(context.text().match(/3 turns in 3 sessions/g)?.length, 2, 'neither is pooled');
+});
+
 test('each candidate’s report is printed by its name; the first without one', async () => {
   const print = async (variant?: string): Promise<string> => {
     const context = told();
