@@ -1,6 +1,6 @@
 /** What a bench says and keeps when providers fail: a wrong key, no network, a model that is not there, Ctrl-C. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -21,9 +21,9 @@ interface Ran {
 
 async function bench(
   rules: readonly object[],
-  more: { names?: string[]; onProgress?: (text: string, stop: AbortController) => void } = {},
+  more: { names?: string[]; out?: string; onProgress?: (text: string, stop: AbortController) => void } = {},
 ): Promise<Ran> {
-  const out = join(folder, `run-${runs++}`);
+  const { out = join(folder, `run-${runs++}`) } = more;
   const scenario = join(folder, `scenario-${runs}.json`);
   writeFileSync(scenario, JSON.stringify({ title: 'providers that fail', rules }));
   const stop = new AbortController();
@@ -97,6 +97,20 @@ test('Ctrl-C: what was measured is written, the benches after it are not begun, 
     ['tts'],
   );
   assert.ok(samples >= 15 && samples < 30, `${samples} samples`);
+});
+
+test('a folder with results of another world is refused by name, and left as it was', async () => {
+  const out = join(folder, 'of-live');
+  mkdirSync(out);
+  const live = '{"format": 1, "basis": "measured", "world": "live"}';
+  writeFileSync(join(out, 'results.json'), live);
+  writeFileSync(join(out, 'samples.jsonl'), 'a sample\n');
+  await assert.rejects(
+    bench([], { out }),
+    /of-live holds results of world live; give those of sim another folder with -o/,
+  );
+  assert.equal(readFileSync(join(out, 'results.json'), 'utf8'), live);
+  assert.equal(readFileSync(join(out, 'samples.jsonl'), 'utf8'), 'a sample\n');
 });
 
 test('control: nothing fails, nothing is told, exit code 0', async () => {

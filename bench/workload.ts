@@ -92,8 +92,8 @@ async function exchange(
 }
 
 export interface InstantSession {
-  /** Runs the next turn and waits until its capture is on disk; returns its log. */
-  turn(): Promise<readonly TurnEvent[]>;
+  /** Runs the next turn and waits until its capture is on disk; returns its log, and what the ledger calls our code, in ms. */
+  turn(): Promise<{ events: readonly TurnEvent[]; ourCodeMs: number }>;
 }
 
 /** A session over instant providers with the projections that the service gives it. Throws what a projection throws. */
@@ -132,12 +132,13 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
   return {
     async turn() {
       turns++;
-      const { log } = await session.turn({ audio: upload(clock), reply: { audio: () => Promise.resolve() } });
+      const { log, summary } = await session.turn({ audio: upload(clock), reply: { audio: () => Promise.resolve() } });
       await bundle?.flushed();
       const [fault] = faults;
       faults = [];
       if (fault !== undefined) throw fault;
-      return log.events;
+      const ours = summary.ledger.filter(({ stage }) => stage === 'our code');
+      return { events: log.events, ourCodeMs: ours.reduce((sum, { us }) => sum + us, 0) / 1000 };
     },
   };
 }
