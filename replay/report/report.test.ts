@@ -136,6 +136,14 @@ test('a comment stays below what GitHub takes, says what it left out, and keeps 
   assert.match(text, /<summary>Guards<\/summary>/);
   assert.match(text, /<!-- retake--x -->\n$/);
   assert.ok(!markdownReport(reportOf(FASTER)).includes('Left out'), 'control: a short one is whole');
+  // the largest section goes first, and no more than must
+  const leftOut = (chars: number): string | undefined => {
+    const texts = long.turns
+      .filter(({ lane }) => lane === 'candidate')
+      .map(({ traceId, turnIndex }) => ({ traceId, turnIndex, reply: 'x'.repeat(chars) }));
+    return /Left out, to stay below 60000 characters: (.*) \(see/.exec(markdownReport({ ...long, texts }))?.[1];
+  };
+  assert.deepEqual([leftOut(600), leftOut(20)], ['Words, Turns', 'Turns']);
 });
 
 /** What GitHub would make of the text besides text. Mentions and references are looked for after Markdown has run. */
