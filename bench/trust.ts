@@ -21,7 +21,9 @@ const BASELINE = 'baseline';
 /** Before anything counts. */
 const WARM_UP = { sessions: 24 } as const;
 /** Draws of a profile are averaged over as many runs. */
-const PROFILE_RUNS = 5;
+const PROFILE_RUNS = 3;
+/** The capture that is fitted to: as many sessions run at once, so more of them take no longer. */
+const CAPTURED_SESSIONS = 36;
 
 /** What loopback, or these fixtures, cannot show. */
 const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
@@ -38,9 +40,13 @@ const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
 export interface TrustOptions {
   sessions: number;
   turns: number;
+  /** Sessions captured, to be fitted to; 36 by default. */
+  captured?: number;
   /** Only these; all that can be judged by default. */
   variants?: readonly string[];
   seed: string;
+  /** Where A and B are measured: in `sim` too, to see the model's own error apart from the machine's. */
+  world: 'wire' | 'sim';
   /** Today, `YYYY-MM-DD`. */
   at: string;
   progress: (text: string) => void;
@@ -57,16 +63,25 @@ const METRICS: Readonly<Record<Variant['primary'], Metric>> = {
 export async function measureTrust(options: TrustOptions): Promise<Trust> {
   const { seed, progress, at } = options;
   const { chosen, left } = lanesOf(options.variants);
-  const wire = await startWire({ profile: PROFILE, seed, draws: 'common' });
+  const standIns = { profile: PROFILE, seed, draws: 'common' } as const;
+  const wire =
+    options.world === 'wire'
+      ? await startWire(standIns)
+      : { against: simWorld(standIns, 'profile'), close: () => Promise.resolve() };
   try {
-    const fixtures = benchSessions(options.sessions, options.turns).map(spoken);
+    const fixtures = benchSessions(
+      Math.max(options.captured ?? CAPTURED_SESSIONS, options.sessions),
+      options.turns,
+    ).map(spoken);
     const told = (what: string) => (done: number, all: number) => progress(`${what}: ${done} of ${all} sessions`);
     progress('warming up');
-    await runLanes(wire.against, benchSessions(WARM_UP.sessions, 1), [{ name: 'warm-up' }], () => undefined);
+    if (options.world === 'wire')
+      await runLanes(wire.against, benchSessions(WARM_UP.sessions, 1), [{ name: 'warm-up' }], () => undefined);
     const a = await runLanes(wire.against, fixtures, [{ name: 'captured' }], told('capturing'));
-    const captured = fixtures.map((session) => capturedFrom(session, a));
+    const all = fixtures.map((session) => capturedFrom(session, a));
+    const captured = all.slice(0, options.sessions);
     const b = await runLanes(wire.against, captured, [{ name: BASELINE }, ...chosen], told('measuring'));
-    const against = simWorld({ profile: PROFILE, seed: `${seed}/predicted`, draws: 'common', sessions: captured });
+    const against = simWorld({ profile: PROFILE, seed: `${seed}/predicted`, draws: 'common', sessions: all });
     const baseline = await runLanes(against, captured, [{ name: BASELINE }], () => undefined);
     const summaries = a.map(({ turn }) => turn.summary);
     const identity = identityError(
@@ -83,6 +98,7 @@ export async function measureTrust(options: TrustOptions): Promise<Trust> {
       at,
       profile: PROFILE,
       seed,
+      world: options.world,
       sessions: options.sessions,
       identity: { turns, medianPct: rounded(medianPct), p95Pct: rounded(p95Pct) },
       rows,

@@ -22,6 +22,7 @@ import { buildReport, type Report, type ReportArm, type ReportSide } from './rep
 import { dayOf, retirementNotes } from './retired.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
 import { textOf, type TurnText } from './trace.ts';
+import { ERROR_LIMIT_PCT, loadTrust, trustIn } from './trust.ts';
 import { startWorker } from './worker-client.ts';
 
 export interface Experiment extends Omit<Replayed, 'turns'> {
@@ -151,6 +152,9 @@ function reportsOf(
       b: { ...sideOf(candidate, commit), arm: { ...sideOf(candidate, commit).arm, variant } },
       a2: turnsOf(baseline2),
       ...(options.choice === 'by latency' || options.choice === 'by error' ? {} : { captured }),
+      ...(world !== 'sim' || trustIn(variant, loadTrust()).shown
+        ? {}
+        : { distrust: `the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %` }),
       draws: options.draws,
       seed: options.seed,
       profile: options.profile,

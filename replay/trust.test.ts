@@ -18,6 +18,7 @@ const trust: Trust = {
   at: '2026-01-02',
   profile: 'seed',
   seed: 'x',
+  world: 'wire',
   sessions: 10,
   identity: { turns: 30, medianPct: 0.1, p95Pct: 0.5 },
   rows: [row('good', -9), row('wide', -9, { lowPct: -20, highPct: 0 }), row('near', -7), row('far', -4.9)],

@@ -16,6 +16,8 @@ const TrustSchema = section({
   at: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' }),
   profile: Type.String(),
   seed: Type.String(),
+  /** Where A and B were measured; in `sim` the error is the model's own, without a machine's. */
+  world: Type.Unsafe<'wire' | 'sim'>({ enum: ['wire', 'sim'] }),
   sessions: Type.Integer({ minimum: 0 }),
   identity: section({ turns: Type.Integer({ minimum: 0 }), medianPct: Type.Number(), p95Pct: Type.Number() }),
   /** All shares in % of the captured turns' primary metric; negative is earlier. */
@@ -97,9 +99,9 @@ function points(value: number): string {
 
 /** The table of docs/measuring.md, with what it is about. */
 export function trustTable(trust: Trust): string {
-  const { at, profile, seed, sessions, identity, rows, left } = trust;
+  const { at, profile, seed, world, sessions, identity, rows, left } = trust;
   const held = rows.filter(holds).length;
-  return `Measured ${at}: ${sessions} sessions of the fixture interviews in \`wire\`, profile \`${profile}\`, seed \`${seed}\`, common draws: A and B meet the same
+  return `Measured ${at}: ${sessions} sessions of the fixture interviews in \`${world}\`${world === 'sim' ? ' (the model’s own error, without real sockets)' : ''}, profile \`${profile}\`, seed \`${seed}\`, common draws: A and B meet the same
 draws of the stand-ins, so intervals (95 %, over sessions) are over what the strategy changes and not over luck. The prediction is fitted
 to A alone; where it has to ask a profile it draws from the stand-ins' own with another seed, so a large profile share tests the
 simulation, not the profile. Identity error: median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (${identity.turns} turns). ${held} of ${rows.length} rows hold the bar.

@@ -1,7 +1,8 @@
 /**
  * `npm run check:trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes what it
  * found to replay/trust.json and docs/measuring.md. `--variants a,b`, `--sessions N` and `--turns N` for a quick run, which prints
- * and writes nothing; `--check`: only whether the page shows what the file holds. Exit code 1 when a bar is missed.
+ * and writes nothing; `--world sim` measures in virtual time, so that only the model's own error is left; `--check`: only whether the page shows what the file
+ * holds; `--page` lets it. Exit code 1 when a bar is missed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -19,10 +20,12 @@ const file = new URL('../replay/trust.json', import.meta.url);
 const { values } = parseArgs({
   options: {
     check: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
     variants: { type: 'string' },
-    sessions: { type: 'string', default: '10' },
+    sessions: { type: 'string', default: '12' },
     turns: { type: 'string', default: '3' },
     seed: { type: 'string', default: 'trust' },
+    world: { type: 'string', default: 'wire' },
   },
 });
 
@@ -36,7 +39,10 @@ async function pageWith(table: string): Promise<string> {
   });
 }
 
-if (values.check) {
+if (values.page) {
+  writeFileSync(page, await pageWith(trustTable(loadTrust())));
+  console.log('docs/measuring.md shows what replay/trust.json holds');
+} else if (values.check) {
   const current = (await pageWith(trustTable(loadTrust()))) === readFileSync(page, 'utf8');
   console.log(`docs/measuring.md ${current ? 'shows' : 'does not show'} what replay/trust.json holds`);
   process.exitCode = current ? 0 : 1;
@@ -47,6 +53,7 @@ if (values.check) {
     sessions: Number(values.sessions),
     turns: Number(values.turns),
     seed: values.seed,
+    world: values.world === 'sim' ? 'sim' : 'wire',
     at: new Date(clock.epochUs() / 1000).toISOString().slice(0, 10),
     progress: (text) => void (process.stderr.isTTY ? process.stderr.write(`\r\u001b[2K${text}`) : undefined),
     ...(values.variants === undefined ? {} : { variants: values.variants.split(',') }),

@@ -10,7 +10,7 @@ const PROMPT_SLACK_CHARS = 64;
 
 /**
  * Plans of the captured turns' exchanges, by session, turn and exchange. A plan is given out only where the request asks
- * for the same work: the same upload; the same model, limits and prompt size; the same method, voice, speed and text.
+ * for the same work: the same upload; the same model, prompt size and reply; the same method, voice, speed and text.
  * An exchange that never got response headers has no plan here.
  */
 export function capturedPlans(turns: readonly CapturedTurn[]): CapturedPlans {
@@ -45,7 +45,6 @@ function sameWork(facts: Facts, ofCall: OfCall, events: readonly TurnEvent[]): b
     return (
       start?.attrs?.['model'] === facts.model &&
       numberOf(start, 'messages') === facts.messages &&
-      numberOf(start, 'maxTokens') === facts.maxTokens &&
       (numberOf(ofCall('llm.done'), 'cachedTokens') ?? 0) === (facts.cachedChars ?? 0) / CHARS_PER_TOKEN &&
       Math.abs(promptChars - facts.promptChars) <= PROMPT_SLACK_CHARS &&
       replyTextOf(events) === facts.text

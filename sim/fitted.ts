@@ -126,14 +126,19 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
     setUpOf,
     levelled(plan, context, facts, draw) {
       const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
-      if (own === undefined || own.operation !== facts.operation || fit.kind(kindOf(own)) === undefined) return plan;
+      const kind = own === undefined ? undefined : fit.kind(kindOf(own));
+      if (own === undefined || own.operation !== facts.operation || kind === undefined) return plan;
       // the same draws for both kinds: the profile says how many times as long, the capture as long as what
       const then = answerUs(profilePlan(profile, draw, factsOf(own, facts)));
       if (then === 0) return plan;
-      const [asDrawnUs, levelUs] = [answerUs(plan), answerUs(own.plan)];
+      const dueUs = answerUs(plan) * (answerUs(own.plan) / then);
+      const asked = askedOf(facts);
+      // of the same kind only the size is out of reach: the stream's steps are known
+      const sameKind = asked !== undefined && kindOf(asked) === kindOf(own);
+      const answer = sameKind ? { waitUs: own.plan.waitUs, items: itemsFor(facts, own, kind) } : plan;
+      const nowUs = answerUs({ networkUs: plan.networkUs, ...answer });
       const silenceMs = facts.operation === 'tts' ? own.plan.leadingSilenceMs : plan.leadingSilenceMs;
-      const moreUs = Math.round(asDrawnUs * (levelUs / then) - asDrawnUs);
-      return { ...plan, ...moved(plan, moreUs), leadingSilenceMs: silenceMs };
+      return { ...plan, ...moved(answer, Math.round(dueUs - nowUs)), leadingSilenceMs: silenceMs };
     },
     planOf(context, facts) {
       const asked = askedOf(facts);

@@ -62,6 +62,12 @@ export interface SimWorld extends RunWorld {
   exchangesInUse(): number;
 }
 
+/** The knobs that decide which exchange finds a connection open: where one differs, pools decide, not the capture. */
+function connectionUse({ network, pipeline, stt, llm, tts }: Strategy): string {
+  const opensAhead = pipeline.prefetch === 'connect';
+  return JSON.stringify([network, opensAhead, stt.method, llm.sse, tts.method, tts.sse, tts.concurrency]);
+}
+
 /** Plans as captured, and fitted ones for what differs. */
 function timesOf(
   { turns, fit }: NonNullable<SimWorldOptions['captured']>,
@@ -140,12 +146,11 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   const transports = new Map<string, Transport>();
   const pools: SimTransport[] = [];
   const transportFor = (strategy: Strategy): Transport => {
-    const network = JSON.stringify(strategy.network);
-    const known = transports.get(network);
+    const use = connectionUse(strategy);
+    const known = transports.get(use);
     if (known !== undefined) return known;
     const { keepAlive } = strategy.network;
-    const asCaptured =
-      captured !== undefined && captured.timed !== false && JSON.stringify(captured.strategy.network) === network;
+    const asCaptured = captured !== undefined && captured.timed !== false && connectionUse(captured.strategy) === use;
     const pool = createSimTransport({
       clock,
       handlers,
@@ -161,7 +166,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     });
     pools.push(pool);
     const transport = inRegion(pool, { clock, endpoints: SIM_ENDPOINTS, regions, region: strategy.network.region });
-    transports.set(network, transport);
+    transports.set(use, transport);
     return transport;
   };
   return {

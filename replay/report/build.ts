@@ -88,6 +88,8 @@ export interface ReportInput {
   draws?: 'common' | 'independent';
   seed?: string;
   profile?: string;
+  /** Why its figures are no results, whatever they say: the verdict is then `inconclusive`. */
+  distrust?: string;
   notes?: readonly string[];
   rerun?: string;
 }
@@ -106,7 +108,9 @@ export function buildReport(input: ReportInput): Report | undefined {
         ...(input.a2 === undefined ? {} : { a2: input.a2 }),
       });
   if (diff === undefined) return undefined;
-  const { verdict, reasons, primary, endToEnd, stages, percentiles, ...validity } = diff;
+  const { primary, endToEnd, stages, percentiles, ...judged } = diff;
+  const { verdict, reasons, ...validity }: typeof judged =
+    input.distrust === undefined ? judged : { ...judged, verdict: 'inconclusive', reasons: [input.distrust] };
   const index = new Map(all.map((turn, at) => [turn, at]));
   const drift = input.captured === undefined ? undefined : driftOf(input.captured, a.turns);
   return {

@@ -69,6 +69,14 @@ for (const columns of [60, 80, 120])
     }
   });
 
+test('figures that a simulation has been wrong about are no result, whatever they say', () => {
+  const trusted = buildReport(FASTER);
+  const distrusted = buildReport({ ...FASTER, distrust: 'wrong before' });
+  assert.deepEqual([trusted?.verdict, trusted?.exitCode], ['faster', 0]);
+  assert.deepEqual([distrusted?.verdict, distrusted?.exitCode], ['inconclusive', 3]);
+  assert.deepEqual(distrusted?.reasons, ['wrong before']);
+});
+
 test('a narrow terminal loses a column that others tell, and no row', () => {
   const rows = (columns: number): string[] =>
     terminalReport(reportOf(FASTER), { columns, color: false })

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { errorPct } from '../replay/trust.ts';
+import { measureTrust } from './trust.ts';
+
+test('in virtual time, strategies are predicted from a capture to within 2 % of what they then take', async () => {
+  const { identity, rows, left } = await measureTrust({
+    sessions: 2,
+    turns: 2,
+    captured: 9,
+    variants: ['clause-chunking', 'model-mistral-small', 'prefetch-connect'],
+    seed: 'test',
+    world: 'sim',
+    at: '2026-01-01',
+    progress: () => undefined,
+  });
+  assert.deepEqual([identity.turns, identity.medianPct, identity.p95Pct], [4, 0, 0]);
+  const names = rows.map(({ name }) => name);
+  assert.deepEqual(names, ['clause-chunking', 'model-mistral-small', 'prefetch-connect']);
+  for (const row of rows) assert.ok(Math.abs(errorPct(row)) < 2, `${row.name}: ${errorPct(row)}`);
+  // control: they do differ from the baseline, and do not all have the same basis
+  const [clause, mistral, connect] = rows;
+  assert.ok((connect?.predictedPct ?? 0) < -1 && (mistral?.predictedPct ?? 0) < -5);
+  assert.ok(
+    (clause?.basis.fitted ?? 0) > 0 && connect?.basis.fitted === undefined && (mistral?.basis.profile ?? 0) > 0,
+  );
+  assert.ok(left.some(({ name, why }) => name === 'llm-sse-parser' && why.includes('CPU')));
+});
