@@ -158,8 +158,8 @@ function streamReply(
   usageChoices: 'empty' | 'delta',
 ): Answer {
   const { id, providerName: provider, model, created, text, finishReason, usage } = generation;
-  const head = { id, provider, model, object: 'chat.completion.chunk', created };
-  const event = (value: object): string => `data: ${JSON.stringify({ ...head, ...value })}\n\n`;
+  const head = JSON.stringify({ id, provider, model, object: 'chat.completion.chunk', created }).slice(0, -1);
+  const event = (value: object): string => `data: ${head},${JSON.stringify(value).slice(1)}\n\n`;
   const choice = (content: string, finish: 'stop' | 'length' | null): object => ({
     index: 0,
     delta: { role: 'assistant', content },
@@ -178,7 +178,8 @@ function streamReply(
         return `${event({ choices: [choice('', finishReason)] })}${last}data: [DONE]\n\n`;
       }
       const thoughts = at === 0 ? (plan.reasoningDeltas ?? 0) : 0;
-      const reasoning = event({ choices: [{ index: 0, delta: { reasoning: 'hm ' }, finish_reason: null }] });
+      const thought = { index: 0, delta: { reasoning: 'hm ' }, finish_reason: null };
+      const reasoning = thoughts === 0 ? '' : event({ choices: [thought] }).repeat(thoughts);
       const spoken = parts
         .map((chars) => {
           const content = text.slice(at, at + chars);
@@ -186,7 +187,7 @@ function streamReply(
           return event({ choices: [choice(content, null)] });
         })
         .join('');
-      return reasoning.repeat(thoughts) + spoken;
+      return reasoning + spoken;
     },
   };
 }

@@ -56,7 +56,7 @@ export async function readEvents(
 }
 
 /** JSON of one event; throws `malformed`. */
-export function parseEvent(text: string, what: string, stage: Extract<Stage, 'llm' | 'tts'>): Record<string, unknown> {
+export function parseEvent(text: string, what: string, stage: Extract<Stage, 'llm' | 'tts'>): object {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -64,6 +64,6 @@ export function parseEvent(text: string, what: string, stage: Extract<Stage, 'll
     // no cause: a parser's message quotes what it could not parse
     throw new StageError(stage, 'malformed', `${what}: an event is not JSON`);
   }
-  if (typeof value === 'object' && value !== null) return { ...value };
+  if (typeof value === 'object' && value !== null) return value;
   throw new StageError(stage, 'malformed', `${what}: an event is not a JSON object`);
 }
