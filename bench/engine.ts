@@ -111,7 +111,9 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       signal: run.signal,
       onTurn: ({ ran }, done, total) => {
         if (ran !== undefined) keep(ran);
-        if (done % 20 === 0 || done === total) run.progress(`bench ${bench.name}: ${done} of ${total} turns`);
+        // a simulated turn takes milliseconds, any other as long as it lasts
+        if (run.world !== 'sim' || done % 20 === 0 || done === total)
+          run.progress(`bench ${bench.name}: ${done} of ${total} turns`);
       },
       // an arm whose turns all failed says so by itself; the others keep their verdicts
       onUnmeasured: () => undefined,
