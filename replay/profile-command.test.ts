@@ -1,0 +1,89 @@
+/** `retake profile` over bundles on disk: the file it writes is a profile, and bad input is one clear error. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { createBundleWriter } from '../service/capture/bundle-writer.ts';
+import { EXPORTER, FORMAT } from '../service/capture/format.ts';
+import { projectTurns } from '../service/capture/projection.ts';
+import { InputError } from '../service/errors.ts';
+import { measureTurn } from '../service/metrics.ts';
+import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
+import { loadProfile } from '../sim/profile.ts';
+import { captureStoreIn } from './captures.ts';
+import type { CommandContext } from './context.ts';
+import { profileCommand, type ProfileCommandOptions } from './profile-command.ts';
+import { uploadSessions } from './test-sessions.ts';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'retake-profile-'));
+const DATA = join(FOLDER, 'data');
+after(() => rmSync(FOLDER, { recursive: true, force: true }));
+before(async () => {
+  const { name, version, thresholdDbfs } = REFERENCE_DETECTOR;
+  for (const session of await uploadSessions({ sessions: 5, turns: 2 })) {
+    const { sessionId, language, systemPrompt, strategy, turns } = session;
+    const bundle = createBundleWriter(captureStoreIn(DATA), {
+      ...{ format: FORMAT, exporter: EXPORTER, level: 'full', sessionId, language, systemPrompt, world: 'sim' },
+      ...{ startedEpochUs: turns[0]?.anchorUs ?? 0, commit: 'test', history: [], historyChars: [], endpoints: {} },
+      ...{ systemPromptChars: systemPrompt.length, strategy: { ...strategy } },
+      referenceDetector: { name, version, thresholdDbfs },
+    });
+    for (const log of turns) {
+      const projection = projectTurns({ bundle });
+      const sink = projection.opened(log.identity, log.zero, log.anchorUs);
+      for (const event of log.events) sink?.(event);
+      projection.closed(log, measureTurn(log));
+    }
+    await bundle.flushed();
+  }
+});
+
+async function run(more: Partial<ProfileCommandOptions> = {}): Promise<string> {
+  const lines: string[] = [];
+  const context: CommandContext = {
+    env: {},
+    signal: new AbortController().signal,
+    out: (text) => void lines.push(text),
+    progress: () => undefined,
+    progressDone: () => undefined,
+    exit: () => undefined,
+    columns: 80,
+    color: false,
+  };
+  const out = join(FOLDER, 'profile.json');
+  await profileCommand(context, { sample: 100, base: 'seed', name: 'fitted', seed: '1', data: DATA, out, ...more });
+  return lines.join('\n');
+}
+
+test('a profile fitted to bundles is read by the code that reads the built-in ones, and says what it comes from', async () => {
+  const text = await run();
+  const profile = loadProfile(join(FOLDER, 'profile.json'));
+  assert.equal(profile.name, 'fitted');
+  assert.match(profile.description, /^Fitted to \d+ exchanges, \d{4}-.*Captured in sim\.$/);
+  assert.match(
+    profile.stt.waitMs.source,
+    /^fitted: n 10, \d{4}-\d\d-\d\d.*left-out error p50 ±[\d.]+ %, p90 ±[\d.]+ %$/,
+  );
+  assert.equal(profile.stt.waitMs.quantiles.length, 10, 'every value that was seen');
+  assert.match(text, /predicted: stand-ins/);
+  assert.match(text, /stt transcriptions +10 /);
+  const json = JSON.parse(await run({ json: true })) as { worlds: string[]; kinds: { kind: string }[] };
+  assert.deepEqual([json.worlds, json.kinds.map(({ kind }) => kind).includes('tts stream')], [['sim'], true]);
+});
+
+test('what cannot be fitted, or is no profile, is one error that says what and where', async () => {
+  const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
+  rmSync(join(FOLDER, 'profile.json'), { force: true });
+  await assert.rejects(run({ sessions: 'session-0' }), refused(/nothing to fit: no kind of exchange has 8 answers/));
+  await assert.rejects(run({ base: 'none' }), refused(/profile none: .*known profiles: seed, zero/));
+  await assert.rejects(run({ name: 'A b' }), refused(/--name A b: only lower-case/));
+  assert.equal(existsSync(join(FOLDER, 'profile.json')), false);
+  await run();
+  const file = join(FOLDER, 'profile.json');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.slice(0, 100));
+  assert.throws(() => loadProfile(file), refused(/profile .*profile\.json: .*JSON/));
+  writeFileSync(file, text.replaceAll('"waitMs"', '"waitS"'));
+  assert.throws(() => loadProfile(file), refused(/profile\.json: profile\/stt must have required property 'waitMs'/));
+});
