@@ -51,11 +51,11 @@ const LLM = 'google/gemini-2.5-flash';
 const ROWS: readonly Row[] = [
   {
     name: '[DONE] terminator apart',
-    rules: [{ route: 'llm', tune: { terminator: 'apart', terminatorMs: 800 } }],
+    rules: [{ route: 'llm', tune: { terminator: 'apart', terminatorMs: 240 } }],
     patch: { network: { keepAlive: { idleMs: 4000, drain: true } } },
     holds: (log) => {
       const done = find(log, 'http.done', 'llm.0.0.0');
-      return (done?.atUs ?? 0) - (numbersIn(done?.attrs?.['chunkUs']).at(-1) ?? Infinity) >= 300_000;
+      return (done?.atUs ?? 0) - (numbersIn(done?.attrs?.['chunkUs']).at(-1) ?? Infinity) >= 50_000;
     },
     timed: true,
   },
