@@ -96,8 +96,8 @@ export interface PlannerOptions {
   delay?: (key: DelayKey) => number;
   /** A scenario's link, for all exchanges; a profile's own is for those that are drawn from it. */
   link?: Link;
-  /** A scenario's switches. */
-  tune?: (plan: ExchangePlan, context: DrawContext, facts: Facts) => ExchangePlan;
+  /** A scenario's switches; what they draw is the exchange's own draw. */
+  tune?: (plan: ExchangePlan, context: DrawContext, facts: Facts, draw: Draw) => ExchangePlan;
   /** Told of every request that a stand-in answers: what the provider saw. */
   served?: (context: DrawContext, facts: Facts) => void;
 }

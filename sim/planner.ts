@@ -43,7 +43,7 @@ export function createPlanner(options: PlannerOptions): Planner {
           : fromProfile(drawn(context, facts, draw), setUp);
     const way = link ?? (plan.basis === 'profile' ? profile.network.link : undefined);
     if (way !== undefined) plan = overLink(plan, facts, way, draw);
-    if (tune !== undefined) plan = tune(plan, context, facts);
+    if (tune !== undefined) plan = tune(plan, context, facts, draw);
     return delay === undefined ? plan : delayed(plan, context, delay);
   };
   return {

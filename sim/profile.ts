@@ -161,7 +161,8 @@ export function modelFigures(profile: Profile, model: string): Profile['llm']['m
   return figures;
 }
 
-function checkFigure(figure: Figure, where: string): void {
+/** Throws `InputError` for a table that does not rise from p = 0 to p = 1; a single pair is a constant. */
+export function checkFigure(figure: Figure, where: string): void {
   const pairs = figure.quantiles;
   if (pairs.length === 1) return;
   if (pairs[0]?.[0] !== 0 || pairs[pairs.length - 1]?.[0] !== 1) {

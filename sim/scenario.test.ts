@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { EventKind, TurnLog } from '../service/ports.ts';
 import type { StrategyPatch } from '../service/strategy.ts';
 import { flatProfile, tones, turnByHand } from './by-hand.ts';
-import { loadScenario, parseScenario, type Scenario } from './scenario.ts';
+import { createPlanner } from './planner.ts';
+import { loadScenario, parseScenario, tuneWith, type Scenario } from './scenario.ts';
 
 type Rule = Scenario['rules'][number];
 
@@ -32,6 +33,21 @@ test('time to first content and comments are what the scenario says; other route
   assert.equal(betweenMs(tuned.log, 'llm.start', 'llm.content'), 750);
   assert.equal(first(tuned.log, 'llm.done').attrs?.['comments'], 3);
   assert.equal(betweenMs(tuned.log, 'tts.start', 'tts.audio'), betweenMs(plain.log, 'tts.start', 'tts.audio'));
+});
+
+test('a drawn time to first content follows the seed, and the arm where draws are independent', () => {
+  const tune = tuneWith({ title: 'x', rules: [{ route: 'llm', tune: { ttftQuantiles: [[0, 300], [1, 500]] } }] }); // prettier-ignore
+  const waitUs = (seed: number, arm: string, draws: 'common' | 'independent'): number => {
+    const context = { sessionId: 's', turnIndex: 0, stage: 'llm', ordinal: 0, attempt: 0, fetchIndex: 0, arm } as const;
+    const facts = { operation: 'llm', model: 'm', messages: 1, promptChars: 9, maxTokens: 9, text: 'x', uploadBytes: 0 } as const; // prettier-ignore
+    const { waitUs, items } = createPlanner({ profile, seed, draws, tune }).planOf(context, facts);
+    return waitUs + (items[0]?.gapUs ?? 0);
+  };
+  const [own, otherSeed, otherArm] = [waitUs(1, 'a', 'common'), waitUs(2, 'a', 'common'), waitUs(1, 'b', 'common')];
+  assert.ok(own >= 300_000 && own <= 500_000, `${own} µs`);
+  assert.notEqual(otherSeed, own);
+  assert.equal(otherArm, own, 'control: common draws know no arm');
+  assert.notEqual(waitUs(1, 'a', 'independent'), waitUs(1, 'b', 'independent'));
 });
 
 test('deltas of a given size, reasoning before them, and every form of the usage chunk', async () => {
@@ -109,6 +125,11 @@ test('scenario files are read strictly: what is wrong, where', () => {
   broken({ title: 'x', rules: [{ route: 'nowhere' }] }, 'sim', /x\.json: \/rules\/0\/route .*stt\.transcriptions/);
   broken({ title: 'x', rules: [{ route: 'llm', falt: {} }] }, 'sim', /additional properties: falt/);
   broken({ rules: [] }, 'sim', /title/);
+  const table = (ttftQuantiles: number[][]) => ({ title: 'x', rules: [{ route: 'llm', tune: { ttftQuantiles } }] });
+  const at = '/rules/0/tune/ttftQuantiles: quantiles must';
+  broken(table([[0, 500], [1, 300]]), 'sim', new RegExp(`x.json: ${at} rise, but .1, 300. follows .0, 500.`)); // prettier-ignore
+  broken(table([[0.1, 300], [1, 500]]), 'sim', new RegExp(`${at} begin at p = 0`)); // prettier-ignore
+  assert.equal(parseScenario(table([[0.5, 300]]), 'x', 'sim').rules.length, 1, 'a single pair is a constant');
   const named = { title: 'x', rules: [{ route: 'llm', fault: { kind: 'tls' } }] };
   broken(named, 'wire', /no server can make "tls" happen/);
   assert.equal(parseScenario(named, 'x', 'sim').rules.length, 1);

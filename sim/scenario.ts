@@ -3,12 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/errors.ts';
-import { keyedRandom } from '../service/random.ts';
 import { isObject, type ExchangeInfo, type Handler } from './exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
-import { exchangeKey, type DrawContext, type Facts, type Planner, type PlannerOptions } from './plan.ts';
-import { quantile } from './profile.ts';
-import { LinkSchema } from './profile.ts';
+import type { DrawContext, Facts, Planner, PlannerOptions } from './plan.ts';
+import { checkFigure, LinkSchema, type Figure } from './profile.ts';
 import { ROUTE_NAMES, routeOf, serverOf, type RouteName, type ServerName } from './routes.ts';
 import { tuned } from './tuning.ts';
 
@@ -55,7 +53,8 @@ const RuleSchema = section({
         Type.Array(Type.Tuple([Type.Number({ minimum: 0, maximum: 1 }), ms]), {
           minItems: 1,
           maxItems: 50,
-          description: 'the same, drawn for each request: [share, ms], rising',
+          description:
+            'the same, drawn for each request: [share, ms], both rising, share from 0 to 1; a single pair is a constant',
         }),
       ),
       comments: Type.Optional(section({ count: Type.Integer({ minimum: 0, maximum: 100 }), everyMs: ms })),
@@ -108,8 +107,19 @@ export function parseScenario(json: unknown, where: string, world: 'sim' | 'wire
       `${where}: "connection" of ${narrowed.route} concerns a whole server, whose connections many requests share; leave session, turns, ordinals, attempts and model out`,
     );
   }
+  for (const [index, { tune }] of json.rules.entries()) {
+    if (tune?.ttftQuantiles === undefined) continue;
+    checkFigure(figureOf(tune.ttftQuantiles, json.title), `${where}: /rules/${index}/tune/ttftQuantiles`);
+  }
   return json;
 }
+
+type TtftQuantiles = NonNullable<NonNullable<Rule['tune']>['ttftQuantiles']>;
+
+const figureOf = (table: TtftQuantiles, source: string): Figure => ({
+  source,
+  quantiles: table.map(([p, value]) => [p, value]),
+});
 
 /** How a server treats its connections: what all do, then what the rules of its routes say. */
 export function connectionSwitches(scenario: Scenario | undefined, server: ServerName): ConnectionSwitches {
@@ -142,7 +152,7 @@ function applies(rule: Rule, route: RouteName, context: DrawContext, model: stri
 
 /** How plans differ under the scenario: by its rules for the request, later ones winning. */
 export function tuneWith(scenario: Scenario): NonNullable<PlannerOptions['tune']> {
-  return (plan, context, facts) => {
+  return (plan, context, facts, draw) => {
     const route = routeOfFacts(facts);
     if (route === undefined) return plan;
     const model = facts.operation === 'llm' ? facts.model : undefined;
@@ -152,9 +162,7 @@ export function tuneWith(scenario: Scenario): NonNullable<PlannerOptions['tune']
     return tunings.reduce((before, tuning) => {
       const { ttftQuantiles: drawn } = tuning;
       if (drawn === undefined) return tuned(before, facts, tuning);
-      const u = keyedRandom('scenario', context.sessionId, context.turnIndex, exchangeKey(context), model ?? '')();
-      const figure = { source: scenario.title, quantiles: drawn.map(([p, value]): [number, number] => [p, value]) };
-      return tuned(before, facts, { ...tuning, ttftMs: quantile(figure, u) });
+      return tuned(before, facts, { ...tuning, ttftMs: draw('scenario.ttft', figureOf(drawn, scenario.title)) });
     }, plan);
   };
 }
