@@ -4,14 +4,8 @@ import type { TurnEvent } from '../service/ports.ts';
 import { modelFacts, tokensOf } from '../service/models.ts';
 import { MAX_SPANS } from '../service/telemetry/names.ts';
 import { spansOf, type SpanRecord } from '../service/telemetry/spans.ts';
+import { orderKept, pieceIndexOf as indexOf, type Handed } from './check-order.ts';
 import type { SimTurn } from './session.ts';
-
-/** Reply audio as it was handed to the client's connection. */
-export interface Handed {
-  atUs: number;
-  pieceIndex: number;
-  bytes: number;
-}
 
 /** One request as a stand-in saw it. */
 export interface Served {
@@ -51,7 +45,7 @@ export const RULES: readonly Rule[] = [
   { name: 'ledger exact', check: ({ turn }) => ledgerExact(turn) },
   { name: 'one outcome', check: ({ turn }) => oneOutcome(turn) },
   { name: 'no audio before its text', check: ({ turn }) => audioBeforeText(turn.log.events) },
-  { name: 'order kept', check: orderKept },
+  { name: 'order kept', check: ({ turn, handed }) => orderKept(turn, handed) },
   { name: 'said once', check: ({ turn }) => saidAgain(turn.log.events) },
   { name: 'nothing after cancel', check: afterCancel },
   { name: 'every resource released', check: ({ sleeping, held }) => released(sleeping, held) },
@@ -137,32 +131,6 @@ function audioBeforeText(events: readonly TurnEvent[]): string[] {
   });
 }
 
-/** Pieces reach the client in the order of the text, each with exactly the bytes that were synthesized; the text is all there. */
-function orderKept({ turn: { log, replyText, summary }, handed }: CheckedTurn): string[] {
-  const complaints: string[] = [];
-  const bytes = new Map<number, number>();
-  let [lastIndex, lastUs] = [-1, 0];
-  for (const { atUs, pieceIndex, bytes: more } of handed) {
-    if (pieceIndex < lastIndex || atUs < lastUs) complaints.push(`piece ${pieceIndex} after piece ${lastIndex}`);
-    [lastIndex, lastUs] = [Math.max(lastIndex, pieceIndex), atUs];
-    bytes.set(pieceIndex, (bytes.get(pieceIndex) ?? 0) + more);
-  }
-  if (summary.failure !== undefined) return complaints;
-  const pieces = log.events.filter(({ kind }) => kind === 'piece.ready');
-  const text = pieces.map(({ content }) => content?.text ?? '').join('');
-  // punctuation that nothing speakable follows may be left out
-  const spoken = (whole: string): string => whole.replaceAll(/[^\p{L}\p{N}]/gu, '');
-  if (spoken(text) !== spoken(replyText)) complaints.push('the pieces are not the reply');
-  for (const [expected, piece] of pieces.entries())
-    if (indexOf(piece) !== expected) complaints.push(`piece ${String(indexOf(piece))} where ${expected} is next`);
-  for (const done of log.events.filter(({ kind }) => kind === 'tts.done')) {
-    const [got, made] = [bytes.get(indexOf(done) ?? -1) ?? 0, done.content?.audio?.byteLength ?? 0];
-    if (got !== made) complaints.push(`piece ${String(indexOf(done))}: ${got} of ${made} bytes handed over`);
-  }
-  if (bytes.size !== pieces.length) complaints.push(`${bytes.size} of ${pieces.length} pieces handed over`);
-  return complaints;
-}
-
 /** What has been handed on is not asked for again: the user would hear its beginning twice. */
 function saidAgain(events: readonly TurnEvent[]): string[] {
   const isSaid = ({ kind }: TurnEvent): boolean => kind === 'tts.audio' || kind === 'llm.content';
@@ -208,8 +176,8 @@ function costOnce({ turn: { log, summary }, served, billLost }: CheckedTurn): st
     if (facts.operation === 'tts') pieces.set(context.ordinal, facts.text.length);
   const spoken = [...pieces.values()].reduce((sum, chars) => sum + chars, 0);
   const counted = summary.characters ?? 0;
-  // a synthesis that the user's hanging up cut short may never have reached its server
-  const exact = summary.failure === undefined;
+  // a synthesis that the user's hanging up or interrupting cut short may never have reached its server
+  const exact = summary.failure === undefined && count(events, 'turn.interrupted') === 0;
   if (exact ? counted !== spoken : counted < spoken) complaints.push(`${counted} characters counted, ${spoken} spoken`);
   const answers = events.filter(({ kind }) => kind === 'llm.done');
   const prompts = served.flatMap(({ facts }) => (facts.operation === 'llm' ? [facts] : []));
@@ -241,9 +209,4 @@ function exchangeId({ stage, ordinal, attempt, fetchIndex }: DrawContext): strin
 
 function count(events: readonly TurnEvent[], kind: TurnEvent['kind']): number {
   return events.filter((event) => event.kind === kind).length;
-}
-
-function indexOf(event: TurnEvent): number | undefined {
-  const index = event.attrs?.['index'];
-  return typeof index === 'number' ? index : undefined;
 }

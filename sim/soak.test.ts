@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { KNOBS } from './combinations.ts';
 import { NOT_SOAKED, simpler, soakCase } from './soak-case.ts';
 import { runCase } from './soak-run.ts';
+import { orderKept } from './check-order.ts';
+import type { EventKind, TurnEvent } from '../service/ports.ts';
 
 test('a case is the same data every time, and every simpler case can be run', async () => {
   for (let index = 0; index < 50; index++) assert.deepEqual(soakCase('x', index), soakCase('x', index));
@@ -16,4 +18,32 @@ test('what is left out of the soak is a knob, and the combinations play it', () 
     NOT_SOAKED.filter((knob) => !knobs.includes(knob)),
     [],
   );
+});
+
+test('a reply that the user interrupts ends where he took the floor', async () => {
+  assert.deepEqual((await runCase(soakCase('release', 9446))).violations, []);
+});
+
+test('control: an interrupted reply that is handed on, or has a gap, is a complaint', () => {
+  const event = (kind: EventKind, index: number, atUs = 0, content: TurnEvent['content'] = {}): TurnEvent => ({
+    ...{ id: index, kind, stage: 'deliver', atUs, attrs: { index }, content },
+  });
+  const events = [
+    event('piece.ready', 0, 0, { text: 'Bir.' }),
+    event('piece.ready', 1, 0, { text: ' İki.' }),
+    event('tts.done', 0, 0, { audio: new Uint8Array(4) }),
+    event('tts.done', 1, 0, { audio: new Uint8Array(4) }),
+    event('interrupt.confirmed', 9, 50),
+  ];
+  const turn = { log: { events }, replyText: 'Bir. İ', summary: {} };
+  const handed = [
+    { atUs: 10, pieceIndex: 0, bytes: 4 },
+    { atUs: 20, pieceIndex: 1, bytes: 2 },
+  ];
+  assert.deepEqual(orderKept(turn, handed), []);
+  const [first, second] = handed;
+  assert.ok(first !== undefined && second !== undefined);
+  assert.match(orderKept(turn, [first, { ...second, atUs: 60 }]).join(), /took the floor/);
+  assert.match(orderKept(turn, [{ ...first, bytes: 3 }, second]).join(), /3 of 4 bytes/);
+  assert.match(orderKept({ ...turn, replyText: 'İki.' }, handed).join(), /not the reply/);
 });

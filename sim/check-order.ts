@@ -1,0 +1,59 @@
+/** What a client is handed, against the reply: all of it in order, or its beginning where the user took the floor. */
+import type { TurnEvent } from '../service/ports.ts';
+
+/** Reply audio as it was handed to the client's connection. */
+export interface Handed {
+  atUs: number;
+  pieceIndex: number;
+  bytes: number;
+}
+
+/** What of a turn is held against what was handed over. */
+export interface SpokenTurn {
+  log: { events: readonly TurnEvent[] };
+  replyText: string;
+  summary: { failure?: unknown };
+}
+
+/** Complaints: pieces reach the client in the order of the text, each with exactly the bytes that were synthesized; the text is all there. */
+export function orderKept({ log: { events }, replyText, summary }: SpokenTurn, handed: readonly Handed[]): string[] {
+  const complaints: string[] = [];
+  const bytes = new Map<number, number>();
+  let [lastIndex, lastUs] = [-1, 0];
+  for (const { atUs, pieceIndex, bytes: more } of handed) {
+    if (pieceIndex < lastIndex || atUs < lastUs) complaints.push(`piece ${pieceIndex} after piece ${lastIndex}`);
+    [lastIndex, lastUs] = [Math.max(lastIndex, pieceIndex), atUs];
+    bytes.set(pieceIndex, (bytes.get(pieceIndex) ?? 0) + more);
+  }
+  if (summary.failure !== undefined) return complaints;
+  const pieces = events.filter(({ kind }) => kind === 'piece.ready');
+  for (const [expected, piece] of pieces.entries())
+    if (pieceIndexOf(piece) !== expected)
+      complaints.push(`piece ${String(pieceIndexOf(piece))} where ${expected} is next`);
+  const text = lettersOf(pieces.map(({ content }) => content?.text ?? '').join(''));
+  const stop = events.find(({ kind }) => kind === 'interrupt.confirmed');
+  // an interrupted reply's text is what was heard of it
+  if (stop === undefined ? text !== lettersOf(replyText) : !text.startsWith(lettersOf(replyText)))
+    complaints.push('the pieces are not the reply');
+  for (const done of events.filter(({ kind }) => kind === 'tts.done')) {
+    const index = pieceIndexOf(done) ?? -1;
+    const [got, made] = [bytes.get(index) ?? 0, done.content?.audio?.byteLength ?? 0];
+    const cutShort = stop !== undefined && index >= lastIndex && got < made;
+    if (got !== made && !cutShort) complaints.push(`piece ${index}: ${got} of ${made} bytes handed over`);
+  }
+  if (stop === undefined && bytes.size !== pieces.length)
+    complaints.push(`${bytes.size} of ${pieces.length} pieces handed over`);
+  const late = stop === undefined ? [] : handed.filter(({ atUs }) => atUs > stop.atUs);
+  return [...complaints, ...late.map(({ pieceIndex }) => `audio of piece ${pieceIndex} after the user took the floor`)];
+}
+
+/** Punctuation that nothing speakable follows may be left out of the pieces. */
+function lettersOf(text: string): string {
+  return text.replaceAll(/[^\p{L}\p{N}]/gu, '');
+}
+
+/** The piece that an event is about. */
+export function pieceIndexOf(event: TurnEvent): number | undefined {
+  const index = event.attrs?.['index'];
+  return typeof index === 'number' ? index : undefined;
+}
