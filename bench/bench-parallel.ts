@@ -1,4 +1,4 @@
-/** Stages that overlap: interleaving, speculation, prefetch, hedging, caches; alone and together. */
+/** Stages that overlap: interleaving, speculation, prefetch, hedging, caches; alone and together, over today's strategy. */
 import type { Bench } from './bench.ts';
 
 export const bench: Bench = {
@@ -7,9 +7,12 @@ export const bench: Bench = {
   limits: 'Gains are ledger time, not service time: what overlaps another stage costs nothing on the path.',
   metrics: ['sttMs', 'sttWaitMs', 'ttftMs', 'ttfbMs', 'e2eMs', 'firstContentMs', 'uploadKb', 'llmCost'],
   stage: 'tts',
-  baseline: ['reply-chunking'],
   arms: [
-    { name: 'sentence interleaving', patches: [{ pipeline: { chunking: 'sentence' } }] },
+    {
+      name: 'reply-chunking',
+      patches: ['reply-chunking'],
+      note: 'control: what today’s interleaving by sentence is worth',
+    },
     { name: 'clause chunking', patches: ['clause-chunking'] },
     { name: 'early STT', patches: ['stt-at-pause'] },
     { name: 'prefetch-connect', patches: ['prefetch-connect'] },

@@ -52,8 +52,8 @@ const samplesIn = (file: string): Sample[] =>
     .map((line): Sample => JSON.parse(line));
 
 test('every arm of every bench is a strategy; a misspelt knob is not', () => {
-  for (const { name, baseline = [], arms } of BENCHES) {
-    for (const { patches } of [{ patches: baseline }, ...arms]) {
+  for (const { name, arms } of BENCHES) {
+    for (const { patches } of arms) {
       resolveStrategy(
         patches.map((patch) => (typeof patch === 'string' ? variantPatch(patch) : patch)),
         name,
@@ -81,6 +81,20 @@ test('samples, medians and paired differences tell one story; first clause ≤ f
   // common draws: what a strategy leaves alone does not differ at all, what it changes does
   assert.deepEqual(row('clause-chunking', 'sttMs')?.difference, { mean: 0, low: 0, high: 0 });
   assert.ok((row('clause-chunking', 'e2eMs')?.difference?.mean ?? 0) < 0);
+});
+
+test('in every bench, an arm that changes nothing differs by exactly 0 from the baseline', async () => {
+  const nothing = { name: 'nothing', patches: [] };
+  const replyAtOnce = { name: 'control', patches: ['reply-chunking'] };
+  for (const each of BENCHES) {
+    const { arms } = await runBench({ ...each, arms: [nothing, replyAtOnce] }, runOf());
+    const [, unchanged, control] = arms;
+    const differences = (unchanged?.rows ?? []).flatMap(({ difference }) => difference ?? []);
+    assert.ok(differences.length > 0, each.name);
+    for (const difference of differences) assert.deepEqual(difference, { mean: 0, low: 0, high: 0 }, each.name);
+    const e2e = control?.rows.find(({ metric }) => metric === 'e2eMs');
+    assert.ok((e2e?.difference?.mean ?? 0) > 0, `${each.name}: the control is slower`);
+  }
 });
 
 test('an interrupted bench keeps its finished samples and says that it did not finish', async () => {

@@ -22,7 +22,6 @@ export interface Bench {
   /** What else the stage's latency is told apart by. */
   grouping?: Grouping;
   speech?: BenchSpeech;
-  /** What all arms have in common, and the baseline arm is: by default today's strategy. */
-  baseline?: readonly (string | StrategyPatch)[];
+  /** Each over today's strategy, which is the baseline. */
   arms: readonly BenchArm[];
 }

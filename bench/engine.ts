@@ -1,7 +1,7 @@
 /**
  * One bench: a table of arms over the fixture sessions, run by the same experiment as `retake replay` (its worlds, order, pairing
  * and statistics). What is added here: a turn becomes lines of `samples.jsonl` when all its arms ran it, so that an interrupted
- * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the bench's own baseline.
+ * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the baseline, today's strategy.
  */
 import { appendFileSync } from 'node:fs';
 import { describeError, InputError } from '../service/errors.ts';
@@ -95,7 +95,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   try {
     const lanes = {
       candidates: bench.arms.map(({ name, patches }) => ({ variant: name, patches: patches.map(patchOf) })),
-      baseline: (bench.baseline ?? []).map(patchOf),
+      baseline: [],
       world: run.world,
       commit: run.commit,
     };
