@@ -73,7 +73,7 @@ export const sessionsCommand = {
   },
 
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {
-    const places = placesIn(dataFolder(context, options.data), () => createRealClock().epochUs());
+    const places = placesIn(dataFolder(context, options.data), createRealClock(), context.signal);
     if (!(await eraseSession(places, id))) throw new InputError(`there is no captured session ${id}`);
     context.out(`erased ${plain(id)}`);
   },

@@ -3,12 +3,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from './cache.ts';
 import { checkSessionId, createFolderStore, type CaptureStore } from './capture/store.ts';
+import type { Clock } from './ports.ts';
 import { ATTRIBUTES } from './telemetry/names.ts';
 import { eraseInPlace } from './telemetry/spool-files.ts';
 
 /** Below a data folder. */
 export const CAPTURES_FOLDER = 'captures';
 export const SPOOL_FOLDER = 'spool';
+/** A running service has long written the rest of a line by then: it writes a line by one call. */
+const APPEND_MS = 200;
 
 export interface SessionPlaces {
   captures: Pick<CaptureStore, 'erase'>;
@@ -31,11 +34,13 @@ function spoolMarkOf(sessionId: string): string {
 }
 
 /** The places of a data folder from outside of the service, which may be running on it. */
-export function placesIn(dataFolder: string, epochUs: () => number): SessionPlaces {
+export function placesIn(dataFolder: string, clock: Clock, signal: AbortSignal): SessionPlaces {
   const speechFolder = join(dataFolder, SPEECH_CACHE_FOLDER);
   return {
     captures: createFolderStore(join(dataFolder, CAPTURES_FOLDER)),
-    spool: { erase: (text) => eraseInPlace(join(dataFolder, SPOOL_FOLDER), text) },
-    speech: existsSync(speechFolder) ? openDiskCache(speechFolder, epochUs) : { erase: () => 0 },
+    spool: {
+      erase: (text) => eraseInPlace(join(dataFolder, SPOOL_FOLDER), text, () => clock.sleep(APPEND_MS, signal)),
+    },
+    speech: existsSync(speechFolder) ? openDiskCache(speechFolder, () => clock.epochUs()) : { erase: () => 0 },
   };
 }

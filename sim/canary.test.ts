@@ -16,6 +16,7 @@ const FAL_KEY = '7f3c1c9e-canary-fal:0f1e2d3c4b5a';
 const OPENROUTER_KEY = 'sk-or-v1-canary0openrouter';
 const HEARD = 'My canary sings behind the blue harbour gate every night.';
 const SAID = 'The walrus polishes its monocle. Then it sails to the quiet lighthouse.';
+const EXPECTED = 'Zebedee Quillfeather';
 const PROMPT = 'You are a heron who interviews gardeners about moss.';
 /** Any of these gives away a key or a stretch of what was said. */
 const CANARIES = [
@@ -27,6 +28,7 @@ const CANARIES = [
   'walrus polishes',
   'quiet lighthouse',
   'heron who interviews',
+  EXPECTED,
 ];
 
 /** Each provider repeats what it knows, and a key. */
@@ -63,10 +65,10 @@ const SOURCE = `
   const { createRealWorld } = await import(at('service/world.ts'));
   const { startService } = await import(at('service/serve.ts'));
   const { configFrom } = await import(at('service/config.ts'));
-  const { DEFAULT_STRATEGY } = await import(at('service/strategy.ts'));
+  const { resolveStrategy } = await import(at('service/strategy.ts'));
   const { encodeWav } = await import(at('service/audio.ts'));
   const [dataFolder, level, given] = process.argv.slice(1);
-  const { scenario, interviews, falKey, openRouterKey, prompt } = JSON.parse(given);
+  const { scenario, interviews, falKey, openRouterKey, prompt, expected } = JSON.parse(given);
   const standIns = await startStandIns({ profile: loadProfile('zero'), seed: 1, interviews, scenario });
   const { falRun, falQueue, falRest, openrouter } = standIns.urls;
   const world = createRealWorld({
@@ -78,7 +80,7 @@ const SOURCE = `
     headersFor: ({ traceId, ...context }) => ({ 'x-retake-draw': JSON.stringify(context) }),
   });
   const config = configFrom({ RETAKE_PORT: '0', RETAKE_DATA: dataFolder, RETAKE_CAPTURE: level, RETAKE_GENERATION_RECORDS: 'on' });
-  const service = await startService({ config, world, strategy: DEFAULT_STRATEGY, commit: 'canary', logLevel: 'info' });
+  const service = await startService({ config, world, strategy: resolveStrategy([{ stt: { prompt: expected } }], 'canary'), commit: 'canary', logLevel: 'info' });
   const post = (path, type, body) => fetch(service.url + path, { method: 'POST', headers: { 'content-type': type }, body });
   const open = async () => (await (await post('/v1/sessions', 'application/json',
     JSON.stringify({ language: 'en', interview: 'canary-en', systemPrompt: prompt }))).json()).id;
@@ -112,6 +114,7 @@ async function speakAt(level: 'timing' | 'full'): Promise<string> {
     falKey: FAL_KEY,
     openRouterKey: OPENROUTER_KEY,
     prompt: PROMPT,
+    expected: EXPECTED,
   });
   const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', SOURCE, folder, level, given]);
   const [, keys = ''] = /AUTHORIZATION (\S+)/.exec(stderr) ?? [];
@@ -152,6 +155,7 @@ test('control: the turns came to what they should, and the canaries are where th
   assert.deepEqual(printed.timing.keys, [`Key ${FAL_KEY}`, `Bearer ${OPENROUTER_KEY}`]);
   const captured = (await filesIn(full)).map(([, text]) => text).join('\n');
   assert.ok(found(captured).includes('canary sings') && found(captured).includes('walrus polishes'));
+  assert.ok(found(captured).includes(EXPECTED));
 });
 
 test('no canary in logs, errors, spans, spool or a timing bundle', async () => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { InvariantError } from '../errors.ts';
 import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../ports.ts';
 import type { CaptureLevel, Line, SessionHeader, StoredContent } from './format.ts';
-import { redactEvent } from './redact.ts';
+import { redactEvent, redactHeader } from './redact.ts';
 import type { CaptureStore, SessionFiles } from './store.ts';
 
 export interface BundleWriter {
@@ -49,7 +49,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
 
   const begin = async (): Promise<SessionFiles> => {
     const begun = await store.create(header.sessionId, header.startedEpochUs);
-    await begun.writeOnce('session.json', `${JSON.stringify(header, null, 2)}\n`);
+    await begun.writeOnce('session.json', `${JSON.stringify(redactHeader(header), null, 2)}\n`);
     return begun;
   };
   const attempt = async ({ turn, write }: Write): Promise<void> => {

@@ -1,6 +1,7 @@
 /** What of an event may go into a bundle at each level. Keys are in no event to begin with; content goes here. */
+import { createHash } from 'node:crypto';
 import type { AttrValue, Attrs, TurnEvent } from '../ports.ts';
-import type { CaptureLevel } from './format.ts';
+import type { CaptureLevel, SessionHeader } from './format.ts';
 
 /** Free text that providers or errors put into attributes: dropped at level `timing`, where no words are kept. */
 const TEXT_ATTRS: ReadonlySet<string> = new Set(['message', 'reason']);
@@ -24,4 +25,12 @@ export function redactEvent(event: TurnEvent, level: Exclude<CaptureLevel, 'off'
     kept['breaks'] = breakOffsets(content.text);
   }
   return Object.keys(kept).length === 0 ? rest : { ...rest, attrs: kept };
+}
+
+/** The header as a bundle of its level keeps it. At `timing`, words in the strategy are named by their digest, as a prompt's file is. */
+export function redactHeader(header: SessionHeader): SessionHeader {
+  const { stt } = header.strategy;
+  if (header.level === 'full' || typeof stt !== 'object' || stt === null || !('prompt' in stt)) return header;
+  const prompt = `sha256:${createHash('sha256').update(String(stt.prompt)).digest('hex')}`;
+  return { ...header, strategy: { ...header.strategy, stt: { ...stt, prompt } } };
 }

@@ -56,17 +56,23 @@ const ERASED = '{}';
 const WINDOW_BYTES = 1024 * 1024;
 
 /**
- * Overwrites every whole line that holds `text`, sent or not, by an empty export of the same length: a service that reads
- * and appends there goes on undisturbed. Returns how many lines that were.
+ * Overwrites every line that holds `text`, sent or not, torn or whole, by an empty export of the same length: a service
+ * that reads and appends there goes on undisturbed. A last line without its newline may also be one that is being
+ * appended: it is torn if it is no longer after `settled`. The process that appends, in one step, needs no wait; any other
+ * one does. Returns how many lines that were.
  */
-export async function eraseInPlace(dir: string, text: string): Promise<number> {
+export async function eraseInPlace(
+  dir: string,
+  text: string,
+  settled: () => Promise<void> = () => Promise.resolve(),
+): Promise<number> {
   if (!existsSync(dir)) return 0;
   let erased = 0;
   for (const { path } of segmentsIn(dir)) {
     const file = await open(path, 'r+').catch(() => undefined);
     if (file === undefined) continue; // it left the disk since the listing
     try {
-      erased += await eraseLines(file, Buffer.from(text));
+      erased += await eraseLines(file, Buffer.from(text), settled);
     } finally {
       await file.close();
     }
@@ -74,16 +80,25 @@ export async function eraseInPlace(dir: string, text: string): Promise<number> {
   return erased;
 }
 
-async function eraseLines(file: FileHandle, text: Buffer): Promise<number> {
+async function eraseLines(file: FileHandle, text: Buffer, settled: () => Promise<void>): Promise<number> {
   let buffer = Buffer.alloc(WINDOW_BYTES);
   let erased = 0;
   let at = 0;
   let restBytes = 0;
+  let waited = false;
   for (;;) {
     // a line that is longer than the window makes the window longer
     if (restBytes > buffer.length / 2) buffer = Buffer.concat([buffer], buffer.length * 2);
     const { bytesRead } = await file.read(buffer, restBytes, buffer.length - restBytes, at + restBytes);
-    if (bytesRead === 0) return erased;
+    if (bytesRead === 0) {
+      if (!buffer.subarray(0, restBytes).includes(text)) return erased;
+      if (waited) {
+        await file.write(ERASED.padEnd(restBytes), at);
+        return erased + 1;
+      }
+      await settled();
+    }
+    waited = bytesRead === 0;
     const content = buffer.subarray(0, restBytes + bytesRead);
     const end = content.lastIndexOf(NEWLINE) + 1;
     for (let hit = content.indexOf(text); hit >= 0 && hit < end;) {

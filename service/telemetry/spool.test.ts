@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { createRealClock } from '../clock.ts';
 import { tracesUrlOf } from './otlp-client.ts';
+import { eraseInPlace } from './spool-files.ts';
 import { createSpool, type Spool, type SpoolCounters, type SpoolOptions } from './spool.ts';
 
 const clock = createRealClock();
@@ -321,4 +322,22 @@ test('a line is erased wherever it lies in a segment, also across the windows in
     .flatMap((name) => readFileSync(join(dir, name), 'utf8').split(/(?<=\n)/));
   const expected = written.map((line, index) => (index % 7 === 3 ? `${'{}'.padEnd(line.length - 1)}\n` : line));
   assert.ok(expected.length === found.length && expected.every((line, index) => line === found[index]));
+});
+
+test('a torn last line is erased too, in an old segment and in the newest; control: one that is being appended stays whole', async (context) => {
+  const dir = folder(context);
+  const spool = open(context, { dir });
+  spool.append('{"line":"kept"}\n');
+  const path = join(dir, readdirSync(dir).find((name) => name.endsWith('.jsonl')) ?? assert.fail('no segment'));
+  appendFileSync(path, '{"session":"mine","cut');
+  await spool.erase('"theirs"');
+  assert.match(readFileSync(path, 'utf8'), /"mine"/, 'control: of another session');
+  await spool.erase('"mine"');
+  const left = `{"line":"kept"}\n${'{}'.padEnd('{"session":"mine","cut'.length)}`;
+  assert.equal(readFileSync(path, 'utf8'), left);
+  appendFileSync(path, '\n{"session":"mine","begun');
+  const erased = await eraseInPlace(dir, '"mine"', async () => appendFileSync(path, '":1}\n{"line":"next"}\n'));
+  assert.equal(erased, 1);
+  const whole = '{}'.padEnd('{"session":"mine","begun":1}'.length);
+  assert.equal(readFileSync(path, 'utf8'), `${left}\n${whole}\n{"line":"next"}\n`);
 });
