@@ -63,7 +63,7 @@ test('a profile fitted to bundles is read by the code that reads the built-in on
   assert.match(profile.description, /^Fitted to \d+ exchanges, \d{4}-.*Captured in sim\.$/);
   assert.match(
     profile.stt.waitMs.source,
-    /^fitted: n 10, \d{4}-\d\d-\d\d.*left-out error p50 ±[\d.]+ %, p90 ±[\d.]+ %$/,
+    /^fitted: n 10, \d{4}-\d\d-\d\d.*left-out error of the fitted line p50 ±[\d.]+ %, p90 ±[\d.]+ %$/,
   );
   assert.equal(profile.stt.waitMs.quantiles.length, 10, 'every value that was seen');
   assert.match(text, /predicted: stand-ins/);

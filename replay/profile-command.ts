@@ -47,7 +47,9 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
   context.out(
     `${observations.length} exchanges in ${sessions.length} sessions, captured in ${worlds.join(', ')} (${basis})`,
   );
-  context.out('request → first data, connection set-up apart, ms; fit error: of a fifth left out, mean size');
+  context.out(
+    'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size',
+  );
   for (const row of table(kinds)) context.out(plain(row));
   for (const { provider, n } of setUps) context.out(`  ${provider}: ${n} new connections`);
   context.out(`written: ${options.out}; use it with --profile ${options.out}`);

@@ -1,4 +1,5 @@
-/** Values that were seen, as a profile's tables. Pure. */
+/** Values that were seen: as a profile's tables, and some of many. Pure. */
+import { keyedRandom } from '../service/random.ts';
 import type { Figure } from './profile.ts';
 
 /** A table holds every value up to as many; of more, the quantiles at as many steps, ends included. */
@@ -26,4 +27,18 @@ export function at(values: readonly number[], p: number): number {
   const position = p * (sorted.length - 1);
   const below = sorted[Math.floor(position)] ?? Number.NaN;
   return below + ((sorted[Math.ceil(position)] ?? below) - below) * (position - Math.floor(position));
+}
+
+/**
+ * All, or so many of them, in order: one drawn, always the same, from each of as many equal stretches. A fixed step could
+ * meet the same turn of every session.
+ */
+export function spread<Value>(all: readonly Value[], most: number): readonly Value[] {
+  if (all.length <= most) return all;
+  const random = keyedRandom('spread');
+  const from = (stretch: number): number => Math.floor((stretch * all.length) / most);
+  return Array.from(
+    { length: most },
+    (_, index) => from(index) + Math.floor(random() * (from(index + 1) - from(index))),
+  ).flatMap((index) => all.slice(index, index + 1));
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { spread } from './empirical.ts';
 import { FIT_EXCHANGES, fitTo, fittedPlans, middleSlope } from './fitted.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
@@ -141,6 +142,24 @@ test('a longer reply goes on in the steps of its own stream; its first delta wai
     plan?.items.map(({ parts }) => parts),
     [[20], [10, 10], [10, 10], [5], []],
   );
+});
+
+test('a capture of more exchanges than a call takes arguments still has its least and largest size', () => {
+  const many = Array.from({ length: 20_000 }, () => CAPTURE).flat();
+  const plans = plansOf(many);
+  assert.notEqual(plans.planOf(context(0), tts(30)), undefined);
+  assert.equal(plans.planOf(context(0), tts(19)), undefined);
+});
+
+test('a spread comes from every stretch, each once, and not from one turn of every session', () => {
+  const all = Array.from({ length: 4000 }, (_, index) => index);
+  assert.deepEqual(spread(all.slice(0, 7), 7), [0, 1, 2, 3, 4, 5, 6]);
+  const some = spread(all, 500);
+  assert.deepEqual(some, spread(all, 500), 'the same every time');
+  some.forEach((each, index) => assert.equal(Math.floor(each / 8), index));
+  const ofTurn = Array.from({ length: 8 }, (_, turn) => some.filter((each) => each % 8 === turn).length);
+  assert.ok(Math.min(...ofTurn) > 30, ofTurn.join());
+  assert.equal(new Set(spread(all.slice(0, 600), 500)).size, 500);
 });
 
 test('the middle slope ignores an outlier that a least-squares line would follow', () => {

@@ -4,6 +4,7 @@
  * What it differed by from its kind's line stays its own, so that tails survive.
  */
 import { keyedRandom } from '../service/random.ts';
+import { spread } from './empirical.ts';
 import { askedOf, kindOf, type Observation } from './observed.ts';
 import {
   exchangeKey,
@@ -22,7 +23,7 @@ export const FIT_EXCHANGES = 8;
 /** Connections set up below which their times are the profile's. */
 export const FIT_SET_UPS = 3;
 /** Pairs of exchanges grow with the square: a line is fitted to as many as this, spread evenly over the capture. */
-const LINE_EXCHANGES = 200;
+export const LINE_EXCHANGES = 200;
 /** A size is predicted from half the smallest that was seen to twice the largest. */
 const REACH = 2;
 /** Shorter speech than this is made of nothing. */
@@ -41,6 +42,8 @@ export interface Fit {
 
 export interface FittedKind {
   observations: readonly Observation[];
+  /** Of the smallest and the largest. */
+  sizes: readonly [least: number, most: number];
   /** µs more for each unit of size; 0 where the capture shows no growth. */
   slopeUs: number;
 }
@@ -71,16 +74,13 @@ function placeOf({ sessionId, turnIndex }: { sessionId: string; turnIndex: numbe
 
 function fitKind(observations: readonly Observation[], uploadUsPerKb: number): FittedKind | undefined {
   if (observations.length < FIT_EXCHANGES) return undefined;
-  const every = Math.max(1, observations.length / LINE_EXCHANGES);
-  const spread = Array.from(
-    { length: Math.floor(observations.length / every) },
-    (_, index) => observations[Math.floor(index * every)],
-  ).filter((each) => each !== undefined);
-  const points = spread.map((each): [x: number, y: number] => [
+  const points = spread(observations, LINE_EXCHANGES).map((each): [x: number, y: number] => [
     each.size,
     answerUs(each.plan) - uploadUs(each, uploadUsPerKb),
   ]);
-  return { observations, slopeUs: Math.max(0, middleSlope(points)) };
+  let [least, most] = [Infinity, 0];
+  for (const { size } of observations) [least, most] = [Math.min(least, size), Math.max(most, size)];
+  return { observations, sizes: [least, most], slopeUs: Math.max(0, middleSlope(points)) };
 }
 
 /** Request begun to be sent → first data, or the answer's headers where it has none. */
@@ -144,8 +144,8 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const asked = askedOf(facts);
       const kind = asked === undefined ? undefined : fit.kind(kindOf(asked));
       if (asked === undefined || kind === undefined) return undefined;
-      const sizes = kind.observations.map(({ size }) => size);
-      if (asked.size * REACH < Math.min(...sizes) || asked.size > REACH * Math.max(...sizes)) return undefined;
+      const [least, most] = kind.sizes;
+      if (asked.size * REACH < least || asked.size > REACH * most) return undefined;
       const own = draws === 'common' ? fit.twin(context) : undefined;
       const like =
         own !== undefined && kindOf(own) === kindOf(asked) ? own : pick(kind.observations, context, 'fitted');

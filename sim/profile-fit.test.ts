@@ -6,7 +6,7 @@ import type { Observation } from './observed.ts';
 import type { DrawContext, Facts } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import { loadProfile, parseProfile, quantile, type Profile } from './profile.ts';
-import { fitProfile } from './profile-fit.ts';
+import { fitProfile, leftOutError } from './profile-fit.ts';
 
 const seed = loadProfile('seed');
 const zero = loadProfile('zero');
@@ -63,7 +63,10 @@ test('a profile fitted to what another one drew has its quantiles, tails include
     { provider: 'fal', n: 400 },
     { provider: 'openrouter', n: 200 },
   ]);
-  assert.match(profile.tts.stream.waitMs.source, /^fitted: n 400, 2026-01-01 to 2026-01-17, left-out error p50 ±\d/);
+  assert.match(
+    profile.tts.stream.waitMs.source,
+    /^fitted: n 400, 2026-01-01 to 2026-01-17, left-out error of the fitted line p50 ±\d.* first audio are drawn independently$/,
+  );
   assert.equal(profile.tts.generate, seed.tts.generate, 'what was not seen is the base’s');
 });
 
@@ -71,6 +74,12 @@ test('the fit error is that of quantiles of what was left out: small of many, la
   const error = (count: number): number => fitProfile(observed(seed, count), zero, 'x').kinds[0]?.errorP90Pct ?? 0;
   const [many, few] = [error(300), error(12)];
   assert.ok(many < 15 && few > many, `of 300: ${many} %, of 12: ${few} %`);
+});
+
+test('the error of a large capture is that of some of it: all pairs of 100,000 are more than an array holds', () => {
+  const some = observed(seed, 40).filter(({ operation }) => operation === 'tts');
+  const { p50, p90 } = leftOutError(Array.from({ length: 2500 }, () => some).flat());
+  assert.ok(p50 < 15 && p90 < 15, `${p50} %, ${p90} %`);
 });
 
 test('control: of too few exchanges the base’s figures stay', () => {

@@ -1,13 +1,13 @@
 /** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/measuring.md#profiles). Pure. */
-import { at, figureOf } from './empirical.ts';
-import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, middleSlope } from './fitted.ts';
+import { at, figureOf, spread } from './empirical.ts';
+import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES, middleSlope } from './fitted.ts';
 import { kindOf, type Observation } from './observed.ts';
 import type { NetworkPlan, PlannedItem } from './plan.ts';
 import { quantile, type Figure, type Profile } from './profile.ts';
 
 const FOLDS = 5;
-/** A line is fitted to as many exchanges of a kind. */
-const LINE_EXCHANGES = 200;
+/** Predictions grow with the square: as many exchanges of a kind are predicted from each other, spread evenly. */
+const ERROR_EXCHANGES = 500;
 
 /** What is known of one kind of exchange. */
 export interface KindFit {
@@ -26,7 +26,7 @@ export interface KindFit {
   reusedP50Ms?: number;
   /** More for each ms of audio, or character. */
   slopeMs: number;
-  /** Predicted less observed quantile of exchanges that were left out, in % of the observed one: mean size over the folds. */
+  /** Of the fitted line: its quantiles less those of exchanges that were left out, in % of the latter: mean size over the folds. */
   errorP50Pct: number;
   errorP90Pct: number;
   /** False: too few; the base profile's figures stay. */
@@ -87,6 +87,12 @@ function setUpOf(each: {
   };
 }
 
+/** How the tables of a kind differ from the line that its error is of. */
+const DRAWN_APART: Readonly<Record<string, string>> = {
+  llm: "; headers and first content are drawn independently, ms a prompt character are the base's",
+  tts: '; headers and first audio are drawn independently',
+};
+
 /** The profile with one kind's figures. The round trip inside each wait is the base's median: it cannot be told apart. */
 function withKind(
   profile: Profile,
@@ -95,8 +101,9 @@ function withKind(
   roundTripMs: number,
 ): Partial<Profile> {
   const { slopeMs, kind } = about;
-  const error = `left-out error p50 ±${about.errorP50Pct.toFixed(1)} %, p90 ±${about.errorP90Pct.toFixed(1)} %`;
-  const source = `fitted: n ${about.n}${spanOf(about)}, ${error}`;
+  const error = `left-out error of the fitted line p50 ±${about.errorP50Pct.toFixed(1)} %, p90 ±${about.errorP90Pct.toFixed(1)} %`;
+  const apart = DRAWN_APART[kind.slice(0, 3)] ?? '';
+  const source = `fitted: n ${about.n}${spanOf(about)}, ${error}${apart}`;
   const figure = (values: readonly number[]): Figure => figureOf(values, source);
   const constant = (value: number): Figure => ({ source, quantiles: [[0, value]] });
   const waitMs = ({ plan }: Observation): number => (plan.networkUs.send + plan.waitUs) / 1000 - roundTripMs;
@@ -184,10 +191,7 @@ function describe(kind: string, all: readonly Observation[]): KindFit {
 
 /** Theil–Sen over at most so many, evenly chosen. */
 function slopeOf(all: readonly Observation[]): number {
-  const every = Math.max(1, Math.ceil(all.length / LINE_EXCHANGES));
-  const points = all
-    .filter((_, index) => index % every === 0)
-    .map((each) => [each.size, answerUs(each.plan) / 1000] as const);
+  const points = spread(all, LINE_EXCHANGES).map((each) => [each.size, answerUs(each.plan) / 1000] as const);
   return Math.max(0, middleSlope(points));
 }
 
@@ -195,10 +199,11 @@ function slopeOf(all: readonly Observation[]): number {
  * Each fifth is left out, the rest fitted, and the quantiles of the left-out times compared with those that the fit
  * predicts for their sizes. The mean size of the error in %; NaN where a fifth would be empty.
  */
-function leftOutError(all: readonly Observation[]): { p50: number; p90: number } {
+export function leftOutError(all: readonly Observation[]): { p50: number; p90: number } {
+  const some = spread(all, ERROR_EXCHANGES);
   const errors = Array.from({ length: FOLDS }, (_, fold) => {
-    const out = all.filter((_each, index) => index % FOLDS === fold);
-    const rest = all.filter((_each, index) => index % FOLDS !== fold);
+    const out = some.filter((_each, index) => index % FOLDS === fold);
+    const rest = some.filter((_each, index) => index % FOLDS !== fold);
     const slope = slopeOf(rest);
     const residuals = rest.map((each) => answerUs(each.plan) / 1000 - slope * each.size);
     const predicted = out.flatMap(({ size }) => residuals.map((each) => each + slope * size));
