@@ -219,6 +219,40 @@ test('hostile text reaches GitHub as text, and no workflow command can be smuggl
   assert.ok(!bodies()[0]!.includes('<img'));
 });
 
+test('what was said is left out of comment, summary and page unless it is asked for', async () => {
+  const [first] = faster.turns;
+  const texts = [
+    { traceId: first?.traceId, turnIndex: first?.turnIndex, transcript: 'secretword', reply: 'secretword' },
+  ];
+  for (const [asked, shown] of [
+    ['', false],
+    ['false', false],
+    ['true', true],
+  ] as const) {
+    github.comments.clear();
+    const env = environment({ ...faster, texts }, { INPUT_WITH_TEXT: asked });
+    await run(env);
+    const page = readFileSync(join(env['INPUT_RUN_FOLDER'] ?? '', 'report.html'), 'utf8');
+    for (const text of [bodies()[0], readFileSync(env.GITHUB_STEP_SUMMARY, 'utf8'), page])
+      assert.equal(text?.includes('secretword'), shown, `with-text "${asked}"`);
+  }
+});
+
+test('of several candidates the exit status is of all, and the comment names the others', async () => {
+  const many = async (first: object, ...others: object[]): Promise<number> => {
+    const env = environment(first, { INPUT_FAIL_ON: 'inconclusive' });
+    for (const [index, report] of others.entries())
+      writeFileSync(join(env['INPUT_RUN_FOLDER'] ?? '', `report-v${index}.json`), JSON.stringify(report));
+    return (await run(env)).code;
+  };
+  assert.equal(await many(faster, inconclusive, slower), 1, 'an inconclusive one does not hide a slower one');
+  assert.match(bodies()[0]!, /one of 3 candidates, and the exit status is of all: .* inconclusive, .* slower/);
+  assert.equal(await many(faster, inconclusive), 3);
+  assert.equal(await many(faster, faster), 0);
+  assert.equal(await many(faster), 0);
+  assert.ok(!bodies()[0]!.includes('candidates, and'), 'control: one candidate');
+});
+
 const BROKEN: readonly [env: Env, message: RegExp][] = [
   [{ INPUT_FAIL_ON: 'often' }, /fail-on often: must be one of never, slower, inconclusive/],
   [{ INPUT_MARKER: '--> x' }, /marker --> x: letters/],

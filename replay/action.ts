@@ -1,15 +1,19 @@
 /**
  * The GitHub Action: a run folder (made here, or by an earlier job) becomes one comment, a step summary and an exit status.
- * It says what it did in GitHub's own words (`::warning::`), and its exit status comes from the verdict alone: a comment that
+ * It says what it did in GitHub's own words (`::warning::`), and its exit status comes from the verdicts of all candidates alone: a comment that
  * could not be written, as from a fork, fails nothing.
  */
 import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describeError, InputError } from '../service/errors.ts';
+import { exitCodeOf, verdictOfAll } from './diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
 import { field } from './otlp.ts';
+import { readReport } from './report/json.ts';
+import type { Report } from './report/build.ts';
 import { markdownReport } from './report/markdown.ts';
 import { plain } from './report/words.ts';
-import { readRun, writePages } from './run-report.ts';
+import { readRun, reportNames, writePages } from './run-report.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -36,20 +40,37 @@ export async function publish({ env, log, sleep }: ActionContext): Promise<numbe
   if (!/^[\w-]+$/.test(marker)) throw new InputError(`marker ${plain(marker)}: letters, digits, - and _ only`);
   const folder = input('RUN_FOLDER');
   if (folder === '') throw new InputError('run-folder is empty: there is no run to report');
-  const { report } = await readRun(folder);
-  await writePages(folder);
+  const withText = input('WITH_TEXT') === 'true';
+  const { report } = await readRun(folder, { withText });
+  await writePages(folder, { withText });
+  const others = await otherCandidates(folder, await reportNames(folder));
+  const verdict = verdictOfAll([report.verdict, ...others.map((other) => other.verdict)]);
   const jaegerUi = env['RETAKE_JAEGER_UI'];
-  const body = markdownReport(report, { marker, ...(jaegerUi === undefined || jaegerUi === '' ? {} : { jaegerUi }) });
+  const links = jaegerUi === undefined || jaegerUi === '' ? {} : { jaegerUi };
+  const reasons = [...report.reasons, ...othersText(report, others)];
+  const body = markdownReport({ ...report, reasons }, { marker, ...links });
 
   const summary = env['GITHUB_STEP_SUMMARY'];
   if (summary !== undefined && summary !== '') await appendFile(summary, `${body}\n`);
   const output = env['GITHUB_OUTPUT'];
   if (output !== undefined && output !== '')
-    await appendFile(output, `verdict=${report.verdict}\nexit-code=${report.exitCode}\nrun-folder=${plain(folder)}\n`);
+    await appendFile(output, `verdict=${verdict}\nexit-code=${exitCodeOf(verdict)}\nrun-folder=${plain(folder)}\n`);
 
   if (input('COMMENT') !== 'false') log(await comment(env, input, { marker, body }, sleep));
-  log(`retake: ${report.verdict}`);
-  return failOn.includes(report.verdict) ? report.exitCode : 0;
+  log(`retake: ${verdict}`);
+  return failOn.includes(verdict) ? exitCodeOf(verdict) : 0;
+}
+
+/** Reports of the folder's other candidates. */
+function otherCandidates(folder: string, names: readonly string[]): Promise<Report[]> {
+  return Promise.all(names.filter((name) => name !== 'report.json').map((name) => readReport(join(folder, name))));
+}
+
+/** That there are others, beside the verdict of the first; nothing where there are none. */
+function othersText({ arms }: Report, others: readonly Report[]): string[] {
+  if (others.length === 0) return [];
+  const each = others.map((other) => `${other.arms.b.variant} ${other.verdict}`).join(', ');
+  return [`this is ${arms.b.variant}, one of ${others.length + 1} candidates, and the exit status is of all: ${each}`];
 }
 
 async function comment(

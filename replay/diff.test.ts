@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { InvariantError } from '../service/errors.ts';
 import type { LedgerRow, TurnSummary } from '../service/metrics.ts';
 import type { LedgerStage, Phase } from '../service/ports.ts';
-import { diffLanes, exitCodeOf, type Diff, type Verdict } from './diff.ts';
+import { diffLanes, exitCodeOf, verdictOfAll, type Diff, type Verdict } from './diff.ts';
 import { printedLedger } from './report/rows.ts';
 
 /** The same cases every time; another seed looks further. */
@@ -73,6 +73,8 @@ for (const [what, deltasMs, verdict, aMs = 1000] of VERDICTS) {
 
 test('exit codes: 0 faster and same, 1 slower, 3 inconclusive', () => {
   assert.deepEqual((['faster', 'same', 'slower', 'inconclusive'] as const).map(exitCodeOf), [0, 0, 1, 3]);
+  const all = (...verdicts: Verdict[]): number => exitCodeOf(verdictOfAll(verdicts));
+  assert.deepEqual([all('inconclusive', 'slower'), all('faster', 'inconclusive'), all('same', 'faster')], [1, 3, 0]);
 });
 
 const A = [1000, 1000, 1000];

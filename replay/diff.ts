@@ -113,6 +113,12 @@ export function exitCodeOf(verdict: Verdict): number {
   return { faster: 0, same: 0, slower: 1, inconclusive: 3 }[verdict];
 }
 
+/** What several candidates come to: slower if any is, else inconclusive if any is, else a pass. Their order says nothing. */
+export function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
+  const worstFirst = ['slower', 'inconclusive', 'same', 'faster'] as const;
+  return worstFirst.find((each) => verdicts.includes(each)) ?? 'inconclusive';
+}
+
 /** The verdict's rule (DESIGN §13). */
 export function judge(
   { deltaMs, lowMs, highMs }: DiffRow,

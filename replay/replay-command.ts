@@ -12,6 +12,7 @@ import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import { choiceNote, choiceOf, type ChosenBy } from './choice.ts';
 import { checkOut, checkoutCache } from './checkout.ts';
 import type { CommandContext } from './context.ts';
+import { exitCodeOf, verdictOfAll } from './diff.ts';
 import { runExperiment } from './experiment.ts';
 import { estimateLines, estimateOf } from './estimate.ts';
 import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
@@ -130,12 +131,13 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       ...(against === undefined ? {} : { against: against.against }),
     });
     const files = await writeRunFolder(options.out, experiment);
-    files.push(...(await writePages(options.out)));
+    files.push(...(await writePages(options.out, { withText: options.withText === true })));
     context.progressDone();
     for (const { report } of experiment.reports) context.out(`${terminalReport(report, context)}\n`);
     context.out(`written: ${files.join(', ')}`);
     await exportRun(context, experiment.otlp);
-    if (options.gate === true) context.exit(Math.max(...experiment.reports.map(({ report }) => report.exitCode)));
+    if (options.gate === true)
+      context.exit(exitCodeOf(verdictOfAll(experiment.reports.map(({ report }) => report.verdict))));
   } finally {
     await against?.close();
   }

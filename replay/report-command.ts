@@ -21,19 +21,16 @@ export type Printer = (report: Report, spans?: PageOptions['spans']) => Promise<
 
 export async function reportCommand(context: CommandContext, folder: string, options: ReportOptions): Promise<void> {
   const print = printerOf(context, options.format);
-  const { report: whole, spans } = await readRun(
-    folder,
-    options.variant === undefined ? 'report.json' : await reportFileOf(folder, options.variant),
-  );
-  const { texts, ...report } = whole;
-  if (options.withText === true && texts === undefined)
+  const { withText = false, variant } = options;
+  const { report, spans } = await readRun(folder, {
+    withText,
+    ...(variant === undefined ? {} : { name: await reportFileOf(folder, variant) }),
+  });
+  if (withText && report.texts === undefined)
     throw new InputError(
       `${folder}: the report holds no text; it has it after "retake replay --with-text", or from "retake diff --with-text" of two bundles`,
     );
-  await print(
-    { ...report, ...(texts === undefined || options.withText !== true ? {} : { texts }) },
-    spans === undefined ? undefined : { a: spans, b: spans },
-  );
+  await print(report, spans === undefined ? undefined : { a: spans, b: spans });
 }
 
 /** Prints a report in one of its forms. Throws `InputError` for a form that there is not. */

@@ -14,9 +14,20 @@ export interface RunReport {
   spans?: SpansByTurn;
 }
 
-/** Reads `report.json`, or another report of the folder. Throws `InputError` naming file and field. */
-export async function readRun(folder: string, name = 'report.json'): Promise<RunReport> {
-  const report = await readReport(join(folder, name));
+export interface ReadOptions {
+  /** Of the report; by default `report.json`. */
+  name?: string;
+  /** What was said stays in the report, where it holds it. Otherwise it is dropped. */
+  withText?: boolean;
+}
+
+/** Reads a report of the folder. Throws `InputError` naming file and field. */
+export async function readRun(
+  folder: string,
+  { name = 'report.json', withText = false }: ReadOptions = {},
+): Promise<RunReport> {
+  const { texts, ...bare } = await readReport(join(folder, name));
+  const report: Report = withText && texts !== undefined ? { ...bare, texts } : bare;
   const path = join(folder, 'trace.otlp.jsonl');
   if (!existsSync(path)) return { report };
   const { turns } = await loadTurns(path);
@@ -24,13 +35,21 @@ export async function readRun(folder: string, name = 'report.json'): Promise<Run
   return { report: withSpanRows(report, spans), spans };
 }
 
+/** Names of the folder's reports, one a candidate. */
+export async function reportNames(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => /^report(-.+)?\.json$/.test(name)).sort();
+}
+
 /** Writes every report of the folder as a page beside it; returns the paths. */
-export async function writePages(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => /^report(-.+)?\.json$/.test(name)).sort();
+export async function writePages(
+  folder: string,
+  { withText = false }: Pick<ReadOptions, 'withText'> = {},
+): Promise<string[]> {
+  const names = await reportNames(folder);
   const { htmlReport } = await import('./report/html.ts');
   const written: string[] = [];
   for (const name of names) {
-    const { report, spans } = await readRun(folder, name);
+    const { report, spans } = await readRun(folder, { name, withText });
     const path = join(folder, `${basename(name, '.json')}.html`);
     await writeFile(path, htmlReport(report, spans === undefined ? {} : { spans: { a: spans, b: spans } }));
     written.push(path);
