@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatnessOf, sampleMemory, type Sample } from './soak-memory.ts';
+import { flatnessOf, grows, sampleMemory, type Sample } from './soak-memory.ts';
 
 /** 20 samples, 1,000 turns apart: the heap warms up over the first five, then grows by `kbPer1000`. */
 function run(kbPer1000: number, msPerTurn: (turns: number) => number): Sample[] {
@@ -25,7 +25,11 @@ test('control: 1 kB a turn that stays behind, and a turn that gets dearer, are b
   const leaking = flatnessOf(run(1000, () => 7));
   assert.ok(leaking !== undefined && Math.abs(leaking.heapKbPer1000Turns - 1000) < 30);
   assert.equal(leaking.flat, false);
-  assert.equal(flatnessOf(run(0, (turns) => 7 + turns / 5000))?.linear, false);
+  const dearer = flatnessOf(run(0, (turns) => 7 + turns / 5000));
+  assert.equal(dearer?.linear, false);
+  assert.deepEqual([leaking, dearer, flatnessOf(run(0, () => 7)), undefined].map(grows), [true, true, false, false]);
+  const short = run(0, (turns) => 7 + turns / 5000).map((each) => ({ ...each, turns: each.turns / 10 }));
+  assert.equal(flatnessOf(short)?.linear, undefined, 'quarters of 400 turns differ by their sessions');
   assert.equal(flatnessOf(run(0, () => 7).slice(0, 7)), undefined, 'too few samples say nothing');
 });
 

@@ -20,7 +20,8 @@ export interface Flatness {
   heapMb: readonly [number, number];
   cpuMsPerTurn: readonly [number, number];
   flat: boolean;
-  linear: boolean;
+  /** Undefined where a quarter is too short to tell a dearer turn from other sessions. */
+  linear?: boolean;
 }
 
 /** Heap that a run may seem to grow by: what V8 keeps of compiled code differs by as much from collection to collection. */
@@ -28,6 +29,8 @@ const GROWN_LIMIT_MB = 10;
 /** How much dearer a turn may be in the last quarter than in the first. */
 const GROWTH_LIMIT = 1.15;
 const FEWEST_SAMPLES = 8;
+/** Between the first and the last sample of a quarter. */
+const FEWEST_QUARTER_TURNS = 2000;
 
 /** Undefined for too few samples to tell. */
 export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
@@ -38,6 +41,7 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
   const [early, late] = [samples.slice(0, quarter), samples.slice(-quarter)];
   const heapMb = [median(early.map((each) => each.heapMb)), median(late.map((each) => each.heapMb))] as const;
   const cpuMsPerTurn = [costOf(early), costOf(late)] as const;
+  const enough = [early, late].every((some) => turnsOf(some) >= FEWEST_QUARTER_TURNS);
   const grownMb = perTurn * last.turns;
   return {
     heapKbPer1000Turns: perTurn * 1e6,
@@ -45,8 +49,13 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
     heapMb,
     cpuMsPerTurn,
     flat: grownMb < GROWN_LIMIT_MB,
-    linear: cpuMsPerTurn[1] <= cpuMsPerTurn[0] * GROWTH_LIMIT,
+    ...(enough ? { linear: cpuMsPerTurn[1] <= cpuMsPerTurn[0] * GROWTH_LIMIT } : {}),
   };
+}
+
+/** Whether memory or cost is seen to grow, which fails a run; too little to tell does not. */
+export function grows(flatness: Flatness | undefined): boolean {
+  return flatness?.flat === false || flatness?.linear === false;
 }
 
 /** MB a turn. */
@@ -60,6 +69,8 @@ function slope(samples: readonly Sample[]): number {
   }
   return below === 0 ? 0 : above / below;
 }
+
+const turnsOf = (samples: readonly Sample[]): number => (samples.at(-1)?.turns ?? 0) - (samples[0]?.turns ?? 0);
 
 /** CPU between the first and the last of these, in ms a turn. */
 function costOf(samples: readonly Sample[]): number {

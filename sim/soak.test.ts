@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KNOBS } from './combinations.ts';
+import { inProcesses } from './soak.ts';
 import { NOT_SOAKED, simpler, soakCase } from './soak-case.ts';
 import { runCase } from './soak-run.ts';
 import { orderKept } from './check-order.ts';
@@ -10,6 +11,18 @@ test('a case is the same data every time, and every simpler case can be run', as
   for (let index = 0; index < 50; index++) assert.deepEqual(soakCase('x', index), soakCase('x', index));
   const faulty = soakCase('x', 3);
   for (const simple of simpler(faulty).slice(0, 6)) assert.deepEqual((await runCase(simple)).violations, []);
+});
+
+test('workers end together: one that cannot start or fails is exit code 1, in one line', async () => {
+  const ran = async (command: string, ...codes: string[]): Promise<[code: number, lines: string[]]> => {
+    const lines: string[] = [];
+    const args = codes.map((code) => ['-e', `console.log('ran'); ${code}`]);
+    return [await inProcesses(command, args, (line) => lines.push(line)), lines.sort()];
+  };
+  assert.deepEqual(await ran(process.execPath, '', ''), [0, ['[1] ran', '[2] ran']]);
+  assert.deepEqual(await ran('/nowhere/node', '', ''), [1, ['worker 1 failed: spawn /nowhere/node ENOENT']]);
+  const [code] = await ran(process.execPath, 'setInterval(() => {}, 1000)', 'process.exitCode = 3');
+  assert.equal(code, 1, 'the one that would go on is ended');
 });
 
 test('what is left out of the soak is a knob, and the combinations play it', () => {

@@ -11,7 +11,7 @@ import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import type { Violation } from './check.ts';
 import { simpler, soakCase, type SoakCase } from './soak-case.ts';
-import { flatnessOf, sampleMemory, type Sample } from './soak-memory.ts';
+import { flatnessOf, grows, sampleMemory, type Sample } from './soak-memory.ts';
 import { runCase } from './soak-run.ts';
 
 /** Simplifies a failing case while it breaks the same rule; at most `tries` runs. */
@@ -70,6 +70,39 @@ export async function soak(
   return result;
 }
 
+/** One process for each list of arguments, its lines told with its number; the first that fails ends all. 0, or 1 where one failed. */
+export async function inProcesses(
+  command: string,
+  argsOfEach: readonly (readonly string[])[],
+  tell: (line: string) => void,
+): Promise<number> {
+  const children = argsOfEach.map((args) => spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] }));
+  let failed = false;
+  const fail = (why?: string): void => {
+    if (!failed && why !== undefined) tell(why);
+    failed = true;
+    children.forEach((each) => each.kill());
+  };
+  const ends = children.map(async (child, index) => {
+    // a process that could not be started may have no output at all
+    child.once('spawn', () => {
+      createInterface({ input: child.stdout }).on('line', (line) => tell(`[${index + 1}] ${line}`));
+    });
+    await new Promise<void>((ended) => {
+      child.once('error', ({ message }) => {
+        fail(`worker ${index + 1} failed: ${message}`);
+        ended();
+      });
+      child.once('close', (code) => {
+        if (code !== 0) fail();
+        ended();
+      });
+    });
+  });
+  await Promise.all(ends);
+  return failed ? 1 : 0;
+}
+
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
@@ -104,9 +137,9 @@ if (import.meta.main) {
     return violations.length === 0 ? 0 : 1;
   }
 
-  /** Each worker is a process of its own with every Nth session; the first violation ends all. */
-  async function soakInWorkers(): Promise<number> {
-    const children = Array.from({ length: workers }, (_, index) => {
+  /** Each worker has every Nth session. */
+  function soakInWorkers(): Promise<number> {
+    const flags = Array.from({ length: workers }, (_, index) => {
       const own = {
         turns: Math.ceil(turns / workers),
         seed: values.seed,
@@ -114,25 +147,14 @@ if (import.meta.main) {
         step: workers * share.step,
         'shrink-runs': count('shrink-runs', 0),
       };
-      const flags = Object.entries(own).flatMap(([name, value]) => [`--${name}`, String(value)]);
-      const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...flags], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      createInterface({ input: child.stdout }).on('line', (line) => console.log(`[${index + 1}] ${line}`));
-      return child;
+      return Object.entries(own).flatMap(([name, value]) => [`--${name}`, String(value)]);
     });
-    const codes = await Promise.all(
-      children.map(
-        (child) =>
-          new Promise<number>((ended) =>
-            child.once('exit', (code) => {
-              if (code !== 0) children.forEach((each) => each.kill());
-              ended(code ?? 1);
-            }),
-          ),
-      ),
+    const ownFile = fileURLToPath(import.meta.url);
+    return inProcesses(
+      process.execPath,
+      flags.map((each) => [ownFile, ...each]),
+      (line) => console.log(line),
     );
-    return codes.every((code) => code === 0) ? 0 : 1;
   }
 
   async function soakMany(): Promise<number> {
@@ -158,13 +180,14 @@ if (import.meta.main) {
       console.log(
         `heap after gc ${heap} MB, ${per1000}, ${grownMb.toFixed(1)} MB over all: ${flat ? 'flat' : 'GROWS'}`,
       );
-      console.log(`CPU ms a turn ${cpu}: ${linear ? 'linear in turns' : 'GROWS'}`);
+      const verdict = linear === undefined ? 'too few turns to tell' : linear ? 'linear in turns' : 'GROWS';
+      console.log(`CPU ms a turn ${cpu}: ${verdict}`);
     }
     const about = `${result.turns} turns (${result.failed} failed as their faults made them) in ${result.sessions} sessions, seed ${values.seed}`;
     const { violation } = result;
     if (violation === undefined) {
       console.log(`soak: ${about}: no violation`);
-      return flatness?.flat === false ? 1 : 0;
+      return grows(flatness) ? 1 : 0;
     }
     console.log(`soak: ${about}: VIOLATION in session ${violation.index}`);
     for (const { rule, detail } of violation.violations) console.log(`  ${rule}: ${detail}`);
