@@ -48,8 +48,8 @@ export interface ExperimentOptions extends LaneOptions {
   /** Arms of another kind: what tests plant. */
   armFor?: (lane: ReplayLane, against: ArmWorld) => Arm | Promise<Arm>;
   onTurn?: ReplayOptions['onTurn'];
-  /** Hears of a candidate of which no turn was measured in both lanes; without it the experiment throws. */
-  onUnmeasured?: (variant: string) => void;
+  /** Is told of a candidate of which no turn was measured in both lanes, and why; without it the experiment throws. */
+  onUnmeasured?: (what: string) => void;
   signal?: AbortSignal;
 }
 

@@ -168,9 +168,9 @@ function reportsOf(
       ...(options.rerun === undefined ? {} : { rerun: options.rerun }),
     });
     if (report !== undefined) return [{ variant, report }];
-    if (options.onUnmeasured === undefined)
-      throw new InputError(`${variant}: no turn was measured in both lanes${firstFailure(replayed)}`);
-    options.onUnmeasured(variant);
+    const what = `${variant}: no turn was measured in both lanes${firstFailure(replayed, candidate, baseline)}`;
+    if (options.onUnmeasured === undefined) throw new InputError(what);
+    options.onUnmeasured(what);
     return [];
   });
 }
@@ -198,7 +198,11 @@ function textsOf(
   ]);
 }
 
-function firstFailure(replayed: readonly ReplayedTurn[]): string {
-  const failure = replayed.map(({ summary }) => summary.failure).find((each) => each !== undefined);
+/** Why nothing was measured: the candidate's first failure, else the baseline's. */
+function firstFailure(replayed: readonly ReplayedTurn[], ...lanes: readonly ReplayLane[]): string {
+  const failure = lanes
+    .flatMap(({ lane, variant }) => summariesOf(replayed, lane, variant))
+    .map((summary) => summary.failure)
+    .find((each) => each !== undefined);
   return failure === undefined ? '' : `; the first failure: ${failure.stage} ${failure.kind}: ${failure.message}`;
 }

@@ -8,6 +8,7 @@ import type { ExperimentOptions } from './experiment-plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';
 import { terminalReport } from './report/terminal.ts';
 import { uploadSessions } from './test-sessions.ts';
+import { variantPatch } from './variants.ts';
 
 const CLAUSE: CandidateSpec = { variant: 'clause', patches: [{ pipeline: { chunking: 'clause' } }] };
 const MODEL: CandidateSpec = { variant: 'model', patches: [{ llm: { model: 'openai/gpt-4o-mini' } }] };
@@ -38,6 +39,22 @@ test('a knob that can: judged on own words, shown on the captured ones beside', 
   ]);
   const [only = assert.fail()] = lanesOf(options(MODEL)).comparisons;
   assert.equal(only.onSameWords?.candidate.variant, 'model (captured words)');
+});
+
+test('speculation says another prompt or reply, so it is judged on own words; control: prefetching does not', () => {
+  const judgedOn = (pipeline: object): string | undefined =>
+    lanesOf(options({ variant: 'v', patches: [{ pipeline }] })).comparisons[0]?.candidate.words;
+  assert.deepEqual([{ speculation: 'predict' }, { speculation: 'prefill' }, { prefetch: 'connect' }].map(judgedOn), [
+    'own',
+    'own',
+    'same',
+  ]);
+});
+
+test('a hedge that asks another model is judged on own words; control: one that asks past a provider is not', () => {
+  const judgedOn = (name: string): string | undefined =>
+    lanesOf(options({ variant: name, patches: [variantPatch(name)] })).comparisons[0]?.candidate.words;
+  assert.deepEqual(['hedge-gpt-4o-mini', 'hedge-other-provider'].map(judgedOn), ['own', 'same']);
 });
 
 test('both kinds of candidate: each is judged on its own kind, in the order given', () => {

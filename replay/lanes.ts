@@ -35,8 +35,8 @@ export interface LaneOptions {
   words?: Words;
 }
 
-/** Knobs by which a reply or a transcript can become another one. */
-const WORD_KNOBS = /^(stt\.|llm\.(?!sse|hedge))/;
+/** Knobs by which a reply or a transcript can become another one: speculation changes the prompt, and an opener the reply. */
+const WORD_KNOBS = /^(stt\.|llm\.(?!sse$|hedge$)|pipeline\.speculation$)/;
 
 /** Ends the names of lanes on the captured words, where others work on their own. */
 export const ON_CAPTURED_WORDS = ' (captured words)';
@@ -145,11 +145,16 @@ function comparisonsOf(candidates: readonly CandidateSpec[], pairs: LaneGroup['p
 function changesWords(patches: readonly StrategyPatch[]): boolean {
   return patches.some((patch) =>
     Object.entries(patch).some(([section, knobs]) =>
-      Object.keys(typeof knobs === 'object' && knobs !== null ? knobs : {}).some((knob) =>
-        WORD_KNOBS.test(`${section}.${knob}`),
+      Object.entries(typeof knobs === 'object' && knobs !== null ? knobs : {}).some(
+        ([knob, value]) => WORD_KNOBS.test(`${section}.${knob}`) || (section === 'llm' && hedgesElsewhere(knob, value)),
       ),
     ),
   );
+}
+
+/** Where a hedge names a model, another one may answer; past providers to ignore it is the same model. */
+function hedgesElsewhere(knob: string, value: unknown): boolean {
+  return knob === 'hedge' && typeof value === 'object' && value !== null && 'model' in value;
 }
 
 /** The lane of a planned turn. Throws `InputError` when there is none. */

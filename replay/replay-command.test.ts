@@ -156,6 +156,32 @@ test('a folder of several candidates asks which one; a single one is taken', asy
   await assert.rejects(diff(bundle, 'x'), refused(/it is no run folder with candidates/));
 });
 
+test('a candidate that measures nothing is told with its cause, exit 2; the others keep their reports, resumed too', async () => {
+  const scenario = join(FOLDER, 'dead.json');
+  const fault = { kind: 'status', status: 404, message: 'no such model' };
+  const rules = [{ route: 'llm', model: 'openai/gpt-4o-mini', fault }];
+  writeFileSync(scenario, JSON.stringify({ title: 'one model is gone', rules }));
+  const replay = async (out: string, variant: string[], resume = false): Promise<ReturnType<typeof told>> => {
+    const context = told();
+    const options = { sample: 20, world: 'sim', runs: 1, draws: 'common', seed: '1', data: DATA, variant, scenario };
+    await replayCommand(context, { ...options, out: join(FOLDER, out), resume });
+    return context;
+  };
+  for (const resume of [false, true]) {
+    const { code, text } = await replay('dead', ['model-gpt-4o-mini', 'clause-chunking'], resume);
+    assert.equal(code, 2);
+    assert.match(
+      text(),
+      /^no report of model-gpt-4o-mini: no turn was measured in both lanes; the first failure: llm /m,
+    );
+    assert.match(text(), /^B {2}candidate clause-chunking,/m);
+    const { arms } = JSON.parse(readFileSync(join(FOLDER, 'dead/report.json'), 'utf8'));
+    assert.equal(arms.b.variant, 'clause-chunking');
+  }
+  await assert.rejects(replay('none-left', ['model-gpt-4o-mini']), refused(/^model-gpt-4o-mini: no turn was measured/));
+  assert.equal((await replay('alive', ['clause-chunking'])).code, undefined, 'control: no candidate is dead');
+});
+
 test('a candidate on the captured words is compared with the baseline on them', async () => {
   const folder = join(FOLDER, 'words');
   cpSync(join(FOLDER, 'two'), folder, { recursive: true });

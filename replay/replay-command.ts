@@ -12,18 +12,15 @@ import { captureStoreIn, dataFolder, loadSessions } from './captures.ts';
 import { choiceNote, choiceOf, type ChosenBy } from './choice.ts';
 import { checkOut, checkoutCache } from './checkout.ts';
 import type { CommandContext } from './context.ts';
-import { exitCodeOf, verdictOfAll } from './diff.ts';
 import { runExperiment } from './experiment.ts';
 import { estimateLines, estimateOf } from './estimate.ts';
 import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
-import { checkExportable, exportRun } from './export-run.ts';
+import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from './journal.ts';
+import { tellOutcome } from './replay-outcome.ts';
 import { dayOf } from './retired.ts';
-import { writeRunFolder } from './run-folder.ts';
 import { loadScenario, type Scenario } from '../sim/scenario.ts';
-import { terminalReport } from './report/terminal.ts';
 import { currentCommit } from './serve-command.ts';
-import { writePages } from './run-report.ts';
 import { namedVariants, variantPatch } from './variants.ts';
 
 export interface ReplayCommandOptions {
@@ -126,18 +123,18 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     ...(scenario === undefined ? {} : { scenario }),
   });
   try {
+    const unmeasured: string[] = [];
     const experiment = await runExperiment({
       ...settings,
+      onUnmeasured: (what) => unmeasured.push(what),
       ...(against === undefined ? {} : { against: against.against }),
     });
-    const files = await writeRunFolder(options.out, experiment);
-    files.push(...(await writePages(options.out, { withText: options.withText === true })));
-    context.progressDone();
-    for (const { report } of experiment.reports) context.out(`${terminalReport(report, context)}\n`);
-    context.out(`written: ${files.join(', ')}`);
-    await exportRun(context, experiment.otlp);
-    if (options.gate === true)
-      context.exit(exitCodeOf(verdictOfAll(experiment.reports.map(({ report }) => report.verdict))));
+    await tellOutcome(context, experiment, {
+      out: options.out,
+      unmeasured,
+      withText: options.withText === true,
+      gate: options.gate === true,
+    });
   } finally {
     await against?.close();
   }

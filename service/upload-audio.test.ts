@@ -98,6 +98,21 @@ test('a browser recording is passed on as it came; trimming encodes it again', a
   assert.equal((await trim.encode(utterance, true)).audioMs, 600); // 400 to 600 ms of speech, 200 ms on each side
 });
 
+test('a browser recording is encoded again for another rate than its own; control: at its own it is passed on', async () => {
+  const recorded = new Uint8Array([1, 2, 3]);
+  for (const [sampleRateHz, isPassed] of [
+    [16_000, false],
+    [48_000, true],
+    ['received', true],
+  ] as const) {
+    const upload = createUploadAudio(of({ format: 'webm-opus', sampleRateHz }), user({ recorded }));
+    upload.push(sine(48_000, 1000, 440));
+    const sent = await upload.encode({ samples: 48_000 }, true);
+    assert.equal(sent.sampleRateHz, isPassed ? 48_000 : 16_000);
+    assert.equal(sent.bytes.byteLength === recorded.byteLength, isPassed);
+  }
+});
+
 test('an early cut leaves the packet out that is not full; the last upload holds it', async () => {
   const upload = createUploadAudio(of({ format: 'webm-opus' }), user());
   upload.push(sine(48_000, 110, 440));

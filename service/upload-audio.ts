@@ -30,7 +30,8 @@ export function createUploadAudio(stt: Strategy['stt'], audio: UserAudio): Uploa
   };
   if (stt.format === 'webm-opus') {
     const { recorded } = audio;
-    if (recorded !== undefined && !stt.vad.trim) return passedThrough(recorded, receivedHz);
+    // it holds the received rate: another one is a new encoding
+    if (recorded !== undefined && !stt.vad.trim && wantedHz === receivedHz) return passedThrough(recorded, receivedHz);
     return opusUploads(receivedHz, wantedHz, range);
   }
   return wavUploads(receivedHz, wantedHz, range);

@@ -1,0 +1,32 @@
+/** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
+import { InputError } from '../service/errors.ts';
+import type { CommandContext } from './context.ts';
+import { exitCodeOf, verdictOfAll } from './diff.ts';
+import type { Experiment } from './experiment.ts';
+import { exportRun } from './export-run.ts';
+import { terminalReport } from './report/terminal.ts';
+import { plain } from './report/words.ts';
+import { writeRunFolder } from './run-folder.ts';
+import { writePages } from './run-report.ts';
+
+/**
+ * Candidates of which nothing was measured (`unmeasured`, one line each) are told, and make the exit code 2; the others keep their
+ * reports, which were paid for. Throws `InputError` when none is left.
+ */
+export async function tellOutcome(
+  context: CommandContext,
+  experiment: Experiment,
+  { out, unmeasured, withText, gate }: { out: string; unmeasured: readonly string[]; withText: boolean; gate: boolean },
+): Promise<void> {
+  const { reports, otlp } = experiment;
+  if (reports.length === 0) throw new InputError(unmeasured.join('\n'));
+  const files = await writeRunFolder(out, experiment);
+  files.push(...(await writePages(out, { withText })));
+  context.progressDone();
+  for (const { report } of reports) context.out(`${terminalReport(report, context)}\n`);
+  for (const what of unmeasured) context.out(`no report of ${plain(what)}`);
+  context.out(`written: ${files.join(', ')}`);
+  await exportRun(context, otlp);
+  if (unmeasured.length > 0) context.exit(2);
+  else if (gate) context.exit(exitCodeOf(verdictOfAll(reports.map(({ report }) => report.verdict))));
+}
