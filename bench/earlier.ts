@@ -15,11 +15,8 @@ export interface ArmComparison {
   highMs?: number;
 }
 
-/** Throws `InputError` when the folder holds no results, or results of another world: those are never mixed. */
-export async function compareWithEarlier(
-  folder: string,
-  { world, results }: { world: string; results: readonly BenchResult[] },
-): Promise<ArmComparison[]> {
+/** Throws `InputError` when the folder holds no results of one of the benches, or results of another world: those are never mixed. */
+export async function checkEarlier(folder: string, world: string, benches: readonly string[]): Promise<void> {
   const earlier: unknown = JSON.parse(await text(join(folder, 'results.json')));
   const earlierWorld =
     typeof earlier === 'object' && earlier !== null && 'world' in earlier ? earlier.world : undefined;
@@ -28,6 +25,15 @@ export async function compareWithEarlier(
       `--against ${folder}: its results are from world ${String(earlierWorld)}, these from ${world}; they cannot be compared`,
     );
   }
+  for (const bench of benches) await readTurns(join(folder, `turns-${bench}.jsonl`));
+}
+
+/** Throws what `checkEarlier` throws. */
+export async function compareWithEarlier(
+  folder: string,
+  { world, results }: { world: string; results: readonly BenchResult[] },
+): Promise<ArmComparison[]> {
+  await checkEarlier(folder, world, []);
   const comparisons: ArmComparison[] = [];
   for (const { bench, turns } of results) {
     const before = await readTurns(join(folder, `turns-${bench}.jsonl`));

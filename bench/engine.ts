@@ -12,6 +12,7 @@ import type { Verdict } from '../replay/diff.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
+import type { Purse } from '../replay/purse.ts';
 import { lanesOf } from '../replay/lanes.ts';
 import type { ExperimentOptions } from '../replay/experiment-plan.ts';
 import { variantPatch } from '../replay/variants.ts';
@@ -51,8 +52,8 @@ export interface BenchRun {
   against?: ExperimentOptions['against'];
   profile: string;
   scenario?: Scenario;
-  /** The bench stops before it would spend more. */
-  budgetUsd?: number;
+  /** What all benches may spend together: each stops before it would spend more than the others left. */
+  budget?: { limitUsd: number; purse: Purse };
   seed: string;
   commit: string;
   signal: AbortSignal;
@@ -99,7 +100,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       world: run.world,
       commit: run.commit,
     };
-    const { reports } = await runExperiment({
+    const { reports, unpaid } = await runExperiment({
       ...lanes,
       // one kind for all arms: a table has one baseline
       words: lanesOf(lanes).words,
@@ -119,9 +120,11 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       onUnmeasured: () => undefined,
       ...(run.against === undefined ? {} : { against: run.against }),
       ...(run.scenario === undefined ? {} : { scenario: run.scenario }),
-      ...(run.budgetUsd === undefined ? {} : { budgetUsd: run.budgetUsd }),
+      ...(run.budget === undefined ? {} : { budgetUsd: run.budget.limitUsd, purse: run.budget.purse }),
     });
     keepUnit();
+    if (unpaid > 0)
+      stopped = `${unpaid} planned turns were not run: what is left of the budget of $${run.budget?.limitUsd ?? 0} does not pay for them; raise --budget-usd`;
     for (const { variant, report } of reports) verdicts.set(variant, report.verdict);
   } catch (error) {
     keepUnit();

@@ -21,7 +21,12 @@ interface Ran {
 
 async function bench(
   rules: readonly object[],
-  more: { names?: string[]; out?: string; onProgress?: (text: string, stop: AbortController) => void } = {},
+  more: {
+    names?: string[];
+    out?: string;
+    options?: Partial<BenchOptions>;
+    onProgress?: (text: string, stop: AbortController) => void;
+  } = {},
 ): Promise<Ran> {
   const { out = join(folder, `run-${runs++}`) } = more;
   const scenario = join(folder, `scenario-${runs}.json`);
@@ -42,11 +47,27 @@ async function bench(
     columns: 80,
     color: false,
   };
-  const options: BenchOptions = { world: 'sim', seed: '1', profile: 'seed', sessions: 3, turns: 1, out, scenario };
+  const options: BenchOptions = {
+    world: 'sim',
+    seed: '1',
+    profile: 'seed',
+    sessions: 3,
+    turns: 1,
+    out,
+    ...more.options,
+  };
+  if (options.world !== 'live') options.scenario ??= scenario;
   await benchCommand(context, more.names ?? ['e2e'], options);
   const samples = readFileSync(join(out, 'samples.jsonl'), 'utf8').split('\n').filter(Boolean).length;
   const results: Ran['results'] = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
   return { code, problems: told.filter((text) => text.startsWith('retake: ')), results, samples };
+}
+
+/** A folder that a run has filled. */
+async function measured(): Promise<{ out: string; samples: number }> {
+  const out = join(folder, `measured-${runs}`);
+  const { samples } = await bench([], { out });
+  return { out, samples };
 }
 
 test('a wrong key: one line for all benches, exit code 2', async () => {
@@ -111,6 +132,50 @@ test('a folder with results of another world is refused by name, and left as it 
   );
   assert.equal(readFileSync(join(out, 'results.json'), 'utf8'), live);
   assert.equal(readFileSync(join(out, 'samples.jsonl'), 'utf8'), 'a sample\n');
+});
+
+test('a folder of samples alone, of a run that was killed, has a world too; without keys they stay', async () => {
+  const out = join(folder, 'killed');
+  mkdirSync(out);
+  const paid = '{"bench":"e2e","arm":"baseline","basis":"measured","world":"live"}\n';
+  writeFileSync(join(out, 'samples.jsonl'), paid);
+  await assert.rejects(bench([], { out }), /killed holds results of world live/);
+  await assert.rejects(bench([], { out, options: { world: 'live', budgetUsd: 1 } }), /FAL_KEY/);
+  assert.equal(readFileSync(join(out, 'samples.jsonl'), 'utf8'), paid);
+});
+
+test('a mistyped run removes no samples; control: one that runs replaces them', async () => {
+  const { out, samples } = await measured();
+  const before = readFileSync(join(out, 'samples.jsonl'), 'utf8');
+  const mistyped: Record<string, Partial<BenchOptions>> = {
+    scenario: { scenario: join(folder, 'none.json') },
+    profile: { profile: 'sede' },
+    against: { against: join(folder, 'none') },
+    world: { world: 'smi' },
+    budget: { world: 'live' },
+  };
+  for (const [what, options] of Object.entries(mistyped)) {
+    await assert.rejects(bench([], { out, options }), InputError, what);
+    assert.equal(readFileSync(join(out, 'samples.jsonl'), 'utf8'), before, what);
+  }
+  await bench([], { out, options: { seed: '2' } });
+  assert.notEqual(readFileSync(join(out, 'samples.jsonl'), 'utf8'), before);
+  assert.ok(samples > 0);
+});
+
+test('one budget is for all benches: what the first spent the second has not; each that is cut short is a line', async () => {
+  const run = (names: string[], budgetUsd: number) => bench([], { names, options: { budgetUsd } });
+  const both = await run(['e2e', 'parallel'], 0.026);
+  assert.equal(both.code, 2);
+  assert.equal(both.problems.length, 1);
+  assert.match(both.problems[0] ?? '', /bench parallel ended early: 14 planned turns were not run: .*\$0\.026.*kept/);
+  const less = await run(['e2e', 'parallel'], 0.02);
+  assert.match(
+    less.problems.join('\n'),
+    /bench parallel: what is left of the budget of \$0\.02 does not pay for one turn/,
+  );
+  const alone = await run(['parallel'], 0.026);
+  assert.deepEqual([alone.code, alone.problems], [0, []], 'control: alone it has all of the budget');
 });
 
 test('control: nothing fails, nothing is told, exit code 0', async () => {

@@ -5,10 +5,12 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
+import { loadProfile } from '../sim/profile.ts';
 import { loadScenario } from '../sim/scenario.ts';
 import { liveWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';
 import type { CommandContext } from '../replay/context.ts';
+import { createPurse } from '../replay/purse.ts';
 import { currentCommit } from '../replay/serve-command.ts';
 import { targetRows } from '../replay/targets.ts';
 import { bench as e2e, COMBINED } from './bench-e2e.ts';
@@ -16,7 +18,7 @@ import { bench as llm } from './bench-llm.ts';
 import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
-import { compareWithEarlier } from './earlier.ts';
+import { checkEarlier, compareWithEarlier } from './earlier.ts';
 import { BASELINE } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchResult, type BenchRun } from './engine.ts';
@@ -54,27 +56,24 @@ export async function benchCommand(
   options: BenchOptions,
 ): Promise<void> {
   const benches = benchesOf(names);
-  const { world, seed } = options;
-  if (world !== 'sim' && world !== 'wire' && world !== 'live')
-    throw new InputError(`--world ${world}: must be sim, wire or live`);
-  if (world === 'live' && options.budgetUsd === undefined)
-    throw new InputError('a live bench costs money: say how much with --budget-usd');
+  const { seed, budgetUsd } = options;
+  const world = worldOf(options);
   const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
   const count = options.sessions ?? size.sessions;
   const turnsPerSession = options.turns ?? size.turns;
   const startedAt = new Date().toISOString();
-  await mkdir(options.out, { recursive: true });
   await refuseOtherWorld(options.out, world);
-  const samplesFile = join(options.out, 'samples.jsonl');
-  await rm(samplesFile, { force: true });
-  if (world === 'live' && options.scenario !== undefined)
-    throw new InputError('--scenario is for stand-ins: there are none in live');
+  if (options.against !== undefined) {
+    const benchNames = benches.map(({ name }) => name);
+    await checkEarlier(options.against, world, benchNames);
+  }
+  if (world !== 'live') loadProfile(options.profile);
   const scenario =
     options.scenario === undefined || world === 'live' ? {} : { scenario: loadScenario(options.scenario, world) };
   const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common', ...scenario });
   const run: BenchRun = {
     sessions: (speech) => benchSessions(count, turnsPerSession, speech),
-    samplesFile,
+    samplesFile: join(options.out, 'samples.jsonl'),
     world,
     profile: options.profile,
     seed,
@@ -83,11 +82,14 @@ export async function benchCommand(
     progress: context.progress,
     ...scenario,
     ...(against === undefined ? {} : { against: against.against }),
-    ...(options.budgetUsd === undefined ? {} : { budgetUsd: options.budgetUsd }),
+    ...(budgetUsd === undefined ? {} : { budget: { limitUsd: budgetUsd, purse: createPurse(budgetUsd) } }),
   };
   const results: BenchResult[] = [];
   const problems: string[] = [];
   try {
+    // samples may have been paid for: nothing is removed before all that was asked for is known to be possible
+    await mkdir(options.out, { recursive: true });
+    await rm(run.samplesFile, { force: true });
     for (const bench of benches) {
       if (context.signal.aborted) break;
       try {
@@ -149,10 +151,22 @@ async function againstOf(
   return { against, close: () => Promise.resolve() };
 }
 
-/** Figures of providers and of stand-ins never share a folder. */
+/** The world that was asked for. Throws `InputError` when it is none, or does not go with the other options. */
+function worldOf({ world, budgetUsd, scenario }: BenchOptions): BenchRun['world'] {
+  if (world !== 'sim' && world !== 'wire' && world !== 'live')
+    throw new InputError(`--world ${world}: must be sim, wire or live`);
+  if (world === 'live' && budgetUsd === undefined)
+    throw new InputError('a live bench costs money: say how much with --budget-usd');
+  if (world === 'live' && scenario !== undefined)
+    throw new InputError('--scenario is for stand-ins: there are none in live');
+  return world;
+}
+
+/** Figures of providers and of stand-ins never share a folder; a run that was killed left its samples only. */
 async function refuseOtherWorld(folder: string, world: string): Promise<void> {
-  const known = await readFile(join(folder, 'results.json'), 'utf8').catch(() => undefined);
-  const found = known === undefined ? undefined : /"world": "(\w+)"/.exec(known)?.[1];
+  const textOf = (file: string) => readFile(join(folder, file), 'utf8').catch(() => undefined);
+  const known = (await textOf('results.json')) ?? (await textOf('samples.jsonl'));
+  const found = known === undefined ? undefined : /"world": ?"(\w+)"/.exec(known)?.[1];
   if (found !== undefined && found !== world)
     throw new InputError(`${folder} holds results of world ${found}; give those of ${world} another folder with -o`);
 }

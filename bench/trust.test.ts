@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorPct } from '../replay/trust.ts';
-import { measureTrust } from './trust.ts';
+import { COMMITTED, measureTrust, replacesCommitted } from './trust.ts';
 
 test('in virtual time, strategies are predicted from a capture to within 2 % of what they then take', async () => {
   const { identity, rows, left } = await measureTrust({
@@ -25,4 +25,17 @@ test('in virtual time, strategies are predicted from a capture to within 2 % of 
     (clause?.basis.fitted ?? 0) > 0 && connect?.basis.fitted === undefined && (mistral?.basis.profile ?? 0) > 0,
   );
   assert.ok(left.some(({ name, why }) => name === 'llm-sse-parser' && why.includes('CPU')));
+});
+
+test('only a whole measurement replaces the committed one', () => {
+  const whole = { ...COMMITTED, at: '2026-01-01', progress: () => undefined };
+  assert.equal(replacesCommitted(whole), true);
+  const others = [
+    { sessions: 2 },
+    { turns: 1 },
+    { seed: 'other' },
+    { world: 'sim' as const },
+    { variants: ['stt-trim'] },
+  ];
+  for (const other of others) assert.equal(replacesCommitted({ ...whole, ...other }), false, JSON.stringify(other));
 });

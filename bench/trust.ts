@@ -2,6 +2,7 @@
  * What a simulation is worth: strategies predicted in `sim` from a capture made in `wire`, and then measured in `wire` on the same
  * turns, beside the captured strategy run again (docs/measuring.md#counterfactual-error).
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { simWorld, startWire } from '../replay/against.ts';
@@ -12,7 +13,7 @@ import { identityError, judgeable } from '../replay/rank.ts';
 import { clusteredMean } from '../replay/stats.ts';
 import type { Trust, TrustRow } from '../replay/trust.ts';
 import { namedVariants, type Variant } from '../replay/variants.ts';
-import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './lanes.ts';
+import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './run-lanes.ts';
 import { benchSessions } from './sessions.ts';
 
 const PROFILE = 'seed';
@@ -50,6 +51,14 @@ export interface TrustOptions {
   /** Today, `YYYY-MM-DD`. */
   at: string;
   progress: (text: string) => void;
+}
+
+/** What the committed measurement is made of. */
+export const COMMITTED = { sessions: 12, turns: 3, seed: 'trust', world: 'wire' } as const;
+
+/** Whether a measurement may replace the committed one: only one that is as large, of the same seed and world, with all variants. */
+export function replacesCommitted({ variants, sessions, turns, seed, world }: TrustOptions): boolean {
+  return variants === undefined && isDeepStrictEqual({ sessions, turns, seed, world }, COMMITTED);
 }
 
 type Metric = (turn: TurnSummary) => number | undefined;

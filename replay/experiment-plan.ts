@@ -7,6 +7,7 @@ import type { Arm, ArmWorld, TurnTask } from './arm.ts';
 import { heardPastSpeechMs } from './audio.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { lanesOf, type CandidateSpec, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
+import type { Purse } from './purse.ts';
 import { planRuns, type PlannedRun } from './plan.ts';
 import { refuseRetired } from './retired.ts';
 import type { ReplayOptions } from './run.ts';
@@ -36,6 +37,8 @@ export interface ExperimentOptions extends LaneOptions {
   /** Where the journal is written; `resume` goes on from what it holds. */
   journal?: { path: string; resume: boolean; command?: string };
   budgetUsd?: number;
+  /** Holds the budget of several experiments; by default each has all of `budgetUsd`. Without a journal. */
+  purse?: Purse;
   /** Of the replay, `YYYY-MM-DD`: models retired by then are refused in `live` and marked elsewhere. In `live` today by default. */
   day?: string;
   /** Least time between two turns' starts. */

@@ -44,7 +44,8 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
   const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
   if (against?.world !== world) throw new InputError(`an experiment in ${world} must say whom its arms call`);
   const limit = options.budgetUsd === undefined ? {} : { limitUsd: options.budgetUsd };
-  const budget = { ...limit, priceUsd: pricesOf(options, plan) };
+  const purse = options.purse === undefined ? {} : { purse: options.purse };
+  const budget = { ...limit, ...purse, priceUsd: pricesOf(options, plan) };
   if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
   const key = keyedHex(
@@ -96,7 +97,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
     if (rest.unpaid === 0) journal?.end();
     if (replayed.length === 0 && rest.unpaid > 0)
       throw new InputError(
-        `the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
+        `what is left of the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
       );
     const captured = capturedSummaries(sessions);
     const experiment = { runId, replayed, captured, otlp: replayed.map(({ otlp }) => otlp), ...rest };

@@ -235,7 +235,7 @@ program
   .description('measure stages, whole turns and their overlap on the fixture interviews')
   .argument('[names...]', 'stt, llm, tts, e2e, parallel, or all', [])
   .option('--world <world>', 'sim, wire or live', 'sim')
-  .option('--budget-usd <usd>', 'stop before more is spent; needed in live', Number)
+  .option('--budget-usd <usd>', 'stop before all benches together spend more; needed in live', amount)
   .option('--quick', 'few samples: under a minute in sim')
   .option('--sessions <n>', 'sessions an arm', count)
   .option('--turns <n>', 'turns of a session', count)

@@ -8,7 +8,7 @@ import type { CapturedSession } from './captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
 import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan.ts';
 import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './replayed-turn.ts';
-import { createPurse } from './purse.ts';
+import { createPurse, type Purse } from './purse.ts';
 import { workOf } from './work.ts';
 import { laneOf, type ReplayLane } from './lanes.ts';
 import { RunnerError } from './worker-client.ts';
@@ -36,8 +36,8 @@ export interface ReplayOptions {
   cooldownMs: number;
   /** Least time between the starts of two turns: a rate limit of the user's. */
   spacingMs?: number;
-  /** What the turns may cost; the run ends before a pair that would exceed it. `priceUsd`: undefined where it is unknown. */
-  budget: { limitUsd?: number; priceUsd(planned: PlannedRun): number | undefined };
+  /** What the turns may cost; the run ends before a pair that would exceed it. `purse`: in place of one of its own. `priceUsd`: undefined where unknown. */
+  budget: { limitUsd?: number; purse?: Purse; priceUsd(planned: PlannedRun): number | undefined };
   onTurn?: (turn: ToldTurn, done: number, total: number) => void;
   signal?: AbortSignal;
 }
@@ -64,7 +64,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   const paidTwice = new Set<string>(options.resumeWholeSessions ? [] : before?.inFlight);
   const kept = keptOf(options);
   const { limitUsd, priceUsd } = options.budget;
-  const purse = createPurse(limitUsd, spentBefore(options, kept));
+  const purse = options.budget.purse ?? createPurse(limitUsd, spentBefore(options, kept));
   let split = 0;
   let unpaid = 0;
   let lastStartUs = Number.NEGATIVE_INFINITY;

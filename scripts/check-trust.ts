@@ -1,13 +1,13 @@
 /**
  * `npm run check:trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes what it
- * found to replay/trust.json and docs/measuring.md. `--variants a,b`, `--sessions N` and `--turns N` for a quick run, which prints
- * and writes nothing; `--world sim` measures in virtual time, so that only the model's own error is left; `--check`: only whether the page shows what the file
+ * found to replay/trust.json and docs/measuring.md. `--variants a,b`, `--sessions N`, `--turns N` and `--seed S` for a run that only
+ * prints; so does `--world sim`, which measures in virtual time, so that only the model's own error is left; `--check`: only whether the page shows what the file
  * holds; `--page` lets it. Exit code 1 when a bar is missed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { measureTrust } from '../bench/trust.ts';
+import { COMMITTED, measureTrust, replacesCommitted, type TrustOptions } from '../bench/trust.ts';
 import { IDENTITY_LIMIT } from '../replay/rank.ts';
 import { holds, loadTrust, trustTable } from '../replay/trust.ts';
 import { createRealClock } from '../service/clock.ts';
@@ -22,10 +22,10 @@ const { values } = parseArgs({
     check: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
     variants: { type: 'string' },
-    sessions: { type: 'string', default: '12' },
-    turns: { type: 'string', default: '3' },
-    seed: { type: 'string', default: 'trust' },
-    world: { type: 'string', default: 'wire' },
+    sessions: { type: 'string', default: String(COMMITTED.sessions) },
+    turns: { type: 'string', default: String(COMMITTED.turns) },
+    seed: { type: 'string', default: COMMITTED.seed },
+    world: { type: 'string', default: COMMITTED.world },
   },
 });
 
@@ -49,7 +49,7 @@ if (values.page) {
 } else {
   const clock = createRealClock();
   const beganUs = clock.nowUs();
-  const trust = await measureTrust({
+  const options: TrustOptions = {
     sessions: Number(values.sessions),
     turns: Number(values.turns),
     seed: values.seed,
@@ -57,10 +57,11 @@ if (values.page) {
     at: new Date(clock.epochUs() / 1000).toISOString().slice(0, 10),
     progress: (text) => void (process.stderr.isTTY ? process.stderr.write(`\r\u001b[2K${text}`) : undefined),
     ...(values.variants === undefined ? {} : { variants: values.variants.split(',') }),
-  });
+  };
+  const trust = await measureTrust(options);
   const table = trustTable(trust);
   console.log(`${table}\n\n${((clock.nowUs() - beganUs) / 1e6).toFixed(0)} s`);
-  if (values.variants === undefined && trust.rows.length > 0) {
+  if (replacesCommitted(options) && trust.rows.length > 0) {
     writeFileSync(file, `${JSON.stringify(trust, null, 2)}\n`);
     writeFileSync(page, await pageWith(table));
     console.log('written: replay/trust.json, docs/measuring.md');
