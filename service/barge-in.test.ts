@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { flatProfile, tones, turnByHand, type Tones } from '../sim/by-hand.ts';
-import { heardText } from './barge-in.ts';
+import { heardTexts } from './barge-in.ts';
+import { createMemoryCache } from './cache.ts';
 import type { EventKind, TurnLog } from './ports.ts';
 import type { StrategyPatch } from './strategy.ts';
 
@@ -96,7 +97,29 @@ test('a pause outlives neither its limit nor a client that has gone silent', asy
   assert.deepEqual([turn.summary.falseInterruptions, at(turn.log, 'deliver.reply_end').length], [1, 1]);
 });
 
+test('what was heard from the speech cache was not synthesized: the characters paid for in vain are the others', async () => {
+  const unheardChars = async (said: string): Promise<unknown> => {
+    const speechCache = createMemoryCache(() => 0);
+    const patch = { ...bargeIn, cache: { responses: true } };
+    await turnByHand({ profile, tones: speaking(), patch, reply: `${said} Daha önce söylendi.`, speechCache });
+    const turn = await turnByHand({ profile, tones: speaking([3000, 4500]), patch, speechCache });
+    assert.equal(turn.replyText, 'Bir cümle');
+    return turn.log.events.find(({ kind }) => kind === 'turn.interrupted')?.attrs?.['unheardChars'];
+  };
+  const [first, second] = ['Bir cümle söylendi, ve bitti.', 'İkincisi de hemen ardından geldi.'];
+  assert.equal(await unheardChars(first), second.length);
+  assert.equal(
+    await unheardChars('Başka bir cümle.'),
+    `${first} `.length + second.length - 'Bir cümle '.length,
+    'control',
+  );
+});
+
 test('heard text ends with a word, whole pieces count whole, an unfinished one by the usual rate', () => {
+  const heardText = (...given: Parameters<typeof heardTexts>): string =>
+    heardTexts(...given)
+      .join('')
+      .trimEnd();
   const texts = ['Bir iki. ', 'Üç dört beş.'];
   const whole = [
     { samples: 16_000, complete: true },

@@ -121,31 +121,33 @@ export interface DeliveredPiece {
   samples: number;
   /** All of its audio was handed over. */
   complete: boolean;
+  /** Its audio came from the speech cache. */
+  cached: boolean;
 }
 
 /** Usual speaking rate: how much text lies in the audio of a piece whose end nobody has. */
 const CHARS_PER_SECOND = 15;
 
-/** The part of the reply's text that was heard, to a word's end: whole pieces, and of the last one its share of the audio. */
-export function heardText(
+/** What was heard of the reply's text, by piece, to a word's end: whole pieces, and of the last one its share of the audio. */
+export function heardTexts(
   texts: readonly Pick<Piece, 'text'>['text'][],
-  delivered: readonly DeliveredPiece[],
+  delivered: readonly Pick<DeliveredPiece, 'samples' | 'complete'>[],
   heardSamples: number,
   sampleRateHz: number,
-): string {
+): string[] {
   let left = heardSamples;
-  let heard = '';
+  const heard: string[] = [];
   for (const [index, { samples, complete }] of delivered.entries()) {
     const text = texts[index] ?? '';
-    if (complete && left >= samples) heard += text;
+    if (complete && left >= samples) heard.push(text);
     else {
       const ofAudio = samples === 0 ? 0 : (text.length * left) / samples;
       const chars = Math.floor(complete ? ofAudio : Math.min(text.length, (CHARS_PER_SECOND * left) / sampleRateHz));
       const part = text.slice(0, chars);
-      heard += chars >= text.length ? text : part.slice(0, part.search(/\s\S*$/) + 1);
+      heard.push(chars >= text.length ? text : part.slice(0, part.search(/\s\S*$/) + 1));
     }
     left -= samples;
     if (left <= 0) break;
   }
-  return heard.trimEnd();
+  return heard;
 }

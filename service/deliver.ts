@@ -36,7 +36,7 @@ export async function deliver(
   /** The event since which the client has been playing without a gap. */
   let playingId: number | undefined;
   for await (const piece of untilAborted(queue, signal)) {
-    const delivered: DeliveredPiece = { samples: 0, complete: false };
+    const delivered: DeliveredPiece = { samples: 0, complete: false, cached: piece.cached };
     delivery.pieces.push(delivered);
     const trim = input.strategy.tts.trimSilence ? createSilenceTrimmer(FREYA_TTS_RATE_HZ) : undefined;
     for await (const chunk of untilAborted(piece.chunks, signal)) {

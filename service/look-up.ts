@@ -12,6 +12,10 @@ export interface LookedUp {
   speech?: CachedSpeech;
 }
 
+interface Found extends LookedUp {
+  outcome: 'hit' | 'miss' | 'broken';
+}
+
 /** The key under which the strategy keeps a text's speech; undefined where it keeps none. */
 function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin']): string | undefined {
   const { cache } = input.strategy;
@@ -35,13 +39,16 @@ export function speechKeyOf({ ports, input }: Pick<TurnScope, 'ports' | 'input'>
   });
 }
 
-/** Looks a piece up; undefined, at once, where the strategy does not cache it. */
+/** Looks a piece up and settles the bet on it; undefined, at once, where the strategy does not cache it. */
 export function lookUp(scope: TurnScope, piece: Piece): Promise<LookedUp> | undefined {
   const key = keyOf(scope, piece.text, piece.origin);
-  return key === undefined ? undefined : look(scope, piece, key);
+  return key === undefined ? undefined : look(scope, piece, key).then((found) => settled(scope, piece, found));
 }
 
-/** The same for words that may be said, ahead of them; `cause` is the event that allowed it. */
+/**
+ * The same for words that may be said, ahead of them; `cause` is the event that allowed it. They are the opener's bet, not
+ * one more of the cache's.
+ */
 export function lookUpAhead(
   scope: TurnScope,
   index: number,
@@ -49,11 +56,15 @@ export function lookUpAhead(
   cause: number,
 ): Promise<LookedUp> | undefined {
   const key = keyOf(scope, text, 'predicted');
-  return key === undefined ? undefined : look(scope, { index, text, origin: 'predicted', readyId: cause }, key);
+  return key === undefined ? undefined : look(scope, { index, readyId: cause }, key);
 }
 
 /** `readyId`: the event since which it could be looked up. */
-async function look({ ports, recorder, input }: TurnScope, piece: Piece, key: string): Promise<LookedUp> {
+async function look(
+  { ports, recorder, input }: TurnScope,
+  piece: Pick<Piece, 'index' | 'readyId'>,
+  key: string,
+): Promise<Found> {
   const found = await ports.speechCache?.get(key, input.identity.sessionId);
   const speech = found === 'broken' ? undefined : found;
   const outcome = found === 'broken' ? 'broken' : speech === undefined ? 'miss' : 'hit';
@@ -64,19 +75,23 @@ async function look({ ports, recorder, input }: TurnScope, piece: Piece, key: st
     attrs: { index: piece.index, outcome, ...(speech === undefined ? {} : { bytes: speech.pcm.byteLength }) },
     ...(speech === undefined ? {} : { content: { audio: speech.pcm, sampleRateHz: speech.sampleRateHz } }),
   });
+  return speech === undefined ? { eventId, outcome } : { eventId, outcome, speech };
+}
+
+function settled({ recorder }: TurnScope, { origin, readyId }: Piece, found: Found): LookedUp {
+  const { speech, outcome } = found;
   settleBet(recorder, {
-    kind: piece.origin === 'greeting' ? 'cache.greeting' : 'cache.responses',
+    kind: origin === 'greeting' ? 'cache.greeting' : 'cache.responses',
     outcome: speech === undefined ? 'miss' : 'hit',
     attempts: 1,
-    fromUs: recorder.atUs(piece.readyId),
+    fromUs: recorder.atUs(readyId),
     wastedTokens: 0,
     wastedChars: 0,
     estimated: true,
-    // what is looked up ahead would have been synthesized ahead: its time is the opener's to claim
-    ...(speech === undefined ? {} : { savedUs: piece.origin === 'predicted' ? 0 : speech.ttfbUs }),
+    ...(speech === undefined ? {} : { savedUs: speech.ttfbUs }),
     ...(outcome === 'broken' ? { reason: 'the cache file was broken: removed, and synthesized again' } : {}),
   });
-  return speech === undefined ? { eventId } : { eventId, speech };
+  return found;
 }
 
 /** Keeps a complete synthesis where the strategy caches its text. */

@@ -19,6 +19,8 @@ export interface PieceAudio {
   index: number;
   /** Words that this turn's LLM has just generated, not ones that were put before them. */
   content: boolean;
+  /** From the speech cache: nothing was synthesized for it now. */
+  cached: boolean;
   chunks: Channel<AudioChunk>;
 }
 

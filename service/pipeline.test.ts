@@ -192,15 +192,34 @@ test('predict from the cache: openers spoken in an earlier session are not paid 
   assert.equal(second.turn.summary.e2eUs, first.turn.summary.e2eUs);
   assert.deepEqual([second.predict.savedUs, second.predict.wastedChars], [200_000, 0]);
   const ofCache = second.turn.summary.bets?.filter(({ kind }) => kind === 'cache.responses') ?? [];
-  // three openers, whose time is the prediction's to claim, and the rest of the reply, a TTFB of 200 ms
+  // the rest of the reply, a TTFB of 200 ms; the openers, looked up too, are the prediction's bet alone
+  assert.equal(all(second.turn.log, 'cache.looked').length, 3 + 1);
   assert.deepEqual(
     ofCache.map(({ outcome, savedUs }) => [outcome, savedUs]),
-    [...Array<unknown>(3).fill(['hit', 0]), ['hit', 200_000]],
+    [['hit', 200_000]],
   );
   const other = await spoken('by-hand', true, 'ali');
   assert.equal(other.turn.summary.characters, first.turn.summary.characters);
   const without = await spoken('by-hand', false);
   assert.equal(without.turn.summary.characters, first.turn.summary.characters);
+});
+
+test('cancelled while its openers are looked up, a turn begins no synthesis; control: left alone, it does', async () => {
+  const memory = createMemoryCache(() => 0);
+  const started = async (abortAtMs?: number): Promise<number> => {
+    let wait = (): Promise<void> => assert.fail('no clock');
+    const turn = await turnByHand({
+      profile: flatProfile({ tts: 200 }),
+      tones: { ...SPEECH, audio: (clock) => ((wait = () => clock.sleep(1500)), SPEECH.audio(clock)) },
+      patch: { pipeline: { speculation: 'predict' }, cache: { responses: true } },
+      speechCache: { ...memory, get: () => wait().then(() => undefined) },
+      ...(abortAtMs === undefined ? {} : { abortAtMs }),
+    });
+    assert.equal(all(turn.log, 'cache.looked').filter(({ attrs }) => Number(attrs?.['index']) >= 10_000).length, 3);
+    return all(turn.log, 'tts.start').filter(({ attrs }) => Number(attrs?.['index']) >= 10_000).length;
+  };
+  assert.equal(await started(1000), 0);
+  assert.equal(await started(), 3);
 });
 
 test('control: an opener that does not come true gains nothing and is never heard', async () => {

@@ -38,6 +38,7 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
     const audio: PieceAudio = {
       index: piece.index,
       content: piece.origin === 'llm',
+      cached: false,
       chunks: createChannel(CHUNKS_LIMIT, `audio of piece ${piece.index}`),
     };
     queue.push(audio);
@@ -57,7 +58,7 @@ function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uin
   const chunks = createChannel<AudioChunk>(1, `cached audio of piece ${piece.index}`);
   chunks.push({ pcm, atUs: ports.clock.nowUs(), eventId: () => eventId });
   chunks.close();
-  return { index: piece.index, content: false, chunks };
+  return { index: piece.index, content: false, cached: true, chunks };
 }
 
 /** Ordinals of syntheses ahead: no reply has so many pieces. */
@@ -134,7 +135,8 @@ function release(scope: TurnScope, piece: Piece, prepared: Prepared): { audio: P
   };
   const played = pump();
   played.catch((error: unknown) => chunks.close(error));
-  return { audio: { index: piece.index, content: piece.origin === 'llm', chunks }, played };
+  const cached = prepared.cachedTtfbUs() !== undefined;
+  return { audio: { index: piece.index, content: piece.origin === 'llm', cached, chunks }, played };
 }
 
 async function synthesize(

@@ -3,7 +3,7 @@
  * in the strategy, what happened is in the recorder's log, and everything else is a projection of that log.
  */
 import { apologize } from './apologize.ts';
-import { createBargeIn, heardText, Interruption } from './barge-in.ts';
+import { createBargeIn, heardTexts, Interruption } from './barge-in.ts';
 import { deliver, type Delivery } from './deliver.ts';
 import { describeError, InvariantError, StageError } from './errors.ts';
 import { greet } from './greeting.ts';
@@ -109,7 +109,9 @@ function recordInterruption(
   const heardSamples = played === undefined ? playback.playedSamples(onsetUs) : Math.round(played * perMs);
   const handedOver = pieces.reduce((sum, { samples }) => sum + samples, 0);
   const texts = recorder.events.flatMap(({ kind, content }) => (kind === 'piece.ready' ? [content?.text ?? ''] : []));
-  const text = heardText(texts, pieces, heardSamples, FREYA_TTS_RATE_HZ);
+  const heard = heardTexts(texts, pieces, heardSamples, FREYA_TTS_RATE_HZ);
+  const text = heard.join('').trimEnd();
+  const synthesizedHeard = heard.reduce((sum, { length }, index) => (pieces[index]?.cached ? sum : sum + length), 0);
   const synthesized = recorder.events.reduce(
     (sum, { kind, attrs }) => (kind === 'tts.start' ? sum + Number(attrs?.['chars'] ?? 0) : sum),
     0,
@@ -122,7 +124,7 @@ function recordInterruption(
       heardMs: Math.round(heardSamples / perMs),
       heardBasis: played === undefined ? 'model' : 'client',
       unheardMs: Math.max(0, Math.round((handedOver - heardSamples) / perMs)),
-      unheardChars: Math.max(0, synthesized - text.length),
+      unheardChars: Math.max(0, synthesized - synthesizedHeard),
       onsetToLastByteUs: Math.max(0, (lastByteUs ?? onsetUs) - onsetUs),
       chars: text.length,
     },

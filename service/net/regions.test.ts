@@ -126,6 +126,20 @@ test('nearest: a cancelled turn ends the measurement that it began, and the next
   assert.ok(seen.length > 0);
 });
 
+test('nearest: nothing is measured for what is cancelled already, nor once the transport is closed; control: else it is', async () => {
+  const { clock, seen, transport } = network({ ...NEAR, ...FAR });
+  await clock.run(async () => {
+    transport.prepare?.(context, AbortSignal.abort(new Error('the user hung up')));
+    assert.deepEqual([seen.length, clock.sleeping()], [0, 0]);
+    transport.prepare?.(context, new AbortController().signal);
+    assert.equal(seen.length, 4, 'control');
+    await transport.close();
+    await clock.sleep(0);
+    transport.prepare?.(context, new AbortController().signal);
+    assert.deepEqual([seen.length, clock.sleeping()], [4, 0]);
+  });
+});
+
 test('nearest: a URL that a provider named, and one of another origin, are left alone', async () => {
   const { clock, seen, transport, sentTo } = network({ ...NEAR, ...FAR, 'fal.run.evil.test': 1 });
   await clock.run(async () => {

@@ -46,8 +46,9 @@ type Base = keyof Endpoints;
 
 /**
  * The same transport, calling the region's base URLs. `nearest` is measured beside the turn, for each endpoint that some
- * region has elsewhere: no exchange waits for it, those before the result go to the default endpoints. A turn that is
- * cancelled cancels the measurement that it began. Throws `InputError` for an unknown region.
+ * region has elsewhere: no exchange waits for it, those before the result go to the default endpoints. A measurement ends
+ * with the signal it began under, the turn's or, where no turn was prepared, that of one attempt, so that nothing is left
+ * behind; the next call measures anew. Throws `InputError` for an unknown region.
  */
 export function inRegion(transport: Transport, options: RegionOptions): Transport {
   const { clock, endpoints, regions, region } = options;
@@ -58,7 +59,7 @@ export function inRegion(transport: Transport, options: RegionOptions): Transpor
   let choosing = Promise.resolve();
   const closing = new AbortController();
   const choice = (context: ExchangeContext, signal?: AbortSignal): Promise<void> => {
-    if (clock.nowUs() < untilUs) return choosing;
+    if (clock.nowUs() < untilUs || closing.signal.aborted || signal?.aborted === true) return choosing;
     untilUs = clock.nowUs() + CHOICE_LASTS_MS * 1000;
     choosing = nearestOf(transport, options, context, [closing.signal, ...(signal === undefined ? [] : [signal])]).then(
       (found) => {

@@ -132,7 +132,10 @@ export const ATTRIBUTES = {
   ttsServiceUs: ours('turn', 'service.tts_ttfb_us', 'int', 'us'),
   /** JSON: what was done before it was certain to be needed, and what came of it; `service/bets.ts`. */
   bets: ours('turn', 'bets', 'string'),
-  /** True above the target, else absent: a store that cannot search one span's duration (badger) finds these. */
+  /**
+   * True above the target, else absent: a store that cannot search one span's duration (badger) finds these. For the
+   * response, end to end is compared with the target of the seed-comparable total, taken as a threshold.
+   */
   slowResponse: ours('turn', 'slow.response', 'boolean'),
   slowStt: ours('turn', 'slow.stt', 'boolean'),
   slowLlm: ours('turn', 'slow.llm_ttft', 'boolean'),
