@@ -63,13 +63,6 @@ async function bench(
   return { code, problems: told.filter((text) => text.startsWith('retake: ')), results, samples };
 }
 
-/** A folder that a run has filled. */
-async function measured(): Promise<{ out: string; samples: number }> {
-  const out = join(folder, `measured-${runs}`);
-  const { samples } = await bench([], { out });
-  return { out, samples };
-}
-
 test('a wrong key: one line for all benches, exit code 2', async () => {
   const rules = [{ route: 'stt.transcriptions', fault: { kind: 'status', status: 401 } }];
   const { code, problems, samples } = await bench(rules, { names: ['e2e', 'tts'] });
@@ -145,7 +138,8 @@ test('a folder of samples alone, of a run that was killed, has a world too; with
 });
 
 test('a mistyped run removes no samples; control: one that runs replaces them', async () => {
-  const { out, samples } = await measured();
+  const out = join(folder, 'measured');
+  await bench([], { out });
   const before = readFileSync(join(out, 'samples.jsonl'), 'utf8');
   const mistyped: Record<string, Partial<BenchOptions>> = {
     scenario: { scenario: join(folder, 'none.json') },
@@ -160,7 +154,6 @@ test('a mistyped run removes no samples; control: one that runs replaces them', 
   }
   await bench([], { out, options: { seed: '2' } });
   assert.notEqual(readFileSync(join(out, 'samples.jsonl'), 'utf8'), before);
-  assert.ok(samples > 0);
 });
 
 test('one budget is for all benches: what the first spent the second has not; each that is cut short is a line', async () => {
