@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redactEvent } from '../service/capture/redact.ts';
 import type { TurnLog } from '../service/ports.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY, type StrategyPatch } from '../service/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
-import { planExperiment } from './experiment-plan.ts';
+import { planExperiment, type CandidateSpec } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
 import { quantile } from './stats.ts';
@@ -47,10 +47,16 @@ async function capture(): Promise<CapturedSession[]> {
   return sessions;
 }
 
-function replay(sessions: readonly CapturedSession[], seed = '1'): Promise<Experiment> {
+const CLAUSE = [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking')] }];
+
+function replay(
+  sessions: readonly CapturedSession[],
+  seed = '1',
+  candidates: CandidateSpec[] = CLAUSE,
+): Promise<Experiment> {
   return runExperiment({
     sessions,
-    candidates: [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking')] }],
+    candidates,
     baseline: [],
     world: 'sim',
     profile: 'seed',
@@ -88,6 +94,19 @@ test('two replays of one seed are equal byte for byte: traces and reports', asyn
   assert.equal(JSON.stringify(a), JSON.stringify(b));
   assert.equal(markdownReport(a, { marker: 'x' }), markdownReport(b, { marker: 'x' }));
   assert.notEqual(one.otlp.join(''), other.otlp.join(''), 'another seed is another run');
+});
+
+test('a report shows the error of a prediction only of what was measured under that name', async () => {
+  const prediction = async (...more: StrategyPatch[]): Promise<string> => {
+    const candidates = [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking'), ...more] }];
+    const { reports } = await replay(captured.slice(0, 1), '1', candidates);
+    return reports[0]?.report.validity.notes?.find((note) => note.startsWith('prediction: ')) ?? '';
+  };
+  assert.match(await prediction(), /^prediction: error [\d+−]/);
+  assert.match(
+    await prediction({ tts: { speed: 1.1 } }),
+    /^prediction: error not measured \(more than clause-chunking/,
+  );
 });
 
 test('a captured strategy, simulated, reproduces every turn to the microsecond', async () => {

@@ -22,7 +22,7 @@ import { buildReport, type Report, type ReportArm, type ReportSide } from './rep
 import { dayOf, retirementNotes } from './retired.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
 import { textOf, type TurnText } from './trace.ts';
-import { ERROR_LIMIT_PCT, loadTrust, trustIn } from './trust.ts';
+import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
 import { startWorker } from './worker-client.ts';
 
 export interface Experiment extends Omit<Replayed, 'turns'> {
@@ -141,26 +141,33 @@ function reportsOf(
     return { arm: armOf(lane, ofCommit, strategy), turns: turnsOf(lane) };
   };
   const texts = options.withText === true ? textsOf(options.sessions, replayed) : undefined;
-  return plan.comparisons.flatMap(({ spec: { variant, primary }, baseline, baseline2, candidate, onSameWords }) => {
+  return plan.comparisons.flatMap(({ spec, baseline, baseline2, candidate, onSameWords }) => {
+    const { variant, primary } = spec;
     const metric = primary === undefined ? {} : { primary };
     const sameWords =
       onSameWords === undefined
         ? undefined
         : diffLanes(turnsOf(onSameWords.baseline), turnsOf(onSameWords.candidate), metric)?.primary;
+    const trust = world === 'sim' ? trustInCandidate({ ...options, spec }, loadTrust()) : undefined;
+    const prediction = trust === undefined ? {} : { prediction: trust.text };
     const report = buildReport({
       world,
       a: sideOf(baseline, baselineCheckout?.commit ?? commit),
       b: { ...sideOf(candidate, commit), arm: { ...sideOf(candidate, commit).arm, variant } },
       a2: turnsOf(baseline2),
       ...(options.choice === 'by latency' || options.choice === 'by error' ? {} : { captured }),
-      ...(world !== 'sim' || trustIn(variant, loadTrust()).shown
+      ...(trust?.shown !== false
         ? {}
         : { distrust: `the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %` }),
       draws: options.draws,
       seed: options.seed,
       profile: options.profile,
       notes: [
-        ...validityNotes({ ...options, pace: plan.pace, words: candidate.words }, run, candidate.variant),
+        ...validityNotes(
+          { ...options, ...prediction, pace: plan.pace, words: candidate.words },
+          run,
+          candidate.variant,
+        ),
         ...retirementNotes(options, [baseline, baseline2, candidate]),
       ],
       ...metric,

@@ -3,7 +3,7 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { TurnTask } from './arm.ts';
 import { basisShares, basisText } from './basis.ts';
 import type { ReplayedTurn } from './run.ts';
-import { loadTrust, trustIn, TRUST_PAGE } from './trust.ts';
+import { TRUST_PAGE } from './trust.ts';
 
 interface Run {
   replayed: readonly ReplayedTurn[];
@@ -20,6 +20,8 @@ interface About {
   words: TurnTask['words'];
   choice?: string;
   choiceNote?: string;
+  /** Of `sim`: how far such figures have been right. */
+  prediction?: string;
   baselineCheckout?: { commit: string };
 }
 
@@ -37,7 +39,7 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
       `times of the exchanges: baseline ${basisText(basisShares(run.replayed, 'baseline', 'baseline'))}; candidate ${basisText(basisShares(run.replayed, 'candidate', variant))}`,
     about.choiceNote ?? false,
     about.world !== 'sim' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
-    about.world === 'sim' && `prediction: ${trustIn(variant, loadTrust()).text}, ${TRUST_PAGE}`,
+    about.prediction !== undefined && `prediction: ${about.prediction}, ${TRUST_PAGE}`,
     ...substitutions(run, variant),
     run.repeated.size > 0 && `${run.repeated.size} of the pairs were run again as a whole: ${first(run.repeated)}`,
     run.split > 0 && `${run.split} pairs were split by an interruption: their lanes ran at different times`,

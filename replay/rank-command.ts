@@ -22,7 +22,7 @@ import { asJson, rankingRows, type Ranking } from './rank-text.ts';
 import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
 import { summariesOf } from './run.ts';
 import { currentCommit } from './serve-command.ts';
-import { loadTrust, trustIn } from './trust.ts';
+import { loadTrust, trustInEndToEnd, type Trusted } from './trust.ts';
 import { namedVariants } from './variants.ts';
 
 /** How many of the best are combined and attributed: 2^3 lanes. */
@@ -89,7 +89,9 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const identity = identityError(single.captured, lane);
   const ranked = rankCandidates(single, new Map(judged.map(({ name, risk }) => [name, risk])));
   const trust = loadTrust();
-  const results = identity.within ? ranked.filter(({ name }) => trustIn(name, trust).shown) : [];
+  const primaries = new Map(judged.map(({ name, primary }) => [name, primary]));
+  const trustOf = ({ name }: Ranked): Trusted => trustInEndToEnd(name, primaries.get(name) ?? 'first-audible', trust);
+  const results = identity.within ? ranked.filter((each) => trustOf(each).shown) : [];
   const best = bestTogether(results, judged, (set) => compatible(set, baseline));
   const together = best.length < 2 ? undefined : await attributed(best, simulate);
   return {
@@ -99,10 +101,10 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
     profile,
     seed,
     identity,
-    results: results.map((each) => ({ ...each, trust: trustIn(each.name, trust).text })),
+    results: results.map((each) => ({ ...each, trust: trustOf(each).text })),
     untrusted: ranked
       .filter((each) => identity.within && !results.includes(each))
-      .map(({ name }) => ({ name, why: trustIn(name, trust).text })),
+      .map((each) => ({ name: each.name, why: trustOf(each).text })),
     left,
     ...(together === undefined ? {} : { together }),
     proposals: proposalsFor(results, single.captured, PROPOSED),

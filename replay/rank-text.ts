@@ -60,7 +60,7 @@ function togetherJson({ names, attribution, turns }: NonNullable<Ranking['togeth
 export function rankingRows(ranking: Ranking): string[] {
   const { identity, untrusted, left, together } = ranking;
   const rows = [
-    `predicted (sim): ${ranking.turns} turns in ${ranking.sessions} sessions, profile ${ranking.profile}, seed ${ranking.seed}`,
+    `predicted (sim): ${ranking.turns} turns in ${ranking.sessions} sessions, profile ${ranking.profile}, seed ${ranking.seed}; gain: end to end`,
     `identity error: the captured strategy simulated is off by median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (limits ${IDENTITY_LIMIT.medianPct} %, ${IDENTITY_LIMIT.p95Pct} %)`,
   ];
   if (!identity.within) {

@@ -69,6 +69,17 @@ test('as JSON the parts of what the best do together add up exactly, and the bes
   );
 });
 
+test('the error beside a gain is of that gain: a variant judged by another metric has none', () => {
+  const other = variants.filter(({ primary }) => primary !== 'first-audible').map(({ name }) => name);
+  const shown = json(ranking).results.filter(({ name }) => other.includes(name));
+  assert.ok(shown.length > 0);
+  for (const { name, trust } of shown) assert.match(trust, /^error not measured/, name);
+  assert.ok(
+    json(ranking).results.some(({ trust }) => /^error [\d+−]/.test(trust)),
+    'control: others have one',
+  );
+});
+
 test('each proposed live replay states pairs, what they find, price and command', () => {
   const { proposals, results } = json(ranking);
   assert.ok(proposals.length > 0 && proposals.length <= 3);

@@ -2,7 +2,7 @@
 import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { strategyDiff, resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
-import { diffLanes, type Diff } from './diff.ts';
+import { diffLanes, type Diff, type PrimaryMetric } from './diff.ts';
 import type { Experiment } from './experiment.ts';
 import { basisShares, type BasisShares } from './basis.ts';
 import { summariesOf } from './run.ts';
@@ -19,6 +19,8 @@ export interface RankedVariant {
   name: string;
   patch: StrategyPatch;
   risk: string;
+  /** What a replay judges it by, where it is not first audible; the ranking compares all by that. */
+  primary?: PrimaryMetric;
 }
 
 export interface Sorted {

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { format, resolveConfig } from 'prettier';
-import { holds, loadTrust, trustIn, trustTable, type Trust, type TrustRow } from './trust.ts';
+import { patchFromSet } from '../service/strategy.ts';
+import {
+  holds,
+  loadTrust,
+  trustIn,
+  trustInCandidate,
+  trustInEndToEnd,
+  trustTable,
+  type Trust,
+  type TrustRow,
+} from './trust.ts';
+import { variantPatch } from './variants.ts';
 
 const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): TrustRow => ({
   name,
@@ -35,6 +46,30 @@ test('beside a figure stands its error; one that was wrong by more than the limi
   assert.equal(trustIn('far', trust).shown, false);
   assert.deepEqual(trustIn('cpu', trust), { text: 'error not measured (takes no virtual time)', shown: true });
   assert.match(trustIn('--set', trust).text, /not measured \(not in npm run check:trust\)/);
+});
+
+test('the error is of the named variant as it is, against the captured strategy; of anything else it is not measured', () => {
+  const name = 'clause-chunking';
+  const own: Trust = { ...trust, rows: [row(name, -4.9)] };
+  const spec = { variant: name, patches: [variantPatch(name)] };
+  assert.deepEqual(trustInCandidate({ spec, baseline: [] }, own), trustIn(name, own));
+  assert.equal(trustIn(name, own).shown, false, 'control: a bad error, which would show');
+  const set = patchFromSet('tts.speed=1.1');
+  const more = trustInCandidate({ spec: { ...spec, patches: [...spec.patches, set] }, baseline: [] }, own);
+  assert.deepEqual(more, { text: `error not measured (more than ${name} was changed)`, shown: true });
+  for (const against of [{ baseline: [set] }, { baseline: [], baselineCheckout: {} }])
+    assert.match(trustInCandidate({ spec, ...against }, own).text, /not measured \(the baseline is not the captured/);
+});
+
+test('beside a gain in end to end an error of another metric is not shown as its own', () => {
+  assert.deepEqual(trustInEndToEnd('good', 'first-audible', trust), trustIn('good', trust));
+  assert.deepEqual(trustInEndToEnd('good', 'reply-end', trust), {
+    text: 'error not measured (only of reply-end)',
+    shown: true,
+  });
+  const { text, shown } = trustInEndToEnd('far', 'reply-end', trust);
+  assert.deepEqual([text.endsWith(', of reply-end'), shown], [true, false]);
+  assert.deepEqual(trustInEndToEnd('cpu', 'reply-end', trust), trustIn('cpu', trust));
 });
 
 test('the table says what missed its bar, what is not shown, and what was left out', () => {

@@ -3,10 +3,15 @@
  * measured in `wire` (`npm run check:trust` writes trust.json; docs/measuring.md#counterfactual-error says how).
  */
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/errors.ts';
+import type { StrategyPatch } from '../service/strategy.ts';
 import { basisText } from './basis.ts';
+import type { PrimaryMetric } from './diff.ts';
+import type { CandidateSpec } from './lanes.ts';
+import { namedVariants } from './variants.ts';
 
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
@@ -20,7 +25,7 @@ const TrustSchema = section({
   world: Type.Unsafe<'wire' | 'sim'>({ enum: ['wire', 'sim'] }),
   sessions: Type.Integer({ minimum: 0 }),
   identity: section({ turns: Type.Integer({ minimum: 0 }), medianPct: Type.Number(), p95Pct: Type.Number() }),
-  /** All shares in % of the captured turns' primary metric; negative is earlier. */
+  /** All shares in % of the primary metric in the re-run baseline; negative is earlier. */
   rows: Type.Array(
     section({
       name: Type.String(),
@@ -89,6 +94,37 @@ export function trustIn(name: string, { rows, left }: Trust): Trusted {
     text: `error ${points(errorPct(row))} ${where} the measured interval of ±${halfWidthPct(row).toFixed(1)}`,
     shown: isResult(row),
   };
+}
+
+/** Of a comparison, what says whether it is one that was measured. */
+export interface Compared {
+  spec: Pick<CandidateSpec, 'variant' | 'patches'>;
+  baseline: readonly StrategyPatch[];
+  baselineCheckout?: object;
+}
+
+/**
+ * What is to be said of a candidate: a named variant as it is, against the captured strategy by the same code, was measured under its name;
+ * anything else under that name was not.
+ */
+export function trustInCandidate({ spec, baseline, baselineCheckout }: Compared, trust: Trust): Trusted {
+  const named = namedVariants().find(({ name }) => name === spec.variant);
+  const other =
+    baseline.length > 0 || baselineCheckout !== undefined
+      ? 'the baseline is not the captured strategy under this commit'
+      : named !== undefined && !isDeepStrictEqual(spec.patches, [named.patch])
+        ? `more than ${spec.variant} was changed`
+        : undefined;
+  return other === undefined ? trustIn(spec.variant, trust) : { text: `error not measured (${other})`, shown: true };
+}
+
+/** What is to be said beside a gain in end to end: the error is of the variant's own primary metric, which may be another one. */
+export function trustInEndToEnd(name: string, primary: PrimaryMetric, trust: Trust): Trusted {
+  const own = trustIn(name, trust);
+  if (primary === 'first-audible' || !trust.rows.some((row) => row.name === name)) return own;
+  return own.shown
+    ? { text: `error not measured (only of ${primary})`, shown: true }
+    : { text: `${own.text}, of ${primary}`, shown: false };
 }
 
 /** A signed share. */
