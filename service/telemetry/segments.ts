@@ -126,7 +126,13 @@ export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): 
         lost += remove(oldest);
       }
       const { segment, fd } = currentFor(line.length);
-      for (let written = 0; written < line.length;) written += writeSync(fd, line, written);
+      try {
+        for (let written = 0; written < line.length;) written += writeSync(fd, line, written);
+      } catch (error) {
+        // what was written of it stays alone at the end of its segment
+        closeCurrent();
+        throw error;
+      }
       segment.bytes += line.length;
       segment.lineBytes.push(line.length);
       totalBytes += line.length;
