@@ -102,7 +102,7 @@ function missingUnits(sources: Sources): string[] {
 
 /** Rule 6: no `any`, no non-null `!`, no `as` but `as const`; files that read foreign data may narrow it with `as`. */
 const PARSERS = new Set([
-  'service/strategy.ts',
+  'service/strategy-patch.ts',
   'service/net/fetch.ts',
   'service/net/exchange.ts',
   'replay/send.ts',
@@ -149,9 +149,9 @@ function openSwitches(sources: Sources): string[] {
 /** Rule 7: a file over its limit is two things. The list is a ratchet: a line here is a decision. */
 const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
-  'service/ports.ts': 455, // the glossary and every interface: read as one page
   'service/turn.ts': 350,
-  'service/strategy.ts': 500, // every knob is a row
+  'service/ports.ts': 310, // the words of the project and every interface: read as one page
+  'service/strategy.ts': 280, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row
   'replay/main.ts': 300, // every command and flag is a row
 };

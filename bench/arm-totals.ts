@@ -1,7 +1,7 @@
 /** What an arm's turns come to as a whole: the mean ledger, whose parts add up, and its bets. Pure. */
 import { totalBets, type BetTotals } from '../service/bets.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import type { LedgerStage } from '../service/ports.ts';
+import type { LedgerStage } from '../service/events.ts';
 import { mean, roundToSum } from '../replay/stats.ts';
 
 /** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/measuring.md#bets. */

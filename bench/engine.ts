@@ -7,7 +7,7 @@ import { appendFileSync } from 'node:fs';
 import { describeError, InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import type { FinishedTurn } from '../service/session.ts';
-import type { StrategyPatch } from '../service/strategy.ts';
+import type { StrategyPatch } from '../service/strategy-patch.ts';
 import type { Verdict } from '../replay/diff.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';

@@ -12,7 +12,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
 import { createRealClock } from '../service/clock.ts';
-import type { TurnEvent } from '../service/ports.ts';
+import type { TurnEvent } from '../service/events.ts';
 import { createTracing, type Tracing } from '../service/telemetry/otel.ts';
 import { createSpool } from '../service/telemetry/spool.ts';
 import { clusteredMean, mean, quantile } from '../replay/stats.ts';

@@ -1,9 +1,10 @@
 /** Sessions under lanes, many at once in one process: to capture and to measure in `wire`, to predict in `sim`. */
 import { createRealClock } from '../service/clock.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { TurnLog } from '../service/ports.ts';
+import type { TurnLog } from '../service/events.ts';
 import { keyedRandom } from '../service/random.ts';
-import { DEFAULT_STRATEGY, resolveStrategy } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { createArm, type ArmWorld } from '../replay/arm.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';

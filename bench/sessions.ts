@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../service/audio.ts';
 import { InvariantError } from '../service/errors.ts';
-import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
+import type { Message } from '../service/ports.ts';
+import type { TurnEvent, TurnLog } from '../service/events.ts';
 import { keyedHex } from '../service/random.ts';
 import { createResampler } from '../service/resample.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';

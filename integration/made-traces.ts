@@ -2,7 +2,7 @@
 import { keyedHex } from '../service/random.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { failedTurn, wholeTurn } from '../service/telemetry/sample-turn.ts';
-import type { Lane } from '../service/ports.ts';
+import type { Lane } from '../service/events.ts';
 
 export interface MadeSpan {
   name: string;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describeError, InputError } from '../service/errors.ts';
 import { exitCodeOf, verdictOfAll } from './diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
-import { field } from './otlp.ts';
+import { fieldOf } from '../service/foreign-json.ts';
 import { readReport } from './report/json.ts';
 import type { Report } from './report/build.ts';
 import { markdownReport } from './report/markdown.ts';
@@ -120,7 +120,7 @@ async function targetOf(env: Env, input: (name: string) => string): Promise<Comm
 async function pullRequestOfEvent(path: string | undefined): Promise<unknown> {
   if (path === undefined || path === '') return undefined;
   try {
-    return field(field(JSON.parse(await readFile(path, 'utf8')), 'pull_request'), 'number');
+    return fieldOf(fieldOf(JSON.parse(await readFile(path, 'utf8')), 'pull_request'), 'number');
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@
  */
 import { InputError } from '../service/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
-import type { TurnLog } from '../service/ports.ts';
+import type { TurnLog } from '../service/events.ts';
 import { keyedHex } from '../service/random.ts';
 import { observeTurn } from '../service/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { simWorld } from './against.ts';
-import { createArm, type Arm, type ArmWorld } from './arm.ts';
+import { createArm, type Arm } from './arm.ts';
 import { pricesOf, replyUsd } from './budget.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { planExperiment, type ExperimentOptions } from './experiment-plan.ts';
 import { readJournal } from './journal.ts';
 import { turnKey } from './plan.ts';
 import { createPurse } from './purse.ts';
-import { uploadSessions } from './test-sessions.ts';
+import { NOBODY, SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
 
 const sessions = await uploadSessions({ sessions: 2, turns: 2 });
 const LANES = 3;
@@ -22,24 +22,7 @@ process.on('exit', () => rmSync(FOLDER, { recursive: true, force: true }));
 const OPTIONS: ExperimentOptions = {
   sessions,
   candidates: [{ variant: 'clause-chunking', patches: [{ pipeline: { chunking: 'clause' } }] }],
-  baseline: [],
-  world: 'sim',
-  profile: 'seed',
-  seed: '1',
-  draws: 'common',
-  runs: 1,
-  commit: 'test',
-};
-const DIRECT: ArmWorld = {
-  world: 'wire',
-  access: {
-    endpoints: { falRunUrl: '', falQueueUrl: '', falRestUrl: '', openRouterUrl: '' },
-    falKey: '',
-    openRouterKey: '',
-    audioHosts: [],
-  },
-  caPem: '',
-  seed: '1',
+  ...SIM_EXPERIMENT,
 };
 /** A paid world's rules (turn by turn, no session is run anew) over arms in virtual time. */
 const paid = (more: Partial<ExperimentOptions>, dieAt = Number.POSITIVE_INFINITY): ExperimentOptions => {
@@ -47,7 +30,7 @@ const paid = (more: Partial<ExperimentOptions>, dieAt = Number.POSITIVE_INFINITY
   return {
     ...OPTIONS,
     world: 'wire',
-    against: DIRECT,
+    against: NOBODY,
     pace: 'captured',
     armFor: (): Arm => {
       const arm = createArm(simWorld(OPTIONS));

@@ -1,5 +1,6 @@
 /** A captured session as replays take it: data, whatever store it came from. */
-import type { Message, TurnEvent, TurnLog } from '../service/ports.ts';
+import type { Message } from '../service/ports.ts';
+import type { TurnEvent, TurnLog } from '../service/events.ts';
 import type { Strategy } from '../service/strategy.ts';
 import type { CapturedTurn } from '../sim/captured-script.ts';
 

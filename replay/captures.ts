@@ -4,8 +4,8 @@ import { readBundle, readSessionHeader, type Bundle } from '../service/capture/b
 import type { SessionHeader } from '../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
-import type { TurnLog } from '../service/ports.ts';
-import { resolveStrategy } from '../service/strategy.ts';
+import type { TurnLog } from '../service/events.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
 import type { CommandContext } from './context.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';

@@ -11,7 +11,7 @@ export type ChosenBy = 'sample' | 'latency' | 'error';
 
 /**
  * Ids of a seeded random sample spread over the time in which the sessions were: in order of their start, every N/n-th from a
- * random one on. Each session is as likely as any other, and busy hours are in it as they were in production (systematic
+ * random one on. Every session is equally likely, and busy hours are in it as they were in production (systematic
  * sampling: Cochran, Sampling Techniques, 1977, §8.1).
  */
 export function spreadSample(

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { InvariantError } from '../service/errors.ts';
 import type { LedgerRow, TurnSummary } from '../service/metrics.ts';
-import type { LedgerStage, Phase } from '../service/ports.ts';
+import type { LedgerStage, Phase } from '../service/events.ts';
 import { diffLanes, exitCodeOf, verdictOfAll, type Diff, type Verdict } from './diff.ts';
 import { printedLedger } from './report/rows.ts';
 

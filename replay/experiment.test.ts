@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redactEvent } from '../service/capture/redact.ts';
-import type { TurnLog } from '../service/ports.ts';
-import { DEFAULT_STRATEGY, type StrategyPatch } from '../service/strategy.ts';
+import type { TurnLog } from '../service/events.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import type { StrategyPatch } from '../service/strategy-patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';

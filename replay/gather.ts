@@ -1,6 +1,5 @@
 /** Spans from a stream, gathered into traces. Holds a bounded number of spans, so that memory stays flat. */
-import type { Located, TraceSpan } from './otlp.ts';
-import { spansIn } from './otlp.ts';
+import { type Located, type TraceSpan, spansIn } from './otlp.ts';
 
 /** Spans that wait for the rest of their traces. Exporters send a trace within seconds: some hundred turns' worth. */
 const HELD_SPANS = 20_000;

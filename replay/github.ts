@@ -3,7 +3,7 @@
  * wrote it, so that an older run, or a repetition of one, never overwrites a newer one.
  */
 import { describeError, InputError } from '../service/errors.ts';
-import { field } from './otlp.ts';
+import { fieldOf } from '../service/foreign-json.ts';
 
 export interface CommentTarget {
   /** `https://api.github.com`, or a GitHub Enterprise server's. */
@@ -58,7 +58,7 @@ export async function upsertComment(
   if ('forbidden' in answer) return { kind: 'forbidden', message: answer.forbidden };
   return {
     kind: known.comment === undefined ? 'created' : 'updated',
-    url: String(field(answer.json, 'html_url') ?? ''),
+    url: String(fieldOf(answer.json, 'html_url') ?? ''),
   };
 }
 
@@ -81,9 +81,9 @@ async function findComment(
     if ('forbidden' in answer) return answer;
     const comments: unknown[] = Array.isArray(answer.json) ? answer.json : [];
     for (const each of comments) {
-      const id = field(each, 'id');
-      const signed = signature.exec(String(field(each, 'body') ?? ''));
-      if (typeof id !== 'number' || signed === null || field(field(each, 'user'), 'login') !== author) continue;
+      const id = fieldOf(each, 'id');
+      const signed = signature.exec(String(fieldOf(each, 'body') ?? ''));
+      if (typeof id !== 'number' || signed === null || fieldOf(fieldOf(each, 'user'), 'login') !== author) continue;
       const run = { number: Number(signed[1]), attempt: Number(signed[2]) };
       if (found === undefined || isNewer(run, found.run)) found = { id, run };
     }
@@ -129,7 +129,7 @@ function caller({ apiUrl, token }: CommentTarget, sleep: Sleep): Caller {
         continue;
       }
       if (response.ok) return { json: parsed(text) };
-      const said = describeError(field(parsed(text), 'message') ?? text, 200);
+      const said = describeError(fieldOf(parsed(text), 'message') ?? text, 200);
       if ([401, 403, 404].includes(response.status)) return { forbidden: `${response.status} ${said}` };
       throw new InputError(`GitHub answered ${method} ${path} with ${response.status}: ${said}`);
     }

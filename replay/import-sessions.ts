@@ -11,10 +11,12 @@ import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import type { CaptureStore } from '../service/capture/store.ts';
 import { InputError } from '../service/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { Clock, NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/ports.ts';
+import type { Clock } from '../service/ports.ts';
+import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/events.ts';
 import { keyedHex } from '../service/random.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../service/speech-end.ts';
-import { resolveStrategy, strategyHash, type Strategy } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
+import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { parseImport, type ImportedSession, type ImportedTurn } from './import-format.ts';
 

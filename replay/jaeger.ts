@@ -2,6 +2,7 @@
  * Traces out of a Jaeger, by `/api/v3`. Version 2.13 knows neither a cursor nor a filter by attribute there, so a time window
  * is read as a page, halved when the page is full, and attributes are compared here.
  */
+import { fieldOf, listIn } from '../service/foreign-json.ts';
 import { InputError, describeError } from '../service/errors.ts';
 import { SERVICE_NAME } from '../service/telemetry/names.ts';
 import { sinceUsOf } from './times.ts';
@@ -123,7 +124,7 @@ async function readPage(
   });
   const answer = await ask(source, `/api/v3/traces?${query}`, signal);
   const traces = new Map<string, unknown[]>();
-  for (const resource of list(field(answer, 'result'), 'resourceSpans')) {
+  for (const resource of listIn(fieldOf(answer, 'result'), 'resourceSpans')) {
     for (const [traceId, own] of byTrace(resource)) traces.set(traceId, [...(traces.get(traceId) ?? []), own]);
   }
   return traces;
@@ -132,15 +133,15 @@ async function readPage(
 /** Jaeger puts the spans of one trace below one resource; a resource that holds several traces is split. */
 function byTrace(resource: unknown): Map<string, unknown> {
   const ids = new Set<string>();
-  for (const scope of list(resource, 'scopeSpans')) {
-    for (const span of list(scope, 'spans')) ids.add(String(field(span, 'traceId')));
+  for (const scope of listIn(resource, 'scopeSpans')) {
+    for (const span of listIn(scope, 'spans')) ids.add(String(fieldOf(span, 'traceId')));
   }
   if (ids.size <= 1) return new Map([...ids].map((id) => [id, resource]));
   const only = (id: string): unknown => ({
     ...Object(resource),
-    scopeSpans: list(resource, 'scopeSpans').map((scope) => ({
+    scopeSpans: listIn(resource, 'scopeSpans').map((scope) => ({
       ...Object(scope),
-      spans: list(scope, 'spans').filter((span) => field(span, 'traceId') === id),
+      spans: listIn(scope, 'spans').filter((span) => fieldOf(span, 'traceId') === id),
     })),
   });
   return new Map([...ids].map((id) => [id, only(id)]));
@@ -158,9 +159,9 @@ async function ask(source: JaegerSource, path: string, signal: AbortSignal): Pro
   }
   const answer = parsed(text);
   // so Jaeger says "No traces found"; another server's 404 has another body
-  if (response.status === 404 && field(field(answer, 'error'), 'httpCode') === 404) return {};
+  if (response.status === 404 && fieldOf(fieldOf(answer, 'error'), 'httpCode') === 404) return {};
   if (response.ok || response.status === 404) {
-    if (field(answer, 'result') !== undefined) return answer;
+    if (fieldOf(answer, 'result') !== undefined) return answer;
     throw new InputError(`${source.url}: what answers there is not Jaeger's query service`);
   }
   throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
@@ -177,14 +178,15 @@ function parsed(text: string): unknown {
 
 function carries(resource: unknown, tag: { key: string; value: string }): boolean {
   const has = (object: unknown): boolean =>
-    list(object, 'attributes').some((attribute) => {
-      if (field(attribute, 'key') !== tag.key) return false;
-      const value = field(attribute, 'value');
+    listIn(object, 'attributes').some((attribute) => {
+      if (fieldOf(attribute, 'key') !== tag.key) return false;
+      const value = fieldOf(attribute, 'value');
       const [first] = typeof value === 'object' && value !== null ? Object.values(value) : [];
       return String(first) === tag.value;
     });
   return (
-    has(field(resource, 'resource')) || list(resource, 'scopeSpans').some((scope) => list(scope, 'spans').some(has))
+    has(fieldOf(resource, 'resource')) ||
+    listIn(resource, 'scopeSpans').some((scope) => listIn(scope, 'spans').some(has))
   );
 }
 
@@ -192,13 +194,4 @@ function carries(resource: unknown, tag: { key: string; value: string }): boolea
 function isoOf(epochUs: number): string {
   const seconds = new Date(Math.floor(epochUs / 1e6) * 1000).toISOString().slice(0, 19);
   return `${seconds}.${String(epochUs % 1e6).padStart(6, '0')}Z`;
-}
-
-function field(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
-}
-
-function list(object: unknown, name: string): unknown[] {
-  const value = field(object, name);
-  return Array.isArray(value) ? value : [];
 }

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simWorld } from './against.ts';
-import { createArm, type Arm, type ArmWorld } from './arm.ts';
+import { createArm, type Arm } from './arm.ts';
 import { runExperiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';
 import { terminalReport } from './report/terminal.ts';
-import { uploadSessions } from './test-sessions.ts';
+import { NOBODY, uploadSessions } from './test-sessions.ts';
 import { variantPatch } from './variants.ts';
 
 const CLAUSE: CandidateSpec = { variant: 'clause', patches: [{ pipeline: { chunking: 'clause' } }] };
@@ -88,18 +88,6 @@ test('in sim, and where words are given, there is one kind', () => {
   assert.equal(named({ ...options(CLAUSE, MODEL), world: 'sim' }).length, 4);
 });
 
-const AGAINST: ArmWorld = {
-  world: 'wire',
-  access: {
-    endpoints: { falRunUrl: '', falQueueUrl: '', falRestUrl: '', openRouterUrl: '' },
-    falKey: '',
-    openRouterKey: '',
-    audioHosts: [],
-  },
-  caPem: '',
-  seed: '1',
-};
-
 test('the report judges own words and shows the captured ones; transcripts are compared on one kind of words only', async () => {
   const sim = { profile: 'seed', seed: '1', draws: 'common' } as const;
   const asked = new Map<string, string>();
@@ -110,7 +98,7 @@ test('the report judges own words and shows the captured ones; transcripts are c
     baseline: [],
     world: 'wire',
     pace: 'captured',
-    against: AGAINST,
+    against: NOBODY,
     runs: 1,
     commit: 'test',
     armFor: (lane): Arm => {

@@ -1,7 +1,8 @@
 /** OTLP JSON as spans: lines of a file, one at a time, and what a span says. Attributes are read only when asked for. */
+import { fieldOf, listIn } from '../service/foreign-json.ts';
 import { createReadStream } from 'node:fs';
 import { InputError } from '../service/errors.ts';
-import type { Attrs, AttrValue } from '../service/ports.ts';
+import type { Attrs, AttrValue } from '../service/events.ts';
 import { SCOPE_NAME } from '../service/telemetry/names.ts';
 
 /** A span of any pipeline. Times are whole µs since 1970: OTLP's nanoseconds, cut. */
@@ -73,29 +74,29 @@ export function* spansIn(json: unknown): Generator<TraceSpan> {
     for (const each of json) yield* spansIn(each);
     return;
   }
-  const result = field(json, 'result');
+  const result = fieldOf(json, 'result');
   if (result !== undefined) yield* spansIn(result);
-  for (const resource of list(json, 'resourceSpans')) {
-    for (const scope of list(resource, 'scopeSpans')) {
-      const isOurs = field(field(scope, 'scope'), 'name') === SCOPE_NAME;
-      for (const span of list(scope, 'spans')) yield spanOf(span, isOurs);
+  for (const resource of listIn(json, 'resourceSpans')) {
+    for (const scope of listIn(resource, 'scopeSpans')) {
+      const isOurs = fieldOf(fieldOf(scope, 'scope'), 'name') === SCOPE_NAME;
+      for (const span of listIn(scope, 'spans')) yield spanOf(span, isOurs);
     }
   }
 }
 
 /** Of our own spans only the turn's attributes are ever read: the others are let go, so that a held span is small. */
 function spanOf(json: unknown, isOurs: boolean): TraceSpan {
-  const name = text(field(json, 'name'));
-  const startUs = microseconds(field(json, 'startTimeUnixNano'));
-  const endUs = microseconds(field(json, 'endTimeUnixNano'));
+  const name = text(fieldOf(json, 'name'));
+  const startUs = microseconds(fieldOf(json, 'startTimeUnixNano'));
+  const endUs = microseconds(fieldOf(json, 'endTimeUnixNano'));
   return {
-    traceId: text(field(json, 'traceId')),
-    spanId: text(field(json, 'spanId')),
-    parentSpanId: text(field(json, 'parentSpanId')),
+    traceId: text(fieldOf(json, 'traceId')),
+    spanId: text(fieldOf(json, 'spanId')),
+    parentSpanId: text(fieldOf(json, 'parentSpanId')),
     name,
     startUs,
     endUs: Math.max(startUs, endUs),
-    failed: [2, 'STATUS_CODE_ERROR'].some((code) => field(field(json, 'status'), 'code') === code),
+    failed: [2, 'STATUS_CODE_ERROR'].some((code) => fieldOf(fieldOf(json, 'status'), 'code') === code),
     attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : () => attributesOf(json),
   };
 }
@@ -108,9 +109,9 @@ function microseconds(nanoseconds: unknown): number {
 
 function attributesOf(span: unknown): Attrs {
   const attributes: Record<string, AttrValue> = {};
-  for (const each of list(span, 'attributes')) {
-    const value = valueOf(field(each, 'value'));
-    if (value !== undefined) attributes[text(field(each, 'key'))] = value;
+  for (const each of listIn(span, 'attributes')) {
+    const value = valueOf(fieldOf(each, 'value'));
+    if (value !== undefined) attributes[text(fieldOf(each, 'key'))] = value;
   }
   return attributes;
 }
@@ -118,26 +119,16 @@ function attributesOf(span: unknown): Attrs {
 /** OTLP JSON has 64-bit integers as numbers or as strings. */
 function valueOf(any: unknown): AttrValue | undefined {
   const [string, integer, double, bool] = ['stringValue', 'intValue', 'doubleValue', 'boolValue'].map((name) =>
-    field(any, name),
+    fieldOf(any, name),
   );
   if (typeof string === 'string') return string;
   if (integer !== undefined) return Number(integer);
   if (typeof double === 'number') return double;
   if (typeof bool === 'boolean') return bool;
-  const items = list(field(any, 'arrayValue'), 'values').map(valueOf);
+  const items = listIn(fieldOf(any, 'arrayValue'), 'values').map(valueOf);
   return items.length > 0 && items.every((item) => typeof item === 'number') ? items.map(Number) : items.map(String);
 }
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
-}
-
-/** A field of untrusted JSON. */
-export function field(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
-}
-
-function list(object: unknown, name: string): unknown[] {
-  const value = field(object, name);
-  return Array.isArray(value) ? value : [];
 }

@@ -1,5 +1,5 @@
 /** Which turn runs in which lane, in which order. Pure and seeded: the same plan from the same arguments. */
-import type { Lane } from '../service/ports.ts';
+import type { Lane } from '../service/events.ts';
 import { keyedRandom } from '../service/random.ts';
 
 export interface PlannedSession {

@@ -1,7 +1,8 @@
 /** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
 import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import { strategyDiff, resolveStrategy, type Strategy, type StrategyPatch } from '../service/strategy.ts';
+import { strategyDiff, type Strategy } from '../service/strategy.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 import { diffLanes, type Diff, type PrimaryMetric } from './diff.ts';
 import type { Experiment } from './experiment.ts';
 import { basisShares, type BasisShares } from './basis.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createRealClock } from '../service/clock.ts';
 import { configFrom } from '../service/config.ts';
 import { describeError, InputError } from '../service/errors.ts';
-import { patchFromSet, type StrategyPatch } from '../service/strategy.ts';
+import { patchFromSet, type StrategyPatch } from '../service/strategy-patch.ts';
 import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';

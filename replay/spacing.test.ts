@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createVirtualClock } from '../sim/clock.ts';
 import { planExperiment } from './experiment-plan.ts';
 import { runReplay } from './run.ts';
-import { uploadSessions } from './test-sessions.ts';
+import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
 
 const sessions = await uploadSessions({ sessions: 2, turns: 2 });
 
@@ -12,7 +12,7 @@ const sessions = await uploadSessions({ sessions: 2, turns: 2 });
 async function startsMs(spacingMs: number | undefined, tookMs: number): Promise<number[]> {
   const clock = createVirtualClock();
   const { lanes, runs: plan } = planExperiment({
-    ...{ sessions, baseline: [], world: 'sim', profile: 'seed', seed: '1', draws: 'common', runs: 1, commit: 'test' },
+    ...{ sessions, ...SIM_EXPERIMENT },
     candidates: [{ variant: 'clause', patches: [] }],
   });
   const startsUs: number[] = [];

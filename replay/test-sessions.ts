@@ -1,10 +1,13 @@
 /** Captured sessions for tests and checks, made in virtual time: short uploads, so that a replay in real time is short too. */
-import type { TurnLog, UserAudio } from '../service/ports.ts';
+import type { TurnLog } from '../service/events.ts';
+import type { UserAudio } from '../service/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
+import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
+import type { ExperimentOptions } from './experiment-plan.ts';
 
 const RATE_HZ = 16_000;
 /** A second of a loud tone: the stand-ins answer by interview and turn, whatever was said. */
@@ -60,3 +63,27 @@ export async function uploadSessions(options: {
   }
   return captured;
 }
+
+/** An experiment in virtual time, profile `seed`, common draws: what tests do not say otherwise. */
+export const SIM_EXPERIMENT = {
+  baseline: [],
+  world: 'sim',
+  profile: 'seed',
+  seed: '1',
+  draws: 'common',
+  runs: 1,
+  commit: 'test',
+} as const satisfies Partial<ExperimentOptions>;
+
+/** Sockets, by the rules of `wire`, to nobody: for arms that a test makes itself. */
+export const NOBODY: ArmWorld = {
+  world: 'wire',
+  access: {
+    endpoints: { falRunUrl: '', falQueueUrl: '', falRestUrl: '', openRouterUrl: '' },
+    falKey: '',
+    openRouterKey: '',
+    audioHosts: [],
+  },
+  caPem: '',
+  seed: '1',
+};

@@ -7,7 +7,7 @@ import { filesIn } from '../service/capture/store.ts';
 import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../service/metrics.ts';
-import type { EventKind, TurnLog } from '../service/ports.ts';
+import type { EventKind, TurnLog } from '../service/events.ts';
 import { ATTRIBUTES } from '../service/telemetry/names.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
 import { summaryOf } from '../service/telemetry/turn-attributes.ts';

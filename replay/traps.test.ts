@@ -13,7 +13,7 @@ import { keyedRandom } from '../service/random.ts';
 import { readJournal, type JournalState } from './journal.ts';
 import { turnKey } from './plan.ts';
 import { summariesOf } from './run.ts';
-import { uploadSessions } from './test-sessions.ts';
+import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
 import { transcriptChange } from './work.ts';
 
 const sessions = await uploadSessions({ sessions: 6, turns: 3 });
@@ -22,13 +22,7 @@ function experiment(more: Partial<ExperimentOptions> = {}): Promise<Experiment> 
   return runExperiment({
     sessions,
     candidates: [{ variant: 'planted', patches: [] }],
-    baseline: [],
-    world: 'sim',
-    profile: 'seed',
-    seed: '1',
-    draws: 'common',
-    runs: 1,
-    commit: 'test',
+    ...SIM_EXPERIMENT,
     ...more,
   });
 }

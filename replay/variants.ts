@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/errors.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 
 const VariantSchema = Type.Object(
   {

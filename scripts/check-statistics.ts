@@ -14,10 +14,9 @@ import { clusteredMean, mean, minimumDetectable } from '../replay/stats.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 import { simWorld } from '../replay/against.ts';
 import { createArm } from '../replay/arm.ts';
-import type { TurnSummary } from '../service/metrics.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { type TurnSummary, measureTurn } from '../service/metrics.ts';
 import { keyedRandom } from '../service/random.ts';
-import { resolveStrategy } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
 
 const TURNS = 5;
 const SIZES = [3, 5, 8, 20, 40] as const;

@@ -1,4 +1,5 @@
 /** What the user hears when a turn fails: after what was heard of the reply, an apology if one is at hand. */
+import { identityOf } from './test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { uploadOf } from '../sim/fault-matrix.ts';
@@ -8,7 +9,7 @@ import { createSimWorld } from '../sim/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';
 import { createMemoryCache } from './cache.ts';
 import { measureTurn } from './metrics.ts';
-import { resolveStrategy } from './strategy.ts';
+import { resolveStrategy } from './strategy-patch.ts';
 import { spansOf } from './telemetry/spans.ts';
 import { runTurn } from './turn.ts';
 
@@ -31,17 +32,7 @@ async function failedTurn(rule: Fault, atHand: boolean, gone = false) {
     const running = runTurn(
       ports,
       {
-        identity: {
-          sessionId: 's',
-          turnIndex: 0,
-          traceId: '1'.repeat(32),
-          runId: 'r',
-          world: 'sim',
-          lane: 'captured',
-          variant: 'v',
-          arm: 'a',
-          strategyHash: 'h',
-        },
+        identity: identityOf(),
         strategy,
         conversation: { systemPrompt: '', history: [] },
         language: 'tr',

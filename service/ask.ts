@@ -1,6 +1,7 @@
 /** One request for a reply. Its deltas wait until somebody adopts them; one that nobody wants is abandoned. */
 import { InvariantError, StageError } from './errors.ts';
-import type { Arrival, Attrs, LlmResult, LlmRoute, Message } from './ports.ts';
+import type { Arrival, LlmResult, LlmRoute, Message } from './ports.ts';
+import type { Attrs } from './events.ts';
 import type { OpenCall } from './net/exchange.ts';
 import type { Attempt } from './retry.ts';
 import { callProvider, type TurnScope } from './stage.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { CaptureLevel } from './capture/format.ts';
 import { InputError } from './errors.ts';
-import type { World } from './ports.ts';
+import type { World } from './events.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 

@@ -1,5 +1,5 @@
 /** The one union of failures that a turn can meet. A message says what happened, to what, and what to do. */
-import type { Stage } from './ports.ts';
+import type { Stage } from './events.ts';
 
 export type FailureKind =
   | 'unreachable' // name not found, connection refused, TLS failure

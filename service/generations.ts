@@ -4,7 +4,7 @@
  */
 import { measureTurn, type MeasuredTurn } from './metrics.ts';
 import { openCall } from './net/exchange.ts';
-import type { EventSink, TurnEvent, TurnLog } from './ports.ts';
+import type { EventSink, TurnEvent, TurnLog } from './events.ts';
 import type { GenerationRecord } from './providers/generation.ts';
 import { createRecorder } from './recorder.ts';
 import type { Projection } from './session.ts';

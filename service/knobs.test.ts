@@ -1,12 +1,12 @@
 /** What each knob of the prompt, the model, the voice and the wait is worth on a turn that can be added up on paper, each with its control. */
+import { callBy } from './test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import { createRealClock } from './clock.ts';
-import type { Call, EventKind, TurnLog } from './ports.ts';
+import type { EventKind, TurnLog } from './events.ts';
 import { compressedPrompt } from './prompt.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
-import type { StrategyPatch } from './strategy.ts';
+import type { StrategyPatch } from './strategy-patch.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 
 const SPEECH = tones(2500, [[200, 1200]]);
@@ -106,17 +106,7 @@ test('llm.temperature, .seed, .reasoning, .maxTokens, .route and .fallback are w
       const text = `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`;
       return Promise.resolve(new Response(text, { headers: { 'content-type': 'text/event-stream' } }));
     };
-    const call: Call = {
-      clock: createRealClock(),
-      fetch: Object.assign(fetch, { Response }),
-      fetchFor: () => call.fetch,
-      signal: new AbortController().signal,
-      pause: () => Promise.resolve(),
-      content: () => undefined,
-      responseHeaders: () => undefined,
-      failure: () => undefined,
-      arrival: () => ({ atUs: 0, eventId: () => 0 }),
-    };
+    const call = callBy(fetch);
     const llm = createOpenRouter({ ...LIVE_ENDPOINTS, openRouterKey: 'none', keys: [] });
     const messages = [{ role: 'user', content: 'Selam' }] as const;
     const request = { model: 'a/b', messages, maxTokens: 7, sessionId: 's', fallback: [], sse, ...more };

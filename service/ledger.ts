@@ -3,7 +3,7 @@
  * The walk and the rules behind it: docs/measuring.md#ledger.
  */
 import { InvariantError } from './errors.ts';
-import type { EventKind, LedgerStage, Phase, TurnEvent } from './ports.ts';
+import type { EventKind, LedgerStage, Phase, TurnEvent } from './events.ts';
 
 export interface LedgerPart {
   stage: LedgerStage;

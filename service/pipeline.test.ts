@@ -5,9 +5,9 @@ import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import { createMemoryCache } from './cache.ts';
 import { ledgerOf } from './ledger.ts';
 import { zeroUsOf } from './metrics.ts';
-import type { EventKind, TurnEvent, TurnLog } from './ports.ts';
+import type { EventKind, TurnEvent, TurnLog } from './events.ts';
 import type { FinishedTurn } from './session.ts';
-import type { StrategyPatch } from './strategy.ts';
+import type { StrategyPatch } from './strategy-patch.ts';
 
 /** Speech of a second from 0.2 s on; the turn ends 500 ms after it. */
 const SPEECH = tones(2500, [[200, 1200]]);

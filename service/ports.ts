@@ -30,6 +30,7 @@
  *
  * A latency that could not be measured is absent, never 0.
  */
+import type { ZeroKind, Stage } from './events.ts';
 
 /** Time, passed in. Nothing else in the service may read a clock or arm a timer. */
 export interface Clock {
@@ -43,155 +44,6 @@ export interface Clock {
 
 /** A seeded source of uniform numbers in [0, 1). */
 export type Random = () => number;
-export type World = 'live' | 'wire' | 'sim';
-export type Lane = 'captured' | 'baseline' | 'baseline2' | 'candidate';
-export type ZeroKind = 'audio' | 'upload' | 'opening';
-
-/** Stages whose work an event belongs to. The ledger adds `our code`. */
-export type Stage = 'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver';
-export type LedgerStage = Stage | 'our code';
-/** Phases of one HTTP exchange, in order. */
-export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
-export type Phase =
-  HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'stall' | 'our code';
-
-/** Every kind of event, as recorded and as read back; each is on docs/capture-format.md. */
-export const EVENT_KINDS = [
-  'session.opened', // the root and the zero of a greeting
-  'speech.start', // the turn's first audio arrived: the root of every turn
-  'speech.quiet', // the strategy's VAD: arrival of the frame after which it heard only silence
-  'speech.end', // the reference detector's answer; nothing is caused by it, it is the zero
-  'speech.cut', // what was said so far was cut off for an early transcript; the user may still go on
-  'client.end', // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
-  'turn.ended', // the decision that the user has finished
-  'speech.audio', // the received audio as a whole, recorded when the turn closes
-  'ahead.ready', // names or connections for the calls to come are ready; nothing is caused by it
-  'stt.start',
-  'stt.early', // the text of an upload made before the end of turn: an early transcript
-  'stt.done', // the transcript that the turn goes on with
-  'llm.start',
-  'llm.content', // a delta that released something (the first one always does: TTFT)
-  'llm.done',
-  'llm.record', // what the gateway says of an answer some seconds later; nobody waits for it
-  'piece.ready', // the chunker let a piece of the reply go
-  'tts.start',
-  'tts.audio', // an audio chunk that released something (the first of each piece always does)
-  'tts.released', // audio synthesized ahead of its words, once the words are certain
-  'tts.done',
-  'deliver.first_byte',
-  'deliver.dry', // the playing client had played all the audio it had, before the reply's end
-  'deliver.resumed', // audio arrived after the playing client had run out of it
-  'deliver.first_audible', // computed ahead by the playback model
-  'deliver.content_audible', // the same for words that this turn's LLM generated, where others came before them
-  'bet.settled', // what a speculation, hedge, prefetch or cache look-up came to; nothing is caused by it
-  'cache.looked', // whether a piece's speech is in the cache
-  'prefetch.start',
-  'prefetch.done',
-  'deliver.reply_end', // computed by the playback model
-  'interrupt.onset', // the user began to speak while the reply was heard: playback pauses
-  'interrupt.resumed', // it was no interruption: the reply goes on
-  'interrupt.confirmed', // the user took the floor: everything downstream is cancelled
-  'turn.interrupted', // what was heard of the reply, and what was not
-  'turn.done',
-  'turn.failed',
-  'deliver.apology', // what the user hears of a failed turn: an apology, or nothing
-  'retry.wait', // a failed attempt's backoff ran out
-  'poll.wait', // the pause before a queued request's state is asked for again ran out
-  'http.start',
-  'http.queued', // the exchange left the queue: it has, or begins to set up, a connection
-  'http.dns',
-  'http.connected',
-  'http.tls',
-  'http.ready', // the wait for a connection went on after its set-up: now the exchange has it
-  'http.sent',
-  'http.headers',
-  'http.chunk', // a body chunk that released something
-  'http.done', // the body ended; carries all arrivals as one compact array
-  'http.failed',
-] as const;
-export type EventKind = (typeof EVENT_KINDS)[number];
-
-export type AttrValue = string | number | boolean | readonly string[] | readonly number[];
-export type Attrs = Readonly<Record<string, AttrValue>>;
-
-/** What users said or hear. Goes to captures at level `full` and to the session's own client; never to spans or logs. */
-export interface Content {
-  text?: string;
-  /** PCM16 little-endian mono. */
-  audio?: Uint8Array;
-  sampleRateHz?: number;
-  /** The same as it was uploaded, where that was WebM with Opus. */
-  recorded?: Uint8Array;
-}
-
-/** One timestamped fact. Ids count up within a turn in order of recording, which need not be order of time. */
-export interface TurnEvent {
-  id: number;
-  kind: EventKind;
-  stage: Stage;
-  /** `<stage>.<ordinal>.<attempt>[.<fetch>]`, on events of one HTTP exchange and of the provider call around it. */
-  exchange?: string;
-  /** Integer microseconds on the turn's clock. */
-  atUs: number;
-  /** Id of the event that released this one: smaller, and not later. Absent only on `speech.start` and `speech.end`. */
-  cause?: number;
-  /** The other releaser of a join: it came no later than `cause`. */
-  also?: number;
-  attrs?: Attrs;
-  content?: Content;
-}
-
-export interface NewEvent {
-  kind: EventKind;
-  stage: Stage;
-  cause?: number;
-  also?: number;
-  exchange?: string;
-  /** Now, unless given. */
-  atUs?: number;
-  attrs?: Attrs;
-  content?: Content;
-}
-
-/** Sees every event once, in order of recording. Returns nothing and cannot throw into a turn. */
-export type EventSink = (event: TurnEvent) => void;
-
-export interface Recorder {
-  /** Records a fact and returns its id. Throws on a broken invariant (unknown or later cause): that is a bug of ours. */
-  record(event: NewEvent): number;
-  /** The event's time; the id must exist. */
-  atUs(id: number): number;
-  readonly events: readonly TurnEvent[];
-}
-
-/** Who and what a turn is: constant through the turn, on every span and in every bundle. */
-export interface TurnIdentity {
-  sessionId: string;
-  turnIndex: number;
-  /** 32 hex digits. */
-  traceId: string;
-  runId: string;
-  world: World;
-  lane: Lane;
-  variant: string;
-  arm: string;
-  strategyHash: string;
-  /** Trace id of the captured turn that this one replays. */
-  linkedTraceId?: string;
-  /** The stand-ins' profile, absent in `live`. */
-  profile?: string;
-  /** Interview whose script the stand-ins follow, when there is one. */
-  interview?: string;
-}
-
-/** A finished turn, whatever its outcome: everything else is a projection of this. */
-export interface TurnLog {
-  identity: TurnIdentity;
-  zero: ZeroKind;
-  /** Epoch microseconds of `atUs` 0, so that `epochUs = anchorUs + atUs`. */
-  anchorUs: number;
-  events: readonly TurnEvent[];
-}
 
 /** What one HTTP exchange is for: names its events, its draws and its connection's owner. */
 export interface ExchangeContext {
@@ -280,7 +132,7 @@ export interface Transport {
   openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
   /** At speech start: what can be found out about the way before it is needed; a cancelled turn's `signal` ends it. */
   prepare?(context: ExchangeContext, signal: AbortSignal): void;
-  /** Its pools, where it has any. */
+  /** Its connection pools; absent where it keeps none. */
   pools?(): readonly PoolState[];
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Clock, TurnEvent } from './ports.ts';
+import type { Clock } from './ports.ts';
+import type { TurnEvent } from './events.ts';
 import { createRecorder, join } from './recorder.ts';
 
 function clockAt(times: number[]): Clock {

@@ -6,7 +6,8 @@
  * twice: the attempt says so by `mayRepeat`. STT and TTS requests change nothing at the provider but the bill.
  */
 import { StageError } from './errors.ts';
-import type { Clock, Random, Recorder } from './ports.ts';
+import type { Clock, Random } from './ports.ts';
+import type { Recorder } from './events.ts';
 import { untilSettled, withDeadline } from './streams.ts';
 import { createWatchdog, type Deadlines, type Watchdog } from './watchdog.ts';
 

@@ -1,4 +1,5 @@
 /** What becomes of a turn beside the turn itself. */
+import { identityOf } from './test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile } from '../sim/by-hand.ts';
@@ -6,7 +7,8 @@ import { createSimWorld } from '../sim/world.ts';
 import { OPENING } from './greeting.ts';
 import type { Clock } from './ports.ts';
 import { observeTurn } from './session.ts';
-import { resolveStrategy, strategyHash } from './strategy.ts';
+import { resolveStrategy } from './strategy-patch.ts';
+import { strategyHash } from './strategy.ts';
 
 test('a turn has one anchor: its capture opens with the one that its log and spans close with', async () => {
   const strategy = resolveStrategy([], 'test');
@@ -24,17 +26,7 @@ test('a turn has one anchor: its capture opens with the one that its log and spa
     observeTurn(
       { ...ports, clock },
       {
-        identity: {
-          sessionId: 's',
-          turnIndex: 0,
-          traceId: '1'.repeat(32),
-          runId: 'r',
-          world: 'sim',
-          lane: 'captured',
-          variant: 'captured',
-          arm: 'a',
-          strategyHash: strategyHash(strategy),
-        },
+        identity: identityOf({ strategyHash: strategyHash(strategy) }),
         strategy,
         conversation: { systemPrompt: '', history: [] },
         language: 'tr',

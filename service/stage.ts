@@ -1,20 +1,8 @@
 /** What every stage of a turn works with, and how it makes a provider call. */
 import type { SpeechCache } from './cache.ts';
 import { openCall, type OpenCall } from './net/exchange.ts';
-import type {
-  Clock,
-  EventSink,
-  Llm,
-  Origins,
-  Random,
-  Recorder,
-  ReplySink,
-  Stt,
-  Transport,
-  Tts,
-  TurnIdentity,
-  UserAudio,
-} from './ports.ts';
+import type { Clock, Llm, Origins, Random, ReplySink, Stt, Transport, Tts, UserAudio } from './ports.ts';
+import type { EventSink, Recorder, TurnIdentity } from './events.ts';
 import type { ReadGeneration } from './providers/generation.ts';
 import type { Conversation } from './prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
 import { InputError } from './errors.ts';
-import { resolveStrategy, type Strategy } from './strategy.ts';
+import { resolveStrategy } from './strategy-patch.ts';
+import type { Strategy } from './strategy.ts';
 
 /** Throws `InputError` that names the file when it is missing, is not a JSON object, or has a knob that does not exist. */
 export function strategyOf({ strategyFile }: Pick<Config, 'strategyFile'>): Strategy {

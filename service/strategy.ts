@@ -2,11 +2,8 @@
  * Every optimization knob of one run, as data. Defaults are today's production. A variant is a patch of a strategy.
  * A knob enters this schema together with the mechanism that reads it: what is not here is refused by name.
  */
-import { Ajv, type ErrorObject } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from './errors.ts';
-import { canPrefill, modelFacts, MODELS_AS_OF } from './models.ts';
-import { readPromptFile } from './prompt-file.ts';
+import { isObject } from './foreign-json.ts';
 import { keyedHex } from './random.ts';
 
 const oneOf = <const Values extends readonly (string | number)[]>(values: Values, description: string) =>
@@ -235,98 +232,6 @@ export const DEFAULT_STRATEGY: Strategy = {
   network: { keepAlive: { idleMs: 4000, drain: false }, http2: false, preResolve: false, preconnect: false },
 };
 
-/** Combinations that cannot work, each with its reason: what the schema alone cannot say. */
-const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
-  ({ network: { keepAlive, http2 } }) =>
-    keepAlive === false && http2
-      ? 'knob "network.http2" cannot go with "network.keepAlive" false: over HTTP/2 requests share a connection, which is what that forbids; drop one of them'
-      : undefined,
-  ({ tts: { method, format } }) =>
-    method === 'stream' && format === 'wav'
-      ? 'knob "tts.format" cannot be wav with "tts.method" stream: the events of /stream carry bare PCM; take method speech or generate'
-      : undefined,
-  ({ stt: { method, prompt } }) =>
-    method === 'generate' && prompt !== undefined
-      ? 'knob "stt.prompt" cannot go with "stt.method" generate, which has no field for it; take method transcriptions'
-      : undefined,
-  ({ stt: { upload, vad } }) =>
-    typeof upload === 'object' &&
-    'atPause' in upload &&
-    vad.engine !== 'client' &&
-    upload.atPause.pauseMs >= vad.silenceMs
-      ? 'knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs": a pause as long as that ends the turn, nothing would be sent early'
-      : undefined,
-  ({ llm: { model, route } }) =>
-    /:(nitro|floor)$/.test(model) && route !== 'default' && route.sort !== undefined
-      ? `knob "llm.route.sort" cannot go with the model suffix ${model.slice(model.lastIndexOf(':'))}, which is itself a sort (:nitro = throughput, :floor = price); drop one of them`
-      : undefined,
-  ({ llm: { route } }) => {
-    if (route === 'default') return undefined;
-    const both = (route.only ?? []).find((name) => (route.ignore ?? []).includes(name));
-    return both === undefined ? undefined : `knob "llm.route" both allows only and ignores "${both}"`;
-  },
-  ({ llm: { hedge, model } }) =>
-    hedge !== 'none' && hedge.ignore === undefined && (hedge.model ?? model) === model
-      ? 'knob "llm.hedge" would ask the same model again with nothing else changed; name another "model", or providers to "ignore"'
-      : undefined,
-  ({ llm: { model }, pipeline: { speculation } }) =>
-    speculation === 'prefill' && !canPrefill(model)
-      ? `knob "pipeline.speculation" cannot be prefill with ${model}: no source says that it continues a message that is begun for it (service/models.ts, ${MODELS_AS_OF})`
-      : undefined,
-  ({ llm: { hedge }, pipeline: { speculation } }) =>
-    speculation === 'prefill' && hedge !== 'none' && hedge.model !== undefined && !canPrefill(hedge.model)
-      ? `knob "llm.hedge.model" must continue the opener of pipeline.speculation prefill, and no source says that ${hedge.model} does`
-      : undefined,
-  (strategy) =>
-    prefetches(strategy, 'prompt') && modelFacts(strategy.llm.model)?.cacheMinTokens === undefined
-      ? `knob "pipeline.prefetch" cannot be prompt with ${strategy.llm.model}: no source says that its provider caches prompts unasked (service/models.ts, ${MODELS_AS_OF})`
-      : undefined,
-  (strategy) =>
-    prefetches(strategy, 'partial') && strategy.stt.upload === 'whole'
-      ? 'knob "pipeline.prefetch" cannot be partial with "stt.upload" whole: there is no transcript before the end of turn; set stt.upload to {"atPause":{"pauseMs":…}}'
-      : undefined,
-];
-
-/** The first reason why this strategy cannot work; undefined when it can. */
-function impossible(strategy: Strategy): string | undefined {
-  for (const rule of RULES) {
-    const reason = rule(strategy);
-    if (reason !== undefined) return reason;
-  }
-  return undefined;
-}
-
-const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);
-
-/** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
-export type StrategyPatch = Readonly<Record<string, unknown>>;
-
-/**
- * A complete strategy from a base and patches, later ones winning.
- * Throws `InputError` that names the knob, what is wrong with it, and where (`source`) it came from.
- */
-export function resolveStrategy(
-  patches: readonly StrategyPatch[],
-  source: string,
-  base: Strategy = DEFAULT_STRATEGY,
-): Strategy {
-  let merged: unknown = base;
-  for (const patch of patches) merged = withPromptRead(merge(merged, patch), source);
-  if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
-  const reason = impossible(merged);
-  if (reason !== undefined) throw new InputError(`${source}: ${reason}`);
-  return merged;
-}
-
-/** A patch from `llm.model=openai/gpt-4o-mini`: values are JSON where they parse as JSON, else text. */
-export function patchFromSet(assignment: string): StrategyPatch {
-  const [, path, text] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
-  if (path === undefined || text === undefined) {
-    throw new InputError(`--set ${assignment}: expected knob=value, for example --set llm.maxTokens=200`);
-  }
-  return path.split('.').reduceRight<unknown>((value, key) => ({ [key]: value }), jsonOrText(text)) as StrategyPatch;
-}
-
 /** Whether the strategy does this ahead. */
 export function prefetches({ pipeline: { prefetch } }: Strategy, what: Prefetch): boolean {
   return prefetch === what || (Array.isArray(prefetch) && prefetch.includes(what));
@@ -357,90 +262,6 @@ export function strategyDiff(a: unknown, b: unknown, path = ''): [knob: string, 
   return JSON.stringify(a) === JSON.stringify(b) ? [] : [[path, a, b]];
 }
 
-function merge(base: unknown, patch: unknown): unknown {
-  if (!isObject(base) || !isObject(patch)) return patch;
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(patch)) merged[key] = key in base ? merge(base[key], value) : value;
-  return merged;
-}
-
-/** A prompt file that is named without its digest is read now, so that the strategy says which text it meant. */
-function withPromptRead(merged: unknown, source: string): unknown {
-  if (!isObject(merged) || !isObject(merged['llm'])) return merged;
-  const prompt = merged['llm']['systemPrompt'];
-  if (!isObject(prompt) || typeof prompt['file'] !== 'string' || prompt['sha256'] !== undefined) return merged;
-  const { sha256 } = readPromptFile(prompt['file'], `${source}: knob "llm.systemPrompt.file"`);
-  return { ...merged, llm: { ...merged['llm'], systemPrompt: { file: prompt['file'], sha256 } } };
-}
-
-function complaint(errors: readonly ErrorObject[]): string {
-  const union = errors.find((error) => error.keyword === 'anyOf');
-  if (union !== undefined) return complaintOfUnion(union, errors);
-  const unknownKnob = errors.find((error) => error.keyword === 'additionalProperties');
-  if (unknownKnob !== undefined) {
-    const name = String(unknownKnob.params['additionalProperty']);
-    const known = Object.keys(
-      isObject(unknownKnob.parentSchema?.['properties']) ? unknownKnob.parentSchema['properties'] : {},
-    );
-    return `there is no knob "${knob(unknownKnob, name)}"; ${unknownKnob.instancePath === '' ? 'sections' : 'knobs there'}: ${known.join(', ')}`;
-  }
-  const [error] = errors;
-  return error === undefined ? 'not a strategy' : complaintOfValue(error);
-}
-
-/** A knob of several shapes: what is wrong inside the shape that was meant, else what shapes there are. */
-function complaintOfUnion(union: ErrorObject, errors: readonly ErrorObject[]): string {
-  const shapes: unknown = union.schema;
-  const known = Array.isArray(shapes) ? shapes.flatMap((shape) => Object.keys(shape?.properties ?? {})) : [];
-  const own = errors.filter((error) => error.instancePath === union.instancePath);
-  const stranger = own.map(strangerIn).find((name) => name !== undefined && !known.includes(name));
-  if (stranger !== undefined) return `there is no knob "${knob(union, stranger)}"; knobs there: ${known.join(', ')}`;
-  const inside = errors.find((error) => error.instancePath.startsWith(`${union.instancePath}/`));
-  if (inside !== undefined) return complaintOfValue(inside);
-  const bound = own.find(({ keyword }) => keyword === 'minimum' || keyword === 'maximum');
-  if (bound !== undefined) return complaintOfValue(bound);
-  const names = Array.isArray(shapes) ? shapes.map(shapeName) : [];
-  return `knob "${knob(union)}" must be ${names.join(' or ')}, not ${JSON.stringify(union.data)?.slice(0, 80)}`;
-}
-
-function strangerIn({ keyword, params }: ErrorObject): string | undefined {
-  return keyword === 'additionalProperties' ? String(params['additionalProperty']) : undefined;
-}
-
-function shapeName(schema: unknown): string {
-  if (!isObject(schema)) return 'something else';
-  if ('const' in schema) return JSON.stringify(schema['const']);
-  if (!isObject(schema['properties'])) return String(schema['type']);
-  const fields = Object.entries(schema['properties']).map(([name, inner]) =>
-    isObject(inner) && isObject(inner['properties']) ? `"${name}":${shapeName(inner)}` : `"${name}":…`,
-  );
-  return `{${fields.join(',')}}`;
-}
-
-function complaintOfValue(error: ErrorObject): string {
-  const allowed: unknown = error.params['allowedValues'];
-  const meant: unknown = error.parentSchema?.['description'];
-  const detail = Array.isArray(allowed)
-    ? `must be one of ${allowed.join(', ')}`
-    : error.keyword === 'pattern' && typeof meant === 'string'
-      ? `must be: ${meant}`
-      : error.message;
-  return `knob "${knob(error)}" ${detail}, not ${JSON.stringify(error.data)?.slice(0, 80)}`;
-}
-
-function knob(error: ErrorObject, name?: string): string {
-  const path = error.instancePath.split('/').slice(1);
-  return [...path, ...(name === undefined ? [] : [name])].join('.');
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
 function sortKeys(value: unknown): unknown {
   if (!isObject(value)) return value;
   return Object.fromEntries(
@@ -448,8 +269,4 @@ function sortKeys(value: unknown): unknown {
       .sort()
       .map((key) => [key, sortKeys(value[key])]),
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

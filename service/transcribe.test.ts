@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import type { EventKind, TurnLog } from './ports.ts';
-import type { StrategyPatch } from './strategy.ts';
+import type { EventKind, TurnLog } from './events.ts';
+import type { StrategyPatch } from './strategy-patch.ts';
 import { agreement } from './transcribe.ts';
 
 const STT_MS = 400;

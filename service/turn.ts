@@ -9,7 +9,7 @@ import { describeError, InvariantError, StageError } from './errors.ts';
 import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
 import { createPlayback } from './playback.ts';
-import type { TurnLog } from './ports.ts';
+import type { TurnLog } from './events.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { createRecorder } from './recorder.ts';
 import type { Piece, PieceAudio } from './pieces.ts';

@@ -1,5 +1,6 @@
 /** Texts from a captured turn: what the stand-ins hear and say again. */
-import type { AttrValue, Message, TurnEvent } from '../service/ports.ts';
+import { numberOf, numbersOf, type TurnEvent } from '../service/events.ts';
+import type { Message } from '../service/ports.ts';
 import { loudnessOf, REFERENCE_DETECTOR, speechBounds } from '../service/speech-end.ts';
 import { wordsHeard, type Heard, type SpeechSpan } from './heard.ts';
 import type { DrawContext } from './plan.ts';
@@ -48,7 +49,7 @@ function spanOf(events: readonly TurnEvent[], done: TurnEvent): SpeechSpan | und
   const onDbfs = numberOf(received, 'onDbfs');
   if (audioMs === undefined || onDbfs === undefined) return undefined;
   const { frameMs } = REFERENCE_DETECTOR;
-  const levels = numbersOf(received, 'speechProbability').map((probability) => loudnessOf(probability, onDbfs));
+  const levels = (numbersOf(received, 'speechProbability') ?? []).map((probability) => loudnessOf(probability, onDbfs));
   const { first, last } = speechBounds(levels.slice(0, Math.ceil(audioMs / frameMs)));
   return first === undefined || last === undefined
     ? undefined
@@ -65,7 +66,7 @@ export function replyTextOf(events: readonly TurnEvent[]): string | undefined {
   if (done === undefined) return undefined;
   if (done.content?.text !== undefined) return done.content.text;
   const pieceChars = events.flatMap((event) => (event.kind === 'piece.ready' ? [numberOf(event, 'chars') ?? 0] : []));
-  return filler(numberOf(done, 'chars') ?? 0, numbersOf(done, 'breaks'), pieceChars);
+  return filler(numberOf(done, 'chars') ?? 0, numbersOf(done, 'breaks') ?? [], pieceChars);
 }
 
 /**
@@ -89,14 +90,4 @@ function filler(chars: number, breaks: readonly number[], pieceChars: readonly n
 function words(chars: number): string {
   const count = Math.max(1, Math.floor(chars / 7));
   return `${'Xxxxxx '.repeat(count - 1)}X${'x'.repeat(12)}`.slice(0, chars);
-}
-
-export function numberOf(event: TurnEvent | undefined, name: string): number | undefined {
-  const value: AttrValue | undefined = event?.attrs?.[name];
-  return typeof value === 'number' ? value : undefined;
-}
-
-export function numbersOf(event: TurnEvent | undefined, name: string): number[] {
-  const value: AttrValue | undefined = event?.attrs?.[name];
-  return Array.isArray(value) ? value.filter((item): item is number => typeof item === 'number') : [];
 }

@@ -5,9 +5,11 @@
 import { InvariantError } from '../service/errors.ts';
 import { ledgerOf, slackOf } from '../service/ledger.ts';
 import { zeroUsOf } from '../service/metrics.ts';
-import type { Clock, TurnLog } from '../service/ports.ts';
+import type { Clock } from '../service/ports.ts';
+import type { TurnLog } from '../service/events.ts';
 import { keyedRandom } from '../service/random.ts';
-import { resolveStrategy, type Strategy } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
+import type { Strategy } from '../service/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
 import { delayables } from './causality.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from './fixtures.ts';

@@ -1,7 +1,8 @@
 /** Every knob with the values that a random strategy may have, and covers of their combinations. */
 import { InputError } from '../service/errors.ts';
 import type { Random } from '../service/ports.ts';
-import { patchFromSet, resolveStrategy, type Strategy } from '../service/strategy.ts';
+import { patchFromSet, resolveStrategy } from '../service/strategy-patch.ts';
+import type { Strategy } from '../service/strategy.ts';
 
 export interface KnobValues {
   path: readonly string[];

@@ -1,7 +1,7 @@
 /** One turn under any strategy, and what must hold for it: §8's rules, words and audio in order, nothing left behind. */
 import { ledgerOf } from '../service/ledger.ts';
 import { zeroUsOf } from '../service/metrics.ts';
-import type { TurnLog } from '../service/ports.ts';
+import type { TurnLog } from '../service/events.ts';
 import { keyedRandom } from '../service/random.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { Strategy } from '../service/strategy.ts';

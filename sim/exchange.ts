@@ -1,4 +1,5 @@
 /** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
+import { isObject } from '../service/foreign-json.ts';
 import type { Clock } from '../service/ports.ts';
 import type { DrawContext, ExchangePlan, PlannedItem, Planner } from './plan.ts';
 
@@ -140,10 +141,6 @@ export async function readObject(request: Request): Promise<Record<string, unkno
   } catch {
     return undefined;
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The request's size on its way up: what the transport sent, or an estimate where it is not known. */

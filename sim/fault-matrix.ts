@@ -4,10 +4,12 @@
  */
 import { InvariantError } from '../service/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { Clock, TurnEvent, TurnLog, UserAudio } from '../service/ports.ts';
+import type { Clock, UserAudio } from '../service/ports.ts';
+import type { TurnEvent, TurnLog } from '../service/events.ts';
 import { phaseOf } from '../service/ledger.ts';
 import { createSession } from '../service/session.ts';
-import { resolveStrategy, strategyHash } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
+import { strategyHash } from '../service/strategy.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
 import { flatProfile } from './by-hand.ts';
 import type { CallStage, FaultRow, ProviderRow } from './fault-rows.ts';

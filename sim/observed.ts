@@ -1,7 +1,7 @@
 /** What a capture saw of its providers: each answered exchange as it would be played again, and what its time depended on. */
-import type { TurnEvent } from '../service/ports.ts';
+import { type TurnEvent, numberOf, numbersOf } from '../service/events.ts';
 import { CHARS_PER_TOKEN } from '../service/models.ts';
-import { numberOf, numbersOf, type CapturedTurn } from './captured-script.ts';
+import type { CapturedTurn } from './captured-script.ts';
 import type { Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 
 export type CallKind = 'stt' | 'llm' | 'tts';
@@ -125,7 +125,7 @@ export function asCaptured(
   const [startUs, headersUs] = [atUs('http.start'), atUs('http.headers')];
   if (startUs === undefined || headersUs === undefined) return undefined;
   const status = numberOf(boundaries.get('http.headers'), 'status') ?? 200;
-  const chunkUs = numbersOf(done, 'chunkUs');
+  const chunkUs = numbersOf(done, 'chunkUs') ?? [];
   const lastUs = chunkUs[chunkUs.length - 1] ?? done.atUs;
   const sentUs = atUs('http.sent') ?? headersUs;
   const shared = {
@@ -140,8 +140,8 @@ export function asCaptured(
   if (streamed && answered === undefined) return undefined; // broken off
   const audio = operation === 'tts' ? answered?.content?.audio : undefined;
   const bare = operation === 'tts' && what !== 'stream'; // a bare body ends with its audio
-  const sizes = streamed ? numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') : [];
-  const atEachUs = streamed ? numbersOf(answered, 'itemUs') : [];
+  const sizes = streamed ? (numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') ?? []) : [];
+  const atEachUs = streamed ? (numbersOf(answered, 'itemUs') ?? []) : [];
   return {
     ...shared,
     items: itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }),

@@ -4,7 +4,6 @@ import type { Message } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
 import {
   answer,
-  isObject,
   jsonAnswer,
   readObject,
   uploadBytesOf,
@@ -12,6 +11,7 @@ import {
   type ExchangeInfo,
   type Handler,
 } from './exchange.ts';
+import { isObject } from '../service/foreign-json.ts';
 import {
   generationRecord,
   modelRecord,

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../service/errors.ts';
 import type { Regions } from '../service/net/regions.ts';
-import { isObject } from './exchange.ts';
+import { isObject } from '../service/foreign-json.ts';
 import type { Profile } from './profile.ts';
 import type { Scenario } from './scenario.ts';
 

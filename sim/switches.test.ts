@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Clock, EventKind, TurnEvent, TurnLog, UserAudio } from '../service/ports.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy.ts';
+import type { Clock, UserAudio } from '../service/ports.ts';
+import type { EventKind, TurnEvent, TurnLog } from '../service/events.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 import { flatProfile, tones, turnByHand } from './by-hand.ts';
 import { runFixtureTurn, type Interview } from './fixtures.ts';
 import { parseScenario, type Scenario } from './scenario.ts';

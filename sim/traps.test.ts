@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { loadInterviews, fixtureAudio } from './fixtures.ts';
 import { loadProfile } from './profile.ts';
 import { createSimSession } from './session.ts';
-import { resolveStrategy } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy-patch.ts';
 import { createSimWorld } from './world.ts';
 
 const OUTSIDE =

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ledgerOf } from '../service/ledger.ts';
 import { zeroUsOf } from '../service/metrics.ts';
-import type { EventKind, TurnLog } from '../service/ports.ts';
+import type { EventKind, TurnLog } from '../service/events.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy.ts';
 import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from './causality-check.ts';
 import { loadInterviews } from './fixtures.ts';

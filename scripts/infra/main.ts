@@ -1,4 +1,5 @@
 /** `npm run infra:build | infra:up | infra:down`: the real Collector and Jaeger on this machine. */
+import { fieldOf } from '../../service/foreign-json.ts';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,7 +81,10 @@ function runningPrograms(): RunningProgram[] {
   if (!existsSync(STATE)) return [];
   const programs: unknown = JSON.parse(readFileSync(STATE, 'utf8'));
   if (!Array.isArray(programs)) return [];
-  return programs.map((each: unknown) => ({ pid: Number(field(each, 'pid')), binary: String(field(each, 'binary')) }));
+  return programs.map((each: unknown) => ({
+    pid: Number(fieldOf(each, 'pid')),
+    binary: String(fieldOf(each, 'binary')),
+  }));
 }
 
 /** The process lives and is ours: a number may have been given to another one since. */
@@ -92,10 +96,6 @@ function isRunning({ pid, binary }: RunningProgram): boolean {
   } catch {
     return false;
   }
-}
-
-function field(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
 }
 
 try {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { identityOf } from '../test-turn.ts';
 import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,10 @@ import { createSimWorld } from '../../sim/world.ts';
 import { createMemoryCache } from '../cache.ts';
 import { OPENING } from '../greeting.ts';
 import { createRecorder } from '../recorder.ts';
-import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../ports.ts';
+import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../events.ts';
 import { observeTurn } from '../session.ts';
-import { DEFAULT_STRATEGY, resolveStrategy } from '../strategy.ts';
+import { DEFAULT_STRATEGY } from '../strategy.ts';
+import { resolveStrategy } from '../strategy-patch.ts';
 import { readBundle, readSessionHeader } from './bundle-reader.ts';
 import { createBundleWriter, type BundleWriter } from './bundle-writer.ts';
 import { FORMAT, type SessionHeader } from './format.ts';
@@ -18,17 +20,8 @@ import { projectTurns } from './projection.ts';
 import { createFolderStore, filesIn, type CaptureStore } from './store.ts';
 
 const CANARY = 'kanarya yemi 4711';
-const identity = (turnIndex: number): TurnIdentity => ({
-  sessionId: 's-1',
-  turnIndex,
-  traceId: String(turnIndex + 1).padStart(32, '0'),
-  runId: 'r',
-  world: 'sim',
-  lane: 'captured',
-  variant: 'captured',
-  arm: 'a',
-  strategyHash: 'h',
-});
+const identity = (turnIndex: number): TurnIdentity =>
+  identityOf({ sessionId: 's-1', turnIndex, traceId: String(turnIndex + 1).padStart(32, '0') });
 
 function header(level: 'full' | 'timing' = 'full'): SessionHeader {
   return {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MeasuredTurn } from '../metrics.ts';
-import type { Clock, TurnLog } from '../ports.ts';
+import type { Clock } from '../ports.ts';
+import type { TurnLog } from '../events.ts';
 import type { Session } from '../session.ts';
 import { createRegistry } from './registry.ts';
 

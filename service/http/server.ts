@@ -2,7 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { InvariantError } from '../errors.ts';
-import type { Clock, EventSink, ReplySink } from '../ports.ts';
+import type { Clock, ReplySink } from '../ports.ts';
+import type { EventSink } from '../events.ts';
 import { OPENING } from '../greeting.ts';
 import type { Session, TurnRequest } from '../session.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';

@@ -9,9 +9,9 @@ import type {
   Fetch,
   HttpMarks,
   HttpRequest,
-  Recorder,
   Transport,
 } from '../ports.ts';
+import type { Recorder } from '../events.ts';
 import type { Watchdog } from '../watchdog.ts';
 import { BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
 import { boundaryAttrs } from './boundary-attrs.ts';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { createIdentity, type Identity } from '../../sim/certificate.ts';
 import { createRealClock } from '../clock.ts';
-import type { TurnEvent } from '../ports.ts';
+import type { TurnEvent } from '../events.ts';
 import { createRecorder } from '../recorder.ts';
 import { exchangesOf } from '../telemetry/http-spans.ts';
 import { openCall } from './exchange.ts';

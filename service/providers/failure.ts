@@ -4,8 +4,9 @@ import { APIError } from 'openai';
 import { describeError, failureOfStatus, StageError, type FailureKind } from '../errors.ts';
 import { BodyLimitError } from '../net/body.ts';
 import { PrivateAddressError } from '../net/private-address.ts';
-import type { Call, Clock, Stage } from '../ports.ts';
-import { fieldOf, textIn } from './json.ts';
+import type { Call, Clock } from '../ports.ts';
+import type { Stage } from '../events.ts';
+import { fieldOf, textIn } from '../foreign-json.ts';
 import { scrub, type Sent } from './scrub.ts';
 
 const REMEDY: Partial<Record<FailureKind, string>> = {

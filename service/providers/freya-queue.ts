@@ -3,7 +3,8 @@ import { describeError, StageError } from '../errors.ts';
 import type { Call, TtsRequest } from '../ports.ts';
 import { successful } from './failure.ts';
 import { downloadFile, type FalFilesConfig } from './fal-files.ts';
-import { errorIn, fieldOf, numberIn, readJson, textIn } from './json.ts';
+import { errorIn, readJson } from './json.ts';
+import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
 import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';
 

@@ -4,7 +4,8 @@ import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Stt, SttRequest, SttResult } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { uploadFile, type FalFilesConfig } from './fal-files.ts';
-import { errorIn, readJson, textIn } from './json.ts';
+import { errorIn, readJson } from './json.ts';
+import { textIn } from '../foreign-json.ts';
 import { fetchOfCall, inCall } from './openai-call.ts';
 
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';

@@ -1,7 +1,8 @@
 /** OpenRouter's own account of one answer, which it has some seconds after it: `GET /generation?id=…`. */
 import type { Call } from '../ports.ts';
 import { successful } from './failure.ts';
-import { fieldOf, numberIn, readJson, textIn } from './json.ts';
+import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
+import { readJson } from './json.ts';
 
 /** What of it becomes attributes; each is absent where OpenRouter does not say it. Times are OpenRouter's own, in ms. */
 export interface GenerationRecord {

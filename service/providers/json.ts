@@ -1,20 +1,7 @@
-/** Foreign JSON, read without trust. */
+/** Answers of providers that are JSON. */
 import { StageError } from '../errors.ts';
-import type { Stage } from '../ports.ts';
-
-export function fieldOf(value: unknown, key: string | number): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
-}
-
-export function textIn(value: unknown, key: string): string | undefined {
-  const field = fieldOf(value, key);
-  return typeof field === 'string' ? field : undefined;
-}
-
-export function numberIn(value: unknown, key: string): number | undefined {
-  const field = fieldOf(value, key);
-  return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
-}
+import { fieldOf, textIn } from '../foreign-json.ts';
+import type { Stage } from '../events.ts';
 
 /** The message of an error inside an answer whose status says that all is well. */
 export function errorIn(value: unknown): string | undefined {

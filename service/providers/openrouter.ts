@@ -3,7 +3,8 @@ import OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../errors.ts';
 import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
 import { asStageError, successful } from './failure.ts';
-import { errorIn, fieldOf, numberIn, textIn } from './json.ts';
+import { errorIn } from './json.ts';
+import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
 import { fetchOfCall, inCall } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 

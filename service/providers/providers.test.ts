@@ -1,4 +1,5 @@
 /** What each way of calling a provider costs, in virtual time: every figure can be added up on paper. */
+import { callBy } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';
@@ -6,9 +7,9 @@ import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
 import { ledgerOf } from '../ledger.ts';
 import { zeroUsOf } from '../metrics.ts';
 import { wavOf } from '../../sim/speech-audio.ts';
-import { createRealClock } from '../clock.ts';
-import type { Call, EventKind, TurnLog } from '../ports.ts';
-import { DEFAULT_STRATEGY, type StrategyPatch } from '../strategy.ts';
+import type { EventKind, TurnLog } from '../events.ts';
+import { DEFAULT_STRATEGY } from '../strategy.ts';
+import type { StrategyPatch } from '../strategy-patch.ts';
 import { LIVE_ENDPOINTS } from '../world.ts';
 import { createAudioHosts } from './audio-hosts.ts';
 import { createFreyaTts } from './freya-tts.ts';
@@ -100,17 +101,7 @@ test('control: each format is what the endpoint is asked for, and its answer is 
       asked = typeof init?.body === 'string' ? JSON.parse(init.body)['response_format'] : undefined;
       return Promise.resolve(new Response(Uint8Array.from(answer), { headers: { 'content-type': 'audio/wav' } }));
     };
-    const call: Call = {
-      clock: createRealClock(),
-      fetch: Object.assign(fetch, { Response }),
-      fetchFor: () => call.fetch,
-      signal: new AbortController().signal,
-      pause: () => Promise.resolve(),
-      content: () => undefined,
-      responseHeaders: () => undefined,
-      failure: () => undefined,
-      arrival: () => ({ atUs: 0, eventId: () => 0 }),
-    };
+    const call = callBy(fetch);
     const { sse, queue, voice, speed } = DEFAULT_STRATEGY.tts;
     const request = { text: 'Merhaba.', method: 'speech', sse, queue, voice, speed, format, language: 'tr' } as const;
     const spoken = tts.synthesize(request, call, (pcm) => (bytes += pcm.byteLength));

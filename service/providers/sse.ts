@@ -1,7 +1,7 @@
 /** Server-sent events off a raw response body, by eventsource-parser. */
 import { createParser } from 'eventsource-parser';
 import { StageError } from '../errors.ts';
-import type { Stage } from '../ports.ts';
+import type { Stage } from '../events.ts';
 
 export interface EventReader {
   /** One event's data. True: this was the last one that matters, the rest of the body is left to the connection. */

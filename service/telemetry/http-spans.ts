@@ -1,8 +1,8 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
 import { phaseOf } from '../ledger.ts';
-import type { EventKind, ExchangeStep, TurnEvent } from '../ports.ts';
+import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../events.ts';
+import type { ExchangeStep } from '../ports.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
-import { booleanOf, numberOf, numbersOf, stringOf } from './turn-attributes.ts';
 
 export type SpanStatus = { code: 'unset' } | { code: 'error'; message: string };
 

@@ -26,7 +26,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import { InvariantError } from '../errors.ts';
 import type { MeasuredTurn } from '../metrics.ts';
-import type { TurnLog } from '../ports.ts';
+import type { TurnLog } from '../events.ts';
 import {
   RESOURCE_ATTRIBUTES,
   SCHEMA_URL,

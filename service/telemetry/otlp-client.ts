@@ -1,4 +1,5 @@
 /** Posts OTLP JSON to an endpoint, one request at a time, and says what became of it. Why not the SDK's: docs/adr/0004. */
+import { fieldOf } from '../foreign-json.ts';
 import { Agent, request } from 'undici';
 import { describeError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
@@ -72,13 +73,9 @@ function partialSuccessOf(text: string): { rejectedSpans: number; why?: string }
   } catch {
     return { rejectedSpans: 0 };
   }
-  const partial = field(answer, 'partialSuccess');
-  const rejectedSpans = Number(field(partial, 'rejectedSpans') ?? 0);
+  const partial = fieldOf(answer, 'partialSuccess');
+  const rejectedSpans = Number(fieldOf(partial, 'rejectedSpans') ?? 0);
   if (!Number.isSafeInteger(rejectedSpans) || rejectedSpans <= 0) return { rejectedSpans: 0 };
-  const message = field(partial, 'errorMessage');
+  const message = fieldOf(partial, 'errorMessage');
   return { rejectedSpans, ...(typeof message === 'string' ? { why: describeError(message, 120) } : {}) };
-}
-
-function field(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
 }

@@ -4,11 +4,11 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MeasuredTurn } from '../metrics.ts';
-import type { PoolState, TurnLog } from '../ports.ts';
+import type { PoolState } from '../ports.ts';
+import { type TurnLog, numberOf, stringOf } from '../events.ts';
 import type { Projection } from '../session.ts';
 import { METRICS } from './names.ts';
 import type { SpoolCounters } from './spool.ts';
-import { numberOf, stringOf } from './turn-attributes.ts';
 
 /** Seconds. The first five are the targets (STT, TTS, LLM, first audio byte, total); 2.5 and 2.8 are today's figures. */
 const LATENCY_BUCKETS = [0.3, 0.5, 0.6, 1.2, 1.4, 2, 2.5, 2.8, 4, 6, 10];

@@ -4,7 +4,7 @@ import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { readFileSync } from 'node:fs';
 import { InputError } from '../errors.ts';
 import { measureTurn } from '../metrics.ts';
-import type { Attrs } from '../ports.ts';
+import type { Attrs } from '../events.ts';
 import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
 import { failedTurn, IDENTITY, wholeTurn, writeTurn } from './sample-turn.ts';
 import { spanIdOf, spansOf, type SpanRecord } from './spans.ts';

@@ -5,14 +5,14 @@
  * A span whose latency was not measured is absent; a call that failed is there, with status `error`.
  */
 import { zeroUsOf, type MeasuredTurn } from '../metrics.ts';
-import type { EventKind, TurnEvent, TurnLog } from '../ports.ts';
+import { type EventKind, type TurnEvent, type TurnLog, numbersOf, numberOf, stringOf } from '../events.ts';
 import { keyedHex } from '../random.ts';
 import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';
 import { betSpansOf } from './bet-spans.ts';
 import { callsOf } from './call-spans.ts';
 import { withinLimit } from './span-limit.ts';
 import { ATTRIBUTES as A, put, SPANS, type SpanAttributes, type SpanKindName, type SpanName } from './names.ts';
-import { identityAttributes, numberOf, numbersOf, stringOf, summaryAttributes } from './turn-attributes.ts';
+import { identityAttributes, summaryAttributes } from './turn-attributes.ts';
 
 export interface SpanLink {
   traceId: string;

@@ -1,8 +1,8 @@
 /** What a turn span says about its turn: `TurnSummary` as attributes, and back. Pure. */
+import type { Attrs, Lane, LedgerStage, Phase, TurnLog, World, ZeroKind } from '../events.ts';
 import { parseBets } from '../bets.ts';
 import { InputError } from '../errors.ts';
 import type { LedgerRow, TurnSummary } from '../metrics.ts';
-import type { Attrs, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from '../ports.ts';
 import { aboveTarget } from '../targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
 
@@ -164,30 +164,6 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     ...given('unheardMs', figure(attributes, A.unheardMs)),
     ...given('onsetToLastByteUs', figure(attributes, A.onsetToLastByteUs)),
   };
-}
-
-/** An event's attribute when it is a number. */
-export function numberOf(event: TurnEvent | undefined, key: string): number | undefined {
-  const value = event?.attrs?.[key];
-  return typeof value === 'number' ? value : undefined;
-}
-
-/** An event's attribute when it is a string. */
-export function stringOf(event: TurnEvent | undefined, key: string): string | undefined {
-  const value = event?.attrs?.[key];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** An event's attribute when it is a boolean. */
-export function booleanOf(event: TurnEvent | undefined, key: string): boolean | undefined {
-  const value = event?.attrs?.[key];
-  return typeof value === 'boolean' ? value : undefined;
-}
-
-/** An event's attribute when it is an array of numbers. */
-export function numbersOf(event: TurnEvent | undefined, key: string): readonly number[] | undefined {
-  const value = event?.attrs?.[key];
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'number') : undefined;
 }
 
 function ledgerRows(json: string | undefined): LedgerRow[] {

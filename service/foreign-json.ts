@@ -1,0 +1,27 @@
+/** Foreign JSON, read without trust: what is not there, or is something else, is undefined. */
+
+/** An object with fields: neither null nor a list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A field of an object or an item of a list. */
+export function fieldOf(value: unknown, key: string | number): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+export function textIn(value: unknown, key: string): string | undefined {
+  const field = fieldOf(value, key);
+  return typeof field === 'string' ? field : undefined;
+}
+
+export function numberIn(value: unknown, key: string): number | undefined {
+  const field = fieldOf(value, key);
+  return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
+}
+
+/** The items of a field that is a list; none when it is not. */
+export function listIn(value: unknown, key: string): unknown[] {
+  const field = fieldOf(value, key);
+  return Array.isArray(field) ? field : [];
+}

@@ -1,0 +1,63 @@
+/** Strategies out of patches: merged knob by knob, held to the schema and to what can go together. */
+import { Ajv } from 'ajv';
+import { InputError } from './errors.ts';
+import { isObject } from './foreign-json.ts';
+import { readPromptFile } from './prompt-file.ts';
+import { complaint } from './strategy-complaint.ts';
+import { impossible } from './strategy-rules.ts';
+import { DEFAULT_STRATEGY, StrategySchema, type Strategy } from './strategy.ts';
+
+const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);
+
+/** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
+export type StrategyPatch = Readonly<Record<string, unknown>>;
+
+/**
+ * A complete strategy from a base and patches, later ones winning.
+ * Throws `InputError` that names the knob, what is wrong with it, and where (`source`) it came from.
+ */
+export function resolveStrategy(
+  patches: readonly StrategyPatch[],
+  source: string,
+  base: Strategy = DEFAULT_STRATEGY,
+): Strategy {
+  let merged: unknown = base;
+  for (const patch of patches) merged = withPromptRead(merge(merged, patch), source);
+  if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
+  const reason = impossible(merged);
+  if (reason !== undefined) throw new InputError(`${source}: ${reason}`);
+  return merged;
+}
+
+/** A patch from `llm.model=openai/gpt-4o-mini`: values are JSON where they parse as JSON, else text. */
+export function patchFromSet(assignment: string): StrategyPatch {
+  const [, path, text] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
+  if (path === undefined || text === undefined) {
+    throw new InputError(`--set ${assignment}: expected knob=value, for example --set llm.maxTokens=200`);
+  }
+  return path.split('.').reduceRight<unknown>((value, key) => ({ [key]: value }), jsonOrText(text)) as StrategyPatch;
+}
+
+function merge(base: unknown, patch: unknown): unknown {
+  if (!isObject(base) || !isObject(patch)) return patch;
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(patch)) merged[key] = key in base ? merge(base[key], value) : value;
+  return merged;
+}
+
+/** A prompt file that is named without its digest is read now, so that the strategy says which text it meant. */
+function withPromptRead(merged: unknown, source: string): unknown {
+  if (!isObject(merged) || !isObject(merged['llm'])) return merged;
+  const prompt = merged['llm']['systemPrompt'];
+  if (!isObject(prompt) || typeof prompt['file'] !== 'string' || prompt['sha256'] !== undefined) return merged;
+  const { sha256 } = readPromptFile(prompt['file'], `${source}: knob "llm.systemPrompt.file"`);
+  return { ...merged, llm: { ...merged['llm'], systemPrompt: { file: prompt['file'], sha256 } } };
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
