@@ -46,7 +46,7 @@ export async function demo(
   try {
     const interviews = loadInterviews();
     context.out(
-      `1. ${interviews.length} interviews, spoken to ${service.url} in real time, side by side (world wire: stand-ins, profile ${PROFILE})`,
+      `1. ${interviews.length} interviews, spoken in real time, side by side\n   (world wire: stand-ins, profile ${PROFILE}; ${service.url})`,
     );
     await speakAll(context, clock, service.url, interviews);
     await service.flushed();
@@ -98,7 +98,8 @@ export async function demo(
   context.out(`  ${out}/trace.otlp.jsonl   every replayed turn's spans; Jaeger's upload reads it`);
   context.out(`  ${data}/captures   the sessions: npx retake sessions --data ${data}`);
   context.out(`  npx retake replay --data ${data} --set tts.concurrency=1`);
-  context.out('  npx retake serve, then npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend');
+  context.out('  npx retake serve, and beside it');
+  context.out('  npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend');
   if (collector) {
     context.out(`  traces went to ${COLLECTOR.host}:${COLLECTOR.port}:`);
     for (const { traceId } of experiment.captured.slice(0, 3)) context.out(`  ${JAEGER_UI}/trace/${traceId}`);
