@@ -72,39 +72,44 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
     waiting.push({ turn, write });
     working ??= work();
   };
-  let held: string[] = [];
-  let heldChars = 0;
-  const hold = (value: Frozen<Line>): void => {
+  /** By turn: one may close while the next one runs, and each write is of one turn. */
+  const held = new Map<number, { lines: string[]; chars: number }>();
+  const hold = (turn: number, value: Frozen<Line>): number => {
     const text = `${JSON.stringify(value)}\n`;
-    held.push(text);
-    heldChars += text.length;
+    const ofTurn = held.get(turn) ?? { lines: [], chars: 0 };
+    held.set(turn, ofTurn);
+    ofTurn.lines.push(text);
+    return (ofTurn.chars += text.length);
   };
   const release = (turn: number, durable?: 'durable'): void => {
-    const text = held.join('');
-    held = [];
-    heldChars = 0;
-    if (text !== '') enqueue(turn, (into) => into.append('events.jsonl', text, durable));
+    const text = held.get(turn)?.lines.join('');
+    held.delete(turn);
+    if (text !== undefined) enqueue(turn, (into) => into.append('events.jsonl', text, durable));
   };
 
   return {
     opened(identity, zero, anchorUs) {
       const turn = identity.turnIndex;
       let heldSinceUs: number | undefined;
-      hold({ line: 'turn', turn, identity, zero, anchorUs });
+      hold(turn, { line: 'turn', turn, identity, zero, anchorUs });
       return (event) => {
         const kept = redactEvent(event, level);
         const { content, ...rest } = kept;
         const stored = content === undefined ? undefined : storeContent(content, (write) => enqueue(turn, write));
-        hold({ line: 'event', turn, event: stored === undefined ? rest : { ...rest, content: stored } });
+        const chars = hold(turn, {
+          line: 'event',
+          turn,
+          event: stored === undefined ? rest : { ...rest, content: stored },
+        });
         heldSinceUs ??= event.atUs;
-        if (event.atUs - heldSinceUs < HOLD_US && heldChars < HOLD_CHARS) return;
+        if (event.atUs - heldSinceUs < HOLD_US && chars < HOLD_CHARS) return;
         heldSinceUs = undefined;
         release(turn);
       };
     },
     closed(log, otlpLine) {
       const turn = log.identity.turnIndex;
-      hold({ line: 'end', turn, events: log.events.length });
+      hold(turn, { line: 'end', turn, events: log.events.length });
       release(turn, 'durable');
       enqueue(turn, (into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'));
     },

@@ -138,24 +138,30 @@ test('a session opened with a greeting, its speech cached before, is read back a
   }
 });
 
+/** Opens a turn by hand, so that two can be open at once. */
+function begin(writer: BundleWriter, turnIndex: number) {
+  const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
+  const recorder = createRecorder(
+    { nowUs: () => 10, epochUs: () => 0, sleep: async () => undefined },
+    [sink],
+    assert.ifError,
+  );
+  const cause = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
+  const add = (kind: EventKind, audio?: Uint8Array): number =>
+    recorder.record({
+      ...{ kind, stage: 'llm', cause, attrs: { bet: 'hedge' } },
+      ...(audio === undefined ? {} : { content: { audio } }),
+    });
+  const log = { identity: identity(turnIndex), zero: 'audio' as const, anchorUs: 1_000_000, events: recorder.events };
+  return { add, close: () => writer.closed(log, '{"resourceSpans":[]}\n') };
+}
+
 test('a turn that is closed while the next one runs, with what came after its end, is read back', async () => {
   const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
   const writer = createBundleWriter(createFolderStore(root), header());
-  const begin = (turnIndex: number) => {
-    const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
-    const recorder = createRecorder(
-      { nowUs: () => 10, epochUs: () => 0, sleep: async () => undefined },
-      [sink],
-      assert.ifError,
-    );
-    const cause = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
-    const add = (kind: EventKind): number => recorder.record({ kind, stage: 'llm', cause, attrs: { bet: 'hedge' } });
-    const log = { identity: identity(turnIndex), zero: 'audio' as const, anchorUs: 1_000_000, events: recorder.events };
-    return { add, close: () => writer.closed(log, '{"resourceSpans":[]}\n') };
-  };
-  const first = begin(0);
+  const first = begin(writer, 0);
   first.add('bet.settled');
-  const second = begin(1);
+  const second = begin(writer, 1);
   second.add('cache.looked');
   first.add('llm.record');
   first.close();
@@ -319,6 +325,28 @@ test('a torn append between two turns keeps both, and the torn turn is reported'
   assert.match(problems[0] ?? '', /events\.jsonl:9: not JSON; torn or edited: skipped/);
   assert.match(problems[1] ?? '', /turn 1 was not finished: skipped/);
   assert.equal(trace.split('\n').length, 3, 'the torn turn has no spans either');
+});
+
+test('a turn that a full disk lost takes no line of the next one with it, which began before its end', async () => {
+  const store = createFolderStore(mkdtempSync(join(tmpdir(), 'retake-capture-')));
+  let creates = 0;
+  const writer = createBundleWriter(
+    {
+      ...store,
+      create: (...args) => (creates++ === 0 ? Promise.reject(new Error('disk full')) : store.create(...args)),
+    },
+    header(),
+  );
+  const lost = begin(writer, 0);
+  lost.add('speech.audio', Uint8Array.of(1, 2));
+  await assert.rejects(writer.flushed(), /disk full/);
+  const next = begin(writer, 1);
+  lost.close();
+  next.add('bet.settled');
+  next.close();
+  await writer.flushed();
+  const { turns, problems } = await readBundle(await store.find('s-1'));
+  assert.deepEqual([turns.map(({ events }) => events.length), problems], [[2], []]);
 });
 
 test('a cut audio file is reported, and the turn keeps its times', async () => {
