@@ -69,3 +69,13 @@ test('every script that is the command line goes through the launcher, the demo 
   assert.ok(scripts.some((line) => line === 'demo: node bin/retake.mjs demo'));
   assert.equal(past(['demo: node replay/main.ts demo']).length, 1);
 });
+
+test('a reader that goes away (| head) is no error: no stack, and the exit code is that of the work', async () => {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const command = spawn(process.execPath, [main, 'variants'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  command.stdout.destroy();
+  let said = '';
+  command.stderr.on('data', (text: Buffer) => (said += text.toString()));
+  const [code]: unknown[] = await once(command, 'close');
+  assert.deepEqual([code, said], [0, '']);
+});

@@ -57,7 +57,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { clock } = world;
   checkRegion(options.strategy.network.region, world.regions ?? {});
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
-  const onError = (error: unknown): void => logger.error({ error: describeError(error) }, 'a fault of ours');
+  const onError = (error: unknown): void => {
+    const isDisk = error instanceof Error && 'code' in error && 'syscall' in error;
+    logger.error(
+      { error: describeError(error) },
+      isDisk ? 'the turn went on, but what is kept of it could not be written' : 'a fault of ours',
+    );
+  };
   const store = createFolderStore(join(config.dataFolder, CAPTURES_FOLDER));
   const spool = createSpool({
     dir: join(config.dataFolder, SPOOL_FOLDER),
