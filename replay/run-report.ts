@@ -22,17 +22,26 @@ export interface ReadOptions {
 }
 
 /** Reads a report of the folder. Throws `InputError` naming file and field. */
-export async function readRun(
-  folder: string,
-  { name = 'report.json', withText = false }: ReadOptions = {},
-): Promise<RunReport> {
+export async function readRun(folder: string, options: ReadOptions = {}): Promise<RunReport> {
+  const report = await readBare(folder, options);
+  return withSpans(report, await spansIn(folder));
+}
+
+async function readBare(folder: string, { name = 'report.json', withText = false }: ReadOptions): Promise<Report> {
   const { texts, ...bare } = await readReport(join(folder, name));
-  const report: Report = withText && texts !== undefined ? { ...bare, texts } : bare;
+  return withText && texts !== undefined ? { ...bare, texts } : bare;
+}
+
+/** Spans of the turns of all lanes; undefined without traces. */
+async function spansIn(folder: string): Promise<SpansByTurn | undefined> {
   const path = join(folder, 'trace.otlp.jsonl');
-  if (!existsSync(path)) return { report };
+  if (!existsSync(path)) return undefined;
   const { turns } = await loadTurns(path);
-  const spans: SpansByTurn = new Map(turns.map((turn) => [turnKey(turn.summary), turn.spans]));
-  return { report: withSpanRows(report, spans), spans };
+  return new Map(turns.map((turn) => [turnKey(turn.summary), turn.spans]));
+}
+
+function withSpans(report: Report, spans: SpansByTurn | undefined): RunReport {
+  return spans === undefined ? { report } : { report: withSpanRows(report, spans), spans };
 }
 
 /** Names of the folder's reports, one a candidate. */
@@ -48,8 +57,9 @@ export async function writePages(
   const names = await reportNames(folder);
   const { htmlReport } = await import('./report/html.ts');
   const written: string[] = [];
+  const spans = await spansIn(folder); // once: the traces hold the turns of all candidates
   for (const name of names) {
-    const { report, spans } = await readRun(folder, { name, withText });
+    const { report } = withSpans(await readBare(folder, { name, withText }), spans);
     const path = join(folder, `${basename(name, '.json')}.html`);
     await writeFile(path, htmlReport(report, spans === undefined ? {} : { spans: { a: spans, b: spans } }));
     written.push(path);
