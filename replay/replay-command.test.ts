@@ -216,6 +216,15 @@ test('each candidate’s report is printed by its name; the first without one', 
   await assert.rejects(print('nope'), refused(/has no candidate "nope"; it has: clause-chunking, tts-trim-silence$/));
 });
 
+test('a run leaves no report of the candidates that an earlier run had in its folder', async () => {
+  const reports = (): string[] => readdirSync(join(FOLDER, 'again')).filter((name) => name.startsWith('report-'));
+  await run('again', { variant: ['clause-chunking', 'tts-trim-silence'] });
+  const first = ['html', 'json', 'md'].map((form) => `report-tts-trim-silence.${form}`);
+  assert.deepEqual(reports().sort(), first, 'control: each has its own');
+  await run('again');
+  assert.deepEqual(reports(), []);
+});
+
 const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, message: RegExp][] = [
   ['a variant that there is not', { variant: ['nope'] }, /there is no variant "nope"; variants: /],
   ['one variant twice', { variant: ['http2', 'http2'] }, /two lanes cannot both be called "http2"/],
