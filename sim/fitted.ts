@@ -117,13 +117,12 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
     if (draws === 'independent') key.push(context.arm);
     return from[Math.floor(keyedRandom(...key)() * from.length)];
   };
-  const setUpOf = (context: DrawContext): NetworkPlan | undefined => {
-    const seen = fit.setUps(context.stage === 'llm');
-    const drawn = seen.length < FIT_SET_UPS ? undefined : pick(seen, context, 'fitted.setUp');
-    return drawn === undefined ? undefined : { ...drawn, queue: 0, send: 0, basis: 'fitted' };
-  };
   return {
-    setUpOf,
+    setUpOf(context) {
+      const seen = fit.setUps(context.stage === 'llm');
+      const drawn = seen.length < FIT_SET_UPS ? undefined : pick(seen, context, 'fitted.setUp');
+      return drawn === undefined ? undefined : { ...drawn, queue: 0, send: 0, basis: 'fitted' };
+    },
     levelled(plan, context, facts, draw) {
       const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
       const kind = own === undefined ? undefined : fit.kind(kindOf(own));
@@ -154,8 +153,7 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const moreUs =
         kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
       const { reused: _reused, failed: _failed, ...plan } = like.plan;
-      const setUp = setUpOf(context);
-      const networkUs = { ...setUp, queue: 0, send: like.plan.networkUs.send };
+      const networkUs = { queue: 0, send: like.plan.networkUs.send }; // of a new connection the planner knows the set-up
       const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind) };
       return { ...plan, networkUs, ...moved(answer, Math.round(moreUs)) };
     },

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { DrawContext, ExchangePlan, Facts } from './plan.ts';
+import type { DrawContext, ExchangePlan, Facts, FittedPlans, PlannerOptions } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import { loadProfile } from './profile.ts';
 import { parseScenario } from './scenario.ts';
-import { overLink } from './link.ts';
+import { overLink, setUpOverLink } from './link.ts';
 
 const profile = loadProfile('seed');
 const STT: Facts = {
@@ -52,7 +52,27 @@ test('a lost item comes a retransmission later, and what was due meanwhile comes
   assert.deepEqual(arrivalsUs(overLink(PLAN, STT, link, only('1'))), [10_000, 140_000, 140_000, 610_000]);
   assert.deepEqual(arrivalsUs(overLink(PLAN, STT, link, only('none'))), arrivalsUs(PLAN));
   const { networkUs, waitUs } = overLink(PLAN, STT, { lossShare: 0.01 }, () => 0);
-  assert.deepEqual([networkUs.connect, networkUs.tls, networkUs.send, waitUs], [1_020_000, 240_000, 200_005, 300_000]);
+  assert.deepEqual([networkUs.send, waitUs], [200_005, 300_000]);
+  const { connect, tls } = setUpOverLink(PLAN.networkUs, { lossShare: 0.01 }, () => 0);
+  assert.deepEqual([connect, tls], [1_020_000, 240_000]);
+});
+
+test("a profile's link is for what is drawn from it, part by part: the same opened ahead and by the exchange", () => {
+  const lossy = { ...profile, network: { ...profile.network, link: { lossShare: 0.5, retransmitMs: 0 } } };
+  const captured = { ...PLAN, reused: true, networkUs: { queue: 0, send: 5 } };
+  const fitted = { planOf: () => undefined, levelled: (plan: ExchangePlan) => plan };
+  const seen = { queue: 0, connect: 7, tls: 9, send: 0, basis: 'fitted' } as const;
+  const connectsUs = (setUpOf: FittedPlans['setUpOf'], plans: Pick<PlannerOptions, 'captured'>): Set<number> => {
+    const planner = createPlanner({ profile: lossy, seed: 1, ...plans, fitted: { ...fitted, setUpOf } });
+    const turns = Array.from({ length: 40 }, (_, turn) => context(turn));
+    const [own, ahead] = [turns.map((turn) => planner.planOf(turn, STT).networkUs), turns.map(planner.networkOf)];
+    assert.deepEqual(own.map(({ connect }) => connect), ahead.map(({ connect }) => connect)); // prettier-ignore
+    return new Set(ahead.map(({ connect = 0 }) => Math.floor(connect / 1_000_000)));
+  };
+  for (const plans of [{}, { captured: () => captured }]) {
+    assert.deepEqual(connectsUs(() => seen, plans), new Set([0]), 'a set-up that was seen is as it was'); // prettier-ignore
+    assert.equal(connectsUs(() => undefined, plans).size, 2, 'control: of those drawn some have lost a SYN');
+  }
 });
 
 test('losses come as often as their share says', () => {

@@ -13,7 +13,7 @@ const PACKETS = { connect: 2, tls: 6 } as const;
 const UNIFORM = { source: 'probability', quantiles: [[0, 0], [1, 1]] } satisfies Parameters<Draw>[1]; // prettier-ignore
 
 /**
- * The plan over the link: uploads take bytes ÷ bandwidth; a part of the exchange of which a packet is lost (probability
+ * The plan over the link, its connection open: uploads take bytes ÷ bandwidth; a part of the exchange of which a packet is lost (probability
  * 1 − (1 − share)^packets) is one retransmission later. What comes behind a late item waits for it and is late no more than that.
  * Draws have names of their own, so a link moves nothing else.
  */
@@ -21,8 +21,7 @@ export function overLink(plan: ExchangePlan, facts: Facts, link: Link, draw: Dra
   const { uploadKbps } = link;
   const lost = losses(link, draw);
   const sendUs = uploadKbps === undefined ? plan.networkUs.send : Math.round((8000 * facts.uploadBytes) / uploadKbps);
-  const networkUs = setUpOverLink({ ...plan.networkUs, send: sendUs }, link, draw);
-  networkUs.send += lost('send', facts.uploadBytes / SEGMENT_BYTES);
+  const networkUs = { ...plan.networkUs, send: sendUs + lost('send', facts.uploadBytes / SEGMENT_BYTES) };
   return { ...plan, networkUs, waitUs: plan.waitUs + lost('wait', 1), items: late(plan.items, lost) };
 }
 

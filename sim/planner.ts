@@ -12,10 +12,9 @@ import {
   type NetworkPlan,
   type Planner,
   type PlannerOptions,
-  type ReplayedPlan,
 } from './plan.ts';
-import { networkPlan, profilePlan, toUs } from './profile-plan.ts';
-import { quantile, type Profile } from './profile.ts';
+import { profilePlan, setUpPlan, toUs } from './profile-plan.ts';
+import { quantile, type Link } from './profile.ts';
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
 export function createPlanner(options: PlannerOptions): Planner {
@@ -25,56 +24,41 @@ export function createPlanner(options: PlannerOptions): Planner {
     if (draws === 'independent') key.push(context.arm);
     return (field, figure) => quantile(figure, keyedRandom(...key, field)());
   };
-  const drawn = (context: DrawContext, facts: Facts, draw: Draw): ExchangePlan => {
-    const plan = profilePlan(profile, draw, facts);
-    return fitted === undefined ? plan : fitted.levelled(plan, context, facts, draw);
+  /** As captured, else fitted, else drawn; with a connection's set-up only where the captured one was new. */
+  const answerOf = (context: DrawContext, facts: Facts, draw: Draw): ExchangePlan => {
+    const replayed = captured?.(context, facts);
+    const own = replayed ?? fitted?.planOf(context, facts);
+    if (own === undefined) {
+      const plan = profilePlan(profile, draw, facts);
+      return fitted === undefined ? plan : fitted.levelled(plan, context, facts, draw);
+    }
+    const terminatorUs = own.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
+    return { ...own, basis: replayed === undefined ? 'fitted' : 'captured', terminatorUs };
   };
+  /** A profile's own link is for what is drawn from it. */
+  const linkFor = (basis: TimesBasis | undefined): Link | undefined =>
+    link ?? (basis === 'profile' ? profile.network.link : undefined);
+  const overIts = (network: NetworkPlan, draw: Draw): NetworkPlan => {
+    const way = linkFor(network.basis);
+    return way === undefined ? network : setUpOverLink(network, way, draw);
+  };
+  const setUpOf = (context: DrawContext, draw: Draw): NetworkPlan =>
+    overIts(fitted?.setUpOf(context) ?? setUpPlan(profile, draw, context.stage === 'llm'), draw);
   const planOf = (context: DrawContext, facts: Facts): ExchangePlan => {
     served?.(context, facts);
     const draw = drawOf(context);
-    const replayed = captured?.(context, facts);
-    const like = replayed === undefined ? fitted?.planOf(context, facts) : undefined;
-    const setUp = (): NetworkPlan => fitted?.setUpOf(context) ?? networkPlan(profile, draw, 0, context.stage === 'llm');
-    let plan =
-      replayed !== undefined
-        ? asReplayed('captured', profile, draw, replayed, setUp)
-        : like !== undefined
-          ? asReplayed('fitted', profile, draw, like, setUp)
-          : fromProfile(drawn(context, facts, draw), setUp);
-    const way = link ?? (plan.basis === 'profile' ? profile.network.link : undefined);
+    const answer = answerOf(context, facts, draw);
+    const { queue, send } = answer.networkUs;
+    // one whose connection was open already, should this run need a new one, has the set-up of another
+    const networkUs =
+      answer.reused === false ? overIts(answer.networkUs, draw) : { ...setUpOf(context, draw), queue, send };
+    let plan: ExchangePlan = { ...answer, networkUs };
+    const way = linkFor(plan.basis);
     if (way !== undefined) plan = overLink(plan, facts, way, draw);
     if (tune !== undefined) plan = tune(plan, context, facts, draw);
     return delay === undefined ? plan : delayed(plan, context, delay);
   };
-  return {
-    profile,
-    planOf,
-    networkOf: (context) => {
-      const draw = drawOf(context);
-      const setUp = fitted?.setUpOf(context) ?? networkPlan(profile, draw, 0, context.stage === 'llm');
-      const way = link ?? (setUp.basis === 'profile' ? profile.network.link : undefined);
-      return way === undefined ? setUp : setUpOverLink(setUp, way, draw);
-    },
-  };
-}
-
-/** An exchange whose connection was open already, should this run need a new one, has set-up figures of another. */
-function asReplayed(
-  basis: TimesBasis,
-  profile: Profile,
-  draw: Draw,
-  replayed: ReplayedPlan,
-  setUp: () => NetworkPlan,
-): ExchangePlan {
-  const terminatorUs = replayed.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
-  const plan: ExchangePlan = { ...replayed, basis, terminatorUs };
-  const { queue, send, basis: known } = replayed.networkUs;
-  if (replayed.reused === false || known !== undefined) return plan;
-  return { ...plan, networkUs: { ...setUp(), queue, send } };
-}
-
-function fromProfile(plan: ExchangePlan, setUp: () => NetworkPlan): ExchangePlan {
-  return { ...plan, networkUs: { ...setUp(), send: plan.networkUs.send } };
+  return { profile, planOf, networkOf: (context) => setUpOf(context, drawOf(context)) };
 }
 
 function delayed(plan: ExchangePlan, context: DrawContext, delay: NonNullable<PlannerOptions['delay']>): ExchangePlan {

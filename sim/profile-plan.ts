@@ -4,26 +4,33 @@ import { modelFigures, type Profile } from './profile.ts';
 
 export const toUs = (ms: number): number => Math.round(ms * 1000);
 
-/** A new connection's set-up, to the language model or to the other provider, and the upload of so many bytes. */
-export function networkPlan(profile: Profile, draw: Draw, uploadBytes: number, llm: boolean): NetworkPlan {
-  const { sendMsPerKb, setUps = {} } = profile.network;
-  const { dnsMs, connectMs, tlsMs } = setUps[llm ? 'openrouter' : 'fal'] ?? profile.network;
+/** A new connection's figures, to the language model or to the other provider. */
+export function setUpFigures(
+  { network }: Profile,
+  llm: boolean,
+): Pick<Profile['network'], 'dnsMs' | 'connectMs' | 'tlsMs'> {
+  return network.setUps?.[llm ? 'openrouter' : 'fal'] ?? network;
+}
+
+/** A new connection's set-up, drawn. */
+export function setUpPlan(profile: Profile, draw: Draw, llm: boolean): NetworkPlan {
+  const { dnsMs, connectMs, tlsMs } = setUpFigures(profile, llm);
   return {
     basis: 'profile',
     queue: 0,
     dns: toUs(draw('dns', dnsMs)),
     connect: toUs(draw('connect', connectMs)),
     tls: toUs(draw('tls', tlsMs)),
-    send: toUs((draw('send', sendMsPerKb) * uploadBytes) / 1000),
+    send: 0,
   };
 }
 
-/** All times of an exchange, drawn. */
+/** All times of an exchange on an open connection, drawn. */
 export function profilePlan(profile: Profile, draw: Draw, facts: Facts): ExchangePlan {
   const roundTripMs = draw('roundTrip', profile.network.roundTripMs);
   const shared = {
     basis: 'profile' as const,
-    networkUs: networkPlan(profile, draw, facts.uploadBytes, facts.operation === 'llm'),
+    networkUs: { queue: 0, send: toUs((draw('send', profile.network.sendMsPerKb) * facts.uploadBytes) / 1000) },
     terminatorUs: 0,
     leadingSilenceMs: 0,
   };
