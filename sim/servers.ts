@@ -22,6 +22,7 @@ import { pipe } from './pipe.ts';
 import { DRAW_HEADER, type DelayKey, type ExchangePlan, type PlannerOptions } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import { parseProfile, quantile, type Profile } from './profile.ts';
+import { setUpFigures } from './profile-plan.ts';
 import { regionalPlanning } from './regions.ts';
 import { connectionSwitches, parseScenario, tuneWith, underScenario } from './scenario.ts';
 import { createScript } from './script.ts';
@@ -52,7 +53,8 @@ export async function serveStandIns(
    * into the TLS set-up: a new connection costs what the profile says, in one phase. Which arm opens it is not known here:
    * under common draws every connection costs the median, so that no arm is luckier than another.
    */
-  const setUpMs = (name: keyof StandInUrls, { network: { dnsMs, connectMs, tlsMs } }: Profile): number => {
+  const setUpMs = (name: keyof StandInUrls, own: Profile): number => {
+    const { dnsMs, connectMs, tlsMs } = setUpFigures(own, name === 'openrouter');
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
       quantile(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);

@@ -102,6 +102,27 @@ test('opened at speech start, connections are there when the calls come', async 
   assert.deepEqual([seen.own, seen.ahead], [0, seen.exchanges], 'nobody waited for a connection of his own');
 });
 
+test("a provider's own set-up figures are those of its server's connections", async () => {
+  const flat = (value: number) => ({ source: 'set by a test', quantiles: [[0, value]] satisfies [number, number][] });
+  const openrouter = { dnsMs: flat(0), connectMs: flat(0), tlsMs: flat(300) };
+  const profile = { ...ZERO, network: { ...ZERO.network, setUps: { openrouter } } };
+  const world = await createWireWorld({ profile, seed: 'set-ups', interviews });
+  try {
+    const [interview] = interviews;
+    assert.ok(interview);
+    const arm = world.arm();
+    const options = { strategy: resolveStrategy([], 'test'), audio: speech, profile: 'zero' };
+    const { log } = await runFixtureTurn(arm, interview, 0, options);
+    await arm.close();
+    const at = (kind: string): number =>
+      log.events.find((event) => event.kind === kind && event.exchange === 'llm.0.0.0')?.atUs ?? Number.NaN;
+    const tlsMs = (at('http.tls') - at('http.connected')) / 1000;
+    assert.ok(tlsMs >= 299, `${tlsMs} ms`); // timers round down
+  } finally {
+    await world.close();
+  }
+});
+
 test('region nearest over sockets: measured without a key, later calls go there, and the spans say where they went', async () => {
   const flat = (value: number) => ({ source: 'set by a test', quantiles: [[0, value]] satisfies [number, number][] });
   const profile = {
