@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { CaptureLevel } from './capture/format.ts';
 import { InputError } from './errors.ts';
+import { isObject } from './foreign-json.ts';
 import type { World } from './events.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
@@ -168,7 +169,7 @@ function regionsOf(textOrFile: string): Regions {
     throw new InputError(`RETAKE_REGIONS must be ${form}`, { cause: error });
   }
   const entriesOf = (value: unknown): [string, unknown][] => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+    if (isObject(value)) return Object.entries(value);
     throw new InputError(`RETAKE_REGIONS must be ${form}`);
   };
   const keys = Object.keys(LIVE_ENDPOINTS);

@@ -23,6 +23,7 @@ test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and
     [broken, /broken\.json: cannot be read as JSON/],
     [join(folder, 'missing.json'), /missing\.json: cannot be read as JSON/],
     [file('number.json', '7'), /number\.json: not a JSON object/],
+    [file('list.json', '[]'), /list\.json: not a JSON object/],
     [file('unknown.json', '{"tts":{"speeed":1}}'), /unknown\.json: .*no knob "tts\.speeed"/],
   ];
   for (const [strategyFile, says] of cases)

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
 import { InputError } from './errors.ts';
+import { isObject } from './foreign-json.ts';
 import { resolveStrategy } from './strategy-patch.ts';
 import type { Strategy } from './strategy.ts';
 
@@ -14,7 +15,6 @@ export function strategyOf({ strategyFile }: Pick<Config, 'strategyFile'>): Stra
   } catch (error) {
     throw new InputError(`RETAKE_STRATEGY=${strategyFile}: cannot be read as JSON`, { cause: error });
   }
-  if (typeof patch !== 'object' || patch === null)
-    throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
-  return resolveStrategy([{ ...patch }], `RETAKE_STRATEGY=${strategyFile}`);
+  if (!isObject(patch)) throw new InputError(`RETAKE_STRATEGY=${strategyFile}: not a JSON object`);
+  return resolveStrategy([patch], `RETAKE_STRATEGY=${strategyFile}`);
 }

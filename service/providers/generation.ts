@@ -1,7 +1,7 @@
 /** OpenRouter's own account of one answer, which it has some seconds after it: `GET /generation?id=…`. */
 import type { Call } from '../ports.ts';
 import { successful } from './failure.ts';
-import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
+import { fieldOf, listIn, numberIn, textIn } from '../foreign-json.ts';
 import { readJson } from './json.ts';
 
 /** What of it becomes attributes; each is absent where OpenRouter does not say it. Times are OpenRouter's own, in ms. */
@@ -47,8 +47,7 @@ export function createGenerationRecord(config: { openRouterUrl: string; openRout
 const ANSWERS_LIMIT = 20;
 
 function recordFrom(data: unknown): GenerationRecord {
-  const listed = fieldOf(data, 'provider_responses');
-  const answers: unknown[] = Array.isArray(listed) ? listed.slice(0, ANSWERS_LIMIT) : [];
+  const answers = listIn(data, 'provider_responses').slice(0, ANSWERS_LIMIT);
   const used = answers.findLast((each) => numberIn(each, 'status') === 200);
   const record: GenerationRecord = {};
   const put = (name: keyof GenerationRecord, value: number | undefined): void => {
