@@ -77,3 +77,22 @@ test('of two uploads that come in side by side, one is answered and the other is
   assert.equal(refused.headers['x-trace-id'], undefined);
   assert.deepEqual(all.map(({ statusCode }) => statusCode).sort(), [200, 409]);
 });
+
+test('an upload whose session is erased before it is here in whole is a 404, and nothing of it is kept', async (t) => {
+  const service = await testService(t, instantPorts(clock));
+  const opened = await fetch(`${service.url}/v1/sessions`, { method: 'POST' });
+  const { id } = (await opened.json()) as { id: string };
+  const url = `${service.url}/v1/sessions/${id}`;
+  const headers = { 'content-type': 'audio/wav', expect: '100-continue' };
+  const upload = httpRequest(`${url}/turns`, { method: 'POST', headers, agent: false });
+  const answered = once(upload, 'response').then(([response]) => response as IncomingMessage);
+  upload.flushHeaders();
+  await once(upload, 'continue');
+  assert.equal((await fetch(url, { method: 'DELETE' })).status, 204);
+  upload.end(WAV);
+  const response = await answered;
+  response.resume();
+  assert.equal(response.statusCode, 404);
+  await service.flushed();
+  assert.equal((await fetch(url, { method: 'DELETE' })).status, 404, 'there is nothing to erase');
+});

@@ -6,6 +6,23 @@ import type { TurnLog } from '../events.ts';
 import type { Session } from '../session.ts';
 import { createRegistry } from './registry.ts';
 
+test('a session is gone from the moment that it begins to be erased: no turn can begin meanwhile', async () => {
+  const erasing = Promise.withResolvers<boolean>();
+  const registry = createRegistry({
+    clock: { nowUs: () => 0 } as Clock,
+    open: () => ({ id: 's', busy: false }) as Session,
+    eraseCapture: () => erasing.promise,
+    onForgotten: () => undefined,
+  });
+  const session = registry.create({});
+  assert.equal(registry.find('s'), session, 'control');
+  const erased = registry.erase('s');
+  assert.equal(registry.find('s'), undefined);
+  erasing.resolve(false);
+  assert.equal(await erased, true);
+  assert.equal(await registry.erase('s'), false, 'control: nothing was there');
+});
+
 test('a session whose turns come over a socket is not idle; one without turns is', () => {
   let nowUs = 0;
   let opened = 0;

@@ -125,12 +125,14 @@ export function createRegistry(options: {
           detail: 'a turn is running; erase the session when it is done',
         });
       }
+      // gone first: a turn that began while its traces are searched for would leave some behind
+      const wasOpen = sessions.delete(id);
       for (const [traceId, { log }] of turns) if (log.identity.sessionId === id) turns.delete(traceId);
       const captured = await options.eraseCapture(id).catch((error: unknown) => {
         if (error instanceof InputError) return false;
         throw error;
       });
-      return sessions.delete(id) || captured;
+      return wasOpen || captured;
     },
     turn(traceId) {
       const found = turns.get(traceId);

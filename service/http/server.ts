@@ -59,7 +59,11 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
   });
   app.post('/v1/sessions/:id/turns', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
-    await answer(session, request, response, onError, async () => ({ audio: await readAudioBody(request, clock) }));
+    await answer(session, request, response, onError, async () => {
+      const audio = await readAudioBody(request, clock);
+      registry.get(session.id); // it may have been erased in the meantime
+      return { audio };
+    });
   });
   app.post('/v1/sessions/:id/greeting', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
