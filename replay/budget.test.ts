@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { simWorld } from './against.ts';
 import { createArm, type Arm } from './arm.ts';
 import { pricesOf, replyUsd } from './budget.ts';
+import { estimateOf } from './estimate.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { planExperiment, type ExperimentOptions } from './experiment-plan.ts';
 import { readJournal } from './journal.ts';
@@ -50,7 +51,7 @@ const costOf = ({ replayed }: Pick<Experiment, 'replayed'>): number =>
 
 const whole = await runExperiment(paid({}));
 const plan = planExperiment(OPTIONS);
-const priceUsd = pricesOf(OPTIONS, plan);
+const { usdOf: priceUsd } = pricesOf(OPTIONS, plan);
 
 test('an estimate is charged before, the answer’s price replaces it, and after the first no it stays no', () => {
   const summary = whole.replayed[0]?.summary;
@@ -118,6 +119,31 @@ test('a budget below the first pair is an error that says so; so is a budget ove
   await assert.rejects(runExperiment({ ...OPTIONS, candidates, budgetUsd: 1 }), /price of who\/knows \(other\)/);
   const known = [{ variant: 'other', patches: [{ llm: { model: 'openai/gpt-4o-mini' } }] }];
   assert.equal((await runExperiment({ ...OPTIONS, candidates: known, budgetUsd: 1 })).unpaid, 0, 'control');
+});
+
+test('a plan is priced as its budget is: by each session’s own strategy, and what has no price is named, a hedge too', async () => {
+  const [first, ...others] = sessions;
+  assert.ok(first);
+  const cheap = others.map((each) => ({
+    ...each,
+    strategy: { ...each.strategy, llm: { ...each.strategy.llm, model: 'openai/gpt-4o-mini' } },
+  }));
+  const priceOf = async (of: Pick<ExperimentOptions, 'sessions' | 'candidates'>) => {
+    const options = { ...OPTIONS, ...of };
+    const planned = planExperiment(options);
+    const { usdOf } = pricesOf(options, planned);
+    const { usd, unpriced } = await estimateOf(options, planned);
+    return { usd, unpriced, sum: planned.runs.reduce((total, each) => total + (usdOf(each) ?? 0), 0) };
+  };
+  const { candidates } = OPTIONS;
+  const [mixed, alike] = [await priceOf({ sessions: [first, ...cheap], candidates }), await priceOf(OPTIONS)];
+  assert.ok(Math.abs(mixed.usd - mixed.sum) < 1e-12 && mixed.usd < 0.9 * alike.usd, JSON.stringify({ mixed, alike }));
+  const hedged = [{ variant: 'hedged', patches: [{ llm: { hedge: { afterMs: 500, model: 'who/knows' } } }] }];
+  const { unpriced } = await priceOf({ sessions, candidates: hedged });
+  assert.deepEqual(
+    [unpriced[0], unpriced.filter((each) => each.startsWith('replies of')).length],
+    ['replies of who/knows', 1],
+  );
 });
 
 test('what was under way at each of two crashes is listed and charged; what was done is charged once', async () => {

@@ -2,7 +2,7 @@
 import { measureTurn } from '../service/metrics.ts';
 import { simWorld } from './against.ts';
 import { createArm } from './arm.ts';
-import { replyUsd } from './budget.ts';
+import { pricesOf } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
 import { mean, median, minimumDetectable } from './stats.ts';
 
@@ -20,7 +20,7 @@ export interface Estimate {
   detectableMs?: number;
 }
 
-/** Calls and lengths are those of the captured turns. */
+/** Calls and lengths are those of the captured turns, prices those that the budget is held to. Throws what `pricesOf` throws. */
 export async function estimateOf(options: ExperimentOptions, plan: ExperimentPlan): Promise<Estimate> {
   const logs = new Map(
     options.sessions.flatMap((session) =>
@@ -28,24 +28,20 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     ),
   );
   const calls = { stt: 0, llm: 0, tts: 0 };
-  const models = new Set<string>();
+  const prices = pricesOf(options, plan);
   let usd = 0;
   let us = 0;
   let ttsChars = 0;
-  for (const { sessionId, turnIndex, lane, variant } of plan.runs) {
-    const log = logs.get(`${sessionId}/${turnIndex}`);
-    const found = plan.lanes.find((each) => each.lane === lane && each.variant === variant);
-    const strategy = found === undefined ? undefined : plan.strategies.get(found);
-    if (log === undefined || strategy === undefined) continue;
+  for (const planned of plan.runs) {
+    const log = logs.get(`${planned.sessionId}/${planned.turnIndex}`);
+    if (log === undefined) continue;
     const pieces = log.events.filter(({ kind }) => kind === 'tts.start');
     calls.stt += 1;
     calls.llm += 1;
     calls.tts += pieces.length;
     ttsChars += pieces.reduce((sum, { attrs }) => sum + Number(attrs?.['chars'] ?? 0), 0);
     us += Math.max(0, ...log.events.map(({ atUs }) => atUs));
-    const cost = replyUsd(log, strategy);
-    if (cost === undefined) models.add(strategy.llm.model);
-    else usd += cost;
+    usd += prices.usdOf(planned) ?? 0; // those without a price are named
   }
   const detectableMs = await detectable(options, plan);
   return {
@@ -53,7 +49,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     calls,
     usd,
     unpriced: [
-      ...[...models].map((model) => `replies of ${model}`),
+      ...prices.unpriced.map((model) => `replies of ${model}`),
       `${ttsChars} characters of speech`,
       `${calls.stt} transcriptions`,
     ],

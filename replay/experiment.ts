@@ -45,7 +45,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
   if (against?.world !== world) throw new InputError(`an experiment in ${world} must say whom its arms call`);
   const limit = options.budgetUsd === undefined ? {} : { limitUsd: options.budgetUsd };
   const purse = options.purse === undefined ? {} : { purse: options.purse };
-  const budget = { ...limit, ...purse, priceUsd: pricesOf(options, plan) };
+  const budget = { ...limit, ...purse, priceUsd: pricesOf(options, plan).usdOf };
   if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
   const key = keyedHex(
