@@ -3,7 +3,7 @@ import type { StageError } from './errors.ts';
 import type { CachedSpeech } from './cache.ts';
 import { speechKeyOf } from './look-up.ts';
 import { createRecorder } from './recorder.ts';
-import { callProvider, type TurnInput, type TurnPorts, type TurnScope } from './stage.ts';
+import { callProvider, speechRequest, type TurnInput, type TurnPorts, type TurnScope } from './stage.ts';
 import type { Strategy } from './strategy.ts';
 
 /** By language, the text whose audio a cache may hold. */
@@ -78,12 +78,10 @@ export async function rehearseApology(
   const found = await cache?.get(key, NOBODY);
   if (cache === undefined || (found !== undefined && found !== 'broken')) return;
   const startId = recorder.record({ kind: 'speech.start', stage: 'tts' });
-  const { method, voice, speed, sse, queue, format } = strategy.tts;
   await callProvider(scope, 'tts', 0, startId, async (call) => {
     const parts: Uint8Array[] = [];
     let firstUs: number | undefined;
-    const request = { text, method, voice, speed, sse, queue, format, language };
-    const { sampleRateHz } = await ports.tts.synthesize(request, call, (pcm) => {
+    const { sampleRateHz } = await ports.tts.synthesize(speechRequest(scope.input, text), call, (pcm) => {
       firstUs ??= ports.clock.nowUs();
       parts.push(pcm);
     });

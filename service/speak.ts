@@ -4,7 +4,7 @@ import { InvariantError, StageError } from './errors.ts';
 import type { Arrival } from './ports.ts';
 import { keep, lookUp, lookUpAhead } from './look-up.ts';
 import { join } from './recorder.ts';
-import { callProvider, type TurnScope } from './stage.ts';
+import { callProvider, speechRequest, type TurnScope } from './stage.ts';
 import { childSignal, createChannel, untilAborted, type Channel } from './streams.ts';
 import type { AudioChunk, Piece, PieceAudio, Prepared } from './pieces.ts';
 
@@ -146,7 +146,8 @@ async function synthesize(
   releasedBy: { cause: number; also?: number },
 ): Promise<number> {
   const { recorder, ports, input } = scope;
-  const { method, voice, speed, sse, queue, format } = input.strategy.tts;
+  const request = speechRequest(input, text);
+  const { method, voice, speed } = request;
   const exchange = `tts.${index}`;
   const itemUs: number[] = [];
   const itemBytes: number[] = [];
@@ -172,7 +173,6 @@ async function synthesize(
       }));
   };
   return callProvider(scope, 'tts', index, startId, async (call, attempt) => {
-    const request = { text, method, voice, speed, sse, queue, format, language: input.language };
     const result = await ports.tts.synthesize(request, call, (pcm) => {
       attempt.mayRepeat = false;
       const arrival = call.arrival();

@@ -1,7 +1,7 @@
 /** What every stage of a turn works with, and how it makes a provider call. */
 import type { SpeechCache } from './cache.ts';
 import { openCall, type OpenCall } from './net/exchange.ts';
-import type { Clock, Llm, Origins, Random, ReplySink, Stt, Transport, Tts, UserAudio } from './ports.ts';
+import type { Clock, Llm, Origins, Random, ReplySink, Stt, Transport, Tts, TtsRequest, UserAudio } from './ports.ts';
 import type { EventSink, Recorder, TurnIdentity } from './events.ts';
 import type { ReadGeneration } from './providers/generation.ts';
 import type { Conversation } from './prompt.ts';
@@ -52,6 +52,15 @@ export interface TurnScope {
   calls: OpenCall[];
   /** Work that may outlive its stage (a superseded upload): the turn is not over before it has settled. Rejects for bugs only. */
   strays: Promise<unknown>[];
+}
+
+/** A text as the strategy has it spoken. */
+export function speechRequest(
+  { strategy, language }: Pick<TurnInput, 'strategy' | 'language'>,
+  text: string,
+): TtsRequest {
+  const { method, voice, speed, sse, queue, format } = strategy.tts;
+  return { text, method, voice, speed, sse, queue, format, language };
 }
 
 /**
