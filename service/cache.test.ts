@@ -52,6 +52,19 @@ test('bounded by bytes and entries, least recently used first, and by time', asy
   assert.equal(await cache.get('a', 's'), undefined);
 });
 
+test('two sessions that miss the same text at once leave one entry that is found; control: another text is another entry', async () => {
+  const where = join(folder, 'twice');
+  const cache = openDiskCache(where, () => 0, { maxBytes: 100, maxEntries: 9, ttlMs: 1000 });
+  for (const [key, sessionId] of [
+    ['a', 'one'],
+    ['a', 'two'],
+    ['b', 'two'],
+  ] as const)
+    await cache.put(key, speech(50), sessionId);
+  assert.ok((await cache.get('a', 's')) && (await cache.get('b', 's')), 'together they are within the limit');
+  assert.equal(readdirSync(where).length, 2);
+});
+
 test('an arm of a replay meets only what earlier sessions said', async () => {
   const cache = createMemoryCache(() => 0, { earlierSessionsOnly: true });
   await cache.put('a', speech(4), 'one');

@@ -62,11 +62,13 @@ interface Entry {
 function createIndex(limits: CacheLimits, drop: (key: string) => void) {
   const entries = new Map<string, Entry>();
   let totalBytes = 0;
-  const remove = (key: string): void => {
-    const entry = entries.get(key);
-    if (entry === undefined) return;
+  const forget = (key: string): void => {
+    totalBytes -= entries.get(key)?.bytes ?? 0;
     entries.delete(key);
-    totalBytes -= entry.bytes;
+  };
+  const remove = (key: string): void => {
+    if (!entries.has(key)) return;
+    forget(key);
     drop(key);
   };
   return {
@@ -80,8 +82,9 @@ function createIndex(limits: CacheLimits, drop: (key: string) => void) {
       entries.set(key, entry);
       return entry;
     },
+    /** What it stands for is there already, in the place of an earlier one of its name. */
     add(key: string, entry: Entry): void {
-      remove(key);
+      forget(key);
       entries.set(key, entry);
       totalBytes += entry.bytes;
       for (const oldest of entries.keys()) {
