@@ -10,7 +10,7 @@ import { capturedScript, type CapturedTurn } from './captured-script.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { reachable, type Handler } from './exchange.ts';
 import { fitTo, fittedPlans, type Fit } from './fitted.ts';
-import { createFreya } from './freya.ts';
+import { createFreya, type FreyaHandlers } from './freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from './observed.ts';
 import { createOpenRouter } from './openrouter.ts';
@@ -19,7 +19,7 @@ import { createPlanner } from './planner.ts';
 import { quantile, type Profile } from './profile.ts';
 import { regionalPlanning, simRegions } from './regions.ts';
 import type { ServerName } from './routes.ts';
-import { connectionSwitches, tuneWith, underScenario, type Scenario } from './scenario.ts';
+import { connectionSwitches, tuneWith, underScenario, type ConnectionSwitches, type Scenario } from './scenario.ts';
 import { createScript, type Script } from './script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
@@ -80,6 +80,13 @@ function timesOf(
   };
 }
 
+/** What stands at an origin. */
+interface Origin {
+  handler: Handler;
+  planner: Planner;
+  switches: ConnectionSwitches;
+}
+
 /** One arm's own world: its clock, its connections, its draws. Nothing in it touches a socket, a file or a timer. */
 export function createSimWorld(options: SimWorldOptions): SimWorld {
   const { captured, seed } = options;
@@ -99,41 +106,31 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
-  const freya = createFreya({ planner, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
-  const standIns: Record<string, Handler> = {
-    [SIM_ENDPOINTS.falRunUrl]: freya.falRun,
-    [SIM_ENDPOINTS.falQueueUrl]: freya.falQueue,
-    [SIM_ENDPOINTS.falRestUrl]: freya.falRest,
-    [CDN_URL]: freya.falCdn,
-    [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: createOpenRouter({ planner, script }),
-  };
   const { scenario } = options;
-  const planners: Record<string, Planner> = {};
-  const servers: Record<string, ServerName> = {
-    [SIM_ENDPOINTS.falRunUrl]: 'falRun',
-    [SIM_ENDPOINTS.falQueueUrl]: 'falQueue',
-    [SIM_ENDPOINTS.falRestUrl]: 'falRest',
-    [CDN_URL]: 'falCdn',
-    [new URL(SIM_ENDPOINTS.openRouterUrl).origin]: 'openrouter',
+  const origins = new Map<string, Origin>();
+  const serve = (url: string, server: ServerName, own: Planner, standIn: Handler): void => {
+    const handler = reachable(standIn, own);
+    origins.set(new URL(url).origin, {
+      handler: scenario === undefined ? handler : underScenario(handler, scenario, own),
+      planner: own,
+      switches: connectionSwitches(scenario, server),
+    });
   };
+  const freyaOf = (own: Planner): FreyaHandlers =>
+    createFreya({ planner: own, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
+  const freya = freyaOf(planner);
+  serve(SIM_ENDPOINTS.falRunUrl, 'falRun', planner, freya.falRun);
+  serve(SIM_ENDPOINTS.falQueueUrl, 'falQueue', planner, freya.falQueue);
+  serve(SIM_ENDPOINTS.falRestUrl, 'falRest', planner, freya.falRest);
+  serve(CDN_URL, 'falCdn', planner, freya.falCdn);
+  serve(SIM_ENDPOINTS.openRouterUrl, 'openrouter', planner, createOpenRouter({ planner, script }));
   const regions = simRegions(options.profile);
   for (const [region, { falRunUrl, openRouterUrl }] of Object.entries(regions)) {
     const there = createPlanner(regionalPlanning(planning, region));
-    const origins = [falRunUrl, new URL(openRouterUrl).origin] as const;
-    for (const origin of origins) planners[origin] = there;
-    servers[origins[0]] = 'falRun';
-    servers[origins[1]] = 'openrouter';
-    const freyaThere = createFreya({ planner: there, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
-    standIns[origins[0]] = freyaThere.falRun;
-    standIns[origins[1]] = createOpenRouter({ planner: there, script });
+    serve(falRunUrl, 'falRun', there, freyaOf(there).falRun);
+    serve(openRouterUrl, 'openrouter', there, createOpenRouter({ planner: there, script }));
   }
-  const handlers = Object.fromEntries(
-    Object.entries(standIns).map(([origin, standIn]) => {
-      const own = planners[origin] ?? planner;
-      const handler = reachable(standIn, own);
-      return [origin, scenario === undefined ? handler : underScenario(handler, scenario, own)];
-    }),
-  );
+  const handlers = Object.fromEntries([...origins].map(([origin, { handler }]) => [origin, handler]));
   const providers = createProviders({
     endpoints: SIM_ENDPOINTS,
     falKey: 'simulated',
@@ -156,13 +153,10 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
       handlers,
       keepAlive: keepAlive === false ? false : { idleMs: keepAlive.idleMs },
       http2: strategy.network.http2,
-      networkOf: (context, origin) => (planners[origin] ?? planner).networkOf(context),
+      networkOf: (context, origin) => (origins.get(origin)?.planner ?? planner).networkOf(context),
       dnsTtlMs: strategy.network.preResolve ? ASSUMED_DNS_TTL_MS : resolverTtlMs,
       reuse: asCaptured ? 'captured' : 'pool',
-      switches: (origin) => {
-        const server = servers[origin];
-        return server === undefined ? {} : connectionSwitches(scenario, server);
-      },
+      switches: (origin) => origins.get(origin)?.switches ?? {},
     });
     pools.push(pool);
     const transport = inRegion(pool, { clock, endpoints: SIM_ENDPOINTS, regions, region: strategy.network.region });
