@@ -1,5 +1,5 @@
 /** What a client is handed, against the reply: all of it in order, or its beginning where the user took the floor. */
-import type { TurnEvent } from '../service/events.ts';
+import { numberOf, type TurnEvent } from '../service/events.ts';
 
 /** Reply audio as it was handed to the client's connection. */
 export interface Handed {
@@ -28,15 +28,15 @@ export function orderKept({ log: { events }, replyText, summary }: SpokenTurn, h
   if (summary.failure !== undefined) return complaints;
   const pieces = events.filter(({ kind }) => kind === 'piece.ready');
   for (const [expected, piece] of pieces.entries())
-    if (pieceIndexOf(piece) !== expected)
-      complaints.push(`piece ${String(pieceIndexOf(piece))} where ${expected} is next`);
+    if (numberOf(piece, 'index') !== expected)
+      complaints.push(`piece ${String(numberOf(piece, 'index'))} where ${expected} is next`);
   const text = lettersOf(pieces.map(({ content }) => content?.text ?? '').join(''));
   const stop = events.find(({ kind }) => kind === 'interrupt.confirmed');
   // an interrupted reply's text is what was heard of it
   if (stop === undefined ? text !== lettersOf(replyText) : !text.startsWith(lettersOf(replyText)))
     complaints.push('the pieces are not the reply');
   for (const done of events.filter(({ kind }) => kind === 'tts.done')) {
-    const index = pieceIndexOf(done) ?? -1;
+    const index = numberOf(done, 'index') ?? -1;
     const [got, made] = [bytes.get(index) ?? 0, done.content?.audio?.byteLength ?? 0];
     const cutShort = stop !== undefined && index >= lastIndex && got < made;
     if (got !== made && !cutShort) complaints.push(`piece ${index}: ${got} of ${made} bytes handed over`);
@@ -50,10 +50,4 @@ export function orderKept({ log: { events }, replyText, summary }: SpokenTurn, h
 /** Punctuation that nothing speakable follows may be left out of the pieces. */
 function lettersOf(text: string): string {
   return text.replaceAll(/[^\p{L}\p{N}]/gu, '');
-}
-
-/** The piece that an event is about. */
-export function pieceIndexOf(event: TurnEvent): number | undefined {
-  const index = event.attrs?.['index'];
-  return typeof index === 'number' ? index : undefined;
 }

@@ -1,10 +1,10 @@
 /** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row; DESIGN §7, §8. */
 import type { Facts, DrawContext } from './plan.ts';
-import type { TurnEvent } from '../service/events.ts';
+import { numberOf, type TurnEvent } from '../service/events.ts';
 import { modelFacts, tokensOf } from '../service/models.ts';
 import { MAX_SPANS } from '../service/telemetry/names.ts';
 import { spansOf, type SpanRecord } from '../service/telemetry/spans.ts';
-import { orderKept, pieceIndexOf as indexOf, type Handed } from './check-order.ts';
+import { orderKept, type Handed } from './check-order.ts';
 import type { SimTurn } from './session.ts';
 
 /** One request as a stand-in saw it. */
@@ -124,10 +124,12 @@ function oneOutcome({ log: { events }, summary }: SimTurn): string[] {
 function audioBeforeText(events: readonly TurnEvent[]): string[] {
   return events.flatMap((event) => {
     if (event.kind !== 'tts.start' && event.kind !== 'tts.audio') return [];
-    const ready = events.find((each) => each.kind === 'piece.ready' && indexOf(each) === indexOf(event));
+    const ready = events.find(
+      (each) => each.kind === 'piece.ready' && numberOf(each, 'index') === numberOf(event, 'index'),
+    );
     return ready !== undefined && ready.atUs <= event.atUs && ready.id < event.id
       ? []
-      : [`${event.kind} of piece ${String(indexOf(event))} without its text`];
+      : [`${event.kind} of piece ${String(numberOf(event, 'index'))} without its text`];
   });
 }
 
