@@ -42,7 +42,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
         writeFileSync(STATE, JSON.stringify(started));
       }
     } catch (error) {
-      await stopPrograms(started);
+      await stopPrograms(started.filter(isRunning)); // one may have ended by itself since
       throw error;
     }
     console.log(
