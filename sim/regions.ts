@@ -36,7 +36,6 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
     ]),
   );
   const network = { connectMs: scaled(connectMs), tlsMs: scaled(tlsMs), roundTripMs: scaled(roundTripMs), setUps };
-  const there = { ...planning, profile: { ...profile, network: { ...profile.network, ...network } } };
   const moreUs = Math.round(1000 * (factor - 1) * quantile(roundTripMs, 0.5));
   const further = (way: NetworkPlan): NetworkPlan => ({
     ...way,
@@ -45,17 +44,20 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
   });
   const moved = (plan: ReplayedPlan | undefined): ReplayedPlan | undefined =>
     plan && { ...plan, networkUs: further(plan.networkUs), waitUs: Math.max(0, plan.waitUs + moreUs) };
-  const setUpThere = (way: NetworkPlan | undefined): NetworkPlan | undefined => way && further(way);
   return {
-    ...there,
+    ...planning,
+    profile: { ...profile, network: { ...profile.network, ...network } },
     ...(captured === undefined ? {} : { captured: (...request) => moved(captured(...request)) }),
     ...(fitted === undefined
       ? {}
       : {
           fitted: {
+            ...fitted,
             planOf: (...request) => moved(fitted.planOf(...request)),
-            setUpOf: (context) => setUpThere(fitted.setUpOf(context)),
-            levelled: (plan, ...request) => fitted.levelled(plan, ...request),
+            setUpOf: (context) => {
+              const way = fitted.setUpOf(context);
+              return way && further(way);
+            },
           },
         }),
   };
