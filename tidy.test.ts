@@ -104,7 +104,6 @@ function missingUnits(sources: Sources): string[] {
 const PARSERS = new Set([
   'service/strategy-patch.ts',
   'service/net/fetch.ts',
-  'service/net/exchange.ts',
   'replay/send.ts',
   'replay/worker-protocol.ts',
   'replay/journal.ts',
@@ -149,7 +148,6 @@ function openSwitches(sources: Sources): string[] {
 /** Rule 7: a file over its limit is two things. The list is a ratchet: a line here is a decision. */
 const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
-  'service/turn.ts': 350,
   'service/ports.ts': 310, // the words of the project and every interface: read as one page
   'service/strategy.ts': 280, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row
