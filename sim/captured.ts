@@ -24,7 +24,7 @@ export function capturedPlans(turns: readonly CapturedTurn[]): CapturedPlans {
 function plansOf(events: readonly TurnEvent[]): Map<string, (facts: Facts) => ReplayedPlan | undefined> {
   const plans = new Map<string, (facts: Facts) => ReplayedPlan | undefined>();
   for (const exchange of exchangesOf(events)) {
-    const ofCall = callOf(events, exchange.name.split('.').slice(0, 2).join('.'));
+    const ofCall = callOf(events, exchange.name);
     plans.set(exchange.name, (facts) => {
       if (!sameWork(facts, ofCall, events)) return undefined;
       const asked = { operation: facts.operation, what: facts.operation === 'tts' ? facts.method : '' };

@@ -8,6 +8,8 @@ import { spread } from './empirical.ts';
 import { askedOf, kindOf, type Observation } from './observed.ts';
 import {
   exchangeKey,
+  isData,
+  sizeOfAll,
   type DrawContext,
   type Facts,
   type FittedPlans,
@@ -17,6 +19,7 @@ import {
 } from './plan.ts';
 import { quantile, type Profile } from './profile.ts';
 import { profilePlan } from './profile-plan.ts';
+import { BYTES_PER_MS } from './speech-audio.ts';
 
 /** Exchanges of one kind below which nothing is fitted to them. */
 export const FIT_EXCHANGES = 8;
@@ -28,8 +31,6 @@ export const LINE_EXCHANGES = 200;
 const REACH = 2;
 /** Shorter speech than this is made of nothing. */
 const LEAST_SPEECH_MS = 200;
-/** 16 kHz, 16 bit. */
-const BYTES_PER_MS = 32;
 
 /** A capture's exchanges by kind, with a line through each kind's sizes where it is needed. */
 export interface Fit {
@@ -85,7 +86,7 @@ function fitKind(observations: readonly Observation[], uploadUsPerKb: number): F
 
 /** Request begun to be sent → first data, or the answer's headers where it has none. */
 export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'items'>): number {
-  const first = plan.items.findIndex(({ kind }) => kind === 'data');
+  const first = plan.items.findIndex(isData);
   const gapsUs = plan.items.slice(0, first + 1).reduce((sum, { gapUs }) => sum + gapUs, 0);
   return plan.networkUs.send + plan.waitUs + gapsUs;
 }
@@ -209,7 +210,7 @@ function moved(plan: Answer, moreUs: number): Answer {
 function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind): PlannedItem[] {
   const { items } = like.plan;
   const total = lengthOf(facts, like);
-  const data = items.filter(({ kind }) => kind === 'data');
+  const data = items.filter(isData);
   const tails = items.filter(({ kind }) => kind === 'tail');
   const [first] = data;
   if (total === undefined || first === undefined) return [...items];
@@ -230,13 +231,11 @@ function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind)
   return [...made, ...tails];
 }
 
-const isData = ({ kind }: PlannedItem): boolean => kind === 'data';
-
 /** Characters of a reply; bytes of speech, in the other's bytes a character after its silence; undefined for other answers. */
 function lengthOf(facts: Facts, { plan, size, speed }: Observation): number | undefined {
   if (facts.operation === 'llm') return facts.text.length;
   if (facts.operation !== 'tts') return undefined;
-  const bytes = plan.items.reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
+  const bytes = sizeOfAll(plan.items);
   const silent = Math.min(bytes, BYTES_PER_MS * plan.leadingSilenceMs);
   const spoken = ((bytes - silent) * facts.text.length * speed) / Math.max(1, size) / facts.speed;
   return 2 * Math.round((silent + Math.max(BYTES_PER_MS * LEAST_SPEECH_MS, spoken)) / 2);

@@ -10,7 +10,15 @@ import {
 } from './exchange.ts';
 import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
 import { createFalFiles, createFalQueue, type Synthesis } from './freya-queue.ts';
-import { type ExchangePlan, type Facts, type PlannedItem, type Planner, type TtsMethod } from './plan.ts';
+import {
+  sizeOf,
+  sizeOfAll,
+  type ExchangePlan,
+  type Facts,
+  type PlannedItem,
+  type Planner,
+  type TtsMethod,
+} from './plan.ts';
 import type { Script } from './script.ts';
 import { heardIn } from './heard.ts';
 import { speechPcm, wavOf } from './speech-audio.ts';
@@ -137,7 +145,7 @@ async function transcribe(
 }
 
 function audioOf(plan: ExchangePlan, text: string): Uint8Array {
-  const audioBytes = plan.items.reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
+  const audioBytes = sizeOfAll(plan.items);
   if (plan.audio?.length === audioBytes) return plan.audio;
   return speechPcm(text, audioBytes, plan.leadingSilenceMs);
 }
@@ -172,8 +180,8 @@ function speechReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string
       'x-inference-time-ms': String(Math.round(plan.waitUs / 1000)),
       'x-audio-duration-sec': String(pcm.length / 32_000),
     },
-    chunk({ parts }: PlannedItem, index: number) {
-      const bytes = parts.reduce((sum, part) => sum + part, 0);
+    chunk(item: PlannedItem, index: number) {
+      const bytes = sizeOf(item);
       const part = pcm.subarray(at, at + bytes);
       at += bytes;
       return index === 0 && !bare ? Buffer.concat([header, part]) : part;

@@ -1,5 +1,5 @@
 /** A link with a bandwidth and losses, as data of a profile or a scenario: what it adds to an exchange's plan. Pure. */
-import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem } from './plan.ts';
+import { sizeOf, type Draw, type ExchangePlan, type Facts, type NetworkPlan, type PlannedItem } from './plan.ts';
 import type { Link } from './profile.ts';
 
 /** Linux waits as long at least (TCP_RTO_MIN); RFC 6298 would have a second. */
@@ -52,8 +52,7 @@ function late(items: readonly PlannedItem[], lost: Losses): PlannedItem[] {
   let beforeUs = 0;
   return items.map((item, index) => {
     dueUs += item.gapUs;
-    const bytes = item.parts.reduce((sum, part) => sum + part, 0);
-    const atUs = Math.max(beforeUs, dueUs + lost(String(index), bytes / SEGMENT_BYTES));
+    const atUs = Math.max(beforeUs, dueUs + lost(String(index), sizeOf(item) / SEGMENT_BYTES));
     const gapUs = atUs - beforeUs;
     beforeUs = atUs;
     return { ...item, gapUs };

@@ -79,8 +79,7 @@ export function observationsOf({ sessionId, turnIndex, events, anchorUs }: Captu
     const status = numberOf(boundaries.get('http.headers'), 'status') ?? 200;
     const step = boundaries.get('http.start')?.attrs?.['step'];
     if (status >= 400 || step !== undefined) return [];
-    const call = name.split('.').slice(0, 2).join('.');
-    const ofCall = callOf(events, call);
+    const ofCall = callOf(events, name);
     const asked = askedThen(ofCall);
     // a stream's reader may leave at its last event; a transcript whose body was not read to its end is none
     if (asked === undefined || (asked.operation === 'stt' && done.attrs?.['complete'] === false)) return [];
@@ -95,8 +94,9 @@ export function observationsOf({ sessionId, turnIndex, events, anchorUs }: Captu
 
 export type OfCall = (kind: string) => TurnEvent | undefined;
 
-/** A call's event of a kind. */
-export function callOf(events: readonly TurnEvent[], call: string): OfCall {
+/** Events, by kind, of the call that an exchange was made for: `stage.ordinal` of its name. */
+export function callOf(events: readonly TurnEvent[], exchange: string): OfCall {
+  const call = exchange.split('.').slice(0, 2).join('.');
   return (kind) => events.find((event) => event.kind === kind && event.exchange === call);
 }
 

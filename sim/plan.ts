@@ -24,6 +24,13 @@ export interface PlannedItem {
   parts: readonly number[];
 }
 
+/** Whether an item is content. */
+export const isData = ({ kind }: PlannedItem): boolean => kind === 'data';
+/** An item's characters, or bytes of audio. */
+export const sizeOf = ({ parts }: PlannedItem): number => parts.reduce((sum, part) => sum + part, 0);
+/** A body's. */
+export const sizeOfAll = (items: readonly PlannedItem[]): number => items.reduce((sum, item) => sum + sizeOf(item), 0);
+
 /** Phases that a new connection needs are absent where the captured connection did not need them (DNS of an address). */
 export interface NetworkPlan {
   /** Where a new connection's figures come from; absent where the exchange's own basis says it. */

@@ -2,8 +2,9 @@
 import { at, figureOf, spread } from './empirical.ts';
 import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES, middleSlope } from './fitted.ts';
 import { kindOf, type Observation } from './observed.ts';
-import type { NetworkPlan, PlannedItem } from './plan.ts';
+import { isData, sizeOf, sizeOfAll, type NetworkPlan } from './plan.ts';
 import { quantile, type Figure, type Profile } from './profile.ts';
+import { BYTES_PER_MS } from './speech-audio.ts';
 
 const FOLDS = 5;
 /** Predictions grow with the square: as many exchanges of a kind are predicted from each other, spread evenly. */
@@ -141,7 +142,7 @@ function withKind(
   }
   const sizes = all.flatMap(({ plan }) => plan.items.filter(isData).map((item) => sizeOf(item) / BYTES_PER_MS));
   const spokenPerSecond = all.flatMap((each) => {
-    const ms = each.plan.items.reduce((sum, item) => sum + sizeOf(item), 0) / BYTES_PER_MS - each.plan.leadingSilenceMs;
+    const ms = sizeOfAll(each.plan.items) / BYTES_PER_MS - each.plan.leadingSilenceMs;
     return ms <= 0 ? [] : [(1000 * each.size) / ms / each.speed];
   });
   const method = {
@@ -160,11 +161,6 @@ function withKind(
     },
   };
 }
-
-/** 16 kHz, 16 bit. */
-const BYTES_PER_MS = 32;
-const isData = ({ kind }: PlannedItem): boolean => kind === 'data';
-const sizeOf = ({ parts }: PlannedItem): number => parts.reduce((sum, part) => sum + part, 0);
 
 function describe(kind: string, all: readonly Observation[]): KindFit {
   const ms = (some: readonly Observation[]): number[] => some.map(({ plan }) => answerUs(plan) / 1000);

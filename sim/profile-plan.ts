@@ -1,6 +1,7 @@
 /** Plans drawn from a profile, field by field. */
 import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
 import { modelFigures, type Profile } from './profile.ts';
+import { BYTES_PER_MS } from './speech-audio.ts';
 
 export const toUs = (ms: number): number => Math.round(ms * 1000);
 
@@ -110,7 +111,7 @@ function audioItems(figures: Profile['tts']['stream'], draw: Draw, audioMs: numb
     const index = items.length;
     const partMs = Math.min(leftMs, Math.max(10, Math.round(draw(`audio.${index}`, figures.audioMsPerItem))));
     const gapMs = index === 0 ? draw('firstByte', figures.firstByteMs) : draw(`gap.${index}`, figures.gapMs);
-    items.push({ gapUs: toUs(gapMs), kind: 'data', parts: [partMs * 32] });
+    items.push({ gapUs: toUs(gapMs), kind: 'data', parts: [partMs * BYTES_PER_MS] });
     leftMs -= partMs;
   }
   return method === 'stream' ? [...items, tail(0)] : items;

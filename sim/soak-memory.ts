@@ -2,6 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { InvariantError } from '../service/errors.ts';
+import { at } from './empirical.ts';
 
 export interface Sample {
   turns: number;
@@ -39,7 +40,16 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
   const perTurn = slope(samples.slice(samples.length >> 1));
   const quarter = Math.max(2, samples.length >> 2);
   const [early, late] = [samples.slice(0, quarter), samples.slice(-quarter)];
-  const heapMb = [median(early.map((each) => each.heapMb)), median(late.map((each) => each.heapMb))] as const;
+  const heapMb = [
+    at(
+      early.map((each) => each.heapMb),
+      0.5,
+    ),
+    at(
+      late.map((each) => each.heapMb),
+      0.5,
+    ),
+  ] as const;
   const cpuMsPerTurn = [costOf(early), costOf(late)] as const;
   const enough = [early, late].every((some) => turnsOf(some) >= FEWEST_QUARTER_TURNS);
   const grownMb = perTurn * last.turns;
@@ -77,10 +87,6 @@ function costOf(samples: readonly Sample[]): number {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined || last.turns === first.turns) return 0;
   return (1000 * (last.cpuS - first.cpuS)) / (last.turns - first.turns);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 let collect: (() => void) | undefined;

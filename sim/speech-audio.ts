@@ -2,6 +2,8 @@
 import { keyedRandom } from '../service/random.ts';
 
 export const AUDIO_RATE_HZ = 16_000;
+/** Of what the stand-ins say: 16 bit, mono. */
+export const BYTES_PER_MS = (2 * AUDIO_RATE_HZ) / 1000;
 const SYLLABLES = 48;
 const SYLLABLE_SAMPLES = 3200; // 200 ms: five syllables a second
 
@@ -12,7 +14,10 @@ const TABLE = makeTable();
 export function speechPcm(text: string, audioBytes: number, leadingSilenceMs: number): Uint8Array {
   const pcm = new Uint8Array(audioBytes);
   const first = Math.floor(keyedRandom('speech', text)() * SYLLABLES) * SYLLABLE_SAMPLES * 2;
-  for (let at = Math.min(audioBytes, Math.round(leadingSilenceMs * 32) & ~1), from = first; at < audioBytes;) {
+  for (
+    let at = Math.min(audioBytes, Math.round(leadingSilenceMs * BYTES_PER_MS) & ~1), from = first;
+    at < audioBytes;
+  ) {
     const bytes = Math.min(audioBytes - at, TABLE.length - from);
     pcm.set(TABLE.subarray(from, from + bytes), at);
     at += bytes;

@@ -1,5 +1,5 @@
 /** Switches of the stand-ins that change when or in what form an answer comes: one plan in, one plan out. */
-import type { ExchangePlan, Facts, PlannedItem } from './plan.ts';
+import { isData, sizeOf, type ExchangePlan, type Facts, type PlannedItem } from './plan.ts';
 
 export interface PlanTuning {
   /** LLM: request sent → first content, headers and comments included. */
@@ -51,8 +51,8 @@ function withItems(plan: ExchangePlan, { comments, deltaChars }: PlanTuning): Ex
   let { items } = plan;
   if (deltaChars !== undefined) {
     items = items.flatMap((item): PlannedItem[] => {
-      const chars = item.parts.reduce((sum, part) => sum + part, 0);
-      if (item.kind !== 'data' || chars <= deltaChars) return [item];
+      const chars = sizeOf(item);
+      if (!isData(item) || chars <= deltaChars) return [item];
       const count = Math.ceil(chars / deltaChars);
       return Array.from({ length: count }, (_, index) => ({
         gapUs: index === 0 ? item.gapUs : 0,
@@ -77,7 +77,7 @@ function withItems(plan: ExchangePlan, { comments, deltaChars }: PlanTuning): Ex
 
 function withTtft(plan: ExchangePlan, ttftMs: number | undefined): ExchangePlan {
   if (ttftMs === undefined) return plan;
-  const firstAt = plan.items.findIndex(({ kind }) => kind === 'data');
+  const firstAt = plan.items.findIndex(isData);
   const beforeUs = plan.items.slice(0, Math.max(0, firstAt)).reduce((sum, { gapUs }) => sum + gapUs, 0);
   const waitUs = Math.min(plan.waitUs, Math.max(0, ttftMs * 1000 - beforeUs));
   const gapUs = Math.max(0, ttftMs * 1000 - waitUs - beforeUs);
