@@ -133,9 +133,9 @@ function bestTogether(
   fits: (set: readonly RankedVariant[]) => boolean,
 ): RankedVariant[] {
   const chosen: RankedVariant[] = [];
-  for (const { name, diff } of ranked) {
+  for (const { name, primary } of ranked) {
     const variant = judged.find((each) => each.name === name);
-    if (variant === undefined || diff.primary.deltaMs >= 0 || chosen.length >= COMBINED) continue;
+    if (variant === undefined || primary.deltaMs >= 0 || chosen.length >= COMBINED) continue;
     if (fits([...chosen, variant])) chosen.push(variant);
   }
   return chosen;

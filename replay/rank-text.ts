@@ -27,7 +27,7 @@ export interface Ranking {
 export function asJson({ results, together, ...ranking }: Ranking): unknown {
   return {
     ...ranking,
-    results: results.map(({ name, diff: { primary }, usdPerTurn, charactersPerTurn, sources, trust, risk }) => ({
+    results: results.map(({ name, primary, usdPerTurn, charactersPerTurn, sources, trust, risk }) => ({
       name,
       ...{ stage: primary.stage, aMs: primary.aMs, bMs: primary.bMs, deltaMs: primary.deltaMs, n: primary.n },
       ...(primary.lowMs === undefined ? {} : { lowMs: primary.lowMs, highMs: primary.highMs }),
@@ -90,7 +90,7 @@ function tableOf(ranked: Ranking['results']): string[] {
   const width = Math.max(...ranked.map(({ name }) => name.length));
   return [
     `${'strategy'.padEnd(width)}      gain ms             [95 %]  USD/turn    times from                     prediction                                    risk`,
-    ...ranked.map(({ name, diff: { primary }, usdPerTurn, sources, trust, risk }) => {
+    ...ranked.map(({ name, primary, usdPerTurn, sources, trust, risk }) => {
       const interval =
         primary.lowMs === undefined || primary.highMs === undefined
           ? 'one session'
@@ -125,7 +125,7 @@ function attributionRows({ names, attribution, turns }: NonNullable<Ranking['tog
 }
 
 function proposalRows({ results, proposals }: Ranking): string[] {
-  if (results.every(({ diff }) => diff.primary.deltaMs >= 0)) return ['nothing gains: no live replay is proposed'];
+  if (results.every(({ primary }) => primary.deltaMs >= 0)) return ['nothing gains: no live replay is proposed'];
   if (proposals.length === 0) return ['too few captured turns to plan a live replay by'];
   return [
     `live replays that would settle it, at 80 % power (two-sided 5 %; spread from the capture, correlation of the arms assumed ${ASSUMED_CORRELATION}):`,

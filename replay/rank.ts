@@ -3,7 +3,7 @@ import { InputError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { strategyDiff, type Strategy } from '../service/strategy.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
-import { diffLanes, type Diff, type PrimaryMetric } from './diff.ts';
+import type { DiffRow, PrimaryMetric } from './diff.ts';
 import type { Experiment } from './experiment.ts';
 import { basisShares, type BasisShares } from './basis.ts';
 import { summariesOf } from './run.ts';
@@ -105,7 +105,8 @@ export function identityError(captured: readonly TurnSummary[], baseline: readon
 
 export interface Ranked {
   name: string;
-  diff: Diff;
+  /** Of end to end. */
+  primary: DiffRow;
   /** USD a turn more than the baseline; absent where a lane has no price. */
   usdPerTurn?: number;
   /** Characters sent to TTS a turn, more than the baseline. */
@@ -118,16 +119,15 @@ export interface Ranked {
 /** Candidates of a simulated experiment, largest gain first. */
 export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string, string>): Ranked[] {
   const baseline = summariesOf(experiment.replayed, 'baseline', 'baseline');
-  const baseline2 = summariesOf(experiment.replayed, 'baseline2', 'baseline');
   const ranked = [...risks].flatMap(([name, risk]): Ranked[] => {
     const turns = summariesOf(experiment.replayed, 'candidate', name);
-    const diff = diffLanes(baseline, turns, { a2: baseline2 });
-    if (diff === undefined) return [];
+    const report = experiment.reports.find(({ variant }) => variant === name)?.report;
+    if (report === undefined) return [];
     const [usdA, usdB] = [perTurn(baseline, 'costUsd'), perTurn(turns, 'costUsd')];
     return [
       {
         name,
-        diff,
+        primary: report.primary,
         ...(usdA === undefined || usdB === undefined ? {} : { usdPerTurn: usdB - usdA }),
         charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
         sources: basisShares(experiment.replayed, 'candidate', name),
@@ -135,7 +135,7 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
       },
     ];
   });
-  return ranked.sort((a, b) => a.diff.primary.deltaMs - b.diff.primary.deltaMs || (a.name < b.name ? -1 : 1));
+  return ranked.sort((a, b) => a.primary.deltaMs - b.primary.deltaMs || (a.name < b.name ? -1 : 1));
 }
 
 function perTurn(turns: readonly TurnSummary[], field: 'costUsd' | 'characters'): number | undefined {
@@ -219,8 +219,8 @@ export interface Proposal {
 export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnSummary[], most: number): Proposal[] {
   const usd = perTurn(captured, 'costUsd');
   const characters = perTurn(captured, 'characters') ?? 0;
-  const worth = ranked.filter(({ diff }) => diff.primary.deltaMs < 0).slice(0, most);
-  return worth.flatMap(({ name, diff: { primary }, usdPerTurn = 0, charactersPerTurn }): Proposal[] => {
+  const worth = ranked.filter(({ primary }) => primary.deltaMs < 0).slice(0, most);
+  return worth.flatMap(({ name, primary, usdPerTurn = 0, charactersPerTurn }): Proposal[] => {
     const pairs = pairsFor(captured, -primary.deltaMs / primary.aMs);
     const detectable = pairs === undefined ? undefined : detectableReduction(captured, pairs);
     if (pairs === undefined || detectable === undefined) return [];
