@@ -2,6 +2,7 @@
 import { totalBets, type BetTotals } from '../service/bets.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import type { LedgerStage } from '../service/events.ts';
+import { ledgerUs, STAGE_ORDER } from '../replay/ledger-rows.ts';
 import { mean, roundToSum } from '../replay/stats.ts';
 
 /** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/measuring.md#bets. */
@@ -13,16 +14,13 @@ export interface LedgerMean {
   meanMs: number;
 }
 
-/** In the order of the wait; a stage that none of the turns waited for is left out. Σ meanMs is the mean first audible. */
+/** In the order of the pipeline; a stage that none of the turns waited for is left out. Σ meanMs is the mean first audible. */
 export function meanLedger(turns: readonly TurnSummary[]): LedgerMean[] {
   const heard = turns.filter(({ e2eUs }) => e2eUs !== undefined);
-  const stages = [...new Set(heard.flatMap(({ ledger }) => ledger.map(({ stage }) => stage)))];
-  return stages.map((stage) => ({
+  const waited = new Set(heard.flatMap(({ ledger }) => ledger.map(({ stage }) => stage)));
+  return STAGE_ORDER.filter((stage) => waited.has(stage)).map((stage) => ({
     stage,
-    meanMs:
-      mean(
-        heard.map(({ ledger }) => ledger.filter((row) => row.stage === stage).reduce((sum, { us }) => sum + us, 0)),
-      ) / 1000,
+    meanMs: mean(heard.map((turn) => ledgerUs(turn, { stage }))) / 1000,
   }));
 }
 

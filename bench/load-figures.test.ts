@@ -6,7 +6,7 @@ import { loadPage } from './load-page.ts';
 const SECOND = { cpuMs: 500, rssMb: 300, heapMb: 100, loopDelayP99Ms: 8, clientsCpuMs: 100, machineBusy: 0.4 };
 
 function step(sessions: number, overheadMs: readonly number[], more: Partial<Step> = {}): Step {
-  const turns = overheadMs.map((each, index) => ({ atMs: index, overheadMs: each, e2eMs: 3000, lostFrames: 0 }));
+  const turns = overheadMs.map((each, index) => ({ atMs: index, overheadMs: each, lostFrames: 0 }));
   return { sessions, turns, failures: [], seconds: [SECOND, { ...SECOND, loopDelayP99Ms: 20, rssMb: 310 }], ...more };
 }
 const steady = (ms: number): number[] => Array.from({ length: 100 }, () => ms);

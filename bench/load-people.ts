@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { TurnSummary } from '../service/metrics.ts';
+import { ledgerUs } from '../replay/ledger-rows.ts';
 import { speechPcm } from '../sim/speech-audio.ts';
 
 const RATE_HZ = 16_000;
@@ -20,7 +21,6 @@ export interface LoadTurn {
   atMs: number;
   /** The ledger's `our code` between speech end and first audible. */
   overheadMs: number;
-  e2eMs: number;
   /** Frames that were sent and are not in the audio that went to STT. */
   lostFrames: number;
 }
@@ -74,13 +74,11 @@ async function summariesOf(session: string): Promise<readonly TurnSummary[]> {
   return page.turns;
 }
 
-function turnOf({ ledger, e2eUs, uploadedBytes }: TurnSummary, atMs: number): LoadTurn {
-  const ours = ledger.filter(({ stage }) => stage === 'our code').reduce((sum, { us }) => sum + us, 0);
+function turnOf({ ledger, uploadedBytes }: TurnSummary, atMs: number): LoadTurn {
   const heard = Math.floor(((uploadedBytes ?? WAV_HEADER_BYTES) - WAV_HEADER_BYTES) / FRAME_BYTES);
   return {
     atMs,
-    overheadMs: ours / 1000,
-    e2eMs: (e2eUs ?? Number.NaN) / 1000,
+    overheadMs: ledgerUs({ ledger }, { stage: 'our code' }) / 1000,
     lostFrames: Math.max(0, FRAMES - heard),
   };
 }

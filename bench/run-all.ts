@@ -1,4 +1,4 @@
-/** `retake bench`: the six benches over one engine, one result folder, targets, comparison with an earlier folder. */
+/** `retake bench`: the benches over one engine, one result folder, targets, comparison with an earlier folder. */
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';

@@ -9,16 +9,16 @@ import { simWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';
 import { basisShares } from '../replay/basis.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
+import { PRIMARY_METRICS } from '../replay/diff.ts';
 import { identityError, judgeable } from '../replay/rank.ts';
 import { clusteredMean } from '../replay/stats.ts';
 import type { Trust, TrustRow } from '../replay/trust.ts';
-import { namedVariants, type Variant } from '../replay/variants.ts';
+import { namedVariants } from '../replay/variants.ts';
+import { BASELINE, turnKey } from './arm-result.ts';
 import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './run-lanes.ts';
 import { benchSessions } from './sessions.ts';
 
 const PROFILE = 'seed';
-/** Today's strategy once more beside the others: what they are measured against, since the machine is as busy for both. */
-const BASELINE = 'baseline';
 /** Before anything counts. */
 const WARM_UP = { sessions: 24 } as const;
 /** Draws of a profile are averaged over as many runs. */
@@ -62,11 +62,6 @@ export function replacesCommitted({ variants, sessions, turns, seed, world }: Tr
 }
 
 type Metric = (turn: TurnSummary) => number | undefined;
-const METRICS: Readonly<Record<Variant['primary'], Metric>> = {
-  'first-audible': ({ e2eUs }) => e2eUs,
-  'first-content-audible': ({ firstContentAudibleUs }) => firstContentAudibleUs,
-  'reply-end': ({ replyEndUs }) => replyEndUs,
-};
 
 /** Captures, predicts, measures. Takes about as long as its longest session, times lanes × sessions ÷ 64. */
 export async function measureTrust(options: TrustOptions): Promise<Trust> {
@@ -89,6 +84,7 @@ export async function measureTrust(options: TrustOptions): Promise<Trust> {
     const a = await runLanes(wire.against, fixtures, [{ name: 'captured' }], told('capturing'));
     const all = fixtures.map((session) => capturedFrom(session, a));
     const captured = all.slice(0, options.sessions);
+    // today's strategy once more beside the others: the machine is as busy for both
     const b = await runLanes(wire.against, captured, [{ name: BASELINE }, ...chosen], told('measuring'));
     const against = simWorld({ profile: PROFILE, seed: `${seed}/predicted`, draws: 'common', sessions: all });
     const baseline = await runLanes(against, captured, [{ name: BASELINE }], () => undefined);
@@ -138,7 +134,7 @@ interface Measured {
 }
 
 async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): Promise<TrustRow> {
-  const metric = METRICS[lane.variant?.primary ?? 'first-audible'];
+  const metric = PRIMARY_METRICS[lane.variant?.primary ?? 'first-audible'].us;
   const measured = differences(
     b.filter((each) => each.lane === BASELINE),
     b.filter((each) => each.lane === lane.name),
@@ -173,11 +169,10 @@ function differences(
   after: readonly LaneTurn[],
   metric: Metric,
 ): { bySession: number[][]; meanUs: number } {
-  const keyOf = ({ turn }: LaneTurn): string => `${turn.summary.sessionId}/${turn.summary.turnIndex}`;
-  const valueUs = new Map(before.map((each) => [keyOf(each), metric(each.turn.summary)]));
-  const pairs = after.flatMap((each) => {
-    const [aUs, bUs] = [valueUs.get(keyOf(each)), metric(each.turn.summary)];
-    return aUs === undefined || bUs === undefined ? [] : [{ session: each.turn.summary.sessionId, aUs, bUs }];
+  const valueUs = new Map(before.map(({ turn }) => [turnKey(turn.summary), metric(turn.summary)]));
+  const pairs = after.flatMap(({ turn: { summary } }) => {
+    const [aUs, bUs] = [valueUs.get(turnKey(summary)), metric(summary)];
+    return aUs === undefined || bUs === undefined ? [] : [{ session: summary.sessionId, aUs, bUs }];
   });
   const bySession = [...Map.groupBy(pairs, ({ session }) => session).values()];
   return {

@@ -16,6 +16,7 @@ import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
 import type { TurnPorts } from '../service/stage.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
 import type { Tracing } from '../service/telemetry/otel.ts';
+import { ledgerUs } from '../replay/ledger-rows.ts';
 import { speechPcm } from '../sim/speech-audio.ts';
 
 const DELTAS = 30;
@@ -138,8 +139,7 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
       const [fault] = faults;
       faults = [];
       if (fault !== undefined) throw fault;
-      const ours = summary.ledger.filter(({ stage }) => stage === 'our code');
-      return { events: log.events, ourCodeMs: ours.reduce((sum, { us }) => sum + us, 0) / 1000 };
+      return { events: log.events, ourCodeMs: ledgerUs(summary, { stage: 'our code' }) / 1000 };
     },
   };
 }

@@ -64,7 +64,8 @@ export function marginMsOf(aMs: readonly number[]): number {
   return Math.max(MARGIN_MS, MARGIN_SHARE * median(aMs));
 }
 
-const METRICS: Readonly<
+/** What each primary metric is. */
+export const PRIMARY_METRICS: Readonly<
   Record<PrimaryMetric, { stage: DiffRow['stage']; us: (turn: TurnSummary) => number | undefined }>
 > = {
   'first-audible': { stage: 'end to end', us: (turn) => turn.e2eUs },
@@ -78,7 +79,7 @@ export function diffLanes(
   b: readonly TurnSummary[],
   options: { primary?: PrimaryMetric; a2?: readonly TurnSummary[] } = {},
 ): Diff | undefined {
-  const { stage, us } = METRICS[options.primary ?? 'first-audible'];
+  const { stage, us } = PRIMARY_METRICS[options.primary ?? 'first-audible'];
   const alignment = alignTurns(a, b);
   const { pairs } = alignment;
   const primary = row({ stage }, pairs, us);
