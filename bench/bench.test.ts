@@ -35,6 +35,7 @@ function runOf(more: Partial<BenchRun> = {}): BenchRun {
   return {
     sessions: () => benchSessions(3, 1),
     samplesFile: join(folder, `samples-${files++}.jsonl`),
+    exchangesFile: join(folder, `exchanges-${files}.jsonl`),
     world: 'sim',
     profile: 'seed',
     seed: 'bench test',

@@ -1,6 +1,6 @@
 /**
  * One bench: a table of arms over the fixture sessions, run by the same experiment as `retake replay` (its worlds, order, pairing
- * and statistics). What is added here: a turn becomes lines of `samples.jsonl` when all its arms ran it, so that an interrupted
+ * and statistics). What is added here: a turn becomes lines of `samples.jsonl` and `exchanges.jsonl` when all its arms ran it, so that an interrupted
  * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the baseline, today's strategy.
  */
 import { appendFileSync } from 'node:fs';
@@ -9,6 +9,8 @@ import type { TurnSummary } from '../service/metrics.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';
 import type { Verdict } from '../replay/diff.ts';
+import { exchangeLine } from '../sim/exchange-lines.ts';
+import { observationsOf } from '../sim/observed.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
@@ -47,6 +49,8 @@ export interface BenchResult {
 export interface BenchRun {
   sessions: (speech?: BenchSpeech) => readonly CapturedSession[];
   samplesFile: string;
+  /** Takes the answers' times, for `retake profile --bench`. */
+  exchangesFile: string;
   world: ExperimentOptions['world'];
   /** Whom the arms call, in `wire`. */
   against?: ExperimentOptions['against'];
@@ -84,6 +88,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       samples.push(sample);
       turns.set(arm, [...(turns.get(arm) ?? []), turn.summary]);
       appendFileSync(run.samplesFile, `${JSON.stringify(sample)}\n`);
+      appendFileSync(run.exchangesFile, exchangeLinesOf(turn));
     }
     unit = [];
   };
@@ -159,6 +164,12 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
 function totalsOf(turns: readonly TurnSummary[]): Pick<ArmResult, 'ledger' | 'bets'> {
   const [ledger, bets] = [meanLedger(turns), betTotals(turns)];
   return { ...(ledger.length === 0 ? {} : { ledger }), ...(bets.length === 0 ? {} : { bets }) };
+}
+
+function exchangeLinesOf({ log: { identity, events, anchorUs } }: FinishedTurn): string {
+  const { sessionId, turnIndex, world } = identity;
+  const observed = observationsOf({ sessionId, turnIndex, events, anchorUs });
+  return observed.map((each) => exchangeLine(world, each)).join('');
 }
 
 function patchOf(patch: string | StrategyPatch): StrategyPatch {

@@ -5,6 +5,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/errors.ts';
+import { EXCHANGES_FILE } from '../sim/exchange-lines.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { loadScenario } from '../sim/scenario.ts';
 import { liveWorld, startWire } from '../replay/against.ts';
@@ -74,6 +75,7 @@ export async function benchCommand(
   const run: BenchRun = {
     sessions: (speech) => benchSessions(count, turnsPerSession, speech),
     samplesFile: join(options.out, 'samples.jsonl'),
+    exchangesFile: join(options.out, EXCHANGES_FILE),
     world,
     profile: options.profile,
     seed,
@@ -89,7 +91,7 @@ export async function benchCommand(
   try {
     // samples may have been paid for: nothing is removed before all that was asked for is known to be possible
     await mkdir(options.out, { recursive: true });
-    await rm(run.samplesFile, { force: true });
+    for (const file of [run.samplesFile, run.exchangesFile]) await rm(file, { force: true });
     for (const bench of benches) {
       if (context.signal.aborted) break;
       try {
@@ -211,7 +213,7 @@ function report(
     context.out(
       `${summary.basis}: world ${world}, ${profile === undefined ? '' : `profile ${profile}, `}seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
     );
-    context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,history.jsonl}`);
+    context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,exchanges.jsonl,history.jsonl}`);
   }
   for (const problem of problems) context.progress(`retake: ${problem}`);
   if (context.signal.aborted) return context.exit(130);

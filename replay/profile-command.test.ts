@@ -1,6 +1,6 @@
 /** `retake profile` over bundles on disk: the file it writes is a profile, and bad input is one clear error. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -10,7 +10,10 @@ import { projectTurns } from '../service/capture/projection.ts';
 import { InputError } from '../service/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
 import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
+import { EXCHANGES_FILE, exchangeLine } from '../sim/exchange-lines.ts';
+import { observationsOf } from '../sim/observed.ts';
 import { loadProfile } from '../sim/profile.ts';
+import { capturedTurnsOf } from './captured-session.ts';
 import { captureStoreIn } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { profileCommand, type ProfileCommandOptions } from './profile-command.ts';
@@ -52,7 +55,8 @@ async function run(more: Partial<ProfileCommandOptions> = {}): Promise<string> {
     color: false,
   };
   const out = join(FOLDER, 'profile.json');
-  await profileCommand(context, { sample: 100, base: 'seed', name: 'fitted', seed: '1', data: DATA, out, ...more });
+  const from = more.bench === undefined ? { data: DATA } : {};
+  await profileCommand(context, { sample: 100, base: 'seed', name: 'fitted', seed: '1', out, ...from, ...more });
   return lines.join('\n');
 }
 
@@ -86,4 +90,24 @@ test('what cannot be fitted, or is no profile, is one error that says what and w
   assert.throws(() => loadProfile(file), refused(/profile .*profile\.json: .*JSON/));
   writeFileSync(file, text.replaceAll('"waitMs"', '"waitS"'));
   assert.throws(() => loadProfile(file), refused(/profile\.json: profile\/stt must have required property 'waitMs'/));
+});
+
+test('a profile is fitted to what a bench left behind as to captures; a folder that is none is refused', async () => {
+  const bench = join(FOLDER, 'bench');
+  mkdirSync(bench);
+  const observed = (await uploadSessions({ sessions: 5, turns: 2 })).flatMap(capturedTurnsOf).flatMap(observationsOf);
+  const lines = observed.map((each) => exchangeLine('sim', each));
+  writeFileSync(join(bench, EXCHANGES_FILE), [...lines, ...lines].join(''));
+  const text = await run({ bench });
+  assert.match(text, /stt transcriptions +10 /, 'each draw once');
+  const fitted = loadProfile(join(FOLDER, 'profile.json'));
+  await run();
+  assert.deepEqual(
+    fitted.tts.stream,
+    loadProfile(join(FOLDER, 'profile.json')).tts.stream,
+    'the same as of the bundles',
+  );
+  const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
+  await assert.rejects(run({ bench, data: DATA }), refused(/--bench .* leave out --sessions and --data/));
+  await assert.rejects(run({ bench: FOLDER }), refused(/--bench .*: no exchanges\.jsonl .*ENOENT/));
 });

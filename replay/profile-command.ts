@@ -1,7 +1,8 @@
-/** `retake profile`: a latency profile fitted to captured sessions, as a file that `--profile` takes. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { InputError } from '../service/errors.ts';
+/** `retake profile`: a latency profile fitted to captured sessions or to a bench's answers, as a file that `--profile` takes. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describeError, InputError } from '../service/errors.ts';
+import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../sim/exchange-lines.ts';
 import { FIT_EXCHANGES } from '../sim/fitted.ts';
 import { observationsOf } from '../sim/observed.ts';
 import { loadProfile, parseProfile } from '../sim/profile.ts';
@@ -14,6 +15,8 @@ import { plain } from './report/words.ts';
 export interface ProfileCommandOptions {
   sessions?: string;
   sample: number;
+  /** A result folder of `retake bench`, instead of captured sessions. */
+  bench?: string;
   base: string;
   name: string;
   seed: string;
@@ -26,13 +29,12 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
   const base = loadProfile(options.base);
   if (!/^[a-z0-9-]+$/.test(options.name))
     throw new InputError(`--name ${options.name}: only lower-case letters, digits and hyphens`);
-  const sessions = await chosenSessions(context, options);
-  const worlds = [...new Set(sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world)))].sort();
-  const observations = sessions.flatMap(capturedTurnsOf).flatMap(observationsOf);
+  const { worlds, observations, sessions } =
+    options.bench === undefined ? await ofCaptures(context, options) : await ofBench(options.bench, options);
   const { profile, kinds, setUps } = fitProfile(observations, base, options.name);
   if (!kinds.some(({ fitted }) => fitted))
     throw new InputError(
-      `nothing to fit: no kind of exchange has ${FIT_EXCHANGES} answers in these ${sessions.length} sessions; capture more`,
+      `nothing to fit: no kind of exchange has ${FIT_EXCHANGES} answers in these ${sessions} sessions; capture more`,
     );
   const description = `${profile.description} Captured in ${worlds.join(', ')}.`;
   const written = parseProfile({ ...profile, description }, options.out);
@@ -44,15 +46,32 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
     return;
   }
   const basis = worlds.every((world) => world === 'live') ? 'measured' : 'predicted: stand-ins';
-  context.out(
-    `${observations.length} exchanges in ${sessions.length} sessions, captured in ${worlds.join(', ')} (${basis})`,
-  );
+  context.out(`${observations.length} exchanges in ${sessions} sessions, captured in ${worlds.join(', ')} (${basis})`);
   context.out(
     'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size',
   );
   for (const row of table(kinds)) context.out(plain(row));
   for (const { provider, n } of setUps) context.out(`  ${provider}: ${n} new connections`);
   context.out(`written: ${options.out}; use it with --profile ${options.out}`);
+}
+
+async function ofCaptures(context: CommandContext, options: ProfileCommandOptions): Promise<ReadExchanges> {
+  const sessions = await chosenSessions(context, options);
+  return {
+    worlds: [...new Set(sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world)))].sort(),
+    observations: sessions.flatMap(capturedTurnsOf).flatMap(observationsOf),
+    sessions: sessions.length,
+  };
+}
+
+async function ofBench(folder: string, { sessions, data }: ProfileCommandOptions): Promise<ReadExchanges> {
+  if (sessions !== undefined || data !== undefined)
+    throw new InputError('--bench takes its answers from a bench: leave out --sessions and --data');
+  const file = join(folder, EXCHANGES_FILE);
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new InputError(`--bench ${folder}: no ${EXCHANGES_FILE} of a retake bench there: ${describeError(error)}`);
+  });
+  return parseExchanges(text, file);
 }
 
 const digits = (value: number | undefined, count = 0): string =>

@@ -15,9 +15,8 @@ export interface PoolOptions {
 export interface Connection {
   /** Who has it: at most one exchange, over HTTP/2 any number. */
   streams: number;
+  closed: boolean;
   idleSinceUs: number;
-  /** No exchange has had it yet. */
-  ahead: boolean;
   paidBy: NonNullable<HttpMarks['paidBy']>;
   /** Resolves when `facts` are there, or when its opener has gone without them. */
   settingUp: PromiseWithResolvers<undefined>;
@@ -25,9 +24,9 @@ export interface Connection {
 }
 
 export interface ConnectionPool {
-  /** A connection that an exchange may use now, in the order of their opening, those already used first. */
+  /** A connection that an exchange may use now; undefined where it has to open one. */
   take(nowUs: number): Connection | undefined;
-  /** How many connections wait that were opened ahead; with `used`, how many a next exchange could have at all. */
+  /** How many connections wait that were opened ahead; with `used`, how many are open and idle at all. */
   free(nowUs: number, used: boolean): number;
   open(paidBy: Connection['paidBy'], nowUs: number): Connection;
   /** Exchanges under way. */
@@ -36,42 +35,51 @@ export interface ConnectionPool {
   release(connection: Connection, alive: boolean, nowUs: number): void;
 }
 
+/**
+ * As undici's pools, without a limit: an exchange goes to the first place that is free, in the order of their making. Where that place's
+ * connection was closed meanwhile it is opened again (by one made ahead, if one waits), even if that of a later place is open.
+ */
 export function createConnectionPool({ keepAlive, http2, aheadIdleMs }: PoolOptions): ConnectionPool {
-  let open: Connection[] = [];
-  const prune = (nowUs: number): void => {
-    open = open.filter(({ streams, ahead, idleSinceUs }) => {
-      const idleMs = ahead ? aheadIdleMs : keepAlive === false ? 0 : keepAlive.idleMs;
-      return streams > 0 || nowUs - idleSinceUs < idleMs * 1000;
-    });
+  const idleMs = keepAlive === false ? 0 : keepAlive.idleMs;
+  const places: Connection[] = [];
+  let waiting: Connection[] = [];
+  const isOpen = ({ streams, closed, idleSinceUs }: Connection, nowUs: number): boolean =>
+    !closed && (streams > 0 || nowUs - idleSinceUs < idleMs * 1000);
+  const firstFree = (): number => {
+    const place = places.findIndex(({ streams }) => http2 || streams === 0);
+    return place === -1 ? places.length : place;
   };
-  const usable = (nowUs: number): Connection[] => {
-    prune(nowUs);
-    return open.filter(({ streams }) => http2 || streams === 0);
-  };
+  const unused = (nowUs: number): Connection[] =>
+    (waiting = waiting.filter(({ idleSinceUs }) => nowUs - idleSinceUs < aheadIdleMs * 1000));
   return {
     take(nowUs) {
-      const found = usable(nowUs);
-      const connection = found.find(({ ahead }) => !ahead) ?? found[0];
+      const place = firstFree();
+      const own = places[place];
+      const connection = own !== undefined && isOpen(own, nowUs) ? own : unused(nowUs).shift();
       if (connection === undefined) return undefined;
+      places[place] = connection;
       connection.streams++;
-      connection.ahead = false;
       return connection;
     },
-    free: (nowUs, used) => usable(nowUs).filter(({ ahead }) => used || ahead).length,
+    free: (nowUs, used) => {
+      const idle = places.filter((each) => (http2 || each.streams === 0) && isOpen(each, nowUs));
+      return unused(nowUs).length + (used ? idle.length : 0);
+    },
     open(paidBy, nowUs) {
       const ahead = paidBy === 'ahead';
       const settingUp = Promise.withResolvers<undefined>();
-      const connection: Connection = { streams: ahead ? 0 : 1, idleSinceUs: nowUs, ahead, paidBy, settingUp };
-      open.push(connection);
+      const connection: Connection = { streams: ahead ? 0 : 1, closed: false, idleSinceUs: nowUs, paidBy, settingUp };
+      if (ahead) waiting.push(connection);
+      else places[firstFree()] = connection;
       return connection;
     },
-    inUse: () => open.reduce((sum, { streams }) => sum + streams, 0),
+    inUse: () => places.reduce((sum, { streams }) => sum + streams, 0),
     release(connection, alive, nowUs) {
       connection.streams--;
       connection.idleSinceUs = nowUs;
       const ready = connection.facts !== undefined && readyUsOf(connection.facts) <= nowUs;
       const outlives = http2 ? ready : alive && keepAlive !== false;
-      if (!outlives && connection.streams === 0) open = open.filter((each) => each !== connection);
+      if (!outlives && connection.streams === 0) connection.closed = true;
     },
   };
 }

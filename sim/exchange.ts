@@ -124,10 +124,10 @@ function bodyOf(
   );
 }
 
-/** The same stand-in, answering `HEAD` after a round trip: what a client measures before it has anything to ask. */
+/** The same stand-in, answering `OPTIONS` after a round trip: what a client measures before it has anything to ask. */
 export function reachable(handler: Handler, planner: Planner): Handler {
   return async (request, info) => {
-    if (request.method !== 'HEAD') return handler(request, info);
+    if (request.method !== 'OPTIONS') return handler(request, info);
     const plan = planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes: 400 });
     return answer(plan, info, { status: 404, headers: {}, chunk: () => '' }, () => undefined);
   };

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spread } from './empirical.ts';
-import { FIT_EXCHANGES, fitTo, fittedPlans, middleSlope } from './fitted.ts';
+import { FIT_EXCHANGES, fitTo, fittedPlans } from './fitted.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
 import { createPlanner } from './planner.ts';
-import { loadProfile } from './profile.ts';
+import { loadProfile, quantile } from './profile.ts';
 
 const profile = loadProfile('zero');
 const context = (turnIndex: number, more: Partial<DrawContext> = {}): DrawContext => ({
@@ -68,6 +68,25 @@ test('a shorter text is earlier by the fitted effect, and keeps what its own exc
   assert.equal(bytesOf(plans.planOf(context(0), tts(30, 1.25))), (64 * 32 * 30) / 1.25);
 });
 
+test('times that show no growth with size grow as the profile says, and by nothing that noise made up', () => {
+  const noisy = CAPTURE.map((each, turn) => ({
+    ...each,
+    plan: { ...each.plan, waitUs: 100_000 + 1000 * ((turn * 7919) % 400) },
+  }));
+  const seed = loadProfile('seed');
+  const earlierUs = (from: typeof profile): number => {
+    const plans = fittedPlans(fitTo(noisy, from), { profile: from, seed: 1 });
+    return (plans.planOf(context(0), tts(40))?.waitUs ?? 0) - (plans.planOf(context(0), tts(30))?.waitUs ?? 0);
+  };
+  assert.equal(earlierUs(profile), 0, 'profile zero knows no growth');
+  assert.equal(earlierUs(seed), 10 * 1000 * quantile(seed.tts.stream.perCharMs, 0.5));
+  assert.equal(
+    fitTo(CAPTURE, seed).kind('tts stream')?.slopeUs,
+    2000,
+    'control: growth that is shown is the capture’s',
+  );
+});
+
 test('a request that had no counterpart takes one from those of its kind, the same one every time', () => {
   const plans = plansOf(CAPTURE);
   const at = (turn: number): number | undefined => plans.planOf(context(turn, { ordinal: 4 }), tts(40))?.waitUs;
@@ -101,9 +120,12 @@ test('new connections have set-ups that were seen; the planner says from where e
   );
   assert.equal(plans.setUpOf(context(5, { stage: 'llm' })), undefined, 'no connection to the model was seen');
   const planner = createPlanner({ profile, seed: 1, fitted: plans });
-  const fitted = planner.planOf(context(0), tts(30));
-  assert.deepEqual([fitted.basis, fitted.networkUs.basis, fitted.waitUs], ['fitted', 'fitted', 160_000]);
-  const drawn = planner.planOf(context(0), tts(200));
+  const fitted = planner.planOf(context(1), tts(30));
+  assert.deepEqual([fitted.basis, fitted.networkUs.basis], ['fitted', 'fitted']);
+  const own = planner.planOf(context(4), tts(30));
+  assert.deepEqual([own.basis, own.networkUs.basis], ['fitted', 'captured'], 'that of the exchange in its place');
+  assert.equal(own.networkUs.connect, 7004);
+  const drawn = planner.planOf(context(1), tts(200));
   assert.deepEqual([drawn.basis, drawn.networkUs.basis], ['profile', 'fitted']);
   assert.equal(planner.planOf(context(0, { stage: 'llm' }), tts(200)).networkUs.basis, 'profile');
 });
@@ -160,10 +182,4 @@ test('a spread comes from every stretch, each once, and not from one turn of eve
   const ofTurn = Array.from({ length: 8 }, (_, turn) => some.filter((each) => each % 8 === turn).length);
   assert.ok(Math.min(...ofTurn) > 30, ofTurn.join());
   assert.equal(new Set(spread(all.slice(0, 600), 500)).size, 500);
-});
-
-test('the middle slope ignores an outlier that a least-squares line would follow', () => {
-  const points = Array.from({ length: 11 }, (_, x): [number, number] => [x, x === 10 ? 5000 : 3 * x]);
-  assert.equal(middleSlope(points), 3);
-  assert.equal(middleSlope([[1, 5]]), 0);
 });

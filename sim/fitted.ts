@@ -18,7 +18,8 @@ import {
   type ReplayedPlan,
 } from './plan.ts';
 import { quantile, type Profile } from './profile.ts';
-import { profilePlan } from './profile-plan.ts';
+import { growthUs, profilePlan } from './profile-plan.ts';
+import { shownSlope } from './slope.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
 /** Exchanges of one kind below which nothing is fitted to them. */
@@ -45,7 +46,7 @@ export interface FittedKind {
   observations: readonly Observation[];
   /** Of the smallest and the largest. */
   sizes: readonly [least: number, most: number];
-  /** µs more for each unit of size; 0 where the capture shows no growth. */
+  /** µs more for each unit of size; the profile's growth where the capture shows none. */
   slopeUs: number;
 }
 
@@ -60,7 +61,7 @@ export function fitTo(observations: readonly Observation[], profile: Profile): F
   );
   return {
     kind(name) {
-      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], uploadUsPerKb));
+      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], uploadUsPerKb, profile));
       return fitted.get(name);
     },
     twin: (context) =>
@@ -73,15 +74,20 @@ function placeOf({ sessionId, turnIndex }: { sessionId: string; turnIndex: numbe
   return `${sessionId}/${turnIndex}/${exchange}`;
 }
 
-function fitKind(observations: readonly Observation[], uploadUsPerKb: number): FittedKind | undefined {
-  if (observations.length < FIT_EXCHANGES) return undefined;
+function fitKind(
+  observations: readonly Observation[],
+  uploadUsPerKb: number,
+  profile: Profile,
+): FittedKind | undefined {
+  const [first] = observations;
+  if (first === undefined || observations.length < FIT_EXCHANGES) return undefined;
   const points = spread(observations, LINE_EXCHANGES).map((each): [x: number, y: number] => [
     each.size,
     answerUs(each.plan) - uploadUs(each, uploadUsPerKb),
   ]);
   let [least, most] = [Infinity, 0];
   for (const { size } of observations) [least, most] = [Math.min(least, size), Math.max(most, size)];
-  return { observations, sizes: [least, most], slopeUs: Math.max(0, middleSlope(points)) };
+  return { observations, sizes: [least, most], slopeUs: shownSlope(points) ?? growthUs(profile, first) };
 }
 
 /** Request begun to be sent → first data, or the answer's headers where it has none. */
@@ -93,15 +99,6 @@ export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'item
 
 function uploadUs({ operation, uploadBytes }: Pick<Observation, 'operation' | 'uploadBytes'>, usPerKb: number): number {
   return operation === 'stt' ? (usPerKb * uploadBytes) / 1000 : 0;
-}
-
-/** Theil–Sen: the median of the slopes of all pairs, which outliers do not move; 0 without two sizes. */
-export function middleSlope(points: readonly (readonly [x: number, y: number])[]): number {
-  const slopes = points.flatMap(([x, y], index) =>
-    points.slice(index + 1).flatMap(([otherX, otherY]) => (otherX === x ? [] : [(otherY - y) / (otherX - x)])),
-  );
-  slopes.sort((a, b) => a - b);
-  return slopes[Math.floor(slopes.length / 2)] ?? 0;
 }
 
 export interface FittedOptions {
@@ -120,6 +117,8 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
   };
   return {
     setUpOf(context) {
+      const own = draws === 'common' ? fit.twin(context)?.plan : undefined;
+      if (own?.reused === false) return { ...own.networkUs, queue: 0, send: 0, basis: 'captured' };
       const seen = fit.setUps(context.stage === 'llm');
       const drawn = seen.length < FIT_SET_UPS ? undefined : pick(seen, context, 'fitted.setUp');
       return drawn === undefined ? undefined : { ...drawn, queue: 0, send: 0, basis: 'fitted' };

@@ -131,6 +131,21 @@ test('the captured connection state wins, unless the pools are to decide', async
   assert.deepEqual(await first('pool'), NEW_CONNECTION);
 });
 
+test('where an exchange that the capture does not hold has come, its origin’s pool decides what finds its connection open', async () => {
+  const captured: Partial<ExchangePlan> = { basis: 'captured', reused: false };
+  const second = async (extra: boolean): Promise<unknown> => {
+    const plan = extra ? {} : { ...captured };
+    const { clock, send } = setUp({}, plan);
+    return clock.run(async () => {
+      await (await send()).response.text();
+      Object.assign(plan, captured);
+      return (await send()).marks.reused;
+    });
+  };
+  assert.equal(await second(true), true, 'the extra one left it open');
+  assert.equal(await second(false), false, 'control: as captured, it was set up anew');
+});
+
 test('an abort during set-up rejects at once with the reason and marks only what had ended', async () => {
   const { clock, send } = setUp();
   const controller = new AbortController();

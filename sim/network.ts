@@ -30,7 +30,7 @@ export interface SimTransportOptions {
   networkOf?: (context: ExchangeContext, origin: string) => NetworkPlan;
   /**
    * Who decides whether a captured exchange finds its connection open: the capture (default: the arm's network knobs are
-   * the captured ones), or this transport's pools (they differ).
+   * the captured ones), at an origin's first exchange that is not in the capture the pool from then on; or always the pools (the knobs differ).
    */
   reuse?: 'captured' | 'pool';
   /** How an origin's server treats its connections, where a scenario says. */
@@ -56,6 +56,8 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
   const pools = new Map<string, ConnectionPool>();
   const names = new Map<string, KnownName>();
   const opened: Record<string, number> = {};
+  /** Origins that have met what the capture does not hold: its connections are not theirs any more. */
+  const strayed = new Set<string>();
 
   const poolOf = (origin: string): ConnectionPool => {
     const http2 = speaksHttp2(origin);
@@ -111,7 +113,8 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     const arrive = async (plan: ExchangePlan): Promise<void> => {
       const { queue, send } = plan.networkUs;
       const startUs = clock.nowUs();
-      const captured = reuse === 'captured' ? plan.reused : undefined;
+      if (plan.reused === undefined) strayed.add(origin);
+      const captured = reuse === 'captured' && !strayed.has(origin) ? plan.reused : undefined;
       if (captured === true) connection.facts ??= { startUs };
       if (captured === false) setUp(origin, connection, plan.networkUs, request.context);
       const facts = captured === true ? undefined : await factsFor(plan);

@@ -74,7 +74,7 @@ export type ReplayedPlan = Omit<ExchangePlan, 'basis' | 'terminatorUs'> & { term
 /** Plans of a model that is fitted to a capture. */
 export interface FittedPlans {
   planOf(context: DrawContext, facts: Facts): ReplayedPlan | undefined;
-  /** A new connection's set-up; undefined where the capture holds too few. */
+  /** A new connection's set-up, that of the exchange in this place where it had one; undefined where the capture holds too few. */
   setUpOf(context: DrawContext): NetworkPlan | undefined;
   /** A profile's plan of another kind than the capture's, on the capture's level; as it is where the capture has nothing. */
   levelled(plan: ExchangePlan, context: DrawContext, facts: Facts, draw: Draw): ExchangePlan;

@@ -76,6 +76,21 @@ test('the fit error is that of quantiles of what was left out: small of many, la
   assert.ok(many < 15 && few > many, `of 300: ${many} %, of 12: ${few} %`);
 });
 
+test('where the exchanges show no growth with size the base’s stands, and the table says that none was seen', () => {
+  const stt = (grows: boolean): ReturnType<typeof fitProfile> =>
+    fitProfile(
+      observed(seed, 40).flatMap((each) =>
+        each.operation === 'stt' ? [{ ...each, size: grows ? each.plan.waitUs / 1000 : each.size }] : [],
+      ),
+      seed,
+      'x',
+    );
+  const [noise, grown] = [stt(false), stt(true)];
+  assert.equal(noise.kinds[0]?.slopeMs, undefined);
+  assert.equal(quantile(noise.profile.stt.perAudioSecondMs, 0.5), quantile(seed.stt.perAudioSecondMs, 0.5));
+  near(grown.kinds[0]?.slopeMs ?? 0, 1, 0.05, 'control: growth that is seen is fitted');
+});
+
 test('the error of a large capture is that of some of it: all pairs of 100,000 are more than an array holds', () => {
   const some = observed(seed, 40).filter(({ operation }) => operation === 'tts');
   const { p50, p90 } = leftOutError(Array.from({ length: 2500 }, () => some).flat());

@@ -1,9 +1,11 @@
 /** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/measuring.md#profiles). Pure. */
 import { at, figureOf, spread } from './empirical.ts';
-import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES, middleSlope } from './fitted.ts';
+import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fitted.ts';
 import { kindOf, type Observation } from './observed.ts';
 import { isData, sizeOf, sizeOfAll, type NetworkPlan } from './plan.ts';
+import { growthUs } from './profile-plan.ts';
 import { quantile, type Figure, type Profile } from './profile.ts';
+import { shownSlope } from './slope.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
 const FOLDS = 5;
@@ -25,8 +27,8 @@ export interface KindFit {
   p95Ms: number;
   newP50Ms?: number;
   reusedP50Ms?: number;
-  /** More for each ms of audio, or character. */
-  slopeMs: number;
+  /** More for each ms of audio, or character; absent where these exchanges show no growth: the base's stands. */
+  slopeMs?: number;
   /** Of the fitted line: its quantiles less those of exchanges that were left out, in % of the latter: mean size over the folds. */
   errorP50Pct: number;
   errorP90Pct: number;
@@ -54,7 +56,7 @@ export function fitProfile(observations: readonly Observation[], base: Profile, 
     tts: { ...base.tts },
   };
   for (const [kind, all] of [...Map.groupBy(observations, kindOf)].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const about = describe(kind, all);
+    const about = describe(kind, all, base);
     kinds.push(about);
     if (about.fitted) Object.assign(profile, withKind(profile, all, about, roundTripMs));
   }
@@ -101,7 +103,7 @@ function withKind(
   about: KindFit,
   roundTripMs: number,
 ): Partial<Profile> {
-  const { slopeMs, kind } = about;
+  const { kind } = about;
   const error = `left-out error of the fitted line p50 ±${about.errorP50Pct.toFixed(1)} %, p90 ±${about.errorP90Pct.toFixed(1)} %`;
   const apart = DRAWN_APART[kind.slice(0, 3)] ?? '';
   const source = `fitted: n ${about.n}${spanOf(about)}, ${error}${apart}`;
@@ -117,7 +119,10 @@ function withKind(
   if (kind.startsWith('stt')) {
     // what a second of audio takes on its way up is the network's figure
     const wayMs = at(all.map((each) => uploadMs(each) / Math.max(1, each.size)), 0.5); // prettier-ignore
-    const perMs = Math.max(0, slopeMs - wayMs);
+    const perMs =
+      about.slopeMs === undefined
+        ? quantile(profile.stt.perAudioSecondMs, 0.5) / 1000
+        : Math.max(0, about.slopeMs - wayMs);
     return {
       stt: {
         waitMs: figure(all.map((each) => waitMs(each) - uploadMs(each) - perMs * each.size)),
@@ -145,6 +150,7 @@ function withKind(
     const ms = sizeOfAll(each.plan.items) / BYTES_PER_MS - each.plan.leadingSilenceMs;
     return ms <= 0 ? [] : [(1000 * each.size) / ms / each.speed];
   });
+  const slopeMs = about.slopeMs ?? growthMs(all, profile);
   const method = {
     waitMs: figure(all.map((each) => waitMs(each) - slopeMs * each.size)),
     perCharMs: constant(slopeMs),
@@ -162,13 +168,14 @@ function withKind(
   };
 }
 
-function describe(kind: string, all: readonly Observation[]): KindFit {
+function describe(kind: string, all: readonly Observation[], base: Profile): KindFit {
   const ms = (some: readonly Observation[]): number[] => some.map(({ plan }) => answerUs(plan) / 1000);
   const middle = (some: readonly Observation[]): number | undefined =>
     some.length === 0 ? undefined : at(ms(some), 0.5);
   const reused = all.filter(({ plan }) => plan.reused === true);
   const [newP50Ms, reusedP50Ms] = [middle(all.filter(({ plan }) => plan.reused !== true)), middle(reused)];
-  const { p50, p90 } = leftOutError(all);
+  const { p50, p90 } = leftOutError(all, growthMs(all, base));
+  const slopeMs = slopeOf(all);
   return {
     kind,
     n: all.length,
@@ -178,29 +185,33 @@ function describe(kind: string, all: readonly Observation[]): KindFit {
     p95Ms: at(ms(all), 0.95),
     ...(newP50Ms === undefined ? {} : { newP50Ms }),
     ...(reusedP50Ms === undefined ? {} : { reusedP50Ms }),
-    slopeMs: slopeOf(all),
+    ...(slopeMs === undefined ? {} : { slopeMs }),
     errorP50Pct: p50,
     errorP90Pct: p90,
     fitted: all.length >= FIT_EXCHANGES,
   };
 }
 
-/** Theil–Sen over at most so many, evenly chosen. */
-function slopeOf(all: readonly Observation[]): number {
-  const points = spread(all, LINE_EXCHANGES).map((each) => [each.size, answerUs(each.plan) / 1000] as const);
-  return Math.max(0, middleSlope(points));
+/** Theil–Sen over at most so many, evenly chosen; undefined where they show no growth. */
+function slopeOf(all: readonly Observation[]): number | undefined {
+  return shownSlope(spread(all, LINE_EXCHANGES).map((each) => [each.size, answerUs(each.plan) / 1000]));
+}
+
+function growthMs([first]: readonly Observation[], profile: Profile): number {
+  return first === undefined ? 0 : growthUs(profile, first) / 1000;
 }
 
 /**
  * Each fifth is left out, the rest fitted, and the quantiles of the left-out times compared with those that the fit
- * predicts for their sizes. The mean size of the error in %; NaN where a fifth would be empty.
+ * predicts for their sizes (growing by `otherwiseMs` where the rest shows no growth). The mean size of the error in %; NaN where a fifth
+ * would be empty.
  */
-export function leftOutError(all: readonly Observation[]): { p50: number; p90: number } {
+export function leftOutError(all: readonly Observation[], otherwiseMs = 0): { p50: number; p90: number } {
   const some = spread(all, ERROR_EXCHANGES);
   const errors = Array.from({ length: FOLDS }, (_, fold) => {
     const out = some.filter((_each, index) => index % FOLDS === fold);
     const rest = some.filter((_each, index) => index % FOLDS !== fold);
-    const slope = slopeOf(rest);
+    const slope = slopeOf(rest) ?? otherwiseMs;
     const residuals = rest.map((each) => answerUs(each.plan) / 1000 - slope * each.size);
     const predicted = out.flatMap(({ size }) => residuals.map((each) => each + slope * size));
     const seen = out.map(({ plan }) => answerUs(plan) / 1000);

@@ -1,6 +1,6 @@
 /** Plans drawn from a profile, field by field. */
 import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
-import { modelFigures, type Profile } from './profile.ts';
+import { modelFigures, quantile, type Profile } from './profile.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
 export const toUs = (ms: number): number => Math.round(ms * 1000);
@@ -24,6 +24,16 @@ export function setUpPlan(profile: Profile, draw: Draw, llm: boolean): NetworkPl
     tls: toUs(draw('tls', tlsMs)),
     send: 0,
   };
+}
+
+/** µs that an answer takes longer for each ms of audio, prompt character or character to speak; the upload's own way apart. */
+export function growthUs(
+  { stt, llm, tts }: Profile,
+  { operation, what }: { operation: 'stt' | 'llm' | 'tts'; what: string },
+): number {
+  if (operation === 'stt') return quantile(stt.perAudioSecondMs, 0.5);
+  if (operation === 'llm') return 1000 * quantile(llm.perPromptCharMs, 0.5);
+  return 1000 * quantile(tts[what === 'speech' ? 'speech' : 'stream'].perCharMs, 0.5);
 }
 
 /** All times of an exchange on an open connection, drawn. */

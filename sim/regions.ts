@@ -1,6 +1,7 @@
 /** Endpoints elsewhere, as the profile has them: the same stand-ins at the end of another way. */
 import type { Endpoints } from '../service/net/regions.ts';
-import type { NetworkPlan, PlannerOptions, ReplayedPlan } from './plan.ts';
+import type { DrawContext, NetworkPlan, PlannerOptions, ReplayedPlan } from './plan.ts';
+import { setUpFigures } from './profile-plan.ts';
 import { quantile, type Figure, type Profile } from './profile.ts';
 
 /** What each region has of its own; queue and storage stay with the default endpoints. */
@@ -17,8 +18,9 @@ export function simRegions({ regions = {} }: Profile): SimRegions {
 }
 
 /**
- * How the region's stand-ins are planned: TCP and TLS set-up and the round trip in each wait take its factor, captured
- * and fitted ones too. Names, uploads and the provider's own time do not depend on the way's length.
+ * How the region's stand-ins are planned: TCP and TLS set-up and the round trip in each wait take its factor; names, uploads and the
+ * provider's own time do not depend on the way's length. What of a captured or fitted set-up or wait is way, and what is key exchange and
+ * work, the capture does not tell: as much as the profile's medians is, so the rest stays.
  */
 export function regionalPlanning(planning: PlannerOptions, region: string): PlannerOptions {
   const { profile, captured, fitted } = planning;
@@ -36,27 +38,40 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
     ]),
   );
   const network = { connectMs: scaled(connectMs), tlsMs: scaled(tlsMs), roundTripMs: scaled(roundTripMs), setUps };
-  const moreUs = Math.round(1000 * (factor - 1) * quantile(roundTripMs, 0.5));
-  const further = (way: NetworkPlan): NetworkPlan => ({
-    ...way,
-    ...(way.connect === undefined ? {} : { connect: Math.round(way.connect * factor) }),
-    ...(way.tls === undefined ? {} : { tls: Math.round(way.tls * factor) }),
-  });
-  const moved = (plan: ReplayedPlan | undefined): ReplayedPlan | undefined =>
-    plan && { ...plan, networkUs: further(plan.networkUs), waitUs: Math.max(0, plan.waitUs + moreUs) };
+  const moreUs = (figure: Figure): number => Math.round(1000 * (factor - 1) * quantile(figure, 0.5));
+  const waitUs = moreUs(roundTripMs);
+  const further = (way: NetworkPlan, llm: boolean): NetworkPlan => {
+    const { connect, tls } = way;
+    const own = setUpFigures(profile, llm);
+    if (connect === undefined && tls === undefined) return way;
+    const connectedUs = Math.max(0, (connect ?? 0) + moreUs(own.connectMs));
+    // what the handshake cannot give (in `wire` it has no length) the TLS set-up has
+    const leftUs = moreUs(own.connectMs) - (connectedUs - (connect ?? 0));
+    return {
+      ...way,
+      ...(connect === undefined ? {} : { connect: connectedUs }),
+      ...(tls === undefined ? {} : { tls: Math.max(0, tls + moreUs(own.tlsMs) + leftUs) }),
+    };
+  };
+  const moved = (plan: ReplayedPlan | undefined, { stage }: DrawContext): ReplayedPlan | undefined =>
+    plan && {
+      ...plan,
+      networkUs: further(plan.networkUs, stage === 'llm'),
+      waitUs: Math.max(0, plan.waitUs + waitUs),
+    };
   return {
     ...planning,
     profile: { ...profile, network: { ...profile.network, ...network } },
-    ...(captured === undefined ? {} : { captured: (...request) => moved(captured(...request)) }),
+    ...(captured === undefined ? {} : { captured: (context, facts) => moved(captured(context, facts), context) }),
     ...(fitted === undefined
       ? {}
       : {
           fitted: {
             ...fitted,
-            planOf: (...request) => moved(fitted.planOf(...request)),
+            planOf: (context, facts) => moved(fitted.planOf(context, facts), context),
             setUpOf: (context) => {
               const way = fitted.setUpOf(context);
-              return way && further(way);
+              return way && further(way, context.stage === 'llm');
             },
           },
         }),

@@ -155,9 +155,11 @@ test('region nearest over sockets: measured without a key, later calls go there,
     assert.equal(first[0], 'default', 'an upload comes before the result');
     assert.deepEqual([...new Set(second)], ['near']);
     const received = await regional.requests();
-    const probes = received.filter(({ method }) => method === 'HEAD');
+    const probes = received.filter(({ method }) => method === 'OPTIONS');
     const whole = 3 * 2 * 3; // three to each of two origins, here, near and far
     assert.ok(tries === 1 ? probes.length === whole : probes.length > whole, `${probes.length} probes`);
+    const sockets = new Set(probes.map(({ socketId }) => socketId)).size;
+    assert.equal(sockets, tries * 6, 'the first of three opens the connection, which the others and the next call use');
     assert.ok(probes.every(({ headers }) => headers['authorization'] === undefined));
     const hosts = new Set(received.slice(-2).map(({ headers }) => headers['host']));
     const near = Object.values(regional.regions?.['near'] ?? {}).map((url) => new URL(url).host);

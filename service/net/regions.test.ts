@@ -51,7 +51,7 @@ test('nearest: measured once without a key; calls before the result go to the de
     assert.deepEqual(await sentTo(), EU);
     await sentTo();
   });
-  const probes = seen.filter(({ method }) => method === 'HEAD');
+  const probes = seen.filter(({ method }) => method === 'OPTIONS');
   assert.equal(probes.length, 3 * 4);
   assert.deepEqual(
     probes.flatMap(({ headers }) => [...headers]),
@@ -67,7 +67,7 @@ test('nearest: the choice has a time limit', async () => {
     assert.deepEqual(await sentTo(), EU, 'the old choice stands while it is measured again');
     await clock.sleep(200);
   });
-  assert.equal(seen.filter(({ method }) => method === 'HEAD').length, 2 * 3 * 4);
+  assert.equal(seen.filter(({ method }) => method === 'OPTIONS').length, 2 * 3 * 4);
 });
 
 test('nearest: the default endpoints stay where they are nearer, and where nothing answers a measurement', async () => {
@@ -101,7 +101,7 @@ test('nearest: each endpoint that some region has elsewhere is chosen by itself,
     assert.equal(await wentTo('https://rest.fal.ai/storage'), 'https://rest.fal.ai/storage', 'the default is nearer');
     assert.equal(await wentTo('https://fal.run/app'), 'https://eu.fal.test/app');
   });
-  assert.equal(seen.filter(({ method }) => method === 'HEAD').length, 3 * (2 + 3 + 2 + 2));
+  assert.equal(seen.filter(({ method }) => method === 'OPTIONS').length, 3 * (2 + 3 + 2 + 2));
 });
 
 test('nearest: a cancelled turn ends the measurement that it began, and the next one measures', async () => {

@@ -1,0 +1,88 @@
+/** Observed exchanges as lines of a file: what a bench leaves behind of its answers, for `retake profile --bench`. No text, no audio. */
+import { Ajv } from 'ajv';
+import { Type, type Static } from 'typebox';
+import { InputError } from '../service/errors.ts';
+import { kindOf, type Observation } from './observed.ts';
+
+export const EXCHANGES_FILE = 'exchanges.jsonl';
+
+const us = Type.Integer({ minimum: 0 });
+const network = Type.Object({
+  queue: us,
+  dns: Type.Optional(us),
+  connect: Type.Optional(us),
+  tls: Type.Optional(us),
+  send: us,
+});
+const item = Type.Object({
+  gapUs: us,
+  kind: Type.Unsafe<'comment' | 'data' | 'tail'>({ enum: ['comment', 'data', 'tail'] }),
+  parts: Type.Array(Type.Integer({ minimum: 0 })),
+});
+const LineSchema = Type.Object({
+  world: Type.String({ minLength: 1 }),
+  sessionId: Type.String(),
+  turnIndex: Type.Integer({ minimum: 0 }),
+  exchange: Type.String(),
+  anchorUs: Type.Optional(us),
+  operation: Type.Unsafe<Observation['operation']>({ enum: ['stt', 'llm', 'tts'] }),
+  what: Type.String(),
+  size: Type.Number({ minimum: 0 }),
+  uploadBytes: us,
+  speed: Type.Number({ exclusiveMinimum: 0 }),
+  plan: Type.Object({
+    reused: Type.Optional(Type.Boolean()),
+    networkUs: network,
+    waitUs: us,
+    items: Type.Array(item),
+    terminatorUs: Type.Optional(us),
+    leadingSilenceMs: Type.Number({ minimum: 0 }),
+  }),
+});
+type Line = Static<typeof LineSchema>;
+const validate = new Ajv().compile<Line>(LineSchema);
+
+/** One line, its end included. */
+export function exchangeLine(world: string, observation: Observation): string {
+  return `${JSON.stringify({ world, ...observation })}\n`;
+}
+
+export interface ReadExchanges {
+  worlds: readonly string[];
+  observations: readonly Observation[];
+  sessions: number;
+}
+
+/**
+ * What such a file holds; its last line counts only if it is whole. Arms of stand-ins meet the same draws, so that of the same exchange with
+ * the same work the first arm's alone is taken, of providers every one. Throws `InputError` naming the line that is none.
+ */
+export function parseExchanges(text: string, file: string): ReadExchanges {
+  const lines = text.split('\n').slice(0, -1);
+  const taken = new Map<string, Line>();
+  for (const [index, line] of lines.entries()) {
+    const read = parseLine(line, `${file}, line ${index + 1}`);
+    const { world, sessionId, turnIndex, exchange, size, speed, uploadBytes } = read;
+    const drawn = [world, sessionId, turnIndex, exchange, kindOf(read), size, speed, uploadBytes].join(' ');
+    const key = world === 'live' ? String(index) : drawn;
+    if (!taken.has(key)) taken.set(key, read);
+  }
+  const all = [...taken.values()];
+  return {
+    worlds: [...new Set(all.map(({ world }) => world))].sort(),
+    observations: all.map(({ world: _world, ...observation }) => observation),
+    sessions: new Set(all.map(({ sessionId }) => sessionId)).size,
+  };
+}
+
+function parseLine(text: string, where: string): Line {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new InputError(`${where}: is not JSON; run the bench again`);
+  }
+  if (validate(json)) return json;
+  const { instancePath, message } = validate.errors?.[0] ?? {};
+  throw new InputError(`${where}: ${instancePath} ${message}; run the bench again with this version`);
+}
