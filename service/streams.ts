@@ -81,6 +81,14 @@ export function childSignal(parent: AbortSignal | undefined): {
   };
 }
 
+/** The same work, in the set until it has settled. */
+export function keepIn<T>(open: Set<Promise<unknown>>, work: Promise<T>): Promise<T> {
+  open.add(work);
+  const remove = (): void => void open.delete(work);
+  work.then(remove, remove);
+  return work;
+}
+
 /** The reason of a sleep that is called off. Made once: without a reason each abort makes an exception, stack and all. */
 export const NO_LONGER_NEEDED = new Error('no longer needed');
 

@@ -12,6 +12,7 @@ import type {
   Transport,
 } from '../ports.ts';
 import type { Recorder } from '../events.ts';
+import { keepIn } from '../streams.ts';
 import type { Watchdog } from '../watchdog.ts';
 import { BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
 import { boundaryAttrs } from './boundary-attrs.ts';
@@ -54,7 +55,7 @@ interface Exchange {
 export function openCall(options: CallOptions): OpenCall {
   const { transport, clock, recorder, signal } = options;
   const { stage, attempt } = options.context;
-  const open = new Set<Promise<undefined>>();
+  const open = new Set<Promise<unknown>>();
   const bodies = new Map<Promise<undefined>, ObservedBody>();
   let failure: unknown;
   let current: Exchange | undefined;
@@ -189,9 +190,8 @@ export function openCall(options: CallOptions): OpenCall {
     marks.headersUs ??= clock.nowUs();
     recordBoundaries(response);
     const ended = Promise.withResolvers<undefined>();
-    open.add(ended.promise);
+    void keepIn(open, ended.promise);
     const end = (): void => {
-      open.delete(ended.promise);
       bodies.delete(ended.promise);
       ended.resolve(undefined);
     };
@@ -222,9 +222,11 @@ export function openCall(options: CallOptions): OpenCall {
   };
 
   const fetchFor = (step: ExchangeStep | undefined, publicOnly = false): Fetch =>
-    Object.assign((input: string | URL | Request, init?: RequestInit) => send(step, publicOnly, input, init), {
-      Response,
-    });
+    Object.assign(
+      // held: an SDK that is aborted may reject before its fetch has recorded how it ended
+      (input: string | URL | Request, init?: RequestInit) => keepIn(open, send(step, publicOnly, input, init)),
+      { Response },
+    );
 
   return {
     clock,
@@ -242,7 +244,7 @@ export function openCall(options: CallOptions): OpenCall {
     failure: () => failure,
     abandon: () => bodies.forEach((body) => body.abandon()),
     settled: async () => {
-      while (open.size > 0) await Promise.all(open);
+      while (open.size > 0) await Promise.allSettled(open);
     },
   };
 }

@@ -235,3 +235,26 @@ test('`send` ends with the body, or at headers that come before: an early 413 to
     await transport.close();
   }
 });
+
+test('a call has settled when its request has ended, not when an aborted SDK has given up on it', async () => {
+  const recorder = createRecorder(clock, [], () => undefined);
+  const cause = recorder.record({ kind: 'speech.start', stage: 'stt' });
+  const hangUp = new AbortController();
+  const letGo = Promise.withResolvers<never>();
+  const transport = { send: () => letGo.promise, openAhead: async () => undefined, close: async () => undefined };
+  const context = { sessionId: 's', turnIndex: 0, stage: 'stt' as const, ordinal: 0, attempt: 0, arm: 'a' };
+  const call = openCall({ transport, clock, recorder, signal: hangUp.signal, context, drain: true, cause });
+
+  const answered = call.fetch('https://fal.run', { method: 'POST', body: '{}' });
+  const sdk = Promise.race([answered, once(hangUp.signal, 'abort').then(() => assert.fail('gave up'))]);
+  hangUp.abort();
+  await assert.rejects(sdk, /gave up/);
+  let settled = false;
+  const settling = call.settled().then(() => (settled = true));
+  await new Promise(setImmediate);
+  assert.equal(settled, false, 'the request has not ended');
+  assert.equal(recorder.events.at(-1)?.kind, 'http.start');
+  letGo.reject(new Error('let go'));
+  await settling;
+  assert.equal(recorder.events.at(-1)?.kind, 'http.failed');
+});
