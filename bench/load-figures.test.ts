@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figuresOf, heapGrowth, heapLine, isMet, kneeLines, rowOf, type Step } from './load-figures.ts';
+import {
+  figuresOf,
+  heapGrowth,
+  heapLine,
+  isMet,
+  kneeLines,
+  quantileInterval,
+  rowOf,
+  type Step,
+} from './load-figures.ts';
 import { loadPage } from './load-page.ts';
 
 const SECOND = { cpuMs: 500, rssMb: 300, heapMb: 100, loopDelayP99Ms: 8, clientsCpuMs: 100, machineBusy: 0.4 };
@@ -29,6 +38,16 @@ test('the knee is the first step that does not hold, with what was used up there
   assert.match(knee, /knee at 350 sessions, 100 still hold: p99 400\.0 ms.*50 % of a core.*40 % busy/);
   assert.match(kneeLines([small]).join('\n'), /no knee up to 100/);
   assert.match(rowOf(large), /^ +350 +100 +0 +0 +400\.0 +400\.0 +400\.0 +20\.0 +50 +10 +40 +310$/);
+});
+
+test('the interval of a quantile: ranks as tables of the median have them; too few turns say nothing of the upper end', () => {
+  const upTo = (length: number): number[] => Array.from({ length }, (_, index) => index + 1);
+  assert.deepEqual(quantileInterval(upTo(100), 0.5), { low: 40, high: 61 });
+  assert.deepEqual(quantileInterval(upTo(10), 0.5), { low: 2, high: 9 });
+  assert.equal(quantileInterval(upTo(367), 0.99).high, undefined, '0.99 ** 367 is just above 2.5 %');
+  assert.equal(quantileInterval(upTo(368), 0.99).high, 368);
+  assert.deepEqual(quantileInterval([], 0.99), {});
+  assert.match(kneeLines([figuresOf(step(50, upTo(100)))]).join('\n'), /50: 99\.0 \[97\.0, –\] of 100/);
 });
 
 test('heap: a saw-tooth over a level floor is flat, over a rising one grows, few or wild seconds say nothing', () => {

@@ -26,6 +26,8 @@ export interface StepFigures {
   turns: number;
   failed: number;
   overheadMs?: { p50: number; p95: number; p99: number };
+  /** Where the p99 of all such turns lies, with 95 % confidence; no upper end where there are too few turns for one. */
+  p99Ms?: Partial<Pick<Interval, 'low' | 'high'>>;
   lostFrames: number;
   /** Of the worst second. */
   loopDelayP99Ms: number;
@@ -56,7 +58,9 @@ export function figuresOf({ sessions, turns, failures, seconds }: Step): StepFig
     sessions,
     turns: turns.length,
     failed: failures.length,
-    ...(overhead.length === 0 ? {} : { overheadMs: { p50: of(0.5), p95: of(0.95), p99: of(0.99) } }),
+    ...(overhead.length === 0
+      ? {}
+      : { overheadMs: { p50: of(0.5), p95: of(0.95), p99: of(0.99) }, p99Ms: quantileInterval(overhead, 0.99) }),
     lostFrames: turns.reduce((sum, { lostFrames }) => sum + lostFrames, 0),
     loopDelayP99Ms: Math.max(...seconds.map(({ loopDelayP99Ms }) => loopDelayP99Ms)),
     serviceCpu: mean(seconds.map(({ cpuMs }) => cpuMs)) / 1000,
@@ -64,6 +68,27 @@ export function figuresOf({ sessions, turns, failures, seconds }: Step): StepFig
     machineBusy: mean(seconds.map(({ machineBusy }) => machineBusy)),
     rssMb: seconds.at(-1)?.rssMb ?? Number.NaN,
   };
+}
+
+/**
+ * Where the quantile `q` of what the values were drawn from lies, with 95 % confidence: the order statistics between which the
+ * binomial distribution puts it (Conover 1999, 3.2). An end is absent where there are too few values for it.
+ */
+export function quantileInterval(values: readonly number[], q: number): Partial<Pick<Interval, 'low' | 'high'>> {
+  const descending = [...values].sort((a, b) => b - a);
+  const { length } = descending;
+  let probability = q ** length; // of exactly `above` values above the quantile
+  let fewer = 0; // of fewer than that
+  let high: number | undefined;
+  for (let above = 1; above <= length; above++) {
+    fewer += probability;
+    probability *= ((length - above + 1) / above) * ((1 - q) / q);
+    const value = descending[above - 1];
+    if (fewer <= 0.025) high = value;
+    if (1 - fewer <= 0.025)
+      return { ...(value === undefined ? {} : { low: value }), ...(high === undefined ? {} : { high }) };
+  }
+  return high === undefined ? {} : { high };
 }
 
 export const HEAD = [
@@ -110,10 +135,16 @@ export function kneeLines(steps: readonly StepFigures[]): string[] {
   const picture = sparkline(steps.map(({ overheadMs }) => Math.round((overheadMs?.p99 ?? 0) * 10)));
   return [
     `overhead p99 by sessions  ${picture}  (${sizes.join(', ')})`,
+    `p99 in ms [95 %]  ${steps.map(intervalText).join(', ')}`,
     knee === undefined
       ? `no knee up to ${sizes.at(-1)} sessions: p99 stays below ${limitMs} ms, nothing failed, no frame was lost`
       : `knee at ${knee.sessions} sessions${first === 0 ? '' : `, ${sizes[first - 1]} still hold`}: ${reasonOf(knee)}`,
   ];
+}
+
+function intervalText({ sessions, turns, overheadMs, p99Ms }: StepFigures): string {
+  const [low, p99, high] = [p99Ms?.low, overheadMs?.p99, p99Ms?.high].map((ms) => ms?.toFixed(1) ?? '–');
+  return `${sessions}: ${p99} [${low}, ${high}] of ${turns}`;
 }
 
 function reasonOf({ overheadMs, failed, lostFrames, serviceCpu, machineBusy }: StepFigures): string {

@@ -1,9 +1,10 @@
 /** Listening to the user: the strategy's decision that the turn has ended, and, off that path, the reference speech end. */
 import { openAhead } from './ahead.ts';
-import { joinSamples, samplesToPcmBytes } from './audio.ts';
+import { samplesToPcmBytes } from './audio.ts';
 import { StageError } from './errors.ts';
 import type { AudioFrame } from './ports.ts';
 import { createEarlyCuts, createGatherer, type EarlyAudio, type Utterance } from './early-audio.ts';
+import { createGrowingPcm } from './growing-pcm.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from './speech-end.ts';
 import type { TurnScope } from './stage.ts';
 import { childSignal } from './streams.ts';
@@ -50,7 +51,9 @@ export function listen(
   const { clock } = scope.ports;
   const { audio, strategy } = scope.input;
   const { sampleRateHz } = audio;
-  const frames: AudioFrame[] = [];
+  const received = createGrowingPcm();
+  const frameAtUs: number[] = [];
+  const frameSamples: number[] = [];
   const detector = createSpeechEndDetector(sampleRateHz);
   const vad = createVad(strategy.stt.vad, sampleRateHz);
   const isCut = createEarlyCuts(strategy.stt.upload, sampleRateHz);
@@ -59,7 +62,6 @@ export function listen(
   let startId: number | undefined;
   let decided = false;
   const gatherer = createGatherer(strategy.client.frameMs, sampleRateHz);
-  let samplesReceived = 0;
   let samplesHeard = 0;
   let heardSpeech: Omit<Utterance, 'samples'> = {};
   let replyHeardUs = Infinity;
@@ -67,11 +69,8 @@ export function listen(
   /** Arrival of the frame that holds a sample. */
   const arrivalOf = (sample: number): number => {
     let end = 0;
-    for (const frame of frames) {
-      end += frame.samples.length;
-      if (sample < end) return frame.atUs;
-    }
-    return frames.at(-1)?.atUs ?? clock.nowUs();
+    const holds = frameSamples.findIndex((samples) => sample < (end += samples));
+    return frameAtUs.at(holds) ?? clock.nowUs();
   };
 
   const decide = (decision: 'vad' | 'client' | 'upload', cause: number): void => {
@@ -92,12 +91,13 @@ export function listen(
       openAhead(scope, startId, stop.signal);
       onStart(startId);
     }
-    samplesReceived += frame.samples.length;
-    if (samplesReceived > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
+    if (received.length + frame.samples.length > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
       const limit = `the turn is longer than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;
       throw new StageError('endpointing', 'oversized', limit);
     }
-    frames.push(frame);
+    received.push(frame.samples);
+    frameAtUs.push(frame.atUs);
+    frameSamples.push(frame.samples.length);
     if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
     if (decided) hearer.interrupt(frame.samples, frame.atUs);
     const samples = decided ? undefined : gatherer.push(frame.samples);
@@ -148,7 +148,7 @@ export function listen(
       await pumped;
       vad.close();
       stop.release();
-      if (frames.length === 0) return;
+      if (frameAtUs.length === 0) return;
       const { endSample } = detector.result();
       if (endSample !== undefined) {
         recorder.record({
@@ -168,12 +168,12 @@ export function listen(
         ...started(),
         attrs: {
           sampleRateHz,
-          frameAtUs: frames.map((frame) => frame.atUs),
-          frameSamples: frames.map((frame) => frame.samples.length),
+          frameAtUs,
+          frameSamples,
           ...detector.probabilities(),
         },
         content: {
-          audio: samplesToPcmBytes(joinSamples(frames.map(({ samples }) => samples))),
+          audio: samplesToPcmBytes(received.samples().slice()),
           sampleRateHz,
           ...(audio.recorded === undefined ? {} : { recorded: audio.recorded }),
         },

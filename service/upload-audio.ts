@@ -1,6 +1,7 @@
 /** The user's audio on its way to STT: resampled and encoded while it arrives, so that the end of turn waits for neither. */
 import { encodeWav, joinSamples } from './audio.ts';
 import { trimRange, type Utterance } from './early-audio.ts';
+import { createGrowingPcm } from './growing-pcm.ts';
 import { createOpusEncoder, opusRate, WEBM_OPUS, webmOf } from './opus.ts';
 import type { UserAudio } from './ports.ts';
 import { createResampler } from './resample.ts';
@@ -41,14 +42,13 @@ type Range = (utterance: Utterance) => { fromMs: number; toMs: number };
 
 function wavUploads(receivedHz: number, rateHz: number, range: Range): UploadAudio {
   const resampler = rateHz === receivedHz ? undefined : createResampler(receivedHz, rateHz);
-  const parts: Int16Array[] = [];
+  const pcm = createGrowingPcm();
   return {
     push(samples) {
-      if (resampler === undefined) parts.push(samples);
-      else parts.push(...resampler.push(samples));
+      for (const block of resampler === undefined ? [samples] : resampler.push(samples)) pcm.push(block);
     },
     encode(utterance) {
-      const all = joinSamples(resampler === undefined ? parts : [...parts, resampler.rest()]);
+      const all = resampler === undefined ? pcm.samples() : joinSamples([pcm.samples(), resampler.rest()]);
       const { fromMs, toMs } = range(utterance);
       const samples = all.subarray(Math.floor((fromMs * rateHz) / 1000), Math.ceil((toMs * rateHz) / 1000));
       const audioMs = Math.round((samples.length * 1000) / rateHz);

@@ -88,8 +88,9 @@ function converse(
   let format: { sampleRateHz: number } | undefined;
   let playedMs: number | undefined;
   let frames: Channel<AudioFrame> | undefined;
-  /** What the client sent last: the beginning of the turn that an interruption opens. */
+  /** What the client sent last, where it may interrupt: the beginning of the turn that an interruption opens. */
   let recent: AudioFrame[] = [];
+  const mayInterrupt = session.strategy.client.bargeIn !== 'off';
   let idle: { frames: AudioFrame[]; onset: ReturnType<typeof createVad> } | undefined;
 
   const tell = (message: object): void => {
@@ -178,7 +179,7 @@ function converse(
         field: 'frame',
       });
     const frame = { atUs: clock.nowUs(), samples: pcmBytesToSamples(bytes) };
-    recent.push(frame);
+    if (mayInterrupt) recent.push(frame);
     if (recent.length > RECENT_FRAMES) recent = recent.slice(-RECENT_FRAMES / 2);
     if (frames !== undefined) frames.push(frame);
     else if (idle !== undefined) {

@@ -1,6 +1,6 @@
 /** Sockets to providers, seen from their first step on: who opened each, when its set-up steps ended, and some ahead. */
 import { isIP, Socket, type LookupFunction } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import type { Clock, ExchangeContext } from '../ports.ts';
 import type { ConnectionFacts } from './phases.ts';
@@ -61,7 +61,8 @@ export function createConnector(options: ConnectorOptions): Connector {
   const lookup = names === undefined ? options.lookup : lookupBy(names.resolve);
   const connect = buildConnector({
     allowH2: options.allowH2,
-    ...(options.caPem === undefined ? {} : { ca: options.caPem }),
+    // one for all: each socket would make its own, 0.1 to 0.2 ms of the event loop
+    secureContext: createSecureContext(options.caPem === undefined ? {} : { ca: options.caPem }),
     ...(lookup === undefined ? {} : { lookup }),
   });
   const ahead = new Map<string, Ahead[]>();

@@ -1,18 +1,21 @@
 /** What SDKs hand to `fetch` → what the transport takes: a URL, a method, headers and bytes. */
 import type { HttpRequest } from '../ports.ts';
 
-/** SDKs hand over strings, bytes or a FormData; the transport takes bytes. */
+const encoder = new TextEncoder();
+
+/** The transport takes bytes. Strings and bytes are there at once; whatever else an SDK may hand over is read as `fetch` would. */
 export async function normalize(
   input: string | URL | Request,
   init: RequestInit | undefined,
 ): Promise<Pick<HttpRequest, 'url' | 'method' | 'headers' | 'body'>> {
-  const body = init?.body;
-  if (!(input instanceof Request) && (body === undefined || body === null || typeof body === 'string')) {
+  const body = init?.body ?? undefined;
+  const known = typeof body === 'string' ? encoder.encode(body) : body instanceof Uint8Array ? body : undefined;
+  if (!(input instanceof Request) && (body === undefined || known !== undefined)) {
     return {
       url: String(input),
       method: init?.method ?? 'GET',
       headers: new Headers(init?.headers),
-      ...(typeof body === 'string' ? { body: new TextEncoder().encode(body) } : {}),
+      ...(known === undefined ? {} : { body: known }),
     };
   }
   const { signal: _signal, ...rest } = init ?? {};

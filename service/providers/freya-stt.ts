@@ -6,6 +6,7 @@ import { asStageError, successful } from './failure.ts';
 import { uploadFile, type FalFilesConfig } from './fal-files.ts';
 import { errorIn, readJson } from './json.ts';
 import { textIn } from '../foreign-json.ts';
+import { multipartOf } from './multipart.ts';
 import { fetchOfCall, inCall } from './openai-call.ts';
 
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
@@ -46,18 +47,13 @@ export function createFreyaStt(config: Config): Stt {
 }
 
 async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call): Promise<SttResult> {
-  const file = new File([new Uint8Array(request.audio)], fileNameOf(request), { type: request.mimeType });
-  const { data, response } = await client.audio.transcriptions
-    .create(
-      {
-        file,
-        model: FREYA_STT_MODEL,
-        language: request.language,
-        response_format: 'json',
-        ...(request.prompt === undefined ? {} : { prompt: request.prompt }),
-      },
-      inCall(call),
-    )
+  const { audio, mimeType, language, prompt } = request;
+  const { body, contentType } = multipartOf(
+    { name: fileNameOf(request), mimeType, bytes: audio },
+    { model: FREYA_STT_MODEL, language, response_format: 'json', ...(prompt === undefined ? {} : { prompt }) },
+  );
+  const { data, response } = await client
+    .post('/audio/transcriptions', { body, headers: { 'content-type': contentType }, ...inCall(call) })
     .withResponse();
   return resultOf(data, response, '/audio/transcriptions');
 }
