@@ -1,23 +1,12 @@
-/** The `retake` command line: parses, calls, and turns every error into one line and an exit code. */
-import { cachePurge } from './cache-command.ts';
+/**
+ * The `retake` command line: parses, calls, and turns every error into one line and an exit code. A command is loaded when it is called:
+ * all of them take over a second.
+ */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio.ts';
 import { describeError, InputError, InvariantError, StageError } from '../service/errors.ts';
 import type { CommandContext } from './context.ts';
-import { demo } from './demo.ts';
-import { doctor } from './doctor.ts';
-import { diffCommand } from './diff-command.ts';
-import { profileCommand } from './profile-command.ts';
-import { pullCommand } from './pull-command.ts';
-import { rankCommand } from './rank-command.ts';
-import { replayCommand } from './replay-command.ts';
-import { reportCommand } from './report-command.ts';
-import { sendCommand } from './send-command.ts';
-import { serveCommand } from './serve-command.ts';
-import { sessionsCommand } from './sessions-command.ts';
-import { resendCommand } from './spool-command.ts';
-import { variantsCommand } from './variants-command.ts';
 
 /** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
 const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
@@ -72,7 +61,7 @@ program
   .option('-o, --out <dir>', 'where everything is written', 'out/demo')
   .option('--variant <name>', 'the variant to replay under', 'clause-chunking')
   .option('--seed <text>', 'seed of every draw', '1')
-  .action((options) => demo(context, options));
+  .action(async (options) => (await import('./demo.ts')).demo(context, options));
 
 program
   .command('serve')
@@ -80,7 +69,7 @@ program
   .option('--profile <name>', 'latency profile of the stand-ins: seed, zero, or a file', 'seed')
   .option('--seed <text>', "seed of the stand-ins' draws", '1')
   .option('--scenario <file>', 'faults and switches of the stand-ins (docs/operating.md)')
-  .action((options) => serveCommand(context, options));
+  .action(async (options) => (await import('./serve-command.ts')).serveCommand(context, options));
 
 program
   .command('send')
@@ -92,7 +81,7 @@ program
   .option('--language <code>', 'language of the session', 'tr')
   .option('--interview <name>', 'interview whose script the stand-ins follow')
   .option('--json', 'print the turn as JSON')
-  .action((file: string, options) => sendCommand(context, file, options));
+  .action(async (file: string, options) => (await import('./send-command.ts')).sendCommand(context, file, options));
 
 const sessions = program.command('sessions').description('list and erase captured sessions');
 const data = ['--data <dir>', 'the data folder (default: RETAKE_DATA, then ./data)'] as const;
@@ -101,30 +90,36 @@ sessions
   .description('captured sessions, oldest first')
   .option(...data)
   .option('--json', 'print JSON')
-  .action((options) => sessionsCommand.list(context, options));
+  .action(async (options) => (await import('./sessions-command.ts')).sessionsCommand.list(context, options));
 sessions
   .command('show <id>')
   .description('the turns of one session')
   .option(...data)
   .option('--json', 'print JSON')
-  .action((id: string, options) => sessionsCommand.show(context, id, options));
+  .action(async (id: string, options) =>
+    (await import('./sessions-command.ts')).sessionsCommand.show(context, id, options),
+  );
 sessions
   .command('pull <source>')
   .description('traces out of a Jaeger: jaeger:http://127.0.0.1:16686?service=retake&from=2h&tag=retake.lane=candidate')
   .option('-o, --out <dir>', 'folder for trace.otlp.jsonl', 'out/pulled')
   .option('--json', 'print JSON')
-  .action((source: string, options) => pullCommand(context, source, options));
+  .action(async (source: string, options) => (await import('./pull-command.ts')).pullCommand(context, source, options));
 sessions
   .command('import <dir>')
   .description("make captures of another pipeline's recordings: WAV files and sessions.json (docs/capture-format.md)")
   .option(...data)
   .option('--json', 'print JSON')
-  .action((folder: string, options) => sessionsCommand.import(context, folder, options));
+  .action(async (folder: string, options) =>
+    (await import('./sessions-command.ts')).sessionsCommand.import(context, folder, options),
+  );
 sessions
   .command('rm <id>')
   .description('erase a session wholly')
   .option(...data)
-  .action((id: string, options) => sessionsCommand.remove(context, id, options));
+  .action(async (id: string, options) =>
+    (await import('./sessions-command.ts')).sessionsCommand.remove(context, id, options),
+  );
 
 program
   .command('cache')
@@ -132,7 +127,7 @@ program
   .command('purge')
   .description('remove all of it')
   .option(...data)
-  .action((options) => cachePurge(context, options));
+  .action(async (options) => (await import('./cache-command.ts')).cachePurge(context, options));
 
 program
   .command('replay')
@@ -175,11 +170,11 @@ program
   .option('--with-text', 'what was said goes into the reports, and into the journal')
   .option('--rank', 'simulate all variants (or those named), rank and combine them, propose live replays')
   .option('--json', 'with --rank: print the ranking as JSON')
-  .action((options) => {
-    if (options.rank === true) return rankCommand(context, options);
+  .action(async (options) => {
+    if (options.rank === true) return (await import('./rank-command.ts')).rankCommand(context, options);
     if (options.json === true)
       throw new InputError('--json goes with --rank; a replay writes report.json into its run folder');
-    return replayCommand(context, options);
+    return (await import('./replay-command.ts')).replayCommand(context, options);
   });
 
 program
@@ -194,7 +189,7 @@ program
   .option('--endpoint <url>', 'OTLP endpoint (default: OTEL_EXPORTER_OTLP_ENDPOINT)')
   .option(...data)
   .option('--json', 'print JSON')
-  .action((options) => resendCommand(context, options));
+  .action(async (options) => (await import('./spool-command.ts')).resendCommand(context, options));
 
 program
   .command('diff')
@@ -205,7 +200,9 @@ program
   .option('--json', 'print verdict, primary, stages, validity and spans as JSON')
   .option('--format <format>', 'terminal, markdown, html or json (docs/report.schema.json)', 'terminal')
   .option('--with-text', 'show what was said, where the traces are bundles that hold it')
-  .action((a: string, b: string, options) => diffCommand(context, a, b, options));
+  .action(async (a: string, b: string, options) =>
+    (await import('./diff-command.ts')).diffCommand(context, a, b, options),
+  );
 
 program
   .command('report')
@@ -214,27 +211,28 @@ program
   .option('--format <format>', 'terminal, markdown, html or json', 'terminal')
   .option('--variant <name>', 'of several candidates (default: the first)')
   .option('--with-text', 'show what was said, where the run kept it')
-  .action((folder: string, options) => reportCommand(context, folder, options));
+  .action(async (folder: string, options) =>
+    (await import('./report-command.ts')).reportCommand(context, folder, options),
+  );
 
 program
   .command('variants')
   .description('the named variants')
   .option('--json', 'print [{ name, title, patch, effect, risk, primary }]')
-  .action((options) => variantsCommand(context, options));
+  .action(async (options) => (await import('./variants-command.ts')).variantsCommand(context, options));
 
 program
   .command('profile')
-  .description('fit a latency profile to captured sessions or to a bench: a file for --profile')
+  .description('fit a latency profile to captured sessions: a file for --profile')
   .option('--sessions <ids>', 'session ids, comma separated (default: a seeded sample of --sample)')
   .option('--sample <n>', 'how many sessions to draw when none are named', count, 1000)
-  .option('--bench <dir>', 'fit to the answers of a retake bench, by its result folder, instead')
   .option('--base <name>', 'profile that has what the captures do not tell', 'seed')
   .option('--name <name>', "the new profile's name", 'fitted')
   .option('--seed <text>', 'seed of the sample', '1')
   .option(...data)
   .option('-o, --out <file>', 'the profile', 'out/profile.json')
   .option('--json', 'print n, dates, quantiles and fit error of each kind as JSON')
-  .action((options) => profileCommand(context, options));
+  .action(async (options) => (await import('./profile-command.ts')).profileCommand(context, options));
 
 program
   .command('bench')
@@ -252,18 +250,17 @@ program
   .option('--against <dir>', 'compare with an earlier result folder')
   .option('--gate', 'exit 1 when a target is missed')
   .option('--json', 'print results.json')
-  .action(async (names: string[], options) => {
-    // the only way up from here: benches stand above the replay
-    const { benchCommand } = await import('../bench/run-all.ts');
-    await benchCommand(context, names, options);
-  });
+  // the only way up from here: benches stand above the replay
+  .action(async (names: string[], options) =>
+    (await import('../bench/run-all.ts')).benchCommand(context, names, options),
+  );
 
 program
   .command('doctor')
   .description('is everything there, and do the providers answer? One call each, with served model, region and price')
   .option('--world <world>', 'wire: the stand-ins, no keys; live: the providers, a fraction of a cent', 'wire')
   .option('--json', 'print JSON')
-  .action((options) => doctor(context, options));
+  .action(async (options) => (await import('./doctor.ts')).doctor(context, options));
 
 try {
   const code: unknown = await program.parseAsync().then(() => process.exitCode);
