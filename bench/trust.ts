@@ -21,8 +21,8 @@ import { benchSessions } from './sessions.ts';
 const PROFILE = 'seed';
 /** Before anything counts. */
 const WARM_UP = { sessions: 24 } as const;
-/** Draws of a profile are averaged over as many runs. */
-const PROFILE_RUNS = 3;
+/** Draws of a profile, and of fitted exchanges, are averaged over as many runs. */
+const DRAWN_RUNS = 3;
 /** The capture that is fitted to: as many sessions run at once, so more of them take no longer. */
 const CAPTURED_SESSIONS = 36;
 
@@ -146,8 +146,8 @@ async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): 
     'candidate',
     lane.name,
   );
-  if ((basis.profile ?? 0) > 0)
-    for (let run = 1; run < PROFILE_RUNS; run++)
+  if ((basis.captured ?? 0) < 1)
+    for (let run = 1; run < DRAWN_RUNS; run++)
       simulated = [...simulated, ...(await runLanes(against, captured, [lane], () => undefined, run))];
   const predicted = differences(baseline, simulated, metric);
   const { mean, low = Number.NaN, high = Number.NaN } = clusteredMean(measured.bySession);

@@ -139,7 +139,7 @@ program
     'sample: at random, spread over time; latency: the slowest; error: those that failed. Beside --sessions it says how they were picked',
     'sample',
   )
-  .option('--variant <name>', 'a named variant (repeatable)', collect)
+  .option('--variant <name>', 'a named variant, or several as one: a+b (repeatable)', collect)
   .option('--set <knob=value>', 'a knob of the candidate (repeatable)', collect)
   .option(
     '--baseline-ref <ref>',

@@ -9,21 +9,23 @@ import {
   attribute,
   combinationName,
   compatible,
+  gains,
   identityError,
+  inRank,
   judgeable,
-  proposalsFor,
   rankCandidates,
   subsetsOf,
   type Ranked,
   type RankedVariant,
   type Sorted,
 } from './rank.ts';
+import { proposalsFor } from './proposals.ts';
 import { asJson, rankingRows, type Ranking } from './rank-text.ts';
 import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
 import { summariesOf } from './run.ts';
 import { currentCommit } from './serve-command.ts';
-import { loadTrust, trustInEndToEnd, type Trusted } from './trust.ts';
-import { namedVariants } from './variants.ts';
+import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from './trust.ts';
+import { namedVariants, variantPatch } from './variants.ts';
 
 /** How many of the best are combined and attributed: 2^3 lanes. */
 const COMBINED = 3;
@@ -34,7 +36,13 @@ export async function rankCommand(
   options: ReplayCommandOptions & { json?: boolean },
 ): Promise<void> {
   if (options.world !== 'sim') throw new InputError(`--rank simulates: use it without --world ${options.world}`);
+  const other = NOT_RANKED.find(([name]) => options[name] !== undefined && options[name] !== false);
+  if (other !== undefined)
+    throw new InputError(`--rank tries named variants against what was captured: leave out ${other[1]}`);
+  if (options.draws !== 'common')
+    throw new InputError(`--rank compares under common draws: leave out --draws ${options.draws}`);
   const wanted = options.variant;
+  for (const name of wanted ?? []) variantPatch(name);
   const ranking = await rankSessions(await chosenSessions(context, options), {
     variants: namedVariants().filter(({ name }) => wanted === undefined || wanted.includes(name)),
     seed: options.seed,
@@ -47,9 +55,27 @@ export async function rankCommand(
   });
   context.progressDone();
   if (options.json === true) context.out(JSON.stringify(asJson(ranking), null, 2));
-  else for (const row of rankingRows(ranking)) context.out(row);
+  else for (const row of rankingRows(ranking, context.columns)) context.out(row);
   if (!ranking.identity.within) context.exit(3);
 }
+
+/** What a replay takes and a ranking has no use for. */
+const NOT_RANKED = [
+  ['set', '--set'],
+  ['baselineRef', '--baseline-ref'],
+  ['baselineVariant', '--baseline-variant'],
+  ['baselineSet', '--baseline-set'],
+  ['scenario', '--scenario'],
+  ['pace', '--pace'],
+  ['words', '--words'],
+  ['budgetUsd', '--budget-usd'],
+  ['spacingMs', '--spacing-ms'],
+  ['runId', '--run-id'],
+  ['resume', '--resume'],
+  ['dryRun', '--dry-run'],
+  ['gate', '--gate'],
+  ['withText', '--with-text'],
+] as const satisfies readonly (readonly [keyof ReplayCommandOptions, string])[];
 
 export interface RankOptions {
   variants: readonly RankedVariant[];
@@ -93,7 +119,11 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const trustOf = ({ name }: Ranked): Trusted => trustInEndToEnd(name, primaries.get(name) ?? 'first-audible', trust);
   const results = identity.within ? ranked.filter((each) => trustOf(each).shown) : [];
   const best = bestTogether(results, judged, (set) => compatible(set, baseline));
-  const together = best.length < 2 ? undefined : await attributed(best, simulate);
+  const combined = best.length < 2 ? undefined : await combine(best, simulate);
+  const all = [
+    ...results.map((each) => ({ ...each, trust: trustOf(each) })),
+    ...(combined?.ranked ?? []).map((each) => ({ ...each, trust: COMBINED_TRUST })),
+  ].sort(inRank);
   return {
     basis: 'predicted',
     turns: lane.length,
@@ -101,41 +131,50 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
     profile,
     seed,
     identity,
-    results: results.map((each) => ({ ...each, trust: trustOf(each).text })),
+    results: all,
     untrusted: ranked
       .filter((each) => identity.within && !results.includes(each))
       .map((each) => ({ name: each.name, why: trustOf(each).text })),
     left,
-    ...(together === undefined ? {} : { together }),
-    proposals: proposalsFor(results, single.captured, PROPOSED),
+    ...(combined?.together === undefined ? {} : { together: combined.together }),
+    proposals: proposalsFor(all, single.captured, PROPOSED),
   };
 }
 
+const COMBINED_TRUST: Trusted = errorNotMeasured('of combinations');
+
 type Simulate = (candidates: readonly CandidateSpec[]) => Promise<Experiment>;
 
-/** What each of these contributes to what they do together, by one more experiment of all their combinations. */
-async function attributed(best: readonly RankedVariant[], simulate: Simulate): Promise<Ranking['together']> {
-  const combined = await simulate(
-    subsetsOf(best).map((set) => ({
-      variant: combinationName(set.map(({ name }) => name)),
-      patches: set.map(({ patch }) => patch),
-    })),
+/** All combinations of these in one more experiment: each ranked as one, and what each variant contributes to all together. */
+async function combine(
+  best: readonly RankedVariant[],
+  simulate: Simulate,
+): Promise<{ ranked: Ranked[]; together: Ranking['together'] }> {
+  const sets = subsetsOf(best).map((set) => ({ set, variant: combinationName(set.map(({ name }) => name)) }));
+  const experiment = await simulate(
+    sets.map(({ set, variant }) => ({ variant, patches: set.map(({ patch }) => patch) })),
   );
+  const risks = sets
+    .filter(({ set }) => set.length > 1)
+    .map(({ set, variant }) => [variant, set.map(({ risk }) => risk).join(' ')] as const);
   const names = best.map(({ name }) => name);
-  const found = attribute(combined, names);
-  return found === undefined ? undefined : { names, ...found };
+  const found = attribute(experiment, names);
+  return {
+    ranked: rankCandidates(experiment, new Map(risks)),
+    together: found === undefined ? undefined : { names, ...found },
+  };
 }
 
-/** The best compatible variants that gain something, best first. */
+/** The best compatible variants that gain something and break no guard, best first. */
 function bestTogether(
   ranked: readonly Ranked[],
   judged: readonly RankedVariant[],
   fits: (set: readonly RankedVariant[]) => boolean,
 ): RankedVariant[] {
   const chosen: RankedVariant[] = [];
-  for (const { name, primary } of ranked) {
+  for (const { name } of ranked.filter(gains)) {
     const variant = judged.find((each) => each.name === name);
-    if (variant === undefined || primary.deltaMs >= 0 || chosen.length >= COMBINED) continue;
+    if (variant === undefined || chosen.length >= COMBINED) continue;
     if (fits([...chosen, variant])) chosen.push(variant);
   }
   return chosen;

@@ -1,9 +1,11 @@
 /** What `retake replay --rank` found, as a text for a terminal and as JSON. Pure. */
 import { basisText } from './basis.ts';
-import { ASSUMED_CORRELATION, IDENTITY_LIMIT, type IdentityError, type Proposal, type Ranked } from './rank.ts';
+import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
+import { breaks, gains, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
 import { roundToSum } from './stats.ts';
-import { ERROR_LIMIT_PCT, TRUST_PAGE } from './trust.ts';
+import { wrapped } from './report/words.ts';
+import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from './trust.ts';
 
 export interface Ranking {
   basis: 'predicted';
@@ -12,8 +14,8 @@ export interface Ranking {
   profile: string;
   seed: string;
   identity: IdentityError;
-  /** Largest gain first; none where the simulation does not reproduce its capture. */
-  results: readonly (Ranked & { trust: string })[];
+  /** In rank, combinations of the best among them; none where the simulation does not reproduce its capture. */
+  results: readonly (Ranked & { trust: Trusted })[];
   /** Simulated, and no result: the simulation has been wrong about them. */
   untrusted: readonly { name: string; why: string }[];
   /** Not simulated. */
@@ -27,12 +29,13 @@ export interface Ranking {
 export function asJson({ results, together, ...ranking }: Ranking): unknown {
   return {
     ...ranking,
-    results: results.map(({ name, primary, usdPerTurn, charactersPerTurn, sources, trust, risk }) => ({
+    results: results.map(({ name, primary, usdPerTurn, charactersPerTurn, sources, trust, risk, broken }) => ({
       name,
       ...{ stage: primary.stage, aMs: primary.aMs, bMs: primary.bMs, deltaMs: primary.deltaMs, n: primary.n },
       ...(primary.lowMs === undefined ? {} : { lowMs: primary.lowMs, highMs: primary.highMs }),
       ...(usdPerTurn === undefined ? {} : { usdPerTurn }),
-      ...{ charactersPerTurn, sources, trust, risk },
+      ...{ charactersPerTurn, sources, trust: trust.text, risk },
+      broken: broken.map((guard) => ({ name: guard.name, detail: guard.detail })),
     })),
     ...(together === undefined ? {} : { together: togetherJson(together) }),
   };
@@ -56,49 +59,71 @@ function togetherJson({ names, attribution, turns }: NonNullable<Ranking['togeth
   };
 }
 
-/** The lines of the terminal's text. */
-export function rankingRows(ranking: Ranking): string[] {
+/** The lines of the terminal's text, none wider than its columns unless a word is. */
+export function rankingRows(ranking: Ranking, columns: number): string[] {
   const { identity, untrusted, left, together } = ranking;
   const rows = [
     `predicted (sim): ${ranking.turns} turns in ${ranking.sessions} sessions, profile ${ranking.profile}, seed ${ranking.seed}; gain: end to end`,
     `identity error: the captured strategy simulated is off by median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (limits ${IDENTITY_LIMIT.medianPct} %, ${IDENTITY_LIMIT.p95Pct} %)`,
   ];
+  const told = (lines: readonly string[]): string[] => lines.flatMap((line) => wrapped(line, ' ', columns));
   if (!identity.within) {
-    return [
+    return told([
       ...rows,
       'beyond the limit: the simulation does not reproduce this capture, so no prediction is shown as a result',
-    ];
+    ]);
   }
   const listed = (items: readonly { name: string; why: string }[]): string =>
     items.map(({ name, why }) => `${name} (${why})`).join('; ');
-  rows.push('', ...tableOf(ranking.results));
+  const after = ['', ...notesOn(ranking.results)];
   if (untrusted.length > 0)
-    rows.push(
+    after.push(
       '',
       `no result, since the simulation has been wrong by more than ${ERROR_LIMIT_PCT} % (${TRUST_PAGE}): ${listed(untrusted)}`,
     );
-  if (left.length > 0) rows.push('', `left out: ${listed(left)}`);
-  if (together !== undefined) rows.push('', ...attributionRows(together));
-  return [...rows, '', ...proposalRows(ranking)];
+  if (left.length > 0) after.push('', `left out: ${listed(left)}`);
+  if (together !== undefined) after.push('', ...attributionRows(together));
+  return [...told(rows), '', ...tableOf(ranking.results), ...told([...after, '', ...proposalRows(ranking)])];
 }
 
 const signed = (value: number, digits: number): string =>
   `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
 
+/** A longer name stands on a line of its own. */
+const NAME_CHARS = 28;
+
 function tableOf(ranked: Ranking['results']): string[] {
   if (ranked.length === 0) return ['nothing to show'];
-  const width = Math.max(...ranked.map(({ name }) => name.length));
+  const line = (cells: readonly [name: string, gain: string, interval: string, usd: string, error: string]): string => {
+    const [name, gain, interval, usd, error] = cells;
+    const figures = `${gain.padStart(8)} ${interval.padStart(14)} ${usd.padStart(9)} ${error}`;
+    return `${name.length > NAME_CHARS ? `${name}\n${' '.repeat(NAME_CHARS)}` : name.padEnd(NAME_CHARS)}${figures}`;
+  };
+  const rows = ranked.map((each) => {
+    const { name, primary, usdPerTurn, trust } = each;
+    const { deltaMs, lowMs, highMs } = primary;
+    const interval =
+      lowMs === undefined || highMs === undefined ? 'one session' : `[${signed(lowMs, 0)}, ${signed(highMs, 0)}]`;
+    const usd = usdPerTurn === undefined ? 'unpriced' : signed(usdPerTurn, 6);
+    return line([name, signed(deltaMs, 1), interval, usd, breaks(each) ? 'breaks a guard' : trust.short]);
+  });
+  return [line(['strategy', 'gain ms', '[95 %]', 'USD/turn', 'error, % of wait']), ...rows].flatMap((row) =>
+    row.split('\n'),
+  );
+}
+
+/** Of what would be tried: what it is bought with, where its times come from, what to mind. The rest is in `--json`. */
+function notesOn(ranked: Ranking['results']): string[] {
+  const bought = ranked.filter(breaks);
   return [
-    `${'strategy'.padEnd(width)}      gain ms             [95 %]  USD/turn    times from                     prediction                                    risk`,
-    ...ranked.map(({ name, primary, usdPerTurn, sources, trust, risk }) => {
-      const interval =
-        primary.lowMs === undefined || primary.highMs === undefined
-          ? 'one session'
-          : `[${signed(primary.lowMs, 0)}, ${signed(primary.highMs, 0)}]`;
-      const usd = usdPerTurn === undefined ? 'unpriced' : signed(usdPerTurn, 6);
-      const from = basisText(sources);
-      return `${name.padEnd(width)} ${signed(primary.deltaMs, 1).padStart(12)} ${interval.padStart(18)}  ${usd.padEnd(10)}  ${from.padEnd(30)} ${trust.padEnd(45)} ${risk}`;
-    }),
+    'of those that gain:',
+    ...ranked
+      .filter(gains)
+      .map(({ name, sources, trust, risk }) => `  ${name}: ${basisText(sources)}; ${trust.text}; risk: ${risk}`),
+    ...(bought.length === 0 ? [] : ['gain by breaking a guard, so they are neither combined nor proposed:']),
+    ...bought.map(
+      ({ name, broken }) => `  ${name}: ${broken.map((each) => `${each.name} (${each.detail})`).join(', ')}`,
+    ),
   ];
 }
 
@@ -125,7 +150,7 @@ function attributionRows({ names, attribution, turns }: NonNullable<Ranking['tog
 }
 
 function proposalRows({ results, proposals }: Ranking): string[] {
-  if (results.every(({ primary }) => primary.deltaMs >= 0)) return ['nothing gains: no live replay is proposed'];
+  if (!results.some(gains)) return ['nothing gains: no live replay is proposed'];
   if (proposals.length === 0) return ['too few captured turns to plan a live replay by'];
   return [
     `live replays that would settle it, at 80 % power (two-sided 5 %; spread from the capture, correlation of the arms assumed ${ASSUMED_CORRELATION}):`,

@@ -5,12 +5,26 @@ import fc from 'fast-check';
 import { InputError } from '../service/errors.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import { rankSessions } from './rank-command.ts';
+import type { CommandContext } from './context.ts';
+import { rankCommand, rankSessions } from './rank-command.ts';
 import { asJson, rankingRows, type Ranking } from './rank-text.ts';
-import { CPU_KNOBS, detectableReduction, identityError, judgeable, pairsFor } from './rank.ts';
+import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
+import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
 import { uploadSessions } from './test-sessions.ts';
-import { namedVariants } from './variants.ts';
+import type { ReplayCommandOptions } from './replay-command.ts';
+import { namedVariants, patchesOf } from './variants.ts';
 
+const ASKED: ReplayCommandOptions = { sample: 1, world: 'sim', runs: 1, draws: 'common', seed: '1', out: 'none' };
+const NO_CONTEXT: CommandContext = {
+  env: {},
+  signal: new AbortController().signal,
+  out: () => undefined,
+  progress: () => undefined,
+  progressDone: () => undefined,
+  exit: () => undefined,
+  columns: 80,
+  color: false,
+};
 const variants = namedVariants();
 const sessions = await uploadSessions({ sessions: 2, turns: 1 });
 const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1 });
@@ -18,21 +32,76 @@ const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1 });
 test('every variant is ranked, or left out with a reason; what changes only our CPU says so', () => {
   const { results, untrusted, left, identity } = ranking;
   assert.ok(identity.within && identity.medianPct === 0, 'a simulated capture simulates itself');
-  const named = [...results, ...untrusted, ...left].map(({ name }) => name).sort();
+  const single = results.filter(({ name }) => !name.includes('+'));
+  const named = [...single, ...untrusted, ...left].map(({ name }) => name).sort();
   assert.deepEqual(named, variants.map(({ name }) => name).sort());
-  assert.ok(results.length > variants.length / 2);
-  const gains = results.map(({ primary }) => primary.deltaMs);
+  assert.ok(single.length > variants.length / 2);
+  const kept = results.filter((each) => !breaks(each)).map(({ primary }) => primary.deltaMs);
   assert.deepEqual(
-    gains,
-    gains.toSorted((a, b) => a - b),
+    kept,
+    kept.toSorted((a, b) => a - b),
   );
   const cpu = judgeable(variants, DEFAULT_STRATEGY).left.filter(({ why }) => why.includes('CPU'));
   assert.ok(cpu.length > 0);
   for (const { name, why } of cpu) {
     const knobs = /\(([^)]*)\)/.exec(why)?.[1]?.split(', ') ?? [];
     assert.ok(knobs.length > 0 && knobs.every((knob) => CPU_KNOBS.has(knob)), `${name}: ${why}`);
-    assert.ok(rankingRows(ranking).some((row) => row.startsWith('left out: ') && row.includes(`${name} (${why})`)));
+    assert.ok(
+      rankingRows(ranking, 1000).some((row) => row.startsWith('left out: ') && row.includes(`${name} (${why})`)),
+    );
   }
+});
+
+test('combinations of the best stand in rank among the rest, and a replay takes their names', () => {
+  const combined = ranking.results.filter(({ name }) => name.includes('+'));
+  const names = ranking.together?.names ?? [];
+  assert.equal(combined.length, 2 ** names.length - 1 - names.length);
+  for (const { name, trust, risk } of combined) {
+    assert.deepEqual([patchesOf(name).length > 1, trust.short], [true, 'not measured']);
+    assert.ok(name.split('+').every((each) => risk.includes(variants.find((one) => one.name === each)?.risk ?? '!')));
+  }
+  assert.throws(() => patchesOf('clause-chunking+no-such'), /there is no variant "no-such"/);
+});
+
+test('what gains by breaking a guard stands below, is not combined and not proposed', () => {
+  const plain = ranking.results.find(gains);
+  assert.ok(plain !== undefined);
+  const cut = { ...plain, name: 'cuts', broken: [{ name: 'premature ends', holds: false, detail: '3 more' }] };
+  const cheap = { ...plain, name: 'cheaper', usdPerTurn: (plain.usdPerTurn ?? 0) - 1 };
+  assert.deepEqual(
+    [cut, plain, cheap].sort(inRank).map(({ name }) => name),
+    ['cheaper', plain.name, 'cuts'],
+  );
+  const captured = [turn(2_000_000, 0), turn(3_000_000, 1)];
+  assert.deepEqual(proposalsFor([cut], captured, 3), []);
+  assert.equal(proposalsFor([plain], captured, 3).length, 1, 'control: without the guard it is proposed');
+  const results = [{ ...cut, trust: plain.trust }];
+  const rows = rankingRows({ ...ranking, results }, 80);
+  assert.ok(rows.some((row) => row.startsWith('cuts') && row.endsWith('breaks a guard')));
+  assert.ok(rows.includes('  cuts: premature ends (3 more)'));
+  assert.ok(rows.includes('nothing gains: no live replay is proposed'));
+});
+
+test('in a terminal of 80 columns no line is longer, but a command that cannot be broken', () => {
+  const wide = rankingRows(ranking, 80).filter((row) => row.length > 80);
+  assert.deepEqual(
+    wide.filter((row) => row.trim().includes(' ')),
+    [],
+  );
+  assert.ok(
+    rankingRows(ranking, 1000).some((row) => row.length > 80),
+    'control',
+  );
+});
+
+test('what a ranking would ignore is refused, and a variant that there is not', async () => {
+  const rank = (more: Partial<ReplayCommandOptions>): Promise<void> => rankCommand(NO_CONTEXT, { ...ASKED, ...more });
+  const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
+  await assert.rejects(rank({ set: ['tts.speed=1.1'] }), refused(/--rank tries named variants .* leave out --set/));
+  await assert.rejects(rank({ gate: true }), refused(/leave out --gate/));
+  await assert.rejects(rank({ draws: 'independent' }), refused(/leave out --draws independent/));
+  await assert.rejects(rank({ variant: ['no-such'] }), refused(/there is no variant "no-such"/));
+  await assert.rejects(rank({ world: 'live' }), refused(/--rank simulates/));
 });
 
 interface Json {
@@ -58,9 +127,16 @@ test('as JSON the parts of what the best do together add up exactly, and the bes
   );
   assert.ok(together.parts.every(({ name }) => results.some((each) => each.name === name)));
   assert.ok(results.every(({ risk, trust }) => risk !== '' && trust !== ''));
-  const rows = rankingRows(ranking);
-  const part = (name: string): number =>
-    Number((rows.find((row) => row.startsWith(`  ${name} `)) ?? '').replace('−', '-').match(/[+-]?\d+\.\d/)?.[0]);
+  const rows = rankingRows(ranking, 1000);
+  const part = (name: string): number => {
+    const row = rows.find((each) => each.startsWith(`  ${name} `)) ?? '';
+    return Number(
+      row
+        .slice(name.length + 2)
+        .replace('−', '-')
+        .match(/[+-]?\d+\.\d/)?.[0],
+    );
+  };
   const printed = together.parts.map(({ name }) => Math.round(10 * part(name)));
   assert.equal(
     printed.reduce((sum, each) => sum + each, 0),
@@ -88,7 +164,7 @@ test('each proposed live replay states pairs, what they find, price and command'
     assert.ok(pairs >= 2 && ttsCharacters > 0);
     assert.ok(detectableMs > 0 && detectableMs <= -predicted + 1e-6, `${name}: ${detectableMs} of ${-predicted} ms`);
     assert.equal(command, `npx retake replay --variant ${name} --world live`);
-    const row = rankingRows(ranking).find((each) => each.startsWith(`  ${name}: ${pairs} turn pairs`)) ?? '';
+    const row = rankingRows(ranking, 1000).find((each) => each.startsWith(`  ${name}: ${pairs} turn pairs`)) ?? '';
     assert.match(row, /find \d+\.\d % \(\d+ ms\) or more, LLM about \d+\.\d{4} USD, TTS unpriced: \d+ characters/);
   }
 });
@@ -123,7 +199,7 @@ test('control: a simulation that does not reproduce its capture shows no result,
   const captured = [turn(1_000_000, 0), turn(1_000_000, 1)];
   const identity = identityError(captured, [turn(1_000_000, 0), turn(1_040_000, 1)]);
   assert.equal(identity.within, false);
-  const rows = rankingRows({ ...ranking, identity });
+  const rows = rankingRows({ ...ranking, identity }, 1000);
   assert.match(rows.at(-1) ?? '', /beyond the limit/);
   assert.ok(!rows.some((row) => row.includes('together') || row.includes('npx')));
   const cpuOnly = variants.filter(({ name }) => name === 'llm-sse-parser' || name === 'sse-parser');

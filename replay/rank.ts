@@ -6,9 +6,11 @@ import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.t
 import type { DiffRow, PrimaryMetric } from './diff.ts';
 import type { Experiment } from './experiment.ts';
 import { basisShares, type BasisShares } from './basis.ts';
+import type { Guard } from './guards.ts';
 import { summariesOf } from './run.ts';
 import { shapley, type Attribution } from './shapley.ts';
 import { quantile } from './stats.ts';
+import { COMBINED_BY } from './variants.ts';
 
 /** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */
 export const CPU_KNOBS: ReadonlySet<string> = new Set(['llm.sse', 'tts.sse', 'stt.format']);
@@ -114,9 +116,26 @@ export interface Ranked {
   /** Where the simulated exchanges' times came from, by share. */
   sources: BasisShares;
   risk: string;
+  /** Guards that the candidate breaks in the simulation already: what it gains is bought with them. */
+  broken: readonly Guard[];
 }
 
-/** Candidates of a simulated experiment, largest gain first. */
+/** What gains and keeps its guards: worth being combined and bought. */
+export const gains = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length === 0;
+/** What gains by breaking a guard. */
+export const breaks = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length > 0;
+
+/** The larger gain, the lower cost, the name; what gains by breaking a guard after all others. */
+export function inRank(a: Ranked, b: Ranked): number {
+  return (
+    Number(breaks(a)) - Number(breaks(b)) ||
+    a.primary.deltaMs - b.primary.deltaMs ||
+    (a.usdPerTurn ?? Infinity) - (b.usdPerTurn ?? Infinity) ||
+    (a.name < b.name ? -1 : 1)
+  );
+}
+
+/** Candidates of a simulated experiment, in rank. */
 export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string, string>): Ranked[] {
   const baseline = summariesOf(experiment.replayed, 'baseline', 'baseline');
   const ranked = [...risks].flatMap(([name, risk]): Ranked[] => {
@@ -132,20 +151,21 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
         charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
         sources: basisShares(experiment.replayed, 'candidate', name),
         risk,
+        broken: report.validity.guards.filter(({ holds }) => !holds),
       },
     ];
   });
-  return ranked.sort((a, b) => a.primary.deltaMs - b.primary.deltaMs || (a.name < b.name ? -1 : 1));
+  return ranked.sort(inRank);
 }
 
-function perTurn(turns: readonly TurnSummary[], field: 'costUsd' | 'characters'): number | undefined {
+export function perTurn(turns: readonly TurnSummary[], field: 'costUsd' | 'characters'): number | undefined {
   const values = turns.flatMap((turn) => turn[field] ?? []);
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The name of the lane in which exactly these variants are on. */
+/** The name of the lane in which exactly these variants are on: what `replay --variant` takes. */
 export function combinationName(names: readonly string[]): string {
-  return names.join(' + ');
+  return names.join(COMBINED_BY);
 }
 
 /** Shapley values of end to end over 2^n simulated lanes, in µs summed over the turns that every lane measured. */
@@ -164,76 +184,4 @@ export function attribute(
   if (shared.length === 0) return undefined;
   const totalUs = (set: number): number => shared.reduce((sum, key) => sum + (keyed[set]?.get(key) ?? 0), 0);
   return { attribution: shapley(names.length, totalUs), turns: shared.length };
-}
-
-/** Correlation of both arms on one turn, not known before a live run: the middle of what planning tables assume. */
-export const ASSUMED_CORRELATION = 0.5;
-
-/** 1.960 + 0.842: two-sided 5 %, 80 % power. */
-const QUANTILES = 1.96 + 0.842;
-const FEWEST_PAIRS = 2;
-
-/** s·√(2(1−ρ)), s the captured turns' standard deviation of ln(end to end); undefined for fewer than two turns. */
-function spreadOf(captured: readonly TurnSummary[]): number | undefined {
-  const logs = captured.flatMap(({ e2eUs }) => (e2eUs === undefined ? [] : [Math.log(e2eUs)]));
-  if (logs.length < 2) return undefined;
-  const middle = logs.reduce((sum, each) => sum + each, 0) / logs.length;
-  const s = Math.sqrt(logs.reduce((sum, each) => sum + (each - middle) ** 2, 0) / (logs.length - 1));
-  return s * Math.sqrt(2 * (1 - ASSUMED_CORRELATION));
-}
-
-/**
- * Pairs for 80 % power at two-sided 5 %: ⌈((1.960 + 0.842) · s · √(2(1−ρ)) / ln(1 − reduction))²⌉, the usual sample size of a paired
- * difference of logs; ρ assumed. Undefined without a reduction.
- */
-export function pairsFor(captured: readonly TurnSummary[], reduction: number): number | undefined {
-  const spread = spreadOf(captured);
-  if (spread === undefined || reduction <= 0 || reduction >= 1) return undefined;
-  return Math.max(FEWEST_PAIRS, Math.ceil(((QUANTILES * spread) / Math.log(1 - reduction)) ** 2));
-}
-
-/** The same formula the other way: the share of end to end that so many pairs find with 80 % power. */
-export function detectableReduction(captured: readonly TurnSummary[], pairs: number): number | undefined {
-  const spread = spreadOf(captured);
-  return spread === undefined || pairs < FEWEST_PAIRS
-    ? undefined
-    : 1 - Math.exp((-QUANTILES * spread) / Math.sqrt(pairs));
-}
-
-/** A live replay that would settle a prediction. */
-export interface Proposal {
-  name: string;
-  /** Turn pairs for 80 % power at what is predicted. */
-  pairs: number;
-  /** The least effect that so many pairs find with 80 % power, in % and ms of the baseline's end to end. */
-  detectablePct: number;
-  detectableMs: number;
-  /** Of the LLM, both arms; absent where the captured turns have no price. */
-  usd?: number;
-  /** To be synthesized, both arms; no price is known for them. */
-  ttsCharacters: number;
-  command: string;
-}
-
-/** The few live replays that would settle it: of the best that gain. Without two captured turns to plan by there is none. */
-export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnSummary[], most: number): Proposal[] {
-  const usd = perTurn(captured, 'costUsd');
-  const characters = perTurn(captured, 'characters') ?? 0;
-  const worth = ranked.filter(({ primary }) => primary.deltaMs < 0).slice(0, most);
-  return worth.flatMap(({ name, primary, usdPerTurn = 0, charactersPerTurn }): Proposal[] => {
-    const pairs = pairsFor(captured, -primary.deltaMs / primary.aMs);
-    const detectable = pairs === undefined ? undefined : detectableReduction(captured, pairs);
-    if (pairs === undefined || detectable === undefined) return [];
-    return [
-      {
-        name,
-        pairs,
-        detectablePct: 100 * detectable,
-        detectableMs: detectable * primary.aMs,
-        ...(usd === undefined ? {} : { usd: pairs * (2 * usd + usdPerTurn) }),
-        ttsCharacters: Math.round(pairs * (2 * characters + charactersPerTurn)),
-        command: `npx retake replay --variant ${name} --world live`,
-      },
-    ];
-  });
 }

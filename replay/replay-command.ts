@@ -21,7 +21,7 @@ import { tellOutcome } from './replay-outcome.ts';
 import { dayOf } from './retired.ts';
 import { loadScenario, type Scenario } from '../sim/scenario.ts';
 import { currentCommit } from './serve-command.ts';
-import { namedVariants, variantPatch } from './variants.ts';
+import { namedVariants, patchesOf } from './variants.ts';
 
 export interface ReplayCommandOptions {
   sessions?: string;
@@ -206,12 +206,12 @@ function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOpti
   const known = namedVariants();
   return variant.map((name) => {
     const primary = known.find((each) => each.name === name)?.primary;
-    return { variant: name, patches: [variantPatch(name), ...sets], ...(primary === undefined ? {} : { primary }) };
+    return { variant: name, patches: [...patchesOf(name), ...sets], ...(primary === undefined ? {} : { primary }) };
   });
 }
 
 function baselineOf({ baselineVariant, baselineSet = [] }: ReplayCommandOptions): StrategyPatch[] {
-  return [...(baselineVariant === undefined ? [] : [variantPatch(baselineVariant)]), ...baselineSet.map(patchFromSet)];
+  return [...(baselineVariant === undefined ? [] : patchesOf(baselineVariant)), ...baselineSet.map(patchFromSet)];
 }
 
 /** The command that repeats the run on the same sessions. */

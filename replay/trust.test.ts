@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { format, resolveConfig } from 'prettier';
 import { patchFromSet } from '../service/strategy-patch.ts';
 import {
+  errorNotMeasured,
   holds,
   loadTrust,
   trustIn,
@@ -41,10 +42,18 @@ test('a row holds when the prediction is inside an interval that is narrow enoug
 });
 
 test('beside a figure stands its error; one that was wrong by more than the limit is no result', () => {
-  assert.deepEqual(trustIn('good', trust), { text: 'error +1.0 % within the measured interval of ±2.0', shown: true });
-  assert.deepEqual(trustIn('near', trust), { text: 'error +3.0 % outside the measured interval of ±2.0', shown: true });
+  assert.deepEqual(trustIn('good', trust), {
+    text: 'error +1.0 % within the measured interval of ±2.0',
+    short: '+1.0 in ±2.0',
+    shown: true,
+  });
+  assert.deepEqual(trustIn('near', trust), {
+    text: 'error +3.0 % outside the measured interval of ±2.0',
+    short: '+3.0 out of ±2.0',
+    shown: true,
+  });
   assert.equal(trustIn('far', trust).shown, false);
-  assert.deepEqual(trustIn('cpu', trust), { text: 'error not measured (takes no virtual time)', shown: true });
+  assert.deepEqual(trustIn('cpu', trust), errorNotMeasured('takes no virtual time'));
   assert.match(trustIn('--set', trust).text, /not measured \(not in npm run check:trust\)/);
 });
 
@@ -56,7 +65,7 @@ test('the error is of the named variant as it is, against the captured strategy;
   assert.equal(trustIn(name, own).shown, false, 'control: a bad error, which would show');
   const set = patchFromSet('tts.speed=1.1');
   const more = trustInCandidate({ spec: { ...spec, patches: [...spec.patches, set] }, baseline: [] }, own);
-  assert.deepEqual(more, { text: `error not measured (more than ${name} was changed)`, shown: true });
+  assert.deepEqual(more, errorNotMeasured(`more than ${name} was changed`));
   for (const against of [{ baseline: [set] }, { baseline: [], baselineCheckout: {} }])
     assert.match(trustInCandidate({ spec, ...against }, own).text, /not measured \(the baseline is not the captured/);
 });
@@ -65,6 +74,7 @@ test('beside a gain in end to end an error of another metric is not shown as its
   assert.deepEqual(trustInEndToEnd('good', 'first-audible', trust), trustIn('good', trust));
   assert.deepEqual(trustInEndToEnd('good', 'reply-end', trust), {
     text: 'error not measured (only of reply-end)',
+    short: 'not measured',
     shown: true,
   });
   const { text, shown } = trustInEndToEnd('far', 'reply-end', trust);

@@ -78,8 +78,15 @@ const isResult = (row: TrustRow): boolean => inside(row) || Math.abs(errorPct(ro
 export interface Trusted {
   /** Beside a simulated figure. */
   text: string;
+  /** The same for a narrow table. */
+  short: string;
   /** False: the figure is no result. */
   shown: boolean;
+}
+
+/** Of what was never predicted and then measured. */
+export function errorNotMeasured(why: string): Trusted {
+  return { text: `error not measured (${why})`, short: 'not measured', shown: true };
 }
 
 /** What is to be said beside a variant's simulated figure. */
@@ -87,11 +94,13 @@ export function trustIn(name: string, { rows, left }: Trust): Trusted {
   const row = rows.find((each) => each.name === name);
   if (row === undefined) {
     const why = left.find((each) => each.name === name)?.why ?? 'not in npm run check:trust';
-    return { text: `error not measured (${why})`, shown: true };
+    return errorNotMeasured(why);
   }
-  const where = inside(row) ? 'within' : 'outside';
+  const error = points(errorPct(row));
+  const half = halfWidthPct(row).toFixed(1);
   return {
-    text: `error ${points(errorPct(row))} ${where} the measured interval of ±${halfWidthPct(row).toFixed(1)}`,
+    text: `error ${error} ${inside(row) ? 'within' : 'outside'} the measured interval of ±${half}`,
+    short: `${error.replace(' %', '')} ${inside(row) ? 'in' : 'out of'} ±${half}`,
     shown: isResult(row),
   };
 }
@@ -115,16 +124,14 @@ export function trustInCandidate({ spec, baseline, baselineCheckout }: Compared,
       : named !== undefined && !isDeepStrictEqual(spec.patches, [named.patch])
         ? `more than ${spec.variant} was changed`
         : undefined;
-  return other === undefined ? trustIn(spec.variant, trust) : { text: `error not measured (${other})`, shown: true };
+  return other === undefined ? trustIn(spec.variant, trust) : errorNotMeasured(other);
 }
 
 /** What is to be said beside a gain in end to end: the error is of the variant's own primary metric, which may be another one. */
 export function trustInEndToEnd(name: string, primary: PrimaryMetric, trust: Trust): Trusted {
   const own = trustIn(name, trust);
   if (primary === 'first-audible' || !trust.rows.some((row) => row.name === name)) return own;
-  return own.shown
-    ? { text: `error not measured (only of ${primary})`, shown: true }
-    : { text: `${own.text}, of ${primary}`, shown: false };
+  return own.shown ? errorNotMeasured(`only of ${primary}`) : { ...own, text: `${own.text}, of ${primary}` };
 }
 
 /** A signed share. */

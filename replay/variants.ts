@@ -39,6 +39,14 @@ export function namedVariants(): Variant[] {
     });
 }
 
+/** Between the names of variants that are on together. */
+export const COMBINED_BY = '+';
+
+/** The patches of a variant, or of several as one: `a+b`. Throws `InputError` with the names there are. */
+export function patchesOf(name: string): StrategyPatch[] {
+  return name.split(COMBINED_BY).map((each) => variantPatch(each.trim()));
+}
+
 /** The variant's patch; throws `InputError` with the names there are. */
 export function variantPatch(name: string): StrategyPatch {
   const variants = namedVariants();

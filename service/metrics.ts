@@ -162,7 +162,9 @@ function audioMsOf(events: readonly TurnEvent[]): number | undefined {
 
 function reusedFirst(events: readonly TurnEvent[]): boolean | undefined {
   const { reused, paidBy } = first(events, 'http.queued')?.attrs ?? {};
-  return typeof reused === 'boolean' ? reused && paidBy !== 'ahead' : undefined;
+  // ahead, or by the turn's own measurement of its regions
+  const opened = paidBy === 'ahead' || (typeof paidBy === 'string' && paidBy.startsWith('endpointing.'));
+  return typeof reused === 'boolean' ? reused && !opened : undefined;
 }
 
 /** The upload whose text was used: its start → its text, which an early upload had before the turn went on with it. */

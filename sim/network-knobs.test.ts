@@ -94,6 +94,16 @@ test('region nearest: found while the user speaks, so that its calls are those o
   assert.equal(Number((none.e2eMs - nearest.e2eMs).toFixed(3)), 3 * 40 * (1 - IN_REGIONS.near));
 });
 
+test('region nearest: a first call on the connection of its own turn’s measurement inherits nobody’s', async () => {
+  const { summary, log } = await turnByHand({
+    profile: regional,
+    tones: SPEECH,
+    patch: { network: { ...KEEP, region: 'nearest' } },
+  });
+  const { reused, paidBy } = log.events.find(({ kind }) => kind === 'http.queued')?.attrs ?? {};
+  assert.deepEqual([reused, paidBy, summary.reusedFirst], [true, 'endpointing.0.0.0', false]);
+});
+
 test('region: an unknown name is refused with those there are', async () => {
   await assert.rejects(regionRun({ region: 'moon' }), /network\.region" must be none, nearest, near, far, not moon/);
 });

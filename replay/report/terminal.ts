@@ -5,7 +5,7 @@ import { turnKey } from '../align-spans.ts';
 import { STAGE_ORDER } from '../ledger-rows.ts';
 import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
 import { intervalText, intervalTitle, printedLedger, signed, type PrintedRow } from './rows.ts';
-import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine } from './words.ts';
+import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine, wrapped } from './words.ts';
 
 export interface TerminalOptions {
   columns: number;
@@ -153,20 +153,6 @@ export function waterfall(turn: TurnSummary, options: TerminalOptions): string {
   const lines = rows.map(({ us, line }) => `${line} ${(us / 1000).toFixed(1).padStart(8)}`);
   const total = `${'end to end'.padEnd(label)}${paint('─'.repeat(width), 'dim')} ${(e2eUs / 1000).toFixed(1).padStart(8)}`;
   return [...lines, total].join('\n');
-}
-
-/** Text on as many lines as it needs, broken at `gap`, then at blanks; continued lines are indented by two. */
-function wrapped(text: string, gap: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const part of text.split(gap)) {
-    const line = lines.at(-1);
-    if (line !== undefined && line.length + gap.length + part.length <= columns) {
-      lines[lines.length - 1] = `${line}${gap}${part}`;
-    } else {
-      lines.push(line === undefined ? part : `  ${part}`);
-    }
-  }
-  return gap === ' ' ? lines : lines.flatMap((line) => wrapped(line, ' ', columns));
 }
 
 /** Narrower than this, tables leave out the column that their others tell: B is A and Δ, today is in every report. */
