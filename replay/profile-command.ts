@@ -10,7 +10,7 @@ import { fitProfile, type KindFit } from '../sim/profile-fit.ts';
 import { capturedTurnsOf } from './captured-session.ts';
 import type { CommandContext } from './context.ts';
 import { chosenSessions } from './replay-command.ts';
-import { plain } from './report/words.ts';
+import { plain, wrapped } from './report/words.ts';
 
 export interface ProfileCommandOptions {
   sessions?: string;
@@ -46,10 +46,12 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
     return;
   }
   const basis = worlds.every((world) => world === 'live') ? 'measured' : 'predicted: stand-ins';
-  context.out(`${observations.length} exchanges in ${sessions} sessions, captured in ${worlds.join(', ')} (${basis})`);
   context.out(
-    'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size',
+    `${observations.length} exchanges in ${sessions} sessions${daysOf(kinds)}, captured in ${worlds.join(', ')} (${basis})`,
   );
+  const told =
+    'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size';
+  for (const line of wrapped(told, ' ', context.columns)) context.out(line);
   for (const row of table(kinds)) context.out(plain(row));
   for (const { provider, n } of setUps) context.out(`  ${provider}: ${n} new connections`);
   context.out(`written: ${options.out}; use it with --profile ${options.out}`);
@@ -80,14 +82,21 @@ const digits = (value: number | undefined, count = 0): string =>
 function table(kinds: readonly KindFit[]): string[] {
   const width = Math.max(4, ...kinds.map(({ kind }) => kind.length));
   return [
-    `  ${'kind'.padEnd(width)}     n   p50   p95   new  open  per unit  error p50, p90   days`,
+    `  ${'kind'.padEnd(width)}     n   p50   p95   new  open per unit  error p50, p90 %`,
     ...kinds.map((each) => {
-      const days = each.from === undefined ? '' : each.from === each.to ? each.from : `${each.from} to ${each.to}`;
       const cells = [each.n, digits(each.p50Ms), digits(each.p95Ms), digits(each.newP50Ms), digits(each.reusedP50Ms)];
       const error = each.fitted
-        ? `${digits(each.errorP50Pct, 1)} %, ${digits(each.errorP90Pct, 1)} %`
+        ? `${digits(each.errorP50Pct, 1)}, ${digits(each.errorP90Pct, 1)}`
         : `fewer than ${FIT_EXCHANGES}`;
-      return `  ${each.kind.padEnd(width)} ${cells.map((cell) => String(cell).padStart(5)).join(' ')} ${digits(each.slopeMs, 3).padStart(9)}  ${error.padEnd(15)}  ${days}`;
+      return `  ${each.kind.padEnd(width)} ${cells.map((cell) => String(cell).padStart(5)).join(' ')} ${digits(each.slopeMs, 3).padStart(8)}  ${error}`;
     }),
   ];
+}
+
+/** First and last day of all kinds; each kind's own are in `--json` and in the profile. */
+function daysOf(kinds: readonly KindFit[]): string {
+  const days = kinds.flatMap(({ from, to }) => [from ?? [], to ?? []].flat()).sort();
+  const [first, last] = [days[0], days.at(-1)];
+  if (first === undefined || last === undefined) return '';
+  return first === last ? `, ${first}` : `, ${first} to ${last}`;
 }

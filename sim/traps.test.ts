@@ -1,10 +1,15 @@
 /** No real timer fires and nothing of the outside is touched while virtual time runs: traps are laid, and a turn is run over them. */
 import assert from 'node:assert/strict';
 import { createHook } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { deflate } from 'node:zlib';
 import { loadInterviews, fixtureAudio } from './fixtures.ts';
 import { loadProfile } from './profile.ts';
 import { createSimSession } from './session.ts';
@@ -12,7 +17,7 @@ import { resolveStrategy } from '../service/strategy-patch.ts';
 import { createSimWorld } from './world.ts';
 
 const OUTSIDE =
-  /^(TCPWRAP|TCPCONNECTWRAP|TLSWRAP|UDPWRAP|PIPEWRAP|GETADDRINFOREQWRAP|FSREQ|FILEHANDLE|WORKER|ZLIB|PROCESSWRAP)/;
+  /^(TCP\w*WRAP|TLSWRAP|UDPWRAP|PIPE\w*WRAP|GETADDRINFOREQWRAP|FSREQ|FILEHANDLE|WORKER|ZLIB|PROCESSWRAP|\w+REQUEST$)/;
 const SYNC_CALLS = ['openSync', 'readFileSync', 'writeFileSync', 'statSync', 'mkdirSync'] as const;
 
 /** What `work` touched: resources of the outside, timers that fired, files opened synchronously. */
@@ -96,4 +101,13 @@ test('control: each trap catches a touch', async () => {
     await fs.promises.readFile(import.meta.filename);
   });
   assert.ok(file.includes('readFileSync') && file.some((each) => /^(FSREQ|FILEHANDLE)/.test(each)));
+  const thread = await touchedBy(() => once(new Worker('', { eval: true }), 'exit'));
+  assert.ok(thread.includes('WORKER'));
+  const pool = await touchedBy(async () => {
+    await crypto.subtle.digest('SHA-256', new Uint8Array(1));
+    await promisify(deflate)(new Uint8Array(1));
+  });
+  assert.ok(pool.includes('HASHREQUEST') && pool.includes('ZLIB'), pool.join());
+  const child = await touchedBy(() => promisify(execFile)(process.execPath, ['--version']));
+  assert.ok(child.includes('PROCESSWRAP'));
 });
