@@ -9,8 +9,8 @@ export interface ExchangeInfo {
   clock: Clock;
   /** Aborts the exchange: waits reject, the body breaks. */
   signal?: AbortSignal;
-  /** Resolves when the request has arrived, connection set-up and upload included. */
-  arrive?: (plan: ExchangePlan) => Promise<void>;
+  /** Resolves when the request has arrived, connection set-up and upload included, with the µs at which it was due to. */
+  arrive?: (plan: ExchangePlan) => Promise<number>;
   /** Called once: the body's end was sent (`true`), or its reader went away (`false`). */
   ended?: (complete: boolean) => void;
 }
@@ -27,24 +27,29 @@ export interface Answer {
 
 const encoder = new TextEncoder();
 
-/** Answers on time by the plan. A captured failure comes again as `failure`, in one item. */
+/**
+ * Answers on time by the plan: each wait ends when it was due, so that a timer's lateness is not added to the next one's. A captured
+ * failure comes again as `failure`, in one item.
+ */
 export async function answer(
   plan: ExchangePlan,
   info: ExchangeInfo,
   reply: Answer,
   failure: (status: number, message: string) => unknown,
 ): Promise<Response> {
-  await info.arrive?.(plan);
-  if (plan.waitUs > 0) await info.clock.sleep(plan.waitUs / 1000, info.signal);
+  const { clock, signal, arrive } = info;
+  const dueUs = (arrive === undefined ? clock.nowUs() : await arrive(plan)) + plan.waitUs;
+  const leftUs = dueUs - clock.nowUs();
+  if (leftUs > 0) await clock.sleep(leftUs / 1000, signal);
   const { failed } = plan;
   if (failed === undefined) {
     const { status = 200, headers } = reply;
-    return new Response(bodyOf(plan.items, plan.terminatorUs, reply.chunk, info), { status, headers });
+    return new Response(bodyOf(plan.items, plan.terminatorUs, reply.chunk, info, dueUs), { status, headers });
   }
   const text = JSON.stringify(failure(failed.status, failed.message));
   const items: PlannedItem[] = [{ gapUs: 0, kind: 'tail', parts: [] }];
   return new Response(
-    bodyOf(items, 0, () => text, info),
+    bodyOf(items, 0, () => text, info, dueUs),
     { status: failed.status, headers: { 'content-type': 'application/json' } },
   );
 }
@@ -59,15 +64,16 @@ export function jsonAnswer(value: unknown, status = 200, headers: Record<string,
   };
 }
 
-/** A body whose items come serially on the clock: each is due its gap after the one before it was due. */
+/** A body whose items come serially on the clock: each is due its gap after the one before it was due, the first after the headers were. */
 function bodyOf(
   items: readonly PlannedItem[],
   terminatorUs: number,
   chunk: Answer['chunk'],
   { clock, signal, ended }: ExchangeInfo,
+  headersUs: number,
 ): ReadableStream<Uint8Array> {
   const stop = new AbortController();
-  let dueUs = clock.nowUs();
+  let dueUs = headersUs;
   let next = 0;
   let over = false;
   const end = (complete: boolean): void => {

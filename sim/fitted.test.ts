@@ -130,6 +130,24 @@ test('new connections have set-ups that were seen; the planner says from where e
   assert.equal(planner.planOf(context(0, { stage: 'llm' }), tts(200)).networkUs.basis, 'profile');
 });
 
+test('what an exchange waited in this process before it went out comes again; one from a profile waits as those that were seen', () => {
+  const capture = CAPTURE.map((each, turn) => ({
+    ...each,
+    plan: { ...each.plan, networkUs: { ...each.plan.networkUs, queue: 1000 + turn } },
+  }));
+  const planner = createPlanner({ profile, seed: 1, fitted: plansOf(capture) });
+  assert.equal(planner.planOf(context(4), tts(30)).networkUs.queue, 1004);
+  const poll: Facts = { operation: 'other', figure: 'queueStatusMs', uploadBytes: 0 };
+  const queues = Array.from({ length: 40 }, (_, index) => {
+    const { basis, networkUs } = planner.planOf(context(4, { fetchIndex: 1 + index }), poll);
+    return [basis, networkUs.queue] as const;
+  });
+  assert.ok(queues.every(([basis, us]) => basis === 'profile' && us >= 1000 && us <= 1011));
+  assert.ok(new Set(queues.map(([, us]) => us)).size > 4, 'drawn, not one of them');
+  const bare = createPlanner({ profile, seed: 1 });
+  assert.equal(bare.planOf(context(4), poll).networkUs.queue, 0, 'control: without a capture nothing is known');
+});
+
 test('a longer reply goes on in the steps of its own stream; its first delta waits for its prompt', () => {
   const llm = (turnIndex: number, promptChars: number): Observation => ({
     ...observation(turnIndex, 40, 0),

@@ -40,6 +40,8 @@ export interface Fit {
   twin(context: DrawContext): Observation | undefined;
   /** New connections, by whether they led to the language model. */
   setUps(llm: boolean): readonly NetworkPlan[];
+  /** What exchanges of a stage waited in this process before they went out, in µs. */
+  queues(stage: DrawContext['stage']): readonly number[];
 }
 
 export interface FittedKind {
@@ -59,6 +61,8 @@ export function fitTo(observations: readonly Observation[], profile: Profile): F
     observations.filter(({ plan }) => plan.reused === false),
     ({ operation }) => operation === 'llm',
   );
+  const byStage = Map.groupBy(observations, ({ operation }): DrawContext['stage'] => operation);
+  const queues = new Map([...byStage].map(([stage, seen]) => [stage, seen.map(({ plan }) => plan.networkUs.queue)]));
   return {
     kind(name) {
       if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], uploadUsPerKb, profile));
@@ -67,6 +71,7 @@ export function fitTo(observations: readonly Observation[], profile: Profile): F
     twin: (context) =>
       byPlace.get(placeOf(context, `${exchangeKey({ ...context, fetchIndex: 0 })}.${context.fetchIndex}`)),
     setUps: (llm) => (setUps.get(llm) ?? []).map(({ plan }) => plan.networkUs),
+    queues: (stage) => queues.get(stage) ?? [],
   };
 }
 
@@ -123,6 +128,7 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const drawn = seen.length < FIT_SET_UPS ? undefined : pick(seen, context, 'fitted.setUp');
       return drawn === undefined ? undefined : { ...drawn, queue: 0, send: 0, basis: 'fitted' };
     },
+    queueOf: (context) => pick(fit.queues(context.stage), context, 'fitted.queue') ?? 0,
     levelled(plan, context, facts, draw) {
       const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
       const kind = own === undefined ? undefined : fit.kind(kindOf(own));
@@ -153,9 +159,9 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const moreUs =
         kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
       const { reused: _reused, failed: _failed, ...plan } = like.plan;
-      const networkUs = { queue: 0, send: like.plan.networkUs.send }; // of a new connection the planner knows the set-up
+      const { queue, send } = like.plan.networkUs; // of a new connection the planner knows the set-up
       const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind) };
-      return { ...plan, networkUs, ...moved(answer, Math.round(moreUs)) };
+      return { ...plan, networkUs: { queue, send }, ...moved(answer, Math.round(moreUs)) };
     },
   };
 }

@@ -60,7 +60,7 @@ test('a lost item comes a retransmission later, and what was due meanwhile comes
 test("a profile's link is for what is drawn from it, part by part: the same opened ahead and by the exchange", () => {
   const lossy = { ...profile, network: { ...profile.network, link: { lossShare: 0.5, retransmitMs: 0 } } };
   const captured = { ...PLAN, reused: true, networkUs: { queue: 0, send: 5 } };
-  const fitted = { planOf: () => undefined, levelled: (plan: ExchangePlan) => plan };
+  const fitted = { planOf: () => undefined, queueOf: () => 0, levelled: (plan: ExchangePlan) => plan };
   const seen = { queue: 0, connect: 7, tls: 9, send: 0, basis: 'fitted' } as const;
   const connectsUs = (setUpOf: FittedPlans['setUpOf'], plans: Pick<PlannerOptions, 'captured'>): Set<number> => {
     const planner = createPlanner({ profile: lossy, seed: 1, ...plans, fitted: { ...fitted, setUpOf } });

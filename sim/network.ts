@@ -110,7 +110,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       const leftUs = atUs - clock.nowUs();
       if (leftUs > 0) await clock.sleep(leftUs / 1000, request.signal);
     };
-    const arrive = async (plan: ExchangePlan): Promise<void> => {
+    const arrive = async (plan: ExchangePlan): Promise<number> => {
       const { queue, send } = plan.networkUs;
       const startUs = clock.nowUs();
       if (plan.reused === undefined) strayed.add(origin);
@@ -140,6 +140,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
         });
         Object.assign(marks, boundaries, captured === true ? { reused: true } : {});
       }
+      return bodySentUs;
     };
     /** The set-up takes its time as far as it goes. */
     const failSettingUp = async ({ phase }: ConnectFault): Promise<void> => {

@@ -76,6 +76,8 @@ export interface FittedPlans {
   planOf(context: DrawContext, facts: Facts): ReplayedPlan | undefined;
   /** A new connection's set-up, that of the exchange in this place where it had one; undefined where the capture holds too few. */
   setUpOf(context: DrawContext): NetworkPlan | undefined;
+  /** µs that an exchange of the profile's waits in this process before it goes out, as captured ones did. */
+  queueOf(context: DrawContext): number;
   /** A profile's plan of another kind than the capture's, on the capture's level; as it is where the capture has nothing. */
   levelled(plan: ExchangePlan, context: DrawContext, facts: Facts, draw: Draw): ExchangePlan;
 }

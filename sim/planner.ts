@@ -30,7 +30,9 @@ export function createPlanner(options: PlannerOptions): Planner {
     const own = replayed ?? fitted?.planOf(context, facts);
     if (own === undefined) {
       const plan = profilePlan(profile, draw, facts);
-      return fitted === undefined ? plan : fitted.levelled(plan, context, facts, draw);
+      if (fitted === undefined) return plan;
+      const { networkUs, ...levelled } = fitted.levelled(plan, context, facts, draw);
+      return { ...levelled, networkUs: { ...networkUs, queue: fitted.queueOf(context) } };
     }
     const terminatorUs = own.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
     return { ...own, basis: replayed === undefined ? 'fitted' : 'captured', terminatorUs };

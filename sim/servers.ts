@@ -214,8 +214,11 @@ async function respond(
     { method, headers, ...body },
   );
   // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.
-  const arrive = ({ networkUs }: ExchangePlan): Promise<void> =>
-    networkUs.send > 0 ? clock.sleep(networkUs.send / 1000, gone.signal) : Promise.resolve();
+  const arrive = async ({ networkUs }: ExchangePlan): Promise<number> => {
+    const dueUs = clock.nowUs() + networkUs.send;
+    if (networkUs.send > 0) await clock.sleep(networkUs.send / 1000, gone.signal);
+    return dueUs;
+  };
   const response = await handler(request, { context, clock, signal: gone.signal, arrive });
   // Setting it ourselves keeps Node from adding `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header.
   const hint = keepAliveHintS === undefined ? {} : { 'keep-alive': `timeout=${keepAliveHintS}` };
