@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spread } from './empirical.ts';
-import { FIT_EXCHANGES, fitTo, fittedPlans } from './fitted.ts';
+import { answerUs, FIT_EXCHANGES, fitTo, fittedPlans } from './fitted.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
 import { createPlanner } from './planner.ts';
@@ -128,6 +128,28 @@ test('new connections have set-ups that were seen; the planner says from where e
   const drawn = planner.planOf(context(1), tts(200));
   assert.deepEqual([drawn.basis, drawn.networkUs.basis], ['profile', 'fitted']);
   assert.equal(planner.planOf(context(0, { stage: 'llm' }), tts(200)).networkUs.basis, 'profile');
+});
+
+test('of another kind the profile’s medians say how many times as long, whatever was drawn; the captured exchange as long as what', () => {
+  const seed = loadProfile('seed');
+  const speech = (turn: number, planned: string): number => {
+    const fitted = fittedPlans(fitTo(CAPTURE, seed), { profile: seed, seed: 1 });
+    const facts = { ...tts(40), operation: 'tts', method: 'generate' } as Facts;
+    return answerUs(createPlanner({ profile: seed, seed: planned, fitted }).planOf(context(turn), facts));
+  };
+  assert.equal(speech(0, 'one'), speech(0, 'another'));
+  const { stream, generate } = seed.tts;
+  const medianMs = ({ waitMs, perCharMs, firstByteMs }: typeof stream): number =>
+    quantile(seed.network.roundTripMs, 0.5) +
+    quantile(waitMs, 0.5) +
+    40 * quantile(perCharMs, 0.5) +
+    quantile(firstByteMs, 0.5);
+  const sendMs = (400 / 1000) * quantile(seed.network.sendMsPerKb, 0.5);
+  const times = (medianMs(generate) + sendMs) / medianMs(stream);
+  const [own] = CAPTURE;
+  assert.ok(own !== undefined);
+  assert.ok(Math.abs(speech(0, 'one') - answerUs(own.plan) * times) < 2000, `${speech(0, 'one')}`);
+  assert.ok(speech(3, 'one') > speech(0, 'one') + 900_000, 'control: a slow exchange stays slow');
 });
 
 test('what an exchange waited in this process before it went out comes again; one from a profile waits as those that were seen', () => {

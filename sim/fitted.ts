@@ -10,6 +10,7 @@ import {
   exchangeKey,
   isData,
   sizeOfAll,
+  type Draw,
   type DrawContext,
   type Facts,
   type FittedPlans,
@@ -113,6 +114,8 @@ export interface FittedOptions {
   draws?: 'common' | 'independent';
 }
 
+const MEDIANS: Draw = (_field, figure) => quantile(figure, 0.5);
+
 export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: FittedOptions): FittedPlans {
   const uploadUsPerKb = 1000 * quantile(profile.network.sendMsPerKb, 0.5);
   const pick = <Value>(from: readonly Value[], context: DrawContext, field: string): Value | undefined => {
@@ -129,14 +132,14 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       return drawn === undefined ? undefined : { ...drawn, queue: 0, send: 0, basis: 'fitted' };
     },
     queueOf: (context) => pick(fit.queues(context.stage), context, 'fitted.queue') ?? 0,
-    levelled(plan, context, facts, draw) {
+    levelled(plan, context, facts) {
       const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
       const kind = own === undefined ? undefined : fit.kind(kindOf(own));
       if (own === undefined || own.operation !== facts.operation || kind === undefined) return plan;
-      // the same draws for both kinds: the profile says how many times as long, the capture as long as what
-      const then = answerUs(profilePlan(profile, draw, factsOf(own, facts)));
+      // the profile says how many times as long, by its medians for both kinds; the capture as long as what
+      const then = answerUs(profilePlan(profile, MEDIANS, factsOf(own, facts)));
       if (then === 0) return plan;
-      const dueUs = answerUs(plan) * (answerUs(own.plan) / then);
+      const dueUs = answerUs(own.plan) * (answerUs(profilePlan(profile, MEDIANS, facts)) / then);
       const asked = askedOf(facts);
       // of the same kind only the size is out of reach: the stream's steps are known
       const sameKind = asked !== undefined && kindOf(asked) === kindOf(own);

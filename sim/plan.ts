@@ -79,7 +79,7 @@ export interface FittedPlans {
   /** µs that an exchange of the profile's waits in this process before it goes out, as captured ones did. */
   queueOf(context: DrawContext): number;
   /** A profile's plan of another kind than the capture's, on the capture's level; as it is where the capture has nothing. */
-  levelled(plan: ExchangePlan, context: DrawContext, facts: Facts, draw: Draw): ExchangePlan;
+  levelled(plan: ExchangePlan, context: DrawContext, facts: Facts): ExchangePlan;
 }
 
 export interface DelayKey {

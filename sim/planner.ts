@@ -31,7 +31,7 @@ export function createPlanner(options: PlannerOptions): Planner {
     if (own === undefined) {
       const plan = profilePlan(profile, draw, facts);
       if (fitted === undefined) return plan;
-      const { networkUs, ...levelled } = fitted.levelled(plan, context, facts, draw);
+      const { networkUs, ...levelled } = fitted.levelled(plan, context, facts);
       return { ...levelled, networkUs: { ...networkUs, queue: fitted.queueOf(context) } };
     }
     const terminatorUs = own.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
