@@ -54,7 +54,7 @@ export interface TrustOptions {
 }
 
 /** What the committed measurement is made of. */
-export const COMMITTED = { sessions: 12, turns: 3, seed: 'trust', world: 'wire' } as const;
+export const COMMITTED = { sessions: 24, turns: 3, seed: 'trust', world: 'wire' } as const;
 
 /** Whether a measurement may replace the committed one: only one that is as large, of the same seed and world, with all variants. */
 export function replacesCommitted({ variants, sessions, turns, seed, world }: TrustOptions): boolean {
