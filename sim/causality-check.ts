@@ -37,6 +37,8 @@ export interface SimTurn {
   delay?: Delay;
   /** Frames of this length; fewer frames, fewer wakes. */
   frameMs?: number;
+  /** Another world than the simulated one as it is. */
+  altered?: (world: RunWorld) => RunWorld;
 }
 
 /** One fixture turn in virtual time. Throws when it fails. */
@@ -47,6 +49,7 @@ export async function runSimTurn({
   settleImmediates,
   delay,
   frameMs = 20,
+  altered = (world) => world,
 }: SimTurn): Promise<TurnLog> {
   const interview = interviews[pick % interviews.length];
   const turnIndex = Math.floor(pick / interviews.length) % (interview?.turns.length ?? 1);
@@ -65,7 +68,7 @@ export async function runSimTurn({
   });
   const timed = delay !== undefined && 'timer' in delay ? withLateTimer(world, delay.timer) : world;
   const { log, summary } = await world.clock.run(() =>
-    runFixtureTurn(timed, interview, turnIndex, { strategy, audio, profile: 'seed' }),
+    runFixtureTurn(altered(timed), interview, turnIndex, { strategy, audio, profile: 'seed' }),
   );
   if (summary.failure !== undefined) throw new InvariantError(`${seed}/${pick}: ${summary.failure.message}`);
   return log;
