@@ -36,6 +36,8 @@ const MIN_SPEAKABLE = 2;
 const MIN_CLAUSE_SPEAKABLE = 12;
 const SPEAKABLE = /[\p{L}\p{N}]/gu;
 const CLAUSE_MARKS = ',;:–—';
+/** Without one of these nothing ends, unless it is too long. */
+const ANY_MARK = /[\n.!?…,;:–—]/u;
 const CLOSERS = '"\'”’»)]';
 
 const speakableIn = (text: string): number => text.match(SPEAKABLE)?.length ?? 0;
@@ -71,6 +73,7 @@ function forcedCut(text: string, limit: number): number {
 
 /** End of the first piece that is certain in `text`, without the whitespace after it; -1 when none is yet. */
 function firstPieceEnd(text: string, mode: 'sentence' | 'clause', language: string, complete: boolean): number {
+  if (text.length < MAX_PIECE_CHARS && !ANY_MARK.test(text)) return -1; // most deltas of a stream
   const limit = maxChars(text);
   let speakable = 0;
   for (let at = 0; at < Math.min(text.length, limit); at += 1) {

@@ -124,10 +124,16 @@ export interface PoolState {
   queued: number;
 }
 
+/** What is read of a response below the provider clients; any `Response` is one. One reader, one chunk at a time. */
+export interface HttpResponse extends Pick<Response, 'status' | 'statusText' | 'headers'> {
+  readonly body: { getReader(): BodyReader } | null;
+}
+export type BodyReader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>;
+
 /** The seam below every provider client: undici in `live` and `wire`, the network model in `sim`. */
 export interface Transport {
   /** Sends one exchange and fills in `marks`. Resolves at response headers; the body is read by the caller. */
-  send(request: HttpRequest, marks: HttpMarks): Promise<Response>;
+  send(request: HttpRequest, marks: HttpMarks): Promise<HttpResponse>;
   /** Makes connections ready before an exchange needs them. Never rejects: what fails is left to the exchange. */
   openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
   /** At speech start: what can be found out about the way before it is needed; a cancelled turn's `signal` ends it. */

@@ -1,5 +1,5 @@
 /** Seeded, named random streams: one consumer's draw moves no other's. */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Random } from './ports.ts';
 
 /**
@@ -28,7 +28,7 @@ function fnv1a(text: string): number {
 
 /** `length` hex digits that depend on nothing but the key's parts: trace, span and run ids. */
 export function keyedHex(length: number, ...key: readonly (string | number)[]): string {
-  return createHash('sha256').update(key.join('\u0000')).digest('hex').slice(0, length);
+  return hash('sha256', key.join('\u0000'), 'hex').slice(0, length);
 }
 
 /** `length` hex digits that no one can predict: session and run ids outside of simulation. */

@@ -75,7 +75,7 @@ interface Thresholds {
 }
 
 const quantile = (levels: readonly number[], q: number): number =>
-  Float64Array.from(levels).sort()[Math.floor(q * (levels.length - 1))] ?? SILENCE_DBFS;
+  new Float64Array(levels).sort()[Math.floor(q * (levels.length - 1))] ?? SILENCE_DBFS;
 
 /** Mean power over the window that ends at each frame, in dBFS. */
 function smoothed(levels: readonly number[]): number[] {

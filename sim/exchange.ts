@@ -1,6 +1,7 @@
 /** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
 import { isObject } from '../service/foreign-json.ts';
-import type { Clock } from '../service/ports.ts';
+import { NO_LONGER_NEEDED } from '../service/streams.ts';
+import type { BodyReader, Clock, HttpRequest, HttpResponse } from '../service/ports.ts';
 import type { DrawContext, ExchangePlan, PlannedItem, Planner } from './plan.ts';
 
 /** What a handler is told about the exchange besides its request. */
@@ -15,8 +16,11 @@ export interface ExchangeInfo {
   ended?: (complete: boolean) => void;
 }
 
+/** A request as a stand-in has it: whole. */
+export type Received = Pick<HttpRequest, 'url' | 'method' | 'headers' | 'body'>;
+
 /** A stand-in for one origin: the same in `sim` and `wire`. */
-export type Handler = (request: Request, info: ExchangeInfo) => Promise<Response>;
+export type Handler = (request: Received, info: ExchangeInfo) => Promise<HttpResponse>;
 
 export interface Answer {
   status?: number;
@@ -24,8 +28,6 @@ export interface Answer {
   /** The bytes of one item. */
   chunk: (item: PlannedItem, index: number) => string | Uint8Array;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * Answers on time by the plan: each wait ends when it was due, so that a timer's lateness is not added to the next one's. A captured
@@ -36,7 +38,7 @@ export async function answer(
   info: ExchangeInfo,
   reply: Answer,
   failure: (status: number, message: string) => unknown,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const { clock, signal, arrive } = info;
   const dueUs = (arrive === undefined ? clock.nowUs() : await arrive(plan)) + plan.waitUs;
   const leftUs = dueUs - clock.nowUs();
@@ -44,14 +46,20 @@ export async function answer(
   const { failed } = plan;
   if (failed === undefined) {
     const { status = 200, headers } = reply;
-    return new Response(bodyOf(plan.items, plan.terminatorUs, reply.chunk, info, dueUs), { status, headers });
+    return responseOf(status, headers, bodyOf(plan.items, plan.terminatorUs, reply.chunk, info, dueUs));
   }
   const text = JSON.stringify(failure(failed.status, failed.message));
   const items: PlannedItem[] = [{ gapUs: 0, kind: 'tail', parts: [] }];
-  return new Response(
+  const headers = { 'content-type': 'application/json' };
+  return responseOf(
+    failed.status,
+    headers,
     bodyOf(items, 0, () => text, info, dueUs),
-    { status: failed.status, headers: { 'content-type': 'application/json' } },
   );
+}
+
+function responseOf(status: number, headers: Record<string, string>, reader: BodyReader): HttpResponse {
+  return { status, statusText: '', headers: new Headers(headers), body: { getReader: () => reader } };
 }
 
 /** An answer of one JSON value in the plan's last item. */
@@ -64,70 +72,75 @@ export function jsonAnswer(value: unknown, status = 200, headers: Record<string,
   };
 }
 
-/** A body whose items come serially on the clock: each is due its gap after the one before it was due, the first after the headers were. */
+/**
+ * A body whose items come serially on the clock, read or not: each is due its gap after the one before it was due, the first after the
+ * headers were. No `ReadableStream`: the one that production makes of it is enough.
+ */
 function bodyOf(
   items: readonly PlannedItem[],
   terminatorUs: number,
   chunk: Answer['chunk'],
   { clock, signal, ended }: ExchangeInfo,
   headersUs: number,
-): ReadableStream<Uint8Array> {
+): BodyReader {
   const stop = new AbortController();
+  const come: Uint8Array[] = [];
   let dueUs = headersUs;
-  let next = 0;
-  let over = false;
-  const end = (complete: boolean): void => {
-    if (over) return;
-    over = true;
+  /** How it ended: whole, cancelled by its reader, or broken for a reason. */
+  let over: { broken?: unknown } | undefined;
+  let reading: PromiseWithResolvers<Awaited<ReturnType<BodyReader['read']>>> | undefined;
+  const answerReading = (): void => {
+    if (reading === undefined) return;
+    const value = come.shift();
+    if (value !== undefined) reading.resolve({ done: false, value });
+    else if (over === undefined) return;
+    else if ('broken' in over) reading.reject(over.broken);
+    else reading.resolve({ done: true, value: undefined });
+    reading = undefined;
+  };
+  const end = (complete: boolean, how: typeof over = {}): void => {
+    if (over !== undefined) return;
+    over = how;
     signal?.removeEventListener('abort', abort);
     ended?.(complete);
+    if (!complete) {
+      come.length = 0;
+      stop.abort(NO_LONGER_NEEDED);
+    }
+    answerReading();
   };
-  let breakBody: ((reason: unknown) => void) | undefined;
-  const abort = (): void => {
-    if (over) return;
-    end(false);
-    stop.abort(signal?.reason);
-    breakBody?.(signal?.reason);
-  };
+  const abort = (): void => end(false, { broken: signal?.reason });
   const until = async (gapUs: number): Promise<void> => {
     dueUs += gapUs;
     const leftUs = dueUs - clock.nowUs();
     if (leftUs > 0) await clock.sleep(leftUs / 1000, stop.signal);
   };
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        breakBody = (reason) => controller.error(reason);
-        if (signal?.aborted === true) abort();
-        else signal?.addEventListener('abort', abort, { once: true });
-      },
-      async pull(controller) {
-        try {
-          // A pull that enqueues nothing is not called again: go on to the next item that has bytes.
-          for (let bytes: string | Uint8Array = ''; bytes.length === 0;) {
-            const item = items[next];
-            if (item === undefined) break;
-            await until(item.gapUs);
-            bytes = chunk(item, next++);
-            if (bytes.length > 0) controller.enqueue(typeof bytes === 'string' ? encoder.encode(bytes) : bytes);
-          }
-          if (next >= items.length) {
-            await until(terminatorUs);
-            if (over) return;
-            controller.close();
-            end(true);
-          }
-        } catch (error) {
-          if (!over) throw error; // otherwise the reader has gone, or the body is broken already
-        }
-      },
-      cancel(reason) {
-        end(false);
-        stop.abort(reason);
-      },
+  const send = async (): Promise<void> => {
+    for (const [index, item] of items.entries()) {
+      await until(item.gapUs);
+      if (over !== undefined) return;
+      const bytes = chunk(item, index);
+      if (bytes.length === 0) continue;
+      come.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+      answerReading();
+    }
+    await until(terminatorUs);
+    end(true);
+  };
+  if (signal?.aborted === true) abort();
+  else signal?.addEventListener('abort', abort, { once: true });
+  send().catch((error: unknown) => end(false, { broken: error }));
+  return {
+    read() {
+      reading = Promise.withResolvers<Awaited<ReturnType<BodyReader['read']>>>();
+      const { promise } = reading;
+      answerReading();
+      return promise;
     },
-    { highWaterMark: 64 },
-  );
+    async cancel() {
+      end(false);
+    },
+  };
 }
 
 /** The same stand-in, answering `OPTIONS` after a round trip: what a client measures before it has anything to ask. */
@@ -140,9 +153,9 @@ export function reachable(handler: Handler, planner: Planner): Handler {
 }
 
 /** A request's JSON body as an object, or undefined when it is not one. */
-export async function readObject(request: Request): Promise<Record<string, unknown> | undefined> {
+export function readObject({ body: bytes }: Received): Record<string, unknown> | undefined {
   try {
-    const body: unknown = JSON.parse(await request.text());
+    const body: unknown = JSON.parse(textOf(bytes));
     return isObject(body) ? body : undefined;
   } catch {
     return undefined;
@@ -150,7 +163,10 @@ export async function readObject(request: Request): Promise<Record<string, unkno
 }
 
 /** The request's size on its way up: what the transport sent, or an estimate where it is not known. */
-export function uploadBytesOf(request: Request, bodyBytes: number): number {
-  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
-  return (Number.isFinite(declared) ? declared : bodyBytes) + 400; // 400: request line and headers
+export function uploadBytesOf({ body }: Received, bodyBytes: number): number {
+  return (body?.length ?? bodyBytes) + 400; // 400: request line and headers
+}
+
+function textOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }

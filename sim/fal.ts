@@ -1,13 +1,14 @@
 /** What all of fal's hosts share: keys, errors, request ids. */
+import type { HttpResponse } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
-import { answer, jsonAnswer, uploadBytesOf, type Answer, type ExchangeInfo } from './exchange.ts';
+import { answer, jsonAnswer, uploadBytesOf, type Answer, type ExchangeInfo, type Received } from './exchange.ts';
 import { exchangeKey, type Facts, type Planner } from './plan.ts';
 
 export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
 
 /** A 401 where the key is missing or not fal's kind: `Authorization: Key …`. */
-export function refusal(request: Request): Answer | undefined {
+export function refusal(request: Received): Answer | undefined {
   if (/^Key \S+/.test(request.headers.get('authorization') ?? '')) return undefined;
   return jsonAnswer({ detail: 'Authentication is required to access this application.' }, 401);
 }
@@ -15,11 +16,11 @@ export function refusal(request: Request): Answer | undefined {
 /** Answers with figures of its own: everything that is not speech. */
 export async function respondOther(
   planner: Planner,
-  request: Request,
+  request: Received,
   info: ExchangeInfo,
   reply: Answer,
   figure: Extract<Facts, { operation: 'other' }>['figure'] = 'sideMs',
-): Promise<Response> {
+): Promise<HttpResponse> {
   const plan = planner.planOf(info.context, { operation: 'other', figure, uploadBytes: uploadBytesOf(request, 200) });
   return answer(plan, info, reply, falFailure);
 }

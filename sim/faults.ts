@@ -1,4 +1,5 @@
 /** Everything that can go wrong with an exchange, one row a fault: the same bytes and breaks in `sim` and in `wire`. */
+import type { HttpResponse } from '../service/ports.ts';
 import type { ExchangeInfo } from './exchange.ts';
 import { falFailure } from './fal.ts';
 import { openRouterFailure } from './openrouter-records.ts';
@@ -47,7 +48,7 @@ export interface FaultyExchange {
   /** Resolves when the request has arrived and the provider has thought about it. */
   arrived(): Promise<void>;
   /** The answer as it would have been. */
-  answer(): Promise<Response>;
+  answer(): Promise<HttpResponse>;
 }
 
 /** The connection was never made. `phase` says how far it came. */
@@ -68,7 +69,7 @@ export class ResetFault extends TypeError {
   }
 }
 
-type Row = (exchange: FaultyExchange) => Promise<Response>;
+type Row = (exchange: FaultyExchange) => Promise<HttpResponse>;
 
 /** What each fault does to an exchange. */
 const FAULTS: Readonly<Record<FaultKind, Row>> = {
@@ -169,15 +170,15 @@ const FILLER = 256 * 1024;
 const OVERSIZED_BYTES = 64 * 1024 * 1024;
 
 /** Answers an exchange with its fault. */
-export async function faulty(exchange: FaultyExchange): Promise<Response> {
+export async function faulty(exchange: FaultyExchange): Promise<HttpResponse> {
   const response = await FAULTS[exchange.fault.kind](exchange);
   return untold.has(response) ? tellEnd(response, exchange.info) : response;
 }
 
 /** Answers made here, whose ends nobody has told the transport yet. */
-const untold = new WeakSet<Response>();
+const untold = new WeakSet<object>();
 
-function tellEnd(response: Response, { signal, ended }: ExchangeInfo): Response {
+function tellEnd(response: HttpResponse, { signal, ended }: ExchangeInfo): HttpResponse {
   const told = async function* (source: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
     yield* source;
     ended?.(true);
@@ -186,7 +187,7 @@ function tellEnd(response: Response, { signal, ended }: ExchangeInfo): Response 
 }
 
 /** The true answer with its body rewritten. */
-async function rewritten({ answer, info }: FaultyExchange, rewrite: Rewrite): Promise<Response> {
+async function rewritten({ answer, info }: FaultyExchange, rewrite: Rewrite): Promise<HttpResponse> {
   return rewriteBody(await answer(), info.signal, rewrite);
 }
 

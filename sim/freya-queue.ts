@@ -1,4 +1,5 @@
 /** Stand-in for fal's queue, storage and CDN: `generate` is a submit, polls, a result and a download. */
+import type { HttpResponse } from '../service/ports.ts';
 import {
   answer,
   jsonAnswer,
@@ -40,7 +41,7 @@ export function createFalFiles(planner: Planner, cdnUrl: string): FalFiles {
     if (request.method !== 'POST' || new URL(request.url).pathname !== '/storage/upload/initiate') {
       return respondOther(planner, request, info, jsonAnswer({ detail: 'Not Found' }, 404));
     }
-    const body = await readObject(request);
+    const body = readObject(request);
     const fileName = body?.['file_name'];
     if (typeof fileName !== 'string') return respondOther(planner, request, info, missing('file_name'));
     const url = `${cdnUrl}/files/${uploads++}-${encodeURIComponent(fileName)}`;
@@ -50,7 +51,7 @@ export function createFalFiles(planner: Planner, cdnUrl: string): FalFiles {
   const cdn: Handler = async (request, info) => {
     const name = nameIn(request.url);
     if (request.method === 'PUT') {
-      const bytes = new Uint8Array(await request.arrayBuffer());
+      const bytes = request.body ?? new Uint8Array();
       store(name, bytes);
       const uploadBytes = uploadBytesOf(request, bytes.length);
       const plan = planner.planOf(info.context, { operation: 'other', figure: 'storageMs', uploadBytes });
@@ -114,13 +115,14 @@ export function createFalQueue({ planner, queueUrl, files, synthesize }: FalQueu
 
   return async (request, info) => {
     const { clock } = info;
-    const other = (reply: Answer): Promise<Response> => respondOther(planner, request, info, reply, 'queueStatusMs');
+    const other = (reply: Answer): Promise<HttpResponse> =>
+      respondOther(planner, request, info, reply, 'queueStatusMs');
     const denied = refusal(request);
     if (denied !== undefined) return other(denied);
     const { pathname } = new URL(request.url);
 
     if (request.method === 'POST' && pathname === `/${FREYA_TTS_APP}/generate`) {
-      const body = await readObject(request);
+      const body = readObject(request);
       const synthesis = synthesize(body, info, uploadBytesOf(request, 300));
       if (synthesis === undefined) return other(missing('input'));
       const id = requestId(info);

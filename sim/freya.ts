@@ -1,4 +1,5 @@
 /** Stand-in for Freya's STT and TTS on fal: the run host, and what the other hosts share with it. */
+import type { HttpResponse } from '../service/ports.ts';
 import {
   answer,
   jsonAnswer,
@@ -7,6 +8,7 @@ import {
   type Answer,
   type ExchangeInfo,
   type Handler,
+  type Received,
 } from './exchange.ts';
 import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
 import { createFalFiles, createFalQueue, type Synthesis } from './freya-queue.ts';
@@ -57,7 +59,7 @@ export function createFreya(options: FreyaOptions): FreyaHandlers {
       case `POST /${FREYA_STT_APP}/audio/transcriptions`:
         return transcribeUpload(planner, script, request, info);
       case `POST /${FREYA_STT_APP}/generate`: {
-        const body = await readObject(request);
+        const body = readObject(request);
         const url = body?.['audio_url'];
         if (typeof url !== 'string') return respondOther(planner, request, info, missing('audio_url'));
         const audio = files.audioAt(url) ?? new Uint8Array();
@@ -65,7 +67,7 @@ export function createFreya(options: FreyaOptions): FreyaHandlers {
       }
       case `POST /${FREYA_TTS_APP}/stream`:
       case `POST /${FREYA_TTS_APP}/audio/speech`: {
-        const body = await readObject(request);
+        const body = readObject(request);
         const input = ttsInput(body);
         if (input === undefined) return respondOther(planner, request, info, missing('input'));
         const method = pathname.endsWith('/stream') ? 'stream' : 'speech';
@@ -118,10 +120,10 @@ function ttsInput(body: Record<string, unknown> | undefined): TtsInput | undefin
 async function transcribeUpload(
   planner: Planner,
   script: Script,
-  request: Request,
+  request: Received,
   info: ExchangeInfo,
-): Promise<Response> {
-  const audio = await uploadedFile(request, 'file');
+): Promise<HttpResponse> {
+  const audio = uploadedFile(request, 'file');
   if (audio === undefined) return respondOther(planner, request, info, missing('file'));
   const uploadBytes = uploadBytesOf(request, audio.length + 700);
   return transcribe(planner, script, info, audio, uploadBytes, 'transcriptions');
@@ -134,7 +136,7 @@ async function transcribe(
   audio: Uint8Array,
   uploadBytes: number,
   method: 'transcriptions' | 'generate',
-): Promise<Response> {
+): Promise<HttpResponse> {
   const heard = await heardIn(audio);
   const facts: Facts = { operation: 'stt', method, audioBytes: audio.length, audioMs: heard.audioMs, uploadBytes };
   const plan = planner.planOf(info.context, facts);
@@ -159,13 +161,12 @@ function streamReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string
       if (kind === 'tail') {
         return event({ done: true, inference_time_ms: plan.waitUs / 1000, audio_duration_sec: pcm.length / 32_000 });
       }
-      return parts
-        .map((bytes) => {
-          const audio = Buffer.from(pcm.buffer, pcm.byteOffset + at, bytes).toString('base64');
-          at += bytes;
-          return `data: {"audio":"${audio}"}\n\n`;
-        })
-        .join('');
+      const events = parts.map((bytes) => {
+        const audio = Buffer.from(pcm.buffer, pcm.byteOffset + at, bytes).toString('base64');
+        at += bytes;
+        return `data: {"audio":"${audio}"}\n\n`;
+      });
+      return Buffer.from(events.join(''), 'latin1'); // ASCII alone: copied, not encoded
     },
   };
 }

@@ -11,8 +11,8 @@ export interface SpeechSpan {
 
 export interface Heard {
   audioMs: number;
-  /** From its first to its last sound of speech; `unknown` where the upload cannot be decoded. */
-  speech: SpeechSpan | 'none' | 'unknown';
+  /** From its first to its last sound of speech, looked for when it is asked for; `unknown` where the upload cannot be decoded. */
+  readonly speech: SpeechSpan | 'none' | 'unknown';
 }
 
 /** A word that ends later than this before an edge that cuts the speech is heard in part only. */
@@ -23,7 +23,7 @@ const DETECTOR_MS = 40;
 /** How long an upload is, and where in it somebody speaks. What is neither WAV nor WebM counts as 32 kbit/s of speech. */
 export async function heardIn(audio: Uint8Array): Promise<Heard> {
   try {
-    return speechIn(isWebm(audio) ? await decodeWebm(audio) : parseWav(audio));
+    return heardInWav(isWebm(audio) ? await decodeWebm(audio) : parseWav(audio));
   } catch (error) {
     if (!(error instanceof AudioFormatError)) throw error;
     return { audioMs: Math.round(audio.length / 4), speech: 'unknown' };
@@ -35,14 +35,23 @@ function isWebm(audio: Uint8Array): boolean {
   return audio[0] === 0x1a && audio[1] === 0x45 && audio[2] === 0xdf && audio[3] === 0xa3;
 }
 
-function speechIn({ samples, sampleRateHz }: Wav): Heard {
+function heardInWav({ samples, sampleRateHz }: Wav): Heard {
+  const toMs = (sample: number): number => Math.round((sample * 1000) / sampleRateHz);
+  let speech: Heard['speech'] | undefined;
+  return {
+    audioMs: toMs(samples.length),
+    get speech() {
+      return (speech ??= speechIn(samples, sampleRateHz, toMs));
+    },
+  };
+}
+
+function speechIn(samples: Int16Array, sampleRateHz: number, toMs: (sample: number) => number): SpeechSpan | 'none' {
   const detector = createSpeechEndDetector(sampleRateHz);
   detector.push(samples);
   const { startSample, endSample } = detector.result();
-  const toMs = (sample: number): number => Math.round((sample * 1000) / sampleRateHz);
-  const audioMs = toMs(samples.length);
-  if (startSample === undefined || endSample === undefined) return { audioMs, speech: 'none' };
-  return { audioMs, speech: { fromMs: toMs(startSample), toMs: toMs(endSample + 1) } };
+  if (startSample === undefined || endSample === undefined) return 'none';
+  return { fromMs: toMs(startSample), toMs: toMs(endSample + 1) };
 }
 
 /**

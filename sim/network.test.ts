@@ -5,6 +5,7 @@ import { createVirtualClock } from './clock.ts';
 import { answer, jsonAnswer, type Handler } from './exchange.ts';
 import { createSimTransport, type SimTransportOptions } from './network.ts';
 import type { DrawContext, ExchangePlan } from './plan.ts';
+import { asResponse } from './test-exchange.ts';
 
 const ORIGIN = 'https://fal.run';
 const CONTEXT: DrawContext = {
@@ -54,7 +55,9 @@ function setUp(options: Partial<SimTransportOptions> = {}, plan: Partial<Exchang
       body: new Uint8Array(10),
       context: CONTEXT,
     };
-    const response = await transport.send({ ...request, ...(signal === undefined ? {} : { signal }) }, marks);
+    const response = asResponse(
+      await transport.send({ ...request, ...(signal === undefined ? {} : { signal }) }, marks),
+    );
     return { marks, response };
   };
   return { clock, transport, send };

@@ -1,7 +1,15 @@
 /** The network in virtual time: connection pools, names, set-up, upload. No socket is opened. */
 import { AHEAD_IDLE_MS } from '../service/net/connections.ts';
 import { boundariesOf, type ConnectionFacts } from '../service/net/phases.ts';
-import type { AheadTarget, Clock, ExchangeContext, HttpMarks, HttpRequest, Transport } from '../service/ports.ts';
+import type {
+  AheadTarget,
+  Clock,
+  ExchangeContext,
+  HttpMarks,
+  HttpRequest,
+  HttpResponse,
+  Transport,
+} from '../service/ports.ts';
 import {
   createConnectionPool,
   factsUntil,
@@ -85,7 +93,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     if (dnsTtlMs > 0) names.set(origin, { fromUs, untilUs: fromUs + dnsTtlMs * 1000 });
   };
 
-  const send = async (request: HttpRequest, marks: HttpMarks): Promise<Response> => {
+  const send = async (request: HttpRequest, marks: HttpMarks): Promise<HttpResponse> => {
     const { origin } = new URL(request.url);
     const handler = handlers[origin];
     if (handler === undefined) throw unreachableHost(origin);
@@ -156,7 +164,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       Object.assign(marks, boundariesOf({ startUs: marks.startUs, connection, failedUs: clock.nowUs() }));
     };
     try {
-      const response = await handler(requestOf(request), {
+      const response = await handler(request, {
         context: request.context,
         clock,
         ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -204,13 +212,6 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
     inUse: () => [...pools.values()].reduce((sum, pool) => sum + pool.inUse(), 0),
     close: async () => pools.clear(),
   };
-}
-
-function requestOf({ url, method, headers, body }: HttpRequest): Request {
-  const sent = new Headers(headers);
-  if (body === undefined) return new Request(url, { method, headers: sent });
-  sent.set('content-length', String(body.length));
-  return new Request(url, { method, headers: sent, body: new Uint8Array(body) });
 }
 
 /** undici closes a connection 2 s before its server would, and uses none again of which the server says less. */

@@ -1,6 +1,6 @@
 /** Stand-in for OpenRouter: chat completions, streamed or whole, and its side endpoints. */
 import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../service/models.ts';
-import type { Message } from '../service/ports.ts';
+import type { HttpResponse, Message } from '../service/ports.ts';
 import { keyedHex } from '../service/random.ts';
 import {
   answer,
@@ -49,7 +49,7 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
 
   return async (request, info) => {
     const url = new URL(request.url);
-    const side = (reply: Answer): Promise<Response> => {
+    const side = (reply: Answer): Promise<HttpResponse> => {
       const uploadBytes = uploadBytesOf(request, 200);
       return answer(
         planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes }),
@@ -78,7 +78,7 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
         return side(jsonAnswer(openRouterFailure(404, 'Not Found'), 404));
     }
 
-    const body = await readObject(request);
+    const body = readObject(request);
     const model = body?.['model'];
     const messages = messagesOf(body?.['messages']);
     if (typeof model !== 'string' || messages === undefined) {

@@ -1,13 +1,13 @@
 /** A stand-in's answer on its way into a socket. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../service/ports.ts';
+import type { BodyReader, Clock } from '../service/ports.ts';
 
 const FLUSH_MS = 10;
 
 /** Sends each chunk as it comes; the last one in one write with the body's end where both come together. */
 export async function pipe(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: BodyReader,
   outgoing: ServerResponse,
   gone: AbortSignal,
   clock: Clock,

@@ -1,4 +1,5 @@
 /** Response bodies on their way out of a stand-in, rewritten. */
+import type { HttpResponse } from '../service/ports.ts';
 
 /** Never resolves; rejects when the signal aborts. */
 export function hang(signal: AbortSignal | undefined): Promise<never> {
@@ -13,7 +14,7 @@ export type Rewrite = (source: AsyncGenerator<Uint8Array>, stop: AbortSignal) =>
 
 /** A response with its body rewritten chunk by chunk. What a rewrite leaves over is read and thrown away. */
 export function rewriteBody(
-  response: Response,
+  response: HttpResponse,
   signal: AbortSignal | undefined,
   rewrite: Rewrite,
   broken: () => void = () => undefined,

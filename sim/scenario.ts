@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/errors.ts';
-import { isObject } from '../service/foreign-json.ts';
-import type { ExchangeInfo, Handler } from './exchange.ts';
+import { readObject, type ExchangeInfo, type Handler, type Received } from './exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
 import type { DrawContext, Facts, Planner, PlannerOptions } from './plan.ts';
 import { checkFigure, LinkSchema, type Figure } from './profile.ts';
@@ -192,13 +191,13 @@ export function underScenario(handler: Handler, scenario: Scenario, planner: Pla
   return async (request, info) => {
     const route = routeOf(request.method, request.url);
     if (route === undefined) return handler(request, info);
-    const models = route.name === 'llm' ? await modelsOf(request) : [];
+    const models = route.name === 'llm' ? modelsOf(request) : [];
     const faultFor = (model: string | undefined): FaultSpec | undefined =>
       scenario.rules.find((rule) => rule.fault !== undefined && applies(rule, route.name, info.context, model))?.fault;
     const fault = faultFor(models[0]);
     if (fault === undefined) return handler(request, info);
     const instead = fault.kind === 'status' ? models.find((model) => faultFor(model) === undefined) : undefined;
-    if (instead !== undefined) return handler(await askedFor(request, instead), info);
+    if (instead !== undefined) return handler(askedFor(request, instead), info);
     return faulty({
       fault,
       route,
@@ -209,30 +208,19 @@ export function underScenario(handler: Handler, scenario: Scenario, planner: Pla
   };
 }
 
-async function arrived(info: ExchangeInfo, planner: Planner, request: Request): Promise<void> {
-  const uploadBytes = Number(request.headers.get('content-length') ?? 400);
+async function arrived(info: ExchangeInfo, planner: Planner, request: Received): Promise<void> {
+  const uploadBytes = request.body?.length ?? 400;
   const plan = planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes });
   await info.arrive?.(plan);
   if (plan.waitUs > 0) await info.clock.sleep(plan.waitUs / 1000, info.signal);
 }
 
-async function modelsOf(request: Request): Promise<string[]> {
-  try {
-    const body: unknown = await request.clone().json();
-    if (!isObject(body)) return [];
-    const { model, models } = body;
-    const all: unknown[] = [model, ...(Array.isArray(models) ? models : [])];
-    return all.filter((each) => typeof each === 'string');
-  } catch {
-    return [];
-  }
+function modelsOf(request: Received): string[] {
+  const { model, models } = readObject(request) ?? {};
+  const all: unknown[] = [model, ...(Array.isArray(models) ? models : [])];
+  return all.filter((each) => typeof each === 'string');
 }
 
-async function askedFor(request: Request, model: string): Promise<Request> {
-  const body: unknown = await request.json();
-  return new Request(request.url, {
-    method: 'POST',
-    headers: request.headers,
-    body: JSON.stringify({ ...(isObject(body) ? body : {}), model }),
-  });
+function askedFor(request: Received, model: string): Received {
+  return { ...request, body: Buffer.from(JSON.stringify({ ...readObject(request), model })) };
 }

@@ -209,10 +209,8 @@ async function respond(
   }
   const { method = 'GET', url = '/' } = incoming;
   const body = method === 'GET' || method === 'HEAD' ? {} : { body: Buffer.concat(chunks) };
-  const request = new Request(
-    new URL(url, `https://${incoming.headers[':authority'] ?? incoming.headers.host ?? HOST}`),
-    { method, headers, ...body },
-  );
+  const authority = incoming.headers[':authority'] ?? incoming.headers.host ?? HOST;
+  const request = { url: new URL(url, `https://${authority}`).href, method, headers, ...body };
   // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.
   const arrive = async ({ networkUs }: ExchangePlan): Promise<number> => {
     const dueUs = clock.nowUs() + networkUs.send;

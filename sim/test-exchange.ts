@@ -1,5 +1,5 @@
 /** For tests: a simulated world around one fetch, with the marks of every exchange. */
-import type { Clock, HttpMarks } from '../service/ports.ts';
+import type { Clock, HttpMarks, HttpResponse } from '../service/ports.ts';
 import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';
@@ -67,10 +67,29 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
     marks.push(mark);
     const { url, method, headers } = request;
     const signal = init?.signal ?? undefined;
-    return transport.send(
+    const response = await transport.send(
       { url, method, headers, ...body, ...(signal === undefined ? {} : { signal }), context: { ...context } },
       mark,
     );
+    return asResponse(response);
   };
   return { transport, marks, fetch, context };
+}
+
+/** As a caller of `fetch` has it. */
+export function asResponse({ status, headers, body }: HttpResponse): Response {
+  const reader = body?.getReader();
+  if (reader === undefined) return new Response(null, { status, headers });
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(stream, { status, headers });
 }

@@ -1,14 +1,15 @@
 /** A multipart upload as a stand-in reads it: the one file in it, found by its boundaries. */
+import type { Received } from './exchange.ts';
 
 /**
  * The file of a `multipart/form-data` body (RFC 7578) that stands under `name`; undefined where there is none. By hand, since
  * `Request.formData()` and the file's `arrayBuffer()` were a thirtieth of a simulated turn.
  */
-export async function uploadedFile(request: Request, name: string): Promise<Uint8Array | undefined> {
-  const type = request.headers.get('content-type') ?? '';
+export function uploadedFile({ headers, body: bytes }: Received, name: string): Uint8Array | undefined {
+  const type = headers.get('content-type') ?? '';
   const boundary = /^multipart\/form-data;.*\bboundary="?([^";]+)/i.exec(type)?.[1];
-  if (boundary === undefined) return undefined;
-  const body = Buffer.from(await request.arrayBuffer());
+  if (boundary === undefined || bytes === undefined) return undefined;
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const delimiter = `\r\n--${boundary}`;
   for (let at = body.indexOf(delimiter.slice(2)); at >= 0;) {
     const headEnd = body.indexOf('\r\n\r\n', at);
@@ -17,8 +18,7 @@ export async function uploadedFile(request: Request, name: string): Promise<Uint
     const disposition = /^content-disposition:\s*form-data;(.*)$/im.exec(body.toString('utf8', at, headEnd))?.[1] ?? '';
     const parameter = (key: string): string | undefined =>
       new RegExp(`\\b${key}="([^"]*)"`, 'i').exec(disposition)?.[1];
-    if (parameter('filename') !== undefined && parameter('name') === name)
-      return new Uint8Array(body.subarray(headEnd + 4, end));
+    if (parameter('filename') !== undefined && parameter('name') === name) return bytes.slice(headEnd + 4, end); // by itself, since samples are read in place only at an even offset
     at = end + 2;
   }
   return undefined;

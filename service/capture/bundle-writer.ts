@@ -1,5 +1,5 @@
 /** Writes a session's bundle while its turns run: append-only, off the turn's path, safe against a kill at any instant. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { InvariantError } from '../errors.ts';
 import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../events.ts';
 import type { CaptureLevel, Line, SessionHeader, StoredContent } from './format.ts';
@@ -143,7 +143,7 @@ function storeContent(
   enqueue: (write: Write['write']) => void,
 ): StoredContent {
   const kept = (bytes: Uint8Array, extension: string): string => {
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const sha256 = hash('sha256', bytes, 'hex');
     enqueue((into) => into.writeOnce(`audio/${sha256}.${extension}`, bytes));
     return sha256;
   };

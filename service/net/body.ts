@@ -1,5 +1,5 @@
 /** A response body on its way to a provider's client: every chunk's arrival is timed, every ending is told once. */
-import type { Clock } from '../ports.ts';
+import type { BodyReader, Clock, HttpResponse } from '../ports.ts';
 
 /** A response body larger than this is not a provider's answer: 100,000 words, 8 MB of events, 16 minutes of audio. */
 export const BODY_LIMIT_BYTES = { stt: 1024 * 1024, llm: 8 * 1024 * 1024, tts: 32 * 1024 * 1024 } as const;
@@ -47,7 +47,7 @@ export class BodyLimitError extends Error {
 }
 
 /** The same body, observed. Chunks are read only when the consumer asks, so the newest is the one it is working on. */
-export function observeBody(body: ReadableStream<Uint8Array> | null, observer: BodyObserver): ObservedBody {
+export function observeBody(body: HttpResponse['body'], observer: BodyObserver): ObservedBody {
   const { clock } = observer;
   const chunkUs: number[] = [];
   const chunkBytes: number[] = [];
@@ -108,7 +108,7 @@ export function observeBody(body: ReadableStream<Uint8Array> | null, observer: B
   return { stream, abandon };
 }
 
-async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock): Promise<boolean> {
+async function drain(reader: BodyReader, clock: Clock): Promise<boolean> {
   const timer = new AbortController();
   const tooLong = clock.sleep(DRAIN_LIMIT_MS, timer.signal).then(
     () => false,

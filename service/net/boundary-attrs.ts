@@ -1,12 +1,12 @@
 /** What is said of an exchange at each of its boundaries. */
 import type { Attrs } from '../events.ts';
-import type { ExchangeContext, HttpMarks } from '../ports.ts';
+import type { ExchangeContext, HttpMarks, HttpResponse } from '../ports.ts';
 import { exchangeIdOf } from './phases.ts';
 import { servedFrom } from './served-from.ts';
 
 interface RequestAttrs {
   requestBytes: number;
-  response: Response | undefined;
+  response: HttpResponse | undefined;
 }
 
 export function boundaryAttrs(

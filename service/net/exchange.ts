@@ -9,6 +9,7 @@ import type {
   Fetch,
   HttpMarks,
   HttpRequest,
+  HttpResponse,
   Transport,
 } from '../ports.ts';
 import type { Recorder } from '../events.ts';
@@ -153,7 +154,7 @@ export function openCall(options: CallOptions): OpenCall {
       },
     });
     current = exchange;
-    const recordBoundaries = (response: Response | undefined): void => {
+    const recordBoundaries = (response: HttpResponse | undefined): void => {
       for (const { kind, atUs } of boundaryEvents(marks)) {
         const attrs = boundaryAttrs(kind, marks, context, { requestBytes: request.body?.byteLength ?? 0, response });
         exchange.boundaryId = recorder.record({ kind, stage, exchange: id, cause: exchange.boundaryId, atUs, attrs });
@@ -171,7 +172,7 @@ export function openCall(options: CallOptions): OpenCall {
       exchange.chunk = undefined;
       failure = error;
     };
-    let response: Response;
+    let response: HttpResponse;
     failure = undefined;
     options.watchdog?.start('connectMs');
     try {

@@ -129,11 +129,8 @@ export function createRealTransport(options: RealTransportOptions): Transport {
             ...(request.signal === undefined ? {} : { signal: request.signal }),
           }),
         );
-        return new Response(response.body, {
-          status: response.status,
-          statusText: response.statusText,
-          headers: [...response.headers],
-        });
+        const { status, statusText, body } = response;
+        return { status, statusText, headers: new Headers([...response.headers]), body };
       } catch (error) {
         observed.facts.failedUs = clock.nowUs();
         throw error;

@@ -74,7 +74,7 @@ test('every span arrives through NodeSDK with our ids, our times to the nanoseco
         start: BigInt(span.startUs) * 1000n,
         end: BigInt(span.endUs) * 1000n,
         error: span.status.code === 'error',
-        keys: Object.keys(span.attributes),
+        keys: [...Object.keys(span.identity), ...Object.keys(span.attributes)],
         dropped: 0,
         links: span.links,
       })),

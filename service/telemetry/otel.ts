@@ -177,6 +177,7 @@ const PROBE: SpanRecord = {
   kind: 'internal',
   startUs: 0,
   endUs: 0,
+  identity: {},
   attributes: {},
   links: [],
   status: { code: 'unset' },
@@ -191,7 +192,7 @@ function emit(tracer: Tracer, record: SpanRecord): void {
     {
       kind: KINDS[record.kind],
       startTime: hrTimeOf(record.startUs),
-      attributes: record.attributes,
+      attributes: { ...record.identity, ...record.attributes },
       links: record.links.map((link) => ({ context: contextOf(link.traceId, link.spanId) })),
     },
     parent,

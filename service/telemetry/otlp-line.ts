@@ -45,17 +45,31 @@ export function otlpLine(records: readonly SpanRecord[]): string {
     written.set(key, { value, text });
     return text;
   };
+  const identities = new Map<SpanAttributes, string>();
+  const identityOf = ({ identity }: SpanRecord): string => {
+    const text = identities.get(identity) ?? attributesOf(identity, attribute).join();
+    identities.set(identity, text);
+    return text;
+  };
   // joined, not added up: one flat string for whoever keeps it
-  return [BEFORE, records.map((record) => spanOf(record, attribute)).join(), AFTER].join('');
+  return [BEFORE, records.map((record) => spanOf(record, identityOf(record), attribute)).join(), AFTER].join('');
 }
 
-function spanOf(record: SpanRecord, attribute: (key: string, value: Value) => string): string {
-  const { traceId, spanId, parentSpanId, attributes, links, status } = record;
+type Written = (key: string, value: Value) => string;
+
+function attributesOf(attributes: SpanAttributes, attribute: Written): string[] {
   const texts: string[] = [];
   for (const key in attributes) {
     const value = attributes[key];
     if (value !== undefined) texts.push(attribute(key, value));
   }
+  return texts;
+}
+
+function spanOf(record: SpanRecord, identity: string, attribute: Written): string {
+  const { traceId, spanId, parentSpanId, attributes, links, status } = record;
+  const own = attributesOf(attributes, attribute);
+  if (identity !== '') own.unshift(identity);
   const parent = parentSpanId === undefined ? '' : `"parentSpanId":"${parentSpanId}",`;
   const outcome =
     status.code === 'error'
@@ -64,7 +78,7 @@ function spanOf(record: SpanRecord, attribute: (key: string, value: Value) => st
   return (
     `{"traceId":"${traceId}","spanId":"${spanId}",${parent}"name":"${record.name}","kind":${KINDS[record.kind]},` +
     `"startTimeUnixNano":"${nanoseconds(record.startUs)}","endTimeUnixNano":"${nanoseconds(record.endUs)}",` +
-    `"attributes":[${texts.join()}],"droppedAttributesCount":0,"events":[],"droppedEventsCount":0,` +
+    `"attributes":[${own.join()}],"droppedAttributesCount":0,"events":[],"droppedEventsCount":0,` +
     `"status":${outcome},"links":[${links.map(linkOf).join()}],"droppedLinksCount":0,"flags":${FLAGS}}`
   );
 }

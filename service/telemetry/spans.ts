@@ -28,6 +28,9 @@ export interface SpanRecord {
   /** Microseconds since 1970. */
   startUs: number;
   endUs: number;
+  /** Who and what the turn is: one object for all spans of it. */
+  identity: SpanAttributes;
+  /** The span's own; none of the identity's keys. */
   attributes: SpanAttributes;
   links: readonly SpanLink[];
   status: SpanStatus;
@@ -72,11 +75,9 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
   const idOf = (draft: Draft): string => ids.get(draft) ?? spanIds(0);
   const kept = withinLimit(drafts);
   const there = new Set(kept);
-  const shared: SpanAttributes = { ...identityAttributes(log) };
+  const identity = identityAttributes(log);
   if (kept.length < drafts.length) {
-    const attributes: SpanAttributes = { ...turn.attributes };
-    put(attributes, A.spansOmitted, drafts.length - kept.length);
-    turn.attributes = attributes;
+    put(turn.attributes, A.spansOmitted, drafts.length - kept.length);
   }
   return kept.map((draft) => ({
     traceId,
@@ -86,7 +87,8 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
     kind: SPANS[draft.name].kind,
     startUs: log.anchorUs + draft.startUs,
     endUs: log.anchorUs + draft.endUs,
-    attributes: { ...shared, ...draft.attributes },
+    identity,
+    attributes: draft.attributes,
     links: draft.links
       .filter((link) => 'spanId' in link || there.has(link))
       .map((link) => ('spanId' in link ? link : { traceId, spanId: idOf(link) })),
