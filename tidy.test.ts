@@ -148,7 +148,7 @@ function openSwitches(sources: Sources): string[] {
 /** Rule 7: a file over its limit is two things. The list is a ratchet: a line here is a decision. */
 const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
-  'service/ports.ts': 312, // the words of the project and every interface: read as one page
+  'service/ports.ts': 314, // the words of the project and every interface: read as one page
   'service/strategy.ts': 280, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row
   'replay/main.ts': 300, // every command and flag is a row

@@ -67,6 +67,7 @@ function callOf(chunks: readonly Uint8Array[]): Call {
     clock,
     fetch,
     fetchFor: () => fetch,
+    send: fetch,
     signal: new AbortController().signal,
     pause: (ms) => clock.sleep(ms),
     content: () => undefined,

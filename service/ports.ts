@@ -171,6 +171,8 @@ export interface Call {
   fetch: Fetch;
   /** The same, for one step of a call that makes several; `publicOnly` for a URL that somebody else named. */
   fetchFor(step: ExchangeStep, publicOnly?: boolean): Fetch;
+  /** As `fetch`, for a parser of our own: without the platform's `Response` and the stream in it. */
+  send(url: string, init: RequestInit): Promise<HttpResponse>;
   signal: AbortSignal;
   /** Waits on the clock between two fetches of this call; the wait is part of the log. */
   pause(ms: number): Promise<void>;

@@ -9,6 +9,7 @@ export function callBy(fetch: (input: string | URL | Request, init?: RequestInit
     clock: createRealClock(),
     fetch: Object.assign(fetch, { Response }),
     fetchFor: () => call.fetch,
+    send: fetch,
     signal: new AbortController().signal,
     pause: () => Promise.resolve(),
     content: () => undefined,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { asResponse } from '../service/net/body.ts';
 import type { HttpMarks } from '../service/ports.ts';
 import { createVirtualClock } from './clock.ts';
 import { answer, jsonAnswer, type Handler } from './exchange.ts';
 import { createSimTransport, type SimTransportOptions } from './network.ts';
 import type { DrawContext, ExchangePlan } from './plan.ts';
-import { asResponse } from './test-exchange.ts';
 
 const ORIGIN = 'https://fal.run';
 const CONTEXT: DrawContext = {

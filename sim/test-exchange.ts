@@ -1,5 +1,6 @@
 /** For tests: a simulated world around one fetch, with the marks of every exchange. */
-import type { Clock, HttpMarks, HttpResponse } from '../service/ports.ts';
+import { asResponse } from '../service/net/body.ts';
+import type { Clock, HttpMarks } from '../service/ports.ts';
 import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';
@@ -74,22 +75,4 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
     return asResponse(response);
   };
   return { transport, marks, fetch, context };
-}
-
-/** As a caller of `fetch` has it. */
-export function asResponse({ status, headers, body }: HttpResponse): Response {
-  const reader = body?.getReader();
-  if (reader === undefined) return new Response(null, { status, headers });
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
-  return new Response(stream, { status, headers });
 }

@@ -34,7 +34,8 @@ export interface BodyObserver {
 }
 
 export interface ObservedBody {
-  stream: ReadableStream<Uint8Array> | null;
+  /** Reads the body once; not asked again after it threw. */
+  reader: BodyReader | null;
   /** Lets go of a body that nobody will read to its end or cancel. */
   abandon(): void;
 }
@@ -44,6 +45,25 @@ export class BodyLimitError extends Error {
     super(`the answer is larger than ${limitBytes} bytes`);
     this.name = 'BodyLimitError';
   }
+}
+
+/** A response as callers of `fetch` have it. */
+export function asResponse({ status, statusText, headers, body }: HttpResponse): Response {
+  return new Response(body === null ? null : streamOf(body.getReader()), { status, statusText, headers });
+}
+
+function streamOf(reader: BodyReader): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** The same body, observed. Chunks are read only when the consumer asks, so the newest is the one it is working on. */
@@ -60,52 +80,43 @@ export function observeBody(body: HttpResponse['body'], observer: BodyObserver):
   };
   if (body === null) {
     finish(true, false);
-    return { stream: null, abandon: () => undefined };
+    return { reader: null, abandon: () => undefined };
   }
   const reader = body.getReader();
-  const read = async (): Promise<Uint8Array | undefined> => {
-    const { done, value } = await reader.read();
-    if (done) return undefined;
-    responseBytes += value.byteLength;
-    if (responseBytes > observer.limitBytes) throw new BodyLimitError(observer.limitBytes);
-    const atUs = clock.nowUs();
-    observer.chunk({ index: chunkUs.length, atUs, bytes: value.byteLength });
-    chunkUs.push(atUs);
-    chunkBytes.push(value.byteLength);
-    return value;
-  };
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const value = await read();
-          if (value !== undefined) {
-            controller.enqueue(value);
-            return;
-          }
+  const observed: BodyReader = {
+    async read() {
+      try {
+        const { done, value } = await reader.read();
+        if (done) {
           finish(true, false);
-          controller.close();
-        } catch (error) {
-          if (!over) observer.fail(error);
-          over = true;
-          await reader.cancel(error).catch(() => undefined);
-          controller.error(error);
+          return { done, value: undefined };
         }
-      },
-      async cancel(reason) {
-        const drained = observer.drain() && (await drain(reader, clock));
-        if (!drained) await reader.cancel(reason).catch(() => undefined);
-        finish(drained, drained);
-      },
+        responseBytes += value.byteLength;
+        if (responseBytes > observer.limitBytes) throw new BodyLimitError(observer.limitBytes);
+        const atUs = clock.nowUs();
+        observer.chunk({ index: chunkUs.length, atUs, bytes: value.byteLength });
+        chunkUs.push(atUs);
+        chunkBytes.push(value.byteLength);
+        return { done, value };
+      } catch (error) {
+        if (!over) observer.fail(error);
+        over = true;
+        await reader.cancel(error).catch(() => undefined);
+        throw error;
+      }
     },
-    { highWaterMark: 0 },
-  );
+    async cancel(reason) {
+      const drained = observer.drain() && (await drain(reader, clock));
+      if (!drained) await reader.cancel(reason).catch(() => undefined);
+      finish(drained, drained);
+    },
+  };
   const abandon = (): void => {
     if (over) return;
     finish(false, false);
     reader.cancel().catch(() => undefined);
   };
-  return { stream, abandon };
+  return { reader: observed, abandon };
 }
 
 async function drain(reader: BodyReader, clock: Clock): Promise<boolean> {

@@ -15,7 +15,7 @@ import type {
 import type { Recorder } from '../events.ts';
 import { keepIn } from '../streams.ts';
 import type { Watchdog } from '../watchdog.ts';
-import { BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
+import { asResponse, BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
 import { boundaryAttrs } from './boundary-attrs.ts';
 import { boundaryEvents, exchangeIdOf } from './phases.ts';
 import { normalize, withoutQuery } from './request.ts';
@@ -102,12 +102,13 @@ export function openCall(options: CallOptions): OpenCall {
     options.watchdog?.start('headersMs');
   };
 
-  const send = async (
+  const send = async <T>(
+    as: (response: HttpResponse) => T,
     step: ExchangeStep | undefined,
     publicOnly: boolean,
     input: string | URL | Request,
     init?: RequestInit,
-  ): Promise<Response> => {
+  ): Promise<T> => {
     const cause = arrival().eventId();
     pauseId = undefined;
     const request = await normalize(input, init);
@@ -120,23 +121,23 @@ export function openCall(options: CallOptions): OpenCall {
       publicOnly,
     };
     try {
-      return await exchangeOnce(step, sending, cause, undefined);
+      return await exchangeOnce(as, step, sending, cause, undefined);
     } catch (error) {
       if (!(error instanceof StaleConnection) || sending.signal.aborted) throw error;
-      return exchangeOnce(step, sending, arrival().eventId(), error.exchange);
+      return exchangeOnce(as, step, sending, arrival().eventId(), error.exchange);
     }
   };
 
   /** One exchange, on a fresh connection when it repeats one whose reused connection turned out to be dead. */
-  const exchangeOnce = async (
+  const exchangeOnce = async <T>(
+    as: (response: HttpResponse) => T,
     step: ExchangeStep | undefined,
     request: Omit<HttpRequest, 'context'>,
     cause: number,
     repeats: string | undefined,
-  ): Promise<Response> => {
+  ): Promise<T> => {
     const context: ExchangeContext = { ...options.context, fetchIndex: fetches++ };
     const id = exchangeIdOf(context);
-    const { method, url } = request;
     const marks: HttpMarks = { startUs: clock.nowUs() };
     const exchange: Exchange = { id, boundaryId: 0, chunk: undefined, doneId: undefined, recorded: [] };
     exchange.boundaryId = recorder.record({
@@ -146,8 +147,8 @@ export function openCall(options: CallOptions): OpenCall {
       cause,
       atUs: marks.startUs,
       attrs: {
-        method,
-        url: withoutQuery(url),
+        method: request.method,
+        url: withoutQuery(request.url),
         attempt,
         ...(step === undefined ? {} : { step }),
         ...(repeats === undefined ? {} : { repeats }),
@@ -214,18 +215,17 @@ export function openCall(options: CallOptions): OpenCall {
         end();
       },
     });
-    if (observed.stream !== null) bodies.set(ended.promise, observed);
-    return new Response(observed.stream, {
-      status: response.status,
-      statusText: response.statusText,
-      headers: response.headers,
-    });
+    const { reader } = observed;
+    if (reader !== null) bodies.set(ended.promise, observed);
+    const { status, statusText } = response;
+    return as({ status, statusText, headers, body: reader === null ? null : { getReader: () => reader } });
   };
 
   const fetchFor = (step: ExchangeStep | undefined, publicOnly = false): Fetch =>
     Object.assign(
       // held: an SDK that is aborted may reject before its fetch has recorded how it ended
-      (input: string | URL | Request, init?: RequestInit) => keepIn(open, send(step, publicOnly, input, init)),
+      (input: string | URL | Request, init?: RequestInit) =>
+        keepIn(open, send(asResponse, step, publicOnly, input, init)),
       { Response },
     );
 
@@ -235,6 +235,11 @@ export function openCall(options: CallOptions): OpenCall {
     arrival,
     fetch: fetchFor(undefined),
     fetchFor,
+    send: (url, init) =>
+      keepIn(
+        open,
+        send((response) => response, undefined, false, url, init),
+      ),
     async pause(ms) {
       const cause = arrival().eventId();
       await clock.sleep(ms, signal);

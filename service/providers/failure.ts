@@ -4,7 +4,7 @@ import { APIError } from 'openai';
 import { describeError, failureOfStatus, StageError, type FailureKind } from '../errors.ts';
 import { BodyLimitError } from '../net/body.ts';
 import { PrivateAddressError } from '../net/private-address.ts';
-import type { Call, Clock } from '../ports.ts';
+import type { Call, Clock, HttpResponse } from '../ports.ts';
 import type { Stage } from '../events.ts';
 import { fieldOf, textIn } from '../foreign-json.ts';
 import { scrub, type Sent } from './scrub.ts';
@@ -37,12 +37,12 @@ export class HttpStatusError extends Error {
 }
 
 /** The response itself when it succeeded; throws `HttpStatusError` with what the provider's error body says. */
-export async function successful(response: Response): Promise<Response> {
-  if (response.ok) return response;
+export async function successful<T extends HttpResponse>(response: T): Promise<T> {
+  if (response.status >= 200 && response.status < 300) return response;
   throw new HttpStatusError(response.status, messageIn(await readStart(response), response.statusText));
 }
 
-async function readStart(response: Response): Promise<string> {
+async function readStart(response: HttpResponse): Promise<string> {
   const reader = response.body?.getReader();
   const parts: Uint8Array[] = [];
   let bytes = 0;

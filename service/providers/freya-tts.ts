@@ -131,7 +131,7 @@ async function byParser(
 ): Promise<Partial> {
   const what = 'Freya TTS /stream';
   const response = await successful(
-    await call.fetch(`${config.falRunUrl}/${FREYA_TTS_APP}/stream`, {
+    await call.send(`${config.falRunUrl}/${FREYA_TTS_APP}/stream`, {
       method: 'POST',
       headers: {
         authorization: `Key ${config.falKey}`,

@@ -89,7 +89,7 @@ async function byParser(
 ): Promise<void> {
   const what = `OpenRouter ${request.model}`;
   const response = await successful(
-    await call.fetch(`${config.openRouterUrl}/chat/completions`, {
+    await call.send(`${config.openRouterUrl}/chat/completions`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${config.openRouterKey}`,
@@ -139,7 +139,7 @@ function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRo
   };
 }
 
-function readHeaders(response: Response, result: LlmResult): void {
+function readHeaders(response: Pick<Response, 'headers'>, result: LlmResult): void {
   const generationId = response.headers.get('x-generation-id');
   if (generationId !== null) result.generationId = generationId.slice(0, 200);
 }

@@ -2,6 +2,7 @@
 import { createParser } from 'eventsource-parser';
 import { StageError } from '../errors.ts';
 import type { Stage } from '../events.ts';
+import type { HttpResponse } from '../ports.ts';
 
 export interface EventReader {
   /** One event's data. True: this was the last one that matters, the rest of the body is left to the connection. */
@@ -14,14 +15,14 @@ export interface EventReader {
  * two chunks share are joined. Throws `malformed` for a body of another type.
  */
 export async function readEvents(
-  response: Response,
+  response: HttpResponse,
   what: string,
   stage: Extract<Stage, 'llm' | 'tts'>,
   reader: EventReader,
 ): Promise<void> {
   const type = response.headers.get('content-type') ?? '';
   if (response.body === null || !/^text\/event-stream\b/i.test(type)) {
-    await response.body?.cancel();
+    await response.body?.getReader().cancel();
     throw new StageError(stage, 'malformed', `${what} answered with something other than server-sent events`);
   }
   let over = false;
