@@ -7,7 +7,17 @@ import type { Random } from './ports.ts';
  * Hashing: FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/); generator: mulberry32 (Tommy Ettinger, public domain).
  */
 export function keyedRandom(...key: readonly (string | number)[]): Random {
-  let state = fnv1a(key.join('\u0000'));
+  return mulberry32(fnv1a(key.join('\u0000')));
+}
+
+/** `keyedRandom` for many keys that differ in their last part alone: the others are hashed once. */
+export function keyedRandoms(...key: readonly (string | number)[]): (last: string) => Random {
+  const hash = fnv1a([...key, ''].join('\u0000'));
+  return (last) => mulberry32(fnv1a(last, hash));
+}
+
+function mulberry32(seed: number): Random {
+  let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = state;
@@ -17,8 +27,8 @@ export function keyedRandom(...key: readonly (string | number)[]): Random {
   };
 }
 
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
+function fnv1a(text: string, from = 0x811c9dc5): number {
+  let hash = from;
   for (let index = 0; index < text.length; index++) {
     hash ^= text.charCodeAt(index);
     hash = Math.imul(hash, 0x01000193) >>> 0;

@@ -1,6 +1,6 @@
 /** One plan per exchange: as captured where it asks for the same work, else by a model fitted to the capture, else drawn from a profile. */
 import type { TimesBasis } from '../service/ports.ts';
-import { keyedRandom } from '../service/random.ts';
+import { keyedRandoms } from '../service/random.ts';
 import { overLink, setUpOverLink } from './link.ts';
 import {
   exchangeKey,
@@ -22,7 +22,8 @@ export function createPlanner(options: PlannerOptions): Planner {
   const drawOf = (context: DrawContext): Draw => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
-    return (field, figure) => quantile(figure, keyedRandom(...key, field)());
+    const random = keyedRandoms(...key);
+    return (field, figure) => quantile(figure, random(field)());
   };
   /** As captured, else fitted, else drawn; with a connection's set-up only where the captured one was new. */
   const answerOf = (context: DrawContext, facts: Facts, draw: Draw): ExchangePlan => {
