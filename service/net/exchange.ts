@@ -102,13 +102,12 @@ export function openCall(options: CallOptions): OpenCall {
     options.watchdog?.start('headersMs');
   };
 
-  const send = async <T>(
-    as: (response: HttpResponse) => T,
+  const send = async (
     step: ExchangeStep | undefined,
     publicOnly: boolean,
     input: string | URL | Request,
     init?: RequestInit,
-  ): Promise<T> => {
+  ): Promise<HttpResponse> => {
     const cause = arrival().eventId();
     pauseId = undefined;
     const request = await normalize(input, init);
@@ -121,21 +120,20 @@ export function openCall(options: CallOptions): OpenCall {
       publicOnly,
     };
     try {
-      return await exchangeOnce(as, step, sending, cause, undefined);
+      return await exchangeOnce(step, sending, cause, undefined);
     } catch (error) {
       if (!(error instanceof StaleConnection) || sending.signal.aborted) throw error;
-      return exchangeOnce(as, step, sending, arrival().eventId(), error.exchange);
+      return exchangeOnce(step, sending, arrival().eventId(), error.exchange);
     }
   };
 
   /** One exchange, on a fresh connection when it repeats one whose reused connection turned out to be dead. */
-  const exchangeOnce = async <T>(
-    as: (response: HttpResponse) => T,
+  const exchangeOnce = async (
     step: ExchangeStep | undefined,
     request: Omit<HttpRequest, 'context'>,
     cause: number,
     repeats: string | undefined,
-  ): Promise<T> => {
+  ): Promise<HttpResponse> => {
     const context: ExchangeContext = { ...options.context, fetchIndex: fetches++ };
     const id = exchangeIdOf(context);
     const marks: HttpMarks = { startUs: clock.nowUs() };
@@ -218,14 +216,14 @@ export function openCall(options: CallOptions): OpenCall {
     const { reader } = observed;
     if (reader !== null) bodies.set(ended.promise, observed);
     const { status, statusText } = response;
-    return as({ status, statusText, headers, body: reader === null ? null : { getReader: () => reader } });
+    return { status, statusText, headers, body: reader === null ? null : { getReader: () => reader } };
   };
 
   const fetchFor = (step: ExchangeStep | undefined, publicOnly = false): Fetch =>
     Object.assign(
       // held: an SDK that is aborted may reject before its fetch has recorded how it ended
       (input: string | URL | Request, init?: RequestInit) =>
-        keepIn(open, send(asResponse, step, publicOnly, input, init)),
+        keepIn(open, send(step, publicOnly, input, init)).then(asResponse),
       { Response },
     );
 
@@ -235,11 +233,7 @@ export function openCall(options: CallOptions): OpenCall {
     arrival,
     fetch: fetchFor(undefined),
     fetchFor,
-    send: (url, init) =>
-      keepIn(
-        open,
-        send((response) => response, undefined, false, url, init),
-      ),
+    send: (url, init) => keepIn(open, send(undefined, false, url, init)),
     async pause(ms) {
       const cause = arrival().eventId();
       await clock.sleep(ms, signal);
