@@ -1,6 +1,7 @@
 /** Stand-ins are as punctual as a timer can be: what one timer is late is not added to what the next one is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { asResponse } from '../service/net/body.ts';
 import type { Clock } from '../service/ports.ts';
 import { createVirtualClock } from './clock.ts';
 import { answer, type ExchangeInfo } from './exchange.ts';
@@ -33,7 +34,7 @@ async function cameUs(lateMs: number, send: (clock: Clock) => ExchangeInfo['arri
     const beganUs = virtual.nowUs();
     const response = await answer(PLAN, info, { headers: {}, chunk: () => 'x' }, () => undefined);
     const headersUs = virtual.nowUs() - beganUs;
-    await response.text();
+    await asResponse(response).text();
     return [headersUs, virtual.nowUs() - beganUs];
   });
 }
