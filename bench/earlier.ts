@@ -2,9 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../service/errors.ts';
+import { isObject, listIn, textIn } from '../service/foreign-json.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { diffLanes, type Verdict } from '../replay/diff.ts';
 import type { BenchResult } from './engine.ts';
+import type { BenchResults } from './results.ts';
 
 export interface ArmComparison {
   bench: string;
@@ -15,52 +17,90 @@ export interface ArmComparison {
   highMs?: number;
 }
 
-/** Throws `InputError` when the folder holds no results of one of the benches, or results of another world: those are never mixed. */
-export async function checkEarlier(folder: string, world: string, benches: readonly string[]): Promise<void> {
-  const earlier: unknown = JSON.parse(await text(join(folder, 'results.json')));
-  const earlierWorld =
-    typeof earlier === 'object' && earlier !== null && 'world' in earlier ? earlier.world : undefined;
-  if (earlierWorld !== world) {
-    throw new InputError(
-      `--against ${folder}: its results are from world ${String(earlierWorld)}, these from ${world}; they cannot be compared`,
-    );
-  }
-  for (const bench of benches) await readTurns(join(folder, `turns-${bench}.jsonl`));
+/** The turns of each bench of an earlier folder. */
+export type EarlierTurns = ReadonlyMap<string, readonly TurnSummary[]>;
+
+/**
+ * Throws `InputError` when the folder holds no turns of one of the benches, when a file of it is damaged, or when its results are
+ * of another world or profile: those are never mixed.
+ */
+export async function readEarlier(
+  folder: string,
+  { world, profile }: Pick<BenchResults, 'world' | 'profile'>,
+  benches: readonly string[],
+): Promise<EarlierTurns> {
+  const file = join(folder, 'results.json');
+  const earlier = parsed(await textOf(file), file);
+  const of = (results: { world?: string | undefined; profile?: string | undefined }): string =>
+    `world ${results.world}${results.profile === undefined ? '' : `, profile ${results.profile}`}`;
+  const [then, now] = [
+    of({ world: textIn(earlier, 'world'), profile: textIn(earlier, 'profile') }),
+    of({ world, profile }),
+  ];
+  if (then !== now)
+    throw new InputError(`--against ${folder}: its results are of ${then}, these of ${now}; they cannot be compared`);
+  const turns = new Map<string, readonly TurnSummary[]>();
+  for (const bench of benches) turns.set(bench, await readTurns(join(folder, `turns-${bench}.jsonl`)));
+  return turns;
 }
 
-/** Throws what `checkEarlier` throws. */
-export async function compareWithEarlier(
-  folder: string,
-  { world, results }: { world: string; results: readonly BenchResult[] },
-): Promise<ArmComparison[]> {
-  await checkEarlier(folder, world, []);
-  const comparisons: ArmComparison[] = [];
-  for (const { bench, turns } of results) {
-    const before = await readTurns(join(folder, `turns-${bench}.jsonl`));
-    for (const [arm, now] of turns) {
-      const then = before.filter(({ variant }) => variant === arm);
+/** Pure. Arms that either side has not are left out. */
+export function compareWithEarlier(earlier: EarlierTurns, results: readonly BenchResult[]): ArmComparison[] {
+  return results.flatMap(({ bench, turns }) =>
+    [...turns].flatMap(([arm, now]): ArmComparison[] => {
+      const then = (earlier.get(bench) ?? []).filter(({ variant }) => variant === arm);
       const diff = diffLanes(then, now);
-      if (diff === undefined) continue;
+      if (diff === undefined) return [];
       const { deltaMs, lowMs, highMs } = diff.primary;
-      comparisons.push({
-        bench,
-        arm,
-        verdict: diff.verdict,
-        deltaMs,
-        ...(lowMs === undefined ? {} : { lowMs }),
-        ...(highMs === undefined ? {} : { highMs }),
-      });
-    }
-  }
-  return comparisons;
+      return [
+        {
+          bench,
+          arm,
+          verdict: diff.verdict,
+          deltaMs,
+          ...(lowMs === undefined ? {} : { lowMs }),
+          ...(highMs === undefined ? {} : { highMs }),
+        },
+      ];
+    }),
+  );
 }
 
 async function readTurns(file: string): Promise<TurnSummary[]> {
-  const lines = (await text(file)).split('\n').filter((line) => line !== '');
-  return lines.map((line): TurnSummary => JSON.parse(line));
+  const lines = (await textOf(file)).split('\n').filter((line) => line !== '');
+  if (lines.length === 0) throw new InputError(`--against: ${file} holds no turns; name a folder of a bench that ran`);
+  return lines.map((line, index) => {
+    const where = `${file}, line ${index + 1}`;
+    const turn = parsed(line, where);
+    if (!isTurn(turn)) throw damaged(where);
+    return turn;
+  });
 }
 
-async function text(file: string): Promise<string> {
+/** What a summary is told from; the rest is as `retake bench` wrote it. */
+function isTurn(value: unknown): value is TurnSummary {
+  return (
+    isObject(value) &&
+    textIn(value, 'variant') !== undefined &&
+    textIn(value, 'sessionId') !== undefined &&
+    isObject(value['serviceUs']) &&
+    listIn(value, 'ledger').every(isObject)
+  );
+}
+
+function parsed(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw damaged(where, error);
+  }
+}
+
+function damaged(where: string, cause?: unknown): InputError {
+  return new InputError(`--against: ${where} is damaged; run that bench again, or name another folder`, { cause });
+}
+
+async function textOf(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

@@ -4,7 +4,7 @@
  * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the baseline, today's strategy.
  */
 import { appendFileSync } from 'node:fs';
-import { describeError, InputError } from '../service/errors.ts';
+import { describeError } from '../service/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';
@@ -29,6 +29,7 @@ import {
 } from './arm-result.ts';
 import { betTotals, meanLedger } from './arm-totals.ts';
 import type { Bench } from './bench.ts';
+import { cannotWrite } from './results.ts';
 import type { BenchSpeech } from './sessions.ts';
 
 export interface BenchResult {
@@ -77,8 +78,10 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   /** The arms of the turn that is being run: what was heard is compared with what the baseline heard, which may come last. */
   let unit: FinishedTurn[] = [];
   const keepUnit = (): void => {
-    const heard = unit.find(({ summary }) => summary.variant === BASELINE);
-    for (const each of unit) {
+    const ran = unit;
+    unit = [];
+    const heard = ran.find(({ summary }) => summary.variant === BASELINE);
+    for (const each of ran) {
       for (const { stage, attrs } of each.log.events) {
         if (typeof attrs?.['servedFrom'] === 'string') servedFrom.add(`${stage} ${attrs['servedFrom']}`);
       }
@@ -87,10 +90,9 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       const sample = sampleOf(bench, arm, turn, languages.get(turn.summary.sessionId) ?? 'en');
       samples.push(sample);
       turns.set(arm, [...(turns.get(arm) ?? []), turn.summary]);
-      appendFileSync(run.samplesFile, `${JSON.stringify(sample)}\n`);
-      appendFileSync(run.exchangesFile, exchangeLinesOf(turn));
+      append(run.samplesFile, `${JSON.stringify(sample)}\n`);
+      append(run.exchangesFile, exchangeLinesOf(turn));
     }
-    unit = [];
   };
   const keep = (turn: FinishedTurn): void => {
     if (turn.summary.lane === 'baseline2') return;
@@ -134,7 +136,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   } catch (error) {
     keepUnit();
     if (samples.length === 0) throw error;
-    stopped = error instanceof InputError ? error.message : describeError(error);
+    stopped = describeError(error);
   }
   const names = [BASELINE, ...bench.arms.map(({ name }) => name)];
   const arms = names.map((arm): ArmResult => {
@@ -159,6 +161,15 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     servedFrom: [...servedFrom].sort(),
     ...(stopped === undefined ? {} : { stopped }),
   };
+}
+
+/** Throws `InputError`: a full disk ends the bench, and the report says so. */
+function append(file: string, lines: string): void {
+  try {
+    appendFileSync(file, lines);
+  } catch (error) {
+    throw cannotWrite(file, error);
+  }
 }
 
 function totalsOf(turns: readonly TurnSummary[]): Pick<ArmResult, 'ledger' | 'bets'> {

@@ -1,6 +1,6 @@
 /** What a bench says and keeps when providers fail: a wrong key, no network, a model that is not there, Ctrl-C. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -26,6 +26,7 @@ async function bench(
     out?: string;
     options?: Partial<BenchOptions>;
     onProgress?: (text: string, stop: AbortController) => void;
+    onOut?: (text: string) => void;
   } = {},
 ): Promise<Ran> {
   const { out = join(folder, `run-${runs++}`) } = more;
@@ -37,7 +38,7 @@ async function bench(
   const context: CommandContext = {
     env: {},
     signal: stop.signal,
-    out: () => undefined,
+    out: (text) => more.onOut?.(text),
     progress(text) {
       told.push(text);
       more.onProgress?.(text, stop);
@@ -58,7 +59,10 @@ async function bench(
   };
   if (options.world !== 'live') options.scenario ??= scenario;
   await benchCommand(context, more.names ?? ['e2e'], options);
-  const samples = readFileSync(join(out, 'samples.jsonl'), 'utf8').split('\n').filter(Boolean).length;
+  const samplesFile = join(out, 'samples.jsonl');
+  const samples = statSync(samplesFile).isFile()
+    ? readFileSync(samplesFile, 'utf8').split('\n').filter(Boolean).length
+    : 0;
   const results: Ran['results'] = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
   return { code, problems: told.filter((text) => text.startsWith('retake: ')), results, samples };
 }
@@ -147,6 +151,7 @@ test('a mistyped run removes no samples; control: one that runs replaces them', 
     against: { against: join(folder, 'none') },
     world: { world: 'smi' },
     budget: { world: 'live' },
+    turns: { turns: 6 },
   };
   for (const [what, options] of Object.entries(mistyped)) {
     await assert.rejects(bench([], { out, options }), InputError, what);
@@ -154,6 +159,54 @@ test('a mistyped run removes no samples; control: one that runs replaces them', 
   }
   await bench([], { out, options: { seed: '2' } });
   assert.notEqual(readFileSync(join(out, 'samples.jsonl'), 'utf8'), before);
+});
+
+test('a damaged results.json hides no world: the samples or the history tell it', async () => {
+  for (const file of ['samples.jsonl', 'history.jsonl']) {
+    const out = join(folder, `damaged-${file}`);
+    mkdirSync(out);
+    writeFileSync(join(out, 'results.json'), '');
+    writeFileSync(join(out, file), '{"basis":"measured","world":"live"}\n');
+    await assert.rejects(bench([], { out }), /holds results of world live/, file);
+  }
+});
+
+test('turns of an earlier run in the folder are not left for --against to find; its history is', async () => {
+  const out = join(folder, 'reused');
+  await bench([], { out, names: ['tts'] });
+  const refused = bench([], { out, names: ['e2e'], options: { against: out } });
+  await assert.rejects(refused, /turns-e2e.jsonl cannot be read/);
+  assert.ok(existsSync(join(out, 'turns-tts.jsonl')), 'control: a refused run removes nothing');
+  await bench([], { out, names: ['e2e'] });
+  assert.ok(!existsSync(join(out, 'turns-tts.jsonl')));
+  assert.equal(readFileSync(join(out, 'history.jsonl'), 'utf8').split('\n').filter(Boolean).length, 2);
+});
+
+test('a folder that cannot be one is one line; results that cannot be written are printed all the same', async () => {
+  const file = join(folder, 'a file');
+  writeFileSync(file, '');
+  await assert.rejects(bench([], { out: file }), (error) => error instanceof InputError);
+  for (const [taken, said] of [
+    ['samples.jsonl', /bench e2e ended early: .*samples.jsonl cannot be written/],
+    ['index.html', /full-index.html cannot be written/],
+  ] as const) {
+    const out = join(folder, `full-${taken}`);
+    const printed: string[] = [];
+    const ran = await bench([], {
+      out,
+      onOut: (text) => void printed.push(text),
+      // stands for a full disk: what is to be written cannot be
+      onProgress(text) {
+        if (!text.includes('20 of')) return;
+        rmSync(join(out, taken), { force: true });
+        mkdirSync(join(out, taken));
+      },
+    });
+    assert.equal(ran.code, 2, taken);
+    assert.match(ran.problems.join('\n'), said);
+    assert.match(printed.join('\n'), /bench e2e: Whole turns/);
+    assert.equal(printed.join('\n').includes('written:'), taken !== 'index.html');
+  }
 });
 
 test('one budget is for all benches: what the first spent the second has not; each that is cut short is a line', async () => {

@@ -1,11 +1,8 @@
 /** `retake bench`: the benches over one engine, one result folder, targets, comparison with an earlier folder. */
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/errors.ts';
-import { EXCHANGES_FILE } from '../sim/exchange-lines.ts';
+import { describeError, InputError } from '../service/errors.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { loadScenario } from '../sim/scenario.ts';
 import { liveWorld, startWire } from '../replay/against.ts';
@@ -19,13 +16,13 @@ import { bench as llm } from './bench-llm.ts';
 import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
-import { checkEarlier, compareWithEarlier } from './earlier.ts';
+import { compareWithEarlier, readEarlier } from './earlier.ts';
 import { BASELINE } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchResult, type BenchRun } from './engine.ts';
 import { benchPage } from './page.ts';
-import { writeResults, type BenchResults } from './results.ts';
-import { benchSessions } from './sessions.ts';
+import { refuseOtherWorld, takeFolder, writeResults, type BenchResults } from './results.ts';
+import { benchSessions, MOST_TURNS } from './sessions.ts';
 import { benchTable, comparisonLines, targetLines } from './tables.ts';
 
 /** In the order in which they run. */
@@ -64,18 +61,21 @@ export async function benchCommand(
   const turnsPerSession = options.turns ?? size.turns;
   const startedAt = new Date().toISOString();
   await refuseOtherWorld(options.out, world);
-  if (options.against !== undefined) {
-    const benchNames = benches.map(({ name }) => name);
-    await checkEarlier(options.against, world, benchNames);
-  }
+  const standIns = world === 'live' ? {} : { profile: options.profile };
   if (world !== 'live') loadProfile(options.profile);
+  const earlier =
+    options.against === undefined
+      ? undefined
+      : await readEarlier(
+          options.against,
+          { world, ...standIns },
+          benches.map(({ name }) => name),
+        );
   const scenario =
     options.scenario === undefined || world === 'live' ? {} : { scenario: loadScenario(options.scenario, world) };
   const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common', ...scenario });
-  const run: BenchRun = {
+  const run: Omit<BenchRun, 'samplesFile' | 'exchangesFile'> = {
     sessions: (speech) => benchSessions(count, turnsPerSession, speech),
-    samplesFile: join(options.out, 'samples.jsonl'),
-    exchangesFile: join(options.out, EXCHANGES_FILE),
     world,
     profile: options.profile,
     seed,
@@ -90,12 +90,14 @@ export async function benchCommand(
   const problems: string[] = [];
   try {
     // samples may have been paid for: nothing is removed before all that was asked for is known to be possible
-    await mkdir(options.out, { recursive: true });
-    for (const file of [run.samplesFile, run.exchangesFile]) await rm(file, { force: true });
+    const files = await takeFolder(
+      options.out,
+      BENCHES.map(({ name }) => name),
+    );
     for (const bench of benches) {
       if (context.signal.aborted) break;
       try {
-        results.push(await runBench(bench, run));
+        results.push(await runBench(bench, { ...run, ...files }));
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         problems.push(`bench ${bench.name}: ${error.message}`);
@@ -106,13 +108,11 @@ export async function benchCommand(
   }
   context.progressDone();
   const turnsOf = (arm: string) => results.find(({ bench }) => bench === e2e.name)?.turns.get(arm) ?? [];
-  const earlier =
-    options.against === undefined ? undefined : await compareWithEarlier(options.against, { world, results });
   const summary: BenchResults = {
     format: 1,
     basis: world === 'live' ? 'measured' : 'predicted',
     world,
-    ...(world === 'live' ? {} : { profile: options.profile }),
+    ...standIns,
     seed,
     commit: run.commit,
     environment: {
@@ -126,11 +126,19 @@ export async function benchCommand(
     turnsPerSession,
     benches: results.map(({ turns: _turns, servedFrom: _servedFrom, ...rest }) => rest),
     targets: turnsOf(BASELINE).length === 0 ? [] : targetRows(turnsOf(BASELINE), turnsOf(COMBINED)),
-    ...(earlier === undefined ? {} : { against: earlier }),
+    ...(earlier === undefined ? {} : { against: compareWithEarlier(earlier, results) }),
   };
-  await writeResults(options.out, summary, benchPage(summary), results);
   problems.push(...problemsOf(results));
-  report(context, options, summary, problems);
+  let written = true;
+  try {
+    await writeResults(options.out, summary, benchPage(summary), results);
+  } catch (error) {
+    // what was measured is printed all the same
+    if (!(error instanceof InputError)) throw error;
+    written = false;
+    problems.push(describeError(error));
+  }
+  report(context, options, summary, { written, problems });
 }
 
 /** Versions of what calls the providers, as this checkout pins them. */
@@ -154,23 +162,16 @@ async function againstOf(
 }
 
 /** The world that was asked for. Throws `InputError` when it is none, or does not go with the other options. */
-function worldOf({ world, budgetUsd, scenario }: BenchOptions): BenchRun['world'] {
+function worldOf({ world, turns, budgetUsd, scenario }: BenchOptions): BenchRun['world'] {
   if (world !== 'sim' && world !== 'wire' && world !== 'live')
     throw new InputError(`--world ${world}: must be sim, wire or live`);
   if (world === 'live' && budgetUsd === undefined)
     throw new InputError('a live bench costs money: say how much with --budget-usd');
+  if (turns !== undefined && turns > MOST_TURNS)
+    throw new InputError(`--turns ${turns}: the interviews have ${MOST_TURNS} turns; take more --sessions`);
   if (world === 'live' && scenario !== undefined)
     throw new InputError('--scenario is for stand-ins: there are none in live');
   return world;
-}
-
-/** Figures of providers and of stand-ins never share a folder; a run that was killed left its samples only. */
-async function refuseOtherWorld(folder: string, world: string): Promise<void> {
-  const textOf = (file: string) => readFile(join(folder, file), 'utf8').catch(() => undefined);
-  const known = (await textOf('results.json')) ?? (await textOf('samples.jsonl'));
-  const found = known === undefined ? undefined : /"world": ?"(\w+)"/.exec(known)?.[1];
-  if (found !== undefined && found !== world)
-    throw new InputError(`${folder} holds results of world ${found}; give those of ${world} another folder with -o`);
 }
 
 function benchesOf(names: readonly string[]): readonly Bench[] {
@@ -202,7 +203,7 @@ function report(
   context: CommandContext,
   options: BenchOptions,
   summary: BenchResults,
-  problems: readonly string[],
+  { written, problems }: { written: boolean; problems: readonly string[] },
 ): void {
   if (options.json === true) context.out(JSON.stringify(summary, null, 2));
   else {
@@ -213,7 +214,8 @@ function report(
     context.out(
       `${summary.basis}: world ${world}, ${profile === undefined ? '' : `profile ${profile}, `}seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
     );
-    context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,exchanges.jsonl,history.jsonl}`);
+    if (written)
+      context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,exchanges.jsonl,history.jsonl}`);
   }
   for (const problem of problems) context.progress(`retake: ${problem}`);
   if (context.signal.aborted) return context.exit(130);

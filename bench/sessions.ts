@@ -18,6 +18,9 @@ const STARTED_EPOCH_US = 1_767_225_600_000_000;
 /** Messages said before the first turn, so that history knobs have something to prune. */
 const HISTORY_MESSAGES = 20;
 
+/** Of a session: the shortest interview's. */
+export const MOST_TURNS = Math.min(...loadInterviews().map(({ turns }) => turns.length));
+
 /** How the recordings are spoken. */
 export interface BenchSpeech {
   /** Recordings said in one turn, in turn: [1, 2] makes every second turn twice as long. By default one. */
