@@ -1,5 +1,5 @@
 /** Whole turns: today's strategy against chosen variants, by what the user waits. */
-import type { Bench } from './bench.ts';
+import { variants, type Bench } from './bench.ts';
 
 /** What the targets table calls "measured": the strategies of docs/strategies.md that go together, at once. */
 export const COMBINED = 'combined';
@@ -12,11 +12,7 @@ export const bench: Bench = {
   metrics: ['sttMs', 'ttftMs', 'ttfbMs', 'firstAudioByteMs', 'e2eMs', 'firstContentMs', 'stallMs', 'replyEndMs'],
   stage: 'llm',
   arms: [
-    { name: 'clause-chunking', patches: ['clause-chunking'] },
-    { name: 'keep-alive-drain', patches: ['keep-alive-drain'] },
-    { name: 'stt-at-pause', patches: ['stt-at-pause'] },
-    { name: 'preconnect', patches: ['preconnect'] },
-    { name: 'model-gpt-4o-mini', patches: ['model-gpt-4o-mini'] },
+    ...variants('clause-chunking', 'keep-alive-drain', 'stt-at-pause', 'preconnect', 'model-gpt-4o-mini'),
     {
       name: COMBINED,
       patches: ['model-llama-3.1-8b-nitro', 'stt-at-pause', 'clause-chunking', 'keep-alive-drain', 'preconnect'],

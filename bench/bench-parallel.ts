@@ -1,10 +1,11 @@
 /** Stages that overlap: interleaving, speculation, prefetch, hedging, caches; alone and together, over today's strategy. */
-import type { Bench } from './bench.ts';
+import { variants, type Bench } from './bench.ts';
 
 export const bench: Bench = {
   name: 'parallel',
   title: 'Overlap: interleaving, clauses, early STT, alone and together',
-  limits: 'Gains are ledger time, not service time: what overlaps another stage costs nothing on the path.',
+  limits:
+    'Gains are ledger time, not service time: what overlaps another stage costs nothing on the path. No turn here is a greeting: what its cache is worth is in docs/strategies.md.',
   metrics: ['sttMs', 'sttWaitMs', 'ttftMs', 'ttfbMs', 'e2eMs', 'firstContentMs', 'uploadKb', 'llmCost'],
   stage: 'tts',
   arms: [
@@ -13,15 +14,17 @@ export const bench: Bench = {
       patches: ['reply-chunking'],
       note: 'control: what today’s interleaving by sentence is worth',
     },
-    { name: 'clause chunking', patches: ['clause-chunking'] },
-    { name: 'early STT', patches: ['stt-at-pause'] },
-    { name: 'prefetch-connect', patches: ['prefetch-connect'] },
-    { name: 'prefetch-prompt', patches: ['prefetch-prompt'] },
-    { name: 'prefetch-partial', patches: ['prefetch-partial'] },
-    { name: 'speculation-predict', patches: ['speculation-predict'] },
-    { name: 'speculation-prefill', patches: ['speculation-prefill'] },
-    { name: 'hedge-gpt-4o-mini', patches: ['hedge-gpt-4o-mini'] },
-    { name: 'cache-responses', patches: ['cache-responses'] },
+    ...variants(
+      'clause-chunking',
+      'stt-at-pause',
+      'prefetch-connect',
+      'prefetch-prompt',
+      'prefetch-partial',
+      'speculation-predict',
+      'speculation-prefill',
+      'hedge-gpt-4o-mini',
+      'cache-responses',
+    ),
     { name: 'clauses and early STT', patches: ['clause-chunking', 'stt-at-pause'] },
     {
       name: 'all that go together',

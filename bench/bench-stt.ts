@@ -1,5 +1,5 @@
 /** STT: what is sent, how, and when. */
-import type { Bench } from './bench.ts';
+import { variants, type Bench } from './bench.ts';
 import { GROUPINGS } from './metrics.ts';
 
 export const bench: Bench = {
@@ -22,16 +22,9 @@ export const bench: Bench = {
   // a browser's microphone, so that lower rates are lower; turns of one to three recordings
   speech: { recordings: [1, 2, 3], rateHz: 48_000 },
   arms: [
-    { name: 'stt-generate', patches: ['stt-generate'] },
-    { name: 'stt-24khz', patches: ['stt-24khz'] },
-    { name: 'stt-16khz', patches: ['stt-16khz'] },
-    { name: 'stt-webm-opus', patches: ['stt-webm-opus'] },
+    ...variants('stt-generate', 'stt-24khz', 'stt-16khz', 'stt-webm-opus'),
     { name: 'opus at 16 kHz', patches: ['stt-webm-opus', 'stt-16khz'] },
-    { name: 'stt-trim', patches: ['stt-trim'] },
-    { name: 'stt-at-pause', patches: ['stt-at-pause'] },
-    { name: 'stt-growing', patches: ['stt-growing'] },
-    { name: 'vad-webrtc', patches: ['vad-webrtc'] },
-    { name: 'vad-silence-300', patches: ['vad-silence-300'] },
-    { name: 'client-frame-100', patches: ['client-frame-100'] },
+    ...variants('stt-trim', 'stt-at-pause', 'stt-growing', 'vad-webrtc', 'vad-silence-300', 'client-frame-100'),
+    { name: 'keep-alive-drain', patches: ['keep-alive-drain'], note: 'the connection of the turn before' },
   ],
 };

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { InputError } from '../service/errors.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { variantPatch } from '../replay/variants.ts';
-import { compareWithEarlier } from './earlier.ts';
+import { compareWithEarlier, readEarlier } from './earlier.ts';
 import { BASELINE, type Sample } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchRun } from './engine.ts';
@@ -113,12 +113,14 @@ test('an interrupted bench keeps its finished samples and says that it did not f
   );
 });
 
-test('the same run again is the same; another world is not compared', async () => {
+test('the same run again is the same; another world, another profile or a damaged folder is not compared', async () => {
   const result = await runBench(BENCH, runOf());
   const lines = [...result.turns.values()].flat().map((turn) => `${JSON.stringify(turn)}\n`);
-  writeFileSync(join(folder, 'turns-e2e.jsonl'), lines.join(''));
-  writeFileSync(join(folder, 'results.json'), '{"world":"sim"}');
-  const again = await compareWithEarlier(folder, { world: 'sim', results: [await runBench(BENCH, runOf())] });
+  const turnsFile = join(folder, 'turns-e2e.jsonl');
+  writeFileSync(turnsFile, lines.join(''));
+  writeFileSync(join(folder, 'results.json'), '{"world":"sim","profile":"seed"}');
+  const read = (profile = 'seed', world = 'sim') => readEarlier(folder, { world, profile }, ['e2e']);
+  const again = compareWithEarlier(await read(), [await runBench(BENCH, runOf())]);
   assert.deepEqual(
     again.map(({ verdict, deltaMs }) => [verdict, deltaMs]),
     [
@@ -126,8 +128,20 @@ test('the same run again is the same; another world is not compared', async () =
       ['same', 0],
     ],
   );
-  await assert.rejects(compareWithEarlier(folder, { world: 'wire', results: [result] }), /world sim.*wire/);
-  await assert.rejects(compareWithEarlier(join(folder, 'none'), { world: 'sim', results: [] }), /cannot be read/);
+  await assert.rejects(read('seed', 'wire'), /of world sim, profile seed, these of world wire/);
+  await assert.rejects(read('zero'), /profile seed, these of world sim, profile zero/);
+  await assert.rejects(readEarlier(join(folder, 'none'), { world: 'sim' }, []), /cannot be read/);
+  const damages: [text: string, said: RegExp][] = [
+    ['', /turns-e2e.jsonl holds no turns/],
+    [lines.join('').slice(0, -40), /turns-e2e.jsonl, line 6 is damaged/],
+    ['{}\n', /line 1 is damaged/],
+  ];
+  for (const [text, said] of damages) {
+    writeFileSync(turnsFile, text);
+    await assert.rejects(read(), (error) => error instanceof InputError && said.test(error.message), text);
+  }
+  writeFileSync(join(folder, 'results.json'), '{"world":"si');
+  await assert.rejects(read(), (error) => error instanceof InputError && /results.json is damaged/.test(error.message));
 });
 
 test('longer turns, other words and short texts are told apart; the baseline heard its own words', async () => {
@@ -163,7 +177,7 @@ test('longer turns, other words and short texts are told apart; the baseline hea
       ['10 s and more', 1],
     ],
   );
-  assert.match(benchTable(result, 80), /by audio length +below 5 s/);
+  assert.match(benchTable(result, 80), /by audio length: below 5 s/);
 });
 
 test('the wait is shown in parts that add up as printed, bets with their hits and waste', async () => {
@@ -182,13 +196,25 @@ test('the wait is shown in parts that add up as printed, bets with their hits an
   );
 });
 
-test('tables say unit, n and interval, and fit 80 columns but for the interval', async () => {
+test('tables say unit, n and interval, and fit 80 columns', async () => {
   const result = await runBench(BENCH, runOf());
   const table = benchTable(result, 80);
   assert.match(table, /first clause, ms +\d+\.\d +3/);
   assert.match(table, /TTFT, ms .*0\.0 \[0\.0, 0\.0\]/);
   const targets = targetLines(targetRows(result.turns.get(BASELINE) ?? [], result.turns.get('clause-chunking') ?? []));
   assert.match(targets.join('\n'), /STT +800 +500/);
+  const long = { ...result, limits: 'word '.repeat(40), stopped: 'why '.repeat(40) };
+  const arms = result.arms.map((arm) => ({
+    ...arm,
+    note: 'note '.repeat(40),
+    failed: 1,
+    firstFailure: 'it '.repeat(80),
+  }));
+  const lines = [...benchTable({ ...long, arms }, 80).split('\n'), ...targets];
+  assert.deepEqual(
+    lines.filter((line) => line.length > 80),
+    [],
+  );
 });
 
 test('the page holds every bench and arm, escapes what is not ours, and needs nothing from elsewhere', async () => {

@@ -11,6 +11,11 @@ export interface BenchArm {
   note?: string;
 }
 
+/** An arm for each named variant by itself. */
+export function variants(...names: readonly string[]): BenchArm[] {
+  return names.map((name) => ({ name, patches: [name] }));
+}
+
 export interface Bench {
   name: string;
   title: string;

@@ -82,9 +82,14 @@ export const METRICS = {
   transcriptChars: { title: 'transcript', unit: 'count', of: ({ transcript }) => transcript.length },
   ttftMs: { title: 'TTFT', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.llm) },
   deltaGapMs: {
-    title: 'gap between deltas, median',
+    title: 'delta gap, median',
     unit: 'ms',
     of: (turn) => (gapsMs(turn).length === 0 ? undefined : quantile(gapsMs(turn), 0.5)),
+  },
+  longestGapMs: {
+    title: 'delta gap, longest',
+    unit: 'ms',
+    of: (turn) => (gapsMs(turn).length === 0 ? undefined : Math.max(...gapsMs(turn))),
   },
   tokensPerS: {
     title: 'tokens',
@@ -115,6 +120,11 @@ export const METRICS = {
   },
   replyChars: { title: 'reply', unit: 'count', of: ({ replyText }) => replyText.length },
   ttfbMs: { title: 'TTS TTFB', unit: 'ms', of: ({ summary }) => ms(summary.serviceUs.tts) },
+  ttsAudibleMs: {
+    title: 'TTS first audible',
+    unit: 'ms',
+    of: (turn) => ms(difference(find(turn, 'tts.start')?.atUs, find(turn, 'deliver.first_audible')?.atUs)),
+  },
   leadingSilenceMs: {
     title: 'leading silence',
     unit: 'ms',
@@ -124,15 +134,18 @@ export const METRICS = {
     title: 'audio per synthesis time',
     unit: '×',
     of: (turn) => {
-      const done = pieces(turn);
       const starts = turn.log.events.filter((event) => event.kind === 'tts.start');
-      const audioMs = sum(done.map((event) => numberOf(event, 'audioMs') ?? 0));
-      const spentMs = sum(
-        done.map((event) => {
-          const start = starts.find((each) => each.exchange === event.exchange);
-          return start === undefined ? 0 : (event.atUs - start.atUs) / 1000;
-        }),
-      );
+      const synthesized = pieces(turn).flatMap((event) => {
+        const [start, audioMs] = [
+          starts.find(({ exchange }) => exchange === event.exchange),
+          numberOf(event, 'audioMs'),
+        ];
+        return start === undefined || audioMs === undefined
+          ? []
+          : [{ audioMs, spentMs: (event.atUs - start.atUs) / 1000 }];
+      });
+      const audioMs = sum(synthesized.map((piece) => piece.audioMs));
+      const spentMs = sum(synthesized.map((piece) => piece.spentMs));
       return spentMs === 0 ? undefined : audioMs / spentMs;
     },
   },

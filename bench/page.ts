@@ -44,18 +44,18 @@ function targetSection({ targets }: BenchResults): string {
   const cell = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(0));
   const columns: Column[] = [
     { title: 'median, ms' },
+    { title: 'combined' },
     ...['today', 'target', 'baseline', 'combined', 'p95', 'n'].map((title) => ({ title, isNumber: true })),
-    { title: '' },
   ];
   const rows = targets.map((row): Cell[] => [
     row.name,
+    row.b?.met === undefined ? '' : row.b.met ? 'met' : 'missed',
     cell(row.todayMs),
     cell(row.targetMs),
     cell(row.a?.medianMs),
     cell(row.b?.medianMs),
     cell(row.b?.p95Ms),
     String(row.b?.n ?? 0),
-    row.b?.met === undefined ? '' : row.b.met ? 'met' : 'missed',
   ]);
   return section('targets', 'Targets', table(columns, rows), 'Median below target is “met”.');
 }

@@ -1,65 +1,23 @@
 /**
- * `npm run bench:parsers`: our readers of provider streams, and our audio path, against the plain way of the libraries.
+ * `npm run bench:parsers`: our readers of provider streams, and the whole way of a reply's audio, against the plain way of the libraries.
  * CPU of this process, rounds interleaved, ratios paired by round with 95 % intervals over rounds. No network: bodies are in memory.
  */
 import { createFalClient } from '@fal-ai/client';
 import OpenAI from 'openai';
 import { parseArgs } from 'node:util';
-import { pcmBytesToSamples } from '../service/audio.ts';
 import { createRealClock } from '../service/clock.ts';
-import type { Call, Fetch, LlmRequest, TtsRequest } from '../service/ports.ts';
-import { createPlayback } from '../service/playback.ts';
+import type { Call, LlmRequest, TtsRequest } from '../service/ports.ts';
 import { createAudioHosts } from '../service/providers/audio-hosts.ts';
-import { createFreyaTts, FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
+import { createFreyaTts } from '../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../service/providers/openrouter.ts';
 import { LIVE_ENDPOINTS } from '../service/world.ts';
-import { speechPcm } from '../sim/speech-audio.ts';
 import { clusteredMean } from '../replay/stats.ts';
-
-const DELTAS = 300;
-const AUDIO_EVENTS = 40;
-const EVENT_AUDIO_MS = 250;
-const PCM = speechPcm('parsers', (FREYA_TTS_RATE_HZ * 2 * EVENT_AUDIO_MS) / 1000, 0);
+import { plainReply, stagedReply } from './reply-audio.ts';
+import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, TTS_CHUNKS } from './stream-bodies.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '30' } } });
 const rounds = Number(values.rounds);
 const clock = createRealClock();
-const encoder = new TextEncoder();
-const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
-
-const LLM_CHUNKS = [
-  ...Array.from({ length: DELTAS }, (_, index) =>
-    event({
-      id: 'gen-1767225600-AbCdEfGhIjKlMnOpQrSt',
-      provider: 'Google',
-      model: 'google/gemini-2.5-flash',
-      object: 'chat.completion.chunk',
-      created: 1_767_225_600,
-      choices: [{ index: 0, delta: { role: 'assistant', content: ` word${index}` }, finish_reason: null }],
-    }),
-  ),
-  event({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content: '' }, finish_reason: 'stop' }] }),
-  'data: [DONE]\n\n',
-].map((text) => encoder.encode(text));
-const TTS_CHUNKS = [
-  ...Array.from({ length: AUDIO_EVENTS }, () => event({ audio: Buffer.from(PCM).toString('base64') })),
-  event({ done: true, inference_time_ms: 100 }),
-].map((text) => encoder.encode(text));
-
-function fetchOf(chunks: readonly Uint8Array[]): Fetch {
-  const send = (): Promise<Response> => {
-    let next = 0;
-    const body = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        const chunk = chunks[next++];
-        if (chunk === undefined) controller.close();
-        else controller.enqueue(chunk);
-      },
-    });
-    return Promise.resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
-  };
-  return Object.assign(send, { Response });
-}
 
 function callOf(chunks: readonly Uint8Array[]): Call {
   const fetch = fetchOf(chunks);
@@ -105,7 +63,7 @@ const TTS_REQUEST: TtsRequest = {
 
 interface Way {
   name: string;
-  run(): Promise<void>;
+  run(): Promise<unknown>;
 }
 interface Race {
   title: string;
@@ -170,22 +128,18 @@ const RACES: readonly Race[] = [
     ],
   },
   {
-    title: `Audio to the client, ${AUDIO_EVENTS} chunks of ${EVENT_AUDIO_MS} ms: samples, first audible, stalls`,
-    unit: 'µs a chunk',
+    title: `A reply's audio from the stream to the client, ${AUDIO_EVENTS} events: decoded, first audible found, handed on`,
+    unit: 'µs an event',
     units: AUDIO_EVENTS,
     ways: [
-      { name: 'a copy of the bytes', run: () => play((pcm) => new Int16Array(pcm.slice().buffer)) },
-      { name: 'a view on the bytes', run: () => play(pcmBytesToSamples) },
+      { name: 'fal client, by hand', run: plainReply },
+      ...(['sdk', 'parser'] as const).map((sse) => ({
+        name: `a turn's stages, tts.sse = ${sse}`,
+        run: () => stagedReply(tts, sse),
+      })),
     ],
   },
 ];
-
-function play(samplesOf: (pcm: Uint8Array) => Int16Array): Promise<void> {
-  const playback = createPlayback(FREYA_TTS_RATE_HZ);
-  for (let chunk = 0; chunk < AUDIO_EVENTS; chunk++) playback.chunk(chunk * 1000, samplesOf(PCM), 0);
-  playback.finish();
-  return Promise.resolve();
-}
 
 async function cpuUsOf({ run }: Way): Promise<number> {
   const before = process.cpuUsage();

@@ -134,7 +134,10 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
   return {
     async turn() {
       turns++;
-      const { log, summary } = await session.turn({ audio: upload(clock), reply: { audio: () => Promise.resolve() } });
+      const { log, summary } = await session.turn({
+        audio: instantUpload(clock),
+        reply: { audio: () => Promise.resolve() },
+      });
       await bundle?.flushed();
       const [fault] = faults;
       faults = [];
@@ -144,7 +147,8 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
   };
 }
 
-function upload(clock: Clock): UserAudio {
+/** The user's question as one body. */
+export function instantUpload(clock: Clock): UserAudio {
   return {
     zero: 'upload',
     sampleRateHz: RATE_HZ,
