@@ -17,7 +17,7 @@ export interface Sample {
   sessionId: string;
   turnIndex: number;
   /** Whether the stage's first exchange set up its connection; absent when there was none. */
-  connection?: 'cold' | 'warm';
+  connection?: 'new' | 'kept';
   /** Of the bench's grouping. */
   group?: string;
   values: Partial<Record<MetricName, number>>;
@@ -36,8 +36,9 @@ export interface MetricRow {
   difference?: Interval;
 }
 
-/** Of the bench's stage. */
-export interface StageMedian {
+/** Of the bench's stage, over some of its turns. */
+export interface StageGroup {
+  group: string;
   n: number;
   medianMs: number;
 }
@@ -46,10 +47,10 @@ export interface ArmResult {
   arm: string;
   note?: string;
   rows: readonly MetricRow[];
-  cold?: StageMedian;
-  warm?: StageMedian;
+  /** Of the stage's latency: `new` connections were set up within it, `kept` ones before. */
+  connections?: readonly StageGroup[];
   /** Of the stage's latency, by the bench's grouping. */
-  groups?: readonly ({ group: string } & StageMedian)[];
+  groups?: readonly StageGroup[];
   /** Where the wait went. */
   ledger?: readonly LedgerMean[];
   /** Hits and waste of what was done before it was certain to be needed. */
@@ -84,7 +85,7 @@ export function sampleOf(bench: Bench, arm: string, turn: FinishedTurn, language
     world,
     sessionId,
     turnIndex,
-    ...(queued === undefined ? {} : { connection: queued.attrs?.['reused'] === true ? 'warm' : 'cold' }),
+    ...(queued === undefined ? {} : { connection: queued.attrs?.['reused'] === true ? 'kept' : 'new' }),
     ...(group === undefined ? {} : { group }),
     values,
     ...(failure === undefined ? {} : { failure: `${failure.stage} ${failure.kind}: ${failure.message}` }),
@@ -112,22 +113,21 @@ export function armResult(bench: Bench, arm: string, all: readonly Sample[], pla
   });
   const failures = samples.flatMap(({ failure }) => failure ?? []);
   const [firstFailure] = failures;
-  const medianOf = (some: (sample: Sample) => boolean): StageMedian | undefined => {
-    const values = valuesOf(samples.filter(some), STAGE_METRIC[bench.stage]);
-    return values.length === 0 ? undefined : { n: values.length, medianMs: quantile(values, 0.5) };
-  };
-  const cold = medianOf(({ connection }) => connection === 'cold');
-  const warm = medianOf(({ connection }) => connection === 'warm');
-  const groups = [...new Set(samples.flatMap(({ group }) => group ?? []))].flatMap((group) => {
-    const median = medianOf((sample) => sample.group === group);
-    return median === undefined ? [] : [{ group, ...median }];
-  });
+  const groupsBy = (key: 'connection' | 'group'): StageGroup[] =>
+    [...new Set(samples.flatMap((sample) => sample[key] ?? []))].flatMap((group) => {
+      const values = valuesOf(
+        samples.filter((sample) => sample[key] === group),
+        STAGE_METRIC[bench.stage],
+      );
+      return values.length === 0 ? [] : [{ group, n: values.length, medianMs: quantile(values, 0.5) }];
+    });
+  const connections = groupsBy('connection').sort((a, b) => b.group.localeCompare(a.group));
+  const groups = groupsBy('group').sort((a, b) => groupOrder(a.group) - groupOrder(b.group));
   return {
     arm,
     rows,
-    ...(cold === undefined ? {} : { cold }),
-    ...(warm === undefined ? {} : { warm }),
-    ...(groups.length === 0 ? {} : { groups: groups.sort((a, b) => groupOrder(a.group) - groupOrder(b.group)) }),
+    ...(connections.length === 0 ? {} : { connections }),
+    ...(groups.length === 0 ? {} : { groups }),
     turns: samples.length,
     planned,
     failed: failures.length,

@@ -22,7 +22,7 @@ export interface Bench {
   /** What limits the figures: printed under the table. */
   limits: string;
   metrics: readonly MetricName[];
-  /** The metric whose connections are told apart: cold ones were set up within the stage. */
+  /** The metric whose connections are told apart: new ones were set up within the stage. */
   stage: 'stt' | 'llm' | 'tts';
   /** What else the stage's latency is told apart by. */
   grouping?: Grouping;

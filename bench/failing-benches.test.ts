@@ -33,17 +33,15 @@ async function bench(
   const scenario = join(folder, `scenario-${runs}.json`);
   writeFileSync(scenario, JSON.stringify({ title: 'providers that fail', rules }));
   const stop = new AbortController();
-  const told: string[] = [];
+  const problems: string[] = [];
   let code = 0;
   const context: CommandContext = {
     env: {},
     signal: stop.signal,
     out: (text) => more.onOut?.(text),
-    progress(text) {
-      told.push(text);
-      more.onProgress?.(text, stop);
-    },
+    progress: (text) => more.onProgress?.(text, stop),
     progressDone: () => undefined,
+    problem: (text) => void problems.push(text),
     exit: (given) => (code = given),
     columns: 80,
     color: false,
@@ -64,7 +62,7 @@ async function bench(
     ? readFileSync(samplesFile, 'utf8').split('\n').filter(Boolean).length
     : 0;
   const results: Ran['results'] = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
-  return { code, problems: told.filter((text) => text.startsWith('retake: ')), results, samples };
+  return { code, problems, results, samples };
 }
 
 test('a wrong key: one line for all benches, exit code 2', async () => {

@@ -4,7 +4,7 @@ import { svgOf } from '../replay/report/figures.ts';
 import { htmlPage } from '../replay/report/html-page.ts';
 import { html, section, table, text, type Cell, type Column } from '../replay/report/html-text.ts';
 import { VERDICT_SIGN } from '../replay/report/words.ts';
-import type { ArmResult } from './arm-result.ts';
+import type { ArmResult, StageGroup } from './arm-result.ts';
 import { betText, ledgerText } from './arm-totals.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { BenchResults } from './results.ts';
@@ -116,9 +116,8 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
 
 /** The stage's latency where turns differ by themselves: new and kept connections, and the bench's own grouping. */
 function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): string {
-  const partsOf = ({ cold, warm, groups = [] }: ArmResult): { group: string; n: number; medianMs: number }[] => [
-    ...(cold === undefined ? [] : [{ group: 'new connection', ...cold }]),
-    ...(warm === undefined ? [] : [{ group: 'kept connection', ...warm }]),
+  const partsOf = ({ connections = [], groups = [] }: ArmResult): StageGroup[] => [
+    ...connections.map((part) => ({ ...part, group: `${part.group} connection` })),
     ...groups,
   ];
   const names = [...new Set(arms.flatMap((arm) => partsOf(arm).map(({ group }) => group)))];

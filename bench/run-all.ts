@@ -217,7 +217,7 @@ function report(
     if (written)
       context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,exchanges.jsonl,history.jsonl}`);
   }
-  for (const problem of problems) context.progress(`retake: ${problem}`);
+  for (const problem of problems) context.problem(`retake: ${problem}`);
   if (context.signal.aborted) return context.exit(130);
   if (problems.length > 0) return context.exit(2);
   const missed = summary.targets.filter(({ b }) => b?.met === false);

@@ -4,7 +4,7 @@ import type { Interval } from '../replay/stats.ts';
 import type { TargetRow } from '../replay/targets.ts';
 import { betText, ledgerText } from './arm-totals.ts';
 import type { ArmComparison } from './earlier.ts';
-import type { ArmResult, MetricRow } from './arm-result.ts';
+import type { MetricRow, StageGroup } from './arm-result.ts';
 import type { BenchResult } from './engine.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 
@@ -25,11 +25,7 @@ export function benchTable(
     lines.push(`${arm.arm}${arm.verdict === undefined ? '' : `  ${VERDICT_SIGN[arm.verdict]} ${arm.verdict}`}`);
     if (arm.note !== undefined) indented(`(${arm.note})`);
     lines.push(...arm.rows.map(metricLine));
-    const connections = [
-      ...(arm.cold === undefined ? [] : [{ group: 'new', ...arm.cold }]),
-      ...(arm.warm === undefined ? [] : [{ group: 'kept', ...arm.warm }]),
-    ];
-    if (connections.length > 0) indented(`by connection: ${groupText(connections)}`);
+    if (arm.connections !== undefined) indented(`by connection: ${groupText(arm.connections)}`);
     if (arm.groups !== undefined) indented(`${grouping ?? ''}: ${groupText(arm.groups)}`);
     if (arm.ledger !== undefined) indented(`wait, mean ms: ${ledgerText(arm.ledger)}`);
     for (const bet of arm.bets ?? []) indented(`${bet.kind}: ${betText(bet)}`);
@@ -48,7 +44,7 @@ function metricLine({ metric, n, median, mean = median, p95, difference }: Metri
 }
 
 /** `new 1108.5 ms (n 12), kept 716.7 ms (n 3)`. */
-function groupText(groups: NonNullable<ArmResult['groups']>): string {
+function groupText(groups: readonly StageGroup[]): string {
   return groups.map(({ group, n, medianMs }) => `${group} ${medianMs.toFixed(1)} ms (n ${n})`).join(', ');
 }
 

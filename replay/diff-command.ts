@@ -60,7 +60,7 @@ async function sideOf(
   context.progress(`reading ${path} …`);
   const { turns: all, problems, texts } = await loadTurns(path, context.signal);
   context.progressDone();
-  for (const problem of problems) context.progress(problem);
+  for (const problem of problems) context.problem(problem);
   const own = oneArmOf(all, path, side, variant);
   const turns = own.map(({ summary }) => summary);
   return {

@@ -19,6 +19,7 @@ async function run(
     out: (text) => void lines.push(text),
     progress: () => undefined,
     progressDone: () => undefined,
+    problem: () => undefined,
     exit: (value) => void (code = value),
     columns: 80,
     color: false,

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio.ts';
 import { describeError, InputError, InvariantError, StageError } from '../service/errors.ts';
-import type { CommandContext } from './context.ts';
+import { tellOn, type CommandContext } from './context.ts';
 
 /** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
 const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
@@ -18,8 +18,7 @@ const context: CommandContext = {
   env: process.env,
   signal: interrupt.signal,
   out: (text: string) => void process.stdout.write(`${text}\n`),
-  progress: (text: string) => void process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`),
-  progressDone: () => void (process.stderr.isTTY && process.stderr.write('\r\u001b[2K')),
+  ...tellOn(process.stderr),
   exit: (code) => void (process.exitCode = code),
   columns: process.stdout.columns || 80,
   // https://no-color.org: any value but the empty one

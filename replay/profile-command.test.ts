@@ -50,6 +50,7 @@ async function run(more: Partial<ProfileCommandOptions> = {}): Promise<string> {
     out: (text) => void lines.push(text),
     progress: () => undefined,
     progressDone: () => undefined,
+    problem: () => undefined,
     exit: () => undefined,
     columns: 80,
     color: false,

@@ -46,6 +46,7 @@ function told(): CommandContext & { text(): string; code: number | undefined } {
     out: (text) => void lines.push(text),
     progress: () => undefined,
     progressDone: () => undefined,
+    problem: () => undefined,
     code: undefined,
     exit(code) {
       this.code = code;

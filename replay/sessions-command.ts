@@ -43,7 +43,7 @@ export const sessionsCommand = {
       await captureStoreIn(dataFolder(context, options.data)).find(id),
     );
     const summaries = turns.map((log) => measureTurn(log).summary);
-    for (const problem of problems) context.progress(problem);
+    for (const problem of problems) context.problem(problem);
     if (options.json === true) {
       context.out(
         JSON.stringify(
