@@ -6,7 +6,7 @@ import { isObject, listIn, textIn } from '../service/foreign-json.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { diffLanes, type Verdict } from '../replay/diff.ts';
 import type { BenchResult } from './engine.ts';
-import type { BenchResults } from './results.ts';
+import { turnsFile } from './folder.ts';
 
 export interface ArmComparison {
   bench: string;
@@ -26,7 +26,7 @@ export type EarlierTurns = ReadonlyMap<string, readonly TurnSummary[]>;
  */
 export async function readEarlier(
   folder: string,
-  { world, profile }: Pick<BenchResults, 'world' | 'profile'>,
+  { world, profile }: { world: string; profile?: string },
   benches: readonly string[],
 ): Promise<EarlierTurns> {
   const file = join(folder, 'results.json');
@@ -40,7 +40,7 @@ export async function readEarlier(
   if (then !== now)
     throw new InputError(`--against ${folder}: its results are of ${then}, these of ${now}; they cannot be compared`);
   const turns = new Map<string, readonly TurnSummary[]>();
-  for (const bench of benches) turns.set(bench, await readTurns(join(folder, `turns-${bench}.jsonl`)));
+  for (const bench of benches) turns.set(bench, await readTurns(join(folder, turnsFile(bench))));
   return turns;
 }
 

@@ -29,7 +29,7 @@ import {
 } from './arm-result.ts';
 import { betTotals, meanLedger } from './arm-totals.ts';
 import type { Bench } from './bench.ts';
-import { cannotWrite } from './results.ts';
+import { cannotWrite } from './folder.ts';
 import type { BenchSpeech } from './sessions.ts';
 
 export interface BenchResult {

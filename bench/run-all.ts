@@ -21,7 +21,8 @@ import { BASELINE } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchResult, type BenchRun } from './engine.ts';
 import { benchPage } from './page.ts';
-import { refuseOtherWorld, takeFolder, writeResults, type BenchResults } from './results.ts';
+import { refuseOtherWorld, takeFolder } from './folder.ts';
+import { writeResults, type BenchResults } from './results.ts';
 import { benchSessions, MOST_TURNS } from './sessions.ts';
 import { benchTable, comparisonLines, targetLines } from './tables.ts';
 

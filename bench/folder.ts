@@ -1,0 +1,44 @@
+/** A result folder: whose it is, and that it can be written. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../service/errors.ts';
+import { EXCHANGES_FILE } from '../sim/exchange-lines.ts';
+
+const SAMPLES = 'samples.jsonl';
+/** Each says of which world the folder is; a run that was killed left its samples only. */
+const TELLING = ['results.json', SAMPLES, 'history.jsonl'];
+
+/** Throws `InputError` when the folder holds results of another world: figures of providers and of stand-ins never share one. */
+export async function refuseOtherWorld(folder: string, world: string): Promise<void> {
+  for (const file of TELLING) {
+    const text = await readFile(join(folder, file), 'utf8').catch(() => '');
+    const found = /"world": ?"(\w+)"/.exec(text)?.[1];
+    if (found !== undefined && found !== world)
+      throw new InputError(`${folder} holds results of world ${found}; give those of ${world} another folder with -o`);
+  }
+}
+
+/** Makes the folder this run's own: all but its history goes. Returns the files that grow turn by turn. Throws `InputError`. */
+export async function takeFolder(
+  folder: string,
+  benches: readonly string[],
+): Promise<{ samplesFile: string; exchangesFile: string }> {
+  const stale = [...benches.map(turnsFile), 'results.json', 'index.html'];
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const file of stale) await rm(join(folder, file), { force: true });
+    const [samplesFile, exchangesFile] = [join(folder, SAMPLES), join(folder, EXCHANGES_FILE)];
+    for (const file of [samplesFile, exchangesFile]) await writeFile(file, '');
+    return { samplesFile, exchangesFile };
+  } catch (error) {
+    throw cannotWrite(folder, error);
+  }
+}
+
+/** For what `fs` throws: no such place, no right, no room. */
+export function cannotWrite(where: string, cause: unknown): InputError {
+  return new InputError(`${where} cannot be written; name another folder with -o`, { cause });
+}
+
+/** Holds a bench's turns, a line each: what a later run is compared with. */
+export const turnsFile = (bench: string): string => `turns-${bench}.jsonl`;
