@@ -231,6 +231,7 @@ test('the page holds every bench and arm, escapes what is not ours, and needs no
       cpu: '2 × test',
       startedAt: '2026-01-01T00:00:00Z',
       packages: { openai: '7' },
+      endpoints: ['fal.run', '127.0.0.1:8443'],
       servedFrom: ['llm IST'],
     },
     sessions: 3,
@@ -239,7 +240,7 @@ test('the page holds every bench and arm, escapes what is not ours, and needs no
     targets: [],
   });
   assert.match(page, /clause-chunking/);
-  assert.match(page, /openai 7.*answered from llm IST/s);
+  assert.match(page, /openai 7.*called fal.run, 127.0.0.1:8443.*answered from llm IST/s);
   assert.match(page, /default-src 'none'/);
   assert.doesNotMatch(page, /<script>alert|https?:\/\/(?!www\.w3\.org)/);
 });

@@ -187,6 +187,7 @@ function environmentSection({ commit, seed, environment }: BenchResults): string
       .map(([name, version]) => `${name} ${version}`)
       .join(', '),
     `started ${environment.startedAt}`,
+    ...(environment.endpoints === undefined ? [] : [`called ${environment.endpoints.join(', ')}`]),
     `answered from ${environment.servedFrom.length === 0 ? 'no region that was told' : environment.servedFrom.join(', ')}`,
     `seed ${seed}`,
   ];

@@ -21,6 +21,8 @@ export interface BenchResults {
     startedAt: string;
     /** Of what calls the providers. */
     packages: Readonly<Record<string, string>>;
+    /** Who was called, in `live`: stand-ins that an endpoint setting points to are told by their address. */
+    endpoints?: readonly string[];
     /** Stage and region of the answers that named one; empty in worlds of stand-ins. */
     servedFrom: readonly string[];
   };

@@ -121,6 +121,7 @@ export async function benchCommand(
       cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
       startedAt,
       packages: packageVersions(),
+      ...(against?.against.world === 'live' ? { endpoints: hostsOf(against.against.access.endpoints) } : {}),
       servedFrom: [...new Set(results.flatMap(({ servedFrom }) => servedFrom))].sort(),
     },
     sessions: count,
@@ -148,6 +149,11 @@ function packageVersions(): Record<string, string> {
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   );
   return Object.fromEntries(CALLERS.map((name) => [name, dependencies[name] ?? 'absent']));
+}
+
+/** No paths: a gateway's may hold an account. */
+function hostsOf(endpoints: object): string[] {
+  return [...new Set(Object.values(endpoints).map((url) => new URL(String(url)).host))];
 }
 
 /** Whom the arms call; in `sim` that follows from profile and seed. */
@@ -215,6 +221,8 @@ function report(
     context.out(
       `${summary.basis}: world ${world}, ${profile === undefined ? '' : `profile ${profile}, `}seed ${seed}; ${sessions} sessions × ${turnsPerSession} turns an arm`,
     );
+    const { endpoints } = summary.environment;
+    if (endpoints !== undefined) context.out(`called: ${endpoints.join(', ')}`);
     if (written)
       context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,exchanges.jsonl,history.jsonl}`);
   }
