@@ -87,6 +87,13 @@ test('no network: one line that names the address, exit code 2', async () => {
   assert.equal(new Set(said).size, said.length, `said twice: ${line}`);
 });
 
+test('no network to the models: one line, however many models were asked', async () => {
+  const { code, problems } = await bench([{ route: 'llm', fault: { kind: 'refused' } }]);
+  assert.equal(code, 2);
+  assert.equal(problems.length, 1, problems.join('\n'));
+  assert.match(problems[0] ?? '', /bench e2e, all arms: every turn failed: llm unreachable: OpenRouter: .*the network/);
+});
+
 test('a model that is not there: its arm is one line, the others are measured and judged; exit code 2', async () => {
   const rules = [{ route: 'llm', model: 'openai/gpt-4o-mini', fault: { kind: 'status', status: 404 } }];
   const { code, problems, results } = await bench(rules);

@@ -44,7 +44,7 @@ function targetSection({ targets }: BenchResults): string {
   const cell = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(0));
   const columns: Column[] = [
     { title: 'median, ms' },
-    { title: 'combined' },
+    { title: 'met?' },
     ...['today', 'target', 'baseline', 'combined', 'p95', 'n'].map((title) => ({ title, isNumber: true })),
   ];
   const rows = targets.map((row): Cell[] => [

@@ -17,7 +17,7 @@ import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
 import { compareWithEarlier, readEarlier } from './earlier.ts';
-import { BASELINE } from './arm-result.ts';
+import { BASELINE, type ArmResult } from './arm-result.ts';
 import type { Bench } from './bench.ts';
 import { runBench, type BenchResult, type BenchRun } from './engine.ts';
 import { benchPage } from './page.ts';
@@ -197,13 +197,18 @@ export function problemsOf(results: readonly BenchResult[]): string[] {
   const causes = new Map<string, string[]>();
   for (const { bench, arms } of results) {
     const dead = arms.filter(({ turns, failed }) => turns > 0 && failed === turns);
-    for (const why of new Set(dead.flatMap(({ firstFailure }) => firstFailure ?? []))) {
-      const names = dead.filter(({ firstFailure }) => firstFailure === why).map(({ arm }) => arm);
+    for (const why of new Set(dead.map(causeOf))) {
+      const names = dead.filter((arm) => causeOf(arm) === why).map(({ arm }) => arm);
       const which = names.length === arms.length ? 'all arms' : names.join(', ');
       causes.set(why, [...(causes.get(why) ?? []), `bench ${bench}, ${which}`]);
     }
   }
   return [...stopped, ...[...causes].map(([why, where]) => `${where.join('; ')}: every turn failed: ${why}`)];
+}
+
+/** Without the model that was asked: an address that does not answer is one cause, whichever models it was asked for. */
+function causeOf({ firstFailure = '' }: ArmResult): string {
+  return firstFailure.replace(/^(llm .*?OpenRouter) [\w.~-]+\/[\w.:-]*\w/, '$1');
 }
 
 function report(
