@@ -128,13 +128,13 @@ const RACES: readonly Race[] = [
     ],
   },
   {
-    title: `A reply's audio from the stream to the client, ${AUDIO_EVENTS} events: decoded, first audible found, handed on`,
+    title: `A reply's audio, stream to client, ${AUDIO_EVENTS} events`,
     unit: 'µs an event',
     units: AUDIO_EVENTS,
     ways: [
       { name: 'fal client, by hand', run: plainReply },
       ...(['sdk', 'parser'] as const).map((sse) => ({
-        name: `a turn's stages, tts.sse = ${sse}`,
+        name: `a turn's stages, ${sse}`,
         run: () => stagedReply(tts, sse),
       })),
     ],
