@@ -122,10 +122,10 @@ test('the same run again is the same; another world, another profile or a damage
   const read = (profile = 'seed', world = 'sim') => readEarlier(folder, { world, profile }, ['e2e']);
   const again = compareWithEarlier(await read(), [await runBench(BENCH, runOf())]);
   assert.deepEqual(
-    again.map(({ verdict, deltaMs }) => [verdict, deltaMs]),
+    again.map(({ arm, verdict, deltaMs }) => [arm, verdict, deltaMs]),
     [
-      ['same', 0],
-      ['same', 0],
+      [BASELINE, 'same', 0],
+      ['clause-chunking', 'same', 0],
     ],
   );
   await assert.rejects(read('seed', 'wire'), /of world sim, profile seed, these of world wire/);

@@ -44,10 +44,11 @@ export async function readEarlier(
   return turns;
 }
 
-/** Pure. Arms that either side has not are left out. */
+/** In the order of the tables. Pure. Arms that either side has not are left out. */
 export function compareWithEarlier(earlier: EarlierTurns, results: readonly BenchResult[]): ArmComparison[] {
-  return results.flatMap(({ bench, turns }) =>
-    [...turns].flatMap(([arm, now]): ArmComparison[] => {
+  return results.flatMap(({ bench, arms, turns }) =>
+    arms.flatMap(({ arm }): ArmComparison[] => {
+      const now = turns.get(arm) ?? [];
       const then = (earlier.get(bench) ?? []).filter(({ variant }) => variant === arm);
       const diff = diffLanes(then, now);
       if (diff === undefined) return [];
