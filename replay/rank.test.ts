@@ -21,6 +21,7 @@ const NO_CONTEXT: CommandContext = {
   out: () => undefined,
   progress: () => undefined,
   progressDone: () => undefined,
+  problem: () => undefined,
   exit: () => undefined,
   columns: 80,
   color: false,
