@@ -3,6 +3,7 @@
  * CPU of this process, rounds interleaved, ratios paired by round with 95 % intervals over rounds. No network: bodies are in memory.
  */
 import { createFalClient } from '@fal-ai/client';
+import { createParser } from 'eventsource-parser';
 import OpenAI from 'openai';
 import { parseArgs } from 'node:util';
 import { createRealClock } from '../service/clock.ts';
@@ -13,7 +14,7 @@ import { createOpenRouter } from '../service/providers/openrouter.ts';
 import { LIVE_ENDPOINTS } from '../service/world.ts';
 import { clusteredMean } from '../replay/stats.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
-import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, TTS_CHUNKS } from './stream-bodies.ts';
+import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '30' } } });
 const rounds = Number(values.rounds);
@@ -61,6 +62,9 @@ const TTS_REQUEST: TtsRequest = {
   language: 'en',
 };
 
+const AUDIO_TEXT = PCM.toString('base64');
+const POOL = Buffer.alloc(PCM.byteLength);
+
 interface Way {
   name: string;
   run(): Promise<unknown>;
@@ -69,6 +73,8 @@ interface Race {
   title: string;
   unit: string;
   units: number;
+  /** Runs in one measurement, where one is too short for the clock of a process; by default 1. */
+  times?: number;
   /** The first is the plain library. */
   ways: readonly Way[];
 }
@@ -139,23 +145,76 @@ const RACES: readonly Race[] = [
       })),
     ],
   },
+  // two ideas that the service does not use: what they would gain
+  {
+    title: `Idea: ${AUDIO_EVENTS} base64 texts decoded into one buffer`,
+    unit: 'µs an event',
+    units: AUDIO_EVENTS,
+    times: 50,
+    ways: [
+      { name: 'Buffer.from, as now', run: () => decoded((text) => Buffer.from(text, 'base64')) },
+      {
+        name: 'into a buffer that is there',
+        run: () => decoded((text) => POOL.subarray(0, POOL.write(text, 'base64'))),
+      },
+    ],
+  },
+  {
+    title: `Idea: ${DELTAS} server-sent events cut out on bytes`,
+    unit: 'µs an event',
+    units: DELTAS,
+    times: 50,
+    ways: [
+      { name: 'eventsource-parser, as now', run: () => Promise.resolve(eventsByParser()) },
+      { name: 'by hand, on bytes', run: () => Promise.resolve(eventsOnBytes()) },
+    ],
+  },
 ];
 
-async function cpuUsOf({ run }: Way): Promise<number> {
-  const before = process.cpuUsage();
-  await run();
-  const { user, system } = process.cpuUsage(before);
-  return user + system;
+function decoded(decode: (text: string) => Uint8Array): Promise<number> {
+  let bytes = 0;
+  for (let event = 0; event < AUDIO_EVENTS; event++) bytes += decode(AUDIO_TEXT).byteLength;
+  return Promise.resolve(bytes);
 }
 
-for (const { title, unit, units, ways } of RACES) {
+function eventsByParser(): string[] {
+  const events: string[] = [];
+  const decoder = new TextDecoder();
+  const parser = createParser({ onEvent: ({ data }) => void events.push(data) });
+  for (const chunk of LLM_CHUNKS) parser.feed(decoder.decode(chunk, { stream: true }));
+  return events;
+}
+
+/** Less than the format has: one `data` line an event, ends of line as OpenRouter's. */
+function eventsOnBytes(): string[] {
+  const events: string[] = [];
+  let rest: Buffer = Buffer.alloc(0);
+  for (const chunk of LLM_CHUNKS) {
+    rest = rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) : Buffer.concat([rest, chunk]);
+    for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
+      events.push(rest.toString('utf8', 'data: '.length, end));
+      rest = rest.subarray(end + 2);
+    }
+  }
+  return events;
+}
+
+/** Of one run. */
+async function cpuUsOf({ run }: Way, times: number): Promise<number> {
+  const before = process.cpuUsage();
+  for (let time = 0; time < times; time++) await run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / times;
+}
+
+for (const { title, unit, units, times = 1, ways } of RACES) {
   for (let warmUp = 0; warmUp < 10; warmUp++) for (const way of ways) await way.run();
   const spent = ways.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const offset of ways.keys()) {
       const index = (round + offset) % ways.length;
       const way = ways[index];
-      if (way !== undefined) spent[index]?.push(await cpuUsOf(way));
+      if (way !== undefined) spent[index]?.push(await cpuUsOf(way, times));
     }
   }
   console.log(`\n${title}   (${rounds} rounds)`);

@@ -6,7 +6,8 @@ import { speechPcm } from '../sim/speech-audio.ts';
 export const DELTAS = 300;
 export const AUDIO_EVENTS = 40;
 export const EVENT_AUDIO_MS = 250;
-const PCM = speechPcm('parsers', (FREYA_TTS_RATE_HZ * 2 * EVENT_AUDIO_MS) / 1000, 0);
+/** The audio of one event. */
+export const PCM = Buffer.from(speechPcm('parsers', (FREYA_TTS_RATE_HZ * 2 * EVENT_AUDIO_MS) / 1000, 0));
 
 const encoder = new TextEncoder();
 const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
@@ -26,7 +27,7 @@ export const LLM_CHUNKS = [
   'data: [DONE]\n\n',
 ].map((text) => encoder.encode(text));
 export const TTS_CHUNKS = [
-  ...Array.from({ length: AUDIO_EVENTS }, () => event({ audio: Buffer.from(PCM).toString('base64') })),
+  ...Array.from({ length: AUDIO_EVENTS }, () => event({ audio: PCM.toString('base64') })),
   event({ done: true, inference_time_ms: 100 }),
 ].map((text) => encoder.encode(text));
 
