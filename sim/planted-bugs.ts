@@ -34,10 +34,10 @@ const PLANTED: readonly Planted[] = [
     rule: 'every resource released',
   },
   {
-    bug: "a request whose SDK missed the turn's abort goes out all the same (this one lived here)",
-    file: 'service/net/exchange.ts',
-    from: 'own === signal ? signal : AbortSignal.any([signal, own])',
-    to: 'own',
+    bug: 'a backoff goes on when the user has hung up',
+    file: 'service/retry.ts',
+    from: 'clock.sleep(waitMs, signal)',
+    to: 'clock.sleep(waitMs)',
     rule: 'every resource released',
   },
 ];
