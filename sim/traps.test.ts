@@ -16,8 +16,9 @@ import { createSimSession } from './session.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { createSimWorld } from './world.ts';
 
+/** Without random bytes: a form's boundary draws them at once, nothing waits for them and no log holds them. */
 const OUTSIDE =
-  /^(TCP\w*WRAP|TLSWRAP|UDPWRAP|PIPE\w*WRAP|GETADDRINFOREQWRAP|FSREQ|FILEHANDLE|WORKER|ZLIB|PROCESSWRAP|\w+REQUEST$)/;
+  /^(TCP\w*WRAP|TLSWRAP|UDPWRAP|PIPE\w*WRAP|GETADDRINFOREQWRAP|FSREQ|FILEHANDLE|WORKER|ZLIB|PROCESSWRAP|(?!RANDOMBYTES)\w+REQUEST$)/;
 const SYNC_CALLS = ['openSync', 'readFileSync', 'writeFileSync', 'statSync', 'mkdirSync'] as const;
 
 /** What `work` touched: resources of the outside, timers that fired, files opened synchronously. */
