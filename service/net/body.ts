@@ -34,9 +34,9 @@ export interface BodyObserver {
 }
 
 export interface ObservedBody {
-  /** Reads the body once; not asked again after it threw. */
-  reader: BodyReader | null;
-  /** Lets go of a body that nobody will read to its end or cancel. */
+  /** Read once, and not again after it threw. */
+  body: HttpResponse['body'];
+  /** Lets go of a body that nobody will read to its end or cancel; of one that has ended, nothing. */
   abandon(): void;
 }
 
@@ -80,7 +80,7 @@ export function observeBody(body: HttpResponse['body'], observer: BodyObserver):
   };
   if (body === null) {
     finish(true, false);
-    return { reader: null, abandon: () => undefined };
+    return { body: null, abandon: () => undefined };
   }
   const reader = body.getReader();
   const observed: BodyReader = {
@@ -116,7 +116,7 @@ export function observeBody(body: HttpResponse['body'], observer: BodyObserver):
     finish(false, false);
     reader.cancel().catch(() => undefined);
   };
-  return { reader: observed, abandon };
+  return { body: { getReader: () => observed }, abandon };
 }
 
 async function drain(reader: BodyReader, clock: Clock): Promise<boolean> {

@@ -38,7 +38,7 @@ export interface CallOptions {
 export interface OpenCall extends Call {
   /** Resolves when every exchange of the call has ended, drains included. */
   settled(): Promise<void>;
-  /** The call has failed: what its client left open is closed. */
+  /** The call has failed: what its client left open is closed, and so is what opens later. */
   abandon(): void;
 }
 
@@ -57,10 +57,11 @@ export function openCall(options: CallOptions): OpenCall {
   const { transport, clock, recorder, signal } = options;
   const { stage, attempt } = options.context;
   const open = new Set<Promise<unknown>>();
-  const bodies = new Map<Promise<undefined>, ObservedBody>();
+  const bodies: ObservedBody[] = [];
   let failure: unknown;
   let current: Exchange | undefined;
   let fetches = 0;
+  let abandoned = false;
   let headers: Headers | undefined;
   /** The pause that the next fetch was released by. */
   let pauseId: number | undefined;
@@ -191,10 +192,6 @@ export function openCall(options: CallOptions): OpenCall {
     recordBoundaries(response);
     const ended = Promise.withResolvers<undefined>();
     void keepIn(open, ended.promise);
-    const end = (): void => {
-      bodies.delete(ended.promise);
-      ended.resolve(undefined);
-    };
     const observed = observeBody(response.body, {
       clock,
       limitBytes: BODY_LIMIT_BYTES[stage === 'stt' || stage === 'llm' ? stage : 'tts'],
@@ -206,17 +203,17 @@ export function openCall(options: CallOptions): OpenCall {
         const doneId = recorder.record({ kind: 'http.done', stage, exchange: id, cause, attrs });
         // a client that reads a body whole waits for its end; one that cancels has what it wanted already
         if (facts.complete && !facts.drained) exchange.doneId = doneId;
-        end();
+        ended.resolve(undefined);
       },
       fail: (error) => {
         fail(error);
-        end();
+        ended.resolve(undefined);
       },
     });
-    const { reader } = observed;
-    if (reader !== null) bodies.set(ended.promise, observed);
+    bodies.push(observed);
+    if (abandoned) observed.abandon(); // nobody is left to read an answer that comes only now
     const { status, statusText } = response;
-    return { status, statusText, headers, body: reader === null ? null : { getReader: () => reader } };
+    return { status, statusText, headers, body: observed.body };
   };
 
   const fetchFor = (step: ExchangeStep | undefined, publicOnly = false): Fetch =>
@@ -242,7 +239,10 @@ export function openCall(options: CallOptions): OpenCall {
     content: () => options.watchdog?.content(),
     responseHeaders: () => headers,
     failure: () => failure,
-    abandon: () => bodies.forEach((body) => body.abandon()),
+    abandon: () => {
+      abandoned = true;
+      bodies.forEach((body) => body.abandon());
+    },
     settled: async () => {
       while (open.size > 0) await Promise.allSettled(open);
     },

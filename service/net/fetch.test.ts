@@ -236,14 +236,19 @@ test('`send` ends with the body, or at headers that come before: an early 413 to
   }
 });
 
-test('a call has settled when its request has ended, not when an aborted SDK has given up on it', async () => {
+/** A call whose requests are answered when the test says so. */
+function heldCall(answer: Promise<Response>, signal = new AbortController().signal) {
   const recorder = createRecorder(clock, [], () => undefined);
   const cause = recorder.record({ kind: 'speech.start', stage: 'stt' });
+  const transport = { send: () => answer, openAhead: async () => undefined, close: async () => undefined };
+  const context = { sessionId: 's', turnIndex: 0, stage: 'stt' as const, ordinal: 0, attempt: 0, arm: 'a' };
+  return { recorder, call: openCall({ transport, clock, recorder, signal, context, drain: true, cause }) };
+}
+
+test('a call has settled when its request has ended, not when an aborted SDK has given up on it', async () => {
   const hangUp = new AbortController();
   const letGo = Promise.withResolvers<never>();
-  const transport = { send: () => letGo.promise, openAhead: async () => undefined, close: async () => undefined };
-  const context = { sessionId: 's', turnIndex: 0, stage: 'stt' as const, ordinal: 0, attempt: 0, arm: 'a' };
-  const call = openCall({ transport, clock, recorder, signal: hangUp.signal, context, drain: true, cause });
+  const { recorder, call } = heldCall(letGo.promise, hangUp.signal);
 
   const answered = call.fetch('https://fal.run', { method: 'POST', body: '{}' });
   const sdk = Promise.race([answered, once(hangUp.signal, 'abort').then(() => assert.fail('gave up'))]);
@@ -257,4 +262,26 @@ test('a call has settled when its request has ended, not when an aborted SDK has
   letGo.reject(new Error('let go'));
   await settling;
   assert.equal(recorder.events.at(-1)?.kind, 'http.failed');
+});
+
+test('an answer that comes when its call has been abandoned is let go; control: else the call waits for whoever reads it', async () => {
+  for (const abandoned of [true, false]) {
+    const answer = Promise.withResolvers<Response>();
+    const { recorder, call } = heldCall(answer.promise);
+    const answered = call.send('https://fal.run', { method: 'POST', body: '{}' });
+    if (abandoned) call.abandon();
+    let letGo = false;
+    answer.resolve(new Response(new ReadableStream({ cancel: () => void (letGo = true) })));
+    await answered;
+    let settled = false;
+    const settling = call.settled().then(() => (settled = true));
+    await new Promise(setImmediate);
+    const last = recorder.events.at(-1);
+    assert.deepEqual(
+      [letGo, settled, last?.kind, last?.attrs?.['complete']],
+      abandoned ? [true, true, 'http.done', false] : [false, false, 'http.headers', undefined],
+    );
+    call.abandon();
+    await settling;
+  }
 });
