@@ -22,7 +22,7 @@ export function shownSlope(points: readonly Point[]): number | undefined {
   const shared = Map.groupBy(points, ([x]) => x);
   const ties = [...shared.values()].reduce((sum, { length }) => sum + pairings(length), 0);
   const spread = NORMAL_95 * Math.sqrt((pairings(points.length) - ties) / 18);
-  const lowest = slopes[Math.floor((slopes.length - spread) / 2)];
+  const lowest = slopes[Math.floor((slopes.length - spread) / 2) - 1];
   return lowest !== undefined && lowest > 0 ? middle(slopes) : undefined;
 }
 
