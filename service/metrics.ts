@@ -56,7 +56,7 @@ export interface TurnSummary extends SpeechFigures {
   replyChars?: number;
   /** Synthesized audio of the reply, silences included. */
   replyAudioMs?: number;
-  /** Whether the turn's first exchange found a connection open that nobody had opened ahead for it. */
+  /** Whether the turn's first exchange found a connection open that was neither opened ahead nor for the turn's own measurement of regions. */
   reusedFirst?: boolean;
   costUsd?: number;
   characters?: number;
@@ -161,10 +161,10 @@ function audioMsOf(events: readonly TurnEvent[]): number | undefined {
 }
 
 function reusedFirst(events: readonly TurnEvent[]): boolean | undefined {
-  const { reused, paidBy } = first(events, 'http.queued')?.attrs ?? {};
-  // ahead, or by the turn's own measurement of its regions
-  const opened = paidBy === 'ahead' || (typeof paidBy === 'string' && paidBy.startsWith('endpointing.'));
-  return typeof reused === 'boolean' ? reused && !opened : undefined;
+  const { reused, paidBy, paidTraceId } = first(events, 'http.queued')?.attrs ?? {};
+  // by this turn's own measurement of its regions; one that an earlier turn measured on is inherited
+  const measured = paidTraceId === undefined && typeof paidBy === 'string' && paidBy.startsWith('endpointing.');
+  return typeof reused === 'boolean' ? reused && paidBy !== 'ahead' && !measured : undefined;
 }
 
 /** The upload whose text was used: its start → its text, which an early upload had before the turn went on with it. */
