@@ -98,8 +98,11 @@ for (const [rule, tamper] of Object.entries(BROKEN)) {
 }
 
 test('a connection that is not let go, and audio after the user has hung up, are violations too', () => {
-  assert.deepEqual(
-    violationsOf({ ...kept, held: 2 }).map(({ detail }) => detail),
-    ['2 exchanges hold a connection after the turn'],
-  );
+  const details = (checked: CheckedTurn): string[] => violationsOf(checked).map(({ detail }) => detail);
+  assert.deepEqual(details({ ...kept, held: 2 }), ['2 exchanges hold a connection after the turn']);
+  const hungUp = BROKEN['nothing after cancel']?.(kept) ?? assert.fail();
+  const [cancelledUs, late] = [1e9, { atUs: 1e9 + 1, pieceIndex: 7, bytes: 2 }];
+  assert.ok(!details({ ...hungUp, cancelledUs }).some((detail) => detail.endsWith(' after it')), 'control: in time');
+  const handed = [...kept.handed, late];
+  assert.ok(details({ ...hungUp, cancelledUs, handed }).includes('audio of piece 7 after it'));
 });
