@@ -15,7 +15,7 @@
  * `https://a.b/c?d`, `a@b.co`. Whitespace that is there when a piece is released goes with it, later whitespace leads
  * the next piece.
  */
-import { endsSentence } from './sentence-end.ts';
+import { endsSentence, TERMINATORS } from './sentence-end.ts';
 
 export type ChunkingMode = 'sentence' | 'clause' | 'reply';
 
@@ -37,7 +37,7 @@ const MIN_CLAUSE_SPEAKABLE = 12;
 const SPEAKABLE = /[\p{L}\p{N}]/gu;
 const CLAUSE_MARKS = ',;:–—';
 /** Without one of these nothing ends, unless it is too long. */
-const ANY_MARK = /[\n.!?…,;:–—]/u;
+const ANY_MARK = new RegExp(`[\\n${TERMINATORS}${CLAUSE_MARKS}]`, 'u');
 const CLOSERS = '"\'”’»)]';
 
 const speakableIn = (text: string): number => text.match(SPEAKABLE)?.length ?? 0;

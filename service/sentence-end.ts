@@ -1,6 +1,6 @@
 /** Where a sentence of a streamed Turkish or English text certainly ends. The rules are listed in `chunker.ts`. */
 
-const TERMINATORS = '.!?…';
+export const TERMINATORS = '.!?…';
 const CLOSERS = '"\'”’»)]';
 /** Titles, in front of a name. Written with a capital, so that the unit of "450 ms." is none. */
 const TITLES: ReadonlySet<string> = new Set('Dr Prof Doç Yrd Av Sn Hz Mr Mrs Ms St Op Uzm Müh Arş'.split(' '));

@@ -119,10 +119,7 @@ function withKind(
   if (kind.startsWith('stt')) {
     // what a second of audio takes on its way up is the network's figure
     const wayMs = at(all.map((each) => uploadMs(each) / Math.max(1, each.size)), 0.5); // prettier-ignore
-    const perMs =
-      about.slopeMs === undefined
-        ? quantile(profile.stt.perAudioSecondMs, 0.5) / 1000
-        : Math.max(0, about.slopeMs - wayMs);
+    const perMs = about.slopeMs === undefined ? growthMs(all, profile) : Math.max(0, about.slopeMs - wayMs);
     return {
       stt: {
         waitMs: figure(all.map((each) => waitMs(each) - uploadMs(each) - perMs * each.size)),

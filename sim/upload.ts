@@ -2,7 +2,7 @@
 import type { Received } from './exchange.ts';
 
 /**
- * The file of a `multipart/form-data` body (RFC 7578) that stands under `name`; undefined where there is none. By hand, since
+ * The file of a `multipart/form-data` body (RFC 7578) that stands under `name`, in the body's memory; undefined where there is none. By hand, since
  * `Request.formData()` and the file's `arrayBuffer()` were a thirtieth of a simulated turn.
  */
 export function uploadedFile({ headers, body: bytes }: Received, name: string): Uint8Array | undefined {
@@ -18,7 +18,7 @@ export function uploadedFile({ headers, body: bytes }: Received, name: string): 
     const disposition = /^content-disposition:\s*form-data;(.*)$/im.exec(body.toString('utf8', at, headEnd))?.[1] ?? '';
     const parameter = (key: string): string | undefined =>
       new RegExp(`\\b${key}="([^"]*)"`, 'i').exec(disposition)?.[1];
-    if (parameter('filename') !== undefined && parameter('name') === name) return bytes.slice(headEnd + 4, end); // by itself, since samples are read in place only at an even offset
+    if (parameter('filename') !== undefined && parameter('name') === name) return bytes.subarray(headEnd + 4, end);
     at = end + 2;
   }
   return undefined;
