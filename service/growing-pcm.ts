@@ -9,7 +9,7 @@ export interface GrowingPcm {
   samples(): Int16Array;
 }
 
-/** A few seconds of 16 kHz. */
+/** Two seconds of 16 kHz. */
 const FIRST_SAMPLES = 32_768;
 
 /**

@@ -173,7 +173,7 @@ export function listen(
           ...detector.probabilities(),
         },
         content: {
-          audio: samplesToPcmBytes(received.samples().slice()),
+          audio: samplesToPcmBytes(received.samples().slice()), // by itself: a log keeps no room to grow
           sampleRateHz,
           ...(audio.recorded === undefined ? {} : { recorded: audio.recorded }),
         },

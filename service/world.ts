@@ -47,7 +47,7 @@ export interface RealWorldOptions {
   access: ProviderAccess;
   /** Seeds retry jitter. */
   seed: string;
-  /** Trusted beside the system's authorities: the stand-ins'. */
+  /** Trusted in place of the system's authorities: the stand-ins'. */
   caPem?: string;
   lookup?: LookupFunction;
   headersFor?: (context: ExchangeContext) => Readonly<Record<string, string>>;

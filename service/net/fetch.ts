@@ -14,7 +14,7 @@ import { createNameCache, resolveBy, type Resolve } from './resolver.ts';
 export interface RealTransportOptions {
   clock: Clock;
   network: Pick<Strategy['network'], 'keepAlive' | 'http2' | 'preResolve'>;
-  /** PEM of a private certificate authority, trusted beside the system's. */
+  /** PEM of a private certificate authority, trusted in place of the system's. */
   caPem?: string;
   lookup?: LookupFunction;
   /** Who resolves names ahead; DNS itself by default. */

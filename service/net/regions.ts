@@ -150,7 +150,10 @@ async function nearestOf(
   return cancelledBy.some(({ aborted }) => aborted) ? undefined : new Map(nearest);
 }
 
-/** Median time to first byte of requests without a key, one after another; any status is an answer. */
+/**
+ * Median time to first byte of requests without a key, one after another on one connection; any status is an answer. `OPTIONS`, since
+ * undici closes a connection after `HEAD`.
+ */
 async function medianUs(
   transport: Transport,
   clock: Clock,
