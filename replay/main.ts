@@ -222,9 +222,10 @@ program
 
 program
   .command('profile')
-  .description('fit a latency profile to captured sessions: a file for --profile')
+  .description('fit a latency profile to captured sessions or to a bench: a file for --profile')
   .option('--sessions <ids>', 'session ids, comma separated (default: a seeded sample of --sample)')
   .option('--sample <n>', 'how many sessions to draw when none are named', count, 1000)
+  .option('--bench <dir>', 'fit to the answers of a retake bench, by its result folder, instead')
   .option('--base <name>', 'profile that has what the captures do not tell', 'seed')
   .option('--name <name>', "the new profile's name", 'fitted')
   .option('--seed <text>', 'seed of the sample', '1')
