@@ -55,7 +55,7 @@ export async function demo(
   }
 
   const store = captureStoreIn(data);
-  const sessions = await loadSessions(store, { sample: 1000, seed }, context.progress);
+  const sessions = await loadSessions(store, { sample: 1000, seed }, context.problem);
   const turns = sessions.reduce((sum, each) => sum + each.turns.length, 0);
   context.out(`2. ${turns} captured turns, replayed in virtual time as baseline, baseline2 and ${variant}`);
   const replay: ExperimentOptions = {

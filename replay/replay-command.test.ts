@@ -19,8 +19,9 @@ import { captureStoreIn } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { diffCommand } from './diff-command.ts';
 import { importSessions } from './import-sessions.ts';
-import { replayCommand, type ReplayCommandOptions } from './replay-command.ts';
+import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay-command.ts';
 import { reportCommand } from './report-command.ts';
+import { sessionsCommand } from './sessions-command.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'retake-command-'));
 after(() => rmSync(FOLDER, { recursive: true, force: true }));
@@ -246,6 +247,22 @@ for (const [what, more, message] of UNUSABLE)
   test(`${what}: one line that says what to do`, async () => {
     await assert.rejects(run('unusable', more), refused(message));
   });
+
+test('sessions that cannot be read are lines that stay, each; none is written over as progress is', async () => {
+  const data = join(FOLDER, 'unreadable');
+  cpSync(DATA, data, { recursive: true });
+  for (const id of ['call-1', 'call-2'])
+    writeFileSync(join((await captureStoreIn(data).find(id)).where, 'session.json'), '{');
+  const problems: string[] = [];
+  const context = { ...told(), problem: (text: string) => void problems.push(text) };
+  const sessions = await chosenSessions(context, { sample: 5, seed: '1', data });
+  assert.deepEqual(
+    sessions.map(({ sessionId }) => sessionId),
+    ['call-3'],
+  );
+  await sessionsCommand.list(context, { data });
+  assert.equal(problems.filter((text) => /^session call-[12] cannot be read/.test(text)).length, 4);
+});
 
 test('run folders that are none, or torn, are named', async () => {
   const empty = join(FOLDER, 'empty');

@@ -171,7 +171,7 @@ export function chosenSessions(context: CommandContext, options: SessionChoice):
   return loadSessions(
     store,
     { sample, seed, by: chosenBy(options), ...(ids === undefined ? {} : { ids: [...new Set(ids)] }) },
-    context.progress,
+    context.problem,
   );
 }
 

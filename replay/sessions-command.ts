@@ -16,7 +16,7 @@ interface Options {
 
 export const sessionsCommand = {
   async list(context: CommandContext, options: Options): Promise<void> {
-    const sessions = await listSessions(captureStoreIn(dataFolder(context, options.data)), context.progress);
+    const sessions = await listSessions(captureStoreIn(dataFolder(context, options.data)), context.problem);
     if (options.json === true) {
       const rows = sessions.map(({ sessionId, startedEpochUs, world, level, language, interview }) => ({
         sessionId,
