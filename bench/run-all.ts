@@ -228,8 +228,7 @@ function report(
     );
     const { endpoints } = summary.environment;
     if (endpoints !== undefined) context.out(`called: ${endpoints.join(', ')}`);
-    if (written)
-      context.out(`written: ${options.out}/{index.html,results.json,samples.jsonl,exchanges.jsonl,history.jsonl}`);
+    if (written) context.out(`written: ${options.out}/index.html, results.json and their *.jsonl`);
   }
   for (const problem of problems) context.problem(`retake: ${problem}`);
   if (context.signal.aborted) return context.exit(130);

@@ -1,5 +1,5 @@
 /** Bench results as lines for a terminal. Pure. */
-import { VERDICT_SIGN } from '../replay/report/words.ts';
+import { VERDICT_SIGN, wrapped } from '../replay/report/words.ts';
 import type { Interval } from '../replay/stats.ts';
 import type { TargetRow } from '../replay/targets.ts';
 import { betText, ledgerText } from './arm-totals.ts';
@@ -17,7 +17,7 @@ export function benchTable(
   columns: number,
 ): string {
   const lines = [`bench ${bench}: ${title}`, ''];
-  const indented = (text: string): void => void lines.push(...wrap(text, columns - 2).map((line) => `  ${line}`));
+  const indented = (text: string): void => void lines.push(...wrapped(`  ${text}`, ' ', columns));
   lines.push(
     `${''.padEnd(LABEL)}${'median'.padStart(MEDIAN)}${'p95'.padStart(P95)}${'n'.padStart(N)}  Δ from the baseline [95 %]`,
   );
@@ -32,8 +32,8 @@ export function benchTable(
     if (arm.turns < arm.planned) lines.push(`  ${arm.turns} of ${arm.planned} planned turns`);
     if (arm.failed > 0) indented(`${arm.failed} of ${arm.turns} turns failed: ${arm.firstFailure ?? ''}`);
   }
-  lines.push('', ...wrap(limits, columns));
-  if (stopped !== undefined) lines.push(...wrap(`ended early: ${stopped}`, columns));
+  lines.push('', ...wrapped(limits, ' ', columns, ''));
+  if (stopped !== undefined) lines.push(...wrapped(`ended early: ${stopped}`, ' ', columns, ''));
   return lines.join('\n');
 }
 
@@ -89,14 +89,4 @@ export function comparisonLines(comparisons: readonly ArmComparison[]): string[]
         `  ${VERDICT_SIGN[verdict]} ${verdict.padEnd(13)}${`${bench}, ${arm}`.padEnd(36)} ${deltaMs.toFixed(1)}${lowMs === undefined || highMs === undefined ? '' : ` [${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`}`,
     ),
   ];
-}
-
-function wrap(text: string, columns: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1) ?? '';
-    if (last !== '' && last.length + word.length + 1 > columns) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
-  }
-  return lines;
 }

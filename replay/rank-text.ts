@@ -59,7 +59,7 @@ function togetherJson({ names, attribution, turns }: NonNullable<Ranking['togeth
   };
 }
 
-/** The lines of the terminal's text, none wider than its columns unless a word is. */
+/** The lines of the terminal's text, none wider than its columns unless a word is, or the table, which takes 80. */
 export function rankingRows(ranking: Ranking, columns: number): string[] {
   const { identity, untrusted, left, together } = ranking;
   const rows = [
@@ -114,16 +114,15 @@ function tableOf(ranked: Ranking['results']): string[] {
 
 /** Of what would be tried: what it is bought with, where its times come from, what to mind. The rest is in `--json`. */
 function notesOn(ranked: Ranking['results']): string[] {
-  const bought = ranked.filter(breaks);
+  const worth = ranked
+    .filter(gains)
+    .map(({ name, sources, trust, risk }) => `  ${name}: ${basisText(sources)}; ${trust.text}; risk: ${risk}`);
+  const bought = ranked
+    .filter(breaks)
+    .map(({ name, broken }) => `  ${name}: ${broken.map((each) => `${each.name} (${each.detail})`).join(', ')}`);
   return [
-    'of those that gain:',
-    ...ranked
-      .filter(gains)
-      .map(({ name, sources, trust, risk }) => `  ${name}: ${basisText(sources)}; ${trust.text}; risk: ${risk}`),
-    ...(bought.length === 0 ? [] : ['gain by breaking a guard, so they are neither combined nor proposed:']),
-    ...bought.map(
-      ({ name, broken }) => `  ${name}: ${broken.map((each) => `${each.name} (${each.detail})`).join(', ')}`,
-    ),
+    ...(worth.length === 0 ? [] : ['of those that gain:', ...worth]),
+    ...(bought.length === 0 ? [] : ['gain by breaking a guard, so they are neither combined nor proposed:', ...bought]),
   ];
 }
 

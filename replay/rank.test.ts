@@ -81,6 +81,7 @@ test('what gains by breaking a guard stands below, is not combined and not propo
   assert.ok(rows.some((row) => row.startsWith('cuts') && row.endsWith('breaks a guard')));
   assert.ok(rows.includes('  cuts: premature ends (3 more)'));
   assert.ok(rows.includes('nothing gains: no live replay is proposed'));
+  assert.ok(!rows.includes('of those that gain:'), 'no heading over nothing');
 });
 
 test('in a terminal of 80 columns no line is longer, but a command that cannot be broken', () => {

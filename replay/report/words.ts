@@ -90,16 +90,16 @@ export function deltaUsOf({ a, b }: { a: TurnSummary; b: TurnSummary }): number 
   return (b.e2eUs ?? 0) - (a.e2eUs ?? 0);
 }
 
-/** Text on as many lines as it needs, broken at `gap`, then at blanks; continued lines are indented by two. */
-export function wrapped(text: string, gap: string, columns: number): string[] {
+/** Text on as many lines as it needs, broken at `gap`, then at blanks; continued lines are indented, by two unless it is said. */
+export function wrapped(text: string, gap: string, columns: number, indent = '  '): string[] {
   const lines: string[] = [];
   for (const part of text.split(gap)) {
     const line = lines.at(-1);
     if (line !== undefined && line.length + gap.length + part.length <= columns) {
       lines[lines.length - 1] = `${line}${gap}${part}`;
     } else {
-      lines.push(line === undefined ? part : `  ${part}`);
+      lines.push(line === undefined ? part : `${indent}${part}`);
     }
   }
-  return gap === ' ' ? lines : lines.flatMap((line) => wrapped(line, ' ', columns));
+  return gap === ' ' ? lines : lines.flatMap((line) => wrapped(line, ' ', columns, indent));
 }
