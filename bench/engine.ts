@@ -14,6 +14,7 @@ import { observationsOf } from '../sim/observed.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
+import { cannotWrite } from '../replay/out-folder.ts';
 import type { Purse } from '../replay/purse.ts';
 import { lanesOf } from '../replay/lanes.ts';
 import type { ExperimentOptions } from '../replay/experiment-plan.ts';
@@ -29,7 +30,6 @@ import {
 } from './arm-result.ts';
 import { betTotals, meanLedger } from './arm-totals.ts';
 import type { Bench } from './bench.ts';
-import { cannotWrite } from './folder.ts';
 import type { BenchSpeech } from './sessions.ts';
 
 export interface BenchResult {

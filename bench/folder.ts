@@ -1,7 +1,8 @@
 /** A result folder: whose it is, and that it can be written. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../service/errors.ts';
+import { cannotWrite, makeFolder } from '../replay/out-folder.ts';
 import { EXCHANGES_FILE } from '../sim/exchange-lines.ts';
 
 const SAMPLES = 'samples.jsonl';
@@ -24,8 +25,8 @@ export async function takeFolder(
   benches: readonly string[],
 ): Promise<{ samplesFile: string; exchangesFile: string }> {
   const stale = [...benches.map(turnsFile), 'results.json', 'index.html'];
+  await makeFolder(folder);
   try {
-    await mkdir(folder, { recursive: true });
     for (const file of stale) await rm(join(folder, file), { force: true });
     const [samplesFile, exchangesFile] = [join(folder, SAMPLES), join(folder, EXCHANGES_FILE)];
     for (const file of [samplesFile, exchangesFile]) await writeFile(file, '');
@@ -33,11 +34,6 @@ export async function takeFolder(
   } catch (error) {
     throw cannotWrite(folder, error);
   }
-}
-
-/** For what `fs` throws: no such place, no right, no room. */
-export function cannotWrite(where: string, cause: unknown): InputError {
-  return new InputError(`${where} cannot be written; name another folder with -o`, { cause });
 }
 
 /** Holds a bench's turns, a line each: what a later run is compared with. */

@@ -2,10 +2,11 @@
 import { appendFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cannotWrite } from '../replay/out-folder.ts';
 import type { TargetRow } from '../replay/targets.ts';
 import type { ArmComparison } from './earlier.ts';
 import type { BenchResult } from './engine.ts';
-import { cannotWrite, turnsFile } from './folder.ts';
+import { turnsFile } from './folder.ts';
 
 /** What `results.json` holds. */
 export interface BenchResults {

@@ -13,6 +13,7 @@ import { captureStoreIn, loadSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
+import { makeFolder } from './out-folder.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport, waterfall } from './report/terminal.ts';
 import { writePages } from './run-report.ts';
@@ -36,6 +37,7 @@ export async function demo(
   const clock = createRealClock();
   const data = join(out, 'data');
   await clearDemoFolder(out);
+  await makeFolder(out);
   const collector = await answers(COLLECTOR);
   const env = {
     RETAKE_PORT: '0',

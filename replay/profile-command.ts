@@ -1,5 +1,5 @@
 /** `retake profile`: a latency profile fitted to captured sessions or to a bench's answers, as a file that `--profile` takes. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeError, InputError } from '../service/errors.ts';
 import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../sim/exchange-lines.ts';
@@ -9,6 +9,7 @@ import { loadProfile, parseProfile } from '../sim/profile.ts';
 import { fitProfile, type KindFit } from '../sim/profile-fit.ts';
 import { capturedTurnsOf } from './captured-session.ts';
 import type { CommandContext } from './context.ts';
+import { cannotWrite, makeFolder } from './out-folder.ts';
 import { chosenSessions } from './replay-command.ts';
 import { plain, wrapped } from './report/words.ts';
 
@@ -38,20 +39,21 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
     );
   const description = `${profile.description} Captured in ${worlds.join(', ')}.`;
   const written = parseProfile({ ...profile, description }, options.out);
-  await mkdir(dirname(options.out), { recursive: true });
-  await writeFile(options.out, `${JSON.stringify(written, null, 2)}\n`);
+  await makeFolder(dirname(options.out));
+  await writeFile(options.out, `${JSON.stringify(written, null, 2)}\n`).catch((error: unknown) => {
+    throw cannotWrite(options.out, error);
+  });
   context.progressDone();
   if (options.json === true) {
     context.out(JSON.stringify({ profile: options.out, worlds, kinds, setUps }, null, 2));
     return;
   }
   const basis = worlds.every((world) => world === 'live') ? 'measured' : 'predicted: stand-ins';
-  context.out(
+  const told = [
     `${observations.length} exchanges in ${sessions} sessions${daysOf(kinds)}, captured in ${worlds.join(', ')} (${basis})`,
-  );
-  const told =
-    'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size';
-  for (const line of wrapped(told, ' ', context.columns)) context.out(line);
+    'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size',
+  ];
+  for (const line of told.flatMap((text) => wrapped(text, ' ', context.columns))) context.out(line);
   for (const row of table(kinds)) context.out(plain(row));
   for (const { provider, n } of setUps) context.out(`  ${provider}: ${n} new connections`);
   context.out(`written: ${options.out}; use it with --profile ${options.out}`);

@@ -1,11 +1,12 @@
 /** `retake sessions pull jaeger:…`: traces out of a Jaeger into a folder that `retake diff` reads. */
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import type { CommandContext } from './context.ts';
 import { jaegerSourceOf, jaegerTraces } from './jaeger.ts';
+import { makeFolder } from './out-folder.ts';
 
 export async function pullCommand(
   context: CommandContext,
@@ -15,7 +16,7 @@ export async function pullCommand(
   const source = jaegerSourceOf(text, createRealClock().epochUs());
   const path = join(options.out, 'trace.otlp.jsonl');
   if (existsSync(path)) throw new InputError(`${path} is there already; give another folder with -o`);
-  await mkdir(options.out, { recursive: true, mode: 0o700 });
+  await makeFolder(options.out, 0o700);
   let traces = 0;
   {
     // whole or not at all: a pull that breaks off leaves no file that looks finished

@@ -241,7 +241,11 @@ const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, mes
     /--choose error: no captured session has a turn that failed/,
   ],
   ['slowest turns where none was measured', { choose: 'latency' }, /whose end to end was measured/],
-  ['a run folder that is a file', { out: join(FOLDER, 'recordings/one.wav') }, /one\.wav: cannot be a run folder/],
+  [
+    'a run folder that is a file',
+    { out: join(FOLDER, 'recordings/one.wav') },
+    /one\.wav cannot be written; name another place/,
+  ],
 ];
 for (const [what, more, message] of UNUSABLE)
   test(`${what}: one line that says what to do`, async () => {

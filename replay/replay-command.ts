@@ -1,9 +1,8 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRealClock } from '../service/clock.ts';
 import { configFrom } from '../service/config.ts';
-import { describeError, InputError } from '../service/errors.ts';
+import { InputError } from '../service/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../service/strategy-patch.ts';
 import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
@@ -17,6 +16,7 @@ import { estimateLines, estimateOf } from './estimate.ts';
 import { planExperiment, type CandidateSpec, type ExperimentOptions } from './experiment-plan.ts';
 import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from './journal.ts';
+import { makeFolder } from './out-folder.ts';
 import { tellOutcome } from './replay-outcome.ts';
 import { dayOf } from './retired.ts';
 import { loadScenario, type Scenario } from '../sim/scenario.ts';
@@ -113,9 +113,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     throw new InputError(
       'a live replay costs money and sends what users said to providers: add --yes to run this plan',
     );
-  await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
-    throw new InputError(`-o ${options.out}: cannot be a run folder: ${describeError(error)}`);
-  });
+  await makeFolder(options.out);
   const against = await worldOf(context, world, {
     profile,
     seed: options.seed,

@@ -1,8 +1,9 @@
 /** What a run leaves on disk beside its journal. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../service/errors.ts';
 import type { Experiment } from './experiment.ts';
+import { makeFolder } from './out-folder.ts';
 import { readReport } from './report/json.ts';
 import { markdownReport } from './report/markdown.ts';
 import { inertJson, plain } from './report/words.ts';
@@ -30,7 +31,7 @@ export async function writeRunFolder(
   experiment: Pick<Experiment, 'reports' | 'replayed' | 'otlp'>,
 ): Promise<string[]> {
   const { reports, replayed, otlp } = experiment;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files: [name: string, text: string][] = [
     ['trace.otlp.jsonl', otlp.join('')],
     ['turns.jsonl', replayed.map(({ summary }) => `${JSON.stringify(summary)}\n`).join('')],

@@ -1,0 +1,31 @@
+/** Folders that a command was told to write into. */
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { InputError } from '../service/errors.ts';
+
+/** Makes the folder, and those above it, unless it is there. Throws `InputError`. */
+export async function makeFolder(folder: string, mode?: number): Promise<void> {
+  try {
+    await makeOneByOne(resolve(folder), mode);
+  } catch (error) {
+    throw cannotWrite(folder, error);
+  }
+}
+
+/** `recursive` of Node's own `mkdir` never ends where no folder can be made in one that is there, as in /proc. */
+async function makeOneByOne(folder: string, mode: number | undefined): Promise<void> {
+  try {
+    await mkdir(folder, mode);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeOneByOne(dirname(folder), mode);
+    await mkdir(folder, mode);
+  }
+}
+
+/** For what `fs` throws: no such place, no right, no room. */
+export function cannotWrite(where: string, cause: unknown): InputError {
+  return new InputError(`${where} cannot be written; name another place with -o`, { cause });
+}
