@@ -27,7 +27,7 @@ export interface StepFigures {
   failed: number;
   overheadMs?: { p50: number; p95: number; p99: number };
   /** Where the p99 of all such turns lies, with 95 % confidence; no upper end where there are too few turns for one. */
-  p99Ms?: Partial<Pick<Interval, 'low' | 'high'>>;
+  p99Ms?: Pick<Interval, 'low' | 'high'>;
   lostFrames: number;
   /** Of the worst second. */
   loopDelayP99Ms: number;
@@ -74,7 +74,7 @@ export function figuresOf({ sessions, turns, failures, seconds }: Step): StepFig
  * Where the quantile `q` of what the values were drawn from lies, with 95 % confidence: the order statistics between which the
  * binomial distribution puts it (Conover 1999, 3.2). An end is absent where there are too few values for it.
  */
-export function quantileInterval(values: readonly number[], q: number): Partial<Pick<Interval, 'low' | 'high'>> {
+export function quantileInterval(values: readonly number[], q: number): Pick<Interval, 'low' | 'high'> {
   const descending = [...values].sort((a, b) => b - a);
   const { length } = descending;
   let probability = q ** length; // of exactly `above` values above the quantile
