@@ -9,6 +9,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { InvariantError } from '../service/errors.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';
+import { tellOn } from '../replay/context.ts';
 import { quantile } from '../replay/stats.ts';
 import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
 
@@ -53,8 +54,7 @@ const heapMb = (): number => {
   globalThis.gc?.();
   return process.memoryUsage().heapUsed / 1e6;
 };
-const progress = (text: string): void =>
-  void process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`);
+const { progress, progressDone } = tellOn(process.stderr);
 
 const missed: string[] = [];
 const bar = (name: string, value: string, met: boolean, gated = true): void => {
@@ -74,6 +74,7 @@ for (const { name, patches, barPerS, gated } of LANES) {
     msPerTurn.push((user + system) / 1000 / (BLOCK_SESSIONS * TURNS_A_SESSION));
     if (block % 20 === 19) progress(`${name}: ${(block + 1) * BLOCK_SESSIONS * TURNS_A_SESSION} turns`);
   }
+  progressDone();
   const grownMb = heapMb() - startMb;
   const turns = blocks * BLOCK_SESSIONS * TURNS_A_SESSION;
   const perS = 1000 / (msPerTurn.reduce((sum, each) => sum + each, 0) / blocks);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../service/errors.ts';
-import type { CommandContext } from '../replay/context.ts';
+import { contextFor } from '../replay/test-context.ts';
 import { benchCommand, type BenchOptions } from './run-all.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-failing-'));
@@ -35,17 +35,13 @@ async function bench(
   const stop = new AbortController();
   const problems: string[] = [];
   let code = 0;
-  const context: CommandContext = {
-    env: {},
+  const context = contextFor({
     signal: stop.signal,
     out: (text) => more.onOut?.(text),
     progress: (text) => more.onProgress?.(text, stop),
-    progressDone: () => undefined,
     problem: (text) => void problems.push(text),
     exit: (given) => (code = given),
-    columns: 80,
-    color: false,
-  };
+  });
   const options: BenchOptions = {
     world: 'sim',
     seed: '1',

@@ -47,6 +47,11 @@ test('the interval of a quantile: ranks as tables of the median have them; too f
   assert.equal(quantileInterval(upTo(367), 0.99).high, undefined, '0.99 ** 367 is just above 2.5 %');
   assert.equal(quantileInterval(upTo(368), 0.99).high, 368);
   assert.deepEqual(quantileInterval([], 0.99), {});
+  assert.deepEqual(
+    quantileInterval(upTo(200_000), 0.99),
+    { low: 197_912, high: 198_088 },
+    '198,000 ± 1.96 √(n q (1 − q)) = 87.2, outwards',
+  );
   assert.match(kneeLines([figuresOf(step(50, upTo(100)))]).join('\n'), /50: 99\.0 \[97\.0, –\] of 100/);
 });
 

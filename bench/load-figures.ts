@@ -77,12 +77,12 @@ export function figuresOf({ sessions, turns, failures, seconds }: Step): StepFig
 export function quantileInterval(values: readonly number[], q: number): Pick<Interval, 'low' | 'high'> {
   const descending = [...values].sort((a, b) => b - a);
   const { length } = descending;
-  let probability = q ** length; // of exactly `above` values above the quantile
+  let logProbability = length * Math.log(q); // of exactly `above` values above the quantile; of many values it is too small for a number
   let fewer = 0; // of fewer than that
   let high: number | undefined;
   for (let above = 1; above <= length; above++) {
-    fewer += probability;
-    probability *= ((length - above + 1) / above) * ((1 - q) / q);
+    fewer += Math.exp(logProbability);
+    logProbability += Math.log(((length - above + 1) / above) * ((1 - q) / q));
     const value = descending[above - 1];
     if (fewer <= 0.025) high = value;
     if (1 - fewer <= 0.025)

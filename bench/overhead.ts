@@ -15,6 +15,7 @@ import { createRealClock } from '../service/clock.ts';
 import type { TurnEvent } from '../service/events.ts';
 import { createTracing, type Tracing } from '../service/telemetry/otel.ts';
 import { createSpool } from '../service/telemetry/spool.ts';
+import { tellOn } from '../replay/context.ts';
 import { clusteredMean, mean, quantile } from '../replay/stats.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
 
@@ -111,8 +112,7 @@ function sessionFor(arm: (typeof ARMS)[number], traces: Tracing, captures: Captu
 }
 
 const ms = (value: number, digits = 2): string => value.toFixed(digits).padStart(7);
-const progress = (text: string): void =>
-  void process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`);
+const { progress, progressDone } = tellOn(process.stderr);
 
 const [all] = ARMS;
 await runBlock(all, 20);
@@ -132,7 +132,7 @@ for (let round = 0; round < rounds; round++) {
   if (round % 5 === 4) progress(`${(round + 1) * BLOCK_TURNS} of ${rounds * BLOCK_TURNS} turns in each arm`);
 }
 delay.disable();
-if (process.stderr.isTTY) progress('');
+progressDone();
 await tracing.shutdown();
 await rm(folder, { recursive: true, force: true });
 

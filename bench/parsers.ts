@@ -6,11 +6,11 @@ import { createFalClient } from '@fal-ai/client';
 import { createParser } from 'eventsource-parser';
 import OpenAI from 'openai';
 import { parseArgs } from 'node:util';
-import { createRealClock } from '../service/clock.ts';
-import type { Call, LlmRequest, TtsRequest } from '../service/ports.ts';
+import type { LlmRequest, TtsRequest } from '../service/ports.ts';
 import { createAudioHosts } from '../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../service/providers/openrouter.ts';
+import { callBy } from '../service/test-turn.ts';
 import { LIVE_ENDPOINTS } from '../service/world.ts';
 import { clusteredMean } from '../replay/stats.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
@@ -18,23 +18,6 @@ import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHU
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '30' } } });
 const rounds = Number(values.rounds);
-const clock = createRealClock();
-
-function callOf(chunks: readonly Uint8Array[]): Call {
-  const fetch = fetchOf(chunks);
-  return {
-    clock,
-    fetch,
-    fetchFor: () => fetch,
-    send: fetch,
-    signal: new AbortController().signal,
-    pause: (ms) => clock.sleep(ms),
-    content: () => undefined,
-    responseHeaders: () => undefined,
-    failure: () => undefined,
-    arrival: () => ({ atUs: clock.nowUs(), eventId: () => 0 }),
-  };
-}
 
 const llm = createOpenRouter({ openRouterUrl: LIVE_ENDPOINTS.openRouterUrl, openRouterKey: 'none', keys: [] });
 const tts = createFreyaTts({
@@ -102,7 +85,7 @@ const RACES: readonly Race[] = [
         name: `llm.sse = ${sse}`,
         async run() {
           const deltas: string[] = [];
-          await llm.stream({ ...LLM_REQUEST, sse }, callOf(LLM_CHUNKS), (delta) => deltas.push(delta));
+          await llm.stream({ ...LLM_REQUEST, sse }, callBy(fetchOf(LLM_CHUNKS)), (delta) => deltas.push(delta));
         },
       })),
     ],
@@ -128,7 +111,7 @@ const RACES: readonly Race[] = [
         name: `tts.sse = ${sse}`,
         async run() {
           const audio: Uint8Array[] = [];
-          await tts.synthesize({ ...TTS_REQUEST, sse }, callOf(TTS_CHUNKS), (pcm) => audio.push(pcm));
+          await tts.synthesize({ ...TTS_REQUEST, sse }, callBy(fetchOf(TTS_CHUNKS)), (pcm) => audio.push(pcm));
         },
       })),
     ],

@@ -16,6 +16,7 @@ import { createRecorder } from '../service/recorder.ts';
 import { speak } from '../service/speak.ts';
 import type { TurnPorts, TurnScope } from '../service/stage.ts';
 import { createChannel } from '../service/streams.ts';
+import { identityOf } from '../service/test-turn.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
 import { instantPorts, instantUpload } from './workload.ts';
@@ -40,7 +41,7 @@ export async function plainReply(): Promise<HeardReply> {
   stream.on('data', (data: { audio?: string }) => {
     if (data.audio === undefined) return;
     const pcm = Buffer.from(data.audio, 'base64');
-    const samples = new Int16Array(Uint8Array.from(pcm).buffer);
+    const samples = new Int16Array(new Uint8Array(pcm).buffer);
     for (let from = 0; heard.audibleAfterMs === undefined && from + FRAME <= samples.length; from += FRAME) {
       row = rmsDbfs(samples, from, from + FRAME) > AUDIBLE_DBFS ? row + 1 : 0;
       frames += 1;
@@ -91,7 +92,7 @@ function scopeFor(tts: Tts, sse: 'sdk' | 'parser', onAudio: (pcm: Uint8Array) =>
       },
     },
     input: {
-      identity: IDENTITY,
+      identity: identityOf(),
       strategy: resolveStrategy([{ tts: { sse } }], 'audio path'),
       conversation: { systemPrompt: '', history: [] },
       language: 'en',
@@ -105,15 +106,3 @@ function scopeFor(tts: Tts, sse: 'sdk' | 'parser', onAudio: (pcm: Uint8Array) =>
     strays: [],
   };
 }
-
-const IDENTITY = {
-  sessionId: 'parsers',
-  turnIndex: 0,
-  traceId: '0'.repeat(32),
-  runId: 'parsers',
-  world: 'sim',
-  lane: 'captured',
-  variant: 'captured',
-  arm: 'parsers',
-  strategyHash: '0'.repeat(12),
-} as const;

@@ -60,6 +60,8 @@ export async function benchCommand(
   const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
   const count = options.sessions ?? size.sessions;
   const turnsPerSession = options.turns ?? size.turns;
+  if (turnsPerSession > MOST_TURNS)
+    throw new InputError(`--turns ${turnsPerSession}: the interviews have ${MOST_TURNS} turns; take more --sessions`);
   const startedAt = new Date().toISOString();
   await refuseOtherWorld(options.out, world);
   const standIns = world === 'live' ? {} : { profile: options.profile };
@@ -169,13 +171,11 @@ async function againstOf(
 }
 
 /** The world that was asked for. Throws `InputError` when it is none, or does not go with the other options. */
-function worldOf({ world, turns, budgetUsd, scenario }: BenchOptions): BenchRun['world'] {
+function worldOf({ world, budgetUsd, scenario }: BenchOptions): BenchRun['world'] {
   if (world !== 'sim' && world !== 'wire' && world !== 'live')
     throw new InputError(`--world ${world}: must be sim, wire or live`);
   if (world === 'live' && budgetUsd === undefined)
     throw new InputError('a live bench costs money: say how much with --budget-usd');
-  if (turns !== undefined && turns > MOST_TURNS)
-    throw new InputError(`--turns ${turns}: the interviews have ${MOST_TURNS} turns; take more --sessions`);
   if (world === 'live' && scenario !== undefined)
     throw new InputError('--scenario is for stand-ins: there are none in live');
   return world;

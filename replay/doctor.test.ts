@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CommandContext } from './context.ts';
+import { contextFor } from './test-context.ts';
 import { doctor } from './doctor.ts';
 
 async function run(
@@ -13,17 +14,7 @@ async function run(
 ): Promise<{ lines: string[]; code: number | undefined }> {
   const lines: string[] = [];
   let code: number | undefined;
-  const context: CommandContext = {
-    env,
-    signal: new AbortController().signal,
-    out: (text) => void lines.push(text),
-    progress: () => undefined,
-    progressDone: () => undefined,
-    problem: () => undefined,
-    exit: (value) => void (code = value),
-    columns: 80,
-    color: false,
-  };
+  const context = contextFor({ env, out: (text) => void lines.push(text), exit: (value) => void (code = value) });
   await doctor(context, options);
   return { lines, code };
 }

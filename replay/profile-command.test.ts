@@ -15,7 +15,7 @@ import { observationsOf } from '../sim/observed.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { capturedTurnsOf } from './captured-session.ts';
 import { captureStoreIn } from './captures.ts';
-import type { CommandContext } from './context.ts';
+import { contextFor } from './test-context.ts';
 import { profileCommand, type ProfileCommandOptions } from './profile-command.ts';
 import { uploadSessions } from './test-sessions.ts';
 
@@ -44,17 +44,7 @@ before(async () => {
 
 async function run(more: Partial<ProfileCommandOptions> = {}): Promise<string> {
   const lines: string[] = [];
-  const context: CommandContext = {
-    env: {},
-    signal: new AbortController().signal,
-    out: (text) => void lines.push(text),
-    progress: () => undefined,
-    progressDone: () => undefined,
-    problem: () => undefined,
-    exit: () => undefined,
-    columns: 80,
-    color: false,
-  };
+  const context = contextFor({ out: (text) => void lines.push(text) });
   const out = join(FOLDER, 'profile.json');
   const from = more.bench === undefined ? { data: DATA } : {};
   await profileCommand(context, { sample: 100, base: 'seed', name: 'fitted', seed: '1', out, ...from, ...more });

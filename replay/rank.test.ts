@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { InputError } from '../service/errors.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import type { CommandContext } from './context.ts';
+import { contextFor } from './test-context.ts';
 import { rankCommand, rankSessions } from './rank-command.ts';
 import { asJson, rankingRows, type Ranking } from './rank-text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
@@ -15,17 +15,6 @@ import type { ReplayCommandOptions } from './replay-command.ts';
 import { namedVariants, patchesOf } from './variants.ts';
 
 const ASKED: ReplayCommandOptions = { sample: 1, world: 'sim', runs: 1, draws: 'common', seed: '1', out: 'none' };
-const NO_CONTEXT: CommandContext = {
-  env: {},
-  signal: new AbortController().signal,
-  out: () => undefined,
-  progress: () => undefined,
-  progressDone: () => undefined,
-  problem: () => undefined,
-  exit: () => undefined,
-  columns: 80,
-  color: false,
-};
 const variants = namedVariants();
 const sessions = await uploadSessions({ sessions: 2, turns: 1 });
 const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1 });
@@ -97,7 +86,8 @@ test('in a terminal of 80 columns no line is longer, but a command that cannot b
 });
 
 test('what a ranking would ignore is refused, and a variant that there is not', async () => {
-  const rank = (more: Partial<ReplayCommandOptions>): Promise<void> => rankCommand(NO_CONTEXT, { ...ASKED, ...more });
+  const rank = (more: Partial<ReplayCommandOptions>): Promise<void> =>
+    rankCommand(contextFor({}), { ...ASKED, ...more });
   const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
   await assert.rejects(rank({ set: ['tts.speed=1.1'] }), refused(/--rank tries named variants .* leave out --set/));
   await assert.rejects(rank({ gate: true }), refused(/leave out --gate/));

@@ -17,6 +17,7 @@ import { createRealClock } from '../service/clock.ts';
 import { InputError } from '../service/errors.ts';
 import { captureStoreIn } from './captures.ts';
 import type { CommandContext } from './context.ts';
+import { contextFor } from './test-context.ts';
 import { diffCommand } from './diff-command.ts';
 import { importSessions } from './import-sessions.ts';
 import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay-command.ts';
@@ -41,21 +42,14 @@ await importSessions(join(FOLDER, 'recordings'), captureStoreIn(DATA), createRea
 
 function told(): CommandContext & { text(): string; code: number | undefined } {
   const lines: string[] = [];
-  return {
-    env: {},
-    signal: new AbortController().signal,
-    out: (text) => void lines.push(text),
-    progress: () => undefined,
-    progressDone: () => undefined,
-    problem: () => undefined,
+  return contextFor({
+    out: (text: string) => void lines.push(text),
     code: undefined,
-    exit(code) {
+    exit(this: { code: number | undefined }, code: number) {
       this.code = code;
     },
-    columns: 80,
-    color: false,
     text: () => lines.join('\n'),
-  };
+  });
 }
 const run = async (out: string, more: Partial<ReplayCommandOptions> = {}): Promise<string> => {
   const context = told();

@@ -51,6 +51,10 @@ export interface Service {
 
 const SPOOL_LIMIT_BYTES = 512 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 2000;
+/** Of errors that the data folder's disk gives: full, read-only, not ours, broken, out of files. */
+const DISK_CODES: ReadonlySet<unknown> = new Set([
+  ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EIO', 'EMFILE', 'ENFILE'],
+]);
 
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, world } = options;
@@ -58,7 +62,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   checkRegion(options.strategy.network.region, world.regions ?? {});
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
   const onError = (error: unknown): void => {
-    const isDisk = error instanceof Error && 'code' in error && 'syscall' in error;
+    const isDisk = error instanceof Error && 'code' in error && DISK_CODES.has(error.code);
     logger.error(
       { error: describeError(error) },
       isDisk ? 'the turn went on, but what is kept of it could not be written' : 'a fault of ours',

@@ -1,4 +1,4 @@
-/** What tests of single calls and turns have in common. */
+/** What tests and benches of single calls and turns have in common. */
 import { createRealClock } from './clock.ts';
 import type { TurnIdentity } from './events.ts';
 import type { Call } from './ports.ts';

@@ -208,7 +208,7 @@ async function respond(
     if (!name.startsWith(':')) headers.set(name, Array.isArray(value) ? value.join(', ') : (value ?? ''));
   }
   const { method = 'GET', url = '/' } = incoming;
-  const body = method === 'GET' || method === 'HEAD' ? {} : { body: Buffer.concat(chunks) };
+  const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
   const authority = incoming.headers[':authority'] ?? incoming.headers.host ?? HOST;
   const request = { url: new URL(url, `https://${authority}`).href, method, headers, ...body };
   // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.

@@ -40,16 +40,7 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
   const perTurn = slope(samples.slice(samples.length >> 1));
   const quarter = Math.max(2, samples.length >> 2);
   const [early, late] = [samples.slice(0, quarter), samples.slice(-quarter)];
-  const heapMb = [
-    at(
-      early.map((each) => each.heapMb),
-      0.5,
-    ),
-    at(
-      late.map((each) => each.heapMb),
-      0.5,
-    ),
-  ] as const;
+  const heapMb = [heapOf(early), heapOf(late)] as const;
   const cpuMsPerTurn = [costOf(early), costOf(late)] as const;
   const enough = [early, late].every((some) => turnsOf(some) >= FEWEST_QUARTER_TURNS);
   const grownMb = perTurn * last.turns;
@@ -83,6 +74,11 @@ function slope(samples: readonly Sample[]): number {
 const turnsOf = (samples: readonly Sample[]): number => (samples.at(-1)?.turns ?? 0) - (samples[0]?.turns ?? 0);
 
 /** CPU between the first and the last of these, in ms a turn. */
+const heapOf = (samples: readonly Sample[]): number => {
+  const all = samples.map(({ heapMb }) => heapMb);
+  return at(all, 0.5);
+};
+
 function costOf(samples: readonly Sample[]): number {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined || last.turns === first.turns) return 0;

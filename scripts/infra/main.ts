@@ -1,9 +1,9 @@
 /** `npm run infra:build | infra:up | infra:down`: the real Collector and Jaeger on this machine. */
-import { fieldOf } from '../../service/foreign-json.ts';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, InputError } from '../../service/errors.ts';
+import { fieldOf } from '../../service/foreign-json.ts';
 import { buildInfra } from './build.ts';
 import { collectorSpec, jaegerSpec, start } from './run.ts';
 

@@ -1,7 +1,7 @@
 /** Posts OTLP JSON to an endpoint, one request at a time, and says what became of it. Why not the SDK's: docs/adr/0004. */
-import { fieldOf } from '../foreign-json.ts';
 import { Agent, request } from 'undici';
 import { describeError } from '../errors.ts';
+import { fieldOf } from '../foreign-json.ts';
 import type { Clock } from '../ports.ts';
 
 export type Outcome =

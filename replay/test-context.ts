@@ -1,0 +1,18 @@
+/** What a command is given in tests. */
+import type { CommandContext } from './context.ts';
+
+/** A terminal of 80 columns, without colours, on which nobody looks, but for what a test says. */
+export function contextFor<More extends Partial<CommandContext>>(more: More): CommandContext & More {
+  const quiet: CommandContext = {
+    env: {},
+    signal: new AbortController().signal,
+    out: () => undefined,
+    progress: () => undefined,
+    progressDone: () => undefined,
+    problem: () => undefined,
+    exit: () => undefined,
+    columns: 80,
+    color: false,
+  };
+  return { ...quiet, ...more };
+}
