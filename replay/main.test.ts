@@ -45,3 +45,17 @@ test('commands and options that README and docs name are there; control: others 
     ['replay --bench', 'nothing'],
   );
 });
+
+test('what the file system refuses is one line with call and path, exit 2; control: an empty folder holds no sessions', async () => {
+  const run = promisify(execFile);
+  const main = `${ROOT}replay/main.ts`;
+  const file = `${ROOT}README.md`;
+  await assert.rejects(run(process.execPath, [main, 'sessions', 'list', '--data', file]), (error) => {
+    const { code, stderr } = error as unknown as { code: number; stderr: string };
+    assert.equal(code, 2);
+    assert.match(stderr, /^retake: ENOTDIR: not a directory, scandir '.*README\.md\/[^\n]*\n$/);
+    return true;
+  });
+  const { stdout } = await run(process.execPath, [main, 'sessions', 'list', '--data', `${ROOT}no-such-folder`]);
+  assert.match(stdout, /no captured sessions yet/);
+});

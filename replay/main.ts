@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio.ts';
-import { describeError, InputError, InvariantError, StageError } from '../service/errors.ts';
+import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/errors.ts';
 import { tellOn, type CommandContext } from './context.ts';
 
 /** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
@@ -278,6 +278,10 @@ function exitCodeOf(error: unknown): number {
   }
   if (error instanceof InputError || error instanceof AudioFormatError || error instanceof StageError) {
     console.error(`retake: ${describeError(error, 1000)}`);
+    return EXIT.input;
+  }
+  if (isDiskError(error)) {
+    console.error(`retake: ${describeError(error)}; what was finished is on disk: make room, or name another folder`);
     return EXIT.input;
   }
   const kind = error instanceof InvariantError ? 'a rule of ours was broken' : 'internal error';

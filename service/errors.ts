@@ -57,6 +57,16 @@ export class InvariantError extends Error {
   }
 }
 
+const DISK_CODES: ReadonlySet<unknown> = new Set([
+  ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO'], // full, read-only, broken
+  ...['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EMFILE', 'ENFILE'], // not ours, not there, too many
+]);
+
+/** Whether the file system refused: no fault of ours, and its message names call and path. A socket's errors have other codes. */
+export function isDiskError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && DISK_CODES.has(error.code);
+}
+
 /** Closes a union switch: fails to compile when a case is missing. */
 export function unreachable(value: never, what: string): never {
   throw new InvariantError(`${what}: no case for ${JSON.stringify(value)}`);

@@ -11,7 +11,7 @@ import { projectTurns } from './capture/projection.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
 import { CAPTURES_FOLDER, eraseSession, SPOOL_FOLDER } from './erase.ts';
-import { describeError } from './errors.ts';
+import { describeError, isDiskError } from './errors.ts';
 import { apart, createGenerations } from './generations.ts';
 import { createReadBack } from './http/read-back.ts';
 import { createRegistry, type NewSession } from './http/registry.ts';
@@ -51,10 +51,6 @@ export interface Service {
 
 const SPOOL_LIMIT_BYTES = 512 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 2000;
-/** Of errors that the data folder's disk gives: full, read-only, not ours, broken, out of files. */
-const DISK_CODES: ReadonlySet<unknown> = new Set([
-  ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EIO', 'EMFILE', 'ENFILE'],
-]);
 
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, world } = options;
@@ -62,10 +58,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   checkRegion(options.strategy.network.region, world.regions ?? {});
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
   const onError = (error: unknown): void => {
-    const isDisk = error instanceof Error && 'code' in error && DISK_CODES.has(error.code);
     logger.error(
       { error: describeError(error) },
-      isDisk ? 'the turn went on, but what is kept of it could not be written' : 'a fault of ours',
+      isDiskError(error) ? 'the turn went on, but what is kept of it could not be written' : 'a fault of ours',
     );
   };
   const store = createFolderStore(join(config.dataFolder, CAPTURES_FOLDER));

@@ -45,7 +45,10 @@ export function createFolderStore(root: string): CaptureStore {
   const folders = async (): Promise<{ sessionId: string; folder: string }[]> => {
     const found: { sessionId: string; folder: string }[] = [];
     const descend = async (folder: string, depth: number): Promise<void> => {
-      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+      const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+        throw error; // a file where the folder should be, or one that is not ours: not "no sessions"
+      });
       for (const { name } of entries
         .filter((entry) => entry.isDirectory())
         .sort((a, b) => (a.name < b.name ? -1 : 1))) {
