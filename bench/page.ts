@@ -116,16 +116,16 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
 
 /** The stage's latency where turns differ by themselves: new and kept connections, and the bench's own grouping. */
 function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): string {
-  const partsOf = ({ connections = [], groups = [] }: ArmResult): StageGroup[] => [
-    ...connections.map((part) => ({ ...part, group: `${part.group} connection` })),
-    ...groups,
-  ];
-  const names = [...new Set(arms.flatMap((arm) => partsOf(arm).map(({ group }) => group)))];
+  const connectionsOf = ({ connections = [] }: ArmResult): StageGroup[] =>
+    connections.map((part) => ({ ...part, group: `${part.group} connection` }));
+  const groupsOf = ({ groups = [] }: ArmResult): readonly StageGroup[] => groups;
+  const parts = [...arms.flatMap(connectionsOf), ...arms.flatMap(groupsOf)];
+  const names = [...new Set(parts.map(({ group }) => group))];
   const columns: Column[] = [{ title: 'arm' }, ...names.map((title) => ({ title, isNumber: true }))];
   const rows = arms.map((arm): Cell[] => [
     arm.arm,
     ...names.map((name) => {
-      const part = partsOf(arm).find(({ group }) => group === name);
+      const part = [...connectionsOf(arm), ...groupsOf(arm)].find(({ group }) => group === name);
       return part === undefined ? '–' : html(`${part.medianMs.toFixed(1)} <small class="note">n ${part.n}</small>`);
     }),
   ]);
