@@ -7,11 +7,11 @@ import ts from 'typescript';
 
 type Sources = ReadonlyMap<string, string>;
 
-const ROOTS = ['service', 'replay', 'sim', 'bench', 'scripts'];
+const ROOTS = ['service', 'sim', 'replay', 'bench', 'checks', 'cli', 'testing', 'scripts'];
 const isTest = (path: string): boolean => path.endsWith('.test.ts');
 
 /** Rule 1: who may touch the outside world's time, chance and environment. */
-const CLOCK_FILES = /^(service\/(clock|random|main)\.ts|replay\/main\.ts|sim\/clock\.ts|scripts\/.*|bench\/.*)$/;
+const CLOCK_FILES = /^(.*\/(clock|random|main)\.ts|(scripts|bench|checks)\/.*)$/;
 const AMBIENT =
   /\b(Date\.now|new Date\(\)|performance\.now|setTimeout|setInterval|AbortSignal\.timeout|Math\.random|process\.env)\b/;
 
@@ -22,7 +22,7 @@ function ambientTime(sources: Sources): string[] {
 }
 
 /** Rule 2: bench → replay → sim → service, and no cycles. */
-const LAYERS = ['service', 'sim', 'replay', 'bench'];
+const LAYERS = ['service', 'sim', 'replay', 'bench', 'checks', 'cli'];
 
 function imports(path: string, text: string): string[] {
   return ts
