@@ -76,7 +76,7 @@ function strayNames(sources: Sources): string[] {
 /** Rule 4: a channel is made with a limit that has a name; nothing queues on bare event emitters. */
 function unlimitedQueues(sources: Sources): string[] {
   return eachLine(sources, (path, code) => {
-    if (isTest(path) || path === 'service/streams.ts') return undefined;
+    if (isTest(path) || path === 'service/base/streams.ts') return undefined;
     const channel = /createChannel(?:<[^(]*>)?\((\w*)/.exec(code);
     if (channel !== null && (channel[1] === '' || channel[1] === 'Infinity')) return 'createChannel without a limit';
     return /new EventEmitter\(/.exec(code)?.[0];
@@ -148,7 +148,7 @@ function openSwitches(sources: Sources): string[] {
 /** Rule 7: a file over its limit is two things. The list is a ratchet: a line here is a decision. */
 const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
-  'service/ports.ts': 314, // the words of the project and every interface: read as one page
+  'service/base/ports.ts': 314, // the words of the project and every interface: read as one page
   'service/strategy.ts': 280, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row
   'replay/main.ts': 300, // every command and flag is a row

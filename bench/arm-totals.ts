@@ -1,7 +1,7 @@
 /** What an arm's turns come to as a whole: the mean ledger, whose parts add up, and its bets. Pure. */
 import { totalBets, type BetTotals } from '../service/bets.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import type { LedgerStage } from '../service/events.ts';
+import type { LedgerStage } from '../service/base/events.ts';
 import { ledgerUs, STAGE_ORDER } from '../replay/ledger-rows.ts';
 import { mean, roundToSum } from '../replay/stats.ts';
 

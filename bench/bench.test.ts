@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { variantPatch } from '../replay/variants.ts';
 import { compareWithEarlier, readEarlier } from './earlier.ts';

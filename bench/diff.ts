@@ -11,7 +11,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { keyedHex, keyedRandom } from '../service/random.ts';
+import { keyedHex, keyedRandom } from '../service/base/random.ts';
 import { ATTRIBUTES as A } from '../service/telemetry/names.ts';
 
 const TURNS = 10_000;

@@ -1,8 +1,8 @@
 /** A result folder against an earlier one, arm by arm, with the verdicts of `retake diff`. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../service/errors.ts';
-import { isObject, listIn, textIn } from '../service/foreign-json.ts';
+import { InputError } from '../service/base/errors.ts';
+import { isObject, listIn, textIn } from '../service/base/json.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { diffLanes, type Verdict } from '../replay/diff.ts';
 import type { BenchResult } from './engine.ts';

@@ -4,7 +4,7 @@
  * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the baseline, today's strategy.
  */
 import { appendFileSync } from 'node:fs';
-import { describeError } from '../service/errors.ts';
+import { describeError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';

@@ -1,7 +1,7 @@
 /** A result folder: whose it is, and that it can be written. */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { cannotWrite, makeFolder } from '../replay/out-folder.ts';
 import { EXCHANGES_FILE } from '../sim/exchange-lines.ts';
 

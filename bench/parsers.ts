@@ -6,7 +6,7 @@ import { createFalClient } from '@fal-ai/client';
 import { createParser } from 'eventsource-parser';
 import OpenAI from 'openai';
 import { parseArgs } from 'node:util';
-import type { LlmRequest, TtsRequest } from '../service/ports.ts';
+import type { LlmRequest, TtsRequest } from '../service/base/ports.ts';
 import { createAudioHosts } from '../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../service/providers/openrouter.ts';

@@ -1,8 +1,8 @@
 /** Sessions under lanes, many at once in one process: to capture and to measure in `wire`, to predict in `sim`. */
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { TurnLog } from '../service/events.ts';
-import { keyedRandom } from '../service/random.ts';
+import type { TurnLog } from '../service/base/events.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';

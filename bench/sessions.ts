@@ -1,10 +1,10 @@
 /** The fixture interviews as sessions to replay: their audio and their conversation, and no exchange, so that every latency is drawn. */
 import { readFileSync } from 'node:fs';
 import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../service/audio.ts';
-import { InvariantError } from '../service/errors.ts';
-import type { Message } from '../service/ports.ts';
-import type { TurnEvent, TurnLog } from '../service/events.ts';
-import { keyedHex } from '../service/random.ts';
+import { InvariantError } from '../service/base/errors.ts';
+import type { Message } from '../service/base/ports.ts';
+import type { TurnEvent, TurnLog } from '../service/base/events.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { createResampler } from '../service/resample.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
 import { loadInterviews, type Interview } from '../sim/fixtures.ts';

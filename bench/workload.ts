@@ -7,10 +7,10 @@ import { createBundleWriter, type BundleWriter } from '../service/capture/bundle
 import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import { projectTurns } from '../service/capture/projection.ts';
 import type { CaptureStore } from '../service/capture/store.ts';
-import { createRealClock } from '../service/clock.ts';
-import type { Call, Clock, UserAudio } from '../service/ports.ts';
-import type { TurnEvent } from '../service/events.ts';
-import { keyedHex } from '../service/random.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import type { Call, Clock, UserAudio } from '../service/base/ports.ts';
+import type { TurnEvent } from '../service/base/events.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { createSession, type Session } from '../service/session.ts';
 import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
 import type { TurnPorts } from '../service/stage.ts';

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { loadTurns } from '../replay/trace.ts';
-import { keyedHex } from '../service/random.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { folderOf, startStack, until } from './harness.ts';
 import { send, type MadeTrace } from './made-traces.ts';
 import { jaegerSpans } from './spans.ts';

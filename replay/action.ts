@@ -5,10 +5,10 @@
  */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeError, InputError } from '../service/errors.ts';
+import { describeError, InputError } from '../service/base/errors.ts';
 import { exitCodeOf, verdictOfAll } from './diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
-import { fieldOf } from '../service/foreign-json.ts';
+import { fieldOf } from '../service/base/json.ts';
 import { readReport } from './report/json.ts';
 import type { Report } from './report/build.ts';
 import { markdownReport } from './report/markdown.ts';

@@ -1,5 +1,5 @@
 /** What the arms of an experiment run against, as data: virtual time, stand-ins in a process of their own, or providers. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { ProviderAccess } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { observationsOf } from '../sim/observed.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { alignTurns, bySession, intervalOver } from './align.ts';
 

@@ -1,5 +1,5 @@
 /** Which turn is compared with which: pairs by session and turn, and what had to be left out, by cause. Pure. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { clusteredMean, type Interval } from './stats.ts';
 

@@ -3,10 +3,10 @@
  * arm inherits another's sockets, names, TLS sessions, caches or draws. In `sim` an arm lives in the scheduler's process;
  * in `wire` and `live` each arm is a worker process (worker.ts).
  */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
-import type { TurnLog } from '../service/events.ts';
-import { keyedHex } from '../service/random.ts';
+import type { TurnLog } from '../service/base/events.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { observeTurn } from '../service/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';

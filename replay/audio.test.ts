@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createOpusEncoder, webmOf } from '../service/opus.ts';
-import type { TurnEvent } from '../service/events.ts';
-import type { UserAudio } from '../service/ports.ts';
+import type { TurnEvent } from '../service/base/events.ts';
+import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import { createVirtualClock } from '../sim/clock.ts';

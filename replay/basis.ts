@@ -1,6 +1,6 @@
 /** Where simulated times came from: captured exchanges, a model fitted to them, or a profile. Read off the traces. */
-import type { Lane } from '../service/events.ts';
-import type { TimesBasis } from '../service/ports.ts';
+import type { Lane } from '../service/base/events.ts';
+import type { TimesBasis } from '../service/base/ports.ts';
 import { ATTRIBUTES } from '../service/telemetry/names.ts';
 import type { ReplayedTurn } from './run.ts';
 

@@ -1,7 +1,7 @@
 /** What each turn of a replay is expected to cost. Only replies have known prices: speech is not counted, and the plan says so. Pure. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { estimateUsd, modelFacts, tokensOf } from '../service/models.ts';
-import type { TurnLog } from '../service/events.ts';
+import type { TurnLog } from '../service/base/events.ts';
 import type { Strategy } from '../service/strategy.ts';
 import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
 import { turnKey, type PlannedRun } from './plan.ts';

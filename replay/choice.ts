@@ -1,7 +1,7 @@
 /** Which of the captured sessions a replay takes when none are named, and what its reports say of that. Pure. */
 import { measureTurn } from '../service/metrics.ts';
 import type { SessionHeader } from '../service/capture/format.ts';
-import { keyedRandom } from '../service/random.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { startEpochUs, type CapturedSession } from './captured-session.ts';
 import type { Choice } from './experiment-plan.ts';
 import { median } from './stats.ts';

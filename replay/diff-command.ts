@@ -1,5 +1,5 @@
 /** `retake diff A B`: two sets of traces → a verdict, which is also the exit code. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { turnKey } from './align-spans.ts';
 import type { CommandContext } from './context.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TurnSummary } from '../service/metrics.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { diffUnpaired } from './diff-unpaired.ts';
 import { buildReport, type ReportArm } from './report/build.ts';
 import { validityLine } from './report/words.ts';

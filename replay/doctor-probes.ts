@@ -1,8 +1,8 @@
 /** What the doctor asks of each provider: short, cheap, and through the clients that turns use. */
 import { readFileSync } from 'node:fs';
 import { encodeWav, parseWav } from '../service/audio.ts';
-import type { Call } from '../service/ports.ts';
-import type { Stage } from '../service/events.ts';
+import type { Call } from '../service/base/ports.ts';
+import type { Stage } from '../service/base/events.ts';
 import type { TurnPorts } from '../service/stage.ts';
 import type { Strategy } from '../service/strategy.ts';
 

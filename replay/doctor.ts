@@ -7,7 +7,7 @@ import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 
 import { configFrom, type Config } from '../service/config.ts';
-import { describeError, InputError } from '../service/errors.ts';
+import { describeError, InputError } from '../service/base/errors.ts';
 import { openCall } from '../service/net/exchange.ts';
 import { createRecorder } from '../service/recorder.ts';
 import type { TurnPorts } from '../service/stage.ts';

@@ -1,7 +1,7 @@
 /** What an experiment is, as data, and what it will run: lanes, order, pace, words. Pure. */
 import type { Scenario } from '../sim/scenario.ts';
-import { InputError } from '../service/errors.ts';
-import { keyedHex } from '../service/random.ts';
+import { InputError } from '../service/base/errors.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import type { Arm, ArmWorld, TurnTask } from './arm.ts';
 import { heardPastSpeechMs } from './audio.ts';

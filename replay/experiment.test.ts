@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redactEvent } from '../service/capture/redact.ts';
-import type { TurnLog } from '../service/events.ts';
+import type { TurnLog } from '../service/base/events.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';

@@ -3,10 +3,10 @@
  * candidate. `planExperiment` (experiment-plan.ts) says what will be run, `writeRunFolder` (run-folder.ts) keeps it. How arms, lanes
  * and worlds fit together: docs/experiment.md.
  */
-import { createRealClock } from '../service/clock.ts';
-import { InputError } from '../service/errors.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import { InputError } from '../service/base/errors.ts';
 import { measureTurn, type TurnSummary } from '../service/metrics.ts';
-import { keyedHex } from '../service/random.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { simWorld } from './against.ts';
 import { turnKey } from './align-spans.ts';

@@ -1,7 +1,7 @@
 /** A run's traces to an OTLP endpoint, so that Jaeger can compare a replayed turn with the captured one. */
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { createOtlpClient } from '../service/telemetry/otlp-client.ts';
 import type { CommandContext } from './context.ts';
 

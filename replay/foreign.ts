@@ -4,7 +4,7 @@
  * its turns, its sessions and its stages.
  */
 import type { LedgerRow, StageServiceUs, TurnSummary } from '../service/metrics.ts';
-import type { Attrs, LedgerStage, Phase } from '../service/events.ts';
+import type { Attrs, LedgerStage, Phase } from '../service/base/events.ts';
 import { criticalPath, type PathPart } from './critical-path.ts';
 import { SHAPES, type ForeignShape, type Node } from './foreign-shapes.ts';
 import type { TraceSpan } from './otlp.ts';

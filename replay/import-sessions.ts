@@ -9,11 +9,11 @@ import { AudioFormatError, parseWav, samplesToPcmBytes, type Wav } from '../serv
 import { createBundleWriter } from '../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import type { CaptureStore } from '../service/capture/store.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { Clock } from '../service/ports.ts';
-import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/events.ts';
-import { keyedHex } from '../service/random.ts';
+import type { Clock } from '../service/base/ports.ts';
+import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/base/events.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../service/speech-end.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';

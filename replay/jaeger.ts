@@ -2,8 +2,8 @@
  * Traces out of a Jaeger, by `/api/v3`. Version 2.13 knows neither a cursor nor a filter by attribute there, so a time window
  * is read as a page, halved when the page is full, and attributes are compared here.
  */
-import { fieldOf, listIn } from '../service/foreign-json.ts';
-import { InputError, describeError } from '../service/errors.ts';
+import { fieldOf, listIn } from '../service/base/json.ts';
+import { InputError, describeError } from '../service/base/errors.ts';
 import { SERVICE_NAME } from '../service/telemetry/names.ts';
 import { sinceUsOf } from './times.ts';
 

@@ -1,5 +1,5 @@
 /** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 import type { Strategy } from '../service/strategy.ts';
 import type { Checkout } from './checkout.ts';

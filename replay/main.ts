@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio.ts';
-import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/errors.ts';
+import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/base/errors.ts';
 import { tellOn, type CommandContext } from './context.ts';
 
 /** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { createBundleWriter } from '../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import { projectTurns } from '../service/capture/projection.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
 import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
 import { EXCHANGES_FILE, exchangeLine } from '../sim/exchange-lines.ts';

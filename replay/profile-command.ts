@@ -1,7 +1,7 @@
 /** `retake profile`: a latency profile fitted to captured sessions or to a bench's answers, as a file that `--profile` takes. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describeError, InputError } from '../service/errors.ts';
+import { describeError, InputError } from '../service/base/errors.ts';
 import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../sim/exchange-lines.ts';
 import { FIT_EXCHANGES } from '../sim/fitted.ts';
 import { observationsOf } from '../sim/observed.ts';

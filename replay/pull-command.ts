@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRealClock } from '../service/clock.ts';
-import { InputError } from '../service/errors.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import { jaegerSourceOf, jaegerTraces } from './jaeger.ts';
 import { makeFolder } from './out-folder.ts';

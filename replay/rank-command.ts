@@ -1,5 +1,5 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import type { CapturedSession } from './captured-session.ts';
 import type { CommandContext } from './context.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import type { TurnSummary } from '../service/metrics.ts';
 import { contextFor } from './test-context.ts';

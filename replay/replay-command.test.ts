@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createRealClock } from '../service/clock.ts';
-import { InputError } from '../service/errors.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import { InputError } from '../service/base/errors.ts';
 import { captureStoreIn } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { contextFor } from './test-context.ts';

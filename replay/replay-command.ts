@@ -1,8 +1,8 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../service/strategy-patch.ts';
 import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';

@@ -1,5 +1,5 @@
 /** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOf, verdictOfAll } from './diff.ts';
 import type { Experiment } from './experiment.ts';

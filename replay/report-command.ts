@@ -1,5 +1,5 @@
 /** `retake report DIR`: a run folder's report again, in another form. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import type { Report } from './report/build.ts';
 import { markdownReport } from './report/markdown.ts';

@@ -1,5 +1,5 @@
 /** Models that are gone by the day of a replay: live cannot ask them, stand-ins answer for them as they once did. Pure. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { isRetired, modelFacts } from '../service/models.ts';
 import type { Strategy } from '../service/strategy.ts';
 import type { CapturedSession } from './captured-session.ts';

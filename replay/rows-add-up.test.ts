@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LedgerRow, TurnSummary } from '../service/metrics.ts';
-import type { Random } from '../service/ports.ts';
-import { keyedRandom } from '../service/random.ts';
+import type { Random } from '../service/base/ports.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { diffLanes, type Diff } from './diff.ts';
 import { foreignTurns } from './foreign.ts';
 import { PHASE_ORDER, STAGE_ORDER } from './ledger-rows.ts';

@@ -1,7 +1,7 @@
 /** What a run leaves on disk beside its journal. */
 import { rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { Experiment } from './experiment.ts';
 import { makeFolder } from './out-folder.ts';
 import { readReport } from './report/json.ts';

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { Lane, TurnLog } from '../service/events.ts';
+import type { Lane, TurnLog } from '../service/base/events.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { buildReport } from './report/build.ts';
 import { readRun, writePages } from './run-report.ts';

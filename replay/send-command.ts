@@ -1,7 +1,7 @@
 /** `retake send FILE.wav`: one turn as a client would speak it, its ledger as a picture. */
 import { existsSync } from 'node:fs';
-import { createRealClock } from '../service/clock.ts';
-import { InputError } from '../service/errors.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import { waterfall } from './report/terminal.ts';
 import { plain } from './report/words.ts';

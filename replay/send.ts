@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { parseWav, samplesToPcmBytes } from '../service/audio.ts';
-import { describeError, InputError } from '../service/errors.ts';
+import { describeError, InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/metrics.ts';
-import type { Clock } from '../service/ports.ts';
+import type { Clock } from '../service/base/ports.ts';
 
 const FRAME_MS = 20;
 /** After the recording's end the microphone stays open this long, so that the service can decide by itself. */

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { configFrom, type Config } from '../service/config.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { startService, type Service } from '../service/serve.ts';
 import { strategyOf } from '../service/strategy-file.ts';
 import { createRealWorld } from '../service/world.ts';

@@ -1,8 +1,8 @@
 /** `retake sessions`: what has been captured. */
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { eraseSession, placesIn } from '../service/erase.ts';
-import { InputError } from '../service/errors.ts';
-import { createRealClock } from '../service/clock.ts';
+import { InputError } from '../service/base/errors.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import { measureTurn } from '../service/metrics.ts';
 import { captureStoreIn, dataFolder, listSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';

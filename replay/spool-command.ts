@@ -1,8 +1,8 @@
 /** `retake spool resend`: sends again what the trace spool still holds. */
 import { join } from 'node:path';
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { createOtlpClient } from '../service/telemetry/otlp-client.ts';
 import { resendSpool } from '../service/telemetry/resend.ts';
 import { dataFolder } from './captures.ts';

@@ -1,6 +1,6 @@
 /** Captured sessions for tests and checks, made in virtual time: short uploads, so that a replay in real time is short too. */
-import type { TurnLog } from '../service/events.ts';
-import type { UserAudio } from '../service/ports.ts';
+import type { TurnLog } from '../service/base/events.ts';
+import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { alignSpans, turnKey } from './align-spans.ts';

@@ -9,7 +9,7 @@ import { createArm, type Arm } from './arm.ts';
 import { diffLanes, type Verdict } from './diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
-import { keyedRandom } from '../service/random.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { readJournal, type JournalState } from './journal.ts';
 import { turnKey } from './plan.ts';
 import { summariesOf } from './run.ts';

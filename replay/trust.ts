@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from './diff.ts';

@@ -10,7 +10,7 @@
  *   worker    {type: done, id, turn} or {type: failed, id, message}
  */
 import type { Strategy } from '../service/strategy.ts';
-import type { Content, TurnEvent, TurnLog } from '../service/events.ts';
+import type { Content, TurnEvent, TurnLog } from '../service/base/events.ts';
 import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 

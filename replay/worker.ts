@@ -3,7 +3,7 @@
  * with their logs (worker-protocol.ts). It decides nothing: order, pairing and figures are the scheduler's.
  */
 import { createInterface } from 'node:readline';
-import { describeError, InputError } from '../service/errors.ts';
+import { describeError, InputError } from '../service/base/errors.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { warmUp } from '../service/warm-up.ts';

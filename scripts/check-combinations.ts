@@ -4,8 +4,8 @@
  * breaks a rule its strategy and the command that repeats it; exit code 1.
  */
 import { parseArgs } from 'node:util';
-import { createRealClock } from '../service/clock.ts';
-import { keyedRandom } from '../service/random.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { randomStrategy } from '../sim/combinations.ts';
 import { complaints, leftovers, play } from '../sim/combined-turn.ts';
 

@@ -2,7 +2,7 @@
  * `npm run check:profile`: does profile `seed`, drawn over every fixture turn and 200 seeds in virtual time, have the means
  * that the field reports today? Prints n, mean and its 95 % interval; exit code 1 when a mean is off by more than 10 %.
  */
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import type { StageServiceUs } from '../service/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';

@@ -18,7 +18,7 @@ import { readJournal } from '../replay/journal.ts';
 import { turnKey } from '../replay/plan.ts';
 import { writeRunFolder } from '../replay/run-folder.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
-import { keyedRandom } from '../service/random.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { DRAW_HEADER } from '../sim/plan.ts';
 
 interface Ended {

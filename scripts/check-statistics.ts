@@ -15,7 +15,7 @@ import { uploadSessions } from '../replay/test-sessions.ts';
 import { simWorld } from '../replay/against.ts';
 import { createArm } from '../replay/arm.ts';
 import { type TurnSummary, measureTurn } from '../service/metrics.ts';
-import { keyedRandom } from '../service/random.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 
 const TURNS = 5;

@@ -10,7 +10,7 @@ import { format, resolveConfig } from 'prettier';
 import { COMMITTED, measureTrust, replacesCommitted, type TrustOptions } from '../bench/trust.ts';
 import { IDENTITY_LIMIT } from '../replay/rank.ts';
 import { holds, loadTrust, trustTable } from '../replay/trust.ts';
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 
 const BEGIN = '<!-- written by npm run check:trust -->';
 const END = '<!-- end -->';

@@ -1,6 +1,6 @@
 /** While the user still speaks: names resolved and connections opened for the calls to come. */
-import type { AheadTarget, ExchangeContext, Origins } from './ports.ts';
-import type { Stage } from './events.ts';
+import type { AheadTarget, ExchangeContext, Origins } from './base/ports.ts';
+import type { Stage } from './base/events.ts';
 import type { TurnScope } from './stage.ts';
 import { prefetches, type Strategy } from './strategy.ts';
 

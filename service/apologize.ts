@@ -1,5 +1,5 @@
 /** What the user hears when a turn fails: an apology, if its audio is at hand, else nothing. Either way the log says so. */
-import type { StageError } from './errors.ts';
+import type { StageError } from './base/errors.ts';
 import type { CachedSpeech } from './cache.ts';
 import { speechKeyOf } from './look-up.ts';
 import { createRecorder } from './recorder.ts';

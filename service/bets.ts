@@ -3,7 +3,7 @@
  * settled by one event; what was staked on it and lost is named in the unit it is paid in.
  */
 import { ORDINALS } from './ask.ts';
-import type { AttrValue, Recorder, Stage, TurnEvent } from './events.ts';
+import type { AttrValue, Recorder, Stage, TurnEvent } from './base/events.ts';
 
 export const BET_KINDS = [
   'partial',

@@ -1,9 +1,9 @@
 /** The environment as a fully specified configuration. An unknown RETAKE_ key is an error; nothing downstream has defaults. */
 import { readFileSync } from 'node:fs';
 import type { CaptureLevel } from './capture/format.ts';
-import { InputError } from './errors.ts';
-import { isObject } from './foreign-json.ts';
-import type { World } from './events.ts';
+import { InputError } from './base/errors.ts';
+import { isObject } from './base/json.ts';
+import type { World } from './base/events.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 

@@ -1,6 +1,6 @@
 /** Delivery: audio to the client's connection, and the books of a client that plays from the first byte on. */
 import { pcmBytesToSamples } from './audio.ts';
-import { StageError } from './errors.ts';
+import { StageError } from './base/errors.ts';
 import type { Listening } from './listen.ts';
 import type { BargeIn, DeliveredPiece } from './barge-in.ts';
 import type { Playback } from './playback.ts';
@@ -9,7 +9,7 @@ import { join } from './recorder.ts';
 import type { PieceAudio } from './pieces.ts';
 import type { TurnScope } from './stage.ts';
 import { createSilenceTrimmer } from './trim-silence.ts';
-import { untilAborted, type Channel } from './streams.ts';
+import { untilAborted, type Channel } from './base/streams.ts';
 
 /** The client's end of a turn, as far as it is known here. */
 export interface Delivery {

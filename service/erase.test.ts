@@ -7,7 +7,7 @@ import { sessionsCommand } from '../replay/sessions-command.ts';
 import type { CommandContext } from '../replay/context.ts';
 import { speechPcm, wavOf } from '../sim/speech-audio.ts';
 import { openDiskCache, SPEECH_CACHE_FOLDER } from './cache.ts';
-import { createRealClock } from './clock.ts';
+import { createRealClock } from './base/clock.ts';
 import { testService } from './http/test-service.ts';
 
 const clock = createRealClock();

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from './cache.ts';
 import { checkSessionId, createFolderStore, type CaptureStore } from './capture/store.ts';
-import type { Clock } from './ports.ts';
+import type { Clock } from './base/ports.ts';
 import { ATTRIBUTES } from './telemetry/names.ts';
 import { eraseInPlace } from './telemetry/spool-files.ts';
 

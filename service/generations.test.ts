@@ -7,7 +7,7 @@ import type { Scenario } from '../sim/scenario.ts';
 import { createSimWorld, type SimWorld } from '../sim/world.ts';
 import { apart, createGenerations, type Generations } from './generations.ts';
 import type { MeasuredTurn } from './metrics.ts';
-import type { TurnEvent, TurnLog } from './events.ts';
+import type { TurnEvent, TurnLog } from './base/events.ts';
 import type { FinishedTurn, Projection } from './session.ts';
 import { resolveStrategy, type StrategyPatch } from './strategy-patch.ts';
 import { spansOf } from './telemetry/spans.ts';

@@ -4,12 +4,12 @@
  */
 import { measureTurn, type MeasuredTurn } from './metrics.ts';
 import { openCall } from './net/exchange.ts';
-import type { EventSink, TurnEvent, TurnLog } from './events.ts';
+import type { EventSink, TurnEvent, TurnLog } from './base/events.ts';
 import type { GenerationRecord } from './providers/generation.ts';
 import { createRecorder } from './recorder.ts';
 import type { Projection } from './session.ts';
 import type { TurnPorts } from './stage.ts';
-import { childSignal } from './streams.ts';
+import { childSignal } from './base/streams.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Before each question. */

@@ -3,7 +3,7 @@ import { callBy } from './test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import type { EventKind, TurnLog } from './events.ts';
+import type { EventKind, TurnLog } from './base/events.ts';
 import { compressedPrompt } from './prompt.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import type { StrategyPatch } from './strategy-patch.ts';

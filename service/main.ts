@@ -1,6 +1,6 @@
 /** Production: environment → configuration → live world → service. Stand-ins are not reachable from here. */
 import { existsSync } from 'node:fs';
-import { describeError, InputError } from './errors.ts';
+import { describeError, InputError } from './base/errors.ts';
 import { configFrom } from './config.ts';
 import { startService } from './serve.ts';
 import { strategyOf } from './strategy-file.ts';

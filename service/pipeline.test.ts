@@ -5,7 +5,7 @@ import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import { createMemoryCache } from './cache.ts';
 import { ledgerOf } from './ledger.ts';
 import { zeroUsOf } from './metrics.ts';
-import type { EventKind, TurnEvent, TurnLog } from './events.ts';
+import type { EventKind, TurnEvent, TurnLog } from './base/events.ts';
 import type { FinishedTurn } from './session.ts';
 import type { StrategyPatch } from './strategy-patch.ts';
 

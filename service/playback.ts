@@ -7,7 +7,7 @@
  * Rounding is by the sample's place in the whole reply, so Σ audio + Σ stalls = reply end − start exactly, in integer µs.
  */
 import { rmsDbfs } from './audio.ts';
-import { InvariantError } from './errors.ts';
+import { InvariantError } from './base/errors.ts';
 
 /** What one chunk of audio brought to light. */
 export interface PlaybackStep {

@@ -1,5 +1,5 @@
 /** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure but for prompt files, read once. */
-import type { Message } from './ports.ts';
+import type { Message } from './base/ports.ts';
 import { promptOfFile } from './prompt-file.ts';
 import type { Strategy } from './strategy.ts';
 

@@ -4,7 +4,7 @@ import { createChunker } from './chunker.ts';
 import type { Piece, Prepared } from './pieces.ts';
 import { join } from './recorder.ts';
 import type { TurnScope } from './stage.ts';
-import type { Channel } from './streams.ts';
+import type { Channel } from './base/streams.ts';
 
 /** The reply as far as it has been streamed; filled in place, so that a turn that fails keeps what it had. */
 export interface Reply {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { flatProfile } from '../sim/by-hand.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { OPENING } from './greeting.ts';
-import type { Clock } from './ports.ts';
+import type { Clock } from './base/ports.ts';
 import { observeTurn } from './session.ts';
 import { resolveStrategy } from './strategy-patch.ts';
 import { strategyHash } from './strategy.ts';

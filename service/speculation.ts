@@ -4,9 +4,9 @@
  */
 import { ask, ORDINALS, type Asked } from './ask.ts';
 import { settleBet } from './bets.ts';
-import { InvariantError } from './errors.ts';
+import { InvariantError } from './base/errors.ts';
 import { modelFacts, tokensOf } from './models.ts';
-import type { Message } from './ports.ts';
+import type { Message } from './base/ports.ts';
 import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from './prompt.ts';
 import type { Opening } from './reply.ts';
 import type { Prepared } from './pieces.ts';

@@ -1,8 +1,19 @@
 /** What every stage of a turn works with, and how it makes a provider call. */
 import type { SpeechCache } from './cache.ts';
 import { openCall, type OpenCall } from './net/exchange.ts';
-import type { Clock, Llm, Origins, Random, ReplySink, Stt, Transport, Tts, TtsRequest, UserAudio } from './ports.ts';
-import type { EventSink, Recorder, TurnIdentity } from './events.ts';
+import type {
+  Clock,
+  Llm,
+  Origins,
+  Random,
+  ReplySink,
+  Stt,
+  Transport,
+  Tts,
+  TtsRequest,
+  UserAudio,
+} from './base/ports.ts';
+import type { EventSink, Recorder, TurnIdentity } from './base/events.ts';
 import type { ReadGeneration } from './providers/generation.ts';
 import type { Conversation } from './prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';

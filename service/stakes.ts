@@ -2,7 +2,7 @@
 import { ORDINALS, type Asked } from './ask.ts';
 import type { Bet } from './bets.ts';
 import { estimateUsd, tokensOf } from './models.ts';
-import type { EventKind, TurnEvent } from './events.ts';
+import type { EventKind, TurnEvent } from './base/events.ts';
 import type { Prepared } from './pieces.ts';
 
 /** A reply begun on an early transcript. */

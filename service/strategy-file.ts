@@ -1,8 +1,8 @@
 /** The strategy that a configuration names: the defaults, patched by the file of RETAKE_STRATEGY. */
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
-import { InputError } from './errors.ts';
-import { isObject } from './foreign-json.ts';
+import { InputError } from './base/errors.ts';
+import { isObject } from './base/json.ts';
 import { resolveStrategy } from './strategy-patch.ts';
 import type { Strategy } from './strategy.ts';
 

@@ -1,7 +1,7 @@
 /** Strategies out of patches: merged knob by knob, held to the schema and to what can go together. */
 import { Ajv } from 'ajv';
-import { InputError } from './errors.ts';
-import { isObject } from './foreign-json.ts';
+import { InputError } from './base/errors.ts';
+import { isObject } from './base/json.ts';
 import { readPromptFile } from './prompt-file.ts';
 import { complaint } from './strategy-complaint.ts';
 import { impossible } from './strategy-rules.ts';

@@ -5,7 +5,7 @@ import type { Piece } from './pieces.ts';
 import { createReplyWriter, type Reply } from './reply.ts';
 import type { Speculation } from './speculation.ts';
 import type { TurnScope } from './stage.ts';
-import type { Channel } from './streams.ts';
+import type { Channel } from './base/streams.ts';
 import type { Transcript } from './transcribe.ts';
 
 /** Streams the reply and lets each piece go as soon as the chunker is certain of it; closes `pieces` at the end. */

@@ -1,13 +1,13 @@
 /** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
 import type { EarlyAudio, Utterance } from './early-audio.ts';
-import { InvariantError, StageError } from './errors.ts';
+import { InvariantError, StageError } from './base/errors.ts';
 import type { Heard, Hearer } from './listen.ts';
 import type { OpenCall } from './net/exchange.ts';
-import type { Attrs } from './events.ts';
-import type { SttResult } from './ports.ts';
+import type { Attrs } from './base/events.ts';
+import type { SttResult } from './base/ports.ts';
 import { join } from './recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
-import { childSignal } from './streams.ts';
+import { childSignal } from './base/streams.ts';
 import { createUploadAudio, type UploadAudio } from './upload-audio.ts';
 
 export interface Transcript {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import { joinSamples, parseWav, rmsDbfs } from './audio.ts';
 import { createOpusEncoder, decodeWebm, opusRate, webmOf } from './opus.ts';
-import type { UserAudio } from './ports.ts';
+import type { UserAudio } from './base/ports.ts';
 import { createResampler } from './resample.ts';
 import { DEFAULT_STRATEGY } from './strategy.ts';
 import type { StrategyPatch } from './strategy-patch.ts';

@@ -3,7 +3,7 @@ import { encodeWav, joinSamples } from './audio.ts';
 import { trimRange, type Utterance } from './early-audio.ts';
 import { createGrowingPcm } from './growing-pcm.ts';
 import { createOpusEncoder, opusRate, WEBM_OPUS, webmOf } from './opus.ts';
-import type { UserAudio } from './ports.ts';
+import type { UserAudio } from './base/ports.ts';
 import { createResampler } from './resample.ts';
 import type { Strategy } from './strategy.ts';
 

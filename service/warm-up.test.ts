@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRealClock } from './clock.ts';
+import { createRealClock } from './base/clock.ts';
 import type { TurnPorts } from './stage.ts';
 import { resolveStrategy } from './strategy-patch.ts';
 import { warmUp } from './warm-up.ts';

@@ -1,6 +1,6 @@
 /** Some turns before the first: so that no user waits for code to be loaded and compiled. No network, nothing recorded. */
 import { samplesToPcmBytes } from './audio.ts';
-import type { ReplySink, Transport, UserAudio } from './ports.ts';
+import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
 import type { Strategy } from './strategy.ts';
 import { runTurn } from './turn.ts';
 import type { RunWorld } from './world.ts';

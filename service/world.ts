@@ -1,15 +1,15 @@
 /** The real composition root: real clock, real sockets, real providers (or stand-ins that speak like them). */
 import type { LookupFunction } from 'node:net';
-import { createRealClock } from './clock.ts';
+import { createRealClock } from './base/clock.ts';
 import { createRealTransport } from './net/fetch.ts';
 import { inRegion, type Endpoints, type Regions } from './net/regions.ts';
-import type { Clock, ExchangeContext, PoolState, Transport } from './ports.ts';
+import type { Clock, ExchangeContext, PoolState, Transport } from './base/ports.ts';
 import { createAudioHosts } from './providers/audio-hosts.ts';
 import { createFreyaStt } from './providers/freya-stt.ts';
 import { createFreyaTts } from './providers/freya-tts.ts';
 import { createGenerationRecord } from './providers/generation.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
-import { keyedRandom } from './random.ts';
+import { keyedRandom } from './base/random.ts';
 import type { TurnPorts } from './stage.ts';
 import type { Strategy } from './strategy.ts';
 

@@ -1,6 +1,6 @@
 /** Turns whose times can be added up on paper: constant latencies, and speech that begins and ends where it is told to. */
 import type { SpeechCache } from '../service/cache.ts';
-import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/ports.ts';
+import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 import { runFixtureTurn } from './fixtures.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EventKind, NewEvent, TurnEvent } from '../service/events.ts';
+import type { EventKind, NewEvent, TurnEvent } from '../service/base/events.ts';
 import { capturedPlans } from './captured.ts';
 import { capturedScript, type CapturedTurn } from './captured-script.ts';
 import { createVirtualClock } from './clock.ts';

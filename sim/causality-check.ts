@@ -2,12 +2,12 @@
  * The causality check of DESIGN §16: each provider event, and each timer, of a simulated turn is delayed alone by 1,000 µs and
  * the turn is run again. End-to-end must grow by all of it if the ledger's walk passed the event, else by at most what its slack leaves.
  */
-import { InvariantError } from '../service/errors.ts';
+import { InvariantError } from '../service/base/errors.ts';
 import { ledgerOf, slackOf } from '../service/ledger.ts';
 import { zeroUsOf } from '../service/metrics.ts';
-import type { Clock } from '../service/ports.ts';
-import type { TurnLog } from '../service/events.ts';
-import { keyedRandom } from '../service/random.ts';
+import type { Clock } from '../service/base/ports.ts';
+import type { TurnLog } from '../service/base/events.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import type { Strategy } from '../service/strategy.ts';
 import type { RunWorld } from '../service/world.ts';

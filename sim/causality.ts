@@ -1,7 +1,7 @@
 /** Whether a ledger tells the truth: delay one thing alone, run the turn again, and see whether the wait grows as it said. */
 import { ledgerOf, slackOf } from '../service/ledger.ts';
 import { zeroUsOf } from '../service/metrics.ts';
-import type { TurnEvent, TurnLog } from '../service/events.ts';
+import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import type { DelayKey } from './plan.ts';
 
 /** A provider event that can be delayed alone, with what the log says about it. */

@@ -1,7 +1,7 @@
 /** Each rule that a soak holds turns to, with a turn that breaks it. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import type { EventKind, TurnEvent } from '../service/events.ts';
+import type { EventKind, TurnEvent } from '../service/base/events.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import type { Handed } from './check-order.ts';
 import { RULES, violationsOf, type CheckedTurn, type Served } from './check.ts';

@@ -1,8 +1,8 @@
 /** One turn under any strategy, and what must hold for it: §8's rules, words and audio in order, nothing left behind. */
 import { ledgerOf } from '../service/ledger.ts';
 import { zeroUsOf } from '../service/metrics.ts';
-import type { TurnLog } from '../service/events.ts';
-import { keyedRandom } from '../service/random.ts';
+import type { TurnLog } from '../service/base/events.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import type { Strategy } from '../service/strategy.ts';
 import { tones } from './by-hand.ts';

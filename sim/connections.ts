@@ -1,6 +1,6 @@
 /** Connections in virtual time: one origin's pool, with the set-up of each as facts that a phase can be read from. */
 import type { ConnectionFacts } from '../service/net/phases.ts';
-import type { HttpMarks } from '../service/ports.ts';
+import type { HttpMarks } from '../service/base/ports.ts';
 import type { NetworkPlan } from './plan.ts';
 
 export interface PoolOptions {

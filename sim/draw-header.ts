@@ -1,7 +1,7 @@
 /** The header by which a `wire` client says whose draws an exchange takes. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import type { Stage } from '../service/events.ts';
+import type { Stage } from '../service/base/events.ts';
 import type { DrawContext } from './plan.ts';
 
 const STAGES = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver'] as const satisfies readonly Stage[];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { asResponse } from '../service/net/body.ts';
-import type { Clock } from '../service/ports.ts';
+import type { Clock } from '../service/base/ports.ts';
 import { createVirtualClock } from './clock.ts';
 import { answer, type ExchangeInfo } from './exchange.ts';
 import type { ExchangePlan } from './plan.ts';

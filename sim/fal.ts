@@ -1,6 +1,6 @@
 /** What all of fal's hosts share: keys, errors, request ids. */
-import type { HttpResponse } from '../service/ports.ts';
-import { keyedHex } from '../service/random.ts';
+import type { HttpResponse } from '../service/base/ports.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { answer, jsonAnswer, uploadBytesOf, type Answer, type ExchangeInfo, type Received } from './exchange.ts';
 import { exchangeKey, type Facts, type Planner } from './plan.ts';
 

@@ -2,10 +2,10 @@
  * The fault matrix: every provider × every fault, each in two turns of one session in virtual time. A provider is a row,
  * a fault is a row, and one piece of code reads them. What it finds is the table in docs/operating.md.
  */
-import { InvariantError } from '../service/errors.ts';
+import { InvariantError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/metrics.ts';
-import type { Clock, UserAudio } from '../service/ports.ts';
-import type { TurnEvent, TurnLog } from '../service/events.ts';
+import type { Clock, UserAudio } from '../service/base/ports.ts';
+import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import { phaseOf } from '../service/ledger.ts';
 import { createSession } from '../service/session.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';

@@ -7,7 +7,7 @@ import { createSession } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 import { strategyHash } from '../service/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
-import type { TurnLog } from '../service/events.ts';
+import type { TurnLog } from '../service/base/events.ts';
 import { loadProfile } from './profile.ts';
 import type { Scenario } from './scenario.ts';
 import { createWireWorld, type WireWorld } from './wire.ts';

@@ -1,5 +1,5 @@
 /** Everything that can go wrong with an exchange, one row a fault: the same bytes and breaks in `sim` and in `wire`. */
-import type { HttpResponse } from '../service/ports.ts';
+import type { HttpResponse } from '../service/base/ports.ts';
 import type { ExchangeInfo } from './exchange.ts';
 import { falFailure } from './fal.ts';
 import { openRouterFailure } from './openrouter-records.ts';

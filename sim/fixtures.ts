@@ -1,11 +1,11 @@
 /** The committed interviews, as user audio for simulated turns. */
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../service/audio.ts';
-import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../service/ports.ts';
+import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../service/base/ports.ts';
 import { observeTurn, type FinishedTurn, type Projection } from '../service/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
-import { keyedHex } from '../service/random.ts';
+import { keyedHex } from '../service/base/random.ts';
 import { parseInterviews, type Interviews } from './script.ts';
 
 export type Interview = Interviews[number];

@@ -1,5 +1,5 @@
 /** Stand-in for fal's queue, storage and CDN: `generate` is a submit, polls, a result and a download. */
-import type { HttpResponse } from '../service/ports.ts';
+import type { HttpResponse } from '../service/base/ports.ts';
 import {
   answer,
   jsonAnswer,

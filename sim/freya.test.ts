@@ -4,7 +4,7 @@ import { createFalClient } from '@fal-ai/client';
 import type { Heard } from './heard.ts';
 import { createVirtualClock } from './clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
-import { isObject } from '../service/foreign-json.ts';
+import { isObject } from '../service/base/json.ts';
 import { createTestWorld } from './test-exchange.ts';
 import { speechPcm, wavOf } from './speech-audio.ts';
 

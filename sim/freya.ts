@@ -1,5 +1,5 @@
 /** Stand-in for Freya's STT and TTS on fal: the run host, and what the other hosts share with it. */
-import type { HttpResponse } from '../service/ports.ts';
+import type { HttpResponse } from '../service/base/ports.ts';
 import {
   answer,
   jsonAnswer,

@@ -1,5 +1,5 @@
 /** A capture store that is memory alone: bundles of simulated turns, with no file and no disk to wait for. */
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { CaptureStore, SessionFiles } from '../service/capture/store.ts';
 
 export interface MemoryStore extends CaptureStore {

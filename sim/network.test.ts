@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { asResponse } from '../service/net/body.ts';
-import type { HttpMarks } from '../service/ports.ts';
+import type { HttpMarks } from '../service/base/ports.ts';
 import { createVirtualClock } from './clock.ts';
 import { answer, jsonAnswer, type Handler } from './exchange.ts';
 import { createSimTransport, type SimTransportOptions } from './network.ts';

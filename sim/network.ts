@@ -9,7 +9,7 @@ import type {
   HttpRequest,
   HttpResponse,
   Transport,
-} from '../service/ports.ts';
+} from '../service/base/ports.ts';
 import {
   createConnectionPool,
   factsUntil,

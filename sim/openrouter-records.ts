@@ -1,6 +1,6 @@
 /** OpenRouter's side of the conversation as JSON: errors, generations, models. */
 import type { MODELS } from '../service/models.ts';
-import { isObject } from '../service/foreign-json.ts';
+import { isObject } from '../service/base/json.ts';
 import type { ExchangePlan } from './plan.ts';
 
 export interface Generation {

@@ -1,7 +1,7 @@
 /** Stand-in for OpenRouter: chat completions, streamed or whole, and its side endpoints. */
 import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../service/models.ts';
-import type { HttpResponse, Message } from '../service/ports.ts';
-import { keyedHex } from '../service/random.ts';
+import type { HttpResponse, Message } from '../service/base/ports.ts';
+import { keyedHex } from '../service/base/random.ts';
 import {
   answer,
   jsonAnswer,
@@ -11,7 +11,7 @@ import {
   type ExchangeInfo,
   type Handler,
 } from './exchange.ts';
-import { isObject } from '../service/foreign-json.ts';
+import { isObject } from '../service/base/json.ts';
 import {
   generationRecord,
   modelRecord,

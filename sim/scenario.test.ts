@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { EventKind, TurnLog } from '../service/events.ts';
+import type { EventKind, TurnLog } from '../service/base/events.ts';
 import type { StrategyPatch } from '../service/strategy-patch.ts';
 import { flatProfile, tones, turnByHand } from './by-hand.ts';
 import { createPlanner } from './planner.ts';

@@ -1,9 +1,9 @@
 /** What the stand-ins hear and say: an interview's script where there is one, else plain text by length. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/errors.ts';
-import type { Message } from '../service/ports.ts';
-import { keyedRandom } from '../service/random.ts';
+import { InputError } from '../service/base/errors.ts';
+import type { Message } from '../service/base/ports.ts';
+import { keyedRandom } from '../service/base/random.ts';
 import { wordsHeard, type Heard } from './heard.ts';
 import type { DrawContext } from './plan.ts';
 

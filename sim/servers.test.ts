@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import OpenAI from 'openai';
 import { Agent, fetch } from 'undici';
-import { createRealClock } from '../service/clock.ts';
+import { createRealClock } from '../service/base/clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
 import { DRAW_HEADER } from './plan.ts';
 import { loadProfile } from './profile.ts';

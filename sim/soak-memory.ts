@@ -1,7 +1,7 @@
 /** Whether a long run's memory and cost stay flat: samples taken along the way, and what they say at the end. Pure. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { InvariantError } from '../service/errors.ts';
+import { InvariantError } from '../service/base/errors.ts';
 import { at } from './empirical.ts';
 
 export interface Sample {

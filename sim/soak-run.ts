@@ -1,6 +1,6 @@
 /** One soak case in virtual time: its world, its users' voices, and every turn checked. */
-import { describeError, StageError } from '../service/errors.ts';
-import type { AudioFrame, Clock, UserAudio } from '../service/ports.ts';
+import { describeError, StageError } from '../service/base/errors.ts';
+import type { AudioFrame, Clock, UserAudio } from '../service/base/ports.ts';
 import { PROBE_LIMIT_MS } from '../service/net/regions.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import type { Handed } from './check-order.ts';

@@ -1,9 +1,9 @@
 /** Starts the stand-in servers in a child process: the parent's side of `wire`. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../service/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import type { Regions } from '../service/net/regions.ts';
-import { isObject } from '../service/foreign-json.ts';
+import { isObject } from '../service/base/json.ts';
 import type { Profile } from './profile.ts';
 import type { Scenario } from './scenario.ts';
 

@@ -1,6 +1,6 @@
 /** For tests: a simulated world around one fetch, with the marks of every exchange. */
 import { asResponse } from '../service/net/body.ts';
-import type { Clock, HttpMarks } from '../service/ports.ts';
+import type { Clock, HttpMarks } from '../service/base/ports.ts';
 import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';

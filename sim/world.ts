@@ -1,7 +1,7 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
 import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
-import { keyedRandom } from '../service/random.ts';
-import type { Transport } from '../service/ports.ts';
+import { keyedRandom } from '../service/base/random.ts';
+import type { Transport } from '../service/base/ports.ts';
 import type { Strategy } from '../service/strategy.ts';
 import { inRegion, type Endpoints } from '../service/net/regions.ts';
 import { createProviders, type RunWorld } from '../service/world.ts';

@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { createRealClock } from '../../service/clock.ts';
+import { createRealClock } from '../../service/base/clock.ts';
 import { allCells, CLIENTS, INJECTIONS, nameOf, pairsOf, pairwiseCover, type Cell, type Injection } from './cells.ts';
 import {
   connectionComplaints,

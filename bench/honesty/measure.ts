@@ -5,7 +5,7 @@ import { Resolver } from 'node:dns/promises';
 import { openCall, type OpenCall } from '../../service/net/exchange.ts';
 import { createRealTransport } from '../../service/net/fetch.ts';
 import { lookupBy } from '../../service/net/resolver.ts';
-import type { Clock, ExchangeContext, Transport } from '../../service/ports.ts';
+import type { Clock, ExchangeContext, Transport } from '../../service/base/ports.ts';
 import { createRecorder } from '../../service/recorder.ts';
 import { exchangesOf, type HttpExchange } from '../../service/telemetry/http-spans.ts';
 import type { Client } from './cells.ts';

@@ -1,7 +1,7 @@
 /** Everything a report says, as one object: `report.json` is this, the other forms are views of it. Pure. */
-import { InvariantError } from '../../service/errors.ts';
+import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/metrics.ts';
-import type { World } from '../../service/events.ts';
+import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy.ts';
 import { alignTurns } from '../align.ts';
 import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../align-spans.ts';

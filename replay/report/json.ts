@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
-import { InputError } from '../../service/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import type { DiffRow } from '../diff.ts';
 import { PHASE_ORDER, STAGE_ORDER } from '../ledger-rows.ts';
 import { REPORT_FORMAT, type Report } from './build.ts';

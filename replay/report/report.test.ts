@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { InputError, InvariantError } from '../../service/errors.ts';
+import { InputError, InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/metrics.ts';
 import { buildReport, type Report, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';

@@ -1,7 +1,7 @@
 /** Reports for tests: small enough to add up by eye, and with hostile text wherever text can be. */
-import { InvariantError } from '../../service/errors.ts';
+import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/metrics.ts';
-import type { Lane } from '../../service/events.ts';
+import type { Lane } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy.ts';
 import { buildReport, type Report, type ReportArm, type ReportInput } from './build.ts';
 

@@ -19,7 +19,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../../service/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 
 export interface Binaries {
   jaeger: string;

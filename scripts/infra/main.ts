@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeError, InputError } from '../../service/errors.ts';
-import { fieldOf } from '../../service/foreign-json.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
+import { fieldOf } from '../../service/base/json.ts';
 import { buildInfra } from './build.ts';
 import { collectorSpec, jaegerSpec, start } from './run.ts';
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../../service/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const CONFIGS = {

@@ -1,6 +1,6 @@
 /** Reads bundles back. What a crash or a cut left unusable is reported and skipped; the rest is returned. */
-import { InputError } from '../errors.ts';
-import { EVENT_KINDS, type Content, type EventKind, type TurnEvent, type TurnLog } from '../events.ts';
+import { InputError } from '../base/errors.ts';
+import { EVENT_KINDS, type Content, type EventKind, type TurnEvent, type TurnLog } from '../base/events.ts';
 import {
   parseHeader,
   parseLine,

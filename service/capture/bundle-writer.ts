@@ -1,7 +1,7 @@
 /** Writes a session's bundle while its turns run: append-only, off the turn's path, safe against a kill at any instant. */
 import { hash } from 'node:crypto';
-import { InvariantError } from '../errors.ts';
-import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../events.ts';
+import { InvariantError } from '../base/errors.ts';
+import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
 import type { CaptureLevel, Line, SessionHeader, StoredContent } from './format.ts';
 import { redactEvent, redactHeader } from './redact.ts';
 import type { CaptureStore, SessionFiles } from './store.ts';

@@ -9,7 +9,7 @@ import { createSimWorld } from '../../sim/world.ts';
 import { createMemoryCache } from '../cache.ts';
 import { OPENING } from '../greeting.ts';
 import { createRecorder } from '../recorder.ts';
-import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../events.ts';
+import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../base/events.ts';
 import { observeTurn } from '../session.ts';
 import { DEFAULT_STRATEGY } from '../strategy.ts';
 import { resolveStrategy } from '../strategy-patch.ts';

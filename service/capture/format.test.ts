@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { measureTurn } from '../metrics.ts';
-import { EVENT_KINDS } from '../events.ts';
+import { EVENT_KINDS } from '../base/events.ts';
 import { readBundle, type Bundle } from './bundle-reader.ts';
 import { LineSchema, SessionSchema } from './format.ts';
 import { filesIn } from './store.ts';

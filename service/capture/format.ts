@@ -1,7 +1,7 @@
 /** The capture bundle, format 1: a public, versioned contract. Every field and its unit: docs/capture-format.md. */
 import { Ajv, type ValidateFunction } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../errors.ts';
+import { InputError } from '../base/errors.ts';
 
 export const FORMAT = 1;
 export const EXPORTER = 'retake@0.1.0';

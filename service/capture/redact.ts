@@ -1,6 +1,6 @@
 /** What of an event may go into a bundle at each level. Keys are in no event to begin with; content goes here. */
 import { createHash } from 'node:crypto';
-import type { AttrValue, Attrs, TurnEvent } from '../events.ts';
+import type { AttrValue, Attrs, TurnEvent } from '../base/events.ts';
 import type { CaptureLevel, SessionHeader } from './format.ts';
 
 /** Free text that providers or errors put into attributes: dropped at level `timing`, where no words are kept. */

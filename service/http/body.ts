@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import { l16ToPcm, parseWav } from '../audio.ts';
 import { TURN_LIMIT_MS } from '../listen.ts';
 import { WEBM_OPUS } from '../opus.ts';
-import type { Clock, UserAudio } from '../ports.ts';
+import type { Clock, UserAudio } from '../base/ports.ts';
 import { ProblemError } from './problem.ts';
 import { decodeUploadedWebm } from './webm.ts';
 

@@ -10,8 +10,8 @@ import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/workload.ts';
 import { readBundle } from '../capture/bundle-reader.ts';
 import type { SessionFiles } from '../capture/store.ts';
-import { createRealClock } from '../clock.ts';
-import { InputError } from '../errors.ts';
+import { createRealClock } from '../base/clock.ts';
+import { InputError } from '../base/errors.ts';
 import { testService, type TestService } from './test-service.ts';
 
 const SEED = 20_261_125;

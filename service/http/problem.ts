@@ -1,7 +1,7 @@
 /** Errors over HTTP: application/problem+json (RFC 9457), naming what, where and the limit. */
 import type { Response } from 'express';
 import { AudioFormatError } from '../audio.ts';
-import { describeError, InputError, type FailureKind } from '../errors.ts';
+import { describeError, InputError, type FailureKind } from '../base/errors.ts';
 
 export interface Problem {
   status: number;

@@ -1,7 +1,7 @@
 /** Sessions and turns as pages for links: the ones in memory, and the captured ones when they are no longer there. */
 import { readBundle, type Bundle } from '../capture/bundle-reader.ts';
 import type { CaptureStore } from '../capture/store.ts';
-import { InputError } from '../errors.ts';
+import { InputError } from '../base/errors.ts';
 import { measureTurn, type TurnSummary } from '../metrics.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
 import { ProblemError } from './problem.ts';

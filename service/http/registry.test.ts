@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MeasuredTurn } from '../metrics.ts';
-import type { Clock } from '../ports.ts';
-import type { TurnLog } from '../events.ts';
+import type { Clock } from '../base/ports.ts';
+import type { TurnLog } from '../base/events.ts';
 import type { Session } from '../session.ts';
 import { createRegistry } from './registry.ts';
 

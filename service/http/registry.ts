@@ -1,10 +1,10 @@
 /** The sessions that are alive, and the figures and traces of their turns. Bounded; holds no content. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { MeasuredTurn, TurnSummary } from '../metrics.ts';
-import type { Clock } from '../ports.ts';
-import type { TurnLog } from '../events.ts';
+import type { Clock } from '../base/ports.ts';
+import type { TurnLog } from '../base/events.ts';
 import type { Session } from '../session.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
 import { ProblemError } from './problem.ts';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { instantPorts } from '../../bench/workload.ts';
 import { speechPcm, wavOf } from '../../sim/speech-audio.ts';
-import { createRealClock } from '../clock.ts';
-import { StageError } from '../errors.ts';
+import { createRealClock } from '../base/clock.ts';
+import { StageError } from '../base/errors.ts';
 import { testService, type TestService } from './test-service.ts';
 
 const RATE_HZ = 16_000;

@@ -1,9 +1,9 @@
 /** The HTTP side of the service: sessions, uploads that are answered while the reply is made, figures and traces. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { InvariantError } from '../errors.ts';
-import type { Clock, ReplySink } from '../ports.ts';
-import type { EventSink } from '../events.ts';
+import { InvariantError } from '../base/errors.ts';
+import type { Clock, ReplySink } from '../base/ports.ts';
+import type { EventSink } from '../base/events.ts';
 import { OPENING } from '../greeting.ts';
 import type { Session, TurnRequest } from '../session.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/workload.ts';
 import { speechPcm } from '../../sim/speech-audio.ts';
-import { createRealClock } from '../clock.ts';
+import { createRealClock } from '../base/clock.ts';
 import { testService } from './test-service.ts';
 
 const RATE_HZ = 16_000;

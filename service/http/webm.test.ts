@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AudioFormatError } from '../audio.ts';
-import { createRealClock } from '../clock.ts';
+import { createRealClock } from '../base/clock.ts';
 import { createOpusEncoder, webmOf } from '../opus.ts';
-import { keyedRandom } from '../random.ts';
+import { keyedRandom } from '../base/random.ts';
 import { decodeUploadedWebm } from './webm.ts';
 
 const encoder = createOpusEncoder(16_000);

@@ -1,5 +1,5 @@
 /** A response body on its way to a provider's client: every chunk's arrival is timed, every ending is told once. */
-import type { BodyReader, Clock, HttpResponse } from '../ports.ts';
+import type { BodyReader, Clock, HttpResponse } from '../base/ports.ts';
 
 /** A response body larger than this is not a provider's answer: 100,000 words, 8 MB of events, 16 minutes of audio. */
 export const BODY_LIMIT_BYTES = { stt: 1024 * 1024, llm: 8 * 1024 * 1024, tts: 32 * 1024 * 1024 } as const;

@@ -1,6 +1,6 @@
 /** What is said of an exchange at each of its boundaries. */
-import type { Attrs } from '../events.ts';
-import type { ExchangeContext, HttpMarks, HttpResponse } from '../ports.ts';
+import type { Attrs } from '../base/events.ts';
+import type { ExchangeContext, HttpMarks, HttpResponse } from '../base/ports.ts';
 import { exchangeIdOf } from './phases.ts';
 import { servedFrom } from './served-from.ts';
 

@@ -2,7 +2,7 @@
 import { isIP, Socket, type LookupFunction } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
-import type { Clock, ExchangeContext } from '../ports.ts';
+import type { Clock, ExchangeContext } from '../base/ports.ts';
 import type { ConnectionFacts } from './phases.ts';
 import { lookupBy, type NameCache } from './resolver.ts';
 

@@ -1,5 +1,5 @@
 /** One provider call's `fetch`: sends through the transport, times everything, and records it as events of the turn. */
-import { describeError } from '../errors.ts';
+import { describeError } from '../base/errors.ts';
 import type {
   Arrival,
   Call,
@@ -11,9 +11,9 @@ import type {
   HttpRequest,
   HttpResponse,
   Transport,
-} from '../ports.ts';
-import type { Recorder } from '../events.ts';
-import { keepIn } from '../streams.ts';
+} from '../base/ports.ts';
+import type { Recorder } from '../base/events.ts';
+import { keepIn } from '../base/streams.ts';
 import type { Watchdog } from '../watchdog.ts';
 import { asResponse, BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
 import { boundaryAttrs } from './boundary-attrs.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { phaseOf } from '../ledger.ts';
-import type { EventKind } from '../events.ts';
+import type { EventKind } from '../base/events.ts';
 import { boundariesOf, boundaryEvents, type RequestFacts } from './phases.ts';
 
 const phases = (facts: RequestFacts): string =>

@@ -1,6 +1,6 @@
 /** Socket and request facts → the boundaries of one exchange. Pure: every order of facts gives contiguous phases. */
-import type { EventKind } from '../events.ts';
-import type { ExchangeContext, HttpMarks } from '../ports.ts';
+import type { EventKind } from '../base/events.ts';
+import type { ExchangeContext, HttpMarks } from '../base/ports.ts';
 
 /** When one connection's set-up steps ended, in µs of the clock, whoever the set-up was begun for. */
 export interface ConnectionFacts {

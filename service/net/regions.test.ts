@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createVirtualClock } from '../../sim/clock.ts';
 import { configFrom } from '../config.ts';
-import type { ExchangeContext, HttpRequest, Transport } from '../ports.ts';
+import type { ExchangeContext, HttpRequest, Transport } from '../base/ports.ts';
 import { LIVE_ENDPOINTS } from '../world.ts';
 import { inRegion, type Regions } from './regions.ts';
 

@@ -1,6 +1,6 @@
 /** Named base URLs beside the default ones, and which of them is nearest: the mechanism of `network.region`. */
-import { InputError } from '../errors.ts';
-import type { Clock, ExchangeContext, HttpMarks, Transport } from '../ports.ts';
+import { InputError } from '../base/errors.ts';
+import type { Clock, ExchangeContext, HttpMarks, Transport } from '../base/ports.ts';
 import { withoutQuery } from './request.ts';
 
 export interface Endpoints {

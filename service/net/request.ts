@@ -1,5 +1,5 @@
 /** What SDKs hand to `fetch` → what the transport takes: a URL, a method, headers and bytes. */
-import type { HttpRequest } from '../ports.ts';
+import type { HttpRequest } from '../base/ports.ts';
 
 const encoder = new TextEncoder();
 

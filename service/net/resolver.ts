@@ -1,7 +1,7 @@
 /** Names resolved ahead and kept for as long as their records say: the mechanism of `network.preResolve`. */
 import { lookup as systemLookup, Resolver } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
-import type { Clock } from '../ports.ts';
+import type { Clock } from '../base/ports.ts';
 
 export interface Address {
   address: string;

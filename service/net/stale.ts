@@ -1,5 +1,5 @@
 /** Connections that had died before they were used again. */
-import type { HttpMarks } from '../ports.ts';
+import type { HttpMarks } from '../base/ports.ts';
 
 /**
  * A reused connection that broke before any byte of an answer: most likely its server had closed it while it was idle,

@@ -1,7 +1,7 @@
 /** From which hosts a URL that a provider returned may be fetched: fal's CDN, and hosts that the operator lists. */
 import { isIP } from 'node:net';
-import { describeError, StageError } from '../errors.ts';
-import type { Stage } from '../events.ts';
+import { describeError, StageError } from '../base/errors.ts';
+import type { Stage } from '../base/events.ts';
 
 export interface AudioHosts {
   /** The URL when it may be fetched; throws `StageError` of kind `rejected` otherwise. */

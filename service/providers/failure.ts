@@ -1,12 +1,12 @@
 /** What a provider's client throws → our one union of errors. Provider texts are bounded and escaped. */
 import { ApiError } from '@fal-ai/client';
 import { APIError } from 'openai';
-import { describeError, failureOfStatus, StageError, type FailureKind } from '../errors.ts';
+import { describeError, failureOfStatus, StageError, type FailureKind } from '../base/errors.ts';
 import { BodyLimitError } from '../net/body.ts';
 import { PrivateAddressError } from '../net/private-address.ts';
-import type { Call, Clock, HttpResponse } from '../ports.ts';
-import type { Stage } from '../events.ts';
-import { fieldOf, textIn } from '../foreign-json.ts';
+import type { Call, Clock, HttpResponse } from '../base/ports.ts';
+import type { Stage } from '../base/events.ts';
+import { fieldOf, textIn } from '../base/json.ts';
 import { scrub, type Sent } from './scrub.ts';
 
 const REMEDY: Partial<Record<FailureKind, string>> = {

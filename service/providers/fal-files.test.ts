@@ -1,13 +1,13 @@
 /** Where a file that a provider names may lie, redirects and private networks included. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRealClock } from '../clock.ts';
-import { StageError } from '../errors.ts';
+import { createRealClock } from '../base/clock.ts';
+import { StageError } from '../base/errors.ts';
 import { openCall, type OpenCall } from '../net/exchange.ts';
 import { createRealTransport } from '../net/fetch.ts';
 import { isPrivateAddress } from '../net/private-address.ts';
 import { lookupBy } from '../net/resolver.ts';
-import type { HttpRequest, Transport } from '../ports.ts';
+import type { HttpRequest, Transport } from '../base/ports.ts';
 import { createRecorder } from '../recorder.ts';
 import { createAudioHosts } from './audio-hosts.ts';
 import { asStageError } from './failure.ts';

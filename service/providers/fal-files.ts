@@ -1,11 +1,11 @@
 /** fal's storage and CDN: files go up before a request and come down after it. The key goes to fal's own hosts only. */
-import { StageError } from '../errors.ts';
-import type { Call } from '../ports.ts';
-import type { Stage } from '../events.ts';
+import { StageError } from '../base/errors.ts';
+import type { Call } from '../base/ports.ts';
+import type { Stage } from '../base/events.ts';
 import type { AudioHosts } from './audio-hosts.ts';
 import { successful } from './failure.ts';
 import { readJson } from './json.ts';
-import { textIn } from '../foreign-json.ts';
+import { textIn } from '../base/json.ts';
 
 export interface FalFilesConfig {
   falRestUrl: string;

@@ -1,10 +1,10 @@
 /** Freya's `/generate` by fal's queue: submit, ask until it is done, fetch the result, download its audio. */
-import { describeError, StageError } from '../errors.ts';
-import type { Call, TtsRequest } from '../ports.ts';
+import { describeError, StageError } from '../base/errors.ts';
+import type { Call, TtsRequest } from '../base/ports.ts';
 import { successful } from './failure.ts';
 import { downloadFile, type FalFilesConfig } from './fal-files.ts';
 import { errorIn, readJson } from './json.ts';
-import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
+import { fieldOf, numberIn, textIn } from '../base/json.ts';
 import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';
 

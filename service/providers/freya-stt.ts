@@ -1,11 +1,11 @@
 /** Speech to text: Freya on fal, by `/audio/transcriptions` (openai client) or by storage and `/generate`. */
 import OpenAI from 'openai';
-import { describeError, StageError, unreachable } from '../errors.ts';
-import type { Call, Stt, SttRequest, SttResult } from '../ports.ts';
+import { describeError, StageError, unreachable } from '../base/errors.ts';
+import type { Call, Stt, SttRequest, SttResult } from '../base/ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { uploadFile, type FalFilesConfig } from './fal-files.ts';
 import { errorIn, readJson } from './json.ts';
-import { textIn } from '../foreign-json.ts';
+import { textIn } from '../base/json.ts';
 import { multipartOf } from './multipart.ts';
 import { fetchOfCall, inCall } from './openai-call.ts';
 

@@ -1,12 +1,12 @@
 /** Text to speech: Freya on fal, by `/stream`, `/audio/speech` or the queue's `/generate`. PCM16 at 16 kHz. */
 import { createFalClient } from '@fal-ai/client';
 import OpenAI from 'openai';
-import { describeError, StageError, unreachable } from '../errors.ts';
-import type { Call, Tts, TtsRequest, TtsResult } from '../ports.ts';
+import { describeError, StageError, unreachable } from '../base/errors.ts';
+import type { Call, Tts, TtsRequest, TtsResult } from '../base/ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
 import { errorIn, readJson } from './json.ts';
-import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
+import { fieldOf, numberIn, textIn } from '../base/json.ts';
 import { fetchOfCall, inCall } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';

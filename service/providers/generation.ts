@@ -1,7 +1,7 @@
 /** OpenRouter's own account of one answer, which it has some seconds after it: `GET /generation?id=…`. */
-import type { Call } from '../ports.ts';
+import type { Call } from '../base/ports.ts';
 import { successful } from './failure.ts';
-import { fieldOf, listIn, numberIn, textIn } from '../foreign-json.ts';
+import { fieldOf, listIn, numberIn, textIn } from '../base/json.ts';
 import { readJson } from './json.ts';
 
 /** What of it becomes attributes; each is absent where OpenRouter does not say it. Times are OpenRouter's own, in ms. */

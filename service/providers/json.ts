@@ -1,7 +1,7 @@
 /** Answers of providers that are JSON. */
-import { StageError } from '../errors.ts';
-import { fieldOf, textIn } from '../foreign-json.ts';
-import type { Stage } from '../events.ts';
+import { StageError } from '../base/errors.ts';
+import { fieldOf, textIn } from '../base/json.ts';
+import type { Stage } from '../base/events.ts';
 
 /** The message of an error inside an answer whose status says that all is well. */
 export function errorIn(value: unknown): string | undefined {

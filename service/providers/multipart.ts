@@ -1,5 +1,5 @@
 /** A `multipart/form-data` body (RFC 7578) as bytes, at once. */
-import { unpredictableHex } from '../random.ts';
+import { unpredictableHex } from '../base/random.ts';
 
 export interface FormFile {
   /** ASCII, without quotes. */

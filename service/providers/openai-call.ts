@@ -1,5 +1,5 @@
 /** One openai client for all calls: each request goes out by the `fetch` of the call that it belongs to. */
-import type { Call, Fetch } from '../ports.ts';
+import type { Call, Fetch } from '../base/ports.ts';
 
 /** Where a request's options carry its call's `fetch`: the client hands on what it does not know. */
 const FETCH = Symbol("the call's fetch");

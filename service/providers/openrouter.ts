@@ -1,10 +1,10 @@
 /** The LLM: OpenRouter's chat completions, streamed, read by the openai client or by eventsource-parser. */
 import OpenAI from 'openai';
-import { describeError, StageError, unreachable } from '../errors.ts';
-import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../ports.ts';
+import { describeError, StageError, unreachable } from '../base/errors.ts';
+import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../base/ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { errorIn } from './json.ts';
-import { fieldOf, numberIn, textIn } from '../foreign-json.ts';
+import { fieldOf, numberIn, textIn } from '../base/json.ts';
 import { fetchOfCall, inCall } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 

@@ -7,7 +7,7 @@ import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
 import { ledgerOf } from '../ledger.ts';
 import { zeroUsOf } from '../metrics.ts';
 import { wavOf } from '../../sim/speech-audio.ts';
-import type { EventKind, TurnLog } from '../events.ts';
+import type { EventKind, TurnLog } from '../base/events.ts';
 import { DEFAULT_STRATEGY } from '../strategy.ts';
 import type { StrategyPatch } from '../strategy-patch.ts';
 import { LIVE_ENDPOINTS } from '../world.ts';

@@ -1,8 +1,8 @@
 /** Server-sent events off a raw response body, by eventsource-parser. */
 import { createParser } from 'eventsource-parser';
-import { StageError } from '../errors.ts';
-import type { Stage } from '../events.ts';
-import type { HttpResponse } from '../ports.ts';
+import { StageError } from '../base/errors.ts';
+import type { Stage } from '../base/events.ts';
+import type { HttpResponse } from '../base/ports.ts';
 
 export interface EventReader {
   /** One event's data. True: this was the last one that matters, the rest of the body is left to the connection. */

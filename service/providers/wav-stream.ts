@@ -1,5 +1,5 @@
 /** A WAV body as it arrives → its PCM16 samples, header taken off. */
-import { StageError } from '../errors.ts';
+import { StageError } from '../base/errors.ts';
 
 /** Chunks before the samples (LIST, fact) are small. */
 const HEADER_LIMIT_BYTES = 64 * 1024;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settleBet, type Bet } from '../bets.ts';
-import type { NewEvent } from '../events.ts';
+import type { NewEvent } from '../base/events.ts';
 import { MAX_SPANS } from './names.ts';
 import { wholeTurn, writeTurn, writeWholeTurn } from './sample-turn.ts';
 import { spansOf, type SpanRecord } from './spans.ts';

@@ -1,5 +1,5 @@
 /** Provider calls of a turn (stt, llm, tts) as spans. Pure; times on the turn's clock. */
-import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../events.ts';
+import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../base/events.ts';
 import type { SpanStatus } from './http-spans.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 

@@ -1,7 +1,7 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
 import { phaseOf } from '../ledger.ts';
-import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../events.ts';
-import type { ExchangeStep } from '../ports.ts';
+import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../base/events.ts';
+import type { ExchangeStep } from '../base/ports.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 
 export type SpanStatus = { code: 'unset' } | { code: 'error'; message: string };

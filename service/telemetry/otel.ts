@@ -24,9 +24,9 @@ import {
   type SpanLimits,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
-import { InvariantError } from '../errors.ts';
+import { InvariantError } from '../base/errors.ts';
 import type { MeasuredTurn } from '../metrics.ts';
-import type { TurnLog } from '../events.ts';
+import type { TurnLog } from '../base/events.ts';
 import {
   RESOURCE_ATTRIBUTES,
   SCHEMA_URL,

@@ -1,8 +1,8 @@
 /** Posts OTLP JSON to an endpoint, one request at a time, and says what became of it. Why not the SDK's: docs/adr/0004. */
 import { Agent, request } from 'undici';
-import { describeError } from '../errors.ts';
-import { fieldOf } from '../foreign-json.ts';
-import type { Clock } from '../ports.ts';
+import { describeError } from '../base/errors.ts';
+import { fieldOf } from '../base/json.ts';
+import type { Clock } from '../base/ports.ts';
 
 export type Outcome =
   /** 2xx. `rejectedSpans` is what a partial success left out: OTLP forbids to send those again. */

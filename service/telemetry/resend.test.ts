@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { createRealClock } from '../clock.ts';
+import { createRealClock } from '../base/clock.ts';
 import { createOtlpClient } from './otlp-client.ts';
 import { resendSpool } from './resend.ts';
 import { createSpool, type Spool } from './spool.ts';

@@ -3,7 +3,7 @@
  * held them). Span ids are stable, so what had arrived after all arrives twice and shows once.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { InputError } from '../errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { OtlpClient } from './otlp-client.ts';
 import { isErased, linesOf, segmentsIn } from './spool-files.ts';
 

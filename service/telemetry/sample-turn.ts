@@ -1,6 +1,6 @@
 /** Test support: hand-made turns, small enough to check by eye. */
 import { measureTurn, type MeasuredTurn } from '../metrics.ts';
-import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../events.ts';
+import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
 import { createRecorder } from '../recorder.ts';
 
 export const IDENTITY: TurnIdentity = {

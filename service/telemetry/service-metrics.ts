@@ -4,8 +4,8 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MeasuredTurn } from '../metrics.ts';
-import type { PoolState } from '../ports.ts';
-import { type TurnLog, numberOf, stringOf } from '../events.ts';
+import type { PoolState } from '../base/ports.ts';
+import { type TurnLog, numberOf, stringOf } from '../base/events.ts';
 import type { Projection } from '../session.ts';
 import { TARGET_MS } from '../targets.ts';
 import { METRICS } from './names.ts';

@@ -5,8 +5,8 @@
  * A span whose latency was not measured is absent; a call that failed is there, with status `error`.
  */
 import { zeroUsOf, type MeasuredTurn } from '../metrics.ts';
-import { type EventKind, type TurnEvent, type TurnLog, numbersOf, numberOf, stringOf } from '../events.ts';
-import { keyedHex } from '../random.ts';
+import { type EventKind, type TurnEvent, type TurnLog, numbersOf, numberOf, stringOf } from '../base/events.ts';
+import { keyedHex } from '../base/random.ts';
 import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';
 import { betSpansOf } from './bet-spans.ts';
 import { callsOf } from './call-spans.ts';

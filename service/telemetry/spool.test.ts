@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { createRealClock } from '../clock.ts';
+import { createRealClock } from '../base/clock.ts';
 import { tracesUrlOf } from './otlp-client.ts';
 import { eraseInPlace } from './spool-files.ts';
 import { createSpool, type Spool, type SpoolCounters, type SpoolOptions } from './spool.ts';

@@ -5,8 +5,8 @@
  * spool when the endpoint has answered 2xx, so every line arrives at least once, after a restart too; span ids are stable,
  * so twice is harmless. Why not the exporter of OpenTelemetry: docs/adr/0004-spool-sender.md.
  */
-import { describeError, InputError } from '../errors.ts';
-import type { Clock } from '../ports.ts';
+import { describeError, InputError } from '../base/errors.ts';
+import type { Clock } from '../base/ports.ts';
 import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
 import { openSegments, type Segments, type SpoolLine } from './segments.ts';
 import { eraseInPlace, isErased } from './spool-files.ts';

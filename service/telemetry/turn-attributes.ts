@@ -1,7 +1,7 @@
 /** What a turn span says about its turn: `TurnSummary` as attributes, and back. Pure. */
-import type { Attrs, Lane, LedgerStage, Phase, TurnLog, World, ZeroKind } from '../events.ts';
+import type { Attrs, Lane, LedgerStage, Phase, TurnLog, World, ZeroKind } from '../base/events.ts';
 import { parseBets } from '../bets.ts';
-import { InputError } from '../errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { LedgerRow, TurnSummary } from '../metrics.ts';
 import { aboveTarget } from '../targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
