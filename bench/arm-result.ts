@@ -3,7 +3,7 @@ import type { FinishedTurn } from '../service/session.ts';
 import type { Verdict } from '../replay/diff.ts';
 import { clusteredMean, mean, quantile, type Interval } from '../replay/stats.ts';
 import { transcriptChange } from '../replay/work.ts';
-import type { BetTotals } from '../service/bets.ts';
+import type { BetTotals } from '../service/turn-log/bets.ts';
 import type { LedgerMean } from './arm-totals.ts';
 import type { Bench } from './bench.ts';
 import { groupOf, METRICS, type MetricName } from './metrics.ts';

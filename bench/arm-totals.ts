@@ -1,6 +1,6 @@
 /** What an arm's turns come to as a whole: the mean ledger, whose parts add up, and its bets. Pure. */
-import { totalBets, type BetTotals } from '../service/bets.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { LedgerStage } from '../service/base/events.ts';
 import { ledgerUs, STAGE_ORDER } from '../replay/ledger-rows.ts';
 import { mean, roundToSum } from '../replay/stats.ts';

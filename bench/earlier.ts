@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../service/base/errors.ts';
 import { isObject, listIn, textIn } from '../service/base/json.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { diffLanes, type Verdict } from '../replay/diff.ts';
 import type { BenchResult } from './engine.ts';
 import { turnsFile } from './folder.ts';

@@ -1,7 +1,7 @@
 /** The people of `bench:load`: each speaks over a WebSocket of its own, hears the reply, pauses and speaks again. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { ledgerUs } from '../replay/ledger-rows.ts';
 import { speechPcm } from '../sim/speech-audio.ts';
 

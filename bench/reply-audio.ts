@@ -12,7 +12,7 @@ import type { PieceAudio, Piece } from '../service/pieces.ts';
 import { createPlayback } from '../service/playback.ts';
 import type { Tts } from '../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
-import { createRecorder } from '../service/recorder.ts';
+import { createRecorder } from '../service/turn-log/recorder.ts';
 import { speak } from '../service/speak.ts';
 import type { TurnPorts, TurnScope } from '../service/stage.ts';
 import { createChannel } from '../service/base/streams.ts';

@@ -1,6 +1,6 @@
 /** Sessions under lanes, many at once in one process: to capture and to measure in `wire`, to predict in `sim`. */
 import { createRealClock } from '../service/base/clock.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';

@@ -3,7 +3,7 @@
  * turns, beside the captured strategy run again (docs/measuring.md#counterfactual-error).
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { simWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';

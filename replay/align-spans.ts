@@ -1,5 +1,5 @@
 /** Spans of paired turns, aligned by path and ordinal. What has no partner is counted by side, never dropped. Pure. */
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { TurnPair } from './align.ts';
 import type { TurnSpans } from './trace-tree.ts';
 

@@ -1,5 +1,5 @@
 /** Which of the captured sessions a replay takes when none are named, and what its reports say of that. Pure. */
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { SessionHeader } from '../service/capture/format.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { startEpochUs, type CapturedSession } from './captured-session.ts';

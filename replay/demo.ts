@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createRealClock } from '../service/base/clock.ts';
 import { configFrom } from '../service/config.ts';
 import { InputError, InvariantError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import { loadInterviews, type Interview } from '../sim/fixtures.ts';
 import { captureStoreIn, loadSessions } from './captures.ts';

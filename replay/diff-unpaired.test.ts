@@ -1,7 +1,7 @@
 /** Windows that share no turn: side by side, over sessions, and never `faster`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { InputError } from '../service/base/errors.ts';
 import { diffUnpaired } from './diff-unpaired.ts';
 import { buildReport, type ReportArm } from './report/build.ts';

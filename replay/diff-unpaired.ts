@@ -3,7 +3,7 @@
  * two windows is not only what was changed, so such a comparison is observational. Pure.
  */
 import { InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { judge, marginMsOf, type Diff, type DiffRow } from './diff.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf } from './percentiles.ts';

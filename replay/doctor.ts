@@ -9,7 +9,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { configFrom, type Config } from '../service/config.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
 import { openCall } from '../service/net/exchange.ts';
-import { createRecorder } from '../service/recorder.ts';
+import { createRecorder } from '../service/turn-log/recorder.ts';
 import type { TurnPorts } from '../service/stage.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';

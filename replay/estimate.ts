@@ -1,5 +1,5 @@
 /** What an experiment will cost and can show, said before anything is paid. */
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import { simWorld } from './against.ts';
 import { createArm } from './arm.ts';
 import { pricesOf } from './budget.ts';

@@ -5,7 +5,7 @@
  */
 import { createRealClock } from '../service/base/clock.ts';
 import { InputError } from '../service/base/errors.ts';
-import { measureTurn, type TurnSummary } from '../service/metrics.ts';
+import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy.ts';
 import { simWorld } from './against.ts';

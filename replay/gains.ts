@@ -1,7 +1,7 @@
 /** What strategies gain on the fixture interviews in `sim`: predicted, for docs/strategies.md. */
-import { totalBets, type BetTotals } from '../service/bets.ts';
+import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
 import { createMemoryCache } from '../service/cache.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';

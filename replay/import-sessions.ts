@@ -10,7 +10,7 @@ import { createBundleWriter } from '../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import type { CaptureStore } from '../service/capture/store.ts';
 import { InputError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';

@@ -1,5 +1,5 @@
 /** Ledgers of turns summed by stage and phase, in the order of the pipeline. Pure. */
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { LedgerStage, Phase } from '../service/base/events.ts';
 
 export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];

@@ -8,7 +8,7 @@ import { createBundleWriter } from '../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import { projectTurns } from '../service/capture/projection.ts';
 import { InputError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
 import { EXCHANGES_FILE, exchangeLine } from '../sim/exchange-lines.ts';
 import { observationsOf } from '../sim/observed.ts';

@@ -1,5 +1,5 @@
 /** Live replays that would settle what a ranking predicts: how many pairs, what they can find, what they cost. Pure. */
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { gains, perTurn, type Ranked } from './rank.ts';
 import { COMBINED_BY } from './variants.ts';
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { InputError } from '../service/base/errors.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { contextFor } from './test-context.ts';
 import { rankCommand, rankSessions } from './rank-command.ts';
 import { asJson, rankingRows, type Ranking } from './rank-text.ts';

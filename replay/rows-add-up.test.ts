@@ -1,7 +1,7 @@
 /** 10,000 random traces: means, percentile rows and printed rows add up, of our own ledgers and of foreign critical paths. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LedgerRow, TurnSummary } from '../service/metrics.ts';
+import type { LedgerRow, TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Random } from '../service/base/ports.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { diffLanes, type Diff } from './diff.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { Lane, TurnLog } from '../service/base/events.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { buildReport } from './report/build.ts';

@@ -1,6 +1,6 @@
 /** Runs a plan: captured turns again, lane by lane, each lane in an arm of its own. It schedules and measures; arms run turns. */
 import { InputError } from '../service/base/errors.ts';
-import { measureTurn, type TurnSummary } from '../service/metrics.ts';
+import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import type { Lane } from '../service/base/events.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';

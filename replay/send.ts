@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { parseWav, samplesToPcmBytes } from '../service/audio.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 
 const FRAME_MS = 20;

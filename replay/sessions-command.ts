@@ -3,7 +3,7 @@ import { readBundle } from '../service/capture/bundle-reader.ts';
 import { eraseSession, placesIn } from '../service/erase.ts';
 import { InputError } from '../service/base/errors.ts';
 import { createRealClock } from '../service/base/clock.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import { captureStoreIn, dataFolder, listSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { importSessions } from './import-sessions.ts';

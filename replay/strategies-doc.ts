@@ -1,6 +1,6 @@
 /** docs/strategies.md: every named variant with what it gains on profile `seed`, and all of them together. */
-import type { BetTotals } from '../service/bets.ts';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { BetTotals } from '../service/turn-log/bets.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { gainOf, primaryMs, runFixtures, WORTH_USD_PER_100_MS, type Gain } from './gains.ts';
 import { targetRows } from './targets.ts';
 import { namedVariants, variantPatch, type Variant } from './variants.ts';

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
 import { InputError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { alignSpans, turnKey } from './align-spans.ts';
 import { alignTurns } from './align.ts';

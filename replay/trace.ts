@@ -6,7 +6,7 @@ import { readBundle } from '../service/capture/bundle-reader.ts';
 import { filesIn } from '../service/capture/store.ts';
 import { createRealClock } from '../service/base/clock.ts';
 import { InputError } from '../service/base/errors.ts';
-import { measureTurn, type MeasuredTurn, type TurnSummary } from '../service/metrics.ts';
+import { measureTurn, type MeasuredTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
 import type { EventKind, TurnLog } from '../service/base/events.ts';
 import { ATTRIBUTES } from '../service/telemetry/names.ts';
 import { spansOf } from '../service/telemetry/spans.ts';

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { createArm, type Arm } from './arm.ts';
 import { diffLanes, type Verdict } from './diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';

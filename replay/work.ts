@@ -1,5 +1,5 @@
 /** Whether a replayed turn did the captured turn's work, in figures that hold no text. Pure. */
-import type { TurnSummary } from '../service/metrics.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { ArmTurn } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import type { PlannedRun } from './plan.ts';

@@ -3,7 +3,7 @@
  * that the field reports today? Prints n, mean and its 95 % interval; exit code 1 when a mean is off by more than 10 %.
  */
 import { createRealClock } from '../service/base/clock.ts';
-import type { StageServiceUs } from '../service/metrics.ts';
+import type { StageServiceUs } from '../service/turn-log/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';

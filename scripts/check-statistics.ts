@@ -14,7 +14,7 @@ import { clusteredMean, mean, minimumDetectable } from '../replay/stats.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 import { simWorld } from '../replay/against.ts';
 import { createArm } from '../replay/arm.ts';
-import { type TurnSummary, measureTurn } from '../service/metrics.ts';
+import { type TurnSummary, measureTurn } from '../service/turn-log/metrics.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 

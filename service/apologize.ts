@@ -2,7 +2,7 @@
 import type { StageError } from './base/errors.ts';
 import type { CachedSpeech } from './cache.ts';
 import { speechKeyOf } from './look-up.ts';
-import { createRecorder } from './recorder.ts';
+import { createRecorder } from './turn-log/recorder.ts';
 import { callProvider, speechRequest, type TurnInput, type TurnPorts, type TurnScope } from './stage.ts';
 import type { Strategy } from './strategy.ts';
 

@@ -5,7 +5,7 @@ import type { Listening } from './listen.ts';
 import type { BargeIn, DeliveredPiece } from './barge-in.ts';
 import type { Playback } from './playback.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
-import { join } from './recorder.ts';
+import { join } from './turn-log/recorder.ts';
 import type { PieceAudio } from './pieces.ts';
 import type { TurnScope } from './stage.ts';
 import { createSilenceTrimmer } from './trim-silence.ts';

@@ -6,7 +6,7 @@ import { runFixtureTurn } from '../sim/fixtures.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { createSimWorld, type SimWorld } from '../sim/world.ts';
 import { apart, createGenerations, type Generations } from './generations.ts';
-import type { MeasuredTurn } from './metrics.ts';
+import type { MeasuredTurn } from './turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from './base/events.ts';
 import type { FinishedTurn, Projection } from './session.ts';
 import { resolveStrategy, type StrategyPatch } from './strategy-patch.ts';

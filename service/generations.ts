@@ -2,11 +2,11 @@
  * Generation records: what the gateway says of a turn's answers some seconds after them. They are asked for when the turn
  * is over, beside whatever comes next; until they are there, or it is certain that they are not, its projection waits.
  */
-import { measureTurn, type MeasuredTurn } from './metrics.ts';
+import { measureTurn, type MeasuredTurn } from './turn-log/metrics.ts';
 import { openCall } from './net/exchange.ts';
 import type { EventSink, TurnEvent, TurnLog } from './base/events.ts';
 import type { GenerationRecord } from './providers/generation.ts';
-import { createRecorder } from './recorder.ts';
+import { createRecorder } from './turn-log/recorder.ts';
 import type { Projection } from './session.ts';
 import type { TurnPorts } from './stage.ts';
 import { childSignal } from './base/streams.ts';

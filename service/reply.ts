@@ -2,7 +2,7 @@
 import type { Delta, Reader } from './ask.ts';
 import { createChunker } from './chunker.ts';
 import type { Piece, Prepared } from './pieces.ts';
-import { join } from './recorder.ts';
+import { join } from './turn-log/recorder.ts';
 import type { TurnScope } from './stage.ts';
 import type { Channel } from './base/streams.ts';
 

@@ -1,6 +1,6 @@
 /** One conversation: what was said so far, and the turns that carry it on. Used by the service and by replays alike. */
 import { InputError } from './base/errors.ts';
-import { measureTurn, type MeasuredTurn, type TurnSummary } from './metrics.ts';
+import { measureTurn, type MeasuredTurn, type TurnSummary } from './turn-log/metrics.ts';
 import type { EventSink, TurnIdentity, TurnLog } from './base/events.ts';
 import type { Message, ReplySink, UserAudio } from './base/ports.ts';
 import type { TurnInput, TurnPorts } from './stage.ts';

@@ -3,7 +3,7 @@
  * sent ahead to be cached. Nothing of it is heard before the end of turn; every bet is settled when the turn closes.
  */
 import { ask, ORDINALS, type Asked } from './ask.ts';
-import { settleBet } from './bets.ts';
+import { settleBet } from './turn-log/bets.ts';
 import { InvariantError } from './base/errors.ts';
 import { modelFacts, tokensOf } from './models.ts';
 import type { Message } from './base/ports.ts';

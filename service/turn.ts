@@ -11,7 +11,7 @@ import { listen, type Heard } from './listen.ts';
 import { createPlayback } from './playback.ts';
 import type { TurnLog } from './base/events.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
-import { createRecorder } from './recorder.ts';
+import { createRecorder } from './turn-log/recorder.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
 import { speak } from './speak.ts';
 import type { TurnInput, TurnPorts, TurnScope } from './stage.ts';

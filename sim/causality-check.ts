@@ -3,8 +3,8 @@
  * the turn is run again. End-to-end must grow by all of it if the ledger's walk passed the event, else by at most what its slack leaves.
  */
 import { InvariantError } from '../service/base/errors.ts';
-import { ledgerOf, slackOf } from '../service/ledger.ts';
-import { zeroUsOf } from '../service/metrics.ts';
+import { ledgerOf, slackOf } from '../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedRandom } from '../service/base/random.ts';

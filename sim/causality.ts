@@ -1,6 +1,6 @@
 /** Whether a ledger tells the truth: delay one thing alone, run the turn again, and see whether the wait grows as it said. */
-import { ledgerOf, slackOf } from '../service/ledger.ts';
-import { zeroUsOf } from '../service/metrics.ts';
+import { ledgerOf, slackOf } from '../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import type { DelayKey } from './plan.ts';
 

@@ -1,6 +1,6 @@
 /** One turn under any strategy, and what must hold for it: §8's rules, words and audio in order, nothing left behind. */
-import { ledgerOf } from '../service/ledger.ts';
-import { zeroUsOf } from '../service/metrics.ts';
+import { ledgerOf } from '../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import type { FinishedTurn } from '../service/session.ts';

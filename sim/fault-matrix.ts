@@ -3,10 +3,10 @@
  * a fault is a row, and one piece of code reads them. What it finds is the table in docs/operating.md.
  */
 import { InvariantError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/metrics.ts';
+import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
-import { phaseOf } from '../service/ledger.ts';
+import { phaseOf } from '../service/turn-log/ledger.ts';
 import { createSession } from '../service/session.ts';
 import { resolveStrategy } from '../service/strategy-patch.ts';
 import { strategyHash } from '../service/strategy.ts';

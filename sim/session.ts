@@ -2,7 +2,7 @@
 import { createBundleWriter } from '../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT, type CaptureLevel } from '../service/capture/format.ts';
 import { projectTurns } from '../service/capture/projection.ts';
-import type { MeasuredTurn } from '../service/metrics.ts';
+import type { MeasuredTurn } from '../service/turn-log/metrics.ts';
 import type { Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';

@@ -1,8 +1,8 @@
 /** What the simulated world promises: the same bytes again, quiescence that is proven, and a ledger that tells causes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ledgerOf } from '../service/ledger.ts';
-import { zeroUsOf } from '../service/metrics.ts';
+import { ledgerOf } from '../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { EventKind, TurnLog } from '../service/base/events.ts';
 import type { Stt } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy.ts';

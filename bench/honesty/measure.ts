@@ -6,7 +6,7 @@ import { openCall, type OpenCall } from '../../service/net/exchange.ts';
 import { createRealTransport } from '../../service/net/fetch.ts';
 import { lookupBy } from '../../service/net/resolver.ts';
 import type { Clock, ExchangeContext, Transport } from '../../service/base/ports.ts';
-import { createRecorder } from '../../service/recorder.ts';
+import { createRecorder } from '../../service/turn-log/recorder.ts';
 import { exchangesOf, type HttpExchange } from '../../service/telemetry/http-spans.ts';
 import type { Client } from './cells.ts';
 import { ANSWER_PARTS, type Delays, type Started } from './protocol.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { ReportInput } from './build.ts';
 import { htmlReport } from './html.ts';
 import { EVERYTHING, FASTER, hostileReport, reportOf } from './sample-report.ts';

@@ -1,6 +1,6 @@
 /** Everything a report says, as one object: `report.json` is this, the other forms are views of it. Pure. */
 import { InvariantError } from '../../service/base/errors.ts';
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy.ts';
 import { alignTurns } from '../align.ts';

@@ -1,5 +1,5 @@
 /** Small pictures of characters: a pair's waterfall, and how a lane's turns are spread. Pure; the caller paints. */
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage } from '../../service/base/events.ts';
 import type { Report } from './build.ts';
 import { deltaUsOf } from './words.ts';

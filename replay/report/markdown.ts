@@ -1,5 +1,5 @@
 /** A report as a pull request comment: one screen, the rest folded, and never longer than GitHub takes. */
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
 import { turnKey, type SpanRow } from '../align-spans.ts';
 import { measuredPairs } from './charts.ts';

@@ -1,5 +1,5 @@
 /** What the HTML page draws waterfalls from: every pair's ledgers, and spans as far as the page may grow. Pure. */
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { turnKey, type SpansByTurn } from '../align-spans.ts';
 import { STAGE_ORDER } from '../ledger-rows.ts';
 import type { TurnSpans } from '../trace-tree.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { InputError, InvariantError } from '../../service/base/errors.ts';
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { buildReport, type Report, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';
 import { escapeText } from './markdown-text.ts';

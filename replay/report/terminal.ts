@@ -1,5 +1,5 @@
 /** A report for a terminal of any width: verdict, ledger, targets, validity. */
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
 import { turnKey } from '../align-spans.ts';
 import { STAGE_ORDER } from '../ledger-rows.ts';

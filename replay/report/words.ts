@@ -1,5 +1,5 @@
 /** Words that all forms of a report share, and untrusted text made harmless. Pure. */
-import type { TurnSummary } from '../../service/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Verdict } from '../diff.ts';
 import type { Report } from './build.ts';
 import { intervalText, signed } from './rows.ts';

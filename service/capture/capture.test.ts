@@ -8,7 +8,7 @@ import { flatProfile } from '../../sim/by-hand.ts';
 import { createSimWorld } from '../../sim/world.ts';
 import { createMemoryCache } from '../cache.ts';
 import { OPENING } from '../greeting.ts';
-import { createRecorder } from '../recorder.ts';
+import { createRecorder } from '../turn-log/recorder.ts';
 import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../base/events.ts';
 import { observeTurn } from '../session.ts';
 import { DEFAULT_STRATEGY } from '../strategy.ts';

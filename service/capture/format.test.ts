@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { measureTurn } from '../metrics.ts';
+import { measureTurn } from '../turn-log/metrics.ts';
 import { EVENT_KINDS } from '../base/events.ts';
 import { readBundle, type Bundle } from './bundle-reader.ts';
 import { LineSchema, SessionSchema } from './format.ts';

@@ -2,7 +2,7 @@
 import { readBundle, type Bundle } from '../capture/bundle-reader.ts';
 import type { CaptureStore } from '../capture/store.ts';
 import { InputError } from '../base/errors.ts';
-import { measureTurn, type TurnSummary } from '../metrics.ts';
+import { measureTurn, type TurnSummary } from '../turn-log/metrics.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
 import { ProblemError } from './problem.ts';
 import type { Registry, TurnRecord } from './registry.ts';

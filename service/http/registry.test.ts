@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MeasuredTurn } from '../metrics.ts';
+import type { MeasuredTurn } from '../turn-log/metrics.ts';
 import type { Clock } from '../base/ports.ts';
 import type { TurnLog } from '../base/events.ts';
 import type { Session } from '../session.ts';

@@ -2,7 +2,7 @@
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../base/errors.ts';
-import type { MeasuredTurn, TurnSummary } from '../metrics.ts';
+import type { MeasuredTurn, TurnSummary } from '../turn-log/metrics.ts';
 import type { Clock } from '../base/ports.ts';
 import type { TurnLog } from '../base/events.ts';
 import type { Session } from '../session.ts';

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { createIdentity, type Identity } from '../../sim/certificate.ts';
 import { createRealClock } from '../base/clock.ts';
 import type { TurnEvent } from '../base/events.ts';
-import { createRecorder } from '../recorder.ts';
+import { createRecorder } from '../turn-log/recorder.ts';
 import { exchangesOf } from '../telemetry/http-spans.ts';
 import { openCall } from './exchange.ts';
 import { createRealTransport, type RealTransportOptions } from './fetch.ts';

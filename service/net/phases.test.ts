@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { phaseOf } from '../ledger.ts';
+import { phaseOf } from '../turn-log/ledger.ts';
 import type { EventKind } from '../base/events.ts';
 import { boundariesOf, boundaryEvents, type RequestFacts } from './phases.ts';
 

@@ -8,7 +8,7 @@ import { createRealTransport } from '../net/fetch.ts';
 import { isPrivateAddress } from '../net/private-address.ts';
 import { lookupBy } from '../net/resolver.ts';
 import type { HttpRequest, Transport } from '../base/ports.ts';
-import { createRecorder } from '../recorder.ts';
+import { createRecorder } from '../turn-log/recorder.ts';
 import { createAudioHosts } from './audio-hosts.ts';
 import { asStageError } from './failure.ts';
 import { downloadFile } from './fal-files.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settleBet, type Bet } from '../bets.ts';
+import { settleBet, type Bet } from '../turn-log/bets.ts';
 import type { NewEvent } from '../base/events.ts';
 import { MAX_SPANS } from './names.ts';
 import { wholeTurn, writeTurn, writeWholeTurn } from './sample-turn.ts';

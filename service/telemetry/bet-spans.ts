@@ -1,5 +1,5 @@
 /** Work ahead of its time (speculation, hedge, prefetch, cache) as spans that say what it came to. Pure; times on the turn's clock. */
-import { betOf, type BetKind } from '../bets.ts';
+import { betOf, type BetKind } from '../turn-log/bets.ts';
 import type { TurnEvent } from '../base/events.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 

@@ -1,5 +1,5 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
-import { phaseOf } from '../ledger.ts';
+import { phaseOf } from '../turn-log/ledger.ts';
 import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../base/events.ts';
 import type { ExchangeStep } from '../base/ports.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';

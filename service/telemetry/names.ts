@@ -130,7 +130,7 @@ export const ATTRIBUTES = {
   sttServiceUs: ours('turn', 'service.stt_us', 'int', 'us'),
   llmServiceUs: ours('turn', 'service.llm_ttft_us', 'int', 'us'),
   ttsServiceUs: ours('turn', 'service.tts_ttfb_us', 'int', 'us'),
-  /** JSON: what was done before it was certain to be needed, and what came of it; `service/bets.ts`. */
+  /** JSON: what was done before it was certain to be needed, and what came of it; `service/turn-log/bets.ts`. */
   bets: ours('turn', 'bets', 'string'),
   /**
    * True above the target, else absent: a store that cannot search one span's duration (badger) finds these. For the
@@ -264,7 +264,7 @@ export const ATTRIBUTES = {
   /** How many fetches one span stands for: a step's, or those of polls beyond the first five. */
   httpCount: ours('http', 'http.count', 'int'),
 
-  /** What was bet on, and what came of it: `service/bets.ts`. */
+  /** What was bet on, and what came of it: `service/turn-log/bets.ts`. */
   betKind: ours('bet', 'bet.kind', 'string'),
   betOutcome: ours('bet', 'bet.outcome', 'string'),
   betAttempts: ours('bet', 'bet.attempts', 'int'),

@@ -25,7 +25,7 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
 import { InvariantError } from '../base/errors.ts';
-import type { MeasuredTurn } from '../metrics.ts';
+import type { MeasuredTurn } from '../turn-log/metrics.ts';
 import type { TurnLog } from '../base/events.ts';
 import {
   RESOURCE_ATTRIBUTES,

@@ -3,11 +3,11 @@
  * the spool. A projection like spans and bundles: it sees finished turns and cannot slow one down.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { MeasuredTurn } from '../metrics.ts';
+import type { MeasuredTurn } from '../turn-log/metrics.ts';
 import type { PoolState } from '../base/ports.ts';
 import { type TurnLog, numberOf, stringOf } from '../base/events.ts';
 import type { Projection } from '../session.ts';
-import { TARGET_MS } from '../targets.ts';
+import { TARGET_MS } from '../turn-log/targets.ts';
 import { METRICS } from './names.ts';
 import type { SpoolCounters } from './spool.ts';
 

@@ -3,7 +3,7 @@ import test from 'node:test';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { readFileSync } from 'node:fs';
 import { InputError } from '../base/errors.ts';
-import { measureTurn } from '../metrics.ts';
+import { measureTurn } from '../turn-log/metrics.ts';
 import type { Attrs } from '../base/events.ts';
 import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
 import { failedTurn, IDENTITY, wholeTurn, writeTurn } from './sample-turn.ts';

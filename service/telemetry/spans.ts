@@ -4,7 +4,7 @@
  * A parent is the hull of what lies in it, never a clamp: a provider call holds its exchanges, the turn holds everything.
  * A span whose latency was not measured is absent; a call that failed is there, with status `error`.
  */
-import { zeroUsOf, type MeasuredTurn } from '../metrics.ts';
+import { zeroUsOf, type MeasuredTurn } from '../turn-log/metrics.ts';
 import { type EventKind, type TurnEvent, type TurnLog, numbersOf, numberOf, stringOf } from '../base/events.ts';
 import { keyedHex } from '../base/random.ts';
 import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';

@@ -1,9 +1,9 @@
 /** What a turn span says about its turn: `TurnSummary` as attributes, and back. Pure. */
 import type { Attrs, Lane, LedgerStage, Phase, TurnLog, World, ZeroKind } from '../base/events.ts';
-import { parseBets } from '../bets.ts';
+import { parseBets } from '../turn-log/bets.ts';
 import { InputError } from '../base/errors.ts';
-import type { LedgerRow, TurnSummary } from '../metrics.ts';
-import { aboveTarget } from '../targets.ts';
+import type { LedgerRow, TurnSummary } from '../turn-log/metrics.ts';
+import { aboveTarget } from '../turn-log/targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
 
 const LANES = { captured: true, baseline: true, baseline2: true, candidate: true } satisfies Record<Lane, true>;

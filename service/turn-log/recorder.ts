@@ -1,7 +1,7 @@
 /** The event log of one turn. Everything else (spans, capture, ledger, live events) is a projection of it. */
-import { InvariantError } from './base/errors.ts';
-import type { Clock } from './base/ports.ts';
-import type { EventSink, NewEvent, Recorder, TurnEvent } from './base/events.ts';
+import { InvariantError } from '../base/errors.ts';
+import type { Clock } from '../base/ports.ts';
+import type { EventSink, NewEvent, Recorder, TurnEvent } from '../base/events.ts';
 
 /**
  * Creates a turn's recorder; events carry the clock's own readings. Sinks see each event once; what a sink throws is counted by `onSinkError` and goes no further.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Clock } from './base/ports.ts';
-import type { TurnEvent } from './base/events.ts';
+import type { Clock } from '../base/ports.ts';
+import type { TurnEvent } from '../base/events.ts';
 import { createRecorder, join } from './recorder.ts';
 
 function clockAt(times: number[]): Clock {

@@ -1,5 +1,5 @@
 /** What a turn's log says of uploads to STT and of interruptions. Pure; docs/measuring.md has the formulas. */
-import type { EventKind, TurnEvent } from './base/events.ts';
+import type { EventKind, TurnEvent } from '../base/events.ts';
 
 export interface SpeechFigures {
   /** The user took the floor while the reply was heard. */

@@ -2,7 +2,7 @@
 import { betsOf, type Bet } from './bets.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
 import { speechFigures, type SpeechFigures } from './speech-figures.ts';
-import type { EventKind, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from './base/events.ts';
+import type { EventKind, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from '../base/events.ts';
 
 export interface LedgerRow {
   stage: LedgerStage;

@@ -2,8 +2,8 @@
  * The waiting time of one turn, cut into contiguous parts along the causes. Pure; integer µs, so parts add up exactly.
  * The walk and the rules behind it: docs/measuring.md#ledger.
  */
-import { InvariantError } from './base/errors.ts';
-import type { EventKind, LedgerStage, Phase, TurnEvent } from './base/events.ts';
+import { InvariantError } from '../base/errors.ts';
+import type { EventKind, LedgerStage, Phase, TurnEvent } from '../base/events.ts';
 
 export interface LedgerPart {
   stage: LedgerStage;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ledgerOf, phaseOf, slackOf } from './ledger.ts';
-import type { EventKind, Stage, TurnEvent } from './base/events.ts';
+import type { EventKind, Stage, TurnEvent } from '../base/events.ts';
 
 /** `[kind, stage, atUs, cause, also]` rows → events. */
 function log(rows: readonly [EventKind, Stage, number, number?, number?][]): TurnEvent[] {
