@@ -102,7 +102,7 @@ function missingUnits(sources: Sources): string[] {
 
 /** Rule 6: no `any`, no non-null `!`, no `as` but `as const`; files that read foreign data may narrow it with `as`. */
 const PARSERS = new Set([
-  'service/strategy-patch.ts',
+  'service/strategy/patch.ts',
   'service/net/fetch.ts',
   'replay/send.ts',
   'replay/worker-protocol.ts',
@@ -149,7 +149,7 @@ function openSwitches(sources: Sources): string[] {
 const LINE_LIMIT = 250;
 const LINE_LIMITS: Readonly<Record<string, number>> = {
   'service/base/ports.ts': 314, // the words of the project and every interface: read as one page
-  'service/strategy.ts': 280, // every knob is a row
+  'service/strategy/strategy.ts': 280, // every knob is a row
   'service/telemetry/names.ts': 450, // every name is a row
   'replay/main.ts': 300, // every command and flag is a row
 };

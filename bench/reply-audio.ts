@@ -17,7 +17,7 @@ import { speak } from '../service/speak.ts';
 import type { TurnPorts, TurnScope } from '../service/stage.ts';
 import { createChannel } from '../service/base/streams.ts';
 import { identityOf } from '../service/test-turn.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
 import { instantPorts, instantUpload } from './workload.ts';
 

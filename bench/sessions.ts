@@ -6,7 +6,7 @@ import type { Message } from '../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { createResampler } from '../service/resample.ts';
-import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import { loadInterviews, type Interview } from '../sim/fixtures.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { simWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';
 import { basisShares } from '../replay/basis.ts';

@@ -14,7 +14,7 @@ import { keyedHex } from '../service/base/random.ts';
 import { createSession, type Session } from '../service/session.ts';
 import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
 import type { TurnPorts } from '../service/stage.ts';
-import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import type { Tracing } from '../service/telemetry/otel.ts';
 import { ledgerUs } from '../replay/ledger-rows.ts';
 import { speechPcm } from '../sim/speech-audio.ts';

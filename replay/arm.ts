@@ -8,7 +8,7 @@ import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { observeTurn } from '../service/session.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';
 import { fitTo, type Fit } from '../sim/fitted.ts';
 import type { Observation } from '../sim/observed.ts';

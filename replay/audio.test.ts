@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createOpusEncoder, webmOf } from '../service/opus.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import { createVirtualClock } from '../sim/clock.ts';
 import { capturedAudio, speakAgain } from './audio.ts';

@@ -1,8 +1,8 @@
 /** What each turn of a replay is expected to cost. Only replies have known prices: speech is not counted, and the plan says so. Pure. */
 import { InputError } from '../service/base/errors.ts';
-import { estimateUsd, modelFacts, tokensOf } from '../service/models.ts';
+import { estimateUsd, modelFacts, tokensOf } from '../service/strategy/models.ts';
 import type { TurnLog } from '../service/base/events.ts';
-import type { Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
 import { turnKey, type PlannedRun } from './plan.ts';
 
@@ -55,7 +55,7 @@ export function pricesOf(
         if (budgetUsd !== undefined)
           // no limit at all otherwise: what has no price never exceeds it
           throw new InputError(
-            `--budget-usd ${budgetUsd}: the price of ${model} (${variant}) is not known; add it to service/models.ts or leave the budget out`,
+            `--budget-usd ${budgetUsd}: the price of ${model} (${variant}) is not known; add it to service/strategy/models.ts or leave the budget out`,
           );
       }
       for (const log of turns) {

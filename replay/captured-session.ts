@@ -1,7 +1,7 @@
 /** A captured session as replays take it: data, whatever store it came from. */
 import type { Message } from '../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
-import type { Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 import type { CapturedTurn } from '../sim/captured-script.ts';
 
 /** One captured session as a replay needs it; read from a bundle. */

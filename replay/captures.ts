@@ -5,7 +5,7 @@ import type { SessionHeader } from '../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
 import { InputError } from '../service/base/errors.ts';
 import type { TurnLog } from '../service/base/events.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { CommandContext } from './context.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';

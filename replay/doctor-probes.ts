@@ -4,7 +4,7 @@ import { encodeWav, parseWav } from '../service/audio.ts';
 import type { Call } from '../service/base/ports.ts';
 import type { Stage } from '../service/base/events.ts';
 import type { TurnPorts } from '../service/stage.ts';
-import type { Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 
 export const SAMPLE = new URL('../fixtures/audio/en-frontend-1.wav', import.meta.url);
 /** Short: two seconds of speech, sixteen tokens, one sentence. */

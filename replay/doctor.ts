@@ -11,7 +11,7 @@ import { describeError, InputError } from '../service/base/errors.ts';
 import { openCall } from '../service/net/exchange.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';
 import type { TurnPorts } from '../service/stage.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { servedFrom } from '../service/net/served-from.ts';

@@ -2,7 +2,7 @@
 import type { Scenario } from '../sim/scenario.ts';
 import { InputError } from '../service/base/errors.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import type { Arm, ArmWorld, TurnTask } from './arm.ts';
 import { heardPastSpeechMs } from './audio.ts';
 import type { CapturedSession } from './captured-session.ts';

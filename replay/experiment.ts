@@ -7,7 +7,7 @@ import { createRealClock } from '../service/base/clock.ts';
 import { InputError } from '../service/base/errors.ts';
 import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import { simWorld } from './against.ts';
 import { turnKey } from './align-spans.ts';
 import { createArm, type Arm, type ArmWorld } from './arm.ts';

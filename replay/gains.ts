@@ -2,7 +2,7 @@
 import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
 import { createMemoryCache } from '../service/cache.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';

@@ -15,8 +15,8 @@ import type { Clock } from '../service/base/ports.ts';
 import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../service/speech-end.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
+import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { parseImport, type ImportedSession, type ImportedTurn } from './import-format.ts';
 

@@ -1,7 +1,7 @@
 /** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
 import { InputError } from '../service/base/errors.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
-import type { Strategy } from '../service/strategy.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 import type { Checkout } from './checkout.ts';
 import type { PlannedLane } from './plan.ts';
 import type { PrimaryMetric } from './diff.ts';

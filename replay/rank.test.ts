@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { InputError } from '../service/base/errors.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { contextFor } from './test-context.ts';
 import { rankCommand, rankSessions } from './rank-command.ts';

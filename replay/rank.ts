@@ -1,8 +1,8 @@
 /** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
 import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { strategyDiff, type Strategy } from '../service/strategy.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
+import { strategyDiff, type Strategy } from '../service/strategy/strategy.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import type { DiffRow, PrimaryMetric } from './diff.ts';
 import type { Experiment } from './experiment.ts';
 import { basisShares, type BasisShares } from './basis.ts';

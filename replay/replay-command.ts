@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createRealClock } from '../service/base/clock.ts';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/base/errors.ts';
-import { patchFromSet, type StrategyPatch } from '../service/strategy-patch.ts';
+import { patchFromSet, type StrategyPatch } from '../service/strategy/patch.ts';
 import { liveWorld, startWire } from './against.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';

@@ -1,7 +1,7 @@
 /** Retired models: refused in live unless something stands in for them, marked historical where stand-ins answer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StrategyPatch } from '../service/strategy-patch.ts';
+import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { runExperiment } from './experiment.ts';
 import { planExperiment, type ExperimentOptions } from './experiment-plan.ts';
 import { dayOf, retirementNotes } from './retired.ts';

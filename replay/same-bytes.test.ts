@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { readBundle } from '../service/capture/bundle-reader.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { fixtureAudio, loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimSession } from '../sim/session.ts';

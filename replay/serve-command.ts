@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { configFrom, type Config } from '../service/config.ts';
 import { InputError } from '../service/base/errors.ts';
 import { startService, type Service } from '../service/serve.ts';
-import { strategyOf } from '../service/strategy-file.ts';
+import { strategyOf } from '../service/strategy/file.ts';
 import { createRealWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';

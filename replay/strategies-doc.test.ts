@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { runFixtureTurn, fixtureAudio, loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 import { gains, rowOf, sectionOf } from './strategies-doc.ts';
 import { namedVariants, variantPatch } from './variants.ts';
 

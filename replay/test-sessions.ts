@@ -1,7 +1,7 @@
 /** Captured sessions for tests and checks, made in virtual time: short uploads, so that a replay in real time is short too. */
 import type { TurnLog } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/base/errors.ts';
-import type { StrategyPatch } from '../service/strategy-patch.ts';
+import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from './diff.ts';
 import type { CandidateSpec } from './lanes.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/base/errors.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 
 const VariantSchema = Type.Object(
   {

@@ -9,7 +9,7 @@
  *   scheduler {type: turn, id, sessionId, task}
  *   worker    {type: done, id, turn} or {type: failed, id, message}
  */
-import type { Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 import type { Content, TurnEvent, TurnLog } from '../service/base/events.ts';
 import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { simWorld, startWire } from './against.ts';
 import { createArm, type Arm, type TurnTask } from './arm.ts';
 import { HERE } from './checkout.ts';

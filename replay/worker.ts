@@ -4,8 +4,8 @@
  */
 import { createInterface } from 'node:readline';
 import { describeError, InputError } from '../service/base/errors.ts';
-import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
+import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 import { warmUp } from '../service/warm-up.ts';
 import { createRealWorld } from '../service/world.ts';
 import { createArm, type Arm, type ArmWorld } from './arm.ts';

@@ -4,7 +4,7 @@
  */
 import { createRealClock } from '../service/base/clock.ts';
 import type { StageServiceUs } from '../service/turn-log/metrics.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/profile.ts';
 import { createSimWorld } from '../sim/world.ts';

@@ -16,7 +16,7 @@ import { simWorld } from '../replay/against.ts';
 import { createArm } from '../replay/arm.ts';
 import { type TurnSummary, measureTurn } from '../service/turn-log/metrics.ts';
 import { keyedRandom } from '../service/base/random.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 
 const TURNS = 5;
 const SIZES = [3, 5, 8, 20, 40] as const;

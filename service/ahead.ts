@@ -2,7 +2,7 @@
 import type { AheadTarget, ExchangeContext, Origins } from './base/ports.ts';
 import type { Stage } from './base/events.ts';
 import type { TurnScope } from './stage.ts';
-import { prefetches, type Strategy } from './strategy.ts';
+import { prefetches, type Strategy } from './strategy/strategy.ts';
 
 type Expected = Omit<ExchangeContext, 'stage' | 'ordinal'>;
 

@@ -9,7 +9,7 @@ import { createSimWorld } from '../sim/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';
 import { createMemoryCache } from './cache.ts';
 import { measureTurn } from './turn-log/metrics.ts';
-import { resolveStrategy } from './strategy-patch.ts';
+import { resolveStrategy } from './strategy/patch.ts';
 import { spansOf } from './telemetry/spans.ts';
 import { runTurn } from './turn.ts';
 

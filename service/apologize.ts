@@ -4,7 +4,7 @@ import type { CachedSpeech } from './cache.ts';
 import { speechKeyOf } from './look-up.ts';
 import { createRecorder } from './turn-log/recorder.ts';
 import { callProvider, speechRequest, type TurnInput, type TurnPorts, type TurnScope } from './stage.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 
 /** By language, the text whose audio a cache may hold. */
 const TEXTS: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import { runFixtureTurn } from '../sim/fixtures.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './cache.ts';
 import type { FinishedTurn } from './session.ts';
-import { resolveStrategy } from './strategy-patch.ts';
+import { resolveStrategy } from './strategy/patch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-cache-'));
 after(() => rmSync(folder, { recursive: true }));

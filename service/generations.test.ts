@@ -9,7 +9,7 @@ import { apart, createGenerations, type Generations } from './generations.ts';
 import type { MeasuredTurn } from './turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from './base/events.ts';
 import type { FinishedTurn, Projection } from './session.ts';
-import { resolveStrategy, type StrategyPatch } from './strategy-patch.ts';
+import { resolveStrategy, type StrategyPatch } from './strategy/patch.ts';
 import { spansOf } from './telemetry/spans.ts';
 
 type Rules = Scenario['rules'];

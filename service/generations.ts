@@ -10,7 +10,7 @@ import { createRecorder } from './turn-log/recorder.ts';
 import type { Projection } from './session.ts';
 import type { TurnPorts } from './stage.ts';
 import { childSignal } from './base/streams.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 
 /** Before each question. */
 const PAUSES_MS = [500, 1000, 2000] as const;

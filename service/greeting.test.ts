@@ -5,8 +5,8 @@ import { createSimWorld, type SimWorld } from '../sim/world.ts';
 import { createMemoryCache, type SpeechCache } from './cache.ts';
 import { OPENING } from './greeting.ts';
 import { createSession, type FinishedTurn, type Session } from './session.ts';
-import { resolveStrategy } from './strategy-patch.ts';
-import { strategyHash, type Strategy } from './strategy.ts';
+import { resolveStrategy } from './strategy/patch.ts';
+import { strategyHash, type Strategy } from './strategy/strategy.ts';
 
 const GREETING = 'Merhaba, hoş geldiniz. Başlayalım mı?';
 

@@ -6,7 +6,7 @@ import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import type { EventKind, TurnLog } from './base/events.ts';
 import { compressedPrompt } from './prompt.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
-import type { StrategyPatch } from './strategy-patch.ts';
+import type { StrategyPatch } from './strategy/patch.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 
 const SPEECH = tones(2500, [[200, 1200]]);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { describeError, InputError } from './base/errors.ts';
 import { configFrom } from './config.ts';
 import { startService } from './serve.ts';
-import { strategyOf } from './strategy-file.ts';
+import { strategyOf } from './strategy/file.ts';
 import { createRealWorld } from './world.ts';
 
 try {

@@ -7,8 +7,8 @@ import { createSimWorld } from '../sim/world.ts';
 import { OPENING } from './greeting.ts';
 import type { Clock } from './base/ports.ts';
 import { observeTurn } from './session.ts';
-import { resolveStrategy } from './strategy-patch.ts';
-import { strategyHash } from './strategy.ts';
+import { resolveStrategy } from './strategy/patch.ts';
+import { strategyHash } from './strategy/strategy.ts';
 
 test('a turn has one anchor: its capture opens with the one that its log and spans close with', async () => {
   const strategy = resolveStrategy([], 'test');

@@ -5,7 +5,7 @@ import type { EventSink, TurnIdentity, TurnLog } from './base/events.ts';
 import type { Message, ReplySink, UserAudio } from './base/ports.ts';
 import type { TurnInput, TurnPorts } from './stage.ts';
 import { runTurn } from './turn.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 
 /** What a turn's log becomes beside the turn itself: spans, a capture. None of it can throw into the turn. */
 export interface Projection {

@@ -5,7 +5,7 @@
 import { ask, ORDINALS, type Asked } from './ask.ts';
 import { settleBet } from './turn-log/bets.ts';
 import { InvariantError } from './base/errors.ts';
-import { modelFacts, tokensOf } from './models.ts';
+import { modelFacts, tokensOf } from './strategy/models.ts';
 import type { Message } from './base/ports.ts';
 import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from './prompt.ts';
 import type { Opening } from './reply.ts';
@@ -13,7 +13,7 @@ import type { Prepared } from './pieces.ts';
 import { prepare } from './speak.ts';
 import { callProvider, type TurnScope } from './stage.ts';
 import { hedgeBet, openersBet, partialBet, promptBet, type Begun } from './stakes.ts';
-import { prefetches } from './strategy.ts';
+import { prefetches } from './strategy/strategy.ts';
 import type { EarlyTranscript, Transcript } from './transcribe.ts';
 
 export interface Speculation {

@@ -17,7 +17,7 @@ import type { EventSink, Recorder, TurnIdentity } from './base/events.ts';
 import type { ReadGeneration } from './providers/generation.ts';
 import type { Conversation } from './prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 
 /** What a turn runs on: built by the two composition roots, `service/world.ts` and `sim/world.ts`. */
 export interface TurnPorts {

@@ -7,8 +7,8 @@ import { joinSamples, parseWav, rmsDbfs } from './audio.ts';
 import { createOpusEncoder, decodeWebm, opusRate, webmOf } from './opus.ts';
 import type { UserAudio } from './base/ports.ts';
 import { createResampler } from './resample.ts';
-import { DEFAULT_STRATEGY } from './strategy.ts';
-import type { StrategyPatch } from './strategy-patch.ts';
+import { DEFAULT_STRATEGY } from './strategy/strategy.ts';
+import type { StrategyPatch } from './strategy/patch.ts';
 import { createUploadAudio } from './upload-audio.ts';
 
 const speech = parseWav(readFileSync(new URL('../fixtures/audio/human/cards-005.wav', import.meta.url)));

@@ -5,7 +5,7 @@ import { createGrowingPcm } from './growing-pcm.ts';
 import { createOpusEncoder, opusRate, WEBM_OPUS, webmOf } from './opus.ts';
 import type { UserAudio } from './base/ports.ts';
 import { createResampler } from './resample.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 
 export interface Upload {
   bytes: Uint8Array;

@@ -1,7 +1,7 @@
 /** Some turns before the first: so that no user waits for code to be loaded and compiled. No network, nothing recorded. */
 import { samplesToPcmBytes } from './audio.ts';
 import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 import { runTurn } from './turn.ts';
 import type { RunWorld } from './world.ts';
 

@@ -11,7 +11,7 @@ import { createGenerationRecord } from './providers/generation.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import { keyedRandom } from './base/random.ts';
 import type { TurnPorts } from './stage.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from './strategy/strategy.ts';
 
 export const LIVE_ENDPOINTS: Endpoints = {
   falRunUrl: 'https://fal.run',

@@ -2,7 +2,7 @@
 import type { SpeechCache } from '../service/cache.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
 import type { FinishedTurn } from '../service/session.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { runFixtureTurn } from './fixtures.ts';
 import { loadProfile, type Profile } from './profile.ts';
 import type { Scenario } from './scenario.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { EventKind, TurnEvent } from '../service/base/events.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import type { Handed } from './check-order.ts';
 import { RULES, violationsOf, type CheckedTurn, type Served } from './check.ts';
 import { fixtureAudio, loadInterviews } from './fixtures.ts';

@@ -1,7 +1,7 @@
 /** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row; DESIGN §7, §8. */
 import type { Facts, DrawContext } from './plan.ts';
 import { numberOf, type TurnEvent } from '../service/base/events.ts';
-import { modelFacts, tokensOf } from '../service/models.ts';
+import { modelFacts, tokensOf } from '../service/strategy/models.ts';
 import { MAX_SPANS } from '../service/telemetry/names.ts';
 import { spansOf, type SpanRecord } from '../service/telemetry/spans.ts';
 import { orderKept, type Handed } from './check-order.ts';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { keyedRandom } from '../service/base/random.ts';
-import { knobPaths } from '../service/strategy.ts';
+import { knobPaths } from '../service/strategy/strategy.ts';
 import { KNOBS, pairwise, randomStrategy } from './combinations.ts';
 import { complaints, leftovers, play } from './combined-turn.ts';
 

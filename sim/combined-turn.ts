@@ -4,7 +4,7 @@ import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import type { FinishedTurn } from '../service/session.ts';
-import type { Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 import { tones } from './by-hand.ts';
 import { runFixtureTurn, type Interview } from './fixtures.ts';
 import { loadProfile } from './profile.ts';

@@ -1,5 +1,5 @@
 /** The rows and columns of the fault matrix: a provider is a row here, a fault is a row here. */
-import type { StrategyPatch } from '../service/strategy-patch.ts';
+import type { StrategyPatch } from '../service/strategy/patch.ts';
 import type { FaultSpec } from './faults.ts';
 import type { RouteName } from './routes.ts';
 

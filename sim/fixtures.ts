@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseWav } from '../service/audio.ts';
 import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../service/base/ports.ts';
 import { observeTurn, type FinishedTurn, type Projection } from '../service/session.ts';
-import { strategyHash, type Strategy } from '../service/strategy.ts';
+import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { parseInterviews, type Interviews } from './script.ts';

@@ -1,5 +1,5 @@
 /** OpenRouter's side of the conversation as JSON: errors, generations, models. */
-import type { MODELS } from '../service/models.ts';
+import type { MODELS } from '../service/strategy/models.ts';
 import { isObject } from '../service/base/json.ts';
 import type { ExchangePlan } from './plan.ts';
 

@@ -1,5 +1,5 @@
 /** Stand-in for OpenRouter: chat completions, streamed or whole, and its side endpoints. */
-import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../service/models.ts';
+import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../service/strategy/models.ts';
 import type { HttpResponse, Message } from '../service/base/ports.ts';
 import { keyedHex } from '../service/base/random.ts';
 import {

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { EventKind, TurnLog } from '../service/base/events.ts';
-import type { StrategyPatch } from '../service/strategy-patch.ts';
+import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { flatProfile, tones, turnByHand } from './by-hand.ts';
 import { createPlanner } from './planner.ts';
 import { loadScenario, parseScenario, tuneWith, type Scenario } from './scenario.ts';

@@ -1,7 +1,7 @@
 /** Random sessions for the soak: strategy, faults, timings and users from one seed, as data that a shrinker can take apart. */
 import { InputError } from '../service/base/errors.ts';
 import { keyedRandom } from '../service/base/random.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { KNOBS } from './combinations.ts';
 import { FAULT_KINDS, type FaultSpec } from './faults.ts';
 import type { RouteName } from './routes.ts';

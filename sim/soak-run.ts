@@ -2,7 +2,7 @@
 import { describeError, StageError } from '../service/base/errors.ts';
 import type { AudioFrame, Clock, UserAudio } from '../service/base/ports.ts';
 import { PROBE_LIMIT_MS } from '../service/net/regions.ts';
-import { resolveStrategy } from '../service/strategy-patch.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { Handed } from './check-order.ts';
 import { violationsOf, type Served, type Violation } from './check.ts';
 import { loadProfile, type Figure, type Profile } from './profile.ts';

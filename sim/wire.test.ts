@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent } from '../service/base/events.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy-patch.ts';
+import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { loadInterviews, runFixtureTurn } from './fixtures.ts';
 import { loadProfile } from './profile.ts';
 import { createWireWorld } from './wire.ts';

@@ -5,7 +5,7 @@ import { ledgerOf } from '../service/turn-log/ledger.ts';
 import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { EventKind, TurnLog } from '../service/base/events.ts';
 import type { Stt } from '../service/base/ports.ts';
-import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy.ts';
+import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
 import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from './causality-check.ts';
 import { loadInterviews } from './fixtures.ts';

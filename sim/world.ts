@@ -2,7 +2,7 @@
 import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import type { Transport } from '../service/base/ports.ts';
-import type { Strategy } from '../service/strategy.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
 import { inRegion, type Endpoints } from '../service/net/regions.ts';
 import { createProviders, type RunWorld } from '../service/world.ts';
 import { capturedPlans } from './captured.ts';

@@ -2,7 +2,7 @@
 import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
-import { strategyDiff, type Strategy } from '../../service/strategy.ts';
+import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
 import { alignTurns } from '../align.ts';
 import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../align-spans.ts';
 import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff.ts';

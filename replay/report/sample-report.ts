@@ -2,7 +2,7 @@
 import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Lane } from '../../service/base/events.ts';
-import type { Strategy } from '../../service/strategy.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
 import { buildReport, type Report, type ReportArm, type ReportInput } from './build.ts';
 
 interface Sample {

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { configFrom } from '../config.ts';
 import type { TurnPorts } from '../stage.ts';
 import { startService, type Service } from '../serve.ts';
-import { DEFAULT_STRATEGY } from '../strategy.ts';
+import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import { WARM_UP_SESSION } from '../warm-up.ts';
 import { LIVE_ENDPOINTS, type RunWorld } from '../world.ts';
 

@@ -5,7 +5,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { fetch as undiciFetch, Pool } from 'undici';
 import type { Clock, ExchangeContext, HttpMarks, HttpRequest, Transport } from '../base/ports.ts';
-import type { Strategy } from '../strategy.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 import { AHEAD_IDLE_MS, connectionOf, createConnector, type Connection } from './connections.ts';
 import { boundariesOf, type RequestFacts } from './phases.ts';
 import { isPrivateAddress, PrivateAddressError, publicLookup } from './private-address.ts';

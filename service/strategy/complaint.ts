@@ -1,6 +1,6 @@
 /** What is wrong with a strategy, as one line that names the knob, out of what the schema's validator says. */
 import type { ErrorObject } from 'ajv';
-import { isObject } from './base/json.ts';
+import { isObject } from '../base/json.ts';
 
 /** The complaint to give first: a union's own, a knob that is not there, then the first one. */
 export function complaint(errors: readonly ErrorObject[]): string {

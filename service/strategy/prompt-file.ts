@@ -1,7 +1,7 @@
 /** System prompts that are kept in files: read once, named by their digest, so that a strategy means one text for ever. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { describeError, InputError } from './base/errors.ts';
+import { describeError, InputError } from '../base/errors.ts';
 
 export interface PromptFile {
   text: string;

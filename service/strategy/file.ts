@@ -1,9 +1,9 @@
 /** The strategy that a configuration names: the defaults, patched by the file of RETAKE_STRATEGY. */
 import { readFileSync } from 'node:fs';
-import type { Config } from './config.ts';
-import { InputError } from './base/errors.ts';
-import { isObject } from './base/json.ts';
-import { resolveStrategy } from './strategy-patch.ts';
+import type { Config } from '../config.ts';
+import { InputError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import { resolveStrategy } from './patch.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Throws `InputError` that names the file when it is missing, is not a JSON object, or has a knob that does not exist. */

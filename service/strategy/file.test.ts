@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { strategyOf } from './strategy-file.ts';
+import { strategyOf } from './file.ts';
 import { DEFAULT_STRATEGY } from './strategy.ts';
 
 test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and ends production with 2', (t) => {
@@ -29,7 +29,7 @@ test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and
   for (const [strategyFile, says] of cases)
     assert.throws(() => strategyOf({ strategyFile }), { name: 'InputError', message: says });
 
-  const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url))], {
+  const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('../main.ts', import.meta.url))], {
     cwd: folder,
     env: { RETAKE_WORLD: 'live', FAL_KEY: 'x', OPENROUTER_API_KEY: 'x', RETAKE_PORT: '0', RETAKE_STRATEGY: broken },
     encoding: 'utf8',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promptOfFile, readPromptFile } from './prompt-file.ts';
 import { DEFAULT_STRATEGY, strategyDiff, strategyHash } from './strategy.ts';
-import { patchFromSet, resolveStrategy } from './strategy-patch.ts';
+import { patchFromSet, resolveStrategy } from './patch.ts';
 
 test('the defaults satisfy the schema', () => {
   assert.deepEqual(resolveStrategy([], 'defaults'), DEFAULT_STRATEGY);

@@ -3,8 +3,8 @@
  * A knob enters this schema together with the mechanism that reads it: what is not here is refused by name.
  */
 import { Type, type Static } from 'typebox';
-import { isObject } from './base/json.ts';
-import { keyedHex } from './base/random.ts';
+import { isObject } from '../base/json.ts';
+import { keyedHex } from '../base/random.ts';
 
 const oneOf = <const Values extends readonly (string | number)[]>(values: Values, description: string) =>
   Type.Unsafe<Values[number]>({ enum: values, description });

@@ -1,10 +1,10 @@
 /** Strategies out of patches: merged knob by knob, held to the schema and to what can go together. */
 import { Ajv } from 'ajv';
-import { InputError } from './base/errors.ts';
-import { isObject } from './base/json.ts';
+import { InputError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
 import { readPromptFile } from './prompt-file.ts';
-import { complaint } from './strategy-complaint.ts';
-import { impossible } from './strategy-rules.ts';
+import { complaint } from './complaint.ts';
+import { impossible } from './rules.ts';
 import { DEFAULT_STRATEGY, StrategySchema, type Strategy } from './strategy.ts';
 
 const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);

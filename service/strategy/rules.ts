@@ -37,7 +37,7 @@ const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
       : undefined,
   ({ llm: { model }, pipeline: { speculation } }) =>
     speculation === 'prefill' && !canPrefill(model)
-      ? `knob "pipeline.speculation" cannot be prefill with ${model}: no source says that it continues a message that is begun for it (service/models.ts, ${MODELS_AS_OF})`
+      ? `knob "pipeline.speculation" cannot be prefill with ${model}: no source says that it continues a message that is begun for it (service/strategy/models.ts, ${MODELS_AS_OF})`
       : undefined,
   ({ llm: { hedge }, pipeline: { speculation } }) =>
     speculation === 'prefill' && hedge !== 'none' && hedge.model !== undefined && !canPrefill(hedge.model)
@@ -45,7 +45,7 @@ const RULES: readonly ((strategy: Strategy) => string | undefined)[] = [
       : undefined,
   (strategy) =>
     prefetches(strategy, 'prompt') && modelFacts(strategy.llm.model)?.cacheMinTokens === undefined
-      ? `knob "pipeline.prefetch" cannot be prompt with ${strategy.llm.model}: no source says that its provider caches prompts unasked (service/models.ts, ${MODELS_AS_OF})`
+      ? `knob "pipeline.prefetch" cannot be prompt with ${strategy.llm.model}: no source says that its provider caches prompts unasked (service/strategy/models.ts, ${MODELS_AS_OF})`
       : undefined,
   (strategy) =>
     prefetches(strategy, 'partial') && strategy.stt.upload === 'whole'
