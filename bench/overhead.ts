@@ -14,7 +14,7 @@ import { createFolderStore, type CaptureStore } from '../service/capture/store.t
 import { createRealClock } from '../service/base/clock.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import { createTracing, type Tracing } from '../service/telemetry/otel.ts';
-import { createSpool } from '../service/telemetry/spool.ts';
+import { createSpool } from '../service/spool/spool.ts';
 import { tellOn } from '../replay/context.ts';
 import { clusteredMean, mean, quantile } from '../replay/stats.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';

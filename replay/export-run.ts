@@ -2,7 +2,7 @@
 import { createRealClock } from '../service/base/clock.ts';
 import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/base/errors.ts';
-import { createOtlpClient } from '../service/telemetry/otlp-client.ts';
+import { createOtlpClient } from '../service/spool/otlp-client.ts';
 import type { CommandContext } from './context.ts';
 
 /**

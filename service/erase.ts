@@ -5,7 +5,7 @@ import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from './cache.ts
 import { checkSessionId, createFolderStore, type CaptureStore } from './capture/store.ts';
 import type { Clock } from './base/ports.ts';
 import { ATTRIBUTES } from './telemetry/names.ts';
-import { eraseInPlace } from './telemetry/spool-files.ts';
+import { eraseInPlace } from './spool/files.ts';
 
 /** Below a data folder. */
 export const CAPTURES_FOLDER = 'captures';

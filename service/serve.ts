@@ -26,7 +26,7 @@ import { resolveStrategy } from './strategy/patch.ts';
 import { strategyHash, type Strategy } from './strategy/strategy.ts';
 import { createServiceMetrics } from './telemetry/service-metrics.ts';
 import { createTracing } from './telemetry/otel.ts';
-import { createSpool } from './telemetry/spool.ts';
+import { createSpool } from './spool/spool.ts';
 import { warmUp } from './warm-up.ts';
 import type { RunWorld } from './world.ts';
 

@@ -9,7 +9,7 @@ import { type TurnLog, numberOf, stringOf } from '../base/events.ts';
 import type { Projection } from '../session.ts';
 import { TARGET_MS } from '../turn-log/targets.ts';
 import { METRICS } from './names.ts';
-import type { SpoolCounters } from './spool.ts';
+import type { SpoolCounters } from '../spool/spool.ts';
 
 /** Seconds: the targets, and above them 2.5 and 2.8, which are today's figures, among others. */
 const LATENCY_BUCKETS = [...Object.values(TARGET_MS).map((ms) => ms / 1000), 2, 2.5, 2.8, 4, 6, 10].sort(

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { createRealClock } from '../base/clock.ts';
 import { tracesUrlOf } from './otlp-client.ts';
-import { eraseInPlace } from './spool-files.ts';
+import { eraseInPlace } from './files.ts';
 import { createSpool, type Spool, type SpoolCounters, type SpoolOptions } from './spool.ts';
 
 const clock = createRealClock();

@@ -9,7 +9,7 @@ import { describeError, InputError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
 import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
 import { openSegments, type Segments, type SpoolLine } from './segments.ts';
-import { eraseInPlace, isErased } from './spool-files.ts';
+import { eraseInPlace, isErased } from './files.ts';
 
 export interface SpoolCounters {
   /** Lines handed to `append`, plus those that an earlier process left. */

@@ -13,7 +13,7 @@ import {
   segmentsIn,
   sentPathIn,
   writeSent,
-} from './spool-files.ts';
+} from './files.ts';
 
 interface Segment {
   number: number;

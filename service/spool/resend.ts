@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../base/errors.ts';
 import type { OtlpClient } from './otlp-client.ts';
-import { isErased, linesOf, segmentsIn } from './spool-files.ts';
+import { isErased, linesOf, segmentsIn } from './files.ts';
 
 export interface Resent {
   turns: number;
