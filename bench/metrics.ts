@@ -1,5 +1,5 @@
 /** What benches measure of a turn, as a table: name, unit, and how it is read off the turn. Unmeasured is absent. */
-import { createChunker, type ChunkingMode } from '../service/chunker.ts';
+import { createChunker, type ChunkingMode } from '../service/text/chunker.ts';
 import type { EventKind, TurnEvent } from '../service/base/events.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import { quantile } from '../replay/stats.ts';

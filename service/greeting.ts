@@ -1,5 +1,5 @@
 /** The reply that opens a session: a given text, nobody has said anything yet. Its zero is the session's opening. */
-import { createChunker } from './chunker.ts';
+import { createChunker } from './text/chunker.ts';
 import type { Piece } from './pieces.ts';
 import type { UserAudio } from './base/ports.ts';
 import type { Reply } from './reply.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
 import type { EventKind, TurnLog } from './base/events.ts';
-import { compressedPrompt } from './prompt.ts';
+import { compressedPrompt } from './text/prompt.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import type { StrategyPatch } from './strategy/patch.ts';
 import { LIVE_ENDPOINTS } from './world.ts';

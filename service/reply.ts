@@ -1,6 +1,6 @@
 /** The reply as it is being written: deltas → text → pieces, each released as soon as the chunker is certain of it. */
 import type { Delta, Reader } from './ask.ts';
-import { createChunker } from './chunker.ts';
+import { createChunker } from './text/chunker.ts';
 import type { Piece, Prepared } from './pieces.ts';
 import { join } from './turn-log/recorder.ts';
 import type { TurnScope } from './stage.ts';

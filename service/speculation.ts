@@ -7,7 +7,7 @@ import { settleBet } from './turn-log/bets.ts';
 import { InvariantError } from './base/errors.ts';
 import { modelFacts, tokensOf } from './strategy/models.ts';
 import type { Message } from './base/ports.ts';
-import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from './prompt.ts';
+import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from './text/prompt.ts';
 import type { Opening } from './reply.ts';
 import type { Prepared } from './pieces.ts';
 import { prepare } from './speak.ts';

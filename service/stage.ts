@@ -15,7 +15,7 @@ import type {
 } from './base/ports.ts';
 import type { EventSink, Recorder, TurnIdentity } from './base/events.ts';
 import type { ReadGeneration } from './providers/generation.ts';
-import type { Conversation } from './prompt.ts';
+import type { Conversation } from './text/prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';
 import type { Strategy } from './strategy/strategy.ts';
 

@@ -1,7 +1,7 @@
 /** How the stand-in's models behave beyond what their script says: openers, prefills, prompt caches. All of it assumed. */
 import { CHARS_PER_TOKEN, modelFacts } from '../service/strategy/models.ts';
 import type { ExchangeContext, Message } from '../service/base/ports.ts';
-import { OPENERS_ASK } from '../service/prompt.ts';
+import { OPENERS_ASK } from '../service/text/prompt.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import type { ExchangeInfo } from './exchange.ts';
 

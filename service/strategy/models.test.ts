@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { canPrefill, estimateUsd, isRetired, modelFacts, MODELS, MODELS_AS_OF, tokensOf } from './models.ts';
-import { compressedPrompt } from '../prompt.ts';
+import { compressedPrompt } from '../text/prompt.ts';
 
 test('every figure of the table has its source, every date is a date', () => {
   for (const model of MODELS) {

@@ -1,7 +1,7 @@
 /** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure but for prompt files, read once. */
-import type { Message } from './base/ports.ts';
-import { promptOfFile } from './strategy/prompt-file.ts';
-import type { Strategy } from './strategy/strategy.ts';
+import type { Message } from '../base/ports.ts';
+import { promptOfFile } from '../strategy/prompt-file.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 
 export interface Conversation {
   systemPrompt: string;

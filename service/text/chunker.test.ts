@@ -175,7 +175,7 @@ test('pieces and rest are the text, every piece can be spoken, none is long, wha
 });
 
 test('the fixture replies: as many sentences as are written, however they are streamed', () => {
-  const path = join(import.meta.dirname, '..', 'fixtures', 'interviews.json');
+  const path = join(import.meta.dirname, '..', '..', 'fixtures', 'interviews.json');
   const interviews = JSON.parse(readFileSync(path, 'utf8')) as { language: string; turns: { reply: string }[] }[];
   for (const { language, turns } of interviews) {
     for (const { reply } of turns) {
