@@ -3,8 +3,8 @@
  * No clock in it: the same table on every machine. `npm run bench:endpointing`
  */
 import { readFileSync } from 'node:fs';
-import { parseWav } from '../service/audio.ts';
-import { createVad, type VadOptions } from '../service/vad.ts';
+import { parseWav } from '../service/audio/pcm.ts';
+import { createVad, type VadOptions } from '../service/audio/vad.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 
 const FIXTURES = new URL('../fixtures/audio/', import.meta.url);

@@ -4,12 +4,12 @@
  * becomes audible. No network: the connection takes what it is given.
  */
 import { createFalClient } from '@fal-ai/client';
-import { rmsDbfs } from '../service/audio.ts';
+import { rmsDbfs } from '../service/audio/pcm.ts';
 import { createBargeIn } from '../service/barge-in.ts';
 import { createRealClock } from '../service/base/clock.ts';
 import { deliver } from '../service/deliver.ts';
 import type { PieceAudio, Piece } from '../service/pieces.ts';
-import { createPlayback } from '../service/playback.ts';
+import { createPlayback } from '../service/audio/playback.ts';
 import type { Tts } from '../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';

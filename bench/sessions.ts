@@ -1,11 +1,11 @@
 /** The fixture interviews as sessions to replay: their audio and their conversation, and no exchange, so that every latency is drawn. */
 import { readFileSync } from 'node:fs';
-import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../service/audio.ts';
+import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../service/audio/pcm.ts';
 import { InvariantError } from '../service/base/errors.ts';
 import type { Message } from '../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { createResampler } from '../service/resample.ts';
+import { createResampler } from '../service/audio/resample.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import { loadInterviews, type Interview } from '../sim/fixtures.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';

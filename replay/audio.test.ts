@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createOpusEncoder, webmOf } from '../service/opus.ts';
+import { createOpusEncoder, webmOf } from '../service/audio/opus.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';

@@ -1,6 +1,6 @@
 /** What the doctor asks of each provider: short, cheap, and through the clients that turns use. */
 import { readFileSync } from 'node:fs';
-import { encodeWav, parseWav } from '../service/audio.ts';
+import { encodeWav, parseWav } from '../service/audio/pcm.ts';
 import type { Call } from '../service/base/ports.ts';
 import type { Stage } from '../service/base/events.ts';
 import type { TurnPorts } from '../service/stage.ts';

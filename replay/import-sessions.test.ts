@@ -8,7 +8,7 @@ import { readBundle } from '../service/capture/bundle-reader.ts';
 import { createRealClock } from '../service/base/clock.ts';
 import { InputError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
-import { parseWav, pcmBytesToSamples } from '../service/audio.ts';
+import { parseWav, pcmBytesToSamples } from '../service/audio/pcm.ts';
 import { captureStoreIn, loadSessions } from './captures.ts';
 import { capturedAudio } from './audio.ts';
 import { importSessions } from './import-sessions.ts';

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { AudioFormatError } from '../service/audio.ts';
+import { AudioFormatError } from '../service/audio/pcm.ts';
 import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/base/errors.ts';
 import { tellOn, type CommandContext } from './context.ts';
 

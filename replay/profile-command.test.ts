@@ -9,7 +9,7 @@ import { EXPORTER, FORMAT } from '../service/capture/format.ts';
 import { projectTurns } from '../service/capture/projection.ts';
 import { InputError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
-import { REFERENCE_DETECTOR } from '../service/speech-end.ts';
+import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
 import { EXCHANGES_FILE, exchangeLine } from '../sim/exchange-lines.ts';
 import { observationsOf } from '../sim/observed.ts';
 import { loadProfile } from '../sim/profile.ts';

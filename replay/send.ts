@@ -1,7 +1,7 @@
 /** A client of the service: speaks recordings to it at the speaker's pace and listens to the answer. */
 import { readFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
-import { parseWav, samplesToPcmBytes } from '../service/audio.ts';
+import { parseWav, samplesToPcmBytes } from '../service/audio/pcm.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';

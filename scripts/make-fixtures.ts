@@ -11,7 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeWav, parseWav, rmsDbfs } from '../service/audio.ts';
+import { encodeWav, parseWav, rmsDbfs } from '../service/audio/pcm.ts';
 import { INTERVIEWS, type ScriptedInterview } from './interview-scripts.ts';
 
 const SAMPLE_RATE_HZ = 16_000;

@@ -20,7 +20,7 @@ import { serveSockets } from './http/socket.ts';
 import { checkRegion } from './net/regions.ts';
 import { unpredictableHex } from './base/random.ts';
 import { createSession, type Session } from './session.ts';
-import { REFERENCE_DETECTOR } from './speech-end.ts';
+import { REFERENCE_DETECTOR } from './audio/speech-end.ts';
 import type { TurnPorts } from './stage.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { strategyHash, type Strategy } from './strategy/strategy.ts';

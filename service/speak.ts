@@ -1,5 +1,5 @@
 /** TTS: pieces of text → their audio, several at once, handed on in the order of the text. */
-import { pcmBytesToSamples, rmsDbfs } from './audio.ts';
+import { pcmBytesToSamples, rmsDbfs } from './audio/pcm.ts';
 import { InvariantError, StageError } from './base/errors.ts';
 import type { Arrival } from './base/ports.ts';
 import { keep, lookUp, lookUpAhead } from './look-up.ts';

@@ -1,5 +1,5 @@
 /** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
-import type { EarlyAudio, Utterance } from './early-audio.ts';
+import type { EarlyAudio, Utterance } from './audio/early-audio.ts';
 import { InvariantError, StageError } from './base/errors.ts';
 import type { Heard, Hearer } from './listen.ts';
 import type { OpenCall } from './net/exchange.ts';
@@ -8,7 +8,7 @@ import type { SttResult } from './base/ports.ts';
 import { join } from './turn-log/recorder.ts';
 import { callProvider, type TurnScope } from './stage.ts';
 import { childSignal } from './base/streams.ts';
-import { createUploadAudio, type UploadAudio } from './upload-audio.ts';
+import { createUploadAudio, type UploadAudio } from './audio/upload-audio.ts';
 
 export interface Transcript {
   text: string;

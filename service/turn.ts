@@ -8,7 +8,7 @@ import { deliver, type Delivery } from './deliver.ts';
 import { describeError, InvariantError, StageError } from './base/errors.ts';
 import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
-import { createPlayback } from './playback.ts';
+import { createPlayback } from './audio/playback.ts';
 import type { TurnLog } from './base/events.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { createRecorder } from './turn-log/recorder.ts';

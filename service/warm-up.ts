@@ -1,5 +1,5 @@
 /** Some turns before the first: so that no user waits for code to be loaded and compiled. No network, nothing recorded. */
-import { samplesToPcmBytes } from './audio.ts';
+import { samplesToPcmBytes } from './audio/pcm.ts';
 import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import { runTurn } from './turn.ts';

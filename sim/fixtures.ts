@@ -1,6 +1,6 @@
 /** The committed interviews, as user audio for simulated turns. */
 import { readFileSync } from 'node:fs';
-import { parseWav } from '../service/audio.ts';
+import { parseWav } from '../service/audio/pcm.ts';
 import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../service/base/ports.ts';
 import { observeTurn, type FinishedTurn, type Projection } from '../service/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';

@@ -1,6 +1,6 @@
 /** Errors over HTTP: application/problem+json (RFC 9457), naming what, where and the limit. */
 import type { Response } from 'express';
-import { AudioFormatError } from '../audio.ts';
+import { AudioFormatError } from '../audio/pcm.ts';
 import { describeError, InputError, type FailureKind } from '../base/errors.ts';
 
 export interface Problem {

@@ -1,7 +1,7 @@
 /** Decodes WebM in a thread of its own: a container library that a hostile file sends in circles must not stop the service. */
 import { parentPort } from 'node:worker_threads';
 import { describeError } from '../base/errors.ts';
-import { decodeWebm } from '../opus.ts';
+import { decodeWebm } from '../audio/opus.ts';
 
 parentPort?.on('message', (bytes: Uint8Array) => {
   decodeWebm(bytes).then(

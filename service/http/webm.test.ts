@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AudioFormatError } from '../audio.ts';
+import { AudioFormatError } from '../audio/pcm.ts';
 import { createRealClock } from '../base/clock.ts';
-import { createOpusEncoder, webmOf } from '../opus.ts';
+import { createOpusEncoder, webmOf } from '../audio/opus.ts';
 import { keyedRandom } from '../base/random.ts';
 import { decodeUploadedWebm } from './webm.ts';
 

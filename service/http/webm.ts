@@ -1,6 +1,6 @@
 /** WebM from outside, decoded by one worker thread, one file at a time, under a deadline. */
 import { Worker } from 'node:worker_threads';
-import { AudioFormatError } from '../audio.ts';
+import { AudioFormatError } from '../audio/pcm.ts';
 import { describeError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
 import { ProblemError } from './problem.ts';

@@ -1,6 +1,6 @@
 /** When to transcribe what was said so far, before anybody knows whether the user has finished: `stt.upload`. Pure. */
-import { joinSamples } from './audio.ts';
-import type { Strategy } from './strategy/strategy.ts';
+import { joinSamples } from './pcm.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 import type { VadDecision } from './vad.ts';
 
 /** Received audio by its length, and where the strategy's VAD heard speech in it. All in samples as received. */

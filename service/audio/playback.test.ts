@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { InvariantError } from './base/errors.ts';
+import { InvariantError } from '../base/errors.ts';
 import { createPlayback, type Playback } from './playback.ts';
 
 const RATE_HZ = 16_000;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseWav } from './audio.ts';
+import { parseWav } from './pcm.ts';
 import { createVad, type VadOptions } from './vad.ts';
 
-const fixtures = join(import.meta.dirname, '..', 'fixtures');
+const fixtures = join(import.meta.dirname, '..', '..', 'fixtures');
 const RATE_HZ = 16_000;
 const PER_MS = RATE_HZ / 1000;
 const TOLERANCE_MS = 60;

@@ -2,7 +2,7 @@
  * The strategy's voice activity detector: decides, while audio arrives, that the user has finished. It only looks back,
  * and shares no threshold with the reference detector (`speech-end.ts`), which judges it.
  */
-import { acRmsDbfs } from './audio.ts';
+import { acRmsDbfs } from './pcm.ts';
 import { createWebRtcClassifier, type SpeechClassifier } from './vad-webrtc.ts';
 
 export interface VadOptions {

@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import { joinSamples, parseWav, rmsDbfs } from './audio.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { joinSamples, parseWav, rmsDbfs } from './pcm.ts';
 import { createOpusEncoder, decodeWebm, opusRate, webmOf } from './opus.ts';
-import type { UserAudio } from './base/ports.ts';
+import type { UserAudio } from '../base/ports.ts';
 import { createResampler } from './resample.ts';
-import { DEFAULT_STRATEGY } from './strategy/strategy.ts';
-import type { StrategyPatch } from './strategy/patch.ts';
+import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
+import type { StrategyPatch } from '../strategy/patch.ts';
 import { createUploadAudio } from './upload-audio.ts';
 
-const speech = parseWav(readFileSync(new URL('../fixtures/audio/human/cards-005.wav', import.meta.url)));
+const speech = parseWav(readFileSync(new URL('../../fixtures/audio/human/cards-005.wav', import.meta.url)));
 const sine = (rateHz: number, ms: number, hz: number): Int16Array =>
   Int16Array.from({ length: (rateHz * ms) / 1000 }, (_, i) =>
     Math.round(8000 * Math.sin((2 * Math.PI * hz * i) / rateHz)),

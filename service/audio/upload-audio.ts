@@ -1,11 +1,11 @@
 /** The user's audio on its way to STT: resampled and encoded while it arrives, so that the end of turn waits for neither. */
-import { encodeWav, joinSamples } from './audio.ts';
+import { encodeWav, joinSamples } from './pcm.ts';
 import { trimRange, type Utterance } from './early-audio.ts';
 import { createGrowingPcm } from './growing-pcm.ts';
 import { createOpusEncoder, opusRate, WEBM_OPUS, webmOf } from './opus.ts';
-import type { UserAudio } from './base/ports.ts';
+import type { UserAudio } from '../base/ports.ts';
 import { createResampler } from './resample.ts';
-import type { Strategy } from './strategy/strategy.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 
 export interface Upload {
   bytes: Uint8Array;

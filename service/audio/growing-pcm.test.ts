@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { joinSamples } from './audio.ts';
+import { joinSamples } from './pcm.ts';
 import { createGrowingPcm } from './growing-pcm.ts';
 
 test('any frames: all their samples in order, and what was taken early stays as it was', () => {

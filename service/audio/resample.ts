@@ -1,6 +1,6 @@
 /** Sample rate conversion by libsamplerate's band-limited interpolation (WebAssembly), while the audio arrives. */
 import libsamplerate from '@alexanderolsen/libsamplerate-js';
-import { InvariantError } from './base/errors.ts';
+import { InvariantError } from '../base/errors.ts';
 
 // compiled when the module is loaded: virtual time may not wait for it. It keeps nothing from one block to the next.
 const { create, ConverterType } = libsamplerate;

@@ -6,8 +6,8 @@
  *
  * Rounding is by the sample's place in the whole reply, so Σ audio + Σ stalls = reply end − start exactly, in integer µs.
  */
-import { rmsDbfs } from './audio.ts';
-import { InvariantError } from './base/errors.ts';
+import { rmsDbfs } from './pcm.ts';
+import { InvariantError } from '../base/errors.ts';
 
 /** What one chunk of audio brought to light. */
 export interface PlaybackStep {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import { samplesToPcmBytes } from './audio.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { samplesToPcmBytes } from './pcm.ts';
 import { createSilenceTrimmer } from './trim-silence.ts';
 
 const RATE_HZ = 16_000;

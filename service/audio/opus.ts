@@ -11,7 +11,7 @@ import {
   WEBM,
   WebMOutputFormat,
 } from 'mediabunny';
-import { AudioFormatError, pcmBytesToSamples } from './audio.ts';
+import { AudioFormatError, pcmBytesToSamples } from './pcm.ts';
 
 export const WEBM_OPUS = 'audio/webm';
 /** Rates that Opus encodes, highest first. */

@@ -1,5 +1,5 @@
 /** Takes the silence off the start of a piece's audio while it arrives: `tts.trimSilence`. Pure. */
-import { pcmBytesToSamples, rmsDbfs } from './audio.ts';
+import { pcmBytesToSamples, rmsDbfs } from './pcm.ts';
 
 /** Quieter than this is silence, as for first audible. */
 const SILENCE_DBFS = -45;

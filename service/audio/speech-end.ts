@@ -7,7 +7,7 @@
  *
  *     10 ms frames → AC RMS in dBFS → on/off thresholds from floor and peak → runs → first and last sample of speech
  */
-import { acRmsDbfs } from './audio.ts';
+import { acRmsDbfs } from './pcm.ts';
 
 /** Goes into every capture beside the answer. */
 export const REFERENCE_DETECTOR = {

@@ -10,7 +10,7 @@ import {
   pcmBytesToSamples,
   rmsDbfs,
   samplesToPcmBytes,
-} from './audio.ts';
+} from './pcm.ts';
 
 const chunk = (tag: string, body: Buffer, announced = body.length): Buffer => {
   const size = Buffer.alloc(4);

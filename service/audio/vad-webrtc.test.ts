@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { parseWav } from './audio.ts';
+import { parseWav } from './pcm.ts';
 import { createVad } from './vad.ts';
 import { createWebRtcClassifier } from './vad-webrtc.ts';
 
 const read = (file: string): Int16Array =>
-  parseWav(readFileSync(new URL(`../fixtures/audio/${file}`, import.meta.url))).samples;
+  parseWav(readFileSync(new URL(`../../fixtures/audio/${file}`, import.meta.url))).samples;
 const speech = read('human/cards-005.wav'); // speech from 210 to 3240 ms
 
 function shareOfSpeech(samples: Int16Array, fromMs: number, toMs: number): number {

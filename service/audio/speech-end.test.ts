@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseWav } from './audio.ts';
+import { parseWav } from './pcm.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR, type SpeechBounds } from './speech-end.ts';
 
-const fixtures = join(import.meta.dirname, '..', 'fixtures');
+const fixtures = join(import.meta.dirname, '..', '..', 'fixtures');
 const RATE_HZ = 16_000;
 const TOLERANCE_MS = 60;
 

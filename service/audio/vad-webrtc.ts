@@ -1,6 +1,6 @@
 /** The WebRTC project's voice activity detector (libfvad, as WebAssembly): speech or not, 10 ms by 10 ms. */
 import fvad from '@echogarden/fvad-wasm';
-import { InvariantError, StageError } from './base/errors.ts';
+import { InvariantError, StageError } from '../base/errors.ts';
 
 // compiled when the module is loaded: virtual time may not wait for it
 const wasm = await fvad();
