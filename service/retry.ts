@@ -9,7 +9,7 @@ import { StageError } from './base/errors.ts';
 import type { Clock, Random } from './base/ports.ts';
 import type { Recorder } from './base/events.ts';
 import { untilSettled, withDeadline } from './base/streams.ts';
-import { createWatchdog, type Deadlines, type Watchdog } from './watchdog.ts';
+import { createWatchdog, type Deadlines, type Watchdog } from './net/watchdog.ts';
 
 export interface RetryPolicy extends Deadlines {
   attempts: number;

@@ -14,7 +14,7 @@ import type {
 } from '../base/ports.ts';
 import type { Recorder } from '../base/events.ts';
 import { keepIn } from '../base/streams.ts';
-import type { Watchdog } from '../watchdog.ts';
+import type { Watchdog } from './watchdog.ts';
 import { asResponse, BODY_LIMIT_BYTES, observeBody, type BodyChunk, type ObservedBody } from './body.ts';
 import { boundaryAttrs } from './boundary-attrs.ts';
 import { boundaryEvents, exchangeIdOf } from './phases.ts';

@@ -1,7 +1,7 @@
 /** The deadlines of one attempt at a provider call, all on the clock: what is due when, and what is aborted then. */
-import { StageError } from './base/errors.ts';
-import type { Clock } from './base/ports.ts';
-import { childSignal, NO_LONGER_NEEDED } from './base/streams.ts';
+import { StageError } from '../base/errors.ts';
+import type { Clock } from '../base/ports.ts';
+import { childSignal, NO_LONGER_NEEDED } from '../base/streams.ts';
 
 /** In ms. Each runs by itself; one that passes aborts the attempt. */
 export interface Deadlines {
