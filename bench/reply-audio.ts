@@ -14,7 +14,7 @@ import type { Tts } from '../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';
 import { speak } from '../service/speak.ts';
-import type { TurnPorts, TurnScope } from '../service/stage.ts';
+import type { TurnPorts, TurnScope } from '../service/calls/stage.ts';
 import { createChannel } from '../service/base/streams.ts';
 import { identityOf } from '../service/test-turn.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';

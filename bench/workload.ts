@@ -13,7 +13,7 @@ import type { TurnEvent } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { createSession, type Session } from '../service/session.ts';
 import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
-import type { TurnPorts } from '../service/stage.ts';
+import type { TurnPorts } from '../service/calls/stage.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import type { Tracing } from '../service/telemetry/otel.ts';
 import { ledgerUs } from '../replay/ledger-rows.ts';

@@ -4,7 +4,7 @@
  * in `wire` and `live` each arm is a worker process (worker.ts).
  */
 import { InputError } from '../service/base/errors.ts';
-import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
+import { createMemoryCache, type SpeechCache } from '../service/calls/speech-cache.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { observeTurn } from '../service/session.ts';

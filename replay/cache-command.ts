@@ -1,6 +1,6 @@
 /** `retake cache purge`: forgets all speech that was synthesized before. */
 import { join } from 'node:path';
-import { purgeCache, SPEECH_CACHE_FOLDER } from '../service/cache.ts';
+import { purgeCache, SPEECH_CACHE_FOLDER } from '../service/calls/speech-cache.ts';
 import { dataFolder } from './captures.ts';
 import type { CommandContext } from './context.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { encodeWav, parseWav } from '../service/audio/pcm.ts';
 import type { Call } from '../service/base/ports.ts';
 import type { Stage } from '../service/base/events.ts';
-import type { TurnPorts } from '../service/stage.ts';
+import type { TurnPorts } from '../service/calls/stage.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';
 
 export const SAMPLE = new URL('../fixtures/audio/en-frontend-1.wav', import.meta.url);

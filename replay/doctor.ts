@@ -10,7 +10,7 @@ import { configFrom, type Config } from '../service/config.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
 import { openCall } from '../service/net/exchange.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';
-import type { TurnPorts } from '../service/stage.ts';
+import type { TurnPorts } from '../service/calls/stage.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';

@@ -1,6 +1,6 @@
 /** What strategies gain on the fixture interviews in `sim`: predicted, for docs/strategies.md. */
 import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
-import { createMemoryCache } from '../service/cache.ts';
+import { createMemoryCache } from '../service/calls/speech-cache.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';

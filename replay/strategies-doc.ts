@@ -30,7 +30,10 @@ const ELSEWHERE: readonly (readonly [name: string, where: string])[] = [
     'A hit needs STT within silenceMs − pauseMs = 300 ms. On `seed` it takes some 800, so the text of the last pause comes after the end of turn and is the final transcript: only pauses in the middle, whose bets are lost, begin a reply. With a fifth of that time every fixture turn hits (replay/strategies-doc.test.ts); by hand, with STT of 50 ms, the gain is 250 ms (service/pipeline.test.ts).',
   ],
   ['cache-greeting', 'No fixture turn is a greeting: service/greeting.test.ts, by hand.'],
-  ['cache-responses', 'The scripted replies repeat no sentence: service/cache.test.ts, by hand, and captures.'],
+  [
+    'cache-responses',
+    'The scripted replies repeat no sentence: service/calls/speech-cache.test.ts, by hand, and captures.',
+  ],
   ['llm-fallback', 'Shows only when the model fails: `retake bench` scenarios and the fault matrix.'],
   [
     'http2',

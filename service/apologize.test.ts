@@ -7,7 +7,7 @@ import { loadProfile } from '../sim/profile.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';
-import { createMemoryCache } from './cache.ts';
+import { createMemoryCache } from './calls/speech-cache.ts';
 import { measureTurn } from './turn-log/metrics.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { spansOf } from './telemetry/spans.ts';

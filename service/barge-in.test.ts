@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { flatProfile, tones, turnByHand, type Tones } from '../sim/by-hand.ts';
 import { heardTexts } from './barge-in.ts';
-import { createMemoryCache } from './cache.ts';
+import { createMemoryCache } from './calls/speech-cache.ts';
 import type { EventKind, TurnLog } from './base/events.ts';
 import type { StrategyPatch } from './strategy/patch.ts';
 

@@ -7,7 +7,7 @@ import type { Playback } from './audio/playback.ts';
 import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { join } from './turn-log/recorder.ts';
 import type { PieceAudio } from './pieces.ts';
-import type { TurnScope } from './stage.ts';
+import type { TurnScope } from './calls/stage.ts';
 import { createSilenceTrimmer } from './audio/trim-silence.ts';
 import { untilAborted, type Channel } from './base/streams.ts';
 

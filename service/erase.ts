@@ -1,7 +1,7 @@
 /** Erasing a session wholly: its capture, its lines in the trace spool, and the speech that it put into the cache. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from './cache.ts';
+import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from './calls/speech-cache.ts';
 import { checkSessionId, createFolderStore, type CaptureStore } from './capture/store.ts';
 import type { Clock } from './base/ports.ts';
 import { ATTRIBUTES } from './telemetry/names.ts';

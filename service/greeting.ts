@@ -3,7 +3,7 @@ import { createChunker } from './text/chunker.ts';
 import type { Piece } from './pieces.ts';
 import type { UserAudio } from './base/ports.ts';
 import type { Reply } from './reply.ts';
-import type { TurnScope } from './stage.ts';
+import type { TurnScope } from './calls/stage.ts';
 import type { Channel } from './base/streams.ts';
 
 /** What the user says before a greeting. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import { createMemoryCache } from './cache.ts';
+import { createMemoryCache } from './calls/speech-cache.ts';
 import { ledgerOf } from './turn-log/ledger.ts';
 import { zeroUsOf } from './turn-log/metrics.ts';
 import type { EventKind, TurnEvent, TurnLog } from './base/events.ts';

@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { openDiskCache, SPEECH_CACHE_FOLDER } from './cache.ts';
+import { openDiskCache, SPEECH_CACHE_FOLDER } from './calls/speech-cache.ts';
 import pino from 'pino';
 import { APOLOGY_LANGUAGES, rehearseApology } from './apologize.ts';
 import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.ts';
@@ -21,7 +21,7 @@ import { checkRegion } from './net/regions.ts';
 import { unpredictableHex } from './base/random.ts';
 import { createSession, type Session } from './session.ts';
 import { REFERENCE_DETECTOR } from './audio/speech-end.ts';
-import type { TurnPorts } from './stage.ts';
+import type { TurnPorts } from './calls/stage.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { strategyHash, type Strategy } from './strategy/strategy.ts';
 import { createServiceMetrics } from './telemetry/service-metrics.ts';

@@ -3,7 +3,7 @@ import { InputError } from './base/errors.ts';
 import { measureTurn, type MeasuredTurn, type TurnSummary } from './turn-log/metrics.ts';
 import type { EventSink, TurnIdentity, TurnLog } from './base/events.ts';
 import type { Message, ReplySink, UserAudio } from './base/ports.ts';
-import type { TurnInput, TurnPorts } from './stage.ts';
+import type { TurnInput, TurnPorts } from './calls/stage.ts';
 import { runTurn } from './turn.ts';
 import type { Strategy } from './strategy/strategy.ts';
 

@@ -4,7 +4,7 @@ import { InvariantError, StageError } from './base/errors.ts';
 import type { Arrival } from './base/ports.ts';
 import { keep, lookUp, lookUpAhead } from './look-up.ts';
 import { join } from './turn-log/recorder.ts';
-import { callProvider, speechRequest, type TurnScope } from './stage.ts';
+import { callProvider, speechRequest, type TurnScope } from './calls/stage.ts';
 import { childSignal, createChannel, untilAborted, type Channel } from './base/streams.ts';
 import type { AudioChunk, Piece, PieceAudio, Prepared } from './pieces.ts';
 

@@ -1,10 +1,10 @@
 /** LLM and chunking: transcript → the reply's text, piece by piece. */
-import { ask, ORDINALS, type Asked } from './ask.ts';
-import { hedge } from './hedge.ts';
+import { ask, ORDINALS, type Asked } from './calls/ask.ts';
+import { hedge } from './calls/hedge.ts';
 import type { Piece } from './pieces.ts';
 import { createReplyWriter, type Reply } from './reply.ts';
 import type { Speculation } from './speculation.ts';
-import type { TurnScope } from './stage.ts';
+import type { TurnScope } from './calls/stage.ts';
 import type { Channel } from './base/streams.ts';
 import type { Transcript } from './transcribe.ts';
 

@@ -6,7 +6,7 @@ import type { OpenCall } from './net/exchange.ts';
 import type { Attrs } from './base/events.ts';
 import type { SttResult } from './base/ports.ts';
 import { join } from './turn-log/recorder.ts';
-import { callProvider, type TurnScope } from './stage.ts';
+import { callProvider, type TurnScope } from './calls/stage.ts';
 import { childSignal } from './base/streams.ts';
 import { createUploadAudio, type UploadAudio } from './audio/upload-audio.ts';
 

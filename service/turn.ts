@@ -14,7 +14,7 @@ import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
 import { createRecorder } from './turn-log/recorder.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
 import { speak } from './speak.ts';
-import type { TurnInput, TurnPorts, TurnScope } from './stage.ts';
+import type { TurnInput, TurnPorts, TurnScope } from './calls/stage.ts';
 import { childSignal, createChannel } from './base/streams.ts';
 import { beginWithOpener, type Reply } from './reply.ts';
 import { createSpeculation } from './speculation.ts';

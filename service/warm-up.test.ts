@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRealClock } from './base/clock.ts';
-import type { TurnPorts } from './stage.ts';
+import type { TurnPorts } from './calls/stage.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { warmUp } from './warm-up.ts';
 import { createProviders, LIVE_ENDPOINTS } from './world.ts';

@@ -10,7 +10,7 @@ import { createFreyaTts } from './providers/freya-tts.ts';
 import { createGenerationRecord } from './providers/generation.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import { keyedRandom } from './base/random.ts';
-import type { TurnPorts } from './stage.ts';
+import type { TurnPorts } from './calls/stage.ts';
 import type { Strategy } from './strategy/strategy.ts';
 
 export const LIVE_ENDPOINTS: Endpoints = {

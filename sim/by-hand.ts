@@ -1,5 +1,5 @@
 /** Turns whose times can be added up on paper: constant latencies, and speech that begins and ends where it is told to. */
-import type { SpeechCache } from '../service/cache.ts';
+import type { SpeechCache } from '../service/calls/speech-cache.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
 import type { FinishedTurn } from '../service/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';

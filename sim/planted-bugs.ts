@@ -35,7 +35,7 @@ const PLANTED: readonly Planted[] = [
   },
   {
     bug: 'a backoff goes on when the user has hung up',
-    file: 'service/retry.ts',
+    file: 'service/calls/retry.ts',
     from: 'clock.sleep(waitMs, signal)',
     to: 'clock.sleep(waitMs)',
     rule: 'every resource released',

@@ -1,5 +1,5 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
-import { createMemoryCache, type SpeechCache } from '../service/cache.ts';
+import { createMemoryCache, type SpeechCache } from '../service/calls/speech-cache.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import type { Transport } from '../service/base/ports.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { flatProfile } from '../../sim/by-hand.ts';
 import { createSimWorld } from '../../sim/world.ts';
-import { createMemoryCache } from '../cache.ts';
+import { createMemoryCache } from '../calls/speech-cache.ts';
 import { OPENING } from '../greeting.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
 import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../base/events.ts';

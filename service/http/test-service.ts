@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { configFrom } from '../config.ts';
-import type { TurnPorts } from '../stage.ts';
+import type { TurnPorts } from '../calls/stage.ts';
 import { startService, type Service } from '../serve.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import { WARM_UP_SESSION } from '../warm-up.ts';

@@ -2,7 +2,7 @@
  * The speculation ledger of one turn: work done before it was certain to be needed, and what came of it. Each bet is
  * settled by one event; what was staked on it and lost is named in the unit it is paid in.
  */
-import { ORDINALS } from '../ask.ts';
+import { ORDINALS } from '../calls/ask.ts';
 import type { AttrValue, Recorder, Stage, TurnEvent } from '../base/events.ts';
 
 export const BET_KINDS = [

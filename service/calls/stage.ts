@@ -1,6 +1,6 @@
 /** What every stage of a turn works with, and how it makes a provider call. */
-import type { SpeechCache } from './cache.ts';
-import { openCall, type OpenCall } from './net/exchange.ts';
+import type { SpeechCache } from './speech-cache.ts';
+import { openCall, type OpenCall } from '../net/exchange.ts';
 import type {
   Clock,
   Llm,
@@ -12,12 +12,12 @@ import type {
   Tts,
   TtsRequest,
   UserAudio,
-} from './base/ports.ts';
-import type { EventSink, Recorder, TurnIdentity } from './base/events.ts';
-import type { ReadGeneration } from './providers/generation.ts';
-import type { Conversation } from './text/prompt.ts';
+} from '../base/ports.ts';
+import type { EventSink, Recorder, TurnIdentity } from '../base/events.ts';
+import type { ReadGeneration } from '../providers/generation.ts';
+import type { Conversation } from '../text/prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';
-import type { Strategy } from './strategy/strategy.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 
 /** What a turn runs on: built by the two composition roots, `service/world.ts` and `sim/world.ts`. */
 export interface TurnPorts {

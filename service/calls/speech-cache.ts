@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { keyedHex } from './base/random.ts';
+import { keyedHex } from '../base/random.ts';
 
 /** All that a synthesis depends on. */
 export interface SpeechFacts {

@@ -1,8 +1,8 @@
 /** While the user still speaks: names resolved and connections opened for the calls to come. */
-import type { AheadTarget, ExchangeContext, Origins } from './base/ports.ts';
-import type { Stage } from './base/events.ts';
+import type { AheadTarget, ExchangeContext, Origins } from '../base/ports.ts';
+import type { Stage } from '../base/events.ts';
 import type { TurnScope } from './stage.ts';
-import { prefetches, type Strategy } from './strategy/strategy.ts';
+import { prefetches, type Strategy } from '../strategy/strategy.ts';
 
 type Expected = Omit<ExchangeContext, 'stage' | 'ordinal'>;
 

@@ -1,11 +1,11 @@
 /** One request for a reply. Its deltas wait until somebody adopts them; one that nobody wants is abandoned. */
-import { InvariantError, StageError } from './base/errors.ts';
-import type { Arrival, LlmResult, LlmRoute, Message } from './base/ports.ts';
-import type { Attrs } from './base/events.ts';
-import type { OpenCall } from './net/exchange.ts';
+import { InvariantError, StageError } from '../base/errors.ts';
+import type { Arrival, LlmResult, LlmRoute, Message } from '../base/ports.ts';
+import type { Attrs } from '../base/events.ts';
+import type { OpenCall } from '../net/exchange.ts';
 import type { Attempt } from './retry.ts';
 import { callProvider, type TurnScope } from './stage.ts';
-import { childSignal } from './base/streams.ts';
+import { childSignal } from '../base/streams.ts';
 
 export interface Question {
   /** Names the call: `llm.<ordinal>`. */

@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { flatProfile, tones } from '../sim/by-hand.ts';
-import { runFixtureTurn } from '../sim/fixtures.ts';
-import { createSimWorld } from '../sim/world.ts';
-import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './cache.ts';
-import type { FinishedTurn } from './session.ts';
-import { resolveStrategy } from './strategy/patch.ts';
+import { flatProfile, tones } from '../../sim/by-hand.ts';
+import { runFixtureTurn } from '../../sim/fixtures.ts';
+import { createSimWorld } from '../../sim/world.ts';
+import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './speech-cache.ts';
+import type { FinishedTurn } from '../session.ts';
+import { resolveStrategy } from '../strategy/patch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-cache-'));
 after(() => rmSync(folder, { recursive: true }));

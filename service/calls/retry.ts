@@ -5,11 +5,11 @@
  * long as nothing of an answer has been used. A word that the chunker has, audio that was handed on, is never asked for
  * twice: the attempt says so by `mayRepeat`. STT and TTS requests change nothing at the provider but the bill.
  */
-import { StageError } from './base/errors.ts';
-import type { Clock, Random } from './base/ports.ts';
-import type { Recorder } from './base/events.ts';
-import { untilSettled, withDeadline } from './base/streams.ts';
-import { createWatchdog, type Deadlines, type Watchdog } from './net/watchdog.ts';
+import { StageError } from '../base/errors.ts';
+import type { Clock, Random } from '../base/ports.ts';
+import type { Recorder } from '../base/events.ts';
+import { untilSettled, withDeadline } from '../base/streams.ts';
+import { createWatchdog, type Deadlines, type Watchdog } from '../net/watchdog.ts';
 
 export interface RetryPolicy extends Deadlines {
   attempts: number;

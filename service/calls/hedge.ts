@@ -1,7 +1,7 @@
 /** A second request beside one that is slow to answer: the first content of the two is the reply's, the other one stops. */
 import type { Asked } from './ask.ts';
-import type { Clock } from './base/ports.ts';
-import { childSignal } from './base/streams.ts';
+import type { Clock } from '../base/ports.ts';
+import { childSignal } from '../base/streams.ts';
 
 export interface Hedged {
   winner: Asked;
