@@ -6,7 +6,7 @@
 import { appendFileSync } from 'node:fs';
 import { describeError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { FinishedTurn } from '../service/session.ts';
+import type { FinishedTurn } from '../service/turn/session.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import type { Verdict } from '../replay/diff.ts';
 import { exchangeLine } from '../sim/exchange-lines.ts';

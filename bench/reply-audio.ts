@@ -5,15 +5,15 @@
  */
 import { createFalClient } from '@fal-ai/client';
 import { rmsDbfs } from '../service/audio/pcm.ts';
-import { createBargeIn } from '../service/barge-in.ts';
+import { createBargeIn } from '../service/turn/barge-in.ts';
 import { createRealClock } from '../service/base/clock.ts';
-import { deliver } from '../service/deliver.ts';
-import type { PieceAudio, Piece } from '../service/pieces.ts';
+import { deliver } from '../service/turn/deliver.ts';
+import type { PieceAudio, Piece } from '../service/turn/pieces.ts';
 import { createPlayback } from '../service/audio/playback.ts';
 import type { Tts } from '../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';
-import { speak } from '../service/speak.ts';
+import { speak } from '../service/turn/speak.ts';
 import type { TurnPorts, TurnScope } from '../service/calls/stage.ts';
 import { createChannel } from '../service/base/streams.ts';
 import { identityOf } from '../service/test-turn.ts';

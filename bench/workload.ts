@@ -11,7 +11,7 @@ import { createRealClock } from '../service/base/clock.ts';
 import type { Call, Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { createSession, type Session } from '../service/session.ts';
+import { createSession, type Session } from '../service/turn/session.ts';
 import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
 import type { TurnPorts } from '../service/calls/stage.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';

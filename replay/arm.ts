@@ -7,7 +7,7 @@ import { InputError } from '../service/base/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../service/calls/speech-cache.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { observeTurn } from '../service/session.ts';
+import { observeTurn } from '../service/turn/session.ts';
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';
 import { fitTo, type Fit } from '../sim/fitted.ts';

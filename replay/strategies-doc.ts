@@ -27,9 +27,9 @@ const ELSEWHERE: readonly (readonly [name: string, where: string])[] = [
   ],
   [
     'prefetch-partial',
-    'A hit needs STT within silenceMs − pauseMs = 300 ms. On `seed` it takes some 800, so the text of the last pause comes after the end of turn and is the final transcript: only pauses in the middle, whose bets are lost, begin a reply. With a fifth of that time every fixture turn hits (replay/strategies-doc.test.ts); by hand, with STT of 50 ms, the gain is 250 ms (service/pipeline.test.ts).',
+    'A hit needs STT within silenceMs − pauseMs = 300 ms. On `seed` it takes some 800, so the text of the last pause comes after the end of turn and is the final transcript: only pauses in the middle, whose bets are lost, begin a reply. With a fifth of that time every fixture turn hits (replay/strategies-doc.test.ts); by hand, with STT of 50 ms, the gain is 250 ms (service/turn/pipeline.test.ts).',
   ],
-  ['cache-greeting', 'No fixture turn is a greeting: service/greeting.test.ts, by hand.'],
+  ['cache-greeting', 'No fixture turn is a greeting: service/turn/greeting.test.ts, by hand.'],
   [
     'cache-responses',
     'The scripted replies repeat no sentence: service/calls/speech-cache.test.ts, by hand, and captures.',

@@ -98,10 +98,10 @@ else {
     execFileSync('git', ['clone', '--quiet', HERE, clone]);
     symlinkSync(join(HERE, 'node_modules'), join(clone, 'node_modules'));
     const base = git('rev-parse', 'HEAD');
-    const turn = join(clone, 'service/turn.ts');
+    const turn = join(clone, 'service/turn/turn.ts');
     const source = readFileSync(turn, 'utf8');
     if (!source.includes(ANCHOR))
-      throw new Error('service/turn.ts no longer has the wait that this check makes longer');
+      throw new Error('service/turn/turn.ts no longer has the wait that this check makes longer');
     for (const [name, instead, holds] of COMMITS) {
       writeFileSync(turn, source.replace(ANCHOR, instead));
       git('-c', 'user.name=check', '-c', 'user.email=check@localhost', 'commit', '--quiet', '-am', name);

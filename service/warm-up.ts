@@ -2,7 +2,7 @@
 import { samplesToPcmBytes } from './audio/pcm.ts';
 import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
 import type { Strategy } from './strategy/strategy.ts';
-import { runTurn } from './turn.ts';
+import { runTurn } from './turn/turn.ts';
 import type { RunWorld } from './world.ts';
 
 /** The session that these turns ask the world for. */

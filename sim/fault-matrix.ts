@@ -7,7 +7,7 @@ import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import { phaseOf } from '../service/turn-log/ledger.ts';
-import { createSession } from '../service/session.ts';
+import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { spansOf } from '../service/telemetry/spans.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type LookupFunction } from 'node:net';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { createSession } from '../service/session.ts';
+import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';

@@ -21,7 +21,7 @@ interface Planted {
 const PLANTED: readonly Planted[] = [
   {
     bug: 'a synthesis that broke off after its first audio is repeated: the user hears its beginning twice',
-    file: 'service/speak.ts',
+    file: 'service/turn/speak.ts',
     from: 'attempt.mayRepeat = false;',
     to: '',
     rule: 'said once',

@@ -6,7 +6,7 @@ import type { MeasuredTurn } from '../service/turn-log/metrics.ts';
 import type { Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { createSession, type FinishedTurn } from '../service/session.ts';
+import { createSession, type FinishedTurn } from '../service/turn/session.ts';
 import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';

@@ -7,7 +7,7 @@ import { flatProfile, tones } from '../../sim/by-hand.ts';
 import { runFixtureTurn } from '../../sim/fixtures.ts';
 import { createSimWorld } from '../../sim/world.ts';
 import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './speech-cache.ts';
-import type { FinishedTurn } from '../session.ts';
+import type { FinishedTurn } from '../turn/session.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-cache-'));

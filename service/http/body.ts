@@ -1,7 +1,7 @@
 /** Audio bodies: which formats are taken, how much of them, and when they arrived. */
 import type { Request } from 'express';
 import { l16ToPcm, parseWav } from '../audio/pcm.ts';
-import { TURN_LIMIT_MS } from '../listen.ts';
+import { TURN_LIMIT_MS } from '../turn/listen.ts';
 import { WEBM_OPUS } from '../audio/opus.ts';
 import type { Clock, UserAudio } from '../base/ports.ts';
 import { ProblemError } from './problem.ts';

@@ -7,7 +7,7 @@ import { instantPorts } from '../../bench/workload.ts';
 import { speechPcm, wavOf } from '../../sim/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../turn/session.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry } from './registry.ts';
 import { createServer } from './server.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { MeasuredTurn } from '../turn-log/metrics.ts';
 import type { Clock } from '../base/ports.ts';
 import type { TurnLog } from '../base/events.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../turn/session.ts';
 import { createRegistry } from './registry.ts';
 
 test('a session is gone from the moment that it begins to be erased: no turn can begin meanwhile', async () => {

@@ -5,7 +5,7 @@ import { InputError } from '../base/errors.ts';
 import type { MeasuredTurn, TurnSummary } from '../turn-log/metrics.ts';
 import type { Clock } from '../base/ports.ts';
 import type { TurnLog } from '../base/events.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../turn/session.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
 import { ProblemError } from './problem.ts';
 

@@ -4,8 +4,8 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { InvariantError } from '../base/errors.ts';
 import type { Clock, ReplySink } from '../base/ports.ts';
 import type { EventSink } from '../base/events.ts';
-import { OPENING } from '../greeting.ts';
-import type { Session, TurnRequest } from '../session.ts';
+import { OPENING } from '../turn/greeting.ts';
+import type { Session, TurnRequest } from '../turn/session.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { readAudioBody } from './body.ts';
 import { ProblemError, problemOf, sendProblem, statusOfFailure } from './problem.ts';

@@ -8,7 +8,7 @@ import { pcmBytesToSamples } from '../audio/pcm.ts';
 import { InvariantError } from '../base/errors.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../base/ports.ts';
 import type { EventSink } from '../base/events.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../turn/session.ts';
 import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import { createVad } from '../audio/vad.ts';
 import { checkRate } from './body.ts';

@@ -1,9 +1,9 @@
 /** Early transcripts in virtual time: what each saves can be added up on paper. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import type { EventKind, TurnLog } from './base/events.ts';
-import type { StrategyPatch } from './strategy/patch.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import type { EventKind, TurnLog } from '../base/events.ts';
+import type { StrategyPatch } from '../strategy/patch.ts';
 import { agreement } from './transcribe.ts';
 
 const STT_MS = 400;

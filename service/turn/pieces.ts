@@ -1,5 +1,5 @@
 /** What goes from writing to speaking to delivery: pieces of the reply, and their audio. */
-import type { Channel } from './base/streams.ts';
+import type { Channel } from '../base/streams.ts';
 
 /** Whose words a piece has. Only the model's own count as content. */
 export type Origin = 'llm' | 'predicted' | 'prefilled' | 'greeting';

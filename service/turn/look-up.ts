@@ -1,9 +1,9 @@
 /** Whether a piece has been spoken before: its audio out of the speech cache, each look-up an event and a settled bet. */
-import { settleBet } from './turn-log/bets.ts';
-import { CACHEABLE_CHARS, speechKey, type CachedSpeech } from './calls/speech-cache.ts';
+import { settleBet } from '../turn-log/bets.ts';
+import { CACHEABLE_CHARS, speechKey, type CachedSpeech } from '../calls/speech-cache.ts';
 import type { Piece } from './pieces.ts';
-import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
-import type { TurnScope } from './calls/stage.ts';
+import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
+import type { TurnScope } from '../calls/stage.ts';
 
 export interface LookedUp {
   /** The `cache.looked` event. */

@@ -1,14 +1,14 @@
 /** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
-import type { EarlyAudio, Utterance } from './audio/early-audio.ts';
-import { InvariantError, StageError } from './base/errors.ts';
+import type { EarlyAudio, Utterance } from '../audio/early-audio.ts';
+import { InvariantError, StageError } from '../base/errors.ts';
 import type { Heard, Hearer } from './listen.ts';
-import type { OpenCall } from './net/exchange.ts';
-import type { Attrs } from './base/events.ts';
-import type { SttResult } from './base/ports.ts';
-import { join } from './turn-log/recorder.ts';
-import { callProvider, type TurnScope } from './calls/stage.ts';
-import { childSignal } from './base/streams.ts';
-import { createUploadAudio, type UploadAudio } from './audio/upload-audio.ts';
+import type { OpenCall } from '../net/exchange.ts';
+import type { Attrs } from '../base/events.ts';
+import type { SttResult } from '../base/ports.ts';
+import { join } from '../turn-log/recorder.ts';
+import { callProvider, type TurnScope } from '../calls/stage.ts';
+import { childSignal } from '../base/streams.ts';
+import { createUploadAudio, type UploadAudio } from '../audio/upload-audio.ts';
 
 export interface Transcript {
   text: string;

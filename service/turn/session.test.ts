@@ -1,14 +1,14 @@
 /** What becomes of a turn beside the turn itself. */
-import { identityOf } from './test-turn.ts';
+import { identityOf } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile } from '../sim/by-hand.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { flatProfile } from '../../sim/by-hand.ts';
+import { createSimWorld } from '../../sim/world.ts';
 import { OPENING } from './greeting.ts';
-import type { Clock } from './base/ports.ts';
+import type { Clock } from '../base/ports.ts';
 import { observeTurn } from './session.ts';
-import { resolveStrategy } from './strategy/patch.ts';
-import { strategyHash } from './strategy/strategy.ts';
+import { resolveStrategy } from '../strategy/patch.ts';
+import { strategyHash } from '../strategy/strategy.ts';
 
 test('a turn has one anchor: its capture opens with the one that its log and spans close with', async () => {
   const strategy = resolveStrategy([], 'test');

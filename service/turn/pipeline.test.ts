@@ -1,13 +1,13 @@
 /** What each pipeline strategy gains, in virtual time, computed by hand; each with its control. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import { createMemoryCache } from './calls/speech-cache.ts';
-import { ledgerOf } from './turn-log/ledger.ts';
-import { zeroUsOf } from './turn-log/metrics.ts';
-import type { EventKind, TurnEvent, TurnLog } from './base/events.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { createMemoryCache } from '../calls/speech-cache.ts';
+import { ledgerOf } from '../turn-log/ledger.ts';
+import { zeroUsOf } from '../turn-log/metrics.ts';
+import type { EventKind, TurnEvent, TurnLog } from '../base/events.ts';
 import type { FinishedTurn } from './session.ts';
-import type { StrategyPatch } from './strategy/patch.ts';
+import type { StrategyPatch } from '../strategy/patch.ts';
 
 /** Speech of a second from 0.2 s on; the turn ends 500 ms after it. */
 const SPEECH = tones(2500, [[200, 1200]]);

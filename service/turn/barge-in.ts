@@ -4,8 +4,8 @@
  */
 import type { Hearer } from './listen.ts';
 import type { Piece } from './pieces.ts';
-import type { TurnScope } from './calls/stage.ts';
-import { createVad } from './audio/vad.ts';
+import type { TurnScope } from '../calls/stage.ts';
+import { createVad } from '../audio/vad.ts';
 
 /** Why a turn's work was cancelled: the user took the floor. */
 export class Interruption extends Error {

@@ -1,11 +1,11 @@
 /** TTS: pieces of text → their audio, several at once, handed on in the order of the text. */
-import { pcmBytesToSamples, rmsDbfs } from './audio/pcm.ts';
-import { InvariantError, StageError } from './base/errors.ts';
-import type { Arrival } from './base/ports.ts';
+import { pcmBytesToSamples, rmsDbfs } from '../audio/pcm.ts';
+import { InvariantError, StageError } from '../base/errors.ts';
+import type { Arrival } from '../base/ports.ts';
 import { keep, lookUp, lookUpAhead } from './look-up.ts';
-import { join } from './turn-log/recorder.ts';
-import { callProvider, speechRequest, type TurnScope } from './calls/stage.ts';
-import { childSignal, createChannel, untilAborted, type Channel } from './base/streams.ts';
+import { join } from '../turn-log/recorder.ts';
+import { callProvider, speechRequest, type TurnScope } from '../calls/stage.ts';
+import { childSignal, createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import type { AudioChunk, Piece, PieceAudio, Prepared } from './pieces.ts';
 
 /** No reply has more; reaching it is a fault of the provider's, ended by the body limit first. */

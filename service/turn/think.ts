@@ -1,11 +1,11 @@
 /** LLM and chunking: transcript → the reply's text, piece by piece. */
-import { ask, ORDINALS, type Asked } from './calls/ask.ts';
-import { hedge } from './calls/hedge.ts';
+import { ask, ORDINALS, type Asked } from '../calls/ask.ts';
+import { hedge } from '../calls/hedge.ts';
 import type { Piece } from './pieces.ts';
 import { createReplyWriter, type Reply } from './reply.ts';
 import type { Speculation } from './speculation.ts';
-import type { TurnScope } from './calls/stage.ts';
-import type { Channel } from './base/streams.ts';
+import type { TurnScope } from '../calls/stage.ts';
+import type { Channel } from '../base/streams.ts';
 import type { Transcript } from './transcribe.ts';
 
 /** Streams the reply and lets each piece go as soon as the chunker is certain of it; closes `pieces` at the end. */

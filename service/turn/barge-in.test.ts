@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { flatProfile, tones, turnByHand, type Tones } from '../sim/by-hand.ts';
+import { flatProfile, tones, turnByHand, type Tones } from '../../sim/by-hand.ts';
 import { heardTexts } from './barge-in.ts';
-import { createMemoryCache } from './calls/speech-cache.ts';
-import type { EventKind, TurnLog } from './base/events.ts';
-import type { StrategyPatch } from './strategy/patch.ts';
+import { createMemoryCache } from '../calls/speech-cache.ts';
+import type { EventKind, TurnLog } from '../base/events.ts';
+import type { StrategyPatch } from '../strategy/patch.ts';
 
 /** Speech until 1200; reply audio from 2200 (500 silence, 400 STT, 100 LLM), audible from 2300, 4.3 s long. */
 const profile = flatProfile({ stt: 400, llm: 100 });

@@ -1,15 +1,15 @@
 /** Delivery: audio to the client's connection, and the books of a client that plays from the first byte on. */
-import { pcmBytesToSamples } from './audio/pcm.ts';
-import { StageError } from './base/errors.ts';
+import { pcmBytesToSamples } from '../audio/pcm.ts';
+import { StageError } from '../base/errors.ts';
 import type { Listening } from './listen.ts';
 import type { BargeIn, DeliveredPiece } from './barge-in.ts';
-import type { Playback } from './audio/playback.ts';
-import { FREYA_TTS_RATE_HZ } from './providers/freya-tts.ts';
-import { join } from './turn-log/recorder.ts';
+import type { Playback } from '../audio/playback.ts';
+import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
+import { join } from '../turn-log/recorder.ts';
 import type { PieceAudio } from './pieces.ts';
-import type { TurnScope } from './calls/stage.ts';
-import { createSilenceTrimmer } from './audio/trim-silence.ts';
-import { untilAborted, type Channel } from './base/streams.ts';
+import type { TurnScope } from '../calls/stage.ts';
+import { createSilenceTrimmer } from '../audio/trim-silence.ts';
+import { untilAborted, type Channel } from '../base/streams.ts';
 
 /** The client's end of a turn, as far as it is known here. */
 export interface Delivery {

@@ -1,10 +1,10 @@
 /** What the user hears when a turn fails: an apology, if its audio is at hand, else nothing. Either way the log says so. */
-import type { StageError } from './base/errors.ts';
-import type { CachedSpeech } from './calls/speech-cache.ts';
+import type { StageError } from '../base/errors.ts';
+import type { CachedSpeech } from '../calls/speech-cache.ts';
 import { speechKeyOf } from './look-up.ts';
-import { createRecorder } from './turn-log/recorder.ts';
-import { callProvider, speechRequest, type TurnInput, type TurnPorts, type TurnScope } from './calls/stage.ts';
-import type { Strategy } from './strategy/strategy.ts';
+import { createRecorder } from '../turn-log/recorder.ts';
+import { callProvider, speechRequest, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 
 /** By language, the text whose audio a cache may hold. */
 const TEXTS: Readonly<Record<string, string>> = {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones } from '../sim/by-hand.ts';
-import { createSimWorld, type SimWorld } from '../sim/world.ts';
-import { createMemoryCache, type SpeechCache } from './calls/speech-cache.ts';
+import { flatProfile, tones } from '../../sim/by-hand.ts';
+import { createSimWorld, type SimWorld } from '../../sim/world.ts';
+import { createMemoryCache, type SpeechCache } from '../calls/speech-cache.ts';
 import { OPENING } from './greeting.ts';
 import { createSession, type FinishedTurn, type Session } from './session.ts';
-import { resolveStrategy } from './strategy/patch.ts';
-import { strategyHash, type Strategy } from './strategy/strategy.ts';
+import { resolveStrategy } from '../strategy/patch.ts';
+import { strategyHash, type Strategy } from '../strategy/strategy.ts';
 
 const GREETING = 'Merhaba, hoş geldiniz. Başlayalım mı?';
 

@@ -1,13 +1,13 @@
 /** What each knob of the prompt, the model, the voice and the wait is worth on a turn that can be added up on paper, each with its control. */
-import { callBy } from './test-turn.ts';
+import { callBy } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../sim/by-hand.ts';
-import type { EventKind, TurnLog } from './base/events.ts';
-import { compressedPrompt } from './text/prompt.ts';
-import { createOpenRouter } from './providers/openrouter.ts';
-import type { StrategyPatch } from './strategy/patch.ts';
-import { LIVE_ENDPOINTS } from './world.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import type { EventKind, TurnLog } from '../base/events.ts';
+import { compressedPrompt } from '../text/prompt.ts';
+import { createOpenRouter } from '../providers/openrouter.ts';
+import type { StrategyPatch } from '../strategy/patch.ts';
+import { LIVE_ENDPOINTS } from '../world.ts';
 
 const SPEECH = tones(2500, [[200, 1200]]);
 type Ms = Parameters<typeof flatProfile>[0];

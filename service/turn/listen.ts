@@ -1,14 +1,14 @@
 /** Listening to the user: the strategy's decision that the turn has ended, and, off that path, the reference speech end. */
-import { openAhead } from './calls/ahead.ts';
-import { samplesToPcmBytes } from './audio/pcm.ts';
-import { StageError } from './base/errors.ts';
-import type { AudioFrame } from './base/ports.ts';
-import { createEarlyCuts, createGatherer, type EarlyAudio, type Utterance } from './audio/early-audio.ts';
-import { createGrowingPcm } from './audio/growing-pcm.ts';
-import { createSpeechEndDetector, REFERENCE_DETECTOR } from './audio/speech-end.ts';
-import type { TurnScope } from './calls/stage.ts';
-import { childSignal } from './base/streams.ts';
-import { createVad } from './audio/vad.ts';
+import { openAhead } from '../calls/ahead.ts';
+import { samplesToPcmBytes } from '../audio/pcm.ts';
+import { StageError } from '../base/errors.ts';
+import type { AudioFrame } from '../base/ports.ts';
+import { createEarlyCuts, createGatherer, type EarlyAudio, type Utterance } from '../audio/early-audio.ts';
+import { createGrowingPcm } from '../audio/growing-pcm.ts';
+import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../audio/speech-end.ts';
+import type { TurnScope } from '../calls/stage.ts';
+import { childSignal } from '../base/streams.ts';
+import { createVad } from '../audio/vad.ts';
 
 /** Longer turns are refused: 5 minutes of speech. */
 export const TURN_LIMIT_MS = 300_000;

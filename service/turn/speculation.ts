@@ -2,18 +2,18 @@
  * What a turn does before it is certain to be needed: openers spoken ahead, a reply begun on an early transcript, a prompt
  * sent ahead to be cached. Nothing of it is heard before the end of turn; every bet is settled when the turn closes.
  */
-import { ask, ORDINALS, type Asked } from './calls/ask.ts';
-import { settleBet } from './turn-log/bets.ts';
-import { InvariantError } from './base/errors.ts';
-import { modelFacts, tokensOf } from './strategy/models.ts';
-import type { Message } from './base/ports.ts';
-import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from './text/prompt.ts';
+import { ask, ORDINALS, type Asked } from '../calls/ask.ts';
+import { settleBet } from '../turn-log/bets.ts';
+import { InvariantError } from '../base/errors.ts';
+import { modelFacts, tokensOf } from '../strategy/models.ts';
+import type { Message } from '../base/ports.ts';
+import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from '../text/prompt.ts';
 import type { Opening } from './reply.ts';
 import type { Prepared } from './pieces.ts';
 import { prepare } from './speak.ts';
-import { callProvider, type TurnScope } from './calls/stage.ts';
+import { callProvider, type TurnScope } from '../calls/stage.ts';
 import { hedgeBet, openersBet, partialBet, promptBet, type Begun } from './stakes.ts';
-import { prefetches } from './strategy/strategy.ts';
+import { prefetches } from '../strategy/strategy.ts';
 import type { EarlyTranscript, Transcript } from './transcribe.ts';
 
 export interface Speculation {

@@ -1,10 +1,10 @@
 /** The reply as it is being written: deltas → text → pieces, each released as soon as the chunker is certain of it. */
-import type { Delta, Reader } from './calls/ask.ts';
-import { createChunker } from './text/chunker.ts';
+import type { Delta, Reader } from '../calls/ask.ts';
+import { createChunker } from '../text/chunker.ts';
 import type { Piece, Prepared } from './pieces.ts';
-import { join } from './turn-log/recorder.ts';
-import type { TurnScope } from './calls/stage.ts';
-import type { Channel } from './base/streams.ts';
+import { join } from '../turn-log/recorder.ts';
+import type { TurnScope } from '../calls/stage.ts';
+import type { Channel } from '../base/streams.ts';
 
 /** The reply as far as it has been streamed; filled in place, so that a turn that fails keeps what it had. */
 export interface Reply {

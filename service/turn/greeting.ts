@@ -1,10 +1,10 @@
 /** The reply that opens a session: a given text, nobody has said anything yet. Its zero is the session's opening. */
-import { createChunker } from './text/chunker.ts';
+import { createChunker } from '../text/chunker.ts';
 import type { Piece } from './pieces.ts';
-import type { UserAudio } from './base/ports.ts';
+import type { UserAudio } from '../base/ports.ts';
 import type { Reply } from './reply.ts';
-import type { TurnScope } from './calls/stage.ts';
-import type { Channel } from './base/streams.ts';
+import type { TurnScope } from '../calls/stage.ts';
+import type { Channel } from '../base/streams.ts';
 
 /** What the user says before a greeting. */
 export const OPENING: UserAudio = { zero: 'opening', sampleRateHz: 16_000, async *frames() {} };

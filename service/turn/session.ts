@@ -1,11 +1,11 @@
 /** One conversation: what was said so far, and the turns that carry it on. Used by the service and by replays alike. */
-import { InputError } from './base/errors.ts';
-import { measureTurn, type MeasuredTurn, type TurnSummary } from './turn-log/metrics.ts';
-import type { EventSink, TurnIdentity, TurnLog } from './base/events.ts';
-import type { Message, ReplySink, UserAudio } from './base/ports.ts';
-import type { TurnInput, TurnPorts } from './calls/stage.ts';
+import { InputError } from '../base/errors.ts';
+import { measureTurn, type MeasuredTurn, type TurnSummary } from '../turn-log/metrics.ts';
+import type { EventSink, TurnIdentity, TurnLog } from '../base/events.ts';
+import type { Message, ReplySink, UserAudio } from '../base/ports.ts';
+import type { TurnInput, TurnPorts } from '../calls/stage.ts';
 import { runTurn } from './turn.ts';
-import type { Strategy } from './strategy/strategy.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 
 /** What a turn's log becomes beside the turn itself: spans, a capture. None of it can throw into the turn. */
 export interface Projection {

@@ -1,16 +1,16 @@
 /** What the user hears when a turn fails: after what was heard of the reply, an apology if one is at hand. */
-import { identityOf } from './test-turn.ts';
+import { identityOf } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { uploadOf } from '../sim/fault-matrix.ts';
-import { loadProfile } from '../sim/profile.ts';
-import type { Scenario } from '../sim/scenario.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { uploadOf } from '../../sim/fault-matrix.ts';
+import { loadProfile } from '../../sim/profile.ts';
+import type { Scenario } from '../../sim/scenario.ts';
+import { createSimWorld } from '../../sim/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';
-import { createMemoryCache } from './calls/speech-cache.ts';
-import { measureTurn } from './turn-log/metrics.ts';
-import { resolveStrategy } from './strategy/patch.ts';
-import { spansOf } from './telemetry/spans.ts';
+import { createMemoryCache } from '../calls/speech-cache.ts';
+import { measureTurn } from '../turn-log/metrics.ts';
+import { resolveStrategy } from '../strategy/patch.ts';
+import { spansOf } from '../telemetry/spans.ts';
 import { runTurn } from './turn.ts';
 
 type Fault = Scenario['rules'][number];
