@@ -104,7 +104,7 @@ function missingUnits(sources: Sources): string[] {
 const PARSERS = new Set([
   'service/strategy/patch.ts',
   'service/net/fetch.ts',
-  'replay/send.ts',
+  'service/http/client.ts',
   'replay/worker-protocol.ts',
   'replay/journal.ts',
   'sim/profile.ts',

@@ -17,7 +17,7 @@ import { makeFolder } from './out-folder.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport, waterfall } from './report/terminal.ts';
 import { writePages } from './run-report.ts';
-import { converse } from './send.ts';
+import { converse } from '../service/http/client.ts';
 import { currentCommit, serve } from './serve-command.ts';
 import { variantPatch } from './variants.ts';
 

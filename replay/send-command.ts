@@ -5,7 +5,7 @@ import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import { waterfall } from './report/terminal.ts';
 import { plain } from './report/words.ts';
-import { converse, fetchTurn, upload } from './send.ts';
+import { converse, fetchTurn, upload } from '../service/http/client.ts';
 
 export interface SendOptions {
   url: string;

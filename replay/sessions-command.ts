@@ -1,6 +1,6 @@
 /** `retake sessions`: what has been captured. */
 import { readBundle } from '../service/capture/bundle-reader.ts';
-import { eraseSession, placesIn } from '../service/erase.ts';
+import { eraseSession, placesIn } from '../service/capture/erase.ts';
 import { InputError } from '../service/base/errors.ts';
 import { createRealClock } from '../service/base/clock.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';

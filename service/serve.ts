@@ -10,7 +10,7 @@ import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
 import { projectTurns } from './capture/projection.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
-import { CAPTURES_FOLDER, eraseSession, SPOOL_FOLDER } from './erase.ts';
+import { CAPTURES_FOLDER, eraseSession, SPOOL_FOLDER } from './capture/erase.ts';
 import { describeError, isDiskError } from './base/errors.ts';
 import { apart, createGenerations } from './generations.ts';
 import { createReadBack } from './http/read-back.ts';

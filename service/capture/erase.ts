@@ -1,11 +1,11 @@
 /** Erasing a session wholly: its capture, its lines in the trace spool, and the speech that it put into the cache. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from './calls/speech-cache.ts';
-import { checkSessionId, createFolderStore, type CaptureStore } from './capture/store.ts';
-import type { Clock } from './base/ports.ts';
-import { ATTRIBUTES } from './telemetry/names.ts';
-import { eraseInPlace } from './spool/files.ts';
+import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from '../calls/speech-cache.ts';
+import { checkSessionId, createFolderStore, type CaptureStore } from './store.ts';
+import type { Clock } from '../base/ports.ts';
+import { ATTRIBUTES } from '../telemetry/names.ts';
+import { eraseInPlace } from '../spool/files.ts';
 
 /** Below a data folder. */
 export const CAPTURES_FOLDER = 'captures';

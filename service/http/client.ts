@@ -1,10 +1,10 @@
 /** A client of the service: speaks recordings to it at the speaker's pace and listens to the answer. */
 import { readFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
-import { parseWav, samplesToPcmBytes } from '../service/audio/pcm.ts';
-import { describeError, InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { Clock } from '../service/base/ports.ts';
+import { parseWav, samplesToPcmBytes } from '../audio/pcm.ts';
+import { describeError, InputError } from '../base/errors.ts';
+import type { TurnSummary } from '../turn-log/metrics.ts';
+import type { Clock } from '../base/ports.ts';
 
 const FRAME_MS = 20;
 /** After the recording's end the microphone stays open this long, so that the service can decide by itself. */
