@@ -107,7 +107,7 @@ const PARSERS = new Set([
   'service/http/client.ts',
   'replay/worker-protocol.ts',
   'replay/journal.ts',
-  'sim/profile.ts',
+  'sim/times/profile.ts',
   'sim/servers.ts',
 ]);
 

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../service/base/errors.ts';
 import { cannotWrite, makeFolder } from '../replay/out-folder.ts';
-import { EXCHANGES_FILE } from '../sim/exchange-lines.ts';
+import { EXCHANGES_FILE } from '../sim/times/exchange-lines.ts';
 
 const SAMPLES = 'samples.jsonl';
 /** Each says of which world the folder is; a run that was killed left its samples only. */

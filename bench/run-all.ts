@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { configFrom } from '../service/config.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { loadScenario } from '../sim/scenario.ts';
 import { liveWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';

@@ -2,9 +2,9 @@
 import type { Clock, UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { loadProfile, type Figure, type Profile } from '../sim/profile.ts';
+import { loadProfile, type Figure, type Profile } from '../sim/times/profile.ts';
 import { createSimSession, type SimSession } from '../sim/session.ts';
-import { speechPcm } from '../sim/speech-audio.ts';
+import { speechPcm } from '../sim/times/speech-audio.ts';
 import { createSimWorld, type SimWorld } from '../sim/world.ts';
 
 export const TURNS_A_SESSION = 10;

@@ -17,7 +17,7 @@ import type { TurnPorts } from '../service/calls/stage.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import type { Tracing } from '../service/telemetry/otel.ts';
 import { ledgerUs } from '../replay/ledger-rows.ts';
-import { speechPcm } from '../sim/speech-audio.ts';
+import { speechPcm } from '../sim/times/speech-audio.ts';
 
 const DELTAS = 30;
 const SENTENCES = 3;

@@ -2,8 +2,8 @@
 import { InputError } from '../service/base/errors.ts';
 import type { ProviderAccess } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
-import { observationsOf } from '../sim/observed.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { observationsOf } from '../sim/times/observed.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { startStandIns, type StandInOptions, type StandIns } from '../sim/stand-ins.ts';
 import type { ArmWorld } from './arm.ts';

@@ -15,7 +15,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { servedFrom } from '../service/net/served-from.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { createWireWorld } from '../sim/wire.ts';
 import type { CommandContext } from './context.ts';
 import { given, PROBES, SAMPLE, type Probe } from './doctor-probes.ts';

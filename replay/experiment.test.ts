@@ -6,7 +6,7 @@ import type { TurnLog } from '../service/base/events.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { planExperiment, type CandidateSpec } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';

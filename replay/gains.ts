@@ -4,7 +4,7 @@ import { createMemoryCache } from '../service/calls/speech-cache.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
 import type { PrimaryMetric } from './diff.ts';
 

@@ -2,11 +2,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeError, InputError } from '../service/base/errors.ts';
-import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../sim/exchange-lines.ts';
-import { FIT_EXCHANGES } from '../sim/fitted.ts';
-import { observationsOf } from '../sim/observed.ts';
-import { loadProfile, parseProfile } from '../sim/profile.ts';
-import { fitProfile, type KindFit } from '../sim/profile-fit.ts';
+import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../sim/times/exchange-lines.ts';
+import { FIT_EXCHANGES } from '../sim/times/fitted.ts';
+import { observationsOf } from '../sim/times/observed.ts';
+import { loadProfile, parseProfile } from '../sim/times/profile.ts';
+import { fitProfile, type KindFit } from '../sim/times/profile-fit.ts';
 import { capturedTurnsOf } from './captured-session.ts';
 import type { CommandContext } from './context.ts';
 import { cannotWrite, makeFolder } from './out-folder.ts';

@@ -9,7 +9,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { readBundle } from '../service/capture/bundle-reader.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { fixtureAudio, loadInterviews } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { createSimSession } from '../sim/session.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { capturedSession } from './captures.ts';

@@ -3,7 +3,7 @@ import type { TurnLog } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';

@@ -6,7 +6,7 @@ import { createRealClock } from '../service/base/clock.ts';
 import type { StageServiceUs } from '../service/turn-log/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
-import { loadProfile } from '../sim/profile.ts';
+import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world.ts';
 
 const SEEDS = 200;

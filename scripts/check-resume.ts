@@ -19,7 +19,7 @@ import { turnKey } from '../replay/plan.ts';
 import { writeRunFolder } from '../replay/run-folder.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 import { keyedRandom } from '../service/base/random.ts';
-import { DRAW_HEADER } from '../sim/plan.ts';
+import { DRAW_HEADER } from '../sim/times/plan.ts';
 
 interface Ended {
   order: string[];

@@ -4,7 +4,7 @@ import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/base/po
 import type { FinishedTurn } from '../service/turn/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { runFixtureTurn } from './fixtures.ts';
-import { loadProfile, type Profile } from './profile.ts';
+import { loadProfile, type Profile } from './times/profile.ts';
 import type { Scenario } from './scenario.ts';
 import { createSimWorld, type SimWorld } from './world.ts';
 

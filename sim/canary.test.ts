@@ -61,7 +61,7 @@ const interviews = [
 const SOURCE = `
   const at = (path) => new URL(path, ${JSON.stringify(new URL('../', import.meta.url).href)}).href;
   const { startStandIns } = await import(at('sim/stand-ins.ts'));
-  const { loadProfile } = await import(at('sim/profile.ts'));
+  const { loadProfile } = await import(at('sim/times/profile.ts'));
   const { createRealWorld } = await import(at('service/world.ts'));
   const { startService } = await import(at('service/serve.ts'));
   const { configFrom } = await import(at('service/config.ts'));

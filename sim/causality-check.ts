@@ -13,8 +13,8 @@ import type { Strategy } from '../service/strategy/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
 import { delayables } from './causality.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from './fixtures.ts';
-import type { DelayKey } from './plan.ts';
-import { loadProfile } from './profile.ts';
+import type { DelayKey } from './times/plan.ts';
+import { loadProfile } from './times/profile.ts';
 import { createSimWorld } from './world.ts';
 
 const DELAY_US = 1000;

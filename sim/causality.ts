@@ -2,7 +2,7 @@
 import { ledgerOf, slackOf } from '../service/turn-log/ledger.ts';
 import { zeroUsOf } from '../service/turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from '../service/base/events.ts';
-import type { DelayKey } from './plan.ts';
+import type { DelayKey } from './times/plan.ts';
 
 /** A provider event that can be delayed alone, with what the log says about it. */
 export interface Delayable {

@@ -6,7 +6,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import type { Handed } from './check-order.ts';
 import { RULES, violationsOf, type CheckedTurn, type Served } from './check.ts';
 import { fixtureAudio, loadInterviews } from './fixtures.ts';
-import { loadProfile } from './profile.ts';
+import { loadProfile } from './times/profile.ts';
 import { createSimSession } from './session.ts';
 import { createSimWorld } from './world.ts';
 

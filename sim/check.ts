@@ -1,5 +1,5 @@
 /** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row; DESIGN §7, §8. */
-import type { Facts, DrawContext } from './plan.ts';
+import type { Facts, DrawContext } from './times/plan.ts';
 import { numberOf, type TurnEvent } from '../service/base/events.ts';
 import { modelFacts, tokensOf } from '../service/strategy/models.ts';
 import { MAX_SPANS } from '../service/telemetry/names.ts';

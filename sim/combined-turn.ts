@@ -7,7 +7,7 @@ import type { FinishedTurn } from '../service/turn/session.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';
 import { tones } from './by-hand.ts';
 import { runFixtureTurn, type Interview } from './fixtures.ts';
-import { loadProfile } from './profile.ts';
+import { loadProfile } from './times/profile.ts';
 import { createSimWorld } from './world.ts';
 
 const profile = loadProfile('seed');

@@ -5,7 +5,7 @@ import { asResponse } from '../service/net/body.ts';
 import type { Clock } from '../service/base/ports.ts';
 import { createVirtualClock } from './clock.ts';
 import { answer, type ExchangeInfo } from './exchange.ts';
-import type { ExchangePlan } from './plan.ts';
+import type { ExchangePlan } from './times/plan.ts';
 
 const LATE_MS = 2;
 const PLAN: ExchangePlan = {

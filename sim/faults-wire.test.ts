@@ -8,7 +8,7 @@ import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.t
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import type { TurnLog } from '../service/base/events.ts';
-import { loadProfile } from './profile.ts';
+import { loadProfile } from './times/profile.ts';
 import type { Scenario } from './scenario.ts';
 import { createWireWorld, type WireWorld } from './wire.ts';
 

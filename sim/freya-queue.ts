@@ -10,8 +10,8 @@ import {
   type Handler,
 } from './exchange.ts';
 import { falFailure, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
-import type { ExchangePlan, Planner, PlannedItem } from './plan.ts';
-import { wavOf } from './speech-audio.ts';
+import type { ExchangePlan, Planner, PlannedItem } from './times/plan.ts';
+import { wavOf } from './times/speech-audio.ts';
 
 const KEPT_FILES = 1000;
 

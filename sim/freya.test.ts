@@ -6,7 +6,7 @@ import { createVirtualClock } from './clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
 import { isObject } from '../service/base/json.ts';
 import { createTestWorld } from './test-exchange.ts';
-import { speechPcm, wavOf } from './speech-audio.ts';
+import { speechPcm, wavOf } from './times/speech-audio.ts';
 
 const TEXT = 'Merhaba, hoş geldiniz. Bugün nasılsınız?';
 const KEY = { authorization: 'Key k' };

@@ -20,10 +20,10 @@ import {
   type PlannedItem,
   type Planner,
   type TtsMethod,
-} from './plan.ts';
+} from './times/plan.ts';
 import type { Script } from './script.ts';
 import { heardIn } from './heard.ts';
-import { speechPcm, wavOf } from './speech-audio.ts';
+import { speechPcm, wavOf } from './times/speech-audio.ts';
 import { uploadedFile } from './upload.ts';
 
 export interface FreyaOptions {

@@ -5,7 +5,7 @@ import type { HttpMarks } from '../service/base/ports.ts';
 import { createVirtualClock } from './clock.ts';
 import { answer, jsonAnswer, type Handler } from './exchange.ts';
 import { createSimTransport, type SimTransportOptions } from './network.ts';
-import type { DrawContext, ExchangePlan } from './plan.ts';
+import type { DrawContext, ExchangePlan } from './times/plan.ts';
 
 const ORIGIN = 'https://fal.run';
 const CONTEXT: DrawContext = {

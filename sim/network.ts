@@ -21,7 +21,7 @@ import {
 } from './connections.ts';
 import type { Handler } from './exchange.ts';
 import { ConnectFault } from './faults.ts';
-import type { ExchangePlan, NetworkPlan } from './plan.ts';
+import type { ExchangePlan, NetworkPlan } from './times/plan.ts';
 import type { ConnectionSwitches } from './scenario.ts';
 
 export interface SimTransportOptions {

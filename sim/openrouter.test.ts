@@ -72,7 +72,7 @@ test('the bytes on the wire: a comment, deltas, stop, usage without choices, [DO
 
 test('openai gives up the body at [DONE]: a terminator that comes apart costs the connection, one together does not', async () => {
   const opened = async (terminator: 'apart' | 'together', read: 'sdk' | 'all'): Promise<number> => {
-    const { loadProfile } = await import('./profile.ts');
+    const { loadProfile } = await import('./times/profile.ts');
     const profile = structuredClone(loadProfile('seed'));
     if (terminator === 'together') profile.network.terminatorMs.quantiles = [[0, 0]];
     const { clock, world, client } = setUp({ profile });

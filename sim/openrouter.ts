@@ -20,7 +20,7 @@ import {
   type Generation,
 } from './openrouter-records.ts';
 import { createPromptCache, obeying } from './openrouter-model.ts';
-import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from './plan.ts';
+import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from './times/plan.ts';
 import type { Script } from './script.ts';
 
 const KEPT_GENERATIONS = 1000;

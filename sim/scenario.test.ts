@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { EventKind, TurnLog } from '../service/base/events.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { flatProfile, tones, turnByHand } from './by-hand.ts';
-import { createPlanner } from './planner.ts';
+import { createPlanner } from './times/planner.ts';
 import { loadScenario, parseScenario, tuneWith, type Scenario } from './scenario.ts';
 
 type Rule = Scenario['rules'][number];

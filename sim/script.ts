@@ -5,7 +5,7 @@ import { InputError } from '../service/base/errors.ts';
 import type { Message } from '../service/base/ports.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { wordsHeard, type Heard } from './heard.ts';
-import type { DrawContext } from './plan.ts';
+import type { DrawContext } from './times/plan.ts';
 
 export interface Script {
   /** What is heard in an upload: as much of the turn's text as the upload holds of its speech. */

@@ -6,9 +6,9 @@ import OpenAI from 'openai';
 import { Agent, fetch } from 'undici';
 import { createRealClock } from '../service/base/clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
-import { DRAW_HEADER } from './plan.ts';
-import { loadProfile } from './profile.ts';
-import { speechPcm, wavOf } from './speech-audio.ts';
+import { DRAW_HEADER } from './times/plan.ts';
+import { loadProfile } from './times/profile.ts';
+import { speechPcm, wavOf } from './times/speech-audio.ts';
 import { startStandIns, type StandIns } from './stand-ins.ts';
 
 const DELAY_MS = 60;
@@ -130,7 +130,7 @@ test('without trust in the CA there is no connection', async () => {
 test('the servers end with their parent, also when it is killed', async () => {
   const source = `
     const { startStandIns } = await import(${JSON.stringify(new URL('./stand-ins.ts', import.meta.url).href)});
-    const { loadProfile } = await import(${JSON.stringify(new URL('./profile.ts', import.meta.url).href)});
+    const { loadProfile } = await import(${JSON.stringify(new URL('./times/profile.ts', import.meta.url).href)});
     console.log((await startStandIns({ profile: loadProfile('zero'), seed: 1 })).pid);`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],

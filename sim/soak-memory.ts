@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { InvariantError } from '../service/base/errors.ts';
-import { at } from './empirical.ts';
+import { at } from './times/empirical.ts';
 
 export interface Sample {
   turns: number;

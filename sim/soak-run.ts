@@ -5,11 +5,11 @@ import { PROBE_LIMIT_MS } from '../service/net/regions.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { Handed } from './check-order.ts';
 import { violationsOf, type Served, type Violation } from './check.ts';
-import { loadProfile, type Figure, type Profile } from './profile.ts';
+import { loadProfile, type Figure, type Profile } from './times/profile.ts';
 import { createSimSession } from './session.ts';
 import type { Scenario } from './scenario.ts';
 import type { SoakCase, SoakTurn } from './soak-case.ts';
-import { speechPcm } from './speech-audio.ts';
+import { speechPcm } from './times/speech-audio.ts';
 import { createSimWorld } from './world.ts';
 
 const RATE_HZ = 16_000;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '../service/base/errors.ts';
 import type { Regions } from '../service/net/regions.ts';
 import { isObject } from '../service/base/json.ts';
-import type { Profile } from './profile.ts';
+import type { Profile } from './times/profile.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Extra time in one phase of every exchange, on top of the profile: what the honesty test looks for. */

@@ -5,9 +5,9 @@ import type { Handler } from './exchange.ts';
 import { createFreya } from './freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';
 import { createOpenRouter, type OpenRouterOptions } from './openrouter.ts';
-import type { DrawContext, PlannerOptions } from './plan.ts';
-import { createPlanner } from './planner.ts';
-import { loadProfile } from './profile.ts';
+import type { DrawContext, PlannerOptions } from './times/plan.ts';
+import { createPlanner } from './times/planner.ts';
+import { loadProfile } from './times/profile.ts';
 import { tuneWith, underScenario, type Scenario } from './scenario.ts';
 import { createScript, type Script } from './script.ts';
 

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { deflate } from 'node:zlib';
 import { loadInterviews, fixtureAudio } from './fixtures.ts';
-import { loadProfile } from './profile.ts';
+import { loadProfile } from './times/profile.ts';
 import { createSimSession } from './session.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { createSimWorld } from './world.ts';

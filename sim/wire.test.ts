@@ -5,7 +5,7 @@ import type { Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { loadInterviews, runFixtureTurn } from './fixtures.ts';
-import { loadProfile } from './profile.ts';
+import { loadProfile } from './times/profile.ts';
 import { createWireWorld } from './wire.ts';
 
 const TURNS = 5;

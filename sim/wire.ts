@@ -1,6 +1,6 @@
 /** The `wire` world: the real composition root against stand-in servers on loopback, in a child process, over TLS. */
 import { createRealWorld, type RunWorld } from '../service/world.ts';
-import { DRAW_HEADER } from './plan.ts';
+import { DRAW_HEADER } from './times/plan.ts';
 import { startStandIns, type StandInOptions, type StandIns } from './stand-ins.ts';
 
 export interface WireWorld extends RunWorld {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { instantPorts } from '../../bench/workload.ts';
 import { sessionsCommand } from '../../replay/sessions-command.ts';
 import type { CommandContext } from '../../replay/context.ts';
-import { speechPcm, wavOf } from '../../sim/speech-audio.ts';
+import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { openDiskCache, SPEECH_CACHE_FOLDER } from '../calls/speech-cache.ts';
 import { createRealClock } from '../base/clock.ts';
 import { testService } from '../http/test-service.ts';

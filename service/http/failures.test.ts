@@ -4,7 +4,7 @@ import { createServer as createHttpServer, request as httpRequest, type Incoming
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { instantPorts } from '../../bench/workload.ts';
-import { speechPcm, wavOf } from '../../sim/speech-audio.ts';
+import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Session } from '../turn/session.ts';

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { instantPorts } from '../../bench/workload.ts';
-import { speechPcm, wavOf } from '../../sim/speech-audio.ts';
+import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { StageError } from '../base/errors.ts';
 import { testService, type TestService } from './test-service.ts';

@@ -6,7 +6,7 @@ import { createFalClient } from '@fal-ai/client';
 import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
 import { ledgerOf } from '../turn-log/ledger.ts';
 import { zeroUsOf } from '../turn-log/metrics.ts';
-import { wavOf } from '../../sim/speech-audio.ts';
+import { wavOf } from '../../sim/times/speech-audio.ts';
 import type { EventKind, TurnLog } from '../base/events.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import type { StrategyPatch } from '../strategy/patch.ts';

@@ -3,7 +3,7 @@ import { identityOf } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { uploadOf } from '../../sim/fault-matrix.ts';
-import { loadProfile } from '../../sim/profile.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
 import type { Scenario } from '../../sim/scenario.ts';
 import { createSimWorld } from '../../sim/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError, describeError } from '../service/base/errors.ts';
+import { InputError, describeError } from '../../service/base/errors.ts';
 
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
@@ -117,7 +117,7 @@ export function parseProfile(json: unknown, source: string): Profile {
 /** Loads a profile by name (`seed`, `zero`: the files beside this one) or by the path of a JSON file. */
 export function loadProfile(nameOrPath: string): Profile {
   const path = /^[a-z0-9-]+$/.test(nameOrPath)
-    ? fileURLToPath(new URL(`./profiles/${nameOrPath}.json`, import.meta.url))
+    ? fileURLToPath(new URL(`../profiles/${nameOrPath}.json`, import.meta.url))
     : nameOrPath;
   let json: unknown;
   try {

@@ -1,7 +1,7 @@
 /** Observed exchanges as lines of a file: what a bench leaves behind of its answers, for `retake profile --bench`. No text, no audio. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import { kindOf, type Observation } from './observed.ts';
 
 export const EXCHANGES_FILE = 'exchanges.jsonl';

@@ -1,6 +1,6 @@
 /** One plan per exchange: as captured where it asks for the same work, else by a model fitted to the capture, else drawn from a profile. */
-import type { TimesBasis } from '../service/base/ports.ts';
-import { keyedRandoms } from '../service/base/random.ts';
+import type { TimesBasis } from '../../service/base/ports.ts';
+import { keyedRandoms } from '../../service/base/random.ts';
 import { overLink, setUpOverLink } from './link.ts';
 import {
   exchangeKey,

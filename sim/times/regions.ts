@@ -1,5 +1,5 @@
 /** Endpoints elsewhere, as the profile has them: the same stand-ins at the end of another way. */
-import type { Endpoints } from '../service/net/regions.ts';
+import type { Endpoints } from '../../service/net/regions.ts';
 import type { DrawContext, NetworkPlan, PlannerOptions, ReplayedPlan } from './plan.ts';
 import { setUpFigures } from './profile-plan.ts';
 import { quantile, type Figure, type Profile } from './profile.ts';

@@ -1,7 +1,7 @@
 /** A line through what was seen: its slope, and whether there is one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyedRandom } from '../service/base/random.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import { middleSlope, shownSlope, type Point } from './slope.ts';
 
 test('the middle slope ignores an outlier that a least-squares line would follow', () => {

@@ -1,5 +1,5 @@
 /** Speech-shaped audio: syllable-like bursts of a band-limited tone, cheap to make and the same for the same text. */
-import { keyedRandom } from '../service/base/random.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 
 export const AUDIO_RATE_HZ = 16_000;
 /** Of what the stand-ins say: 16 bit, mono. */

@@ -1,5 +1,5 @@
 /** Values that were seen: as a profile's tables, and some of many. Pure. */
-import { keyedRandom } from '../service/base/random.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import type { Figure } from './profile.ts';
 
 /** A table holds every value up to as many; of more, the quantiles at as many steps, ends included. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import { exchangeLine, parseExchanges } from './exchange-lines.ts';
 import type { Observation } from './observed.ts';
 

@@ -3,7 +3,7 @@
  * that stood in the changed one's place, or one drawn from those of its kind, moved by the fitted effect of the other size.
  * What it differed by from its kind's line stays its own, so that tails survive.
  */
-import { keyedRandom } from '../service/base/random.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import { spread } from './empirical.ts';
 import { askedOf, kindOf, type Observation } from './observed.ts';
 import {

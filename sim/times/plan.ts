@@ -1,5 +1,5 @@
 /** When an exchange's phases end and its items come: one plan per exchange (planner.ts makes them). */
-import type { ExchangeContext, TimesBasis } from '../service/base/ports.ts';
+import type { ExchangeContext, TimesBasis } from '../../service/base/ports.ts';
 import type { Figure, Link, Profile } from './profile.ts';
 
 /** Whose draws an exchange takes: in `wire` it travels as JSON in the header `x-retake-draw`. */
