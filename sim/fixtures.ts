@@ -6,7 +6,7 @@ import { observeTurn, type FinishedTurn, type Projection } from '../service/turn
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
 import { keyedHex } from '../service/base/random.ts';
-import { parseInterviews, type Interviews } from './script.ts';
+import { parseInterviews, type Interviews } from './stand-ins/script.ts';
 
 export type Interview = Interviews[number];
 

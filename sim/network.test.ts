@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { asResponse } from '../service/net/body.ts';
 import type { HttpMarks } from '../service/base/ports.ts';
 import { createVirtualClock } from './clock.ts';
-import { answer, jsonAnswer, type Handler } from './exchange.ts';
+import { answer, jsonAnswer, type Handler } from './stand-ins/exchange.ts';
 import { createSimTransport, type SimTransportOptions } from './network.ts';
 import type { DrawContext, ExchangePlan } from './times/plan.ts';
 

@@ -19,7 +19,7 @@ import {
   type ConnectionPool,
   type KnownName,
 } from './connections.ts';
-import type { Handler } from './exchange.ts';
+import type { Handler } from './stand-ins/exchange.ts';
 import { ConnectFault } from './faults.ts';
 import type { ExchangePlan, NetworkPlan } from './times/plan.ts';
 import type { ConnectionSwitches } from './scenario.ts';

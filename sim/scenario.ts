@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../service/base/errors.ts';
-import { readObject, type ExchangeInfo, type Handler, type Received } from './exchange.ts';
+import { readObject, type ExchangeInfo, type Handler, type Received } from './stand-ins/exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
 import type { DrawContext, Facts, Planner, PlannerOptions } from './times/plan.ts';
 import { checkFigure, LinkSchema, type Figure } from './times/profile.ts';

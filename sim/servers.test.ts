@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import OpenAI from 'openai';
 import { Agent, fetch } from 'undici';
 import { createRealClock } from '../service/base/clock.ts';
-import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
+import { FREYA_STT_APP, FREYA_TTS_APP } from './stand-ins/fal.ts';
 import { DRAW_HEADER } from './times/plan.ts';
 import { loadProfile } from './times/profile.ts';
 import { speechPcm, wavOf } from './times/speech-audio.ts';

@@ -14,10 +14,10 @@ import type { Clock } from '../service/base/ports.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
-import { reachable, type Handler } from './exchange.ts';
+import { reachable, type Handler } from './stand-ins/exchange.ts';
 import { ResetFault } from './faults.ts';
-import { createFreya } from './freya.ts';
-import { createOpenRouter } from './openrouter.ts';
+import { createFreya } from './stand-ins/freya.ts';
+import { createOpenRouter } from './stand-ins/openrouter.ts';
 import { pipe } from './pipe.ts';
 import { DRAW_HEADER, type DelayKey, type ExchangePlan, type PlannerOptions } from './times/plan.ts';
 import { createPlanner } from './times/planner.ts';
@@ -25,7 +25,7 @@ import { parseProfile, quantile, type Profile } from './times/profile.ts';
 import { setUpFigures } from './times/profile-plan.ts';
 import { regionalPlanning } from './times/regions.ts';
 import { connectionSwitches, parseScenario, tuneWith, underScenario } from './scenario.ts';
-import { createScript } from './script.ts';
+import { createScript } from './stand-ins/script.ts';
 import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, Told } from './stand-ins.ts';
 
 /** Starts one server per origin, each for HTTP/1.1 and HTTP/2, and returns their URLs with the CA of their certificate. */

@@ -6,21 +6,21 @@ import type { Strategy } from '../service/strategy/strategy.ts';
 import { inRegion, type Endpoints } from '../service/net/regions.ts';
 import { createProviders, type RunWorld } from '../service/world.ts';
 import { capturedPlans } from './times/captured.ts';
-import { capturedScript, type CapturedTurn } from './captured-script.ts';
+import { capturedScript, type CapturedTurn } from './stand-ins/captured-script.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
-import { reachable, type Handler } from './exchange.ts';
+import { reachable, type Handler } from './stand-ins/exchange.ts';
 import { fitTo, fittedPlans, type Fit } from './times/fitted.ts';
-import { createFreya, type FreyaHandlers } from './freya.ts';
+import { createFreya, type FreyaHandlers } from './stand-ins/freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from './times/observed.ts';
-import { createOpenRouter } from './openrouter.ts';
+import { createOpenRouter } from './stand-ins/openrouter.ts';
 import type { Planner, PlannerOptions } from './times/plan.ts';
 import { createPlanner } from './times/planner.ts';
 import { quantile, type Profile } from './times/profile.ts';
 import { regionalPlanning, simRegions } from './times/regions.ts';
 import type { ServerName } from './routes.ts';
 import { connectionSwitches, tuneWith, underScenario, type ConnectionSwitches, type Scenario } from './scenario.ts';
-import { createScript, type Script } from './script.ts';
+import { createScript, type Script } from './stand-ins/script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
   falRunUrl: 'https://fal.run',

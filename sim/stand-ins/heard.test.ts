@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeWav } from '../service/audio/pcm.ts';
+import { encodeWav } from '../../service/audio/pcm.ts';
 import { heardIn, wordsHeard, type Heard } from './heard.ts';
 
 /** Five words of four letters in 2,000 ms of speech after 300 ms: 400 ms each. */

@@ -1,5 +1,5 @@
 /** Stand-in for fal's queue, storage and CDN: `generate` is a submit, polls, a result and a download. */
-import type { HttpResponse } from '../service/base/ports.ts';
+import type { HttpResponse } from '../../service/base/ports.ts';
 import {
   answer,
   jsonAnswer,
@@ -10,8 +10,8 @@ import {
   type Handler,
 } from './exchange.ts';
 import { falFailure, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
-import type { ExchangePlan, Planner, PlannedItem } from './times/plan.ts';
-import { wavOf } from './times/speech-audio.ts';
+import type { ExchangePlan, Planner, PlannedItem } from '../times/plan.ts';
+import { wavOf } from '../times/speech-audio.ts';
 
 const KEPT_FILES = 1000;
 

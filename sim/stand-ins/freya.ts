@@ -1,5 +1,5 @@
 /** Stand-in for Freya's STT and TTS on fal: the run host, and what the other hosts share with it. */
-import type { HttpResponse } from '../service/base/ports.ts';
+import type { HttpResponse } from '../../service/base/ports.ts';
 import {
   answer,
   jsonAnswer,
@@ -20,10 +20,10 @@ import {
   type PlannedItem,
   type Planner,
   type TtsMethod,
-} from './times/plan.ts';
+} from '../times/plan.ts';
 import type { Script } from './script.ts';
 import { heardIn } from './heard.ts';
-import { speechPcm, wavOf } from './times/speech-audio.ts';
+import { speechPcm, wavOf } from '../times/speech-audio.ts';
 import { uploadedFile } from './upload.ts';
 
 export interface FreyaOptions {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createScript } from './script.ts';
-import type { DrawContext } from './times/plan.ts';
+import type { DrawContext } from '../times/plan.ts';
 
 const turn = { audio: 'a.wav', transcript: 'Evet.', reply: 'Güzel.', speechEndMs: 900 };
 const interview = { name: 'ilk', language: 'tr', systemPrompt: 'Sor.', greeting: 'Hoş geldiniz.', turns: [turn] };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI from 'openai';
-import { createVirtualClock } from './clock.ts';
-import { createTestWorld, type TestWorldOptions } from './test-exchange.ts';
+import { createVirtualClock } from '../clock.ts';
+import { createTestWorld, type TestWorldOptions } from '../test-exchange.ts';
 
 const REPLY = 'Merhaba, hoş geldiniz. Bugün nasılsınız? Kendinizden söz eder misiniz?';
 const script = { transcript: () => 'Merhaba.', reply: () => REPLY };
@@ -72,7 +72,7 @@ test('the bytes on the wire: a comment, deltas, stop, usage without choices, [DO
 
 test('openai gives up the body at [DONE]: a terminator that comes apart costs the connection, one together does not', async () => {
   const opened = async (terminator: 'apart' | 'together', read: 'sdk' | 'all'): Promise<number> => {
-    const { loadProfile } = await import('./times/profile.ts');
+    const { loadProfile } = await import('../times/profile.ts');
     const profile = structuredClone(loadProfile('seed'));
     if (terminator === 'together') profile.network.terminatorMs.quantiles = [[0, 0]];
     const { clock, world, client } = setUp({ profile });

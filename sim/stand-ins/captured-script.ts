@@ -1,9 +1,9 @@
 /** Texts from a captured turn: what the stand-ins hear and say again. */
-import { numberOf, numbersOf, type TurnEvent } from '../service/base/events.ts';
-import type { Message } from '../service/base/ports.ts';
-import { loudnessOf, REFERENCE_DETECTOR, speechBounds } from '../service/audio/speech-end.ts';
+import { numberOf, numbersOf, type TurnEvent } from '../../service/base/events.ts';
+import type { Message } from '../../service/base/ports.ts';
+import { loudnessOf, REFERENCE_DETECTOR, speechBounds } from '../../service/audio/speech-end.ts';
 import { wordsHeard, type Heard, type SpeechSpan } from './heard.ts';
-import type { DrawContext } from './times/plan.ts';
+import type { DrawContext } from '../times/plan.ts';
 import type { Script } from './script.ts';
 
 /** A captured turn as far as the stand-ins need it. */

@@ -1,7 +1,7 @@
 /** OpenRouter's side of the conversation as JSON: errors, generations, models. */
-import type { MODELS } from '../service/strategy/models.ts';
-import { isObject } from '../service/base/json.ts';
-import type { ExchangePlan } from './times/plan.ts';
+import type { MODELS } from '../../service/strategy/models.ts';
+import { isObject } from '../../service/base/json.ts';
+import type { ExchangePlan } from '../times/plan.ts';
 
 export interface Generation {
   id: string;

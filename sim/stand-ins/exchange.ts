@@ -1,8 +1,8 @@
 /** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
-import { isObject } from '../service/base/json.ts';
-import { NO_LONGER_NEEDED } from '../service/base/streams.ts';
-import type { BodyReader, Clock, HttpRequest, HttpResponse } from '../service/base/ports.ts';
-import type { DrawContext, ExchangePlan, PlannedItem, Planner } from './times/plan.ts';
+import { isObject } from '../../service/base/json.ts';
+import { NO_LONGER_NEEDED } from '../../service/base/streams.ts';
+import type { BodyReader, Clock, HttpRequest, HttpResponse } from '../../service/base/ports.ts';
+import type { DrawContext, ExchangePlan, PlannedItem, Planner } from '../times/plan.ts';
 
 /** What a handler is told about the exchange besides its request. */
 export interface ExchangeInfo {

@@ -1,8 +1,8 @@
 /** What all of fal's hosts share: keys, errors, request ids. */
-import type { HttpResponse } from '../service/base/ports.ts';
-import { keyedHex } from '../service/base/random.ts';
+import type { HttpResponse } from '../../service/base/ports.ts';
+import { keyedHex } from '../../service/base/random.ts';
 import { answer, jsonAnswer, uploadBytesOf, type Answer, type ExchangeInfo, type Received } from './exchange.ts';
-import { exchangeKey, type Facts, type Planner } from './times/plan.ts';
+import { exchangeKey, type Facts, type Planner } from '../times/plan.ts';
 
 export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';

@@ -1,11 +1,11 @@
 /** What the stand-ins hear and say: an interview's script where there is one, else plain text by length. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/base/errors.ts';
-import type { Message } from '../service/base/ports.ts';
-import { keyedRandom } from '../service/base/random.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { Message } from '../../service/base/ports.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import { wordsHeard, type Heard } from './heard.ts';
-import type { DrawContext } from './times/plan.ts';
+import type { DrawContext } from '../times/plan.ts';
 
 export interface Script {
   /** What is heard in an upload: as much of the turn's text as the upload holds of its speech. */

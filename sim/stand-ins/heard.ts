@@ -1,7 +1,7 @@
 /** What a stand-in for STT hears: the turn's words by audio time, whatever the upload is called and whoever sends it. */
-import { AudioFormatError, parseWav, type Wav } from '../service/audio/pcm.ts';
-import { decodeWebm } from '../service/audio/opus.ts';
-import { createSpeechEndDetector } from '../service/audio/speech-end.ts';
+import { AudioFormatError, parseWav, type Wav } from '../../service/audio/pcm.ts';
+import { decodeWebm } from '../../service/audio/opus.ts';
+import { createSpeechEndDetector } from '../../service/audio/speech-end.ts';
 
 /** A stretch of speech, in ms of its audio. */
 export interface SpeechSpan {

@@ -1,8 +1,8 @@
 /** How the stand-in's models behave beyond what their script says: openers, prefills, prompt caches. All of it assumed. */
-import { CHARS_PER_TOKEN, modelFacts } from '../service/strategy/models.ts';
-import type { ExchangeContext, Message } from '../service/base/ports.ts';
-import { OPENERS_ASK } from '../service/text/prompt.ts';
-import { keyedRandom } from '../service/base/random.ts';
+import { CHARS_PER_TOKEN, modelFacts } from '../../service/strategy/models.ts';
+import type { ExchangeContext, Message } from '../../service/base/ports.ts';
+import { OPENERS_ASK } from '../../service/text/prompt.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import type { ExchangeInfo } from './exchange.ts';
 
 /** Assumed: how often a model begins with one of the openers that it is asked for. */

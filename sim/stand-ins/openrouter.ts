@@ -1,7 +1,7 @@
 /** Stand-in for OpenRouter: chat completions, streamed or whole, and its side endpoints. */
-import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../service/strategy/models.ts';
-import type { HttpResponse, Message } from '../service/base/ports.ts';
-import { keyedHex } from '../service/base/random.ts';
+import { CHARS_PER_TOKEN, modelFacts, MODELS } from '../../service/strategy/models.ts';
+import type { HttpResponse, Message } from '../../service/base/ports.ts';
+import { keyedHex } from '../../service/base/random.ts';
 import {
   answer,
   jsonAnswer,
@@ -11,7 +11,7 @@ import {
   type ExchangeInfo,
   type Handler,
 } from './exchange.ts';
-import { isObject } from '../service/base/json.ts';
+import { isObject } from '../../service/base/json.ts';
 import {
   generationRecord,
   modelRecord,
@@ -20,7 +20,7 @@ import {
   type Generation,
 } from './openrouter-records.ts';
 import { createPromptCache, obeying } from './openrouter-model.ts';
-import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from './times/plan.ts';
+import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from '../times/plan.ts';
 import type { Script } from './script.ts';
 
 const KEPT_GENERATIONS = 1000;

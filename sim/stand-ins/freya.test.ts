@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';
 import type { Heard } from './heard.ts';
-import { createVirtualClock } from './clock.ts';
+import { createVirtualClock } from '../clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
-import { isObject } from '../service/base/json.ts';
-import { createTestWorld } from './test-exchange.ts';
-import { speechPcm, wavOf } from './times/speech-audio.ts';
+import { isObject } from '../../service/base/json.ts';
+import { createTestWorld } from '../test-exchange.ts';
+import { speechPcm, wavOf } from '../times/speech-audio.ts';
 
 const TEXT = 'Merhaba, hoş geldiniz. Bugün nasılsınız?';
 const KEY = { authorization: 'Key k' };

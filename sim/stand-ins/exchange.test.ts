@@ -1,11 +1,11 @@
 /** Stand-ins are as punctual as a timer can be: what one timer is late is not added to what the next one is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { asResponse } from '../service/net/body.ts';
-import type { Clock } from '../service/base/ports.ts';
-import { createVirtualClock } from './clock.ts';
+import { asResponse } from '../../service/net/body.ts';
+import type { Clock } from '../../service/base/ports.ts';
+import { createVirtualClock } from '../clock.ts';
 import { answer, type ExchangeInfo } from './exchange.ts';
-import type { ExchangePlan } from './times/plan.ts';
+import type { ExchangePlan } from '../times/plan.ts';
 
 const LATE_MS = 2;
 const PLAN: ExchangePlan = {
