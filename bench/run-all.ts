@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { configFrom } from '../service/config.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { loadScenario } from '../sim/scenario.ts';
+import { loadScenario } from '../sim/faults/scenario.ts';
 import { liveWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';
 import type { CommandContext } from '../replay/context.ts';

@@ -4,7 +4,7 @@ import type { ProviderAccess } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { observationsOf } from '../sim/times/observed.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import type { Scenario } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/faults/scenario.ts';
 import { startStandIns, type StandInOptions, type StandIns } from '../sim/stand-ins.ts';
 import type { ArmWorld } from './arm.ts';
 import { capturedTurnsOf, type CapturedSession } from './captured-session.ts';

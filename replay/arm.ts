@@ -14,7 +14,7 @@ import { fitTo, type Fit } from '../sim/times/fitted.ts';
 import type { Observation } from '../sim/times/observed.ts';
 import { DRAW_HEADER } from '../sim/times/plan.ts';
 import type { Profile } from '../sim/times/profile.ts';
-import type { Scenario } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/faults/scenario.ts';
 import { createSimWorld } from '../sim/world.ts';
 import { capturedAudio, speakAgain } from './audio.ts';
 import {

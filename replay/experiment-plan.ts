@@ -1,5 +1,5 @@
 /** What an experiment is, as data, and what it will run: lanes, order, pace, words. Pure. */
-import type { Scenario } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/faults/scenario.ts';
 import { InputError } from '../service/base/errors.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';

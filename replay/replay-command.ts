@@ -19,7 +19,7 @@ import { refuseOverwrite } from './journal.ts';
 import { makeFolder } from './out-folder.ts';
 import { tellOutcome } from './replay-outcome.ts';
 import { dayOf } from './retired.ts';
-import { loadScenario, type Scenario } from '../sim/scenario.ts';
+import { loadScenario, type Scenario } from '../sim/faults/scenario.ts';
 import { currentCommit } from './serve-command.ts';
 import { namedVariants, patchesOf } from './variants.ts';
 

@@ -8,7 +8,7 @@ import { strategyOf } from '../service/strategy/file.ts';
 import { createRealWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { loadScenario } from '../sim/scenario.ts';
+import { loadScenario } from '../sim/faults/scenario.ts';
 import { createWireWorld } from '../sim/wire.ts';
 import type { CommandContext } from './context.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones } from '../sim/by-hand.ts';
 import { runFixtureTurn } from '../sim/fixtures.ts';
-import type { Scenario } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/faults/scenario.ts';
 import { createSimWorld, type SimWorld } from '../sim/world.ts';
 import { apart, createGenerations, type Generations } from './generations.ts';
 import type { MeasuredTurn } from './turn-log/metrics.ts';

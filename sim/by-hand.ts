@@ -5,7 +5,7 @@ import type { FinishedTurn } from '../service/turn/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { runFixtureTurn } from './fixtures.ts';
 import { loadProfile, type Profile } from './times/profile.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario } from './faults/scenario.ts';
 import { createSimWorld, type SimWorld } from './world.ts';
 
 /** A profile in which everything takes no time but what is given, in ms. */

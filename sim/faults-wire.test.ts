@@ -9,7 +9,7 @@ import { strategyHash } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { loadProfile } from './times/profile.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario } from './faults/scenario.ts';
 import { createWireWorld, type WireWorld } from './wire.ts';
 
 const scenario: Scenario = {

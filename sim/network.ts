@@ -20,9 +20,9 @@ import {
   type KnownName,
 } from './connections.ts';
 import type { Handler } from './stand-ins/exchange.ts';
-import { ConnectFault } from './faults.ts';
+import { ConnectFault } from './faults/faults.ts';
 import type { ExchangePlan, NetworkPlan } from './times/plan.ts';
-import type { ConnectionSwitches } from './scenario.ts';
+import type { ConnectionSwitches } from './faults/scenario.ts';
 
 export interface SimTransportOptions {
   clock: Clock;

@@ -15,7 +15,7 @@ import { keyedRandom } from '../service/base/random.ts';
 import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
 import { reachable, type Handler } from './stand-ins/exchange.ts';
-import { ResetFault } from './faults.ts';
+import { ResetFault } from './faults/faults.ts';
 import { createFreya } from './stand-ins/freya.ts';
 import { createOpenRouter } from './stand-ins/openrouter.ts';
 import { pipe } from './pipe.ts';
@@ -24,7 +24,7 @@ import { createPlanner } from './times/planner.ts';
 import { parseProfile, quantile, type Profile } from './times/profile.ts';
 import { setUpFigures } from './times/profile-plan.ts';
 import { regionalPlanning } from './times/regions.ts';
-import { connectionSwitches, parseScenario, tuneWith, underScenario } from './scenario.ts';
+import { connectionSwitches, parseScenario, tuneWith, underScenario } from './faults/scenario.ts';
 import { createScript } from './stand-ins/script.ts';
 import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, Told } from './stand-ins.ts';
 

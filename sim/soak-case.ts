@@ -3,10 +3,10 @@ import { InputError } from '../service/base/errors.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { KNOBS } from './combinations.ts';
-import { FAULT_KINDS, type FaultSpec } from './faults.ts';
-import type { RouteName } from './routes.ts';
+import { FAULT_KINDS, type FaultSpec } from './faults/faults.ts';
+import type { RouteName } from './faults/routes.ts';
 
-/** Something that goes wrong with one request: a rule of a scenario (sim/scenario.ts). */
+/** Something that goes wrong with one request: a rule of a scenario (sim/faults/scenario.ts). */
 export interface SoakFault {
   route: RouteName;
   ordinal: number;

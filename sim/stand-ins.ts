@@ -5,7 +5,7 @@ import { InputError } from '../service/base/errors.ts';
 import type { Regions } from '../service/net/regions.ts';
 import { isObject } from '../service/base/json.ts';
 import type { Profile } from './times/profile.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario } from './faults/scenario.ts';
 
 /** Extra time in one phase of every exchange, on top of the profile: what the honesty test looks for. */
 export interface Injected {

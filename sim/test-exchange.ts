@@ -8,7 +8,7 @@ import { createOpenRouter, type OpenRouterOptions } from './stand-ins/openrouter
 import type { DrawContext, PlannerOptions } from './times/plan.ts';
 import { createPlanner } from './times/planner.ts';
 import { loadProfile } from './times/profile.ts';
-import { tuneWith, underScenario, type Scenario } from './scenario.ts';
+import { tuneWith, underScenario, type Scenario } from './faults/scenario.ts';
 import { createScript, type Script } from './stand-ins/script.ts';
 
 export interface TestWorld {

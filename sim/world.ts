@@ -18,8 +18,14 @@ import type { Planner, PlannerOptions } from './times/plan.ts';
 import { createPlanner } from './times/planner.ts';
 import { quantile, type Profile } from './times/profile.ts';
 import { regionalPlanning, simRegions } from './times/regions.ts';
-import type { ServerName } from './routes.ts';
-import { connectionSwitches, tuneWith, underScenario, type ConnectionSwitches, type Scenario } from './scenario.ts';
+import type { ServerName } from './faults/routes.ts';
+import {
+  connectionSwitches,
+  tuneWith,
+  underScenario,
+  type ConnectionSwitches,
+  type Scenario,
+} from './faults/scenario.ts';
 import { createScript, type Script } from './stand-ins/script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { uploadOf } from '../../sim/fault-matrix.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
-import type { Scenario } from '../../sim/scenario.ts';
+import type { Scenario } from '../../sim/faults/scenario.ts';
 import { createSimWorld } from '../../sim/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';
 import { createMemoryCache } from '../calls/speech-cache.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { DrawContext, ExchangePlan, Facts, FittedPlans, PlannerOptions } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import { loadProfile } from './profile.ts';
-import { parseScenario } from '../scenario.ts';
+import { parseScenario } from '../faults/scenario.ts';
 import { overLink, setUpOverLink } from './link.ts';
 
 const profile = loadProfile('seed');

@@ -1,8 +1,8 @@
 /** Everything that can go wrong with an exchange, one row a fault: the same bytes and breaks in `sim` and in `wire`. */
-import type { HttpResponse } from '../service/base/ports.ts';
-import type { ExchangeInfo } from './stand-ins/exchange.ts';
-import { falFailure } from './stand-ins/fal.ts';
-import { openRouterFailure } from './stand-ins/openrouter-records.ts';
+import type { HttpResponse } from '../../service/base/ports.ts';
+import type { ExchangeInfo } from '../stand-ins/exchange.ts';
+import { falFailure } from '../stand-ins/fal.ts';
+import { openRouterFailure } from '../stand-ins/openrouter-records.ts';
 import { hang, rewriteBody, type Rewrite } from './rewrite.ts';
 import type { RouteRow } from './routes.ts';
 

@@ -1,5 +1,5 @@
 /** Response bodies on their way out of a stand-in, rewritten. */
-import type { HttpResponse } from '../service/base/ports.ts';
+import type { HttpResponse } from '../../service/base/ports.ts';
 
 /** Never resolves; rejects when the signal aborts. */
 export function hang(signal: AbortSignal | undefined): Promise<never> {

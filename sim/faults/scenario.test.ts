@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { EventKind, TurnLog } from '../service/base/events.ts';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
-import { flatProfile, tones, turnByHand } from './by-hand.ts';
-import { createPlanner } from './times/planner.ts';
+import type { EventKind, TurnLog } from '../../service/base/events.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
+import { flatProfile, tones, turnByHand } from '../by-hand.ts';
+import { createPlanner } from '../times/planner.ts';
 import { loadScenario, parseScenario, tuneWith, type Scenario } from './scenario.ts';
 
 type Rule = Scenario['rules'][number];
@@ -137,7 +137,7 @@ test('scenario files are read strictly: what is wrong, where', () => {
 });
 
 test('the scenarios that come with Retake are valid', () => {
-  const folder = new URL('./scenarios/', import.meta.url);
+  const folder = new URL('../scenarios/', import.meta.url);
   const files = readdirSync(folder);
   assert.ok(files.length >= 2);
   for (const file of files) loadScenario(fileURLToPath(new URL(file, folder)), 'wire');

@@ -1,5 +1,5 @@
 /** Switches of the stand-ins that change when or in what form an answer comes: one plan in, one plan out. */
-import { isData, sizeOf, type ExchangePlan, type Facts, type PlannedItem } from './times/plan.ts';
+import { isData, sizeOf, type ExchangePlan, type Facts, type PlannedItem } from '../times/plan.ts';
 
 export interface PlanTuning {
   /** LLM: request sent → first content, headers and comments included. */

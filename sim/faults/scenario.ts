@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/base/errors.ts';
-import { readObject, type ExchangeInfo, type Handler, type Received } from './stand-ins/exchange.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { readObject, type ExchangeInfo, type Handler, type Received } from '../stand-ins/exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
-import type { DrawContext, Facts, Planner, PlannerOptions } from './times/plan.ts';
-import { checkFigure, LinkSchema, type Figure } from './times/profile.ts';
+import type { DrawContext, Facts, Planner, PlannerOptions } from '../times/plan.ts';
+import { checkFigure, LinkSchema, type Figure } from '../times/profile.ts';
 import { ROUTE_NAMES, routeOf, serverOf, type RouteName, type ServerName } from './routes.ts';
 import { tuned } from './tuning.ts';
 
