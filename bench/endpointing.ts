@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../service/audio/pcm.ts';
 import { createVad, type VadOptions } from '../service/audio/vad.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
+import { loadInterviews } from '../sim/world/fixtures.ts';
 
 const FIXTURES = new URL('../fixtures/audio/', import.meta.url);
 const FRAME_MS = 20;

@@ -10,7 +10,7 @@ import { createArm, type ArmWorld } from '../replay/arm.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 import type { ReplayedTurn } from '../replay/run.ts';
 import type { Variant } from '../replay/variants.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
+import { loadInterviews } from '../sim/world/fixtures.ts';
 
 /** From the end of one recording to the start of the next: by turns within the idle limit of today's connections and beyond it. */
 const GAPS_MS = [5000, 12_000] as const;

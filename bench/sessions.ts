@@ -7,7 +7,7 @@ import type { TurnEvent, TurnLog } from '../service/base/events.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { createResampler } from '../service/audio/resample.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
-import { loadInterviews, type Interview } from '../sim/fixtures.ts';
+import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
 import type { CapturedSession } from '../replay/captured-session.ts';
 
 const FRAME_MS = 20;

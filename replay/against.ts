@@ -1,7 +1,7 @@
 /** What the arms of an experiment run against, as data: virtual time, stand-ins in a process of their own, or providers. */
 import { InputError } from '../service/base/errors.ts';
 import type { ProviderAccess } from '../service/world.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
+import { loadInterviews } from '../sim/world/fixtures.ts';
 import { observationsOf } from '../sim/times/observed.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';

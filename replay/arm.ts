@@ -15,7 +15,7 @@ import type { Observation } from '../sim/times/observed.ts';
 import { DRAW_HEADER } from '../sim/times/plan.ts';
 import type { Profile } from '../sim/times/profile.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { createSimWorld } from '../sim/world/world.ts';
 import { capturedAudio, speakAgain } from './audio.ts';
 import {
   capturedTurnsOf,

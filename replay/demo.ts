@@ -8,7 +8,7 @@ import { configFrom } from '../service/config.ts';
 import { InputError, InvariantError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
-import { loadInterviews, type Interview } from '../sim/fixtures.ts';
+import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
 import { captureStoreIn, loadSessions } from './captures.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';

@@ -13,7 +13,7 @@ import { createRecorder } from '../service/turn-log/recorder.ts';
 import type { TurnPorts } from '../service/calls/stage.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
+import { loadInterviews } from '../sim/world/fixtures.ts';
 import { servedFrom } from '../service/net/served-from.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createWireWorld } from '../sim/wire.ts';

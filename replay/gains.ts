@@ -3,9 +3,9 @@ import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
 import { createMemoryCache } from '../service/calls/speech-cache.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
+import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { createSimWorld } from '../sim/world/world.ts';
 import type { PrimaryMetric } from './diff.ts';
 
 /** Few frames: a turn of few wakes. All arms hear the same. */

@@ -6,7 +6,7 @@ import { InputError } from '../service/base/errors.ts';
 import { startService, type Service } from '../service/serve.ts';
 import { strategyOf } from '../service/strategy/file.ts';
 import { createRealWorld } from '../service/world.ts';
-import { loadInterviews } from '../sim/fixtures.ts';
+import { loadInterviews } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { loadScenario } from '../sim/faults/scenario.ts';
 import { createWireWorld } from '../sim/wire.ts';

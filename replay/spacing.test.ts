@@ -1,7 +1,7 @@
 /** `--spacing-ms`: the least time between two turns' starts, in virtual time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createVirtualClock } from '../sim/clock.ts';
+import { createVirtualClock } from '../sim/world/clock.ts';
 import { planExperiment } from './experiment-plan.ts';
 import { runReplay } from './run.ts';
 import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { runFixtureTurn, fixtureAudio, loadInterviews } from '../sim/fixtures.ts';
+import { runFixtureTurn, fixtureAudio, loadInterviews } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { createSimWorld } from '../sim/world/world.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { gains, rowOf, sectionOf } from './strategies-doc.ts';
 import { namedVariants, variantPatch } from './variants.ts';

@@ -2,9 +2,9 @@
 import type { TurnLog } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
+import { loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { createSimWorld } from '../sim/world/world.ts';
 import type { ArmWorld } from './arm.ts';
 import type { CapturedSession } from './captured-session.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Call, Llm, LlmRequest, Stt, SttRequest } from '../service/base/ports.ts';
 import type { TurnLog } from '../service/base/events.ts';
-import { createVirtualClock } from '../sim/clock.ts';
+import { createVirtualClock } from '../sim/world/clock.ts';
 import { capturedWords, ownWords } from './words.ts';
 
 type Delta = readonly [atMs: number, text: string];

@@ -5,9 +5,9 @@
 import { createRealClock } from '../service/base/clock.ts';
 import type { StageServiceUs } from '../service/turn-log/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/fixtures.ts';
+import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { createSimWorld } from '../sim/world.ts';
+import { createSimWorld } from '../sim/world/world.ts';
 
 const SEEDS = 200;
 const TOLERANCE = 0.1;

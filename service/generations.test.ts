@@ -1,10 +1,10 @@
 /** Generation records in virtual time: after the turn, beside the next one, and never at its expense. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones } from '../sim/by-hand.ts';
-import { runFixtureTurn } from '../sim/fixtures.ts';
+import { flatProfile, tones } from '../sim/world/by-hand.ts';
+import { runFixtureTurn } from '../sim/world/fixtures.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
-import { createSimWorld, type SimWorld } from '../sim/world.ts';
+import { createSimWorld, type SimWorld } from '../sim/world/world.ts';
 import { apart, createGenerations, type Generations } from './generations.ts';
 import type { MeasuredTurn } from './turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from './base/events.ts';

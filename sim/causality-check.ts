@@ -12,10 +12,10 @@ import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';
 import type { RunWorld } from '../service/world.ts';
 import { delayables } from './causality.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from './fixtures.ts';
+import { fixtureAudio, loadInterviews, runFixtureTurn } from './world/fixtures.ts';
 import type { DelayKey } from './times/plan.ts';
 import { loadProfile } from './times/profile.ts';
-import { createSimWorld } from './world.ts';
+import { createSimWorld } from './world/world.ts';
 
 const DELAY_US = 1000;
 /** Between two questions to the queue: no other wait of a turn has this length, so its timers can be told by it. */

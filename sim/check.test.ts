@@ -5,10 +5,10 @@ import type { EventKind, TurnEvent } from '../service/base/events.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import type { Handed } from './check-order.ts';
 import { RULES, violationsOf, type CheckedTurn, type Served } from './check.ts';
-import { fixtureAudio, loadInterviews } from './fixtures.ts';
+import { fixtureAudio, loadInterviews } from './world/fixtures.ts';
 import { loadProfile } from './times/profile.ts';
-import { createSimSession } from './session.ts';
-import { createSimWorld } from './world.ts';
+import { createSimSession } from './world/session.ts';
+import { createSimWorld } from './world/world.ts';
 
 /** A turn that keeps all rules. */
 let kept: CheckedTurn;

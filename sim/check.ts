@@ -5,7 +5,7 @@ import { modelFacts, tokensOf } from '../service/strategy/models.ts';
 import { MAX_SPANS } from '../service/telemetry/names.ts';
 import { spansOf, type SpanRecord } from '../service/telemetry/spans.ts';
 import { orderKept, type Handed } from './check-order.ts';
-import type { SimTurn } from './session.ts';
+import type { SimTurn } from './world/session.ts';
 
 /** One request as a stand-in saw it. */
 export interface Served {

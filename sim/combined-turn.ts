@@ -5,10 +5,10 @@ import type { TurnLog } from '../service/base/events.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import type { FinishedTurn } from '../service/turn/session.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';
-import { tones } from './by-hand.ts';
-import { runFixtureTurn, type Interview } from './fixtures.ts';
+import { tones } from './world/by-hand.ts';
+import { runFixtureTurn, type Interview } from './world/fixtures.ts';
 import { loadProfile } from './times/profile.ts';
-import { createSimWorld } from './world.ts';
+import { createSimWorld } from './world/world.ts';
 
 const profile = loadProfile('seed');
 // frames of 100 ms: a turn of few wakes; 32 kHz, so that there is a rate to go down from

@@ -6,11 +6,11 @@ import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { Handed } from './check-order.ts';
 import { violationsOf, type Served, type Violation } from './check.ts';
 import { loadProfile, type Figure, type Profile } from './times/profile.ts';
-import { createSimSession } from './session.ts';
+import { createSimSession } from './world/session.ts';
 import type { Scenario } from './faults/scenario.ts';
 import type { SoakCase, SoakTurn } from './soak-case.ts';
 import { speechPcm } from './times/speech-audio.ts';
-import { createSimWorld } from './world.ts';
+import { createSimWorld } from './world/world.ts';
 
 const RATE_HZ = 16_000;
 const PROFILE = loadProfile('seed');

@@ -3,7 +3,7 @@ import { asResponse } from '../service/net/body.ts';
 import type { Clock, HttpMarks } from '../service/base/ports.ts';
 import type { Handler } from './stand-ins/exchange.ts';
 import { createFreya } from './stand-ins/freya.ts';
-import { createSimTransport, type SimTransport, type SimTransportOptions } from './network.ts';
+import { createSimTransport, type SimTransport, type SimTransportOptions } from './world/network.ts';
 import { createOpenRouter, type OpenRouterOptions } from './stand-ins/openrouter.ts';
 import type { DrawContext, PlannerOptions } from './times/plan.ts';
 import { createPlanner } from './times/planner.ts';

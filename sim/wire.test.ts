@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import type { Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { loadInterviews, runFixtureTurn } from './fixtures.ts';
+import { loadInterviews, runFixtureTurn } from './world/fixtures.ts';
 import { loadProfile } from './times/profile.ts';
 import { createWireWorld } from './wire.ts';
 

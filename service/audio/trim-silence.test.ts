@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
 import { samplesToPcmBytes } from './pcm.ts';
 import { createSilenceTrimmer } from './trim-silence.ts';
 

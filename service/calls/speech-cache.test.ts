@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { flatProfile, tones } from '../../sim/by-hand.ts';
-import { runFixtureTurn } from '../../sim/fixtures.ts';
-import { createSimWorld } from '../../sim/world.ts';
+import { flatProfile, tones } from '../../sim/world/by-hand.ts';
+import { runFixtureTurn } from '../../sim/world/fixtures.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './speech-cache.ts';
 import type { FinishedTurn } from '../turn/session.ts';
 import { resolveStrategy } from '../strategy/patch.ts';

@@ -19,7 +19,7 @@ import type { Conversation } from '../text/prompt.ts';
 import { withAttempts, type Attempt } from './retry.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
-/** What a turn runs on: built by the two composition roots, `service/world.ts` and `sim/world.ts`. */
+/** What a turn runs on: built by the two composition roots, `service/world.ts` and `sim/world/world.ts`. */
 export interface TurnPorts {
   clock: Clock;
   transport: Transport;

@@ -1,7 +1,7 @@
 /** Regions come from the environment, checked; the nearest is measured without a key, once, and never waited for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createVirtualClock } from '../../sim/clock.ts';
+import { createVirtualClock } from '../../sim/world/clock.ts';
 import { configFrom } from '../config.ts';
 import type { ExchangeContext, HttpRequest, Transport } from '../base/ports.ts';
 import { LIVE_ENDPOINTS } from '../world.ts';

@@ -3,7 +3,7 @@ import { callBy } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';
-import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
 import { ledgerOf } from '../turn-log/ledger.ts';
 import { zeroUsOf } from '../turn-log/metrics.ts';
 import { wavOf } from '../../sim/times/speech-audio.ts';

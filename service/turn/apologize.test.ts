@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { uploadOf } from '../../sim/fault-matrix.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';
-import { createSimWorld } from '../../sim/world.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 import { apologyText, rehearseApology } from './apologize.ts';
 import { createMemoryCache } from '../calls/speech-cache.ts';
 import { measureTurn } from '../turn-log/metrics.ts';

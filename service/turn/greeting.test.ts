@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones } from '../../sim/by-hand.ts';
-import { createSimWorld, type SimWorld } from '../../sim/world.ts';
+import { flatProfile, tones } from '../../sim/world/by-hand.ts';
+import { createSimWorld, type SimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache, type SpeechCache } from '../calls/speech-cache.ts';
 import { OPENING } from './greeting.ts';
 import { createSession, type FinishedTurn, type Session } from './session.ts';

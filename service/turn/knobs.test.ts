@@ -2,7 +2,7 @@
 import { callBy } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
 import type { EventKind, TurnLog } from '../base/events.ts';
 import { compressedPrompt } from '../text/prompt.ts';
 import { createOpenRouter } from '../providers/openrouter.ts';

@@ -1,7 +1,7 @@
 /** What each pipeline strategy gains, in virtual time, computed by hand; each with its control. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
 import { createMemoryCache } from '../calls/speech-cache.ts';
 import { ledgerOf } from '../turn-log/ledger.ts';
 import { zeroUsOf } from '../turn-log/metrics.ts';

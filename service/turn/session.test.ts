@@ -2,8 +2,8 @@
 import { identityOf } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile } from '../../sim/by-hand.ts';
-import { createSimWorld } from '../../sim/world.ts';
+import { flatProfile } from '../../sim/world/by-hand.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 import { OPENING } from './greeting.ts';
 import type { Clock } from '../base/ports.ts';
 import { observeTurn } from './session.ts';

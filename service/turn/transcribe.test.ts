@@ -1,7 +1,7 @@
 /** Early transcripts in virtual time: what each saves can be added up on paper. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/by-hand.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
 import type { EventKind, TurnLog } from '../base/events.ts';
 import type { StrategyPatch } from '../strategy/patch.ts';
 import { agreement } from './transcribe.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { flatProfile, tones, turnByHand } from '../by-hand.ts';
+import { flatProfile, tones, turnByHand } from '../world/by-hand.ts';
 import { createPlanner } from '../times/planner.ts';
 import { loadScenario, parseScenario, tuneWith, type Scenario } from './scenario.ts';
 

@@ -7,8 +7,8 @@ import { after, before, test } from 'node:test';
 import type { Clock, UserAudio } from '../../service/base/ports.ts';
 import type { EventKind, TurnEvent, TurnLog } from '../../service/base/events.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
-import { flatProfile, tones, turnByHand } from '../by-hand.ts';
-import { runFixtureTurn, type Interview } from '../fixtures.ts';
+import { flatProfile, tones, turnByHand } from '../world/by-hand.ts';
+import { runFixtureTurn, type Interview } from '../world/fixtures.ts';
 import { parseScenario, type Scenario } from './scenario.ts';
 import { createWireWorld, type WireWorld } from '../wire.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { asResponse } from '../../service/net/body.ts';
 import type { Clock } from '../../service/base/ports.ts';
-import { createVirtualClock } from '../clock.ts';
+import { createVirtualClock } from '../world/clock.ts';
 import { answer, type ExchangeInfo } from './exchange.ts';
 import type { ExchangePlan } from '../times/plan.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';
 import type { Heard } from './heard.ts';
-import { createVirtualClock } from '../clock.ts';
+import { createVirtualClock } from '../world/clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
 import { isObject } from '../../service/base/json.ts';
 import { createTestWorld } from '../test-exchange.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { EventKind, NewEvent, TurnEvent } from '../../service/base/events.ts';
 import { capturedPlans } from './captured.ts';
 import { capturedScript, type CapturedTurn } from '../stand-ins/captured-script.ts';
-import { createVirtualClock } from '../clock.ts';
+import { createVirtualClock } from '../world/clock.ts';
 import { FREYA_TTS_APP } from '../stand-ins/fal.ts';
 import { createScript } from '../stand-ins/script.ts';
 import { createTestWorld } from '../test-exchange.ts';

@@ -1,14 +1,14 @@
 /** A session in a simulated world with everything that the service attaches to one: history, spans, and a bundle in memory. */
-import { createBundleWriter } from '../service/capture/bundle-writer.ts';
-import { EXPORTER, FORMAT, type CaptureLevel } from '../service/capture/format.ts';
-import { projectTurns } from '../service/capture/projection.ts';
-import type { MeasuredTurn } from '../service/turn-log/metrics.ts';
-import type { Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { createSession, type FinishedTurn } from '../service/turn/session.ts';
-import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
-import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
+import { createBundleWriter } from '../../service/capture/bundle-writer.ts';
+import { EXPORTER, FORMAT, type CaptureLevel } from '../../service/capture/format.ts';
+import { projectTurns } from '../../service/capture/projection.ts';
+import type { MeasuredTurn } from '../../service/turn-log/metrics.ts';
+import type { Clock, ReplySink, UserAudio } from '../../service/base/ports.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { createSession, type FinishedTurn } from '../../service/turn/session.ts';
+import { REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
+import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 import type { SimWorld } from './world.ts';
 

@@ -11,9 +11,9 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { deflate } from 'node:zlib';
 import { loadInterviews, fixtureAudio } from './fixtures.ts';
-import { loadProfile } from './times/profile.ts';
+import { loadProfile } from '../times/profile.ts';
 import { createSimSession } from './session.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { createSimWorld } from './world.ts';
 
 /** Without random bytes: a form's boundary draws them at once, nothing waits for them and no log holds them. */

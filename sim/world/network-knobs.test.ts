@@ -1,7 +1,7 @@
 /** What each network knob is worth, on turns whose times can be added up on paper, each with a control. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { flatProfile, tones, turnByHand } from './by-hand.ts';
 
 const SET_UP = { dns: 7, connect: 20, tls: 40 };

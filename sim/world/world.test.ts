@@ -1,13 +1,13 @@
 /** What the simulated world promises: the same bytes again, quiescence that is proven, and a ledger that tells causes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ledgerOf } from '../service/turn-log/ledger.ts';
-import { zeroUsOf } from '../service/turn-log/metrics.ts';
-import type { EventKind, TurnLog } from '../service/base/events.ts';
-import type { Stt } from '../service/base/ports.ts';
-import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
-import type { RunWorld } from '../service/world.ts';
-import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from './causality-check.ts';
+import { ledgerOf } from '../../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../../service/turn-log/metrics.ts';
+import type { EventKind, TurnLog } from '../../service/base/events.ts';
+import type { Stt } from '../../service/base/ports.ts';
+import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
+import type { RunWorld } from '../../service/world.ts';
+import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from '../causality-check.ts';
 import { loadInterviews } from './fixtures.ts';
 
 const interviews = loadInterviews();

@@ -1,32 +1,32 @@
 /** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
-import { createMemoryCache, type SpeechCache } from '../service/calls/speech-cache.ts';
-import { keyedRandom } from '../service/base/random.ts';
-import type { Transport } from '../service/base/ports.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import { inRegion, type Endpoints } from '../service/net/regions.ts';
-import { createProviders, type RunWorld } from '../service/world.ts';
-import { capturedPlans } from './times/captured.ts';
-import { capturedScript, type CapturedTurn } from './stand-ins/captured-script.ts';
+import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import type { Transport } from '../../service/base/ports.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import { inRegion, type Endpoints } from '../../service/net/regions.ts';
+import { createProviders, type RunWorld } from '../../service/world.ts';
+import { capturedPlans } from '../times/captured.ts';
+import { capturedScript, type CapturedTurn } from '../stand-ins/captured-script.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
-import { reachable, type Handler } from './stand-ins/exchange.ts';
-import { fitTo, fittedPlans, type Fit } from './times/fitted.ts';
-import { createFreya, type FreyaHandlers } from './stand-ins/freya.ts';
+import { reachable, type Handler } from '../stand-ins/exchange.ts';
+import { fitTo, fittedPlans, type Fit } from '../times/fitted.ts';
+import { createFreya, type FreyaHandlers } from '../stand-ins/freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
-import { observationsOf } from './times/observed.ts';
-import { createOpenRouter } from './stand-ins/openrouter.ts';
-import type { Planner, PlannerOptions } from './times/plan.ts';
-import { createPlanner } from './times/planner.ts';
-import { quantile, type Profile } from './times/profile.ts';
-import { regionalPlanning, simRegions } from './times/regions.ts';
-import type { ServerName } from './faults/routes.ts';
+import { observationsOf } from '../times/observed.ts';
+import { createOpenRouter } from '../stand-ins/openrouter.ts';
+import type { Planner, PlannerOptions } from '../times/plan.ts';
+import { createPlanner } from '../times/planner.ts';
+import { quantile, type Profile } from '../times/profile.ts';
+import { regionalPlanning, simRegions } from '../times/regions.ts';
+import type { ServerName } from '../faults/routes.ts';
 import {
   connectionSwitches,
   tuneWith,
   underScenario,
   type ConnectionSwitches,
   type Scenario,
-} from './faults/scenario.ts';
-import { createScript, type Script } from './stand-ins/script.ts';
+} from '../faults/scenario.ts';
+import { createScript, type Script } from '../stand-ins/script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
   falRunUrl: 'https://fal.run',

@@ -1,6 +1,6 @@
 /** The network in virtual time: connection pools, names, set-up, upload. No socket is opened. */
-import { AHEAD_IDLE_MS } from '../service/net/connections.ts';
-import { boundariesOf, type ConnectionFacts } from '../service/net/phases.ts';
+import { AHEAD_IDLE_MS } from '../../service/net/connections.ts';
+import { boundariesOf, type ConnectionFacts } from '../../service/net/phases.ts';
 import type {
   AheadTarget,
   Clock,
@@ -9,7 +9,7 @@ import type {
   HttpRequest,
   HttpResponse,
   Transport,
-} from '../service/base/ports.ts';
+} from '../../service/base/ports.ts';
 import {
   createConnectionPool,
   factsUntil,
@@ -19,10 +19,10 @@ import {
   type ConnectionPool,
   type KnownName,
 } from './connections.ts';
-import type { Handler } from './stand-ins/exchange.ts';
-import { ConnectFault } from './faults/faults.ts';
-import type { ExchangePlan, NetworkPlan } from './times/plan.ts';
-import type { ConnectionSwitches } from './faults/scenario.ts';
+import type { Handler } from '../stand-ins/exchange.ts';
+import { ConnectFault } from '../faults/faults.ts';
+import type { ExchangePlan, NetworkPlan } from '../times/plan.ts';
+import type { ConnectionSwitches } from '../faults/scenario.ts';
 
 export interface SimTransportOptions {
   clock: Clock;

@@ -1,7 +1,7 @@
 /** Connections in virtual time: one origin's pool, with the set-up of each as facts that a phase can be read from. */
-import type { ConnectionFacts } from '../service/net/phases.ts';
-import type { HttpMarks } from '../service/base/ports.ts';
-import type { NetworkPlan } from './times/plan.ts';
+import type { ConnectionFacts } from '../../service/net/phases.ts';
+import type { HttpMarks } from '../../service/base/ports.ts';
+import type { NetworkPlan } from '../times/plan.ts';
 
 export interface PoolOptions {
   /** Idle time after which a connection is closed; false: a new connection for every request. */

@@ -1,7 +1,7 @@
 /** Virtual time: it moves only when nothing can run. */
 import { createHook } from 'node:async_hooks';
-import { InvariantError } from '../service/base/errors.ts';
-import type { Clock } from '../service/base/ports.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import type { Clock } from '../../service/base/ports.ts';
 
 /** 2026-01-01T00:00:00Z in µs: where every simulated epoch begins, so that files are byte-identical. */
 export const SIM_EPOCH_US = 1_767_225_600_000_000;

@@ -1,6 +1,6 @@
 /** A capture store that is memory alone: bundles of simulated turns, with no file and no disk to wait for. */
-import { InputError } from '../service/base/errors.ts';
-import type { CaptureStore, SessionFiles } from '../service/capture/store.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { CaptureStore, SessionFiles } from '../../service/capture/store.ts';
 
 export interface MemoryStore extends CaptureStore {
   /** A session's files by name, as far as they were written. */

@@ -1,16 +1,16 @@
 /** The committed interviews, as user audio for simulated turns. */
 import { readFileSync } from 'node:fs';
-import { parseWav } from '../service/audio/pcm.ts';
-import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../service/base/ports.ts';
-import { observeTurn, type FinishedTurn, type Projection } from '../service/turn/session.ts';
-import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
-import type { RunWorld } from '../service/world.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { parseInterviews, type Interviews } from './stand-ins/script.ts';
+import { parseWav } from '../../service/audio/pcm.ts';
+import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../../service/base/ports.ts';
+import { observeTurn, type FinishedTurn, type Projection } from '../../service/turn/session.ts';
+import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import type { RunWorld } from '../../service/world.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { parseInterviews, type Interviews } from '../stand-ins/script.ts';
 
 export type Interview = Interviews[number];
 
-const FIXTURES = new URL('../fixtures/', import.meta.url);
+const FIXTURES = new URL('../../fixtures/', import.meta.url);
 const FRAME_MS = 20;
 
 /** `fixtures/interviews.json`, validated. */

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { createConnectionPool, type Connection } from './connections.ts';
-import type { DrawContext } from './times/plan.ts';
+import type { DrawContext } from '../times/plan.ts';
 
 const KEPT = { keepAlive: { idleMs: 4000 }, http2: false, aheadIdleMs: 60_000 } as const;
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { asResponse } from '../service/net/body.ts';
-import type { HttpMarks } from '../service/base/ports.ts';
+import { asResponse } from '../../service/net/body.ts';
+import type { HttpMarks } from '../../service/base/ports.ts';
 import { createVirtualClock } from './clock.ts';
-import { answer, jsonAnswer, type Handler } from './stand-ins/exchange.ts';
+import { answer, jsonAnswer, type Handler } from '../stand-ins/exchange.ts';
 import { createSimTransport, type SimTransportOptions } from './network.ts';
-import type { DrawContext, ExchangePlan } from './times/plan.ts';
+import type { DrawContext, ExchangePlan } from '../times/plan.ts';
 
 const ORIGIN = 'https://fal.run';
 const CONTEXT: DrawContext = {
