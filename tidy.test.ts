@@ -108,7 +108,7 @@ const PARSERS = new Set([
   'replay/worker-protocol.ts',
   'replay/journal.ts',
   'sim/times/profile.ts',
-  'sim/servers.ts',
+  'sim/wire/servers.ts',
 ]);
 
 function looseTypes(sources: Sources): string[] {

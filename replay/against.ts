@@ -5,7 +5,7 @@ import { loadInterviews } from '../sim/world/fixtures.ts';
 import { observationsOf } from '../sim/times/observed.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
-import { startStandIns, type StandInOptions, type StandIns } from '../sim/stand-ins.ts';
+import { startStandIns, type StandInOptions, type StandIns } from '../sim/wire/launch.ts';
 import type { ArmWorld } from './arm.ts';
 import { capturedTurnsOf, type CapturedSession } from './captured-session.ts';
 

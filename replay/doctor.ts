@@ -16,7 +16,7 @@ import { createRealWorld, type RunWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/world/fixtures.ts';
 import { servedFrom } from '../service/net/served-from.ts';
 import { loadProfile } from '../sim/times/profile.ts';
-import { createWireWorld } from '../sim/wire.ts';
+import { createWireWorld } from '../sim/wire/wire.ts';
 import type { CommandContext } from './context.ts';
 import { given, PROBES, SAMPLE, type Probe } from './doctor-probes.ts';
 import { plain } from './report/words.ts';

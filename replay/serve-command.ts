@@ -9,7 +9,7 @@ import { createRealWorld } from '../service/world.ts';
 import { loadInterviews } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { loadScenario } from '../sim/faults/scenario.ts';
-import { createWireWorld } from '../sim/wire.ts';
+import { createWireWorld } from '../sim/wire/wire.ts';
 import type { CommandContext } from './context.ts';
 
 /** What the stand-ins are told. */

@@ -10,7 +10,7 @@ import { createRealWorld, type RunWorld } from '../service/world.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { loadProfile } from './times/profile.ts';
 import type { Scenario } from './faults/scenario.ts';
-import { createWireWorld, type WireWorld } from './wire.ts';
+import { createWireWorld, type WireWorld } from './wire/wire.ts';
 
 const scenario: Scenario = {
   title: 'one session a fault',

@@ -5,7 +5,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server as TcpSe
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { createIdentity, type Identity } from '../../sim/certificate.ts';
+import { createIdentity, type Identity } from '../../sim/wire/certificate.ts';
 import { createRealClock } from '../base/clock.ts';
 import type { TurnEvent } from '../base/events.ts';
 import { createRecorder } from '../turn-log/recorder.ts';

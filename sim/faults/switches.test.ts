@@ -10,7 +10,7 @@ import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patc
 import { flatProfile, tones, turnByHand } from '../world/by-hand.ts';
 import { runFixtureTurn, type Interview } from '../world/fixtures.ts';
 import { parseScenario, type Scenario } from './scenario.ts';
-import { createWireWorld, type WireWorld } from '../wire.ts';
+import { createWireWorld, type WireWorld } from '../wire/wire.ts';
 
 type Rule = Scenario['rules'][number];
 

@@ -59,8 +59,8 @@ const interviews = [
 
 /** Runs the service over stand-ins in a process of its own, speaks seven turns to it, and prints errors that clients got. */
 const SOURCE = `
-  const at = (path) => new URL(path, ${JSON.stringify(new URL('../', import.meta.url).href)}).href;
-  const { startStandIns } = await import(at('sim/stand-ins.ts'));
+  const at = (path) => new URL(path, ${JSON.stringify(new URL('../../', import.meta.url).href)}).href;
+  const { startStandIns } = await import(at('sim/wire/launch.ts'));
   const { loadProfile } = await import(at('sim/times/profile.ts'));
   const { createRealWorld } = await import(at('service/world.ts'));
   const { startService } = await import(at('service/serve.ts'));
@@ -176,7 +176,7 @@ test('no key anywhere, also at level full; there no content in logs, errors and 
 
 test('no canary in a report of these captures', async () => {
   const out = join(timing, 'report');
-  const main = fileURLToPath(new URL('../replay/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../replay/main.ts', import.meta.url));
   const args = ['replay', '--data', timing, '--variant', 'clause-chunking', '--world', 'sim', '-o', out];
   const { stdout, stderr } = await run(process.execPath, [main, ...args]);
   assert.deepEqual(found(stdout + stderr), []);

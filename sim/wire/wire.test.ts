@@ -1,11 +1,11 @@
 /** The network's knobs over real sockets, with what the servers counted as ground truth. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import type { Clock, UserAudio } from '../service/base/ports.ts';
-import type { TurnEvent } from '../service/base/events.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { loadInterviews, runFixtureTurn } from './world/fixtures.ts';
-import { loadProfile } from './times/profile.ts';
+import type { Clock, UserAudio } from '../../service/base/ports.ts';
+import type { TurnEvent } from '../../service/base/events.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
+import { loadInterviews, runFixtureTurn } from '../world/fixtures.ts';
+import { loadProfile } from '../times/profile.ts';
 import { createWireWorld } from './wire.ts';
 
 const TURNS = 5;

@@ -1,7 +1,7 @@
 /** The `wire` world: the real composition root against stand-in servers on loopback, in a child process, over TLS. */
-import { createRealWorld, type RunWorld } from '../service/world.ts';
-import { DRAW_HEADER } from './times/plan.ts';
-import { startStandIns, type StandInOptions, type StandIns } from './stand-ins.ts';
+import { createRealWorld, type RunWorld } from '../../service/world.ts';
+import { DRAW_HEADER } from '../times/plan.ts';
+import { startStandIns, type StandInOptions, type StandIns } from './launch.ts';
 
 export interface WireWorld extends RunWorld {
   /** One more world against the same stand-ins, with sockets of its own: an arm of a replay. */

@@ -1,7 +1,7 @@
 /** A stand-in's answer on its way into a socket. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { BodyReader, Clock } from '../service/base/ports.ts';
+import type { BodyReader, Clock } from '../../service/base/ports.ts';
 
 const FLUSH_MS = 10;
 

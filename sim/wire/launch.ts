@@ -1,11 +1,11 @@
 /** Starts the stand-in servers in a child process: the parent's side of `wire`. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../service/base/errors.ts';
-import type { Regions } from '../service/net/regions.ts';
-import { isObject } from '../service/base/json.ts';
-import type { Profile } from './times/profile.ts';
-import type { Scenario } from './faults/scenario.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { Regions } from '../../service/net/regions.ts';
+import { isObject } from '../../service/base/json.ts';
+import type { Profile } from '../times/profile.ts';
+import type { Scenario } from '../faults/scenario.ts';
 
 /** Extra time in one phase of every exchange, on top of the profile: what the honesty test looks for. */
 export interface Injected {

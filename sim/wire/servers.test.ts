@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import OpenAI from 'openai';
 import { Agent, fetch } from 'undici';
-import { createRealClock } from '../service/base/clock.ts';
-import { FREYA_STT_APP, FREYA_TTS_APP } from './stand-ins/fal.ts';
-import { DRAW_HEADER } from './times/plan.ts';
-import { loadProfile } from './times/profile.ts';
-import { speechPcm, wavOf } from './times/speech-audio.ts';
-import { startStandIns, type StandIns } from './stand-ins.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { FREYA_STT_APP, FREYA_TTS_APP } from '../stand-ins/fal.ts';
+import { DRAW_HEADER } from '../times/plan.ts';
+import { loadProfile } from '../times/profile.ts';
+import { speechPcm, wavOf } from '../times/speech-audio.ts';
+import { startStandIns, type StandIns } from './launch.ts';
 
 const DELAY_MS = 60;
 const clock = createRealClock();
@@ -129,8 +129,8 @@ test('without trust in the CA there is no connection', async () => {
 
 test('the servers end with their parent, also when it is killed', async () => {
   const source = `
-    const { startStandIns } = await import(${JSON.stringify(new URL('./stand-ins.ts', import.meta.url).href)});
-    const { loadProfile } = await import(${JSON.stringify(new URL('./times/profile.ts', import.meta.url).href)});
+    const { startStandIns } = await import(${JSON.stringify(new URL('./launch.ts', import.meta.url).href)});
+    const { loadProfile } = await import(${JSON.stringify(new URL('../times/profile.ts', import.meta.url).href)});
     console.log((await startStandIns({ profile: loadProfile('zero'), seed: 1 })).pid);`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,8 +1,8 @@
 /** The header by which a `wire` client says whose draws an exchange takes. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import type { Stage } from '../service/base/events.ts';
-import type { DrawContext } from './times/plan.ts';
+import type { Stage } from '../../service/base/events.ts';
+import type { DrawContext } from '../times/plan.ts';
 
 const STAGES = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver'] as const satisfies readonly Stage[];
 const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
