@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { loadTurns } from '../replay/trace.ts';
+import { loadTurns } from '../replay/traces/load.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { folderOf, startStack, until } from './harness.ts';
 import { send, type MadeTrace } from './made-traces.ts';

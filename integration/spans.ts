@@ -2,7 +2,7 @@
 import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { jaegerTraces, type JaegerSource } from '../replay/jaeger.ts';
+import { jaegerTraces, type JaegerSource } from '../replay/traces/jaeger.ts';
 import { linesOf, segmentsIn } from '../service/spool/files.ts';
 
 export interface PlainSpan {

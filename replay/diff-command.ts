@@ -7,7 +7,7 @@ import { buildReport, type ReportArm, type ReportSide } from './report/build.ts'
 import { ON_CAPTURED_WORDS } from './lanes.ts';
 import { printerOf, type Printer } from './report-command.ts';
 import { inertJson, plain } from './report/words.ts';
-import { loadTurns, type TurnText, type TurnTrace } from './trace.ts';
+import { loadTurns, type TurnText, type TurnTrace } from './traces/load.ts';
 
 interface Side extends ReportSide {
   texts: ReadonlyMap<string, TurnText>;

@@ -21,7 +21,7 @@ import { validityNotes } from './notes.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from './report/build.ts';
 import { dayOf, retirementNotes } from './retired.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
-import { textOf, type TurnText } from './trace.ts';
+import { textOf, type TurnText } from './traces/load.ts';
 import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
 import { startWorker } from './worker-client.ts';
 

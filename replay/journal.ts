@@ -7,7 +7,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, wr
 import { dirname } from 'node:path';
 import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { TurnText } from './trace.ts';
+import type { TurnText } from './traces/load.ts';
 
 export const JOURNAL_FORMAT = 1;
 

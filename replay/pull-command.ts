@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createRealClock } from '../service/base/clock.ts';
 import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
-import { jaegerSourceOf, jaegerTraces } from './jaeger.ts';
+import { jaegerSourceOf, jaegerTraces } from './traces/jaeger.ts';
 import { makeFolder } from './out-folder.ts';
 
 export async function pullCommand(

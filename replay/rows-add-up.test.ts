@@ -5,11 +5,11 @@ import type { LedgerRow, TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Random } from '../service/base/ports.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { diffLanes, type Diff } from './diff.ts';
-import { foreignTurns } from './foreign.ts';
+import { foreignTurns } from './traces/foreign.ts';
 import { PHASE_ORDER, STAGE_ORDER } from './ledger-rows.ts';
-import type { TraceSpan } from './otlp.ts';
+import type { TraceSpan } from './traces/otlp.ts';
 import { printedLedger, type AddingRow } from './report/rows.ts';
-import { treesOf } from './trace-tree.ts';
+import { treesOf } from './traces/trace-tree.ts';
 
 const TRACES = 10_000;
 /** Sets of turns that are compared; some are large enough for a p95. */

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { alignSpans, turnKey, type SpansByTurn } from './align-spans.ts';
 import type { Report } from './report/build.ts';
 import { readReport } from './report/json.ts';
-import { loadTurns } from './trace.ts';
+import { loadTurns } from './traces/load.ts';
 
 export interface RunReport {
   /** With its span rows, where the folder has the traces. */

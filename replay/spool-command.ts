@@ -7,7 +7,7 @@ import { createOtlpClient } from '../service/spool/otlp-client.ts';
 import { resendSpool } from '../service/spool/resend.ts';
 import { dataFolder } from './captures.ts';
 import type { CommandContext } from './context.ts';
-import { sinceUsOf } from './times.ts';
+import { sinceUsOf } from './traces/times.ts';
 
 export async function resendCommand(
   context: CommandContext,

@@ -9,7 +9,7 @@ import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, typ
 import { diffUnpaired } from '../diff-unpaired.ts';
 import { median, quantile } from '../stats.ts';
 import type { Percentile } from '../percentiles.ts';
-import type { TurnText } from '../trace.ts';
+import type { TurnText } from '../traces/load.ts';
 import { targetRows, type TargetRow } from '../targets.ts';
 
 export const REPORT_FORMAT = 1;

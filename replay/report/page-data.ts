@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { turnKey, type SpansByTurn } from '../align-spans.ts';
 import { STAGE_ORDER } from '../ledger-rows.ts';
-import type { TurnSpans } from '../trace-tree.ts';
+import type { TurnSpans } from '../traces/trace-tree.ts';
 import type { Report } from './build.ts';
 import { compareUrl, deltaUsOf, plain } from './words.ts';
 

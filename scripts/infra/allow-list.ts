@@ -1,6 +1,6 @@
 /** `npm run infra:allow-list`: writes the keys that spans may carry into collector/config.yaml; a test holds them equal. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { SHAPES } from '../../replay/foreign-shapes.ts';
+import { SHAPES } from '../../replay/traces/foreign-shapes.ts';
 import { ATTRIBUTES, RESOURCE_ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { CONFIGS } from './run.ts';
 

@@ -1,5 +1,5 @@
 /** One trace's spans as a tree, and as a turn's spans by path. Pure. */
-import type { SpanRecord } from '../service/telemetry/spans.ts';
+import type { SpanRecord } from '../../service/telemetry/spans.ts';
 import type { TraceSpan } from './otlp.ts';
 
 /** What a tree needs of a span, from memory or read back. */

@@ -1,9 +1,9 @@
 /** OTLP JSON as spans: lines of a file, one at a time, and what a span says. Attributes are read only when asked for. */
 import { createReadStream } from 'node:fs';
-import { InputError } from '../service/base/errors.ts';
-import type { Attrs, AttrValue } from '../service/base/events.ts';
-import { fieldOf, listIn } from '../service/base/json.ts';
-import { SCOPE_NAME } from '../service/telemetry/names.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { Attrs, AttrValue } from '../../service/base/events.ts';
+import { fieldOf, listIn } from '../../service/base/json.ts';
+import { SCOPE_NAME } from '../../service/telemetry/names.ts';
 
 /** A span of any pipeline. Times are whole µs since 1970: OTLP's nanoseconds, cut. */
 export interface TraceSpan {

@@ -4,16 +4,16 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readBundle } from '../service/capture/bundle-reader.ts';
-import { filesIn } from '../service/capture/store.ts';
-import { InputError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import { otlpLineOf } from '../service/telemetry/otel.ts';
-import { alignSpans, turnKey } from './align-spans.ts';
-import { alignTurns } from './align.ts';
+import { readBundle } from '../../service/capture/bundle-reader.ts';
+import { filesIn } from '../../service/capture/store.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import { otlpLineOf } from '../../service/telemetry/otel.ts';
+import { alignSpans, turnKey } from '../align-spans.ts';
+import { alignTurns } from '../align.ts';
 import { gatherTraces, type GatheredTrace } from './gather.ts';
 import { jsonLines, spansIn } from './otlp.ts';
-import { loadTurns, traceOfTurn, type TurnTrace } from './trace.ts';
+import { loadTurns, traceOfTurn, type TurnTrace } from './load.ts';
 
 const BUNDLE = 'fixtures/sessions/format-1/52d7037fd5e995c80448';
 

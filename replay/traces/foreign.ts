@@ -3,8 +3,8 @@
  * (critical-path.ts), and its parts get our stages by what their spans are called. A shape is a row: how one pipeline names
  * its turns, its sessions and its stages.
  */
-import type { LedgerRow, StageServiceUs, TurnSummary } from '../service/turn-log/metrics.ts';
-import type { Attrs, LedgerStage, Phase } from '../service/base/events.ts';
+import type { LedgerRow, StageServiceUs, TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { Attrs, LedgerStage, Phase } from '../../service/base/events.ts';
 import { criticalPath, type PathPart } from './critical-path.ts';
 import { SHAPES, type ForeignShape, type Node } from './foreign-shapes.ts';
 import type { TraceSpan } from './otlp.ts';

@@ -2,8 +2,8 @@
  * How other pipelines' traces say what a turn is: one row each, from their sources (docs/measuring.md#our-words-and-theirs).
  * Neither traces the wait itself, so its window is rebuilt from the latency that they report and the moment in which it stops.
  */
-import type { Attrs, LedgerStage } from '../service/base/events.ts';
-import { ATTRIBUTES } from '../service/telemetry/names.ts';
+import type { Attrs, LedgerStage } from '../../service/base/events.ts';
+import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import type { TraceSpan } from './otlp.ts';
 import { below, type TraceNode } from './trace-tree.ts';
 

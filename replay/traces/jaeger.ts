@@ -2,9 +2,9 @@
  * Traces out of a Jaeger, by `/api/v3`. Version 2.13 knows neither a cursor nor a filter by attribute there, so a time window
  * is read as a page, halved when the page is full, and attributes are compared here.
  */
-import { fieldOf, listIn } from '../service/base/json.ts';
-import { InputError, describeError } from '../service/base/errors.ts';
-import { SERVICE_NAME } from '../service/telemetry/names.ts';
+import { fieldOf, listIn } from '../../service/base/json.ts';
+import { InputError, describeError } from '../../service/base/errors.ts';
+import { SERVICE_NAME } from '../../service/telemetry/names.ts';
 import { sinceUsOf } from './times.ts';
 
 /** What `jaeger:URL?service=…&from=…&to=…&operation=…&tag=key=value` names. */
