@@ -12,7 +12,7 @@ import type { Verdict } from '../replay/diff.ts';
 import { exchangeLine } from '../sim/times/exchange-lines.ts';
 import { observationsOf } from '../sim/times/observed.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
-import type { CapturedSession } from '../replay/captured-session.ts';
+import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
 import { cannotWrite } from '../replay/out-folder.ts';
 import type { Purse } from '../replay/purse.ts';

@@ -8,7 +8,7 @@ import { keyedHex } from '../service/base/random.ts';
 import { createResampler } from '../service/audio/resample.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
-import type { CapturedSession } from '../replay/captured-session.ts';
+import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 
 const FRAME_MS = 20;
 /** From the end of one recording to the start of the next: what a reply of some seconds takes. */

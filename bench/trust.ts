@@ -8,7 +8,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { simWorld, startWire } from '../replay/against.ts';
 import type { ArmWorld } from '../replay/arm.ts';
 import { basisShares } from '../replay/basis.ts';
-import type { CapturedSession } from '../replay/captured-session.ts';
+import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { PRIMARY_METRICS } from '../replay/diff.ts';
 import { identityError, judgeable } from '../replay/rank.ts';
 import { clusteredMean } from '../replay/stats.ts';

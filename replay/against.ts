@@ -7,7 +7,7 @@ import { loadProfile } from '../sim/times/profile.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
 import { startStandIns, type StandInOptions, type StandIns } from '../sim/wire/launch.ts';
 import type { ArmWorld } from './arm.ts';
-import { capturedTurnsOf, type CapturedSession } from './captured-session.ts';
+import { capturedTurnsOf, type CapturedSession } from './sessions/captured-session.ts';
 
 export interface StandInChoice {
   /** Name or path of a latency profile. */

@@ -23,7 +23,7 @@ import {
   outlivesSockets,
   startEpochUs,
   type CapturedSession,
-} from './captured-session.ts';
+} from './sessions/captured-session.ts';
 import type { PlannedRun } from './plan.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 

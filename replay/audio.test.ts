@@ -7,7 +7,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { flatProfile, tones, turnByHand } from '../sim/world/by-hand.ts';
 import { createVirtualClock } from '../sim/world/clock.ts';
 import { capturedAudio, speakAgain } from './audio.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import { decodeToWorker, encodeMessage } from './worker-protocol.ts';
 
 const captured = await turnByHand({

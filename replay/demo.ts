@@ -9,7 +9,7 @@ import { InputError, InvariantError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
-import { captureStoreIn, loadSessions } from './captures.ts';
+import { captureStoreIn, loadSessions } from './sessions/load.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';

@@ -5,7 +5,7 @@ import { keyedHex } from '../service/base/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import type { Arm, ArmWorld, TurnTask } from './arm.ts';
 import { heardPastSpeechMs } from './audio.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import { lanesOf, type CandidateSpec, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
 import type { Purse } from './purse.ts';
 import { planRuns, type PlannedRun } from './plan.ts';

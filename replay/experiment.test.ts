@@ -12,7 +12,7 @@ import { planExperiment, type CandidateSpec } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
 import { quantile } from './stats.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import { variantPatch } from './variants.ts';
 
 /** Fixture sessions, "captured" in virtual time under a seed of their own. */

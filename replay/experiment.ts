@@ -11,7 +11,7 @@ import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
 import { simWorld } from './against.ts';
 import { turnKey } from './align-spans.ts';
 import { createArm, type Arm, type ArmWorld } from './arm.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import { pricesOf } from './budget.ts';
 import { HERE } from './checkout.ts';
 import { diffLanes } from './diff.ts';

@@ -7,7 +7,7 @@ import { FIT_EXCHANGES } from '../sim/times/fitted.ts';
 import { observationsOf } from '../sim/times/observed.ts';
 import { loadProfile, parseProfile } from '../sim/times/profile.ts';
 import { fitProfile, type KindFit } from '../sim/times/profile-fit.ts';
-import { capturedTurnsOf } from './captured-session.ts';
+import { capturedTurnsOf } from './sessions/captured-session.ts';
 import type { CommandContext } from './context.ts';
 import { cannotWrite, makeFolder } from './out-folder.ts';
 import { chosenSessions } from './replay-command.ts';

@@ -1,7 +1,7 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
 import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import type { CommandContext } from './context.ts';
 import { lacksAudio, type CandidateSpec } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';

@@ -2,7 +2,7 @@
 import { InputError } from '../service/base/errors.ts';
 import { isRetired, modelFacts } from '../service/strategy/models.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import type { ReplayLane } from './run.ts';
 
 interface About {

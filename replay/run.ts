@@ -5,7 +5,7 @@ import type { Clock } from '../service/base/ports.ts';
 import type { Lane } from '../service/base/events.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import type { Arm, TurnTask } from './arm.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
 import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan.ts';
 import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './replayed-turn.ts';

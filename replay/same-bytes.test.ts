@@ -12,7 +12,7 @@ import { fixtureAudio, loadInterviews } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimSession } from '../sim/world/session.ts';
 import { createSimWorld } from '../sim/world/world.ts';
-import { capturedSession } from './captures.ts';
+import { capturedSession } from './sessions/load.ts';
 import { runExperiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
 import { variantPatch } from './variants.ts';

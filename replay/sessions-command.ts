@@ -4,9 +4,9 @@ import { eraseSession, placesIn } from '../service/capture/erase.ts';
 import { InputError } from '../service/base/errors.ts';
 import { createRealClock } from '../service/base/clock.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
-import { captureStoreIn, dataFolder, listSessions } from './captures.ts';
+import { captureStoreIn, dataFolder, listSessions } from './sessions/load.ts';
 import type { CommandContext } from './context.ts';
-import { importSessions } from './import-sessions.ts';
+import { importSessions } from './sessions/import-sessions.ts';
 import { plain } from './report/words.ts';
 
 interface Options {

@@ -5,7 +5,7 @@ import { configFrom } from '../service/config.ts';
 import { InputError } from '../service/base/errors.ts';
 import { createOtlpClient } from '../service/spool/otlp-client.ts';
 import { resendSpool } from '../service/spool/resend.ts';
-import { dataFolder } from './captures.ts';
+import { dataFolder } from './sessions/load.ts';
 import type { CommandContext } from './context.ts';
 import { sinceUsOf } from './traces/times.ts';
 

@@ -6,7 +6,7 @@ import { loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import type { ArmWorld } from './arm.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
 
 const RATE_HZ = 16_000;

@@ -12,7 +12,7 @@
 import type { Strategy } from '../service/strategy/strategy.ts';
 import type { Content, TurnEvent, TurnLog } from '../service/base/events.ts';
 import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
-import type { CapturedSession } from './captured-session.ts';
+import type { CapturedSession } from './sessions/captured-session.ts';
 
 export const WORKER_PROTOCOL = 1;
 /** Where every commit that speaks it has its worker. */

@@ -1,12 +1,12 @@
 /** Captured sessions as a replay takes them: found in a data folder or given as a bundle's folder. */
 import { join } from 'node:path';
-import { readBundle, readSessionHeader, type Bundle } from '../service/capture/bundle-reader.ts';
-import type { SessionHeader } from '../service/capture/format.ts';
-import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
-import { InputError } from '../service/base/errors.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
-import type { CommandContext } from './context.ts';
+import { readBundle, readSessionHeader, type Bundle } from '../../service/capture/bundle-reader.ts';
+import type { SessionHeader } from '../../service/capture/format.ts';
+import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import type { CommandContext } from '../context.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';
 

@@ -4,13 +4,13 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readBundle } from '../service/capture/bundle-reader.ts';
-import { createRealClock } from '../service/base/clock.ts';
-import { InputError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import { parseWav, pcmBytesToSamples } from '../service/audio/pcm.ts';
-import { captureStoreIn, loadSessions } from './captures.ts';
-import { capturedAudio } from './audio.ts';
+import { readBundle } from '../../service/capture/bundle-reader.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import { parseWav, pcmBytesToSamples } from '../../service/audio/pcm.ts';
+import { captureStoreIn, loadSessions } from './load.ts';
+import { capturedAudio } from '../audio.ts';
 import { importSessions } from './import-sessions.ts';
 
 const clock = createRealClock();

@@ -1,8 +1,8 @@
 /** A captured session as replays take it: data, whatever store it came from. */
-import type { Message } from '../service/base/ports.ts';
-import type { TurnEvent, TurnLog } from '../service/base/events.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import type { CapturedTurn } from '../sim/stand-ins/captured-script.ts';
+import type { Message } from '../../service/base/ports.ts';
+import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { CapturedTurn } from '../../sim/stand-ins/captured-script.ts';
 
 /** One captured session as a replay needs it; read from a bundle. */
 export interface CapturedSession {

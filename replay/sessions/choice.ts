@@ -1,10 +1,10 @@
 /** Which of the captured sessions a replay takes when none are named, and what its reports say of that. Pure. */
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import type { SessionHeader } from '../service/capture/format.ts';
-import { keyedRandom } from '../service/base/random.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import type { SessionHeader } from '../../service/capture/format.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import { startEpochUs, type CapturedSession } from './captured-session.ts';
-import type { Choice } from './experiment-plan.ts';
-import { median } from './stats.ts';
+import type { Choice } from '../experiment-plan.ts';
+import { median } from '../stats.ts';
 
 /** `latency`: the slowest; `error`: those with most failed turns. Either is labelled in the report. */
 export type ChosenBy = 'sample' | 'latency' | 'error';

@@ -1,7 +1,7 @@
 /** What `retake sessions import DIR` reads: `DIR/sessions.json`. Every field and its unit: docs/capture-format.md#import. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 
 const ms = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
 

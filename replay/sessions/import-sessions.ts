@@ -5,19 +5,19 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { AudioFormatError, parseWav, samplesToPcmBytes, type Wav } from '../service/audio/pcm.ts';
-import { createBundleWriter } from '../service/capture/bundle-writer.ts';
-import { EXPORTER, FORMAT } from '../service/capture/format.ts';
-import type { CaptureStore } from '../service/capture/store.ts';
-import { InputError } from '../service/base/errors.ts';
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import type { Clock } from '../service/base/ports.ts';
-import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../service/base/events.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
-import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
-import { otlpLineOf } from '../service/telemetry/otel.ts';
+import { AudioFormatError, parseWav, samplesToPcmBytes, type Wav } from '../../service/audio/pcm.ts';
+import { createBundleWriter } from '../../service/capture/bundle-writer.ts';
+import { EXPORTER, FORMAT } from '../../service/capture/format.ts';
+import type { CaptureStore } from '../../service/capture/store.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import type { Clock } from '../../service/base/ports.ts';
+import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../../service/base/events.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import { otlpLineOf } from '../../service/telemetry/otel.ts';
 import { parseImport, type ImportedSession, type ImportedTurn } from './import-format.ts';
 
 const FRAME_MS = 20;
