@@ -1,7 +1,7 @@
 /** What an arm's turns come to: a sample each, and a row for each metric with its difference from the baseline. Pure. */
 import type { FinishedTurn } from '../service/turn/session.ts';
-import type { Verdict } from '../replay/diff.ts';
-import { clusteredMean, mean, quantile, type Interval } from '../replay/stats.ts';
+import type { Verdict } from '../replay/diff/diff.ts';
+import { clusteredMean, mean, quantile, type Interval } from '../replay/diff/stats.ts';
 import { transcriptChange } from '../replay/work.ts';
 import type { BetTotals } from '../service/turn-log/bets.ts';
 import type { LedgerMean } from './arm-totals.ts';

@@ -2,8 +2,8 @@
 import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { LedgerStage } from '../service/base/events.ts';
-import { ledgerUs, STAGE_ORDER } from '../replay/ledger-rows.ts';
-import { mean, roundToSum } from '../replay/stats.ts';
+import { ledgerUs, STAGE_ORDER } from '../replay/diff/ledger-rows.ts';
+import { mean, roundToSum } from '../replay/diff/stats.ts';
 
 /** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/measuring.md#bets. */
 const WORTH_USD_PER_100_MS = 0.001;

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { InvariantError } from '../service/base/errors.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { tellOn } from '../replay/context.ts';
-import { quantile } from '../replay/stats.ts';
+import { quantile } from '../replay/diff/stats.ts';
 import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
 
 const WARM_UP_SESSIONS = 40;

@@ -16,7 +16,7 @@ import { benchPage } from './page.ts';
 import { BENCHES } from './run-all.ts';
 import { benchSessions } from './sessions.ts';
 import { benchTable, targetLines } from './tables.ts';
-import { targetRows } from '../replay/targets.ts';
+import { targetRows } from '../replay/diff/targets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-bench-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 /** What `bench:load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
 import { TURNS_LIMIT } from '../service/http/registry.ts';
 import { sparkline } from '../replay/report/charts.ts';
-import { mean, quantile, studentT975, type Interval } from '../replay/stats.ts';
+import { mean, quantile, studentT975, type Interval } from '../replay/diff/stats.ts';
 import type { LoadTurn } from './load-people.ts';
 import type { ServiceSecond } from './load-service.ts';
 

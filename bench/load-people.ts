@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { ledgerUs } from '../replay/ledger-rows.ts';
+import { ledgerUs } from '../replay/diff/ledger-rows.ts';
 import { speechPcm } from '../sim/times/speech-audio.ts';
 
 const RATE_HZ = 16_000;

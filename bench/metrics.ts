@@ -2,7 +2,7 @@
 import { createChunker, type ChunkingMode } from '../service/text/chunker.ts';
 import type { EventKind, TurnEvent } from '../service/base/events.ts';
 import type { FinishedTurn } from '../service/turn/session.ts';
-import { quantile } from '../replay/stats.ts';
+import { quantile } from '../replay/diff/stats.ts';
 
 export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
 

@@ -16,7 +16,7 @@ import type { TurnEvent } from '../service/base/events.ts';
 import { createTracing, type Tracing } from '../service/telemetry/otel.ts';
 import { createSpool } from '../service/spool/spool.ts';
 import { tellOn } from '../replay/context.ts';
-import { clusteredMean, mean, quantile } from '../replay/stats.ts';
+import { clusteredMean, mean, quantile } from '../replay/diff/stats.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
 
 const WARM_UPS = 500;

@@ -12,7 +12,7 @@ import { createFreyaTts } from '../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../service/providers/openrouter.ts';
 import { callBy } from '../service/test-turn.ts';
 import { LIVE_ENDPOINTS } from '../service/world.ts';
-import { clusteredMean } from '../replay/stats.ts';
+import { clusteredMean } from '../replay/diff/stats.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
 import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';
 

@@ -10,7 +10,7 @@ import type { ArmWorld } from '../replay/arm.ts';
 import type { CommandContext } from '../replay/context.ts';
 import { createPurse } from '../replay/purse.ts';
 import { currentCommit } from '../replay/serve-command.ts';
-import { targetRows } from '../replay/targets.ts';
+import { targetRows } from '../replay/diff/targets.ts';
 import { bench as e2e, COMBINED } from './bench-e2e.ts';
 import { bench as llm } from './bench-llm.ts';
 import { bench as parallel } from './bench-parallel.ts';

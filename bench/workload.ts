@@ -16,7 +16,7 @@ import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
 import type { TurnPorts } from '../service/calls/stage.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
 import type { Tracing } from '../service/telemetry/otel.ts';
-import { ledgerUs } from '../replay/ledger-rows.ts';
+import { ledgerUs } from '../replay/diff/ledger-rows.ts';
 import { speechPcm } from '../sim/times/speech-audio.ts';
 
 const DELTAS = 30;

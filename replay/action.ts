@@ -6,7 +6,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, InputError } from '../service/base/errors.ts';
-import { exitCodeOf, verdictOfAll } from './diff.ts';
+import { exitCodeOf, verdictOfAll } from './diff/diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
 import { fieldOf } from '../service/base/json.ts';
 import { readReport } from './report/json.ts';

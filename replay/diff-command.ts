@@ -1,7 +1,7 @@
 /** `retake diff A B`: two sets of traces → a verdict, which is also the exit code. */
 import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { turnKey } from './align-spans.ts';
+import { turnKey } from './diff/align-spans.ts';
 import type { CommandContext } from './context.ts';
 import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
 import { ON_CAPTURED_WORDS } from './lanes.ts';

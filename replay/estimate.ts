@@ -4,7 +4,7 @@ import { simWorld } from './against.ts';
 import { createArm } from './arm.ts';
 import { pricesOf } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
-import { mean, median, minimumDetectable } from './stats.ts';
+import { mean, median, minimumDetectable } from './diff/stats.ts';
 
 export interface Estimate {
   turns: number;

@@ -11,7 +11,7 @@ import { createSimWorld } from '../sim/world/world.ts';
 import { planExperiment, type CandidateSpec } from './experiment-plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
-import { quantile } from './stats.ts';
+import { quantile } from './diff/stats.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import { variantPatch } from './variants.ts';
 

@@ -4,7 +4,7 @@ import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.t
 import type { Strategy } from '../service/strategy/strategy.ts';
 import type { Checkout } from './checkout.ts';
 import type { PlannedLane } from './plan.ts';
-import type { PrimaryMetric } from './diff.ts';
+import type { PrimaryMetric } from './diff/diff.ts';
 import type { Words } from './words.ts';
 
 export interface CandidateSpec {

@@ -3,7 +3,7 @@ import { basisText } from './basis.ts';
 import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
 import { breaks, gains, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
-import { roundToSum } from './stats.ts';
+import { roundToSum } from './diff/stats.ts';
 import { wrapped } from './report/words.ts';
 import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from './trust.ts';
 

@@ -3,13 +3,13 @@ import { InputError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { strategyDiff, type Strategy } from '../service/strategy/strategy.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import type { DiffRow, PrimaryMetric } from './diff.ts';
+import type { DiffRow, PrimaryMetric } from './diff/diff.ts';
 import type { Experiment } from './experiment.ts';
 import { basisShares, type BasisShares } from './basis.ts';
-import type { Guard } from './guards.ts';
+import type { Guard } from './diff/guards.ts';
 import { summariesOf } from './run.ts';
 import { shapley, type Attribution } from './shapley.ts';
-import { quantile } from './stats.ts';
+import { quantile } from './diff/stats.ts';
 import { COMBINED_BY } from './variants.ts';
 
 /** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */

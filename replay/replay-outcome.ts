@@ -1,7 +1,7 @@
 /** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
 import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
-import { exitCodeOf, verdictOfAll } from './diff.ts';
+import { exitCodeOf, verdictOfAll } from './diff/diff.ts';
 import type { Experiment } from './experiment.ts';
 import { exportRun } from './export-run.ts';
 import { terminalReport } from './report/terminal.ts';

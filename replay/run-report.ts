@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { alignSpans, turnKey, type SpansByTurn } from './align-spans.ts';
+import { alignSpans, turnKey, type SpansByTurn } from './diff/align-spans.ts';
 import type { Report } from './report/build.ts';
 import { readReport } from './report/json.ts';
 import { loadTurns } from './traces/load.ts';

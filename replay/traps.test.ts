@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { createArm, type Arm } from './arm.ts';
-import { diffLanes, type Verdict } from './diff.ts';
+import { diffLanes, type Verdict } from './diff/diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
 import { keyedRandom } from '../service/base/random.ts';

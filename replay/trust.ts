@@ -9,7 +9,7 @@ import { Type, type Static } from 'typebox';
 import { InputError } from '../service/base/errors.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
-import type { PrimaryMetric } from './diff.ts';
+import type { PrimaryMetric } from './diff/diff.ts';
 import type { CandidateSpec } from './lanes.ts';
 import { namedVariants } from './variants.ts';
 

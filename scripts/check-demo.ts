@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { ATTRIBUTES, SPANS } from '../service/telemetry/names.ts';
-import { quantile } from '../replay/stats.ts';
+import { quantile } from '../replay/diff/stats.ts';
 
 interface Turn {
   sessionId: string;

@@ -8,9 +8,9 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { diffLanes } from '../replay/diff.ts';
+import { diffLanes } from '../replay/diff/diff.ts';
 import { runExperiment } from '../replay/experiment.ts';
-import { clusteredMean, mean, minimumDetectable } from '../replay/stats.ts';
+import { clusteredMean, mean, minimumDetectable } from '../replay/diff/stats.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 import { simWorld } from '../replay/against.ts';
 import { createArm } from '../replay/arm.ts';

@@ -3,14 +3,14 @@ import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
-import { alignTurns } from '../align.ts';
-import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../align-spans.ts';
-import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff.ts';
-import { diffUnpaired } from '../diff-unpaired.ts';
-import { median, quantile } from '../stats.ts';
-import type { Percentile } from '../percentiles.ts';
+import { alignTurns } from '../diff/align.ts';
+import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../diff/align-spans.ts';
+import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
+import { diffUnpaired } from '../diff/unpaired.ts';
+import { median, quantile } from '../diff/stats.ts';
+import type { Percentile } from '../diff/percentiles.ts';
 import type { TurnText } from '../traces/load.ts';
-import { targetRows, type TargetRow } from '../targets.ts';
+import { targetRows, type TargetRow } from '../diff/targets.ts';
 
 export const REPORT_FORMAT = 1;
 

@@ -1,5 +1,5 @@
 /** A report as one HTML page. Figures are finished SVG; the script only finds pairs and draws their waterfalls. */
-import { STAGE_ORDER } from '../ledger-rows.ts';
+import { STAGE_ORDER } from '../diff/ledger-rows.ts';
 import type { Report } from './build.ts';
 import { measuredPairs } from './charts.ts';
 import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';

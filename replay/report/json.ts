@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
-import type { DiffRow } from '../diff.ts';
-import { PHASE_ORDER, STAGE_ORDER } from '../ledger-rows.ts';
+import type { DiffRow } from '../diff/diff.ts';
+import { PHASE_ORDER, STAGE_ORDER } from '../diff/ledger-rows.ts';
 import { REPORT_FORMAT, type Report } from './build.ts';
 
 /** What the other forms print as it is: no markup and no control characters. */

@@ -1,7 +1,7 @@
 /** A report as a pull request comment: one screen, the rest folded, and never longer than GitHub takes. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
-import { turnKey, type SpanRow } from '../align-spans.ts';
+import { turnKey, type SpanRow } from '../diff/align-spans.ts';
 import { measuredPairs } from './charts.ts';
 import { code, escapeText, fenced, table } from './markdown-text.ts';
 import { intervalText, intervalTitle, markedInterval, printedLedger, signed } from './rows.ts';

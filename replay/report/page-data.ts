@@ -1,7 +1,7 @@
 /** What the HTML page draws waterfalls from: every pair's ledgers, and spans as far as the page may grow. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { turnKey, type SpansByTurn } from '../align-spans.ts';
-import { STAGE_ORDER } from '../ledger-rows.ts';
+import { turnKey, type SpansByTurn } from '../diff/align-spans.ts';
+import { STAGE_ORDER } from '../diff/ledger-rows.ts';
 import type { TurnSpans } from '../traces/trace-tree.ts';
 import type { Report } from './build.ts';
 import { compareUrl, deltaUsOf, plain } from './words.ts';

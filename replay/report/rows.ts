@@ -1,7 +1,7 @@
 /** The ledger table as numbers to print: rounded so that what is printed adds up to what is printed. Pure. */
-import type { DiffRow } from '../diff.ts';
-import { differs } from '../holm-rows.ts';
-import { roundToSum } from '../stats.ts';
+import type { DiffRow } from '../diff/diff.ts';
+import { differs } from '../diff/holm-rows.ts';
+import { roundToSum } from '../diff/stats.ts';
 
 export interface PrintedRow {
   stage: string;

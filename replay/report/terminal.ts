@@ -1,8 +1,8 @@
 /** A report for a terminal of any width: verdict, ledger, targets, validity. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
-import { turnKey } from '../align-spans.ts';
-import { STAGE_ORDER } from '../ledger-rows.ts';
+import { turnKey } from '../diff/align-spans.ts';
+import { STAGE_ORDER } from '../diff/ledger-rows.ts';
 import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
 import { intervalText, intervalTitle, printedLedger, signed, type PrintedRow } from './rows.ts';
 import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine, wrapped } from './words.ts';

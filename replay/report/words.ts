@@ -1,6 +1,6 @@
 /** Words that all forms of a report share, and untrusted text made harmless. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { Verdict } from '../diff.ts';
+import type { Verdict } from '../diff/diff.ts';
 import type { Report } from './build.ts';
 import { intervalText, signed } from './rows.ts';
 

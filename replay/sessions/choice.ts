@@ -4,7 +4,7 @@ import type { SessionHeader } from '../../service/capture/format.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { startEpochUs, type CapturedSession } from './captured-session.ts';
 import type { Choice } from '../experiment-plan.ts';
-import { median } from '../stats.ts';
+import { median } from '../diff/stats.ts';
 
 /** `latency`: the slowest; `error`: those with most failed turns. Either is labelled in the report. */
 export type ChosenBy = 'sample' | 'latency' | 'error';

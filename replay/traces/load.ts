@@ -11,7 +11,7 @@ import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { spansOf } from '../../service/telemetry/spans.ts';
 import { summaryOf } from '../../service/telemetry/turn-attributes.ts';
-import { turnKey } from '../align-spans.ts';
+import { turnKey } from '../diff/align-spans.ts';
 import { foreignTurns, numberTurns, type ForeignTurn } from './foreign.ts';
 import type { Node } from './foreign-shapes.ts';
 import { gatherTraces } from './gather.ts';

@@ -1,11 +1,11 @@
 /** Windows that share no turn: side by side, over sessions, and never `faster`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { InputError } from '../service/base/errors.ts';
-import { diffUnpaired } from './diff-unpaired.ts';
-import { buildReport, type ReportArm } from './report/build.ts';
-import { validityLine } from './report/words.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { diffUnpaired } from './unpaired.ts';
+import { buildReport, type ReportArm } from '../report/build.ts';
+import { validityLine } from '../report/words.ts';
 
 function turn(sessionId: string, e2eMs: number, more: Partial<TurnSummary> = {}): TurnSummary {
   return {

@@ -1,7 +1,7 @@
 /** Spans of paired turns, aligned by path and ordinal. What has no partner is counted by side, never dropped. Pure. */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnPair } from './align.ts';
-import type { TurnSpans } from './traces/trace-tree.ts';
+import type { TurnSpans } from '../traces/trace-tree.ts';
 
 /** One path over all pairs. Durations are means: of the matched spans, or of those that stand alone. */
 export interface SpanRow {

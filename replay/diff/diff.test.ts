@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { InvariantError } from '../service/base/errors.ts';
-import type { LedgerRow, TurnSummary } from '../service/turn-log/metrics.ts';
-import type { LedgerStage, Phase } from '../service/base/events.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import type { LedgerRow, TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import { diffLanes, exitCodeOf, verdictOfAll, type Diff, type Verdict } from './diff.ts';
-import { printedLedger } from './report/rows.ts';
+import { printedLedger } from '../report/rows.ts';
 
 /** The same cases every time; another seed looks further. */
 const RUNS = { seed: 1, numRuns: 300 };

@@ -1,6 +1,6 @@
 /** Ledgers of turns summed by stage and phase, in the order of the pipeline. Pure. */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { LedgerStage, Phase } from '../service/base/events.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { LedgerStage, Phase } from '../../service/base/events.ts';
 
 export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
 /** A key for each phase, so that one that is missing here does not compile: its part would be missing in every sum. */

@@ -1,6 +1,6 @@
 /** Which turn is compared with which: pairs by session and turn, and what had to be left out, by cause. Pure. */
-import { InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { clusteredMean, type Interval } from './stats.ts';
 
 export interface TurnPair {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { alignTurns } from './align.ts';
 import { guardsOf, type Guard } from './guards.ts';
 

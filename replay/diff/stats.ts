@@ -1,5 +1,5 @@
 /** Statistics of paired replays. Pure; each formula names its source. How they are used: docs/measuring.md#statistics. */
-import { InvariantError } from '../service/base/errors.ts';
+import { InvariantError } from '../../service/base/errors.ts';
 
 export interface Interval {
   mean: number;

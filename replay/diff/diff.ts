@@ -1,7 +1,7 @@
 /** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. Rules: DESIGN §13. */
-import { InvariantError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { LedgerStage, Phase } from '../service/base/events.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import { alignTurns, bySession, intervalOver, type Dropped, type TurnPair } from './align.ts';
 import { guardsOf, type Guard } from './guards.ts';
 import { withHolm } from './holm-rows.ts';

@@ -3,7 +3,7 @@
  * turns), so each part's contribution is its mean over the turns around the quantile, rescaled to it: Euler allocation,
  * E[part | total = quantile] (Tasche 1999), estimated in a window of ranks. Pure.
  */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { ledgerKeys, ledgerUs, type LedgerKey } from './ledger-rows.ts';
 import { mean, quantile } from './stats.ts';
 

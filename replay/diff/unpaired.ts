@@ -2,8 +2,8 @@
  * Two production windows that share no turn: means side by side, over sessions, and no claim of `faster`. What differs between
  * two windows is not only what was changed, so such a comparison is observational. Pure.
  */
-import { InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { judge, marginMsOf, type Diff, type DiffRow } from './diff.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf } from './percentiles.ts';

@@ -1,5 +1,5 @@
 /** What a faster lane must not have bought its speed with. Pure. */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Alignment, TurnPair } from './align.ts';
 import { mcNemarWorse, mean } from './stats.ts';
 
