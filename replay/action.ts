@@ -13,7 +13,7 @@ import { readReport } from './report/json.ts';
 import type { Report } from './report/build.ts';
 import { markdownReport } from './report/markdown.ts';
 import { plain } from './report/words.ts';
-import { readRun, reportNames, writePages } from './run-report.ts';
+import { readRun, reportNames, writePages } from './report/run-report.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -16,7 +16,7 @@ import type { ExperimentOptions } from './experiment-plan.ts';
 import { makeFolder } from './out-folder.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport, waterfall } from './report/terminal.ts';
-import { writePages } from './run-report.ts';
+import { writePages } from './report/run-report.ts';
 import { converse } from '../service/http/client.ts';
 import { currentCommit, serve } from './serve-command.ts';
 import { variantPatch } from './variants.ts';

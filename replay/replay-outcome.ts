@@ -7,7 +7,7 @@ import { exportRun } from './export-run.ts';
 import { terminalReport } from './report/terminal.ts';
 import { plain } from './report/words.ts';
 import { writeRunFolder } from './run-folder.ts';
-import { writePages } from './run-report.ts';
+import { writePages } from './report/run-report.ts';
 
 /**
  * Candidates of which nothing was measured (`unmeasured`, one line each) are told, and make the exit code 2; the others keep their

@@ -7,7 +7,7 @@ import type { PageOptions } from './report/page-data.ts';
 import { terminalReport } from './report/terminal.ts';
 import { inertJson } from './report/words.ts';
 import { reportFileOf } from './run-folder.ts';
-import { readRun } from './run-report.ts';
+import { readRun } from './report/run-report.ts';
 
 export interface ReportOptions {
   format: string;

@@ -7,7 +7,7 @@ import { makeFolder } from './out-folder.ts';
 import { readReport } from './report/json.ts';
 import { markdownReport } from './report/markdown.ts';
 import { inertJson, plain } from './report/words.ts';
-import { reportNames } from './run-report.ts';
+import { reportNames } from './report/run-report.ts';
 
 const nameOf = (variant: string): string => `report-${variant.replaceAll(/[^\w.=-]+/g, '_')}`;
 

@@ -4,12 +4,12 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readBundle } from '../service/capture/bundle-reader.ts';
-import { filesIn } from '../service/capture/store.ts';
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import type { Lane, TurnLog } from '../service/base/events.ts';
-import { otlpLineOf } from '../service/telemetry/otel.ts';
-import { buildReport } from './report/build.ts';
+import { readBundle } from '../../service/capture/bundle-reader.ts';
+import { filesIn } from '../../service/capture/store.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import type { Lane, TurnLog } from '../../service/base/events.ts';
+import { otlpLineOf } from '../../service/telemetry/otel.ts';
+import { buildReport } from './build.ts';
 import { readRun, writePages } from './run-report.ts';
 
 const BUNDLE = 'fixtures/sessions/format-1/52d7037fd5e995c80448';

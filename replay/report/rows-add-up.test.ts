@@ -1,15 +1,15 @@
 /** 10,000 random traces: means, percentile rows and printed rows add up, of our own ledgers and of foreign critical paths. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LedgerRow, TurnSummary } from '../service/turn-log/metrics.ts';
-import type { Random } from '../service/base/ports.ts';
-import { keyedRandom } from '../service/base/random.ts';
-import { diffLanes, type Diff } from './diff/diff.ts';
-import { foreignTurns } from './traces/foreign.ts';
-import { PHASE_ORDER, STAGE_ORDER } from './diff/ledger-rows.ts';
-import type { TraceSpan } from './traces/otlp.ts';
-import { printedLedger, type AddingRow } from './report/rows.ts';
-import { treesOf } from './traces/trace-tree.ts';
+import type { LedgerRow, TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { Random } from '../../service/base/ports.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import { diffLanes, type Diff } from '../diff/diff.ts';
+import { foreignTurns } from '../traces/foreign.ts';
+import { PHASE_ORDER, STAGE_ORDER } from '../diff/ledger-rows.ts';
+import type { TraceSpan } from '../traces/otlp.ts';
+import { printedLedger, type AddingRow } from './rows.ts';
+import { treesOf } from '../traces/trace-tree.ts';
 
 const TRACES = 10_000;
 /** Sets of turns that are compared; some are large enough for a p95. */

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { alignSpans, turnKey, type SpansByTurn } from './diff/align-spans.ts';
-import type { Report } from './report/build.ts';
-import { readReport } from './report/json.ts';
-import { loadTurns } from './traces/load.ts';
+import { alignSpans, turnKey, type SpansByTurn } from '../diff/align-spans.ts';
+import type { Report } from './build.ts';
+import { readReport } from './json.ts';
+import { loadTurns } from '../traces/load.ts';
 
 export interface RunReport {
   /** With its span rows, where the folder has the traces. */
@@ -55,7 +55,7 @@ export async function writePages(
   { withText = false }: Pick<ReadOptions, 'withText'> = {},
 ): Promise<string[]> {
   const names = await reportNames(folder);
-  const { htmlReport } = await import('./report/html.ts');
+  const { htmlReport } = await import('./html.ts');
   const written: string[] = [];
   const spans = await spansIn(folder); // once: the traces hold the turns of all candidates
   for (const name of names) {
