@@ -105,7 +105,7 @@ const PARSERS = new Set([
   'service/strategy/patch.ts',
   'service/net/fetch.ts',
   'service/http/client.ts',
-  'replay/worker-protocol.ts',
+  'replay/arms/worker-protocol.ts',
   'replay/journal.ts',
   'sim/times/profile.ts',
   'sim/wire/servers.ts',

@@ -2,7 +2,7 @@
 import type { FinishedTurn } from '../service/turn/session.ts';
 import type { Verdict } from '../replay/diff/diff.ts';
 import { clusteredMean, mean, quantile, type Interval } from '../replay/diff/stats.ts';
-import { transcriptChange } from '../replay/work.ts';
+import { transcriptChange } from '../replay/arms/work.ts';
 import type { BetTotals } from '../service/turn-log/bets.ts';
 import type { LedgerMean } from './arm-totals.ts';
 import type { Bench } from './bench.ts';

@@ -6,7 +6,7 @@ import { keyedRandom } from '../service/base/random.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
-import { createArm, type ArmWorld } from '../replay/arm.ts';
+import { createArm, type ArmWorld } from '../replay/arms/arm.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import type { ReplayedTurn } from '../replay/run.ts';
 import type { Variant } from '../replay/variants.ts';

@@ -5,8 +5,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { simWorld, startWire } from '../replay/against.ts';
-import type { ArmWorld } from '../replay/arm.ts';
+import { simWorld, startWire } from '../replay/arms/against.ts';
+import type { ArmWorld } from '../replay/arms/arm.ts';
 import { basisShares } from '../replay/basis.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { PRIMARY_METRICS } from '../replay/diff/diff.ts';

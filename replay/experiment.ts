@@ -8,12 +8,12 @@ import { InputError } from '../service/base/errors.ts';
 import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
 import { keyedHex } from '../service/base/random.ts';
 import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
-import { simWorld } from './against.ts';
+import { simWorld } from './arms/against.ts';
 import { turnKey } from './diff/align-spans.ts';
-import { createArm, type Arm, type ArmWorld } from './arm.ts';
+import { createArm, type Arm, type ArmWorld } from './arms/arm.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import { pricesOf } from './budget.ts';
-import { HERE } from './checkout.ts';
+import { HERE } from './arms/checkout.ts';
 import { diffLanes } from './diff/diff.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from './experiment-plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
@@ -23,7 +23,7 @@ import { dayOf, retirementNotes } from './retired.ts';
 import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
 import { textOf, type TurnText } from './traces/load.ts';
 import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
-import { startWorker } from './worker-client.ts';
+import { startWorker } from './arms/worker-client.ts';
 
 export interface Experiment extends Omit<Replayed, 'turns'> {
   runId: string;

@@ -1,8 +1,8 @@
 /** Lanes by what candidates can change: who is judged on whose words, and what is shown beside. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { simWorld } from './against.ts';
-import { createArm, type Arm } from './arm.ts';
+import { simWorld } from './arms/against.ts';
+import { createArm, type Arm } from './arms/arm.ts';
 import { runExperiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';

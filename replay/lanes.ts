@@ -2,10 +2,10 @@
 import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import type { Strategy } from '../service/strategy/strategy.ts';
-import type { Checkout } from './checkout.ts';
+import type { Checkout } from './arms/checkout.ts';
 import type { PlannedLane } from './plan.ts';
 import type { PrimaryMetric } from './diff/diff.ts';
-import type { Words } from './words.ts';
+import type { Words } from './arms/words.ts';
 
 export interface CandidateSpec {
   variant: string;

@@ -4,15 +4,15 @@ import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import type { Lane } from '../service/base/events.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
-import type { Arm, TurnTask } from './arm.ts';
+import type { Arm, TurnTask } from './arms/arm.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
 import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan.ts';
-import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './replayed-turn.ts';
+import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './arms/replayed-turn.ts';
 import { createPurse, type Purse } from './purse.ts';
-import { workOf } from './work.ts';
+import { workOf } from './arms/work.ts';
 import { laneOf, type ReplayLane } from './lanes.ts';
-import { RunnerError } from './worker-client.ts';
+import { RunnerError } from './arms/worker-client.ts';
 
 export type { ReplayedTurn, ReplayLane, ToldTurn };
 

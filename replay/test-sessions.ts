@@ -5,7 +5,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
-import type { ArmWorld } from './arm.ts';
+import type { ArmWorld } from './arms/arm.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { createArm, type Arm } from './arm.ts';
+import { createArm, type Arm } from './arms/arm.ts';
 import { diffLanes, type Verdict } from './diff/diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import type { ExperimentOptions } from './experiment-plan.ts';
@@ -14,7 +14,7 @@ import { readJournal, type JournalState } from './journal.ts';
 import { turnKey } from './plan.ts';
 import { summariesOf } from './run.ts';
 import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
-import { transcriptChange } from './work.ts';
+import { transcriptChange } from './arms/work.ts';
 
 const sessions = await uploadSessions({ sessions: 6, turns: 3 });
 

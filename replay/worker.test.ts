@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { simWorld, startWire } from './against.ts';
-import { createArm, type Arm, type TurnTask } from './arm.ts';
-import { HERE } from './checkout.ts';
+import { simWorld, startWire } from './arms/against.ts';
+import { createArm, type Arm, type TurnTask } from './arms/arm.ts';
+import { HERE } from './arms/checkout.ts';
 import { runExperiment } from './experiment.ts';
 import { uploadSessions } from './test-sessions.ts';
-import { startWorker } from './worker-client.ts';
-import { decodeToWorker, encodeMessage } from './worker-protocol.ts';
+import { startWorker } from './arms/worker-client.ts';
+import { decodeToWorker, encodeMessage } from './arms/worker-protocol.ts';
 
 const standIns = { profile: 'seed', seed: '1', draws: 'common' } as const;
 const sessions = await uploadSessions({ sessions: 1, turns: 2 });

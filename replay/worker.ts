@@ -8,9 +8,15 @@ import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { warmUp } from '../service/warm-up.ts';
 import { createRealWorld } from '../service/world.ts';
-import { createArm, type Arm, type ArmWorld } from './arm.ts';
+import { createArm, type Arm, type ArmWorld } from './arms/arm.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
-import { decodeToWorker, encodeMessage, WORKER_PROTOCOL, type FromWorker, type ToWorker } from './worker-protocol.ts';
+import {
+  decodeToWorker,
+  encodeMessage,
+  WORKER_PROTOCOL,
+  type FromWorker,
+  type ToWorker,
+} from './arms/worker-protocol.ts';
 
 const say = (message: FromWorker): void => void process.stdout.write(encodeMessage(message));
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createArm, type ArmWorld } from '../replay/arm.ts';
+import { createArm, type ArmWorld } from '../replay/arms/arm.ts';
 import { runExperiment } from '../replay/experiment.ts';
 import { planExperiment, type ExperimentOptions } from '../replay/experiment-plan.ts';
 import { readJournal } from '../replay/journal.ts';

@@ -10,7 +10,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { parseWav, pcmBytesToSamples } from '../../service/audio/pcm.ts';
 import { captureStoreIn, loadSessions } from './load.ts';
-import { capturedAudio } from '../audio.ts';
+import { capturedAudio } from '../arms/captured-audio.ts';
 import { importSessions } from './import-sessions.ts';
 
 const clock = createRealClock();

@@ -3,8 +3,8 @@
  * the transcript is the captured one, and of the captured reply as many characters are released as the model has delivered;
  * past its end the rest at its mean rate. So two models are compared on one text.
  */
-import type { Llm, Stt } from '../service/base/ports.ts';
-import type { TurnLog } from '../service/base/events.ts';
+import type { Llm, Stt } from '../../service/base/ports.ts';
+import type { TurnLog } from '../../service/base/events.ts';
 
 export type Words = 'same' | 'own';
 

@@ -1,9 +1,9 @@
 /** Same words, computed by hand: character k of the captured reply when the candidate's stream has delivered k characters. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Call, Llm, LlmRequest, Stt, SttRequest } from '../service/base/ports.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { createVirtualClock } from '../sim/world/clock.ts';
+import type { Call, Llm, LlmRequest, Stt, SttRequest } from '../../service/base/ports.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { createVirtualClock } from '../../sim/world/clock.ts';
 import { capturedWords, ownWords } from './words.ts';
 
 type Delta = readonly [atMs: number, text: string];

@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import { WORKER_FILE } from './worker-protocol.ts';
 
 export interface Checkout {
@@ -15,7 +15,7 @@ export interface Checkout {
 }
 
 /** This checkout, as it stands: with what is not committed. */
-export const HERE = fileURLToPath(new URL('..', import.meta.url));
+export const HERE = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * Checks `ref` out into `<cache>/<commit>`; one that is there already is used again. Modules are this checkout's own where the

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createOpusEncoder, webmOf } from '../service/audio/opus.ts';
-import type { TurnEvent } from '../service/base/events.ts';
-import type { UserAudio } from '../service/base/ports.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { flatProfile, tones, turnByHand } from '../sim/world/by-hand.ts';
-import { createVirtualClock } from '../sim/world/clock.ts';
-import { capturedAudio, speakAgain } from './audio.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
+import { createOpusEncoder, webmOf } from '../../service/audio/opus.ts';
+import type { TurnEvent } from '../../service/base/events.ts';
+import type { UserAudio } from '../../service/base/ports.ts';
+import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
+import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
+import { createVirtualClock } from '../../sim/world/clock.ts';
+import { capturedAudio, speakAgain } from './captured-audio.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
 import { decodeToWorker, encodeMessage } from './worker-protocol.ts';
 
 const captured = await turnByHand({

@@ -1,13 +1,13 @@
 /** What the arms of an experiment run against, as data: virtual time, stand-ins in a process of their own, or providers. */
-import { InputError } from '../service/base/errors.ts';
-import type { ProviderAccess } from '../service/world.ts';
-import { loadInterviews } from '../sim/world/fixtures.ts';
-import { observationsOf } from '../sim/times/observed.ts';
-import { loadProfile } from '../sim/times/profile.ts';
-import type { Scenario } from '../sim/faults/scenario.ts';
-import { startStandIns, type StandInOptions, type StandIns } from '../sim/wire/launch.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { ProviderAccess } from '../../service/world.ts';
+import { loadInterviews } from '../../sim/world/fixtures.ts';
+import { observationsOf } from '../../sim/times/observed.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import type { Scenario } from '../../sim/faults/scenario.ts';
+import { startStandIns, type StandInOptions, type StandIns } from '../../sim/wire/launch.ts';
 import type { ArmWorld } from './arm.ts';
-import { capturedTurnsOf, type CapturedSession } from './sessions/captured-session.ts';
+import { capturedTurnsOf, type CapturedSession } from '../sessions/captured-session.ts';
 
 export interface StandInChoice {
   /** Name or path of a latency profile. */

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { InputError } from '../service/base/errors.ts';
-import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
 import type { Arm, ArmTurn, ArmWorld } from './arm.ts';
 import { decodeFromWorker, encodeMessage, WORKER_FILE, WORKER_PROTOCOL, type ToWorker } from './worker-protocol.ts';
 

@@ -1,8 +1,8 @@
 /** Whether a replayed turn did the captured turn's work, in figures that hold no text. Pure. */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { ArmTurn } from './arm.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import type { PlannedRun } from './plan.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import type { PlannedRun } from '../plan.ts';
 
 /** What a model says in place of an interviewer's question. Deliberately short: a refusal is counted when it is plain. */
 const REFUSALS: readonly RegExp[] = [

@@ -1,9 +1,9 @@
 /** Captured user audio, spoken again: the same frames at the same distances in time. */
-import { InputError } from '../service/base/errors.ts';
-import { pcmBytesToSamples } from '../service/audio/pcm.ts';
-import type { AttrValue, TurnEvent, TurnLog } from '../service/base/events.ts';
-import type { AudioFrame, Clock, UserAudio } from '../service/base/ports.ts';
-import { loudnessOf, REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { pcmBytesToSamples } from '../../service/audio/pcm.ts';
+import type { AttrValue, TurnEvent, TurnLog } from '../../service/base/events.ts';
+import type { AudioFrame, Clock, UserAudio } from '../../service/base/ports.ts';
+import { loudnessOf, REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
 
 export interface CapturedAudio {
   zero: UserAudio['zero'];

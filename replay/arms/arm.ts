@@ -3,28 +3,28 @@
  * arm inherits another's sockets, names, TLS sessions, caches or draws. In `sim` an arm lives in the scheduler's process;
  * in `wire` and `live` each arm is a worker process (worker.ts).
  */
-import { InputError } from '../service/base/errors.ts';
-import { createMemoryCache, type SpeechCache } from '../service/calls/speech-cache.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { observeTurn } from '../service/turn/session.ts';
-import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
-import { createRealWorld, type ProviderAccess, type RunWorld } from '../service/world.ts';
-import { fitTo, type Fit } from '../sim/times/fitted.ts';
-import type { Observation } from '../sim/times/observed.ts';
-import { DRAW_HEADER } from '../sim/times/plan.ts';
-import type { Profile } from '../sim/times/profile.ts';
-import type { Scenario } from '../sim/faults/scenario.ts';
-import { createSimWorld } from '../sim/world/world.ts';
-import { capturedAudio, speakAgain } from './audio.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { observeTurn } from '../../service/turn/session.ts';
+import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import { createRealWorld, type ProviderAccess, type RunWorld } from '../../service/world.ts';
+import { fitTo, type Fit } from '../../sim/times/fitted.ts';
+import type { Observation } from '../../sim/times/observed.ts';
+import { DRAW_HEADER } from '../../sim/times/plan.ts';
+import type { Profile } from '../../sim/times/profile.ts';
+import type { Scenario } from '../../sim/faults/scenario.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
+import { capturedAudio, speakAgain } from './captured-audio.ts';
 import {
   capturedTurnsOf,
   historyBefore,
   outlivesSockets,
   startEpochUs,
   type CapturedSession,
-} from './sessions/captured-session.ts';
-import type { PlannedRun } from './plan.ts';
+} from '../sessions/captured-session.ts';
+import type { PlannedRun } from '../plan.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 
 /** What an arm runs against: data, so that it can be sent to a worker. */

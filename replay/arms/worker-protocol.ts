@@ -9,10 +9,10 @@
  *   scheduler {type: turn, id, sessionId, task}
  *   worker    {type: done, id, turn} or {type: failed, id, message}
  */
-import type { Strategy } from '../service/strategy/strategy.ts';
-import type { Content, TurnEvent, TurnLog } from '../service/base/events.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { Content, TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
 
 export const WORKER_PROTOCOL = 1;
 /** Where every commit that speaks it has its worker. */
