@@ -15,9 +15,9 @@ import type { Scenario } from '../sim/faults/scenario.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { runExperiment } from '../replay/experiment.ts';
 import { cannotWrite } from '../replay/out-folder.ts';
-import type { Purse } from '../replay/purse.ts';
-import { lanesOf } from '../replay/lanes.ts';
-import type { ExperimentOptions } from '../replay/experiment-plan.ts';
+import type { Purse } from '../replay/plan/purse.ts';
+import { lanesOf } from '../replay/plan/lanes.ts';
+import type { ExperimentOptions } from '../replay/plan/plan.ts';
 import { variantPatch } from '../replay/variants.ts';
 import {
   armResult,

@@ -8,7 +8,7 @@ import { loadScenario } from '../sim/faults/scenario.ts';
 import { liveWorld, startWire } from '../replay/arms/against.ts';
 import type { ArmWorld } from '../replay/arms/arm.ts';
 import type { CommandContext } from '../replay/context.ts';
-import { createPurse } from '../replay/purse.ts';
+import { createPurse } from '../replay/plan/purse.ts';
 import { currentCommit } from '../replay/serve-command.ts';
 import { targetRows } from '../replay/diff/targets.ts';
 import { bench as e2e, COMBINED } from './bench-e2e.ts';

@@ -12,7 +12,7 @@ import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
 import { captureStoreIn, loadSessions } from './sessions/load.ts';
 import type { CommandContext } from './context.ts';
 import { runExperiment } from './experiment.ts';
-import type { ExperimentOptions } from './experiment-plan.ts';
+import type { ExperimentOptions } from './plan/plan.ts';
 import { makeFolder } from './out-folder.ts';
 import { writeRunFolder } from './run-folder.ts';
 import { terminalReport, waterfall } from './report/terminal.ts';

@@ -4,7 +4,7 @@ import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { turnKey } from './diff/align-spans.ts';
 import type { CommandContext } from './context.ts';
 import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
-import { ON_CAPTURED_WORDS } from './lanes.ts';
+import { ON_CAPTURED_WORDS } from './plan/lanes.ts';
 import { printerOf, type Printer } from './report-command.ts';
 import { inertJson, plain } from './report/words.ts';
 import { loadTurns, type TurnText, type TurnTrace } from './traces/load.ts';

@@ -8,7 +8,7 @@ import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
-import { planExperiment, type CandidateSpec } from './experiment-plan.ts';
+import { planExperiment, type CandidateSpec } from './plan/plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from './report/markdown.ts';
 import { quantile } from './diff/stats.ts';

@@ -3,7 +3,7 @@ import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import type { CommandContext } from './context.ts';
-import { lacksAudio, type CandidateSpec } from './experiment-plan.ts';
+import { lacksAudio, type CandidateSpec } from './plan/plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import {
   attribute,

@@ -7,11 +7,11 @@ import { otlpLineOf } from '../service/telemetry/otel.ts';
 import type { Arm, TurnTask } from './arms/arm.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
-import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan.ts';
+import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan/order.ts';
 import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './arms/replayed-turn.ts';
-import { createPurse, type Purse } from './purse.ts';
+import { createPurse, type Purse } from './plan/purse.ts';
 import { workOf } from './arms/work.ts';
-import { laneOf, type ReplayLane } from './lanes.ts';
+import { laneOf, type ReplayLane } from './plan/lanes.ts';
 import { RunnerError } from './arms/worker-client.ts';
 
 export type { ReplayedTurn, ReplayLane, ToldTurn };

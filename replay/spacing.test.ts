@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createVirtualClock } from '../sim/world/clock.ts';
-import { planExperiment } from './experiment-plan.ts';
+import { planExperiment } from './plan/plan.ts';
 import { runReplay } from './run.ts';
 import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
 

@@ -7,7 +7,7 @@ import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import type { ArmWorld } from './arms/arm.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
-import type { ExperimentOptions } from './experiment-plan.ts';
+import type { ExperimentOptions } from './plan/plan.ts';
 
 const RATE_HZ = 16_000;
 /** A second of a loud tone: the stand-ins answer by interview and turn, whatever was said. */

@@ -10,7 +10,7 @@ import { InputError } from '../service/base/errors.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from './diff/diff.ts';
-import type { CandidateSpec } from './lanes.ts';
+import type { CandidateSpec } from './plan/lanes.ts';
 import { namedVariants } from './variants.ts';
 
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>

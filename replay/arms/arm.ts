@@ -24,7 +24,7 @@ import {
   startEpochUs,
   type CapturedSession,
 } from '../sessions/captured-session.ts';
-import type { PlannedRun } from '../plan.ts';
+import type { PlannedRun } from '../plan/order.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 
 /** What an arm runs against: data, so that it can be sent to a worker. */

@@ -3,7 +3,7 @@ import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { startEpochUs, type CapturedSession } from './captured-session.ts';
-import type { Choice } from '../experiment-plan.ts';
+import type { Choice } from '../plan/plan.ts';
 import { median } from '../diff/stats.ts';
 
 /** `latency`: the slowest; `error`: those with most failed turns. Either is labelled in the report. */

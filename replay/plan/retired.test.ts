@@ -1,11 +1,11 @@
 /** Retired models: refused in live unless something stands in for them, marked historical where stand-ins answer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
-import { runExperiment } from './experiment.ts';
-import { planExperiment, type ExperimentOptions } from './experiment-plan.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
+import { runExperiment } from '../experiment.ts';
+import { planExperiment, type ExperimentOptions } from './plan.ts';
 import { dayOf, retirementNotes } from './retired.ts';
-import { uploadSessions } from './test-sessions.ts';
+import { uploadSessions } from '../test-sessions.ts';
 
 /** Captured under google/gemini-2.5-flash, which retires on 2026-12-01. */
 const sessions = await uploadSessions({ sessions: 2, turns: 1 });

@@ -1,16 +1,16 @@
 /** What an experiment is, as data, and what it will run: lanes, order, pace, words. Pure. */
-import type { Scenario } from '../sim/faults/scenario.ts';
-import { InputError } from '../service/base/errors.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
-import type { Arm, ArmWorld, TurnTask } from './arms/arm.ts';
-import { heardPastSpeechMs } from './arms/captured-audio.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
+import type { Scenario } from '../../sim/faults/scenario.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
+import { heardPastSpeechMs } from '../arms/captured-audio.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
 import { lanesOf, type CandidateSpec, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
 import type { Purse } from './purse.ts';
-import { planRuns, type PlannedRun } from './plan.ts';
+import { planRuns, type PlannedRun } from './order.ts';
 import { refuseRetired } from './retired.ts';
-import type { ReplayOptions } from './run.ts';
+import type { ReplayOptions } from '../run.ts';
 
 export type { CandidateSpec };
 

@@ -2,7 +2,7 @@
  * What a replay may still spend. A turn is charged its estimate before anything of it is sent, and its answer's own price once that
  * is known; what was under way at a crash stays charged.
  */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 
 export interface Purse {
   /** Whether what these estimates add up to is left. After the first no it stays no: cheap turns are not picked out. */

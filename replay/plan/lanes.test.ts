@@ -1,14 +1,14 @@
 /** Lanes by what candidates can change: who is judged on whose words, and what is shown beside. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { simWorld } from './arms/against.ts';
-import { createArm, type Arm } from './arms/arm.ts';
-import { runExperiment } from './experiment.ts';
-import type { ExperimentOptions } from './experiment-plan.ts';
+import { simWorld } from '../arms/against.ts';
+import { createArm, type Arm } from '../arms/arm.ts';
+import { runExperiment } from '../experiment.ts';
+import type { ExperimentOptions } from './plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';
-import { terminalReport } from './report/terminal.ts';
-import { NOBODY, uploadSessions } from './test-sessions.ts';
-import { variantPatch } from './variants.ts';
+import { terminalReport } from '../report/terminal.ts';
+import { NOBODY, uploadSessions } from '../test-sessions.ts';
+import { variantPatch } from '../variants.ts';
 
 const CLAUSE: CandidateSpec = { variant: 'clause', patches: [{ pipeline: { chunking: 'clause' } }] };
 const MODEL: CandidateSpec = { variant: 'model', patches: [{ llm: { model: 'openai/gpt-4o-mini' } }] };

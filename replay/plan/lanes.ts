@@ -1,11 +1,11 @@
 /** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
-import { InputError } from '../service/base/errors.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import type { Checkout } from './arms/checkout.ts';
-import type { PlannedLane } from './plan.ts';
-import type { PrimaryMetric } from './diff/diff.ts';
-import type { Words } from './arms/words.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { Checkout } from '../arms/checkout.ts';
+import type { PlannedLane } from './order.ts';
+import type { PrimaryMetric } from '../diff/diff.ts';
+import type { Words } from '../arms/words.ts';
 
 export interface CandidateSpec {
   variant: string;

@@ -1,9 +1,9 @@
 /** Models that are gone by the day of a replay: live cannot ask them, stand-ins answer for them as they once did. Pure. */
-import { InputError } from '../service/base/errors.ts';
-import { isRetired, modelFacts } from '../service/strategy/models.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import type { ReplayLane } from './run.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { isRetired, modelFacts } from '../../service/strategy/models.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import type { ReplayLane } from '../run.ts';
 
 interface About {
   sessions: readonly CapturedSession[];

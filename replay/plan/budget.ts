@@ -1,10 +1,10 @@
 /** What each turn of a replay is expected to cost. Only replies have known prices: speech is not counted, and the plan says so. Pure. */
-import { InputError } from '../service/base/errors.ts';
-import { estimateUsd, modelFacts, tokensOf } from '../service/strategy/models.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
-import { turnKey, type PlannedRun } from './plan.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { estimateUsd, modelFacts, tokensOf } from '../../service/strategy/models.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
+import { turnKey, type PlannedRun } from './order.ts';
 
 const attrOf = (log: TurnLog, kind: string, name: string): number => {
   const value = log.events.find((event) => event.kind === kind)?.attrs?.[name];

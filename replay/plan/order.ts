@@ -1,6 +1,6 @@
 /** Which turn runs in which lane, in which order. Pure and seeded: the same plan from the same arguments. */
-import type { Lane } from '../service/base/events.ts';
-import { keyedRandom } from '../service/base/random.ts';
+import type { Lane } from '../../service/base/events.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 
 export interface PlannedSession {
   sessionId: string;

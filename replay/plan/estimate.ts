@@ -1,10 +1,10 @@
 /** What an experiment will cost and can show, said before anything is paid. */
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import { simWorld } from './arms/against.ts';
-import { createArm } from './arms/arm.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import { simWorld } from '../arms/against.ts';
+import { createArm } from '../arms/arm.ts';
 import { pricesOf } from './budget.ts';
-import type { ExperimentOptions, ExperimentPlan } from './experiment-plan.ts';
-import { mean, median, minimumDetectable } from './diff/stats.ts';
+import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
+import { mean, median, minimumDetectable } from '../diff/stats.ts';
 
 export interface Estimate {
   turns: number;
