@@ -106,7 +106,7 @@ const PARSERS = new Set([
   'service/net/fetch.ts',
   'service/http/client.ts',
   'replay/arms/worker-protocol.ts',
-  'replay/journal.ts',
+  'replay/run/journal.ts',
   'sim/times/profile.ts',
   'sim/wire/servers.ts',
 ]);

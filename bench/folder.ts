@@ -2,7 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../service/base/errors.ts';
-import { cannotWrite, makeFolder } from '../replay/out-folder.ts';
+import { cannotWrite, makeFolder } from '../replay/run/out-folder.ts';
 import { EXCHANGES_FILE } from '../sim/times/exchange-lines.ts';
 
 const SAMPLES = 'samples.jsonl';

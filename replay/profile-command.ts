@@ -9,7 +9,7 @@ import { loadProfile, parseProfile } from '../sim/times/profile.ts';
 import { fitProfile, type KindFit } from '../sim/times/profile-fit.ts';
 import { capturedTurnsOf } from './sessions/captured-session.ts';
 import type { CommandContext } from './context.ts';
-import { cannotWrite, makeFolder } from './out-folder.ts';
+import { cannotWrite, makeFolder } from './run/out-folder.ts';
 import { chosenSessions } from './replay-command.ts';
 import { plain, wrapped } from './report/words.ts';
 

@@ -6,7 +6,7 @@ import { createRealClock } from '../service/base/clock.ts';
 import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import { jaegerSourceOf, jaegerTraces } from './traces/jaeger.ts';
-import { makeFolder } from './out-folder.ts';
+import { makeFolder } from './run/out-folder.ts';
 
 export async function pullCommand(
   context: CommandContext,

@@ -4,7 +4,7 @@ import { resolveStrategy } from '../service/strategy/patch.ts';
 import type { CapturedSession } from './sessions/captured-session.ts';
 import type { CommandContext } from './context.ts';
 import { lacksAudio, type CandidateSpec } from './plan/plan.ts';
-import { runExperiment, type Experiment } from './experiment.ts';
+import { runExperiment, type Experiment } from './run/experiment.ts';
 import {
   attribute,
   combinationName,
@@ -22,9 +22,9 @@ import {
 import { proposalsFor } from './proposals.ts';
 import { asJson, rankingRows, type Ranking } from './rank-text.ts';
 import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
-import { summariesOf } from './run.ts';
+import { summariesOf } from './run/schedule.ts';
 import { currentCommit } from './serve-command.ts';
-import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from './trust.ts';
+import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from './run/trust.ts';
 import { namedVariants, variantPatch } from './variants.ts';
 
 /** How many of the best are combined and attributed: 2^3 lanes. */

@@ -2,11 +2,11 @@
 import { InputError } from '../service/base/errors.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOf, verdictOfAll } from './diff/diff.ts';
-import type { Experiment } from './experiment.ts';
+import type { Experiment } from './run/experiment.ts';
 import { exportRun } from './export-run.ts';
 import { terminalReport } from './report/terminal.ts';
 import { plain } from './report/words.ts';
-import { writeRunFolder } from './run-folder.ts';
+import { writeRunFolder } from './run/run-folder.ts';
 import { writePages } from './report/run-report.ts';
 
 /**

@@ -6,7 +6,7 @@ import { markdownReport } from './report/markdown.ts';
 import type { PageOptions } from './report/page-data.ts';
 import { terminalReport } from './report/terminal.ts';
 import { inertJson } from './report/words.ts';
-import { reportFileOf } from './run-folder.ts';
+import { reportFileOf } from './run/run-folder.ts';
 import { readRun } from './report/run-report.ts';
 
 export interface ReportOptions {

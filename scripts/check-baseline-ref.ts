@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWire } from '../replay/arms/against.ts';
 import { checkOut, HERE } from '../replay/arms/checkout.ts';
-import { runExperiment } from '../replay/experiment.ts';
+import { runExperiment } from '../replay/run/experiment.ts';
 import { currentCommit } from '../replay/serve-command.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 

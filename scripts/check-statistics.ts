@@ -9,7 +9,7 @@ import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { diffLanes } from '../replay/diff/diff.ts';
-import { runExperiment } from '../replay/experiment.ts';
+import { runExperiment } from '../replay/run/experiment.ts';
 import { clusteredMean, mean, minimumDetectable } from '../replay/diff/stats.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 import { simWorld } from '../replay/arms/against.ts';

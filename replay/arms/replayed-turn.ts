@@ -1,6 +1,6 @@
 /** A turn that was run again, and what two lanes heard of it: compared while both texts are at hand, kept as a share. */
 import type { FinishedTurn } from '../../service/turn/session.ts';
-import type { JournaledTurn } from '../journal.ts';
+import type { JournaledTurn } from '../run/journal.ts';
 import type { PlannedRun } from '../plan/order.ts';
 import { transcriptChange } from './work.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simWorld } from '../arms/against.ts';
 import { createArm, type Arm } from '../arms/arm.ts';
-import { runExperiment } from '../experiment.ts';
+import { runExperiment } from '../run/experiment.ts';
 import type { ExperimentOptions } from './plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';
 import { terminalReport } from '../report/terminal.ts';

@@ -10,7 +10,7 @@ import { lanesOf, type CandidateSpec, type Comparison, type LaneOptions, type Re
 import type { Purse } from './purse.ts';
 import { planRuns, type PlannedRun } from './order.ts';
 import { refuseRetired } from './retired.ts';
-import type { ReplayOptions } from '../run.ts';
+import type { ReplayOptions } from '../run/schedule.ts';
 
 export type { CandidateSpec };
 

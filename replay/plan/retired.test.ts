@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { runExperiment } from '../experiment.ts';
+import { runExperiment } from '../run/experiment.ts';
 import { planExperiment, type ExperimentOptions } from './plan.ts';
 import { dayOf, retirementNotes } from './retired.ts';
 import { uploadSessions } from '../test-sessions.ts';

@@ -1,19 +1,19 @@
 /** A replay as a whole, in virtual time: captured turns come again as they were, and the same seed gives the same bytes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { redactEvent } from '../service/capture/redact.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
-import { loadProfile } from '../sim/times/profile.ts';
-import { createSimWorld } from '../sim/world/world.ts';
-import { planExperiment, type CandidateSpec } from './plan/plan.ts';
+import { redactEvent } from '../../service/capture/redact.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
+import { fixtureAudio, loadInterviews, runFixtureTurn } from '../../sim/world/fixtures.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
+import { planExperiment, type CandidateSpec } from '../plan/plan.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
-import { markdownReport } from './report/markdown.ts';
-import { quantile } from './diff/stats.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import { variantPatch } from './variants.ts';
+import { markdownReport } from '../report/markdown.ts';
+import { quantile } from '../diff/stats.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import { variantPatch } from '../variants.ts';
 
 /** Fixture sessions, "captured" in virtual time under a seed of their own. */
 async function capture(): Promise<CapturedSession[]> {

@@ -1,8 +1,8 @@
 /** Where simulated times came from: captured exchanges, a model fitted to them, or a profile. Read off the traces. */
-import type { Lane } from '../service/base/events.ts';
-import type { TimesBasis } from '../service/base/ports.ts';
-import { ATTRIBUTES } from '../service/telemetry/names.ts';
-import type { ReplayedTurn } from './run.ts';
+import type { Lane } from '../../service/base/events.ts';
+import type { TimesBasis } from '../../service/base/ports.ts';
+import { ATTRIBUTES } from '../../service/telemetry/names.ts';
+import type { ReplayedTurn } from './schedule.ts';
 
 export type BasisShares = Readonly<Partial<Record<TimesBasis, number>>>;
 

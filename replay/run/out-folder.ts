@@ -1,7 +1,7 @@
 /** Folders that a command was told to write into. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 
 /** Makes the folder, and those above it, unless it is there. Throws `InputError`. */
 export async function makeFolder(folder: string, mode?: number): Promise<void> {

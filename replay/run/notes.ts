@@ -1,8 +1,8 @@
 /** What a reader must know beside the figures to trust them: one line each, nothing where nothing is to be said. Pure. */
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { TurnTask } from './arms/arm.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { TurnTask } from '../arms/arm.ts';
 import { basisShares, basisText } from './basis.ts';
-import type { ReplayedTurn } from './run.ts';
+import type { ReplayedTurn } from './schedule.ts';
 import { TRUST_PAGE } from './trust.ts';
 
 interface Run {

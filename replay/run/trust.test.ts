@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { format, resolveConfig } from 'prettier';
-import { patchFromSet } from '../service/strategy/patch.ts';
+import { patchFromSet } from '../../service/strategy/patch.ts';
 import {
   errorNotMeasured,
   holds,
@@ -14,7 +14,7 @@ import {
   type Trust,
   type TrustRow,
 } from './trust.ts';
-import { variantPatch } from './variants.ts';
+import { variantPatch } from '../variants.ts';
 
 const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): TrustRow => ({
   name,
@@ -92,7 +92,7 @@ test('the table says what missed its bar, what is not shown, and what was left o
 });
 
 test('docs/measuring.md shows what the file holds', async () => {
-  const page = new URL('../docs/measuring.md', import.meta.url);
+  const page = new URL('../../docs/measuring.md', import.meta.url);
   const kept = loadTrust();
   const table = await format(trustTable(kept), { ...(await resolveConfig(page)), parser: 'markdown' });
   assert.ok(readFileSync(page, 'utf8').includes(table.trim()), 'run: npm run check:trust');

@@ -1,10 +1,10 @@
 /** `--spacing-ms`: the least time between two turns' starts, in virtual time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createVirtualClock } from '../sim/world/clock.ts';
-import { planExperiment } from './plan/plan.ts';
-import { runReplay } from './run.ts';
-import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
+import { createVirtualClock } from '../../sim/world/clock.ts';
+import { planExperiment } from '../plan/plan.ts';
+import { runReplay } from './schedule.ts';
+import { SIM_EXPERIMENT, uploadSessions } from '../test-sessions.ts';
 
 const sessions = await uploadSessions({ sessions: 2, turns: 2 });
 

@@ -1,13 +1,13 @@
 /** What a run leaves on disk beside its journal. */
 import { rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import type { Experiment } from './experiment.ts';
 import { makeFolder } from './out-folder.ts';
-import { readReport } from './report/json.ts';
-import { markdownReport } from './report/markdown.ts';
-import { inertJson, plain } from './report/words.ts';
-import { reportNames } from './report/run-report.ts';
+import { readReport } from '../report/json.ts';
+import { markdownReport } from '../report/markdown.ts';
+import { inertJson, plain } from '../report/words.ts';
+import { reportNames } from '../report/run-report.ts';
 
 const nameOf = (variant: string): string => `report-${variant.replaceAll(/[^\w.=-]+/g, '_')}`;
 

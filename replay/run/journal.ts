@@ -5,9 +5,9 @@
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { TurnText } from './traces/load.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { TurnText } from '../traces/load.ts';
 
 export const JOURNAL_FORMAT = 1;
 

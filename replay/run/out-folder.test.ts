@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { describeError, InputError } from '../service/base/errors.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
 import { makeFolder } from './out-folder.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'retake-out-'));

@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/base/errors.ts';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
-import type { PrimaryMetric } from './diff/diff.ts';
-import type { CandidateSpec } from './plan/lanes.ts';
-import { namedVariants } from './variants.ts';
+import type { PrimaryMetric } from '../diff/diff.ts';
+import type { CandidateSpec } from '../plan/lanes.ts';
+import { namedVariants } from '../variants.ts';
 
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
@@ -57,7 +57,7 @@ export function loadTrust(): Trust {
   const json: unknown = JSON.parse(readFileSync(FILE, 'utf8'));
   if (validate(json)) return json;
   const { instancePath, message } = validate.errors?.[0] ?? {};
-  throw new InputError(`replay/trust.json: ${instancePath} ${message}; write it again with: npm run check:trust`);
+  throw new InputError(`replay/run/trust.json: ${instancePath} ${message}; write it again with: npm run check:trust`);
 }
 
 /** Predicted − measured, in points. */

@@ -1,18 +1,18 @@
 /** Runs a plan: captured turns again, lane by lane, each lane in an arm of its own. It schedules and measures; arms run turns. */
-import { InputError } from '../service/base/errors.ts';
-import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
-import type { Clock } from '../service/base/ports.ts';
-import type { Lane } from '../service/base/events.ts';
-import { otlpLineOf } from '../service/telemetry/otel.ts';
-import type { Arm, TurnTask } from './arms/arm.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { measureTurn, type TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { Clock } from '../../service/base/ports.ts';
+import type { Lane } from '../../service/base/events.ts';
+import { otlpLineOf } from '../../service/telemetry/otel.ts';
+import type { Arm, TurnTask } from '../arms/arm.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
 import type { Journal, JournaledTurn, JournalState } from './journal.ts';
-import { pairKey, pairsOf, turnKey, type PlannedRun } from './plan/order.ts';
-import { compareTranscripts, type ReplayedTurn, type ToldTurn } from './arms/replayed-turn.ts';
-import { createPurse, type Purse } from './plan/purse.ts';
-import { workOf } from './arms/work.ts';
-import { laneOf, type ReplayLane } from './plan/lanes.ts';
-import { RunnerError } from './arms/worker-client.ts';
+import { pairKey, pairsOf, turnKey, type PlannedRun } from '../plan/order.ts';
+import { compareTranscripts, type ReplayedTurn, type ToldTurn } from '../arms/replayed-turn.ts';
+import { createPurse, type Purse } from '../plan/purse.ts';
+import { workOf } from '../arms/work.ts';
+import { laneOf, type ReplayLane } from '../plan/lanes.ts';
+import { RunnerError } from '../arms/worker-client.ts';
 
 export type { ReplayedTurn, ReplayLane, ToldTurn };
 

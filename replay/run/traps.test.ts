@@ -4,17 +4,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { createArm, type Arm } from './arms/arm.ts';
-import { diffLanes, type Verdict } from './diff/diff.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { createArm, type Arm } from '../arms/arm.ts';
+import { diffLanes, type Verdict } from '../diff/diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
-import type { ExperimentOptions } from './plan/plan.ts';
-import { keyedRandom } from '../service/base/random.ts';
+import type { ExperimentOptions } from '../plan/plan.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import { readJournal, type JournalState } from './journal.ts';
-import { turnKey } from './plan/order.ts';
-import { summariesOf } from './run.ts';
-import { SIM_EXPERIMENT, uploadSessions } from './test-sessions.ts';
-import { transcriptChange } from './arms/work.ts';
+import { turnKey } from '../plan/order.ts';
+import { summariesOf } from './schedule.ts';
+import { SIM_EXPERIMENT, uploadSessions } from '../test-sessions.ts';
+import { transcriptChange } from '../arms/work.ts';
 
 const sessions = await uploadSessions({ sessions: 6, turns: 3 });
 

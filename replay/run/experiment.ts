@@ -3,27 +3,27 @@
  * candidate. `planExperiment` (experiment-plan.ts) says what will be run, `writeRunFolder` (run-folder.ts) keeps it. How arms, lanes
  * and worlds fit together: docs/experiment.md.
  */
-import { createRealClock } from '../service/base/clock.ts';
-import { InputError } from '../service/base/errors.ts';
-import { measureTurn, type TurnSummary } from '../service/turn-log/metrics.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { strategyHash, type Strategy } from '../service/strategy/strategy.ts';
-import { simWorld } from './arms/against.ts';
-import { turnKey } from './diff/align-spans.ts';
-import { createArm, type Arm, type ArmWorld } from './arms/arm.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import { pricesOf } from './plan/budget.ts';
-import { HERE } from './arms/checkout.ts';
-import { diffLanes } from './diff/diff.ts';
-import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from './plan/plan.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { measureTurn, type TurnSummary } from '../../service/turn-log/metrics.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import { simWorld } from '../arms/against.ts';
+import { turnKey } from '../diff/align-spans.ts';
+import { createArm, type Arm, type ArmWorld } from '../arms/arm.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import { pricesOf } from '../plan/budget.ts';
+import { HERE } from '../arms/checkout.ts';
+import { diffLanes } from '../diff/diff.ts';
+import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { validityNotes } from './notes.ts';
-import { buildReport, type Report, type ReportArm, type ReportSide } from './report/build.ts';
-import { dayOf, retirementNotes } from './plan/retired.ts';
-import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './run.ts';
-import { textOf, type TurnText } from './traces/load.ts';
+import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
+import { dayOf, retirementNotes } from '../plan/retired.ts';
+import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './schedule.ts';
+import { textOf, type TurnText } from '../traces/load.ts';
 import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
-import { startWorker } from './arms/worker-client.ts';
+import { startWorker } from '../arms/worker-client.ts';
 
 export interface Experiment extends Omit<Replayed, 'turns'> {
   runId: string;
