@@ -10,7 +10,7 @@ import type { ArmWorld } from '../replay/arms/arm.ts';
 import { basisShares } from '../replay/run/basis.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { PRIMARY_METRICS } from '../replay/diff/diff.ts';
-import { identityError, judgeable } from '../replay/rank.ts';
+import { identityError, judgeable } from '../replay/rank/rank.ts';
 import { clusteredMean } from '../replay/diff/stats.ts';
 import type { Trust, TrustRow } from '../replay/run/trust.ts';
 import { namedVariants } from '../replay/variants.ts';

@@ -18,9 +18,9 @@ import {
   type Ranked,
   type RankedVariant,
   type Sorted,
-} from './rank.ts';
-import { proposalsFor } from './proposals.ts';
-import { asJson, rankingRows, type Ranking } from './rank-text.ts';
+} from './rank/rank.ts';
+import { proposalsFor } from './rank/proposals.ts';
+import { asJson, rankingRows, type Ranking } from './rank/text.ts';
 import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
 import { summariesOf } from './run/schedule.ts';
 import { currentCommit } from './serve-command.ts';

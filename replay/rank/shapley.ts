@@ -5,7 +5,7 @@
  * what each adds when it is switched on. The contributions add up to the joint effect by axiom (efficiency); here exactly, because
  * all sums are integers until the last division by n!.
  */
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 
 export interface Attribution {
   /** In the unit of `value`, divided by `shares`: contribution i is `contributions[i] / shares`. */

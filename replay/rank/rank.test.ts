@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { InputError } from '../service/base/errors.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { contextFor } from './test-context.ts';
-import { rankCommand, rankSessions } from './rank-command.ts';
-import { asJson, rankingRows, type Ranking } from './rank-text.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { contextFor } from '../test-context.ts';
+import { rankCommand, rankSessions } from '../rank-command.ts';
+import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
 import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
-import { uploadSessions } from './test-sessions.ts';
-import type { ReplayCommandOptions } from './replay-command.ts';
-import { namedVariants, patchesOf } from './variants.ts';
+import { uploadSessions } from '../test-sessions.ts';
+import type { ReplayCommandOptions } from '../replay-command.ts';
+import { namedVariants, patchesOf } from '../variants.ts';
 
 const ASKED: ReplayCommandOptions = { sample: 1, world: 'sim', runs: 1, draws: 'common', seed: '1', out: 'none' };
 const variants = namedVariants();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { InputError } from '../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import { shapley } from './shapley.ts';
 
 test('contributions add up to the joint effect exactly, whatever the values', () => {

@@ -1,11 +1,11 @@
 /** What `retake replay --rank` found, as a text for a terminal and as JSON. Pure. */
-import { basisText } from './run/basis.ts';
+import { basisText } from '../run/basis.ts';
 import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
 import { breaks, gains, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
-import { roundToSum } from './diff/stats.ts';
-import { wrapped } from './report/words.ts';
-import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from './run/trust.ts';
+import { roundToSum } from '../diff/stats.ts';
+import { wrapped } from '../report/words.ts';
+import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from '../run/trust.ts';
 
 export interface Ranking {
   basis: 'predicted';

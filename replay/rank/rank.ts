@@ -1,16 +1,16 @@
 /** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
-import { InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { strategyDiff, type Strategy } from '../service/strategy/strategy.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import type { DiffRow, PrimaryMetric } from './diff/diff.ts';
-import type { Experiment } from './run/experiment.ts';
-import { basisShares, type BasisShares } from './run/basis.ts';
-import type { Guard } from './diff/guards.ts';
-import { summariesOf } from './run/schedule.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
+import type { DiffRow, PrimaryMetric } from '../diff/diff.ts';
+import type { Experiment } from '../run/experiment.ts';
+import { basisShares, type BasisShares } from '../run/basis.ts';
+import type { Guard } from '../diff/guards.ts';
+import { summariesOf } from '../run/schedule.ts';
 import { shapley, type Attribution } from './shapley.ts';
-import { quantile } from './diff/stats.ts';
-import { COMBINED_BY } from './variants.ts';
+import { quantile } from '../diff/stats.ts';
+import { COMBINED_BY } from '../variants.ts';
 
 /** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */
 export const CPU_KNOBS: ReadonlySet<string> = new Set(['llm.sse', 'tts.sse', 'stt.format']);
