@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../service/base/errors.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
-import { variantPatch } from '../replay/variants.ts';
+import { variantPatch } from '../replay/variants/variants.ts';
 import { compareWithEarlier, readEarlier } from './earlier.ts';
 import { BASELINE, type Sample } from './arm-result.ts';
 import type { Bench } from './bench.ts';

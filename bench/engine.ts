@@ -18,7 +18,7 @@ import { cannotWrite } from '../replay/run/out-folder.ts';
 import type { Purse } from '../replay/plan/purse.ts';
 import { lanesOf } from '../replay/plan/lanes.ts';
 import type { ExperimentOptions } from '../replay/plan/plan.ts';
-import { variantPatch } from '../replay/variants.ts';
+import { variantPatch } from '../replay/variants/variants.ts';
 import {
   armResult,
   BASELINE,

@@ -9,7 +9,7 @@ import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { createArm, type ArmWorld } from '../replay/arms/arm.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import type { ReplayedTurn } from '../replay/run/schedule.ts';
-import type { Variant } from '../replay/variants.ts';
+import type { Variant } from '../replay/variants/variants.ts';
 import { loadInterviews } from '../sim/world/fixtures.ts';
 
 /** From the end of one recording to the start of the next: by turns within the idle limit of today's connections and beyond it. */

@@ -13,7 +13,7 @@ import { PRIMARY_METRICS } from '../replay/diff/diff.ts';
 import { identityError, judgeable } from '../replay/rank/rank.ts';
 import { clusteredMean } from '../replay/diff/stats.ts';
 import type { Trust, TrustRow } from '../replay/run/trust.ts';
-import { namedVariants } from '../replay/variants.ts';
+import { namedVariants } from '../replay/variants/variants.ts';
 import { BASELINE, turnKey } from './arm-result.ts';
 import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './run-lanes.ts';
 import { benchSessions } from './sessions.ts';

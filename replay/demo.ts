@@ -19,7 +19,7 @@ import { terminalReport, waterfall } from './report/terminal.ts';
 import { writePages } from './report/run-report.ts';
 import { converse } from '../service/http/client.ts';
 import { currentCommit, serve } from './serve-command.ts';
-import { variantPatch } from './variants.ts';
+import { variantPatch } from './variants/variants.ts';
 
 const PROFILE = 'seed';
 const TURNS_PER_SESSION = 4;

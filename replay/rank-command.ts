@@ -25,7 +25,7 @@ import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
 import { summariesOf } from './run/schedule.ts';
 import { currentCommit } from './serve-command.ts';
 import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from './run/trust.ts';
-import { namedVariants, variantPatch } from './variants.ts';
+import { namedVariants, variantPatch } from './variants/variants.ts';
 
 /** How many of the best are combined and attributed: 2^3 lanes. */
 const COMBINED = 3;

@@ -21,7 +21,7 @@ import { tellOutcome } from './replay-outcome.ts';
 import { dayOf } from './plan/retired.ts';
 import { loadScenario, type Scenario } from '../sim/faults/scenario.ts';
 import { currentCommit } from './serve-command.ts';
-import { namedVariants, patchesOf } from './variants.ts';
+import { namedVariants, patchesOf } from './variants/variants.ts';
 
 export interface ReplayCommandOptions {
   sessions?: string;

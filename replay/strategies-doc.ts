@@ -3,7 +3,7 @@ import type { BetTotals } from '../service/turn-log/bets.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { gainOf, primaryMs, runFixtures, WORTH_USD_PER_100_MS, type Gain } from './gains.ts';
 import { targetRows } from './diff/targets.ts';
-import { namedVariants, variantPatch, type Variant } from './variants.ts';
+import { namedVariants, variantPatch, type Variant } from './variants/variants.ts';
 
 const PROFILE = 'seed';
 const SEEDS = 2;

@@ -8,7 +8,7 @@ import type { ExperimentOptions } from './plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';
 import { terminalReport } from '../report/terminal.ts';
 import { NOBODY, uploadSessions } from '../test-sessions.ts';
-import { variantPatch } from '../variants.ts';
+import { variantPatch } from '../variants/variants.ts';
 
 const CLAUSE: CandidateSpec = { variant: 'clause', patches: [{ pipeline: { chunking: 'clause' } }] };
 const MODEL: CandidateSpec = { variant: 'model', patches: [{ llm: { model: 'openai/gpt-4o-mini' } }] };

@@ -1,7 +1,7 @@
 /** Live replays that would settle what a ranking predicts: how many pairs, what they can find, what they cost. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { gains, perTurn, type Ranked } from './rank.ts';
-import { COMBINED_BY } from '../variants.ts';
+import { COMBINED_BY } from '../variants/variants.ts';
 
 /** Correlation of both arms on one turn, not known before a live run: the middle of what planning tables assume. */
 export const ASSUMED_CORRELATION = 0.5;

@@ -12,7 +12,7 @@ import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
 import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
 import { uploadSessions } from '../test-sessions.ts';
 import type { ReplayCommandOptions } from '../replay-command.ts';
-import { namedVariants, patchesOf } from '../variants.ts';
+import { namedVariants, patchesOf } from '../variants/variants.ts';
 
 const ASKED: ReplayCommandOptions = { sample: 1, world: 'sim', runs: 1, draws: 'common', seed: '1', out: 'none' };
 const variants = namedVariants();

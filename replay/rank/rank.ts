@@ -10,7 +10,7 @@ import type { Guard } from '../diff/guards.ts';
 import { summariesOf } from '../run/schedule.ts';
 import { shapley, type Attribution } from './shapley.ts';
 import { quantile } from '../diff/stats.ts';
-import { COMBINED_BY } from '../variants.ts';
+import { COMBINED_BY } from '../variants/variants.ts';
 
 /** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */
 export const CPU_KNOBS: ReadonlySet<string> = new Set(['llm.sse', 'tts.sse', 'stt.format']);

@@ -13,7 +13,7 @@ import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { quantile } from '../diff/stats.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
-import { variantPatch } from '../variants.ts';
+import { variantPatch } from '../variants/variants.ts';
 
 /** Fixture sessions, "captured" in virtual time under a seed of their own. */
 async function capture(): Promise<CapturedSession[]> {

@@ -15,7 +15,7 @@ import { createSimWorld } from '../../sim/world/world.ts';
 import { capturedSession } from '../sessions/load.ts';
 import { runExperiment } from './experiment.ts';
 import { markdownReport } from '../report/markdown.ts';
-import { variantPatch } from '../variants.ts';
+import { variantPatch } from '../variants/variants.ts';
 
 const SELF = fileURLToPath(import.meta.url);
 const SESSIONS = [0, 1] as const;

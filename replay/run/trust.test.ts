@@ -14,7 +14,7 @@ import {
   type Trust,
   type TrustRow,
 } from './trust.ts';
-import { variantPatch } from '../variants.ts';
+import { variantPatch } from '../variants/variants.ts';
 
 const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): TrustRow => ({
   name,

@@ -11,7 +11,7 @@ import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
 import type { CandidateSpec } from '../plan/lanes.ts';
-import { namedVariants } from '../variants.ts';
+import { namedVariants } from '../variants/variants.ts';
 
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError } from '../service/base/errors.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 
 const VariantSchema = Type.Object(
   {
@@ -19,7 +19,7 @@ const VariantSchema = Type.Object(
 );
 export type Variant = Static<typeof VariantSchema> & { name: string };
 
-const FOLDER = new URL('./variants/', import.meta.url);
+const FOLDER = new URL('./', import.meta.url);
 const validate = new Ajv().compile<Static<typeof VariantSchema>>(VariantSchema);
 
 /** All named variants, by name; every patch is checked against the strategy's schema. */
