@@ -123,7 +123,7 @@ function readTemplate(): string {
 
 async function diff(a: string, b: string): Promise<{ seconds: number; peakMb: number; verdict: string }> {
   const began = performance.now();
-  const main = fileURLToPath(new URL('../replay/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main, 'diff', a, b, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('utf8')));

@@ -15,7 +15,7 @@ import { createRealClock } from '../service/base/clock.ts';
 import type { TurnEvent } from '../service/base/events.ts';
 import { createTracing, type Tracing } from '../service/telemetry/otel.ts';
 import { createSpool } from '../service/spool/spool.ts';
-import { tellOn } from '../replay/context.ts';
+import { tellOn } from '../cli/context.ts';
 import { clusteredMean, mean, quantile } from '../replay/diff/stats.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
 

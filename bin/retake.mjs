@@ -14,7 +14,7 @@ if (!existsSync(node)) {
   console.error(`retake: dependencies are not installed${old}; run "npm ci" in ${root}`);
   process.exit(2);
 }
-const child = spawn(node, [`${root}replay/main.ts`, ...process.argv.slice(2)], { stdio: 'inherit' });
+const child = spawn(node, [`${root}cli/main.ts`, ...process.argv.slice(2)], { stdio: 'inherit' });
 // Ctrl-C reaches the child by the terminal's process group; a second one from here would end it in the middle of its shutdown
 process.on('SIGINT', () => undefined);
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

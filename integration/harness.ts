@@ -109,7 +109,7 @@ export async function startRetake(
   },
 ): Promise<RunningRetake> {
   const { dataFolder, otlp, profile = 'zero' } = options;
-  const child = spawn(process.execPath, ['replay/main.ts', 'serve', '--profile', profile], {
+  const child = spawn(process.execPath, ['cli/main.ts', 'serve', '--profile', profile], {
     cwd: ROOT,
     env: {
       ...process.env,
@@ -147,7 +147,7 @@ export async function retake(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ['replay/main.ts', ...words], {
+  const child = spawn(process.execPath, ['cli/main.ts', ...words], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

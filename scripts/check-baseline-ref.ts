@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { startWire } from '../replay/arms/against.ts';
 import { checkOut, HERE } from '../replay/arms/checkout.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
-import { currentCommit } from '../replay/serve-command.ts';
+import { currentCommit } from '../cli/serve/serve.ts';
 import { uploadSessions } from '../replay/test-sessions.ts';
 
 interface Outcome {

@@ -13,7 +13,7 @@ const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   load: ['bench/load.ts', '--seconds', '30', '-o', 'out/docs-load'],
   'load-long': ['bench/load.ts', '--steps', '200', '--seconds', '600', '-o', 'out/docs-load-long'],
   parsers: ['bench/parsers.ts'],
-  benches: ['replay/main.ts', 'bench', 'all', '--quick', '--seed', '1', '-o', 'out/docs-bench'],
+  benches: ['cli/main.ts', 'bench', 'all', '--quick', '--seed', '1', '-o', 'out/docs-bench'],
 };
 
 const wanted = process.argv.slice(2);

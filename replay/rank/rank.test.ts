@@ -5,13 +5,13 @@ import fc from 'fast-check';
 import { InputError } from '../../service/base/errors.ts';
 import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { contextFor } from '../test-context.ts';
-import { rankCommand, rankSessions } from '../rank-command.ts';
+import { contextFor } from '../../cli/fake-context.ts';
+import { rankCommand, rankSessions } from '../../cli/replay/rank.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
 import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
 import { uploadSessions } from '../test-sessions.ts';
-import type { ReplayCommandOptions } from '../replay-command.ts';
+import type { ReplayCommandOptions } from '../../cli/replay/replay.ts';
 import { namedVariants, patchesOf } from '../variants/variants.ts';
 
 const ASKED: ReplayCommandOptions = { sample: 1, world: 'sim', runs: 1, draws: 'common', seed: '1', out: 'none' };

@@ -6,7 +6,7 @@ import { createFolderStore, type CaptureStore } from '../../service/capture/stor
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../cli/context.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';
 

@@ -176,7 +176,7 @@ test('no key anywhere, also at level full; there no content in logs, errors and 
 
 test('no canary in a report of these captures', async () => {
   const out = join(timing, 'report');
-  const main = fileURLToPath(new URL('../../replay/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   const args = ['replay', '--data', timing, '--variant', 'clause-chunking', '--world', 'sim', '-o', out];
   const { stdout, stderr } = await run(process.execPath, [main, ...args]);
   assert.deepEqual(found(stdout + stderr), []);

@@ -1,13 +1,13 @@
 /** `retake diff A B`: two sets of traces → a verdict, which is also the exit code. */
-import { InputError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { turnKey } from './diff/align-spans.ts';
-import type { CommandContext } from './context.ts';
-import { buildReport, type ReportArm, type ReportSide } from './report/build.ts';
-import { ON_CAPTURED_WORDS } from './plan/lanes.ts';
-import { printerOf, type Printer } from './report-command.ts';
-import { inertJson, plain } from './report/words.ts';
-import { loadTurns, type TurnText, type TurnTrace } from './traces/load.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { turnKey } from '../../replay/diff/align-spans.ts';
+import type { CommandContext } from '../context.ts';
+import { buildReport, type ReportArm, type ReportSide } from '../../replay/report/build.ts';
+import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
+import { printerOf, type Printer } from './report.ts';
+import { inertJson, plain } from '../../replay/report/words.ts';
+import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
 
 interface Side extends ReportSide {
   texts: ReadonlyMap<string, TurnText>;

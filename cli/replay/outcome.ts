@@ -1,13 +1,13 @@
 /** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
-import { InputError } from '../service/base/errors.ts';
-import type { CommandContext } from './context.ts';
-import { exitCodeOf, verdictOfAll } from './diff/diff.ts';
-import type { Experiment } from './run/experiment.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { CommandContext } from '../context.ts';
+import { exitCodeOf, verdictOfAll } from '../../replay/diff/diff.ts';
+import type { Experiment } from '../../replay/run/experiment.ts';
 import { exportRun } from './export-run.ts';
-import { terminalReport } from './report/terminal.ts';
-import { plain } from './report/words.ts';
-import { writeRunFolder } from './run/run-folder.ts';
-import { writePages } from './report/run-report.ts';
+import { terminalReport } from '../../replay/report/terminal.ts';
+import { plain } from '../../replay/report/words.ts';
+import { writeRunFolder } from '../../replay/run/run-folder.ts';
+import { writePages } from '../../replay/report/run-report.ts';
 
 /**
  * Candidates of which nothing was measured (`unmeasured`, one line each) are told, and make the exit code 2; the others keep their

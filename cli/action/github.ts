@@ -2,8 +2,8 @@
  * One comment on a pull request, found again by its hidden marker and updated in place. The comment remembers the run that
  * wrote it, so that an older run, or a repetition of one, never overwrites a newer one.
  */
-import { describeError, InputError } from '../service/base/errors.ts';
-import { fieldOf } from '../service/base/json.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
+import { fieldOf } from '../../service/base/json.ts';
 
 export interface CommentTarget {
   /** `https://api.github.com`, or a GitHub Enterprise server's. */

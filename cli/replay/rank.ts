@@ -1,10 +1,10 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
-import { InputError } from '../service/base/errors.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import type { CommandContext } from './context.ts';
-import { lacksAudio, type CandidateSpec } from './plan/plan.ts';
-import { runExperiment, type Experiment } from './run/experiment.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
+import type { CommandContext } from '../context.ts';
+import { lacksAudio, type CandidateSpec } from '../../replay/plan/plan.ts';
+import { runExperiment, type Experiment } from '../../replay/run/experiment.ts';
 import {
   attribute,
   combinationName,
@@ -18,14 +18,14 @@ import {
   type Ranked,
   type RankedVariant,
   type Sorted,
-} from './rank/rank.ts';
-import { proposalsFor } from './rank/proposals.ts';
-import { asJson, rankingRows, type Ranking } from './rank/text.ts';
-import { chosenSessions, type ReplayCommandOptions } from './replay-command.ts';
-import { summariesOf } from './run/schedule.ts';
-import { currentCommit } from './serve-command.ts';
-import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from './run/trust.ts';
-import { namedVariants, variantPatch } from './variants/variants.ts';
+} from '../../replay/rank/rank.ts';
+import { proposalsFor } from '../../replay/rank/proposals.ts';
+import { asJson, rankingRows, type Ranking } from '../../replay/rank/text.ts';
+import { chosenSessions, type ReplayCommandOptions } from './replay.ts';
+import { summariesOf } from '../../replay/run/schedule.ts';
+import { currentCommit } from '../serve/serve.ts';
+import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../../replay/run/trust.ts';
+import { namedVariants, variantPatch } from '../../replay/variants/variants.ts';
 
 /** How many of the best are combined and attributed: 2^3 lanes. */
 const COMBINED = 3;

@@ -1,27 +1,27 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
-import { createRealClock } from '../service/base/clock.ts';
-import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/base/errors.ts';
-import { patchFromSet, type StrategyPatch } from '../service/strategy/patch.ts';
-import { liveWorld, startWire } from './arms/against.ts';
-import type { ArmWorld } from './arms/arm.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import { captureStoreIn, dataFolder, loadSessions } from './sessions/load.ts';
-import { choiceNote, choiceOf, type ChosenBy } from './sessions/choice.ts';
-import { checkOut, checkoutCache } from './arms/checkout.ts';
-import type { CommandContext } from './context.ts';
-import { runExperiment } from './run/experiment.ts';
-import { estimateLines, estimateOf } from './plan/estimate.ts';
-import { planExperiment, type CandidateSpec, type ExperimentOptions } from './plan/plan.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { configFrom } from '../../service/config.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { patchFromSet, type StrategyPatch } from '../../service/strategy/patch.ts';
+import { liveWorld, startWire } from '../../replay/arms/against.ts';
+import type { ArmWorld } from '../../replay/arms/arm.ts';
+import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
+import { captureStoreIn, dataFolder, loadSessions } from '../../replay/sessions/load.ts';
+import { choiceNote, choiceOf, type ChosenBy } from '../../replay/sessions/choice.ts';
+import { checkOut, checkoutCache } from '../../replay/arms/checkout.ts';
+import type { CommandContext } from '../context.ts';
+import { runExperiment } from '../../replay/run/experiment.ts';
+import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
+import { planExperiment, type CandidateSpec, type ExperimentOptions } from '../../replay/plan/plan.ts';
 import { checkExportable } from './export-run.ts';
-import { refuseOverwrite } from './run/journal.ts';
-import { makeFolder } from './run/out-folder.ts';
-import { tellOutcome } from './replay-outcome.ts';
-import { dayOf } from './plan/retired.ts';
-import { loadScenario, type Scenario } from '../sim/faults/scenario.ts';
-import { currentCommit } from './serve-command.ts';
-import { namedVariants, patchesOf } from './variants/variants.ts';
+import { refuseOverwrite } from '../../replay/run/journal.ts';
+import { makeFolder } from '../../replay/run/out-folder.ts';
+import { tellOutcome } from './outcome.ts';
+import { dayOf } from '../../replay/plan/retired.ts';
+import { loadScenario, type Scenario } from '../../sim/faults/scenario.ts';
+import { currentCommit } from '../serve/serve.ts';
+import { namedVariants, patchesOf } from '../../replay/variants/variants.ts';
 
 export interface ReplayCommandOptions {
   sessions?: string;

@@ -1,9 +1,9 @@
 /** A run's traces to an OTLP endpoint, so that Jaeger can compare a replayed turn with the captured one. */
-import { createRealClock } from '../service/base/clock.ts';
-import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/base/errors.ts';
-import { createOtlpClient } from '../service/spool/otlp-client.ts';
-import type { CommandContext } from './context.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { configFrom } from '../../service/config.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { createOtlpClient } from '../../service/spool/otlp-client.ts';
+import type { CommandContext } from '../context.ts';
 
 /**
  * Sends the run's OTLP lines when `OTEL_EXPORTER_OTLP_ENDPOINT` names an endpoint. Throws `InputError` when it fails: the

@@ -1,13 +1,13 @@
 /** `retake spool resend`: sends again what the trace spool still holds. */
 import { join } from 'node:path';
-import { createRealClock } from '../service/base/clock.ts';
-import { configFrom } from '../service/config.ts';
-import { InputError } from '../service/base/errors.ts';
-import { createOtlpClient } from '../service/spool/otlp-client.ts';
-import { resendSpool } from '../service/spool/resend.ts';
-import { dataFolder } from './sessions/load.ts';
-import type { CommandContext } from './context.ts';
-import { sinceUsOf } from './traces/times.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { configFrom } from '../../service/config.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { createOtlpClient } from '../../service/spool/otlp-client.ts';
+import { resendSpool } from '../../service/spool/resend.ts';
+import { dataFolder } from '../../replay/sessions/load.ts';
+import type { CommandContext } from '../context.ts';
+import { sinceUsOf } from '../../replay/traces/times.ts';
 
 export async function resendCommand(
   context: CommandContext,

@@ -6,20 +6,20 @@
 import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 
-import { configFrom, type Config } from '../service/config.ts';
-import { describeError, InputError } from '../service/base/errors.ts';
-import { openCall } from '../service/net/exchange.ts';
-import { createRecorder } from '../service/turn-log/recorder.ts';
-import type { TurnPorts } from '../service/calls/stage.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { createRealWorld, type RunWorld } from '../service/world.ts';
-import { loadInterviews } from '../sim/world/fixtures.ts';
-import { servedFrom } from '../service/net/served-from.ts';
-import { loadProfile } from '../sim/times/profile.ts';
-import { createWireWorld } from '../sim/wire/wire.ts';
-import type { CommandContext } from './context.ts';
+import { configFrom, type Config } from '../../service/config.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
+import { openCall } from '../../service/net/exchange.ts';
+import { createRecorder } from '../../service/turn-log/recorder.ts';
+import type { TurnPorts } from '../../service/calls/stage.ts';
+import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
+import { createRealWorld, type RunWorld } from '../../service/world.ts';
+import { loadInterviews } from '../../sim/world/fixtures.ts';
+import { servedFrom } from '../../service/net/served-from.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import { createWireWorld } from '../../sim/wire/wire.ts';
+import type { CommandContext } from '../context.ts';
 import { given, PROBES, SAMPLE, type Probe } from './doctor-probes.ts';
-import { plain } from './report/words.ts';
+import { plain } from '../../replay/report/words.ts';
 
 export interface Check {
   name: string;

@@ -1,7 +1,7 @@
-/** Entry of the GitHub Action's last step: environment in, exit status out (replay/action.ts). */
-import { publish } from '../replay/action.ts';
-import { createRealClock } from '../service/base/clock.ts';
-import { describeError, InputError } from '../service/base/errors.ts';
+/** Entry of the GitHub Action's last step: environment in, exit status out (cli/action/publish.ts). */
+import { publish } from './publish.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
 
 const clock = createRealClock();
 try {

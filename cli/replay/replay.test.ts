@@ -13,16 +13,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createRealClock } from '../service/base/clock.ts';
-import { InputError } from '../service/base/errors.ts';
-import { captureStoreIn } from './sessions/load.ts';
-import type { CommandContext } from './context.ts';
-import { contextFor } from './test-context.ts';
-import { diffCommand } from './diff-command.ts';
-import { importSessions } from './sessions/import-sessions.ts';
-import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay-command.ts';
-import { reportCommand } from './report-command.ts';
-import { sessionsCommand } from './sessions-command.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { captureStoreIn } from '../../replay/sessions/load.ts';
+import type { CommandContext } from '../context.ts';
+import { contextFor } from '../fake-context.ts';
+import { diffCommand } from './diff.ts';
+import { importSessions } from '../../replay/sessions/import-sessions.ts';
+import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay.ts';
+import { reportCommand } from './report.ts';
+import { sessionsCommand } from '../sessions/sessions.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'retake-command-'));
 after(() => rmSync(FOLDER, { recursive: true, force: true }));

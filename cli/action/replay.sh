@@ -5,7 +5,7 @@ set -euo pipefail
 out=$1
 root=${ACTION_PATH:?}
 # a pull request of Retake itself is measured by its own code, not by the action's copy
-if [ -f replay/main.ts ]; then root=$PWD; fi
+if [ -f cli/main.ts ]; then root=$PWD; fi
 retake() { "$ACTION_PATH/node_modules/.bin/node" "$root/replay/main.ts" "$@"; }
 if [ "$root" != "$ACTION_PATH" ]; then node scripts/ensure-modules.mjs; fi
 data=${DATA:-}

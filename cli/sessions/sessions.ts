@@ -1,13 +1,13 @@
 /** `retake sessions`: what has been captured. */
-import { readBundle } from '../service/capture/bundle-reader.ts';
-import { eraseSession, placesIn } from '../service/capture/erase.ts';
-import { InputError } from '../service/base/errors.ts';
-import { createRealClock } from '../service/base/clock.ts';
-import { measureTurn } from '../service/turn-log/metrics.ts';
-import { captureStoreIn, dataFolder, listSessions } from './sessions/load.ts';
-import type { CommandContext } from './context.ts';
-import { importSessions } from './sessions/import-sessions.ts';
-import { plain } from './report/words.ts';
+import { readBundle } from '../../service/capture/bundle-reader.ts';
+import { eraseSession, placesIn } from '../../service/capture/erase.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { measureTurn } from '../../service/turn-log/metrics.ts';
+import { captureStoreIn, dataFolder, listSessions } from '../../replay/sessions/load.ts';
+import type { CommandContext } from '../context.ts';
+import { importSessions } from '../../replay/sessions/import-sessions.ts';
+import { plain } from '../../replay/report/words.ts';
 
 interface Options {
   data?: string;

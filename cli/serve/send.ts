@@ -1,11 +1,11 @@
 /** `retake send FILE.wav`: one turn as a client would speak it, its ledger as a picture. */
 import { existsSync } from 'node:fs';
-import { createRealClock } from '../service/base/clock.ts';
-import { InputError } from '../service/base/errors.ts';
-import type { CommandContext } from './context.ts';
-import { waterfall } from './report/terminal.ts';
-import { plain } from './report/words.ts';
-import { converse, fetchTurn, upload } from '../service/http/client.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { CommandContext } from '../context.ts';
+import { waterfall } from '../../replay/report/terminal.ts';
+import { plain } from '../../replay/report/words.ts';
+import { converse, fetchTurn, upload } from '../../service/http/client.ts';
 
 export interface SendOptions {
   url: string;

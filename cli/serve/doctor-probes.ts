@@ -1,12 +1,12 @@
 /** What the doctor asks of each provider: short, cheap, and through the clients that turns use. */
 import { readFileSync } from 'node:fs';
-import { encodeWav, parseWav } from '../service/audio/pcm.ts';
-import type { Call } from '../service/base/ports.ts';
-import type { Stage } from '../service/base/events.ts';
-import type { TurnPorts } from '../service/calls/stage.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
+import { encodeWav, parseWav } from '../../service/audio/pcm.ts';
+import type { Call } from '../../service/base/ports.ts';
+import type { Stage } from '../../service/base/events.ts';
+import type { TurnPorts } from '../../service/calls/stage.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
 
-export const SAMPLE = new URL('../fixtures/audio/en-frontend-1.wav', import.meta.url);
+export const SAMPLE = new URL('../../fixtures/audio/en-frontend-1.wav', import.meta.url);
 /** Short: two seconds of speech, sixteen tokens, one sentence. */
 const SPOKEN_S = 2;
 const SENTENCE = 'Hello, this is a test.';

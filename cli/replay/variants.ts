@@ -1,6 +1,6 @@
 /** `retake variants`: what there is to try. */
-import type { CommandContext } from './context.ts';
-import { namedVariants } from './variants/variants.ts';
+import type { CommandContext } from '../context.ts';
+import { namedVariants } from '../../replay/variants/variants.ts';
 
 export function variantsCommand({ out }: CommandContext, options: { json?: boolean }): void {
   const variants = namedVariants();

@@ -68,7 +68,7 @@ program
   .option('--profile <name>', 'latency profile of the stand-ins: seed, zero, or a file', 'seed')
   .option('--seed <text>', "seed of the stand-ins' draws", '1')
   .option('--scenario <file>', 'faults and switches of the stand-ins (docs/operating.md)')
-  .action(async (options) => (await import('./serve-command.ts')).serveCommand(context, options));
+  .action(async (options) => (await import('./serve/serve.ts')).serveCommand(context, options));
 
 program
   .command('send')
@@ -80,7 +80,7 @@ program
   .option('--language <code>', 'language of the session', 'tr')
   .option('--interview <name>', 'interview whose script the stand-ins follow')
   .option('--json', 'print the turn as JSON')
-  .action(async (file: string, options) => (await import('./send-command.ts')).sendCommand(context, file, options));
+  .action(async (file: string, options) => (await import('./serve/send.ts')).sendCommand(context, file, options));
 
 const sessions = program.command('sessions').description('list and erase captured sessions');
 const data = ['--data <dir>', 'the data folder (default: RETAKE_DATA, then ./data)'] as const;
@@ -89,35 +89,37 @@ sessions
   .description('captured sessions, oldest first')
   .option(...data)
   .option('--json', 'print JSON')
-  .action(async (options) => (await import('./sessions-command.ts')).sessionsCommand.list(context, options));
+  .action(async (options) => (await import('./sessions/sessions.ts')).sessionsCommand.list(context, options));
 sessions
   .command('show <id>')
   .description('the turns of one session')
   .option(...data)
   .option('--json', 'print JSON')
   .action(async (id: string, options) =>
-    (await import('./sessions-command.ts')).sessionsCommand.show(context, id, options),
+    (await import('./sessions/sessions.ts')).sessionsCommand.show(context, id, options),
   );
 sessions
   .command('pull <source>')
   .description('traces out of a Jaeger: jaeger:http://127.0.0.1:16686?service=retake&from=2h&tag=retake.lane=candidate')
   .option('-o, --out <dir>', 'folder for trace.otlp.jsonl', 'out/pulled')
   .option('--json', 'print JSON')
-  .action(async (source: string, options) => (await import('./pull-command.ts')).pullCommand(context, source, options));
+  .action(async (source: string, options) =>
+    (await import('./sessions/pull.ts')).pullCommand(context, source, options),
+  );
 sessions
   .command('import <dir>')
   .description("make captures of another pipeline's recordings: WAV files and sessions.json (docs/capture-format.md)")
   .option(...data)
   .option('--json', 'print JSON')
   .action(async (folder: string, options) =>
-    (await import('./sessions-command.ts')).sessionsCommand.import(context, folder, options),
+    (await import('./sessions/sessions.ts')).sessionsCommand.import(context, folder, options),
   );
 sessions
   .command('rm <id>')
   .description('erase a session wholly')
   .option(...data)
   .action(async (id: string, options) =>
-    (await import('./sessions-command.ts')).sessionsCommand.remove(context, id, options),
+    (await import('./sessions/sessions.ts')).sessionsCommand.remove(context, id, options),
   );
 
 program
@@ -126,7 +128,7 @@ program
   .command('purge')
   .description('remove all of it')
   .option(...data)
-  .action(async (options) => (await import('./cache-command.ts')).cachePurge(context, options));
+  .action(async (options) => (await import('./sessions/cache.ts')).cachePurge(context, options));
 
 program
   .command('replay')
@@ -170,10 +172,10 @@ program
   .option('--rank', 'simulate all variants (or those named), rank and combine them, propose live replays')
   .option('--json', 'with --rank: print the ranking as JSON')
   .action(async (options) => {
-    if (options.rank === true) return (await import('./rank-command.ts')).rankCommand(context, options);
+    if (options.rank === true) return (await import('./replay/rank.ts')).rankCommand(context, options);
     if (options.json === true)
       throw new InputError('--json goes with --rank; a replay writes report.json into its run folder');
-    return (await import('./replay-command.ts')).replayCommand(context, options);
+    return (await import('./replay/replay.ts')).replayCommand(context, options);
   });
 
 program
@@ -188,7 +190,7 @@ program
   .option('--endpoint <url>', 'OTLP endpoint (default: OTEL_EXPORTER_OTLP_ENDPOINT)')
   .option(...data)
   .option('--json', 'print JSON')
-  .action(async (options) => (await import('./spool-command.ts')).resendCommand(context, options));
+  .action(async (options) => (await import('./sessions/spool.ts')).resendCommand(context, options));
 
 program
   .command('diff')
@@ -200,7 +202,7 @@ program
   .option('--format <format>', 'terminal, markdown, html or json (docs/report.schema.json)', 'terminal')
   .option('--with-text', 'show what was said, where the traces are bundles that hold it')
   .action(async (a: string, b: string, options) =>
-    (await import('./diff-command.ts')).diffCommand(context, a, b, options),
+    (await import('./replay/diff.ts')).diffCommand(context, a, b, options),
   );
 
 program
@@ -211,14 +213,14 @@ program
   .option('--variant <name>', 'of several candidates (default: the first)')
   .option('--with-text', 'show what was said, where the run kept it')
   .action(async (folder: string, options) =>
-    (await import('./report-command.ts')).reportCommand(context, folder, options),
+    (await import('./replay/report.ts')).reportCommand(context, folder, options),
   );
 
 program
   .command('variants')
   .description('the named variants')
   .option('--json', 'print [{ name, title, patch, effect, risk, primary }]')
-  .action(async (options) => (await import('./variants-command.ts')).variantsCommand(context, options));
+  .action(async (options) => (await import('./replay/variants.ts')).variantsCommand(context, options));
 
 program
   .command('profile')
@@ -232,7 +234,7 @@ program
   .option(...data)
   .option('-o, --out <file>', 'the profile', 'out/profile.json')
   .option('--json', 'print n, dates, quantiles and fit error of each kind as JSON')
-  .action(async (options) => (await import('./profile-command.ts')).profileCommand(context, options));
+  .action(async (options) => (await import('./replay/profile.ts')).profileCommand(context, options));
 
 program
   .command('bench')
@@ -260,7 +262,7 @@ program
   .description('is everything there, and do the providers answer? One call each, with served model, region and price')
   .option('--world <world>', 'wire: the stand-ins, no keys; live: the providers, a fraction of a cent', 'wire')
   .option('--json', 'print JSON')
-  .action(async (options) => (await import('./doctor.ts')).doctor(context, options));
+  .action(async (options) => (await import('./serve/doctor.ts')).doctor(context, options));
 
 try {
   const code: unknown = await program.parseAsync().then(() => process.exitCode);

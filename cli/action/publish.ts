@@ -5,15 +5,15 @@
  */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeError, InputError } from '../service/base/errors.ts';
-import { exitCodeOf, verdictOfAll } from './diff/diff.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
+import { exitCodeOf, verdictOfAll } from '../../replay/diff/diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
-import { fieldOf } from '../service/base/json.ts';
-import { readReport } from './report/json.ts';
-import type { Report } from './report/build.ts';
-import { markdownReport } from './report/markdown.ts';
-import { plain } from './report/words.ts';
-import { readRun, reportNames, writePages } from './report/run-report.ts';
+import { fieldOf } from '../../service/base/json.ts';
+import { readReport } from '../../replay/report/json.ts';
+import type { Report } from '../../replay/report/build.ts';
+import { markdownReport } from '../../replay/report/markdown.ts';
+import { plain } from '../../replay/report/words.ts';
+import { readRun, reportNames, writePages } from '../../replay/report/run-report.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

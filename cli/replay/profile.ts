@@ -1,17 +1,17 @@
 /** `retake profile`: a latency profile fitted to captured sessions or to a bench's answers, as a file that `--profile` takes. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describeError, InputError } from '../service/base/errors.ts';
-import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../sim/times/exchange-lines.ts';
-import { FIT_EXCHANGES } from '../sim/times/fitted.ts';
-import { observationsOf } from '../sim/times/observed.ts';
-import { loadProfile, parseProfile } from '../sim/times/profile.ts';
-import { fitProfile, type KindFit } from '../sim/times/profile-fit.ts';
-import { capturedTurnsOf } from './sessions/captured-session.ts';
-import type { CommandContext } from './context.ts';
-import { cannotWrite, makeFolder } from './run/out-folder.ts';
-import { chosenSessions } from './replay-command.ts';
-import { plain, wrapped } from './report/words.ts';
+import { describeError, InputError } from '../../service/base/errors.ts';
+import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../../sim/times/exchange-lines.ts';
+import { FIT_EXCHANGES } from '../../sim/times/fitted.ts';
+import { observationsOf } from '../../sim/times/observed.ts';
+import { loadProfile, parseProfile } from '../../sim/times/profile.ts';
+import { fitProfile, type KindFit } from '../../sim/times/profile-fit.ts';
+import { capturedTurnsOf } from '../../replay/sessions/captured-session.ts';
+import type { CommandContext } from '../context.ts';
+import { cannotWrite, makeFolder } from '../../replay/run/out-folder.ts';
+import { chosenSessions } from './replay.ts';
+import { plain, wrapped } from '../../replay/report/words.ts';
 
 export interface ProfileCommandOptions {
   sessions?: string;

@@ -25,7 +25,7 @@ function documented(text: string): Map<string, Set<string>> {
 /** Commands and options that the command line does not have. */
 async function missing(text: string): Promise<string[]> {
   const each = [...documented(text)].map(async ([command, options]) => {
-    const args = [`${ROOT}replay/main.ts`, ...command.split(' '), '--help'];
+    const args = [`${ROOT}cli/main.ts`, ...command.split(' '), '--help'];
     const { stdout } = await promisify(execFile)(process.execPath, args).catch(() => ({ stdout: '' }));
     if (!stdout.startsWith(`Usage: retake ${command}`)) return [command];
     return [...options]
@@ -48,7 +48,7 @@ test('commands and options that README and docs name are there; control: others 
 
 test('what the file system refuses is one line with call and path, exit 2; control: an empty folder holds no sessions', async () => {
   const run = promisify(execFile);
-  const main = `${ROOT}replay/main.ts`;
+  const main = `${ROOT}cli/main.ts`;
   const file = `${ROOT}README.md`;
   await assert.rejects(run(process.execPath, [main, 'sessions', 'list', '--data', file]), (error) => {
     const { code, stderr } = error as unknown as { code: number; stderr: string };

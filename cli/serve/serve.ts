@@ -1,16 +1,16 @@
 /** `retake serve`: the service in the world that the environment names; stand-ins in a child process for `wire`. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { configFrom, type Config } from '../service/config.ts';
-import { InputError } from '../service/base/errors.ts';
-import { startService, type Service } from '../service/serve.ts';
-import { strategyOf } from '../service/strategy/file.ts';
-import { createRealWorld } from '../service/world.ts';
-import { loadInterviews } from '../sim/world/fixtures.ts';
-import { loadProfile } from '../sim/times/profile.ts';
-import { loadScenario } from '../sim/faults/scenario.ts';
-import { createWireWorld } from '../sim/wire/wire.ts';
-import type { CommandContext } from './context.ts';
+import { configFrom, type Config } from '../../service/config.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { startService, type Service } from '../../service/serve.ts';
+import { strategyOf } from '../../service/strategy/file.ts';
+import { createRealWorld } from '../../service/world.ts';
+import { loadInterviews } from '../../sim/world/fixtures.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import { loadScenario } from '../../sim/faults/scenario.ts';
+import { createWireWorld } from '../../sim/wire/wire.ts';
+import type { CommandContext } from '../context.ts';
 
 /** What the stand-ins are told. */
 export interface StandInChoice {
@@ -67,7 +67,7 @@ export async function serve(config: Config, standIns: StandInChoice, logLevel: '
 
 /** The commit of this checkout, `-dirty` when files differ from it, or `unknown` outside of git. */
 export function currentCommit(): string {
-  const cwd = new URL('..', import.meta.url);
+  const cwd = new URL('../..', import.meta.url);
   const git = (...words: string[]): string =>
     execFileSync('git', words, { cwd, stdio: ['ignore', 'pipe', 'ignore'] })
       .toString()

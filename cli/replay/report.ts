@@ -1,13 +1,13 @@
 /** `retake report DIR`: a run folder's report again, in another form. */
-import { InputError } from '../service/base/errors.ts';
-import type { CommandContext } from './context.ts';
-import type { Report } from './report/build.ts';
-import { markdownReport } from './report/markdown.ts';
-import type { PageOptions } from './report/page-data.ts';
-import { terminalReport } from './report/terminal.ts';
-import { inertJson } from './report/words.ts';
-import { reportFileOf } from './run/run-folder.ts';
-import { readRun } from './report/run-report.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { CommandContext } from '../context.ts';
+import type { Report } from '../../replay/report/build.ts';
+import { markdownReport } from '../../replay/report/markdown.ts';
+import type { PageOptions } from '../../replay/report/page-data.ts';
+import { terminalReport } from '../../replay/report/terminal.ts';
+import { inertJson } from '../../replay/report/words.ts';
+import { reportFileOf } from '../../replay/run/run-folder.ts';
+import { readRun } from '../../replay/report/run-report.ts';
 
 export interface ReportOptions {
   format: string;
@@ -42,7 +42,10 @@ export function printerOf(context: CommandContext, format: string): Printer {
     markdown: (report) => markdownReport(report, links),
     // figures take a moment to load, and only this form has them
     html: async (report, spans) =>
-      (await import('./report/html.ts')).htmlReport(report, { ...links, ...(spans === undefined ? {} : { spans }) }),
+      (await import('../../replay/report/html.ts')).htmlReport(report, {
+        ...links,
+        ...(spans === undefined ? {} : { spans }),
+      }),
     json: (report) => inertJson(report),
   };
   const form = forms[format];

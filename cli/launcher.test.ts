@@ -21,7 +21,7 @@ async function launch(t: TestContext, node: 'node' | 'not executable'): Promise<
   const root = await mkdtemp(join(tmpdir(), 'retake-launcher-'));
   for (const folder of ['bin', 'replay', 'node_modules/node/bin']) await mkdir(join(root, folder), { recursive: true });
   await copyFile(fileURLToPath(new URL('../bin/retake.mjs', import.meta.url)), join(root, 'bin/retake.mjs'));
-  await writeFile(join(root, 'replay/main.ts'), LISTENER);
+  await writeFile(join(root, 'cli/main.ts'), LISTENER);
   const binary = join(root, 'node_modules/node/bin/node');
   await (node === 'node' ? symlink(process.execPath, binary) : writeFile(binary, 'no program', { mode: 0o600 }));
   const launcher = spawn(process.execPath, [join(root, 'bin/retake.mjs')], {
@@ -64,10 +64,10 @@ test('every script that is the command line goes through the launcher, the demo 
   const json: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
   assert.ok(typeof json === 'object' && json !== null && 'scripts' in json);
   const scripts = Object.entries(Object(json.scripts)).map(([name, command]) => `${name}: ${String(command)}`);
-  const past = (lines: readonly string[]): string[] => lines.filter((line) => line.includes('replay/main.ts'));
+  const past = (lines: readonly string[]): string[] => lines.filter((line) => line.includes('cli/main.ts'));
   assert.deepEqual(past(scripts), []);
   assert.ok(scripts.some((line) => line === 'demo: node bin/retake.mjs demo'));
-  assert.equal(past(['demo: node replay/main.ts demo']).length, 1);
+  assert.equal(past(['demo: node cli/main.ts demo']).length, 1);
 });
 
 test('a reader that goes away (| head) is no error: no stack, and the exit code is that of the work', async () => {

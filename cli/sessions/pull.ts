@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRealClock } from '../service/base/clock.ts';
-import { InputError } from '../service/base/errors.ts';
-import type { CommandContext } from './context.ts';
-import { jaegerSourceOf, jaegerTraces } from './traces/jaeger.ts';
-import { makeFolder } from './run/out-folder.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { CommandContext } from '../context.ts';
+import { jaegerSourceOf, jaegerTraces } from '../../replay/traces/jaeger.ts';
+import { makeFolder } from '../../replay/run/out-folder.ts';
 
 export async function pullCommand(
   context: CommandContext,

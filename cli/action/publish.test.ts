@@ -6,8 +6,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { publish, type Env } from './action.ts';
-import { EVERYTHING, FASTER, reportOf, SLOWER } from './report/sample-report.ts';
+import { publish, type Env } from './publish.ts';
+import { EVERYTHING, FASTER, reportOf, SLOWER } from '../../replay/report/sample-report.ts';
 
 const TOKEN = 'ghs_secret';
 const REPOSITORY = 'acme/voice';
@@ -266,7 +266,7 @@ for (const [env, message] of BROKEN) {
 
 test('the entry exits by the verdict, and by 2 on bad input', () => {
   const entry = (env: Env): { status: number | null; stdout: string } =>
-    spawnSync(process.execPath, ['scripts/action.ts'], { env: { ...process.env, ...env }, encoding: 'utf8' });
+    spawnSync(process.execPath, ['cli/action/main.ts'], { env: { ...process.env, ...env }, encoding: 'utf8' });
   const quiet = { INPUT_COMMENT: 'false' };
   const good = entry(environment(slower, quiet));
   assert.deepEqual([good.status, good.stdout], [1, 'retake: slower\n']);
