@@ -1,5 +1,5 @@
 /** Whole turns: today's strategy against chosen variants, by what the user waits. */
-import { variants, type Bench } from './bench.ts';
+import { variants, type Bench } from './turns/bench.ts';
 
 /** What the targets table calls "measured": the strategies of docs/strategies.md that go together, at once. */
 export const COMBINED = 'combined';

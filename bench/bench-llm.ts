@@ -1,5 +1,5 @@
 /** LLM: the seven models of the list, routing, limits, prompt. Each arm has its own words: no verdict over other models' replies. */
-import { variants, type Bench } from './bench.ts';
+import { variants, type Bench } from './turns/bench.ts';
 
 export const bench: Bench = {
   name: 'llm',

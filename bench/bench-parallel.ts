@@ -1,5 +1,5 @@
 /** Stages that overlap: interleaving, speculation, prefetch, hedging, caches; alone and together, over today's strategy. */
-import { variants, type Bench } from './bench.ts';
+import { variants, type Bench } from './turns/bench.ts';
 
 export const bench: Bench = {
   name: 'parallel',

@@ -1,6 +1,6 @@
 /** STT: what is sent, how, and when. */
-import { variants, type Bench } from './bench.ts';
-import { GROUPINGS } from './metrics.ts';
+import { variants, type Bench } from './turns/bench.ts';
+import { GROUPINGS } from './turns/metrics.ts';
 
 export const bench: Bench = {
   name: 'stt',

@@ -16,15 +16,15 @@ import { bench as llm } from './bench-llm.ts';
 import { bench as parallel } from './bench-parallel.ts';
 import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
-import { compareWithEarlier, readEarlier } from './earlier.ts';
-import { BASELINE, type ArmResult } from './arm-result.ts';
-import type { Bench } from './bench.ts';
-import { runBench, type BenchResult, type BenchRun } from './engine.ts';
-import { benchPage } from './page.ts';
-import { refuseOtherWorld, takeFolder } from './folder.ts';
-import { writeResults, type BenchResults } from './results.ts';
-import { benchSessions, MOST_TURNS } from './sessions.ts';
-import { benchTable, comparisonLines, targetLines } from './tables.ts';
+import { compareWithEarlier, readEarlier } from './turns/earlier.ts';
+import { BASELINE, type ArmResult } from './turns/arm-result.ts';
+import type { Bench } from './turns/bench.ts';
+import { runBench, type BenchResult, type BenchRun } from './turns/engine.ts';
+import { benchPage } from './turns/page.ts';
+import { refuseOtherWorld, takeFolder } from './turns/folder.ts';
+import { writeResults, type BenchResults } from './turns/results.ts';
+import { benchSessions, MOST_TURNS } from './turns/sessions.ts';
+import { benchTable, comparisonLines, targetLines } from './turns/tables.ts';
 
 /** In the order in which they run. */
 export const BENCHES: readonly Bench[] = [stt, llm, tts, e2e, parallel];

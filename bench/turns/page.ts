@@ -1,11 +1,11 @@
 /** Bench results as one HTML page: a plot and a table for each bench, targets, comparison. */
 import * as Plot from '@observablehq/plot';
-import { svgOf } from '../replay/report/figures.ts';
-import { htmlPage } from '../replay/report/html-page.ts';
-import { html, section, table, text, type Cell, type Column } from '../replay/report/html-text.ts';
-import { VERDICT_SIGN } from '../replay/report/words.ts';
+import { svgOf } from '../../replay/report/figures.ts';
+import { htmlPage } from '../../replay/report/html-page.ts';
+import { html, section, table, text, type Cell, type Column } from '../../replay/report/html-text.ts';
+import { VERDICT_SIGN } from '../../replay/report/words.ts';
 import type { ArmResult, StageGroup } from './arm-result.ts';
-import { betText, ledgerText } from './arm-totals.ts';
+import { betText, ledgerText } from '../arm-totals.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { BenchResults } from './results.ts';
 import { differenceText, numberText } from './tables.ts';

@@ -1,10 +1,10 @@
 /** What an arm's turns come to: a sample each, and a row for each metric with its difference from the baseline. Pure. */
-import type { FinishedTurn } from '../service/turn/session.ts';
-import type { Verdict } from '../replay/diff/diff.ts';
-import { clusteredMean, mean, quantile, type Interval } from '../replay/diff/stats.ts';
-import { transcriptChange } from '../replay/arms/work.ts';
-import type { BetTotals } from '../service/turn-log/bets.ts';
-import type { LedgerMean } from './arm-totals.ts';
+import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { Verdict } from '../../replay/diff/diff.ts';
+import { clusteredMean, mean, quantile, type Interval } from '../../replay/diff/stats.ts';
+import { transcriptChange } from '../../replay/arms/work.ts';
+import type { BetTotals } from '../../service/turn-log/bets.ts';
+import type { LedgerMean } from '../arm-totals.ts';
 import type { Bench } from './bench.ts';
 import { groupOf, METRICS, type MetricName } from './metrics.ts';
 

@@ -1,5 +1,5 @@
 /** What a bench is: a table of arms, what is measured of them, and by what turns are told apart. */
-import type { StrategyPatch } from '../service/strategy/patch.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import type { Grouping, MetricName } from './metrics.ts';
 import type { BenchSpeech } from './sessions.ts';
 

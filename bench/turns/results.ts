@@ -2,8 +2,8 @@
 import { appendFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cannotWrite } from '../replay/run/out-folder.ts';
-import type { TargetRow } from '../replay/diff/targets.ts';
+import { cannotWrite } from '../../replay/run/out-folder.ts';
+import type { TargetRow } from '../../replay/diff/targets.ts';
 import type { ArmComparison } from './earlier.ts';
 import type { BenchResult } from './engine.ts';
 import { turnsFile } from './folder.ts';

@@ -1,14 +1,14 @@
 /** The fixture interviews as sessions to replay: their audio and their conversation, and no exchange, so that every latency is drawn. */
 import { readFileSync } from 'node:fs';
-import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../service/audio/pcm.ts';
-import { InvariantError } from '../service/base/errors.ts';
-import type { Message } from '../service/base/ports.ts';
-import type { TurnEvent, TurnLog } from '../service/base/events.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { createResampler } from '../service/audio/resample.ts';
-import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
-import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
-import type { CapturedSession } from '../replay/sessions/captured-session.ts';
+import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../../service/audio/pcm.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import type { Message } from '../../service/base/ports.ts';
+import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { createResampler } from '../../service/audio/resample.ts';
+import { DEFAULT_STRATEGY, strategyHash } from '../../service/strategy/strategy.ts';
+import { loadInterviews, type Interview } from '../../sim/world/fixtures.ts';
+import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
 
 const FRAME_MS = 20;
 /** From the end of one recording to the start of the next: what a reply of some seconds takes. */
@@ -74,7 +74,7 @@ function spoken(interview: Interview, turnIndex: number, { recordings = [1], rat
   const parts = Array.from({ length: count }, (_, index) => {
     const turn = interview.turns[(turnIndex + index) % interview.turns.length];
     if (turn === undefined) throw new InvariantError(`interview ${interview.name} has no turns`);
-    const wav = parseWav(readFileSync(new URL(`../fixtures/audio/${turn.audio}`, import.meta.url)));
+    const wav = parseWav(readFileSync(new URL(`../../fixtures/audio/${turn.audio}`, import.meta.url)));
     const isLast = index === count - 1;
     const end = isLast ? wav.samples.length : Math.round((turn.speechEndMs / 1000) * wav.sampleRateHz);
     return { ...wav, samples: wav.samples.subarray(0, end) };

@@ -1,10 +1,10 @@
 /** A result folder against an earlier one, arm by arm, with the verdicts of `retake diff`. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../service/base/errors.ts';
-import { isObject, listIn, textIn } from '../service/base/json.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { diffLanes, type Verdict } from '../replay/diff/diff.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { isObject, listIn, textIn } from '../../service/base/json.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { diffLanes, type Verdict } from '../../replay/diff/diff.ts';
 import type { BenchResult } from './engine.ts';
 import { turnsFile } from './folder.ts';
 

@@ -1,9 +1,9 @@
 /** A result folder: whose it is, and that it can be written. */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../service/base/errors.ts';
-import { cannotWrite, makeFolder } from '../replay/run/out-folder.ts';
-import { EXCHANGES_FILE } from '../sim/times/exchange-lines.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { cannotWrite, makeFolder } from '../../replay/run/out-folder.ts';
+import { EXCHANGES_FILE } from '../../sim/times/exchange-lines.ts';
 
 const SAMPLES = 'samples.jsonl';
 /** Each says of which world the folder is; a run that was killed left its samples only. */

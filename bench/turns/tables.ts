@@ -1,8 +1,8 @@
 /** Bench results as lines for a terminal. Pure. */
-import { VERDICT_SIGN, wrapped } from '../replay/report/words.ts';
-import type { Interval } from '../replay/diff/stats.ts';
-import type { TargetRow } from '../replay/diff/targets.ts';
-import { betText, ledgerText } from './arm-totals.ts';
+import { VERDICT_SIGN, wrapped } from '../../replay/report/words.ts';
+import type { Interval } from '../../replay/diff/stats.ts';
+import type { TargetRow } from '../../replay/diff/targets.ts';
+import { betText, ledgerText } from '../arm-totals.ts';
 import type { ArmComparison } from './earlier.ts';
 import type { MetricRow, StageGroup } from './arm-result.ts';
 import type { BenchResult } from './engine.ts';

@@ -4,21 +4,21 @@
  * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the baseline, today's strategy.
  */
 import { appendFileSync } from 'node:fs';
-import { describeError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { FinishedTurn } from '../service/turn/session.ts';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
-import type { Verdict } from '../replay/diff/diff.ts';
-import { exchangeLine } from '../sim/times/exchange-lines.ts';
-import { observationsOf } from '../sim/times/observed.ts';
-import type { Scenario } from '../sim/faults/scenario.ts';
-import type { CapturedSession } from '../replay/sessions/captured-session.ts';
-import { runExperiment } from '../replay/run/experiment.ts';
-import { cannotWrite } from '../replay/run/out-folder.ts';
-import type { Purse } from '../replay/plan/purse.ts';
-import { lanesOf } from '../replay/plan/lanes.ts';
-import type { ExperimentOptions } from '../replay/plan/plan.ts';
-import { variantPatch } from '../replay/variants/variants.ts';
+import { describeError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
+import type { Verdict } from '../../replay/diff/diff.ts';
+import { exchangeLine } from '../../sim/times/exchange-lines.ts';
+import { observationsOf } from '../../sim/times/observed.ts';
+import type { Scenario } from '../../sim/faults/scenario.ts';
+import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
+import { runExperiment } from '../../replay/run/experiment.ts';
+import { cannotWrite } from '../../replay/run/out-folder.ts';
+import type { Purse } from '../../replay/plan/purse.ts';
+import { lanesOf } from '../../replay/plan/lanes.ts';
+import type { ExperimentOptions } from '../../replay/plan/plan.ts';
+import { variantPatch } from '../../replay/variants/variants.ts';
 import {
   armResult,
   BASELINE,
@@ -28,7 +28,7 @@ import {
   type ArmResult,
   type Sample,
 } from './arm-result.ts';
-import { betTotals, meanLedger } from './arm-totals.ts';
+import { betTotals, meanLedger } from '../arm-totals.ts';
 import type { Bench } from './bench.ts';
 import type { BenchSpeech } from './sessions.ts';
 
