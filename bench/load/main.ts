@@ -24,10 +24,10 @@ import {
   type LoadSecond,
   type Step,
   type StepFigures,
-} from './load-figures.ts';
-import { loadPage } from './load-page.ts';
-import { PAUSE_MS, pause, person, SPEECH_MS } from './load-people.ts';
-import type { ServiceMessage } from './load-service.ts';
+} from './figures.ts';
+import { loadPage } from './page.ts';
+import { PAUSE_MS, pause, person, SPEECH_MS } from './people.ts';
+import type { ServiceMessage } from './service.ts';
 
 /** From a process's first turns, which compile and connect, to its usual cost. */
 const WARM_UP = { sessions: 20, seconds: 8 };
@@ -62,7 +62,7 @@ const machineMs = (): { busy: number; all: number } =>
   );
 
 const folder = await mkdtemp(join(tmpdir(), 'retake-load-'));
-const child = fork(fileURLToPath(new URL('./load-service.ts', import.meta.url)), {
+const child = fork(fileURLToPath(new URL('./service.ts', import.meta.url)), {
   execArgv: values['node-flags'].split(' ').filter(Boolean),
   env: { ...process.env, RETAKE_PORT: '0', RETAKE_DATA: folder, RETAKE_WORLD: 'wire' },
 });

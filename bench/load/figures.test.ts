@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  figuresOf,
-  heapGrowth,
-  heapLine,
-  isMet,
-  kneeLines,
-  quantileInterval,
-  rowOf,
-  type Step,
-} from './load-figures.ts';
-import { loadPage } from './load-page.ts';
+import { figuresOf, heapGrowth, heapLine, isMet, kneeLines, quantileInterval, rowOf, type Step } from './figures.ts';
+import { loadPage } from './page.ts';
 
 const SECOND = { cpuMs: 500, rssMb: 300, heapMb: 100, loopDelayP99Ms: 8, clientsCpuMs: 100, machineBusy: 0.4 };
 

@@ -1,9 +1,9 @@
 /** The step-load plot: one self-contained page. */
 import * as Plot from '@observablehq/plot';
-import { svgOf } from '../replay/report/figures.ts';
-import { htmlPage } from '../replay/report/html-page.ts';
-import { section, table, text, type Cell } from '../replay/report/html-text.ts';
-import { barOf, type StepFigures } from './load-figures.ts';
+import { svgOf } from '../../replay/report/figures.ts';
+import { htmlPage } from '../../replay/report/html-page.ts';
+import { section, table, text, type Cell } from '../../replay/report/html-text.ts';
+import { barOf, type StepFigures } from './figures.ts';
 
 const COLUMNS = [
   'sessions',

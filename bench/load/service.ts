@@ -1,7 +1,7 @@
 /** The service under load, in a process of its own (its stand-ins are another): tells its parent its address and, each second, its cost. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { configFrom } from '../service/config.ts';
-import { serve } from '../cli/serve/serve.ts';
+import { configFrom } from '../../service/config.ts';
+import { serve } from '../../cli/serve/serve.ts';
 
 /** What one second of the service cost. */
 export interface ServiceSecond {

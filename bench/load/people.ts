@@ -1,9 +1,9 @@
 /** The people of `bench:load`: each speaks over a WebSocket of its own, hears the reply, pauses and speaks again. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import { ledgerUs } from '../replay/diff/ledger-rows.ts';
-import { speechPcm } from '../sim/times/speech-audio.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { ledgerUs } from '../../replay/diff/ledger-rows.ts';
+import { speechPcm } from '../../sim/times/speech-audio.ts';
 
 const RATE_HZ = 16_000;
 export const FRAME_MS = 20;

@@ -1,9 +1,9 @@
 /** What `bench:load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
-import { TURNS_LIMIT } from '../service/http/registry.ts';
-import { sparkline } from '../replay/report/charts.ts';
-import { mean, quantile, studentT975, type Interval } from '../replay/diff/stats.ts';
-import type { LoadTurn } from './load-people.ts';
-import type { ServiceSecond } from './load-service.ts';
+import { TURNS_LIMIT } from '../../service/http/registry.ts';
+import { sparkline } from '../../replay/report/charts.ts';
+import { mean, quantile, studentT975, type Interval } from '../../replay/diff/stats.ts';
+import type { LoadTurn } from './people.ts';
+import type { ServiceSecond } from './service.ts';
 
 /** One second of everything: the service's own figures, and what this process and the whole machine used beside it. */
 export interface LoadSecond extends ServiceSecond {
