@@ -9,10 +9,10 @@ const PAGE = new URL('../docs/performance.md', import.meta.url);
 
 /** Blocks of the page and the command whose output each holds. */
 const BLOCKS: Readonly<Record<string, readonly string[]>> = {
-  overhead: ['bench/overhead.ts'],
+  overhead: ['bench/programs/overhead.ts'],
   load: ['bench/load/main.ts', '--seconds', '30', '-o', 'out/docs-load'],
   'load-long': ['bench/load/main.ts', '--steps', '200', '--seconds', '600', '-o', 'out/docs-load-long'],
-  parsers: ['bench/parsers.ts'],
+  parsers: ['bench/programs/parsers.ts'],
   benches: ['cli/main.ts', 'bench', 'all', '--quick', '--seed', '1', '-o', 'out/docs-bench'],
 };
 

@@ -45,7 +45,7 @@ const BARS = [
 ] as const;
 /**
  * Heap that grows by less than this is called flat, in kB a turn: an open session keeps its conversation and its figures, 2.5 kB of
- * each turn (bench/workload.ts, 400 turns, after full collections). A turn's log alone would be 60, its audio 300.
+ * each turn (bench/programs/workload.ts, 400 turns, after full collections). A turn's log alone would be 60, its audio 300.
  */
 const FLAT_KB_PER_TURN = 5;
 const BLOCK_S = 20;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { instantPorts } from '../../bench/workload.ts';
+import { instantPorts } from '../../bench/programs/workload.ts';
 import { sessionsCommand } from '../../cli/sessions/sessions.ts';
 import type { CommandContext } from '../../cli/context.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { instantPorts } from '../../bench/workload.ts';
+import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
-import { instantPorts } from '../../bench/workload.ts';
+import { instantPorts } from '../../bench/programs/workload.ts';
 import { readBundle } from '../capture/bundle-reader.ts';
 import type { SessionFiles } from '../capture/store.ts';
 import { createRealClock } from '../base/clock.ts';

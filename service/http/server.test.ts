@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { instantPorts } from '../../bench/workload.ts';
+import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { StageError } from '../base/errors.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { instantPorts } from '../../bench/workload.ts';
+import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { testService } from './test-service.ts';

@@ -11,14 +11,14 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { keyedHex, keyedRandom } from '../service/base/random.ts';
-import { ATTRIBUTES as A } from '../service/telemetry/names.ts';
+import { keyedHex, keyedRandom } from '../../service/base/random.ts';
+import { ATTRIBUTES as A } from '../../service/telemetry/names.ts';
 
 const TURNS = 10_000;
 const SPANS = 60;
 const TURNS_PER_SESSION = 20;
 const BARS = { seconds: 20, peakMb: 1000 } as const;
-const TEMPLATE = new URL('../fixtures/sessions/format-1/52d7037fd5e995c80448/trace.otlp.jsonl', import.meta.url);
+const TEMPLATE = new URL('../../fixtures/sessions/format-1/52d7037fd5e995c80448/trace.otlp.jsonl', import.meta.url);
 
 interface OtlpSpan {
   traceId: string;
@@ -123,7 +123,7 @@ function readTemplate(): string {
 
 async function diff(a: string, b: string): Promise<{ seconds: number; peakMb: number; verdict: string }> {
   const began = performance.now();
-  const main = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main, 'diff', a, b, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('utf8')));

@@ -3,11 +3,11 @@
  * No clock in it: the same table on every machine. `npm run bench:endpointing`
  */
 import { readFileSync } from 'node:fs';
-import { parseWav } from '../service/audio/pcm.ts';
-import { createVad, type VadOptions } from '../service/audio/vad.ts';
-import { loadInterviews } from '../sim/world/fixtures.ts';
+import { parseWav } from '../../service/audio/pcm.ts';
+import { createVad, type VadOptions } from '../../service/audio/vad.ts';
+import { loadInterviews } from '../../sim/world/fixtures.ts';
 
-const FIXTURES = new URL('../fixtures/audio/', import.meta.url);
+const FIXTURES = new URL('../../fixtures/audio/', import.meta.url);
 const FRAME_MS = 20;
 /** Human recordings end with their speech: this much near silence is appended. */
 const PADDING_MS = 1000;

@@ -1,11 +1,11 @@
 /** The turn that virtual time's speed is measured on: 30 deltas, 3 pieces of 1 s PCM in 4 events each, a 64 kB upload. */
-import type { Clock, UserAudio } from '../service/base/ports.ts';
-import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { loadProfile, type Figure, type Profile } from '../sim/times/profile.ts';
-import { createSimSession, type SimSession } from '../sim/world/session.ts';
-import { speechPcm } from '../sim/times/speech-audio.ts';
-import { createSimWorld, type SimWorld } from '../sim/world/world.ts';
+import type { Clock, UserAudio } from '../../service/base/ports.ts';
+import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
+import { loadProfile, type Figure, type Profile } from '../../sim/times/profile.ts';
+import { createSimSession, type SimSession } from '../../sim/world/session.ts';
+import { speechPcm } from '../../sim/times/speech-audio.ts';
+import { createSimWorld, type SimWorld } from '../../sim/world/world.ts';
 
 export const TURNS_A_SESSION = 10;
 const RATE_HZ = 16_000;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:overhead`: what the service itself adds to a turn, on providers that answer at once (bench/workload.ts).
+ * `npm run bench:overhead`: what the service itself adds to a turn, on providers that answer at once (bench/programs/workload.ts).
  *
  * Zero is the transcript (`stt.done`), stop is the first audio handed to the connection (`deliver.first_byte`), the clock is the
  * turn's. CPU is the process's, user and system, its disk writes included. Four arms (tracing on or off, capture on or off)
@@ -10,13 +10,13 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { createFolderStore, type CaptureStore } from '../service/capture/store.ts';
-import { createRealClock } from '../service/base/clock.ts';
-import type { TurnEvent } from '../service/base/events.ts';
-import { createTracing, type Tracing } from '../service/telemetry/otel.ts';
-import { createSpool } from '../service/spool/spool.ts';
-import { tellOn } from '../cli/context.ts';
-import { clusteredMean, mean, quantile } from '../replay/diff/stats.ts';
+import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import type { TurnEvent } from '../../service/base/events.ts';
+import { createTracing, type Tracing } from '../../service/telemetry/otel.ts';
+import { createSpool } from '../../service/spool/spool.ts';
+import { tellOn } from '../../cli/context.ts';
+import { clusteredMean, mean, quantile } from '../../replay/diff/stats.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
 
 const WARM_UPS = 500;

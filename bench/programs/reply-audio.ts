@@ -1,23 +1,23 @@
 /**
- * A reply's audio from the provider's stream to the client's connection, for bench/parsers.ts: by the stages of a turn (speak.ts,
+ * A reply's audio from the provider's stream to the client's connection, for bench/programs/parsers.ts: by the stages of a turn (speak.ts,
  * deliver.ts), and as the provider's library gives it. Both end with the same: what the client was handed, and when the reply
  * becomes audible. No network: the connection takes what it is given.
  */
 import { createFalClient } from '@fal-ai/client';
-import { rmsDbfs } from '../service/audio/pcm.ts';
-import { createBargeIn } from '../service/turn/barge-in.ts';
-import { createRealClock } from '../service/base/clock.ts';
-import { deliver } from '../service/turn/deliver.ts';
-import type { PieceAudio, Piece } from '../service/turn/pieces.ts';
-import { createPlayback } from '../service/audio/playback.ts';
-import type { Tts } from '../service/base/ports.ts';
-import { FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
-import { createRecorder } from '../service/turn-log/recorder.ts';
-import { speak } from '../service/turn/speak.ts';
-import type { TurnPorts, TurnScope } from '../service/calls/stage.ts';
-import { createChannel } from '../service/base/streams.ts';
-import { identityOf } from '../service/test-turn.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
+import { rmsDbfs } from '../../service/audio/pcm.ts';
+import { createBargeIn } from '../../service/turn/barge-in.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { deliver } from '../../service/turn/deliver.ts';
+import type { PieceAudio, Piece } from '../../service/turn/pieces.ts';
+import { createPlayback } from '../../service/audio/playback.ts';
+import type { Tts } from '../../service/base/ports.ts';
+import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
+import { createRecorder } from '../../service/turn-log/recorder.ts';
+import { speak } from '../../service/turn/speak.ts';
+import type { TurnPorts, TurnScope } from '../../service/calls/stage.ts';
+import { createChannel } from '../../service/base/streams.ts';
+import { identityOf } from '../../service/test-turn.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
 import { instantPorts, instantUpload } from './workload.ts';
 

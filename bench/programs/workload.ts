@@ -3,21 +3,21 @@
  * 64 kB of user audio as an upload, a reply of 30 deltas and 3 sentences, each 1 s of PCM in 4 events.
  */
 import { setImmediate } from 'node:timers/promises';
-import { createBundleWriter, type BundleWriter } from '../service/capture/bundle-writer.ts';
-import { EXPORTER, FORMAT } from '../service/capture/format.ts';
-import { projectTurns } from '../service/capture/projection.ts';
-import type { CaptureStore } from '../service/capture/store.ts';
-import { createRealClock } from '../service/base/clock.ts';
-import type { Call, Clock, UserAudio } from '../service/base/ports.ts';
-import type { TurnEvent } from '../service/base/events.ts';
-import { keyedHex } from '../service/base/random.ts';
-import { createSession, type Session } from '../service/turn/session.ts';
-import { REFERENCE_DETECTOR } from '../service/audio/speech-end.ts';
-import type { TurnPorts } from '../service/calls/stage.ts';
-import { DEFAULT_STRATEGY, strategyHash } from '../service/strategy/strategy.ts';
-import type { Tracing } from '../service/telemetry/otel.ts';
-import { ledgerUs } from '../replay/diff/ledger-rows.ts';
-import { speechPcm } from '../sim/times/speech-audio.ts';
+import { createBundleWriter, type BundleWriter } from '../../service/capture/bundle-writer.ts';
+import { EXPORTER, FORMAT } from '../../service/capture/format.ts';
+import { projectTurns } from '../../service/capture/projection.ts';
+import type { CaptureStore } from '../../service/capture/store.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import type { Call, Clock, UserAudio } from '../../service/base/ports.ts';
+import type { TurnEvent } from '../../service/base/events.ts';
+import { keyedHex } from '../../service/base/random.ts';
+import { createSession, type Session } from '../../service/turn/session.ts';
+import { REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
+import type { TurnPorts } from '../../service/calls/stage.ts';
+import { DEFAULT_STRATEGY, strategyHash } from '../../service/strategy/strategy.ts';
+import type { Tracing } from '../../service/telemetry/otel.ts';
+import { ledgerUs } from '../../replay/diff/ledger-rows.ts';
+import { speechPcm } from '../../sim/times/speech-audio.ts';
 
 const DELTAS = 30;
 const SENTENCES = 3;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:sim -- [--turns N] [--gate]`: full turns a second in virtual time (bench/sim-workload.ts: spans, ledger and
+ * `npm run bench:sim -- [--turns N] [--gate]`: full turns a second in virtual time (bench/programs/sim-workload.ts: spans, ledger and
  * bundle included) on one core, whether a turn costs the same at the end as at the start, and whether memory stays flat.
  *
  * "On one core" is the process's CPU, user and system, helper threads of the garbage collector included, so that a busy machine
@@ -7,10 +7,10 @@
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { InvariantError } from '../service/base/errors.ts';
-import type { StrategyPatch } from '../service/strategy/patch.ts';
-import { tellOn } from '../cli/context.ts';
-import { quantile } from '../replay/diff/stats.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
+import { tellOn } from '../../cli/context.ts';
+import { quantile } from '../../replay/diff/stats.ts';
 import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
 
 const WARM_UP_SESSIONS = 40;

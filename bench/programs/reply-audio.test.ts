@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAudioHosts } from '../service/providers/audio-hosts.ts';
-import { createFreyaTts } from '../service/providers/freya-tts.ts';
-import { LIVE_ENDPOINTS } from '../service/world.ts';
+import { createAudioHosts } from '../../service/providers/audio-hosts.ts';
+import { createFreyaTts } from '../../service/providers/freya-tts.ts';
+import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
 import { AUDIO_EVENTS, EVENT_AUDIO_MS } from './stream-bodies.ts';
 

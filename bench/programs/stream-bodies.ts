@@ -1,7 +1,7 @@
 /** Answers of the providers, held in memory: a streamed reply of the LLM, and speech as server-sent events. */
-import type { Fetch } from '../service/base/ports.ts';
-import { FREYA_TTS_RATE_HZ } from '../service/providers/freya-tts.ts';
-import { speechPcm } from '../sim/times/speech-audio.ts';
+import type { Fetch } from '../../service/base/ports.ts';
+import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
+import { speechPcm } from '../../sim/times/speech-audio.ts';
 
 export const DELTAS = 300;
 export const AUDIO_EVENTS = 40;
