@@ -2,7 +2,7 @@
 import { identityOf } from '../test-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { uploadOf } from '../../sim/fault-matrix.ts';
+import { uploadOf } from '../../checks/fault-matrix.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';
 import { createSimWorld } from '../../sim/world/world.ts';

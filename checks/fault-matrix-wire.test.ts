@@ -8,9 +8,9 @@ import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.t
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import type { TurnLog } from '../service/base/events.ts';
-import { loadProfile } from './times/profile.ts';
-import type { Scenario } from './faults/scenario.ts';
-import { createWireWorld, type WireWorld } from './wire/wire.ts';
+import { loadProfile } from '../sim/times/profile.ts';
+import type { Scenario } from '../sim/faults/scenario.ts';
+import { createWireWorld, type WireWorld } from '../sim/wire/wire.ts';
 
 const scenario: Scenario = {
   title: 'one session a fault',

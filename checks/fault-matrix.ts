@@ -11,9 +11,9 @@ import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
-import { flatProfile } from './world/by-hand.ts';
+import { flatProfile } from '../sim/world/by-hand.ts';
 import type { CallStage, FaultRow, ProviderRow } from './fault-rows.ts';
-import { createSimWorld } from './world/world.ts';
+import { createSimWorld } from '../sim/world/world.ts';
 
 export interface Cell {
   provider: ProviderRow;

@@ -14,9 +14,9 @@ import { identityError, judgeable } from '../replay/rank/rank.ts';
 import { clusteredMean } from '../replay/diff/stats.ts';
 import type { Trust, TrustRow } from '../replay/run/trust.ts';
 import { namedVariants } from '../replay/variants/variants.ts';
-import { BASELINE, turnKey } from './turns/arm-result.ts';
-import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './run-lanes.ts';
-import { benchSessions } from './turns/sessions.ts';
+import { BASELINE, turnKey } from '../bench/turns/arm-result.ts';
+import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './trust-lanes.ts';
+import { benchSessions } from '../bench/turns/sessions.ts';
 
 const PROFILE = 'seed';
 /** Before anything counts. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorPct } from '../replay/run/trust.ts';
-import { COMMITTED, measureTrust, replacesCommitted } from './trust.ts';
+import { COMMITTED, measureTrust, replacesCommitted } from './trust-measure.ts';
 
 test('in virtual time, strategies are predicted from a capture to within 2 % of what they then take', async () => {
   const { identity, rows, left } = await measureTrust({

@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { COMMITTED, measureTrust, replacesCommitted, type TrustOptions } from '../bench/trust.ts';
+import { COMMITTED, measureTrust, replacesCommitted, type TrustOptions } from './trust-measure.ts';
 import { IDENTITY_LIMIT } from '../replay/rank/rank.ts';
 import { holds, loadTrust, trustTable } from '../replay/run/trust.ts';
 import { createRealClock } from '../service/base/clock.ts';

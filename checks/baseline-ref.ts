@@ -105,7 +105,7 @@ else {
     for (const [name, instead, holds] of COMMITS) {
       writeFileSync(turn, source.replace(ANCHOR, instead));
       git('-c', 'user.name=check', '-c', 'user.email=check@localhost', 'commit', '--quiet', '-am', name);
-      const words = [join(clone, 'scripts/check-baseline-ref.ts'), 'compare', base, join(folder, 'cache')];
+      const words = [join(clone, 'checks/baseline-ref.ts'), 'compare', base, join(folder, 'cache')];
       const printed = execFileSync(process.execPath, words, { cwd: clone, stdio: ['ignore', 'pipe', 'inherit'] });
       const outcome: Outcome = JSON.parse(printed.toString());
       const good = holds(outcome) && outcome.commits[0] === base && outcome.commits[1] === git('rev-parse', 'HEAD');

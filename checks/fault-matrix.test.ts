@@ -1,4 +1,4 @@
-/** The fault matrix, run and compared with docs/operating.md; `node sim/faults.test.ts --update` writes it there. */
+/** The fault matrix, run and compared with docs/operating.md; `node checks/fault-matrix.test.ts --update` writes it there. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { FAULTS, PROVIDERS } from './fault-rows.ts';
 
 const PAGE = new URL('../docs/operating.md', import.meta.url);
 const [BEGIN, END] = ['<!-- fault-matrix:begin -->', '<!-- fault-matrix:end -->'];
-const UPDATE = 'node_modules/.bin/node sim/faults.test.ts --update';
+const UPDATE = 'node_modules/.bin/node checks/fault-matrix.test.ts --update';
 
 const cells: Cell[] = [];
 for (const provider of PROVIDERS) {
