@@ -7,7 +7,7 @@ import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import type { Stt } from '../../service/base/ports.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
 import type { RunWorld } from '../../service/world.ts';
-import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from '../causality-check.ts';
+import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from '../../checks/random-turns/causality-check.ts';
 import { loadInterviews } from './fixtures.ts';
 
 const interviews = loadInterviews();

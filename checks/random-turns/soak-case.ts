@@ -1,10 +1,10 @@
 /** Random sessions for the soak: strategy, faults, timings and users from one seed, as data that a shrinker can take apart. */
-import { InputError } from '../service/base/errors.ts';
-import { keyedRandom } from '../service/base/random.ts';
-import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { KNOBS } from './combinations.ts';
-import { FAULT_KINDS, type FaultSpec } from './faults/faults.ts';
-import type { RouteName } from './faults/routes.ts';
+import { FAULT_KINDS, type FaultSpec } from '../../sim/faults/faults.ts';
+import type { RouteName } from '../../sim/faults/routes.ts';
 
 /** Something that goes wrong with one request: a rule of a scenario (sim/faults/scenario.ts). */
 export interface SoakFault {

@@ -1,14 +1,14 @@
 /** One turn under any strategy, and what must hold for it: §8's rules, words and audio in order, nothing left behind. */
-import { ledgerOf } from '../service/turn-log/ledger.ts';
-import { zeroUsOf } from '../service/turn-log/metrics.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { keyedRandom } from '../service/base/random.ts';
-import type { FinishedTurn } from '../service/turn/session.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import { tones } from './world/by-hand.ts';
-import { runFixtureTurn, type Interview } from './world/fixtures.ts';
-import { loadProfile } from './times/profile.ts';
-import { createSimWorld } from './world/world.ts';
+import { ledgerOf } from '../../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../../service/turn-log/metrics.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import { tones } from '../../sim/world/by-hand.ts';
+import { runFixtureTurn, type Interview } from '../../sim/world/fixtures.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 
 const profile = loadProfile('seed');
 // frames of 100 ms: a turn of few wakes; 32 kHz, so that there is a rate to go down from

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const SOAK = fileURLToPath(new URL('./soak.ts', import.meta.url));
-const ROOT = new URL('../', import.meta.url);
+const ROOT = new URL('../../', import.meta.url);
 
 /** A change of one source file that breaks one thing; the soak must see it. */
 interface Planted {

@@ -1,5 +1,5 @@
 /** What a client is handed, against the reply: all of it in order, or its beginning where the user took the floor. */
-import { numberOf, type TurnEvent } from '../service/base/events.ts';
+import { numberOf, type TurnEvent } from '../../service/base/events.ts';
 
 /** Reply audio as it was handed to the client's connection. */
 export interface Handed {

@@ -1,5 +1,5 @@
 /** `npm run check:causality [-- turns]`: every provider event and every timer of 200 random turns delayed alone (DESIGN §16). */
-import { checkCausality, randomStrategy } from '../sim/causality-check.ts';
+import { checkCausality, randomStrategy } from './causality-check.ts';
 
 const turns = Number(process.argv[2] ?? 200);
 const total = { checked: 0, timers: 0, reordered: 0 };

@@ -1,18 +1,18 @@
 /**
- * `npm run check:combinations`, or `node scripts/check-combinations.ts [--turns n] [--seed text]`: short turns under random
+ * `npm run check:combinations`, or `node checks/random-turns/combinations-main.ts [--turns n] [--seed text]`: short turns under random
  * admitted strategies in virtual time, every tenth also cancelled on its way. Prints the seed first, and for a turn that
  * breaks a rule its strategy and the command that repeats it; exit code 1.
  */
 import { parseArgs } from 'node:util';
-import { createRealClock } from '../service/base/clock.ts';
-import { keyedRandom } from '../service/base/random.ts';
-import { randomStrategy } from '../sim/combinations.ts';
-import { complaints, leftovers, play } from '../sim/combined-turn.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import { randomStrategy } from './combinations.ts';
+import { complaints, leftovers, play } from './combined-turn.ts';
 
 const { values } = parseArgs({ options: { turns: { type: 'string' }, seed: { type: 'string' } } });
 const turns = Number(values.turns ?? 2000);
 const seed = values.seed ?? 'combinations';
-const repeat = `node scripts/check-combinations.ts --turns ${turns} --seed ${seed}`;
+const repeat = `node checks/random-turns/combinations-main.ts --turns ${turns} --seed ${seed}`;
 console.log(`seed ${seed}; again: ${repeat}`);
 
 const LONGEST_MS = 8000;

@@ -2,20 +2,20 @@
  * The causality check of DESIGN §16: each provider event, and each timer, of a simulated turn is delayed alone by 1,000 µs and
  * the turn is run again. End-to-end must grow by all of it if the ledger's walk passed the event, else by at most what its slack leaves.
  */
-import { InvariantError } from '../service/base/errors.ts';
-import { ledgerOf, slackOf } from '../service/turn-log/ledger.ts';
-import { zeroUsOf } from '../service/turn-log/metrics.ts';
-import type { Clock } from '../service/base/ports.ts';
-import type { TurnLog } from '../service/base/events.ts';
-import { keyedRandom } from '../service/base/random.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
-import type { Strategy } from '../service/strategy/strategy.ts';
-import type { RunWorld } from '../service/world.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import { ledgerOf, slackOf } from '../../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../../service/turn-log/metrics.ts';
+import type { Clock } from '../../service/base/ports.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { RunWorld } from '../../service/world.ts';
 import { delayables } from './causality.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from './world/fixtures.ts';
-import type { DelayKey } from './times/plan.ts';
-import { loadProfile } from './times/profile.ts';
-import { createSimWorld } from './world/world.ts';
+import { fixtureAudio, loadInterviews, runFixtureTurn } from '../../sim/world/fixtures.ts';
+import type { DelayKey } from '../../sim/times/plan.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 
 const DELAY_US = 1000;
 /** Between two questions to the queue: no other wait of a turn has this length, so its timers can be told by it. */

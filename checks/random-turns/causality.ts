@@ -1,8 +1,8 @@
 /** Whether a ledger tells the truth: delay one thing alone, run the turn again, and see whether the wait grows as it said. */
-import { ledgerOf, slackOf } from '../service/turn-log/ledger.ts';
-import { zeroUsOf } from '../service/turn-log/metrics.ts';
-import type { TurnEvent, TurnLog } from '../service/base/events.ts';
-import type { DelayKey } from './times/plan.ts';
+import { ledgerOf, slackOf } from '../../service/turn-log/ledger.ts';
+import { zeroUsOf } from '../../service/turn-log/metrics.ts';
+import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
+import type { DelayKey } from '../../sim/times/plan.ts';
 
 /** A provider event that can be delayed alone, with what the log says about it. */
 export interface Delayable {

@@ -5,13 +5,13 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { keyedRandom } from '../service/base/random.ts';
-import { knobPaths } from '../service/strategy/strategy.ts';
+import { keyedRandom } from '../../service/base/random.ts';
+import { knobPaths } from '../../service/strategy/strategy.ts';
 import { KNOBS, pairwise, randomStrategy } from './combinations.ts';
 import { complaints, leftovers, play } from './combined-turn.ts';
 
 const SEED = process.env['RETAKE_TEST_SEED'] ?? 'combinations';
-const REPEAT = `RETAKE_TEST_SEED=${SEED} node --test sim/combinations.test.ts`;
+const REPEAT = `RETAKE_TEST_SEED=${SEED} node --test checks/random-turns/combinations.test.ts`;
 
 /** Knobs that no row of the list sets. */
 const forgotten = (rows: readonly { path: readonly string[] }[]): string[] =>
@@ -38,7 +38,7 @@ test('every two values of two knobs that may go together finish a turn, and the 
 
 test('120 random admitted combinations finish a turn, and the ledger keeps its rules', async () => {
   // `npm run check:combinations` plays 2,000; in a process of its own: the test runner follows every promise, which more than doubles the time
-  const script = fileURLToPath(new URL('../scripts/check-combinations.ts', import.meta.url));
+  const script = fileURLToPath(new URL('./combinations-main.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script, '--turns', '120', '--seed', SEED]);
   console.log(stdout.trim());
   assert.match(stdout, /^120 of 120 turns/m);

@@ -1,14 +1,14 @@
 /** Each rule that a soak holds turns to, with a turn that breaks it. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import type { EventKind, TurnEvent } from '../service/base/events.ts';
-import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import type { Handed } from './check-order.ts';
-import { RULES, violationsOf, type CheckedTurn, type Served } from './check.ts';
-import { fixtureAudio, loadInterviews } from './world/fixtures.ts';
-import { loadProfile } from './times/profile.ts';
-import { createSimSession } from './world/session.ts';
-import { createSimWorld } from './world/world.ts';
+import type { EventKind, TurnEvent } from '../../service/base/events.ts';
+import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
+import type { Handed } from './order.ts';
+import { RULES, violationsOf, type CheckedTurn, type Served } from './rules.ts';
+import { fixtureAudio, loadInterviews } from '../../sim/world/fixtures.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
+import { createSimSession } from '../../sim/world/session.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 
 /** A turn that keeps all rules. */
 let kept: CheckedTurn;

@@ -1,11 +1,11 @@
 /** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row; DESIGN §7, §8. */
-import type { Facts, DrawContext } from './times/plan.ts';
-import { numberOf, type TurnEvent } from '../service/base/events.ts';
-import { modelFacts, tokensOf } from '../service/strategy/models.ts';
-import { MAX_SPANS } from '../service/telemetry/names.ts';
-import { spansOf, type SpanRecord } from '../service/telemetry/spans.ts';
-import { orderKept, type Handed } from './check-order.ts';
-import type { SimTurn } from './world/session.ts';
+import type { Facts, DrawContext } from '../../sim/times/plan.ts';
+import { numberOf, type TurnEvent } from '../../service/base/events.ts';
+import { modelFacts, tokensOf } from '../../service/strategy/models.ts';
+import { MAX_SPANS } from '../../service/telemetry/names.ts';
+import { spansOf, type SpanRecord } from '../../service/telemetry/spans.ts';
+import { orderKept, type Handed } from './order.ts';
+import type { SimTurn } from '../../sim/world/session.ts';
 
 /** One request as a stand-in saw it. */
 export interface Served {

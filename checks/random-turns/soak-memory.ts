@@ -1,8 +1,8 @@
 /** Whether a long run's memory and cost stay flat: samples taken along the way, and what they say at the end. Pure. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { InvariantError } from '../service/base/errors.ts';
-import { at } from './times/empirical.ts';
+import { InvariantError } from '../../service/base/errors.ts';
+import { at } from '../../sim/times/empirical.ts';
 
 export interface Sample {
   turns: number;

@@ -1,16 +1,16 @@
 /** One soak case in virtual time: its world, its users' voices, and every turn checked. */
-import { describeError, StageError } from '../service/base/errors.ts';
-import type { AudioFrame, Clock, UserAudio } from '../service/base/ports.ts';
-import { PROBE_LIMIT_MS } from '../service/net/regions.ts';
-import { resolveStrategy } from '../service/strategy/patch.ts';
-import type { Handed } from './check-order.ts';
-import { violationsOf, type Served, type Violation } from './check.ts';
-import { loadProfile, type Figure, type Profile } from './times/profile.ts';
-import { createSimSession } from './world/session.ts';
-import type { Scenario } from './faults/scenario.ts';
+import { describeError, StageError } from '../../service/base/errors.ts';
+import type { AudioFrame, Clock, UserAudio } from '../../service/base/ports.ts';
+import { PROBE_LIMIT_MS } from '../../service/net/regions.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import type { Handed } from './order.ts';
+import { violationsOf, type Served, type Violation } from './rules.ts';
+import { loadProfile, type Figure, type Profile } from '../../sim/times/profile.ts';
+import { createSimSession } from '../../sim/world/session.ts';
+import type { Scenario } from '../../sim/faults/scenario.ts';
 import type { SoakCase, SoakTurn } from './soak-case.ts';
-import { speechPcm } from './times/speech-audio.ts';
-import { createSimWorld } from './world/world.ts';
+import { speechPcm } from '../../sim/times/speech-audio.ts';
+import { createSimWorld } from '../../sim/world/world.ts';
 
 const RATE_HZ = 16_000;
 const PROFILE = loadProfile('seed');

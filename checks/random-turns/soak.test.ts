@@ -4,8 +4,8 @@ import { KNOBS } from './combinations.ts';
 import { inProcesses } from './soak.ts';
 import { NOT_SOAKED, simpler, soakCase } from './soak-case.ts';
 import { runCase } from './soak-run.ts';
-import { orderKept } from './check-order.ts';
-import type { EventKind, TurnEvent } from '../service/base/events.ts';
+import { orderKept } from './order.ts';
+import type { EventKind, TurnEvent } from '../../service/base/events.ts';
 
 test('a case is the same data every time, and every simpler case can be run', async () => {
   for (let index = 0; index < 50; index++) assert.deepEqual(soakCase('x', index), soakCase('x', index));

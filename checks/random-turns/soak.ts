@@ -1,15 +1,15 @@
 /**
  * `npm run soak -- --turns N --seed S [--workers N] [--from SESSION]`: random sessions in virtual time, every turn checked
- * against sim/check.ts. A violation is shrunk to the simplest case that still breaks the same rule, and printed with the
+ * against checks/random-turns/rules.ts. A violation is shrunk to the simplest case that still breaks the same rule, and printed with the
  * command that repeats it. Beside it: the heap after a full collection and the CPU of a turn, along the way and at the end.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createRealClock } from '../service/base/clock.ts';
-import { InputError } from '../service/base/errors.ts';
-import type { Violation } from './check.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { InputError } from '../../service/base/errors.ts';
+import type { Violation } from './rules.ts';
 import { simpler, soakCase, type SoakCase } from './soak-case.ts';
 import { flatnessOf, grows, sampleMemory, type Sample } from './soak-memory.ts';
 import { runCase } from './soak-run.ts';
