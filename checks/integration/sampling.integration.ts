@@ -1,7 +1,7 @@
 /** Tail sampling keeps every error, slow turn and replay, the stated share of the others, and whole traces only. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Lane } from '../service/base/events.ts';
+import type { Lane } from '../../service/base/events.ts';
 import { folderOf, startStack, until } from './harness.ts';
 import { MADE_FROM_US, madeTrace, send, spansIn, type MadeTrace } from './made-traces.ts';
 import { exportedSpans, jaegerSpans, traceIdsOf } from './spans.ts';

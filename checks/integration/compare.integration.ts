@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { CONFIGS } from '../scripts/infra/run.ts';
+import { CONFIGS } from '../../scripts/infra/run.ts';
 import { FIXTURE, folderOf, retake, startRetake, startStack, until, type Stack } from './harness.ts';
 import { jaegerSpans, pathsOf, type PlainSpan } from './spans.ts';
 

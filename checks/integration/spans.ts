@@ -2,8 +2,8 @@
 import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { jaegerTraces, type JaegerSource } from '../replay/traces/jaeger.ts';
-import { linesOf, segmentsIn } from '../service/spool/files.ts';
+import { jaegerTraces, type JaegerSource } from '../../replay/traces/jaeger.ts';
+import { linesOf, segmentsIn } from '../../service/spool/files.ts';
 
 export interface PlainSpan {
   traceId: string;

@@ -11,7 +11,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keyedRandom } from '../service/base/random.ts';
+import { keyedRandom } from '../../service/base/random.ts';
 import { folderOf, openSession, speak, startRetake, startStack, until, type RunningRetake } from './harness.ts';
 import { exportedSpans, jaegerSpans, spooledSpans } from './spans.ts';
 

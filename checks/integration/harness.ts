@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { buildInfra, type Binaries } from '../scripts/infra/build.ts';
+import { buildInfra, type Binaries } from '../../scripts/infra/build.ts';
 import {
   collectorSpec,
   jaegerSpec,
@@ -16,9 +16,9 @@ import {
   type CollectorUrls,
   type JaegerUrls,
   type ProgramSpec,
-} from '../scripts/infra/run.ts';
+} from '../../scripts/infra/run.ts';
 
-export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const FIXTURE = join(ROOT, 'fixtures/audio/en-frontend-1.wav');
 
 /** `npm run test:integration` has built them: here they are found. */

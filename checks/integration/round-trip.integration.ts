@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { loadTurns } from '../replay/traces/load.ts';
+import { loadTurns } from '../../replay/traces/load.ts';
 import { folderOf, load, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
 import { asJaegerKeeps, exportedSpans, jaegerSpans, spooledSpans, traceIdsOf } from './spans.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { validate } from '../scripts/infra/run.ts';
+import { validate } from '../../scripts/infra/run.ts';
 import { binaries, folderOf, ROOT } from './harness.ts';
 
 const NOT_RUN = new Set(['collector/builder.yaml']);
