@@ -15,7 +15,7 @@ import { startWire } from '../replay/arms/against.ts';
 import { checkOut, HERE } from '../replay/arms/checkout.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
 import { currentCommit } from '../cli/serve/serve.ts';
-import { uploadSessions } from '../replay/test-sessions.ts';
+import { uploadSessions } from '../testing/sessions.ts';
 
 interface Outcome {
   verdict: string;

@@ -17,7 +17,7 @@ import { planExperiment, type ExperimentOptions } from '../replay/plan/plan.ts';
 import { readJournal } from '../replay/run/journal.ts';
 import { turnKey } from '../replay/plan/order.ts';
 import { writeRunFolder } from '../replay/run/run-folder.ts';
-import { uploadSessions } from '../replay/test-sessions.ts';
+import { uploadSessions } from '../testing/sessions.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { DRAW_HEADER } from '../sim/times/plan.ts';
 

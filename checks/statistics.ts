@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { diffLanes } from '../replay/diff/diff.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
 import { clusteredMean, mean, minimumDetectable } from '../replay/diff/stats.ts';
-import { uploadSessions } from '../replay/test-sessions.ts';
+import { uploadSessions } from '../testing/sessions.ts';
 import { simWorld } from '../replay/arms/against.ts';
 import { createArm } from '../replay/arms/arm.ts';
 import { type TurnSummary, measureTurn } from '../service/turn-log/metrics.ts';

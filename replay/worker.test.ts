@@ -9,7 +9,7 @@ import { simWorld, startWire } from './arms/against.ts';
 import { createArm, type Arm, type TurnTask } from './arms/arm.ts';
 import { HERE } from './arms/checkout.ts';
 import { runExperiment } from './run/experiment.ts';
-import { uploadSessions } from './test-sessions.ts';
+import { uploadSessions } from '../testing/sessions.ts';
 import { startWorker } from './arms/worker-client.ts';
 import { decodeToWorker, encodeMessage } from './arms/worker-protocol.ts';
 

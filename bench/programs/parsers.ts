@@ -10,7 +10,7 @@ import type { LlmRequest, TtsRequest } from '../../service/base/ports.ts';
 import { createAudioHosts } from '../../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../../service/providers/openrouter.ts';
-import { callBy } from '../../service/test-turn.ts';
+import { callBy } from '../../testing/calls.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { clusteredMean } from '../../replay/diff/stats.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';

@@ -16,7 +16,7 @@ import { createRecorder } from '../../service/turn-log/recorder.ts';
 import { speak } from '../../service/turn/speak.ts';
 import type { TurnPorts, TurnScope } from '../../service/calls/stage.ts';
 import { createChannel } from '../../service/base/streams.ts';
-import { identityOf } from '../../service/test-turn.ts';
+import { identityOf } from '../../testing/calls.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
 import { instantPorts, instantUpload } from './workload.ts';

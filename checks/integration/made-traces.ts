@@ -1,7 +1,7 @@
 /** Traces made for a test: a hand-made turn of the service, its ids, times and attributes changed. */
 import { keyedHex } from '../../service/base/random.ts';
 import { otlpLineOf } from '../../service/telemetry/otel.ts';
-import { failedTurn, wholeTurn } from '../../service/telemetry/sample-turn.ts';
+import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
 import type { Lane } from '../../service/base/events.ts';
 
 export interface MadeSpan {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { publish, type Env } from './publish.ts';
-import { EVERYTHING, FASTER, reportOf, SLOWER } from '../../replay/report/sample-report.ts';
+import { EVERYTHING, FASTER, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const TOKEN = 'ghs_secret';
 const REPOSITORY = 'acme/voice';

@@ -17,7 +17,7 @@ import { capturedTurnsOf } from '../../replay/sessions/captured-session.ts';
 import { captureStoreIn } from '../../replay/sessions/load.ts';
 import { contextFor } from '../fake-context.ts';
 import { profileCommand, type ProfileCommandOptions } from './profile.ts';
-import { uploadSessions } from '../../replay/test-sessions.ts';
+import { uploadSessions } from '../../testing/sessions.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'retake-profile-'));
 const DATA = join(FOLDER, 'data');

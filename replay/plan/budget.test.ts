@@ -13,7 +13,7 @@ import { planExperiment, type ExperimentOptions } from './plan.ts';
 import { readJournal } from '../run/journal.ts';
 import { turnKey } from './order.ts';
 import { createPurse } from './purse.ts';
-import { NOBODY, SIM_EXPERIMENT, uploadSessions } from '../test-sessions.ts';
+import { NOBODY, SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
 
 const sessions = await uploadSessions({ sessions: 2, turns: 2 });
 const LANES = 3;

@@ -7,7 +7,7 @@ import { runExperiment } from '../run/experiment.ts';
 import type { ExperimentOptions } from './plan.ts';
 import { lanesOf, type CandidateSpec, type LaneOptions } from './lanes.ts';
 import { terminalReport } from '../report/terminal.ts';
-import { NOBODY, uploadSessions } from '../test-sessions.ts';
+import { NOBODY, uploadSessions } from '../../testing/sessions.ts';
 import { variantPatch } from '../variants/variants.ts';
 
 const CLAUSE: CandidateSpec = { variant: 'clause', patches: [{ pipeline: { chunking: 'clause' } }] };

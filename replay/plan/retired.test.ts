@@ -5,7 +5,7 @@ import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { runExperiment } from '../run/experiment.ts';
 import { planExperiment, type ExperimentOptions } from './plan.ts';
 import { dayOf, retirementNotes } from './retired.ts';
-import { uploadSessions } from '../test-sessions.ts';
+import { uploadSessions } from '../../testing/sessions.ts';
 
 /** Captured under google/gemini-2.5-flash, which retires on 2026-12-01. */
 const sessions = await uploadSessions({ sessions: 2, turns: 1 });

@@ -10,7 +10,7 @@ import { rankCommand, rankSessions } from '../../cli/replay/rank.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
 import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
-import { uploadSessions } from '../test-sessions.ts';
+import { uploadSessions } from '../../testing/sessions.ts';
 import type { ReplayCommandOptions } from '../../cli/replay/replay.ts';
 import { namedVariants, patchesOf } from '../variants/variants.ts';
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { parseHTML } from 'linkedom';
 import { htmlReport } from './html.ts';
-import { FASTER, hostileReport, HOSTILE_TEXTS, reportOf, SLOWER } from './sample-report.ts';
+import { FASTER, hostileReport, HOSTILE_TEXTS, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const tagsOf = (page: string): string[] => page.match(/<\/?[a-z][\w-]*/gi) ?? [];
 

@@ -13,7 +13,7 @@ import { buildReport, type Report, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';
 import { escapeText } from './markdown-text.ts';
 import { markdownReport } from './markdown.ts';
-import { EVERYTHING, FASTER, HOSTILE, hostileReport, reportOf, SLOWER } from './sample-report.ts';
+import { EVERYTHING, FASTER, HOSTILE, hostileReport, reportOf, SLOWER } from '../../testing/sample-report.ts';
 import { terminalReport } from './terminal.ts';
 import { inertJson } from './words.ts';
 

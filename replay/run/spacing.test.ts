@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createVirtualClock } from '../../sim/world/clock.ts';
 import { planExperiment } from '../plan/plan.ts';
 import { runReplay } from './schedule.ts';
-import { SIM_EXPERIMENT, uploadSessions } from '../test-sessions.ts';
+import { SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
 
 const sessions = await uploadSessions({ sessions: 2, turns: 2 });
 

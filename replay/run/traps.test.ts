@@ -13,7 +13,7 @@ import { keyedRandom } from '../../service/base/random.ts';
 import { readJournal, type JournalState } from './journal.ts';
 import { turnKey } from '../plan/order.ts';
 import { summariesOf } from './schedule.ts';
-import { SIM_EXPERIMENT, uploadSessions } from '../test-sessions.ts';
+import { SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
 import { transcriptChange } from '../arms/work.ts';
 
 const sessions = await uploadSessions({ sessions: 6, turns: 3 });

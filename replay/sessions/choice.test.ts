@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CapturedSession } from './captured-session.ts';
 import { choiceNote, choiceOf, pickedBy, spreadSample } from './choice.ts';
-import { uploadSessions } from '../test-sessions.ts';
+import { uploadSessions } from '../../testing/sessions.ts';
 
 const HOUR_US = 3.6e9;
 /** 240 sessions over 24 hours, ten times as many in each of the last 12 hours as in the first. */

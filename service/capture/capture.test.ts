@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { identityOf } from '../test-turn.ts';
+import { identityOf } from '../../testing/calls.ts';
 import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -8,7 +8,7 @@ import type { CommandContext } from '../../cli/context.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { openDiskCache, SPEECH_CACHE_FOLDER } from '../calls/speech-cache.ts';
 import { createRealClock } from '../base/clock.ts';
-import { testService } from '../http/test-service.ts';
+import { testService } from '../../testing/service.ts';
 
 const clock = createRealClock();
 const WAV = Buffer.from(wavOf(speechPcm('what the user says', 32_000, 0)));

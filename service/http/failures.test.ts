@@ -11,7 +11,7 @@ import type { Session } from '../turn/session.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry } from './registry.ts';
 import { createServer } from './server.ts';
-import { testService } from './test-service.ts';
+import { testService } from '../../testing/service.ts';
 
 const WAV = wavOf(speechPcm('what the user says', 32_000, 0));
 const clock = createRealClock();

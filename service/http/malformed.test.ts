@@ -12,7 +12,7 @@ import { readBundle } from '../capture/bundle-reader.ts';
 import type { SessionFiles } from '../capture/store.ts';
 import { createRealClock } from '../base/clock.ts';
 import { InputError } from '../base/errors.ts';
-import { testService, type TestService } from './test-service.ts';
+import { testService, type TestService } from '../../testing/service.ts';
 
 const SEED = 20_261_125;
 const REQUESTS = 5000;

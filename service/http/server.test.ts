@@ -6,7 +6,7 @@ import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
 import { StageError } from '../base/errors.ts';
-import { testService, type TestService } from './test-service.ts';
+import { testService, type TestService } from '../../testing/service.ts';
 
 const RATE_HZ = 16_000;
 const PCM = speechPcm('what the user says', RATE_HZ * 2, 0);

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
-import { testService } from './test-service.ts';
+import { testService } from '../../testing/service.ts';
 
 const RATE_HZ = 16_000;
 const FRAME_BYTES = 640; // 20 ms

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { settleBet, type Bet } from '../turn-log/bets.ts';
 import type { NewEvent } from '../base/events.ts';
 import { MAX_SPANS } from './names.ts';
-import { wholeTurn, writeTurn, writeWholeTurn } from './sample-turn.ts';
+import { wholeTurn, writeTurn, writeWholeTurn } from '../../testing/sample-turn.ts';
 import { spansOf, type SpanRecord } from './spans.ts';
 
 const NOTHING: Omit<Bet, 'kind'> = {

@@ -5,7 +5,7 @@ import test from 'node:test';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { ATTRIBUTES, RESOURCE_ATTRIBUTES, SCHEMA_URL, SPANS, type AttributeSpec } from './names.ts';
 import { otlpLineOf } from './otel.ts';
-import { failedTurn, wholeTurn } from './sample-turn.ts';
+import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
 
 const CONVENTIONS: ReadonlySet<unknown> = new Set(Object.values(conventions));
 const REGISTRY: ReadonlyMap<string, AttributeSpec> = new Map(Object.values(ATTRIBUTES).map((spec) => [spec.key, spec]));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { createTracing, hrTimeOf, otlpLineOf } from './otel.ts';
-import { failedTurn, wholeTurn } from './sample-turn.ts';
+import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
 import { spansOf } from './spans.ts';
 
 interface OtlpSpan {

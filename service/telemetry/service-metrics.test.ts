@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { METRICS } from './names.ts';
-import { failedTurn, wholeTurn } from './sample-turn.ts';
+import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
 import { createServiceMetrics, type ServiceMetrics } from './service-metrics.ts';
 
 const SPOOL = { appended: 9, sent: 5, pending: 3, dropped: 1, rejectedSpans: 7, failures: 4, diskBytes: 1234 };

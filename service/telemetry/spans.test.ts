@@ -6,7 +6,7 @@ import { InputError } from '../base/errors.ts';
 import { measureTurn } from '../turn-log/metrics.ts';
 import type { Attrs } from '../base/events.ts';
 import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
-import { failedTurn, IDENTITY, wholeTurn, writeTurn } from './sample-turn.ts';
+import { failedTurn, IDENTITY, wholeTurn, writeTurn } from '../../testing/sample-turn.ts';
 import { spanIdOf, spansOf, type SpanRecord } from './spans.ts';
 import { identityAttributes, summaryOf } from './turn-attributes.ts';
 

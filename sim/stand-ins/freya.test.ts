@@ -5,7 +5,7 @@ import type { Heard } from './heard.ts';
 import { createVirtualClock } from '../world/clock.ts';
 import { FREYA_STT_APP, FREYA_TTS_APP } from './fal.ts';
 import { isObject } from '../../service/base/json.ts';
-import { createTestWorld } from '../test-exchange.ts';
+import { createTestWorld } from '../../testing/exchange.ts';
 import { speechPcm, wavOf } from '../times/speech-audio.ts';
 
 const TEXT = 'Merhaba, hoş geldiniz. Bugün nasılsınız?';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI from 'openai';
 import { createVirtualClock } from '../world/clock.ts';
-import { createTestWorld, type TestWorldOptions } from '../test-exchange.ts';
+import { createTestWorld, type TestWorldOptions } from '../../testing/exchange.ts';
 
 const REPLY = 'Merhaba, hoş geldiniz. Bugün nasılsınız? Kendinizden söz eder misiniz?';
 const script = { transcript: () => 'Merhaba.', reply: () => REPLY };

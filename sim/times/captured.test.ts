@@ -6,7 +6,7 @@ import { capturedScript, type CapturedTurn } from '../stand-ins/captured-script.
 import { createVirtualClock } from '../world/clock.ts';
 import { FREYA_TTS_APP } from '../stand-ins/fal.ts';
 import { createScript } from '../stand-ins/script.ts';
-import { createTestWorld } from '../test-exchange.ts';
+import { createTestWorld } from '../../testing/exchange.ts';
 
 const REPLY = 'Merhaba. Hoş geldiniz.';
 const MESSAGES = [{ role: 'user', content: 'Selam' }];

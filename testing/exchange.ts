@@ -1,15 +1,15 @@
 /** For tests: a simulated world around one fetch, with the marks of every exchange. */
 import { asResponse } from '../service/net/body.ts';
 import type { Clock, HttpMarks } from '../service/base/ports.ts';
-import type { Handler } from './stand-ins/exchange.ts';
-import { createFreya } from './stand-ins/freya.ts';
-import { createSimTransport, type SimTransport, type SimTransportOptions } from './world/network.ts';
-import { createOpenRouter, type OpenRouterOptions } from './stand-ins/openrouter.ts';
-import type { DrawContext, PlannerOptions } from './times/plan.ts';
-import { createPlanner } from './times/planner.ts';
-import { loadProfile } from './times/profile.ts';
-import { tuneWith, underScenario, type Scenario } from './faults/scenario.ts';
-import { createScript, type Script } from './stand-ins/script.ts';
+import type { Handler } from '../sim/stand-ins/exchange.ts';
+import { createFreya } from '../sim/stand-ins/freya.ts';
+import { createSimTransport, type SimTransport, type SimTransportOptions } from '../sim/world/network.ts';
+import { createOpenRouter, type OpenRouterOptions } from '../sim/stand-ins/openrouter.ts';
+import type { DrawContext, PlannerOptions } from '../sim/times/plan.ts';
+import { createPlanner } from '../sim/times/planner.ts';
+import { loadProfile } from '../sim/times/profile.ts';
+import { tuneWith, underScenario, type Scenario } from '../sim/faults/scenario.ts';
+import { createScript, type Script } from '../sim/stand-ins/script.ts';
 
 export interface TestWorld {
   transport: SimTransport;

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { configFrom } from '../config.ts';
-import type { TurnPorts } from '../calls/stage.ts';
-import { startService, type Service } from '../serve.ts';
-import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
-import { WARM_UP_SESSION } from '../warm-up.ts';
-import { LIVE_ENDPOINTS, type RunWorld } from '../world.ts';
+import { configFrom } from '../service/config.ts';
+import type { TurnPorts } from '../service/calls/stage.ts';
+import { startService, type Service } from '../service/serve.ts';
+import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
+import { WARM_UP_SESSION } from '../service/warm-up.ts';
+import { LIVE_ENDPOINTS, type RunWorld } from '../service/world.ts';
 
 export interface TestService extends Service {
   /** Holds captures and the spool. */

@@ -1,7 +1,7 @@
 /** What tests and benches of single calls and turns have in common. */
-import { createRealClock } from './base/clock.ts';
-import type { TurnIdentity } from './base/events.ts';
-import type { Call } from './base/ports.ts';
+import { createRealClock } from '../service/base/clock.ts';
+import type { TurnIdentity } from '../service/base/events.ts';
+import type { Call } from '../service/base/ports.ts';
 
 /** A provider call that goes out by `fetch`; what it tells its caller goes nowhere. */
 export function callBy(fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>): Call {

@@ -5,9 +5,9 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
-import type { ArmWorld } from './arms/arm.ts';
-import type { CapturedSession } from './sessions/captured-session.ts';
-import type { ExperimentOptions } from './plan/plan.ts';
+import type { ArmWorld } from '../replay/arms/arm.ts';
+import type { CapturedSession } from '../replay/sessions/captured-session.ts';
+import type { ExperimentOptions } from '../replay/plan/plan.ts';
 
 const RATE_HZ = 16_000;
 /** A second of a loud tone: the stand-ins answer by interview and turn, whatever was said. */

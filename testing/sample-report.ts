@@ -1,9 +1,9 @@
 /** Reports for tests: small enough to add up by eye, and with hostile text wherever text can be. */
-import { InvariantError } from '../../service/base/errors.ts';
-import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { Lane } from '../../service/base/events.ts';
-import type { Strategy } from '../../service/strategy/strategy.ts';
-import { buildReport, type Report, type ReportArm, type ReportInput } from './build.ts';
+import { InvariantError } from '../service/base/errors.ts';
+import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import type { Lane } from '../service/base/events.ts';
+import type { Strategy } from '../service/strategy/strategy.ts';
+import { buildReport, type Report, type ReportArm, type ReportInput } from '../replay/report/build.ts';
 
 interface Sample {
   lane: Lane;

@@ -1,7 +1,7 @@
 /** Test support: hand-made turns, small enough to check by eye. */
-import { measureTurn, type MeasuredTurn } from '../turn-log/metrics.ts';
-import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
-import { createRecorder } from '../turn-log/recorder.ts';
+import { measureTurn, type MeasuredTurn } from '../service/turn-log/metrics.ts';
+import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../service/base/events.ts';
+import { createRecorder } from '../service/turn-log/recorder.ts';
 
 export const IDENTITY: TurnIdentity = {
   sessionId: 'session-1',
