@@ -1,7 +1,7 @@
 /** `npm run docs:strategies`: writes docs/strategies.md; with `--check` only says whether it is up to date (exit code 1). */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
-import { strategiesDocument } from '../replay/strategies-doc.ts';
+import { strategiesDocument } from './strategies-doc.ts';
 
 const path = new URL('../docs/strategies.md', import.meta.url);
 const text = await format(await strategiesDocument(), {

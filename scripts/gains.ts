@@ -6,7 +6,7 @@ import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.t
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
-import type { PrimaryMetric } from './diff/diff.ts';
+import type { PrimaryMetric } from '../replay/diff/diff.ts';
 
 /** Few frames: a turn of few wakes. All arms hear the same. */
 const FRAME_MS = 100;

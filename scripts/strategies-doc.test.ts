@@ -7,7 +7,7 @@ import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { gains, rowOf, sectionOf } from './strategies-doc.ts';
-import { namedVariants, variantPatch } from './variants/variants.ts';
+import { namedVariants, variantPatch } from '../replay/variants/variants.ts';
 
 const HINT = 'out of date: run "npm run docs:strategies" and commit it';
 const squeezed = (text: string): string => text.replace(/[\s\\*_]+/g, '').replace(/-{2,}/g, '');

@@ -2,8 +2,8 @@
 import type { BetTotals } from '../service/turn-log/bets.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { gainOf, primaryMs, runFixtures, WORTH_USD_PER_100_MS, type Gain } from './gains.ts';
-import { targetRows } from './diff/targets.ts';
-import { namedVariants, variantPatch, type Variant } from './variants/variants.ts';
+import { targetRows } from '../replay/diff/targets.ts';
+import { namedVariants, variantPatch, type Variant } from '../replay/variants/variants.ts';
 
 const PROFILE = 'seed';
 const SEEDS = 2;
@@ -27,7 +27,7 @@ const ELSEWHERE: readonly (readonly [name: string, where: string])[] = [
   ],
   [
     'prefetch-partial',
-    'A hit needs STT within silenceMs − pauseMs = 300 ms. On `seed` it takes some 800, so the text of the last pause comes after the end of turn and is the final transcript: only pauses in the middle, whose bets are lost, begin a reply. With a fifth of that time every fixture turn hits (replay/strategies-doc.test.ts); by hand, with STT of 50 ms, the gain is 250 ms (service/turn/pipeline.test.ts).',
+    'A hit needs STT within silenceMs − pauseMs = 300 ms. On `seed` it takes some 800, so the text of the last pause comes after the end of turn and is the final transcript: only pauses in the middle, whose bets are lost, begin a reply. With a fifth of that time every fixture turn hits (scripts/strategies-doc.test.ts); by hand, with STT of 50 ms, the gain is 250 ms (service/turn/pipeline.test.ts).',
   ],
   ['cache-greeting', 'No fixture turn is a greeting: service/turn/greeting.test.ts, by hand.'],
   [
