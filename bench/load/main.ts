@@ -4,7 +4,7 @@
  * Each speaks 20 ms frames at the speaker's pace, ends the turn, waits for the reply, pauses and speaks again. Overhead is the ledger's
  * `our code` of a turn: what the service itself put between speech end and first audible. What a busy process reads late hides in
  * `wait`, so the event-loop delay of the service stands beside it. Stand-ins (profile seed) and clients share the machine.
- * `--gate` exits 1 when a bar is missed (DESIGN §16; issue "many at once": p99 below 10 ms at 50 sessions, below 25 at 200).
+ * `--gate` exits 1 when a bar is missed: p99 below 10 ms with 50 sessions, below 25 ms with 200.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:diff`: `retake diff` of two OTLP JSON lines files of 10,000 turns with 60 spans each. Time and peak memory
  * are those of a process of its own; a quarter of the turns beside it shows what memory grows by. `--gate` exits 1 when a bar
- * of DESIGN §16 is missed.
+ * of docs/performance.md#bars is missed.
  */
 import { spawn } from 'node:child_process';
 import { createWriteStream, readFileSync, statSync } from 'node:fs';

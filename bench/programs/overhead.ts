@@ -3,7 +3,7 @@
  *
  * Zero is the transcript (`stt.done`), stop is the first audio handed to the connection (`deliver.first_byte`), the clock is the
  * turn's. CPU is the process's, user and system, its disk writes included. Four arms (tracing on or off, capture on or off)
- * run interleaved in blocks; differences are paired by block. `--gate` exits 1 when a bar of DESIGN §16 is missed.
+ * run interleaved in blocks; differences are paired by block. `--gate` exits 1 when a bar of docs/performance.md#bars is missed.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';

@@ -14,7 +14,10 @@ const PIECE = 'Anlattığınız bu proje gerçekten ilgi çekici ve iyi tasarlan
 const REPLY = [PIECE, PIECE, PIECE].join(' ');
 const SPEECH = speechPcm('question', 64_000, 0);
 
-const constant = (value: number): Figure => ({ source: 'the bar of DESIGN §16', quantiles: [[0, value]] });
+const constant = (value: number): Figure => ({
+  source: 'the workload that bench:sim is held to',
+  quantiles: [[0, value]],
+});
 
 /** Profile `seed` with the bar's sizes: its times stay drawn. */
 function workloadProfile(): Profile {

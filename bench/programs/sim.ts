@@ -3,7 +3,7 @@
  * bundle included) on one core, whether a turn costs the same at the end as at the start, and whether memory stays flat.
  *
  * "On one core" is the process's CPU, user and system, helper threads of the garbage collector included, so that a busy machine
- * does not decide. Memory is the heap after a full collection. `--gate` exits 1 when a bar of DESIGN §16 is missed.
+ * does not decide. Memory is the heap after a full collection. `--gate` exits 1 when a bar of docs/performance.md#bars is missed.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -1,6 +1,6 @@
 /**
- * The causality check of DESIGN §16: each provider event, and each timer, of a simulated turn is delayed alone by 1,000 µs and
- * the turn is run again. End-to-end must grow by all of it if the ledger's walk passed the event, else by at most what its slack leaves.
+ * The causality check: each provider event, and each timer, of a simulated turn is delayed alone by 1,000 µs and the turn is
+ * run again. End-to-end must grow by all of it if the ledger's walk passed the event, else by at most what its slack leaves.
  */
 import { InvariantError } from '../../service/base/errors.ts';
 import { ledgerOf, slackOf } from '../../service/turn-log/ledger.ts';

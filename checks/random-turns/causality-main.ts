@@ -1,4 +1,4 @@
-/** `npm run check:causality [-- turns]`: every provider event and every timer of 200 random turns delayed alone (DESIGN §16). */
+/** `npm run check:causality [-- turns]`: every provider event and every timer of 200 random turns delayed alone. */
 import { checkCausality, randomStrategy } from './causality-check.ts';
 
 const turns = Number(process.argv[2] ?? 200);

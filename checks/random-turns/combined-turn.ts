@@ -1,4 +1,4 @@
-/** One turn under any strategy, and what must hold for it: §8's rules, words and audio in order, nothing left behind. */
+/** One turn under any strategy, and what must hold for it: a ledger that adds up, words and audio in order, nothing left behind. */
 import { ledgerOf } from '../../service/turn-log/ledger.ts';
 import { zeroUsOf } from '../../service/turn-log/metrics.ts';
 import type { TurnLog } from '../../service/base/events.ts';
@@ -69,7 +69,7 @@ export async function play(strategy: Strategy, seed: string, cancelAfterMs?: num
   return { turn, strategy, audio: handed, sleeping: world.clock.sleeping(), inUse: world.exchangesInUse() };
 }
 
-/** What is wrong with a finished turn: §8's rules, text and audio in order, nothing left. Empty when all is well. */
+/** Complaints about a finished turn: its ledger, the order of text and audio, what it left behind. Empty when all is well. */
 export function complaints(played: Played): string[] {
   const { turn, strategy, audio: handed } = played;
   const { log, summary, replyText } = turn;

@@ -1,4 +1,4 @@
-/** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row; DESIGN §7, §8. */
+/** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row. */
 import type { Facts, DrawContext } from '../../sim/times/plan.ts';
 import { numberOf, type TurnEvent } from '../../service/base/events.ts';
 import { modelFacts, tokensOf } from '../../service/strategy/models.ts';

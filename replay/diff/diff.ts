@@ -1,4 +1,4 @@
-/** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. Rules: DESIGN §13. */
+/** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. */
 import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
@@ -120,7 +120,10 @@ export function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
   return worstFirst.find((each) => verdicts.includes(each)) ?? 'inconclusive';
 }
 
-/** The verdict's rule (DESIGN §13). */
+/**
+ * The verdict. `same` needs the interval inside ± margin; `slower` and `faster` need an interval without 0 and an estimate beyond
+ * margin and noise floor; `faster` also needs every guard to hold. Everything else is `inconclusive`.
+ */
 export function judge(
   { deltaMs, lowMs, highMs }: DiffRow,
   marginMs: number,

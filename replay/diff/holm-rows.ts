@@ -1,4 +1,4 @@
-/** The secondary rows of a diff, read together: which of them differ when all are looked at (DESIGN §13). Pure. */
+/** The secondary rows of a diff, read together: which of them differ when all are looked at. Pure. */
 import { holm, studentT975, tTestP } from './stats.ts';
 
 interface Compared {

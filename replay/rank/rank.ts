@@ -15,7 +15,7 @@ import { COMBINED_BY } from '../variants/variants.ts';
 /** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */
 export const CPU_KNOBS: ReadonlySet<string> = new Set(['llm.sse', 'tts.sse', 'stt.format']);
 
-/** Beyond this a simulation of the capture itself is wrong, and nothing that it predicts is shown as a result (DESIGN §12). */
+/** Beyond this a simulation of the capture itself is wrong, and none of its predictions is shown as a result. */
 export const IDENTITY_LIMIT = { medianPct: 0.5, p95Pct: 2 } as const;
 
 export interface RankedVariant {

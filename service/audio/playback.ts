@@ -52,7 +52,7 @@ export interface Playback {
   finish(): PlaybackEnd;
 }
 
-/** A frame above this RMS is audible (DESIGN §2). */
+/** A frame above this RMS is audible. */
 const AUDIBLE_DBFS = -45;
 const AUDIBLE_FRAMES = 3;
 const FRAMES_PER_SECOND = 100;

@@ -31,7 +31,7 @@ export interface TurnSummary extends SpeechFigures {
   zero: ZeroKind;
   /** Zero → first audible. */
   e2eUs?: number;
-  /** End-of-turn decision → first reply audio byte handed over (§1 compares it so). */
+  /** End-of-turn decision → first reply audio byte handed over: the target's 1,200 ms count from that decision too. */
   firstAudioByteUs?: number;
   firstContentAudibleUs?: number;
   replyEndUs?: number;
