@@ -11,6 +11,7 @@ RUN mkdir /data && chown node:node /data
 COPY --from=dependencies /retake/node_modules node_modules
 COPY package.json LICENSE ./
 COPY bin bin
+COPY cli cli
 COPY fixtures fixtures
 COPY sim sim
 COPY service service

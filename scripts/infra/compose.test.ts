@@ -29,6 +29,7 @@ interface Compose {
 }
 
 const COMPOSE = read('docker-compose.yml');
+const { version: VERSION } = JSON.parse(read('package.json')) as { version: string };
 /** Programs with a configuration of their own. */
 const CONFIG_OF: Readonly<Record<string, string>> = {
   collector: 'collector/config.yaml',
@@ -53,6 +54,8 @@ function complaintsOf(text: string, files: (path: string) => string = read): str
   for (const [name, service] of Object.entries(compose.services)) {
     const say = (what: string): void => void complaints.push(`${name}: ${what}`);
     if (!/:v?\d+\.\d+\.\d+/.test(service.image)) say(`image ${service.image} is not pinned`);
+    if (service.image.startsWith('retake-service:') && !service.image.endsWith(`:${VERSION}`))
+      say(`image ${service.image} is of another release than ${VERSION}`);
     if (['', '0', 'root'].includes(String(service.user ?? ''))) say('runs as root');
     if (service.healthcheck === undefined && !ONE_SHOT.has(name)) say('has no health check');
     for (const port of service.ports ?? []) if (!port.startsWith('127.0.0.1:')) say(`publishes ${port} to everybody`);
@@ -132,6 +135,18 @@ test("the service's environment is one that it accepts", () => {
   assert.throws(() => configFrom({ ...env, RETAKE_TRUST_NETWORK: 'no' }), /RETAKE_HOST=0\.0\.0\.0 would serve others/);
 });
 
+/** Folders that the image starts a program from, or that rooms below import, and that no line copies. */
+const notCopied = (dockerfile: string): string[] => {
+  const copied = [...dockerfile.matchAll(/^COPY (\w+) \1$/gm)].map(([, folder = '']) => folder);
+  const [, start = ''] = /^CMD \["node", "(\w+)\//m.exec(dockerfile) ?? [];
+  return [start, 'replay', 'sim', 'service'].filter((folder) => !copied.includes(folder));
+};
+
+test('the image holds the command line and the rooms below', () => {
+  assert.deepEqual(notCopied(read('Dockerfile')), []);
+  assert.deepEqual(notCopied(read('Dockerfile').replace('COPY cli cli\n', '')), ['cli'], 'control');
+});
+
 test('the Dockerfiles copy what is there, and end as another user than root', () => {
   for (const [path, context] of [
     ['Dockerfile', '.'],
@@ -156,6 +171,7 @@ test('the Dockerfiles copy what is there, and end as another user than root', ()
 const BROKEN: readonly [what: string, find: string, replace: string][] = [
   ['an unknown word', 'healthcheck:', 'healthchecks:'],
   ['a port for everybody', "'127.0.0.1:16686:16686'", "'16686:16686'"],
+  ['an image of another release', `retake-service:${VERSION}`, 'retake-service:0.0.1'],
   ['an image of today', 'jaegertracing/jaeger:2.13.0', 'jaegertracing/jaeger:latest'],
   ['a port that is not Jaeger’s', 'http://jaeger:14318', 'http://jaeger:4318'],
   ['a service that is not there', 'http://collector:4318', 'http://otelcol:4318'],
