@@ -2,9 +2,10 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../base/errors.ts';
+import { SERVICE_NAME, SERVICE_VERSION } from '../telemetry/names.ts';
 
 export const FORMAT = 1;
-export const EXPORTER = 'retake@0.1.0';
+export const EXPORTER = `${SERVICE_NAME}@${SERVICE_VERSION}`;
 
 export type CaptureLevel = 'full' | 'timing' | 'off';
 

@@ -8,7 +8,7 @@
 export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.41.0';
 export const SERVICE_NAME = 'retake';
 /** Equals package.json's version; a test holds it. */
-export const SERVICE_VERSION = '0.1.0';
+export const SERVICE_VERSION = '0.2.0';
 /** The instrumentation scope of every span. */
 export const SCOPE_NAME = 'retake';
 /** Spans of one turn stay below 300. */

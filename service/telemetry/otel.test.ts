@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { createTracing, hrTimeOf, otlpLineOf } from './otel.ts';
+import { SERVICE_VERSION } from './names.ts';
 import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
 import { spansOf } from './spans.ts';
 
@@ -84,7 +85,7 @@ test('every span arrives through NodeSDK with our ids, our times to the nanoseco
       block?.resource.attributes.map(({ key, value }) => [key, value.stringValue]),
       [
         ['service.name', 'retake'],
-        ['service.version', '0.1.0'],
+        ['service.version', SERVICE_VERSION],
       ],
     );
     assert.equal(parse(line).resourceSpans.length, 1);
