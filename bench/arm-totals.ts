@@ -5,7 +5,7 @@ import type { LedgerStage } from '../service/base/events.ts';
 import { ledgerUs, STAGE_ORDER } from '../replay/diff/ledger-rows.ts';
 import { mean, roundToSum } from '../replay/diff/stats.ts';
 
-/** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/measuring.md#bets. */
+/** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/metrics.md#bets. */
 const WORTH_USD_PER_100_MS = 0.001;
 
 export interface LedgerMean {

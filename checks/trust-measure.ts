@@ -1,6 +1,6 @@
 /**
  * What a simulation is worth: strategies predicted in `sim` from a capture made in `wire`, and then measured in `wire` on the same
- * turns, beside the captured strategy run again (docs/measuring.md#counterfactual-error).
+ * turns, beside the captured strategy run again (docs/virtual-time.md#counterfactual-error).
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';

@@ -1,6 +1,6 @@
 /**
  * `npm run check:trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes what it
- * found to replay/run/trust.json and docs/measuring.md. `--variants a,b`, `--sessions N`, `--turns N` and `--seed S` for a run that only
+ * found to replay/run/trust.json and docs/virtual-time.md. `--variants a,b`, `--sessions N`, `--turns N` and `--seed S` for a run that only
  * prints; so does `--world sim`, which measures in virtual time, so that only the model's own error is left; `--check`: only whether the page shows what the file
  * holds; `--page` lets it. Exit code 1 when a bar is missed.
  */
@@ -14,7 +14,7 @@ import { createRealClock } from '../service/base/clock.ts';
 
 const BEGIN = '<!-- written by npm run check:trust -->';
 const END = '<!-- end -->';
-const page = new URL('../docs/measuring.md', import.meta.url);
+const page = new URL('../docs/virtual-time.md', import.meta.url);
 const file = new URL('../replay/run/trust.json', import.meta.url);
 
 const { values } = parseArgs({
@@ -41,10 +41,10 @@ async function pageWith(table: string): Promise<string> {
 
 if (values.page) {
   writeFileSync(page, await pageWith(trustTable(loadTrust())));
-  console.log('docs/measuring.md shows what replay/run/trust.json holds');
+  console.log('docs/virtual-time.md shows what replay/run/trust.json holds');
 } else if (values.check) {
   const current = (await pageWith(trustTable(loadTrust()))) === readFileSync(page, 'utf8');
-  console.log(`docs/measuring.md ${current ? 'shows' : 'does not show'} what replay/run/trust.json holds`);
+  console.log(`docs/virtual-time.md ${current ? 'shows' : 'does not show'} what replay/run/trust.json holds`);
   process.exitCode = current ? 0 : 1;
 } else {
   const clock = createRealClock();
@@ -64,7 +64,7 @@ if (values.page) {
   if (replacesCommitted(options) && trust.rows.length > 0) {
     writeFileSync(file, `${JSON.stringify(trust, null, 2)}\n`);
     writeFileSync(page, await pageWith(table));
-    console.log('written: replay/run/trust.json, docs/measuring.md');
+    console.log('written: replay/run/trust.json, docs/virtual-time.md');
   }
   const { medianPct, p95Pct } = trust.identity;
   const reproduced = medianPct <= IDENTITY_LIMIT.medianPct && p95Pct <= IDENTITY_LIMIT.p95Pct;

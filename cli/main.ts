@@ -8,7 +8,7 @@ import { AudioFormatError } from '../service/audio/pcm.ts';
 import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/base/errors.ts';
 import { tellOn, type CommandContext } from './context.ts';
 
-/** Exit codes that scripts can trust (docs/measuring.md#exit-codes). */
+/** Exit codes that scripts can trust (docs/reading-a-report.md#exit-codes). */
 const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
 
 if (existsSync('.env')) process.loadEnvFile('.env');

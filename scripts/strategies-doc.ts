@@ -143,7 +143,7 @@ that inserts words is late there; – : not measured in at least half of the tur
 ${variants.map((variant) => rowOf(variant, gainFor(variant.name))).join('\n')}
 
 What a bet has cost and won: tokens of stopped requests are estimated at the winner's full length, characters have no known price, and
-a break-even hit rate assumes that 100 ms are worth $${WORTH_USD_PER_100_MS} (docs/measuring.md#bets).
+a break-even hit rate assumes that 100 ms are worth $${WORTH_USD_PER_100_MS} (docs/metrics.md#bets).
 
 ${await togetherSection()}
 ## One by one

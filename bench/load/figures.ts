@@ -154,7 +154,7 @@ function reasonOf({ overheadMs, failed, lostFrames, serviceCpu, machineBusy }: S
 
 /**
  * Growth of the heap in MB a minute, with its 95 % interval: the least of each 20 s (what a collection leaves), a straight
- * line through them (least squares, docs/measuring.md#statistics). Absent for fewer than 5 blocks.
+ * line through them (least squares, docs/statistics.md#heap-growth). Absent for fewer than 5 blocks.
  */
 export function heapGrowth(seconds: readonly Pick<ServiceSecond, 'heapMb'>[]): Interval | undefined {
   const blocks = Math.floor(seconds.length / BLOCK_S);

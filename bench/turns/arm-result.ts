@@ -148,7 +148,7 @@ function groupOrder(group: string): number {
   return group.startsWith('below') ? 0 : group.endsWith('more') ? Infinity : Number.parseFloat(group);
 }
 
-/** Paired by turn, clustered by session (docs/measuring.md#statistics). */
+/** Paired by turn, clustered by session (docs/statistics.md#the-difference-and-its-interval). */
 function differenceOf(
   samples: readonly Sample[],
   baseline: ReadonlyMap<string, Sample>,

@@ -1,6 +1,6 @@
 /**
  * `npm run test:honesty`: what a trace blames is to blame. A fault server delays one thing at a time by N ms; the phase of
- * that name, and no other, must be N ms longer in the spans that production writes. See docs/measuring.md#honesty.
+ * that name, and no other, must be N ms longer in the spans that production writes. See docs/metrics.md#the-honesty-check.
  */
 import { fork } from 'node:child_process';
 import { setPriority } from 'node:os';

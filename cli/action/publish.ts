@@ -91,7 +91,7 @@ async function comment(
       case 'newer':
         return `::notice::no comment: run ${outcome.run.number}.${outcome.run.attempt} has already reported, and is newer`;
       case 'forbidden':
-        return `::warning::no comment: the token may not write (${plain(outcome.message)}). From a fork this is so; see docs/measuring.md`;
+        return `::warning::no comment: the token may not write (${plain(outcome.message)}). From a fork this is so; see docs/reading-a-report.md#from-a-fork`;
       default:
         return outcome satisfies never;
     }

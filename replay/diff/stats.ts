@@ -1,4 +1,4 @@
-/** Statistics of paired replays. Pure; each formula names its source. How they are used: docs/measuring.md#statistics. */
+/** Statistics of paired replays. Pure; each formula names its source. How they are used: docs/statistics.md. */
 import { InvariantError } from '../../service/base/errors.ts';
 
 export interface Interval {

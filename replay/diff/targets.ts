@@ -35,7 +35,7 @@ const sum = (values: readonly (number | undefined)[]): number | undefined =>
     0,
   );
 
-/** Today's figures are means from the field; 2500 is quoted from another set-up (docs/measuring.md). */
+/** Today's figures are means from the field; 2500 is quoted from another set-up (docs/metrics.md#targets). */
 const TARGETS: readonly Target[] = [
   { name: 'STT', todayMs: 800, targetMs: TARGET_MS.stt, us: ({ serviceUs }) => serviceUs.stt },
   { name: 'LLM time to first token', todayMs: 1500, targetMs: TARGET_MS.llm, us: ({ serviceUs }) => serviceUs.llm },

@@ -22,7 +22,7 @@ export interface PlannedRun extends PlannedLane {
 
 /**
  * Sessions in random order, the turns of a session in order, and for each turn all lanes back to back in random order:
- * what drifts with time hits every lane alike (docs/measuring.md#order).
+ * what drifts with time hits every lane alike (docs/statistics.md#order-and-draws).
  */
 export function planRuns(options: {
   sessions: readonly PlannedSession[];

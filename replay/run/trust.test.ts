@@ -91,8 +91,8 @@ test('the table says what missed its bar, what is not shown, and what was left o
   assert.match(table, /Left out: cpu \(takes no virtual time\)/);
 });
 
-test('docs/measuring.md shows what the file holds', async () => {
-  const page = new URL('../../docs/measuring.md', import.meta.url);
+test('docs/virtual-time.md shows what the file holds', async () => {
+  const page = new URL('../../docs/virtual-time.md', import.meta.url);
   const kept = loadTrust();
   const table = await format(trustTable(kept), { ...(await resolveConfig(page)), parser: 'markdown' });
   assert.ok(readFileSync(page, 'utf8').includes(table.trim()), 'run: npm run check:trust');

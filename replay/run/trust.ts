@@ -1,6 +1,6 @@
 /**
  * How far a simulated figure has been right: for each variant, what virtual time predicted from a capture beside what was then
- * measured in `wire` (`npm run check:trust` writes trust.json; docs/measuring.md#counterfactual-error says how).
+ * measured in `wire` (`npm run check:trust` writes trust.json; docs/virtual-time.md#counterfactual-error says how).
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -47,7 +47,7 @@ export const HALF_WIDTH_LIMIT_PCT = 5;
 /** Beyond this error, in % of the primary metric, and outside the measured interval, a simulated figure is no result. */
 export const ERROR_LIMIT_PCT = 5;
 
-export const TRUST_PAGE = 'docs/measuring.md#counterfactual-error';
+export const TRUST_PAGE = 'docs/virtual-time.md#counterfactual-error';
 
 const FILE = new URL('./trust.json', import.meta.url);
 const validate = new Ajv().compile<Trust>(TrustSchema);
@@ -140,14 +140,17 @@ function points(value: number): string {
   return `${text === '0.0' ? '' : value < 0 ? '−' : '+'}${text} %`;
 }
 
-/** The table of docs/measuring.md, with what it is about. */
+/** The table of docs/virtual-time.md, with what it is about. */
 export function trustTable(trust: Trust): string {
   const { at, profile, seed, world, sessions, identity, rows, left } = trust;
   const held = rows.filter(holds).length;
-  return `Measured ${at}: ${sessions} sessions of the fixture interviews in \`${world}\`${world === 'sim' ? ' (the model’s own error, without real sockets)' : ''}, profile \`${profile}\`, seed \`${seed}\`, common draws: A and B meet the same
-draws of the stand-ins, so intervals (95 %, over sessions) are over what the strategy changes and not over luck. The prediction is fitted
-to A alone; where it has to ask a profile it draws from the stand-ins' own with another seed, so a large profile share tests the
-simulation, not the profile. Identity error: median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (${identity.turns} turns). ${held} of ${rows.length} rows hold the bar.
+  const what = world === 'sim' ? ' (the model’s own error, without real sockets)' : '';
+  return `Measured ${at} in \`${world}\`${what}: ${sessions} sessions of the fixture interviews, profile \`${profile}\`, seed \`${seed}\`.
+
+- A and B met the same draws of the stand-ins. So the intervals (95 %, over sessions) are over what the strategy changes, not over luck.
+- The prediction is fitted to A alone. Where it asks a profile, it asks the stand-ins' own with another seed. A large profile share tests
+  the simulation, not the profile.
+- Identity error: median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (${identity.turns} turns). ${held} of ${rows.length} rows hold the bar.
 
 | strategy | n | predicted | measured | 95 % | error | bar | times from |
 | --- | ---: | ---: | ---: | --- | ---: | --- | --- |

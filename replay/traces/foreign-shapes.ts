@@ -1,5 +1,5 @@
 /**
- * How other pipelines' traces say what a turn is: one row each, from their sources (docs/measuring.md#our-words-and-theirs).
+ * How other pipelines' traces say what a turn is: one row each, from their sources (docs/foreign-traces.md#our-words-and-theirs).
  * Neither traces the wait itself, so its window is rebuilt from the latency that they report and the moment in which it stops.
  */
 import type { Attrs, LedgerStage } from '../../service/base/events.ts';

@@ -1,6 +1,6 @@
 /**
  * The waiting time of one turn, cut into contiguous parts along the causes. Pure; integer µs, so parts add up exactly.
- * The walk and the rules behind it: docs/measuring.md#ledger.
+ * The walk and the rules behind it: docs/metrics.md#ledger.
  */
 import { InvariantError } from '../base/errors.ts';
 import type { EventKind, LedgerStage, Phase, TurnEvent } from '../base/events.ts';

@@ -1,4 +1,4 @@
-/** The figures of one turn, from its log. Pure. Every formula with zero, stop and limits: docs/measuring.md. */
+/** The figures of one turn, from its log. Pure. Every formula with zero, stop and limits: docs/metrics.md. */
 import { betsOf, type Bet } from './bets.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
 import { speechFigures, type SpeechFigures } from './speech-figures.ts';

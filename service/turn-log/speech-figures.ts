@@ -1,4 +1,4 @@
-/** What a turn's log says of uploads to STT and of interruptions. Pure; docs/measuring.md has the formulas. */
+/** What a turn's log says of uploads to STT and of interruptions. Pure; docs/metrics.md#other-figures-of-a-turn has the formulas. */
 import type { EventKind, TurnEvent } from '../base/events.ts';
 
 export interface SpeechFigures {

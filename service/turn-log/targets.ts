@@ -1,6 +1,6 @@
 /**
  * The targets in ms, the same in reports, in metrics' buckets and in what traces call slow; today's figures:
- * docs/measuring.md. `total` is that of the seed-comparable total. End to end is longer and has no target of its own:
+ * docs/metrics.md#targets. `total` is that of the seed-comparable total. End to end is longer and has no target of its own:
  * `retake.slow.response` takes this one as its threshold.
  */
 export const TARGET_MS = { stt: 500, llm: 600, tts: 300, total: 1400, firstAudioByte: 1200 } as const;

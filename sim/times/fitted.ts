@@ -1,5 +1,5 @@
 /**
- * Times for what a strategy changes, fitted to the capture's own exchanges (docs/measuring.md#virtual-time): the exchange
+ * Times for what a strategy changes, fitted to the capture's own exchanges (docs/virtual-time.md#fitted): the exchange
  * that stood in the changed one's place, or one drawn from those of its kind, moved by the fitted effect of the other size.
  * What it differed by from its kind's line stays its own, so that tails survive.
  */

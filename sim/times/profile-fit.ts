@@ -1,4 +1,4 @@
-/** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/measuring.md#profiles). Pure. */
+/** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/virtual-time.md#profiles). Pure. */
 import { at, figureOf, spread } from './empirical.ts';
 import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fitted.ts';
 import { kindOf, type Observation } from './observed.ts';
