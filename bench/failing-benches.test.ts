@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../service/base/errors.ts';
-import { contextFor } from '../cli/fake-context.ts';
+import { contextFor } from '../testing/command-context.ts';
 import { benchCommand, type BenchOptions } from './run-all.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-failing-'));

@@ -12,9 +12,8 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWire } from '../replay/arms/against.ts';
-import { checkOut, HERE } from '../replay/arms/checkout.ts';
+import { checkOut, HERE, currentCommit } from '../replay/arms/checkout.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
-import { currentCommit } from '../cli/serve/serve.ts';
 import { uploadSessions } from '../testing/sessions.ts';
 
 interface Outcome {

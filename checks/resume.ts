@@ -15,7 +15,7 @@ import { createArm, type ArmWorld } from '../replay/arms/arm.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
 import { planExperiment, type ExperimentOptions } from '../replay/plan/plan.ts';
 import { readJournal } from '../replay/run/journal.ts';
-import { turnKey } from '../replay/plan/order.ts';
+import { runKey } from '../replay/arms/planned.ts';
 import { writeRunFolder } from '../replay/run/run-folder.ts';
 import { uploadSessions } from '../testing/sessions.ts';
 import { keyedRandom } from '../service/base/random.ts';
@@ -46,7 +46,7 @@ async function optionsFor(folder: string, against: ArmWorld | undefined): Promis
 async function child(folder: string, against: ArmWorld | undefined): Promise<void> {
   const experiment = await runExperiment(await optionsFor(folder, against));
   await writeRunFolder(folder, experiment);
-  const order = experiment.replayed.map(({ planned }) => turnKey(planned));
+  const order = experiment.replayed.map(({ planned }) => runKey(planned));
   writeFileSync(join(folder, 'ended.json'), JSON.stringify({ order, paidTwice: experiment.paidTwice }));
 }
 
@@ -119,17 +119,16 @@ async function inWire(kills: number, random: () => number): Promise<string[]> {
     const { order, paidTwice }: Ended = JSON.parse(readFileSync(join(folder, 'ended.json'), 'utf8'));
     const options = await optionsFor(folder, against);
     const plan = planExperiment(options);
-    if (JSON.stringify(order) !== JSON.stringify(plan.runs.map(turnKey)))
-      complaints.push('the order is not the plan’s');
+    if (JSON.stringify(order) !== JSON.stringify(plan.runs.map(runKey))) complaints.push('the order is not the plan’s');
     for (const planned of plan.runs) {
       const arm =
         plan.lanes.find(({ lane, variant }) => lane === planned.lane && variant === planned.variant)?.arm ?? '';
       const made = calls.get(`${planned.sessionId}/${planned.turnIndex} ${arm}`) ?? [];
       const again = made.length - new Set(made).size;
       twice += again;
-      if (again > 0 && !listed.has(turnKey(planned)))
-        complaints.push(`${turnKey(planned)}: a journaled call was made again`);
-      if (made.length === 0) complaints.push(`${turnKey(planned)}: never run`);
+      if (again > 0 && !listed.has(runKey(planned)))
+        complaints.push(`${runKey(planned)}: a journaled call was made again`);
+      if (made.length === 0) complaints.push(`${runKey(planned)}: never run`);
     }
     for (const turn of paidTwice) if (!listed.has(turn)) complaints.push(`${turn} is listed and was not under way`);
     close();

@@ -8,7 +8,7 @@ import { resolveStrategy } from '../service/strategy/patch.ts';
 import { otlpLineOf } from '../service/telemetry/otel.ts';
 import { createArm, type ArmWorld } from '../replay/arms/arm.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
-import type { ReplayedTurn } from '../replay/run/schedule.ts';
+import type { ReplayedTurn } from '../replay/arms/replayed-turn.ts';
 import type { Variant } from '../replay/variants/variants.ts';
 import { loadInterviews } from '../sim/world/fixtures.ts';
 

@@ -14,7 +14,8 @@ import { identityError, judgeable } from '../replay/rank/rank.ts';
 import { clusteredMean } from '../replay/diff/stats.ts';
 import type { Trust, TrustRow } from '../replay/run/trust.ts';
 import { namedVariants } from '../replay/variants/variants.ts';
-import { BASELINE, turnKey } from '../bench/turns/arm-result.ts';
+import { BASELINE } from '../bench/turns/arm-result.ts';
+import { turnKey } from '../service/base/events.ts';
 import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './trust-lanes.ts';
 import { benchSessions } from '../bench/turns/sessions.ts';
 

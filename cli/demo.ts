@@ -10,7 +10,7 @@ import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Clock } from '../service/base/ports.ts';
 import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
 import { captureStoreIn, loadSessions } from '../replay/sessions/load.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from '../replay/report/context.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
 import type { ExperimentOptions } from '../replay/plan/plan.ts';
 import { makeFolder } from '../replay/run/out-folder.ts';
@@ -18,7 +18,8 @@ import { writeRunFolder } from '../replay/run/run-folder.ts';
 import { terminalReport, waterfall } from '../replay/report/terminal.ts';
 import { writePages } from '../replay/report/run-report.ts';
 import { converse } from '../service/http/client.ts';
-import { currentCommit, serve } from './serve/serve.ts';
+import { serve } from '../sim/wire/serve.ts';
+import { currentCommit } from '../replay/arms/checkout.ts';
 import { variantPatch } from '../replay/variants/variants.ts';
 
 const PROFILE = 'seed';
@@ -44,7 +45,12 @@ export async function demo(
     RETAKE_DATA: data,
     ...(collector ? { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${COLLECTOR.host}:${COLLECTOR.port}` } : {}),
   };
-  const service = await serve(configFrom(env), { profile: PROFILE, seed }, 'silent');
+  const service = await serve({
+    config: configFrom(env),
+    standIns: { profile: PROFILE, seed },
+    commit: currentCommit(),
+    logLevel: 'silent',
+  });
   try {
     const interviews = loadInterviews();
     context.out(

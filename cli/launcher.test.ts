@@ -19,7 +19,7 @@ console.log('ready');
 /** The launcher, in a folder of its own, in front of `LISTENER`; a process group of its own, as under a terminal. */
 async function launch(t: TestContext, node: 'node' | 'not executable'): Promise<ChildProcess> {
   const root = await mkdtemp(join(tmpdir(), 'retake-launcher-'));
-  for (const folder of ['bin', 'replay', 'node_modules/node/bin']) await mkdir(join(root, folder), { recursive: true });
+  for (const folder of ['bin', 'cli', 'node_modules/node/bin']) await mkdir(join(root, folder), { recursive: true });
   await copyFile(fileURLToPath(new URL('../bin/retake.mjs', import.meta.url)), join(root, 'bin/retake.mjs'));
   await writeFile(join(root, 'cli/main.ts'), LISTENER);
   const binary = join(root, 'node_modules/node/bin/node');

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AudioFormatError } from '../service/audio/pcm.ts';
 import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/base/errors.ts';
-import { tellOn, type CommandContext } from './context.ts';
+import { type CommandContext, tellOn } from '../replay/report/context.ts';
 
 /** Exit codes that scripts can trust (docs/reading-a-report.md#exit-codes). */
 const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;

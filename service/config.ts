@@ -81,7 +81,7 @@ export function configFrom(env: Env): Config {
     generationRecords: oneOf('RETAKE_GENERATION_RECORDS', records, ['on', 'off'] as const) === 'on',
     host,
     port: portOf(text('RETAKE_PORT') ?? '8080'),
-    dataFolder: text('RETAKE_DATA') ?? './data',
+    dataFolder: dataFolderOf(env),
     capture: oneOf('RETAKE_CAPTURE', text('RETAKE_CAPTURE') ?? (world === 'live' ? 'timing' : 'full'), [
       'full',
       'timing',
@@ -103,6 +103,12 @@ export function configFrom(env: Env): Config {
     ...given('falKey', falKey),
     ...given('openRouterKey', openRouterKey),
   };
+}
+
+/** The folder that a command names (`--data`), else RETAKE_DATA, else `./data`. */
+export function dataFolderOf(env: Env, named?: string): string {
+  const byEnv = env['RETAKE_DATA'] ?? '';
+  return named ?? (byEnv === '' ? './data' : byEnv);
 }
 
 function isLoopback(host: string): boolean {

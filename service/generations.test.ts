@@ -8,7 +8,7 @@ import { createSimWorld, type SimWorld } from '../sim/world/world.ts';
 import { apart, createGenerations, type Generations } from './generations.ts';
 import type { MeasuredTurn } from './turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from './base/events.ts';
-import type { FinishedTurn, Projection } from './turn/session.ts';
+import type { FinishedTurn, Projection } from './turn/observe.ts';
 import { resolveStrategy, type StrategyPatch } from './strategy/patch.ts';
 import { spansOf } from './telemetry/spans.ts';
 

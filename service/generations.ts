@@ -7,7 +7,7 @@ import { openCall } from './net/exchange.ts';
 import type { EventSink, TurnEvent, TurnLog } from './base/events.ts';
 import type { GenerationRecord } from './providers/generation.ts';
 import { createRecorder } from './turn-log/recorder.ts';
-import type { Projection } from './turn/session.ts';
+import type { Projection } from './turn/observe.ts';
 import type { TurnPorts } from './calls/stage.ts';
 import { childSignal } from './base/streams.ts';
 import type { Strategy } from './strategy/strategy.ts';

@@ -1,8 +1,7 @@
 /** A running service: world, sessions, capture, traces and sockets put together, and taken apart again within 2 s. */
 import { createServer as createHttpServer } from 'node:http';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { openDiskCache, SPEECH_CACHE_FOLDER } from './calls/speech-cache.ts';
+import { openDiskCache } from './calls/speech-cache.ts';
 import pino from 'pino';
 import { APOLOGY_LANGUAGES, rehearseApology } from './turn/apologize.ts';
 import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.ts';
@@ -10,7 +9,8 @@ import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
 import { projectTurns } from './capture/projection.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
-import { CAPTURES_FOLDER, eraseSession, SPOOL_FOLDER } from './capture/erase.ts';
+import { foldersIn } from './base/data-folder.ts';
+import { eraseSession } from './capture/erase.ts';
 import { describeError, isDiskError } from './base/errors.ts';
 import { apart, createGenerations } from './generations.ts';
 import { createReadBack } from './http/read-back.ts';
@@ -63,9 +63,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       isDiskError(error) ? 'the turn went on, but what is kept of it could not be written' : 'a fault of ours',
     );
   };
-  const store = createFolderStore(join(config.dataFolder, CAPTURES_FOLDER));
+  const folders = foldersIn(config.dataFolder);
+  const store = createFolderStore(folders.captures);
   const spool = createSpool({
-    dir: join(config.dataFolder, SPOOL_FOLDER),
+    dir: folders.spool,
     clock,
     maxBytes: SPOOL_LIMIT_BYTES,
     keepSentBytes: SPOOL_LIMIT_BYTES / 4,
@@ -80,7 +81,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     sessions: () => registry.count(),
   });
   const runId = unpredictableHex(16);
-  const speechCache = openDiskCache(join(config.dataFolder, SPEECH_CACHE_FOLDER), () => clock.epochUs());
+  const speechCache = openDiskCache(folders.speech, () => clock.epochUs());
   const bundles = new Map<string, BundleWriter>();
   const generations = createGenerations(onError);
 

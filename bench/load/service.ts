@@ -1,7 +1,8 @@
 /** The service under load, in a process of its own (its stand-ins are another): tells its parent its address and, each second, its cost. */
+import { currentCommit } from '../../replay/arms/checkout.ts';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { configFrom } from '../../service/config.ts';
-import { serve } from '../../cli/serve/serve.ts';
+import { serve } from '../../sim/wire/serve.ts';
 
 /** What one second of the service cost. */
 export interface ServiceSecond {
@@ -17,7 +18,12 @@ export type ServiceMessage = { url: string } | { second: ServiceSecond };
 const SECOND_MS = 1000;
 const DELAY_SAMPLED_EVERY_MS = 2;
 
-const service = await serve(configFrom(process.env), { profile: 'seed', seed: 'load' }, 'silent');
+const service = await serve({
+  config: configFrom(process.env),
+  standIns: { profile: 'seed', seed: 'load' },
+  commit: currentCommit(),
+  logLevel: 'silent',
+});
 const tell = (message: ServiceMessage): void => void (process.connected && process.send?.(message));
 tell({ url: service.url });
 

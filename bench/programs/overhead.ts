@@ -10,12 +10,13 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { foldersIn } from '../../service/base/data-folder.ts';
 import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import type { TurnEvent } from '../../service/base/events.ts';
 import { createTracing, type Tracing } from '../../service/telemetry/otel.ts';
 import { createSpool } from '../../service/spool/spool.ts';
-import { tellOn } from '../../cli/context.ts';
+import { tellOn } from '../../replay/report/context.ts';
 import { clusteredMean, mean, quantile } from '../../replay/diff/stats.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
 
@@ -54,8 +55,8 @@ const { values } = parseArgs({
 const turns = Number(values.turns);
 const clock = createRealClock();
 const folder = await mkdtemp(join(tmpdir(), 'retake-overhead-'));
-const store = createFolderStore(join(folder, 'captures'));
-const spool = createSpool({ dir: join(folder, 'spool'), clock, maxBytes: 256 * 1024 * 1024 });
+const store = createFolderStore(foldersIn(folder).captures);
+const spool = createSpool({ dir: foldersIn(folder).spool, clock, maxBytes: 256 * 1024 * 1024 });
 const onError = (error: unknown): never => {
   throw error;
 };

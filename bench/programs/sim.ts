@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { InvariantError } from '../../service/base/errors.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { tellOn } from '../../cli/context.ts';
+import { tellOn } from '../../replay/report/context.ts';
 import { quantile } from '../../replay/diff/stats.ts';
 import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
 

@@ -6,7 +6,7 @@
 import { appendFileSync } from 'node:fs';
 import { describeError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import type { Verdict } from '../../replay/diff/diff.ts';
 import { exchangeLine } from '../../sim/times/exchange-lines.ts';
@@ -23,12 +23,13 @@ import {
   armResult,
   BASELINE,
   sampleOf,
-  turnKey,
   withTranscriptChange,
   type ArmResult,
   type Sample,
+  betTotals,
+  meanLedger,
 } from './arm-result.ts';
-import { betTotals, meanLedger } from '../arm-totals.ts';
+import { turnKey } from '../../service/base/events.ts';
 import type { Bench } from './bench.ts';
 import type { BenchSpeech } from './sessions.ts';
 

@@ -1,7 +1,7 @@
 /** What benches measure of a turn, as a table: name, unit, and how it is read off the turn. Unmeasured is absent. */
 import { createChunker, type ChunkingMode } from '../../service/text/chunker.ts';
 import type { EventKind, TurnEvent } from '../../service/base/events.ts';
-import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { FinishedTurn } from '../../service/turn/observe.ts';
 import { quantile } from '../../replay/diff/stats.ts';
 
 export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';

@@ -2,9 +2,8 @@
 import { VERDICT_SIGN, wrapped } from '../../replay/report/words.ts';
 import type { Interval } from '../../replay/diff/stats.ts';
 import type { TargetRow } from '../../replay/diff/targets.ts';
-import { betText, ledgerText } from '../arm-totals.ts';
+import { betText, ledgerText, type MetricRow, type StageGroup } from './arm-result.ts';
 import type { ArmComparison } from './earlier.ts';
-import type { MetricRow, StageGroup } from './arm-result.ts';
 import type { BenchResult } from './engine.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 

@@ -172,8 +172,9 @@ export async function openSession(url: string, session: object = {}): Promise<st
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ language: 'en', interview: 'en-frontend', ...session }),
   });
-  const { id } = (await response.json()) as { id: string };
-  return id;
+  const answer: unknown = await response.json();
+  if (typeof answer === 'object' && answer !== null && 'id' in answer) return String(answer.id);
+  throw new Error(`no session: ${JSON.stringify(answer)}`);
 }
 
 const fixture = readFileSync(FIXTURE);

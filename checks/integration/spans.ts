@@ -3,6 +3,7 @@ import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jaegerTraces, type JaegerSource } from '../../replay/traces/jaeger.ts';
+import { foldersIn } from '../../service/base/data-folder.ts';
 import { linesOf, segmentsIn } from '../../service/spool/files.ts';
 
 export interface PlainSpan {
@@ -75,7 +76,7 @@ function valueOf(value: Json): string {
 /** Every span that the service has spooled and still holds, by `traceId/spanId`. */
 export function spooledSpans(dataFolder: string): Map<string, PlainSpan> {
   const spans = new Map<string, PlainSpan>();
-  for (const { path } of segmentsIn(join(dataFolder, 'spool'))) {
+  for (const { path } of segmentsIn(foldersIn(dataFolder).spool)) {
     for (const line of linesOf(readFileSync(path)).lines) {
       for (const span of spansOf(JSON.parse(line.toString()))) spans.set(keyOf(span), span);
     }

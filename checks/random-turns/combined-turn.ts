@@ -3,7 +3,7 @@ import { ledgerOf } from '../../service/turn-log/ledger.ts';
 import { zeroUsOf } from '../../service/turn-log/metrics.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import { tones } from '../../sim/world/by-hand.ts';
 import { runFixtureTurn, type Interview } from '../../sim/world/fixtures.ts';

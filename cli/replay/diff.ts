@@ -1,8 +1,8 @@
 /** `retake diff A B`: two sets of traces → a verdict, which is also the exit code. */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { turnKey } from '../../replay/diff/align-spans.ts';
-import type { CommandContext } from '../context.ts';
+import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { buildReport, type ReportArm, type ReportSide } from '../../replay/report/build.ts';
 import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
 import { printerOf, type Printer } from './report.ts';
@@ -66,7 +66,7 @@ async function sideOf(
   return {
     arm: armOf(turns, path),
     turns,
-    spans: new Map(own.map(({ summary, spans }) => [turnKey(summary), spans])),
+    spans: new Map(own.map(({ summary, spans }) => [tracedTurnKey(summary), spans])),
     texts,
   };
 }

@@ -3,7 +3,7 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { configFrom } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { createOtlpClient } from '../../service/spool/otlp-client.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 
 /**
  * Sends the run's OTLP lines when `OTEL_EXPORTER_OTLP_ENDPOINT` names an endpoint. Throws `InputError` when it fails: the

@@ -1,6 +1,6 @@
 /** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
 import { InputError } from '../../service/base/errors.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { exitCodeOf, verdictOfAll } from '../../replay/diff/diff.ts';
 import type { Experiment } from '../../replay/run/experiment.ts';
 import { exportRun } from './export-run.ts';

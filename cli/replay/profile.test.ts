@@ -15,7 +15,7 @@ import { observationsOf } from '../../sim/times/observed.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { capturedTurnsOf } from '../../replay/sessions/captured-session.ts';
 import { captureStoreIn } from '../../replay/sessions/load.ts';
-import { contextFor } from '../fake-context.ts';
+import { contextFor } from '../../testing/command-context.ts';
 import { profileCommand, type ProfileCommandOptions } from './profile.ts';
 import { uploadSessions } from '../../testing/sessions.ts';
 

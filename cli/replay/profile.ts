@@ -8,7 +8,7 @@ import { observationsOf } from '../../sim/times/observed.ts';
 import { loadProfile, parseProfile } from '../../sim/times/profile.ts';
 import { fitProfile, type KindFit } from '../../sim/times/profile-fit.ts';
 import { capturedTurnsOf } from '../../replay/sessions/captured-session.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { cannotWrite, makeFolder } from '../../replay/run/out-folder.ts';
 import { chosenSessions } from './replay.ts';
 import { plain, wrapped } from '../../replay/report/words.ts';

@@ -1,35 +1,11 @@
 /** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
 import { InputError } from '../../service/base/errors.ts';
-import { resolveStrategy } from '../../service/strategy/patch.ts';
-import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
-import type { CommandContext } from '../context.ts';
-import { lacksAudio, type CandidateSpec } from '../../replay/plan/plan.ts';
-import { runExperiment, type Experiment } from '../../replay/run/experiment.ts';
-import {
-  attribute,
-  combinationName,
-  compatible,
-  gains,
-  identityError,
-  inRank,
-  judgeable,
-  rankCandidates,
-  subsetsOf,
-  type Ranked,
-  type RankedVariant,
-  type Sorted,
-} from '../../replay/rank/rank.ts';
-import { proposalsFor } from '../../replay/rank/proposals.ts';
-import { asJson, rankingRows, type Ranking } from '../../replay/rank/text.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
+import { rankSessions } from '../../replay/rank/rank-sessions.ts';
+import { asJson, rankingRows } from '../../replay/rank/text.ts';
+import { currentCommit } from '../../replay/arms/checkout.ts';
 import { chosenSessions, type ReplayCommandOptions } from './replay.ts';
-import { summariesOf } from '../../replay/run/schedule.ts';
-import { currentCommit } from '../serve/serve.ts';
-import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../../replay/run/trust.ts';
 import { namedVariants, variantPatch } from '../../replay/variants/variants.ts';
-
-/** How many of the best are combined and attributed: 2^3 lanes. */
-const COMBINED = 3;
-const PROPOSED = 3;
 
 export async function rankCommand(
   context: CommandContext,
@@ -45,6 +21,7 @@ export async function rankCommand(
   for (const name of wanted ?? []) variantPatch(name);
   const ranking = await rankSessions(await chosenSessions(context, options), {
     variants: namedVariants().filter(({ name }) => wanted === undefined || wanted.includes(name)),
+    commit: currentCommit(),
     seed: options.seed,
     runs: options.runs,
     signal: context.signal,
@@ -76,118 +53,3 @@ const NOT_RANKED = [
   ['gate', '--gate'],
   ['withText', '--with-text'],
 ] as const satisfies readonly (readonly [keyof ReplayCommandOptions, string])[];
-
-export interface RankOptions {
-  variants: readonly RankedVariant[];
-  /** Without it that of the capture, else `seed`. */
-  profile?: string;
-  seed: string;
-  runs: number;
-  signal?: AbortSignal;
-  onTurn?: (done: number, total: number) => void;
-}
-
-/** Simulates each variant, then the combinations of the best. Throws `InputError` where nothing can be ranked. */
-export async function rankSessions(sessions: readonly CapturedSession[], options: RankOptions): Promise<Ranking> {
-  const { seed, runs, signal, onTurn } = options;
-  const baseline = sessions[0]?.strategy;
-  if (baseline === undefined) throw new InputError('there is no session to rank strategies on');
-  const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
-  const { judged, left } = withAudio(judgeable(options.variants, baseline), sessions);
-  if (judged.length === 0) throw new InputError('none of the variants can be judged in virtual time');
-  const simulate: Simulate = (candidates) =>
-    runExperiment({
-      sessions,
-      candidates,
-      baseline: [],
-      world: 'sim',
-      profile,
-      seed,
-      draws: 'common',
-      runs,
-      commit: currentCommit(),
-      ...(signal === undefined ? {} : { signal }),
-      ...(onTurn === undefined ? {} : { onTurn: (_turn, done, total) => onTurn(done, total) }),
-    });
-
-  const single = await simulate(judged.map(({ name, patch }) => ({ variant: name, patches: [patch] })));
-  const lane = summariesOf(single.replayed, 'baseline', 'baseline');
-  const identity = identityError(single.captured, lane);
-  const ranked = rankCandidates(single, new Map(judged.map(({ name, risk }) => [name, risk])));
-  const trust = loadTrust();
-  const primaries = new Map(judged.map(({ name, primary }) => [name, primary]));
-  const trustOf = ({ name }: Ranked): Trusted => trustInEndToEnd(name, primaries.get(name) ?? 'first-audible', trust);
-  const results = identity.within ? ranked.filter((each) => trustOf(each).shown) : [];
-  const best = bestTogether(results, judged, (set) => compatible(set, baseline));
-  const combined = best.length < 2 ? undefined : await combine(best, simulate);
-  const all = [
-    ...results.map((each) => ({ ...each, trust: trustOf(each) })),
-    ...(combined?.ranked ?? []).map((each) => ({ ...each, trust: COMBINED_TRUST })),
-  ].sort(inRank);
-  return {
-    basis: 'predicted',
-    turns: lane.length,
-    sessions: sessions.length,
-    profile,
-    seed,
-    identity,
-    results: all,
-    untrusted: ranked
-      .filter((each) => identity.within && !results.includes(each))
-      .map((each) => ({ name: each.name, why: trustOf(each).text })),
-    left,
-    ...(combined?.together === undefined ? {} : { together: combined.together }),
-    proposals: proposalsFor(all, single.captured, PROPOSED),
-  };
-}
-
-const COMBINED_TRUST: Trusted = errorNotMeasured('of combinations');
-
-type Simulate = (candidates: readonly CandidateSpec[]) => Promise<Experiment>;
-
-/** All combinations of these in one more experiment: each ranked as one, and what each variant contributes to all together. */
-async function combine(
-  best: readonly RankedVariant[],
-  simulate: Simulate,
-): Promise<{ ranked: Ranked[]; together: Ranking['together'] }> {
-  const sets = subsetsOf(best).map((set) => ({ set, variant: combinationName(set.map(({ name }) => name)) }));
-  const experiment = await simulate(
-    sets.map(({ set, variant }) => ({ variant, patches: set.map(({ patch }) => patch) })),
-  );
-  const risks = sets
-    .filter(({ set }) => set.length > 1)
-    .map(({ set, variant }) => [variant, set.map(({ risk }) => risk).join(' ')] as const);
-  const names = best.map(({ name }) => name);
-  const found = attribute(experiment, names);
-  return {
-    ranked: rankCandidates(experiment, new Map(risks)),
-    together: found === undefined ? undefined : { names, ...found },
-  };
-}
-
-/** The best compatible variants that gain something and break no guard, best first. */
-function bestTogether(
-  ranked: readonly Ranked[],
-  judged: readonly RankedVariant[],
-  fits: (set: readonly RankedVariant[]) => boolean,
-): RankedVariant[] {
-  const chosen: RankedVariant[] = [];
-  for (const { name } of ranked.filter(gains)) {
-    const variant = judged.find((each) => each.name === name);
-    if (variant === undefined || chosen.length >= COMBINED) continue;
-    if (fits([...chosen, variant])) chosen.push(variant);
-  }
-  return chosen;
-}
-
-/** Leaves out variants that need more audio than the sessions hold. */
-function withAudio({ judged, left }: Sorted, sessions: readonly CapturedSession[]): Sorted {
-  const asked = judged.map((variant) => ({
-    variant,
-    why: lacksAudio(sessions, (captured) => resolveStrategy([variant.patch], variant.name, captured)),
-  }));
-  return {
-    judged: asked.filter(({ why }) => why === undefined).map(({ variant }) => variant),
-    left: [...left, ...asked.flatMap(({ variant: { name }, why }) => (why === undefined ? [] : [{ name, why }]))],
-  };
-}

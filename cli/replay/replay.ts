@@ -1,26 +1,26 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
-import { configFrom } from '../../service/config.ts';
+import { configFrom, dataFolderOf } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { patchFromSet, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { liveWorld, startWire } from '../../replay/arms/against.ts';
 import type { ArmWorld } from '../../replay/arms/arm.ts';
 import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
-import { captureStoreIn, dataFolder, loadSessions } from '../../replay/sessions/load.ts';
+import { captureStoreIn, loadSessions } from '../../replay/sessions/load.ts';
+import { type CommandContext } from '../../replay/report/context.ts';
 import { choiceNote, choiceOf, type ChosenBy } from '../../replay/sessions/choice.ts';
-import { checkOut, checkoutCache } from '../../replay/arms/checkout.ts';
-import type { CommandContext } from '../context.ts';
+import { checkOut, checkoutCache, currentCommit } from '../../replay/arms/checkout.ts';
 import { runExperiment } from '../../replay/run/experiment.ts';
 import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
-import { planExperiment, type CandidateSpec, type ExperimentOptions } from '../../replay/plan/plan.ts';
+import { planExperiment, type ExperimentOptions } from '../../replay/plan/plan.ts';
+import { type CandidateSpec } from '../../replay/plan/lanes.ts';
 import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from '../../replay/run/journal.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 import { tellOutcome } from './outcome.ts';
 import { dayOf } from '../../replay/plan/retired.ts';
 import { loadScenario, type Scenario } from '../../sim/faults/scenario.ts';
-import { currentCommit } from '../serve/serve.ts';
 import { namedVariants, patchesOf } from '../../replay/variants/variants.ts';
 
 export interface ReplayCommandOptions {
@@ -164,7 +164,7 @@ export function chosenSessions(context: CommandContext, options: SessionChoice):
     .map((id) => id.trim())
     .filter((id) => id !== '');
   if (ids?.length === 0) throw new InputError('--sessions names no session: give ids, or leave it out for a sample');
-  const store = captureStoreIn(dataFolder(context, options.data));
+  const store = captureStoreIn(dataFolderOf(context.env, options.data));
   const { sample, seed } = options;
   return loadSessions(
     store,

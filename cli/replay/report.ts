@@ -1,6 +1,6 @@
 /** `retake report DIR`: a run folder's report again, in another form. */
 import { InputError } from '../../service/base/errors.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import type { Report } from '../../replay/report/build.ts';
 import { markdownReport } from '../../replay/report/markdown.ts';
 import type { PageOptions } from '../../replay/report/page-data.ts';

@@ -1,5 +1,5 @@
 /** `retake variants`: what there is to try. */
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { namedVariants } from '../../replay/variants/variants.ts';
 
 export function variantsCommand({ out }: CommandContext, options: { json?: boolean }): void {

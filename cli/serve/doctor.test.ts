@@ -4,8 +4,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { CommandContext } from '../context.ts';
-import { contextFor } from '../fake-context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
+import { contextFor } from '../../testing/command-context.ts';
 import { doctor } from './doctor.ts';
 
 async function run(

@@ -17,7 +17,7 @@ import { loadInterviews } from '../../sim/world/fixtures.ts';
 import { servedFrom } from '../../service/net/served-from.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { createWireWorld } from '../../sim/wire/wire.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { given, PROBES, SAMPLE, type Probe } from './doctor-probes.ts';
 import { plain } from '../../replay/report/words.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { waterfall } from '../../replay/report/terminal.ts';
 import { plain } from '../../replay/report/words.ts';
 import { converse, fetchTurn, upload } from '../../service/http/client.ts';

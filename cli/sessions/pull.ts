@@ -4,7 +4,7 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { jaegerSourceOf, jaegerTraces } from '../../replay/traces/jaeger.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 

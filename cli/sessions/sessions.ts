@@ -4,8 +4,9 @@ import { eraseSession, placesIn } from '../../service/capture/erase.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
-import { captureStoreIn, dataFolder, listSessions } from '../../replay/sessions/load.ts';
-import type { CommandContext } from '../context.ts';
+import { captureStoreIn, listSessions } from '../../replay/sessions/load.ts';
+import { dataFolderOf } from '../../service/config.ts';
+import { type CommandContext } from '../../replay/report/context.ts';
 import { importSessions } from '../../replay/sessions/import-sessions.ts';
 import { plain } from '../../replay/report/words.ts';
 
@@ -16,7 +17,7 @@ interface Options {
 
 export const sessionsCommand = {
   async list(context: CommandContext, options: Options): Promise<void> {
-    const sessions = await listSessions(captureStoreIn(dataFolder(context, options.data)), context.problem);
+    const sessions = await listSessions(captureStoreIn(dataFolderOf(context.env, options.data)), context.problem);
     if (options.json === true) {
       const rows = sessions.map(({ sessionId, startedEpochUs, world, level, language, interview }) => ({
         sessionId,
@@ -40,7 +41,7 @@ export const sessionsCommand = {
 
   async show(context: CommandContext, id: string, options: Options): Promise<void> {
     const { session, turns, problems } = await readBundle(
-      await captureStoreIn(dataFolder(context, options.data)).find(id),
+      await captureStoreIn(dataFolderOf(context.env, options.data)).find(id),
     );
     const summaries = turns.map((log) => measureTurn(log).summary);
     for (const problem of problems) context.problem(problem);
@@ -67,13 +68,17 @@ export const sessionsCommand = {
   },
 
   async import(context: CommandContext, folder: string, options: Options): Promise<void> {
-    const imported = await importSessions(folder, captureStoreIn(dataFolder(context, options.data)), createRealClock());
+    const imported = await importSessions(
+      folder,
+      captureStoreIn(dataFolderOf(context.env, options.data)),
+      createRealClock(),
+    );
     if (options.json === true) context.out(JSON.stringify(imported, null, 2));
     else for (const { sessionId, turns } of imported) context.out(plain(`imported ${sessionId}: ${turns} turns`));
   },
 
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {
-    const places = placesIn(dataFolder(context, options.data), createRealClock(), context.signal);
+    const places = placesIn(dataFolderOf(context.env, options.data), createRealClock(), context.signal);
     if (!(await eraseSession(places, id))) throw new InputError(`there is no captured session ${id}`);
     context.out(`erased ${plain(id)}`);
   },

@@ -1,12 +1,11 @@
 /** `retake spool resend`: sends again what the trace spool still holds. */
-import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
-import { configFrom } from '../../service/config.ts';
+import { foldersIn } from '../../service/base/data-folder.ts';
+import { configFrom, dataFolderOf } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { createOtlpClient } from '../../service/spool/otlp-client.ts';
 import { resendSpool } from '../../service/spool/resend.ts';
-import { dataFolder } from '../../replay/sessions/load.ts';
-import type { CommandContext } from '../context.ts';
+import { type CommandContext } from '../../replay/report/context.ts';
 import { sinceUsOf } from '../../replay/traces/times.ts';
 
 export async function resendCommand(
@@ -20,7 +19,7 @@ export async function resendCommand(
   const client = createOtlpClient({ clock, endpoint, headers: otlpHeaders });
   try {
     const resent = await resendSpool({
-      dir: join(dataFolder(context, options.data), 'spool'),
+      dir: foldersIn(dataFolderOf(context.env, options.data)).spool,
       sinceUs: sinceUsOf(options.since, clock.epochUs(), '--since'),
       client,
       signal: context.signal,

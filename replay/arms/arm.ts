@@ -7,7 +7,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { keyedHex } from '../../service/base/random.ts';
-import { observeTurn } from '../../service/turn/session.ts';
+import { observeTurn } from '../../service/turn/observe.ts';
 import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../../service/world.ts';
 import { fitTo, type Fit } from '../../sim/times/fitted.ts';
@@ -24,7 +24,7 @@ import {
   startEpochUs,
   type CapturedSession,
 } from '../sessions/captured-session.ts';
-import type { PlannedRun } from '../plan/order.ts';
+import type { PlannedRun } from './planned.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 
 /** What an arm runs against: data, so that it can be sent to a worker. */

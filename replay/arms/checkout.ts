@@ -17,6 +17,16 @@ export interface Checkout {
 /** This checkout, as it stands: with what is not committed. */
 export const HERE = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The commit of this checkout, `-dirty` when files differ from it, or `unknown` outside of git. */
+export function currentCommit(): string {
+  try {
+    const commit = git('rev-parse', 'HEAD');
+    return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}-dirty`;
+  } catch {
+    return 'unknown';
+  }
+}
+
 /**
  * Checks `ref` out into `<cache>/<commit>`; one that is there already is used again. Modules are this checkout's own where the
  * lockfiles are equal, else `npm ci` installs them. Throws `InputError` that names a ref that does not exist or a commit

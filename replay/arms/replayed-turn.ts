@@ -1,8 +1,17 @@
 /** A turn that was run again, and what two lanes heard of it: compared while both texts are at hand, kept as a share. */
-import type { FinishedTurn } from '../../service/turn/session.ts';
-import type { JournaledTurn } from '../run/journal.ts';
-import type { PlannedRun } from '../plan/order.ts';
+import type { FinishedTurn } from '../../service/turn/observe.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { TurnText } from '../traces/load.ts';
+import type { PlannedRun } from './planned.ts';
 import { transcriptChange } from './work.ts';
+
+/** A turn as it stands in the journal: figures and spans, no audio. */
+export interface JournaledTurn {
+  summary: TurnSummary;
+  otlp: string;
+  /** What was said; only when the reports were asked for text. */
+  text?: TurnText;
+}
 
 export interface ReplayedTurn extends JournaledTurn {
   planned: PlannedRun;
@@ -12,6 +21,9 @@ export interface ReplayedTurn extends JournaledTurn {
 export interface ToldTurn extends ReplayedTurn {
   ran?: FinishedTurn;
 }
+
+/** Is told of each turn as it is done, of how many. */
+export type OnTurn = (turn: ToldTurn, done: number, total: number) => void;
 
 /**
  * Puts the transcript change into the summaries of a pair's lanes on one kind of words, as soon as the baseline's turn and another

@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { ArmTurn } from './arm.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
-import type { PlannedRun } from '../plan/order.ts';
+import type { PlannedRun } from './planned.ts';
 
 /** What a model says in place of an interviewer's question. Deliberately short: a refusal is counted when it is plain. */
 const REFUSALS: readonly RegExp[] = [

@@ -1,7 +1,6 @@
 /** Spans of paired turns, aligned by path and ordinal. What has no partner is counted by side, never dropped. Pure. */
-import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnPair } from './align.ts';
-import type { TurnSpans } from '../traces/trace-tree.ts';
+import { tracedTurnKey, type SpansByTurn, type TurnSpans } from '../traces/trace-tree.ts';
 
 /** One path over all pairs. Durations are means: of the matched spans, or of those that stand alone. */
 export interface SpanRow {
@@ -15,14 +14,6 @@ export interface SpanRow {
   onlyB: number;
   onlyAMs?: number;
   onlyBMs?: number;
-}
-
-/** Spans by turn. */
-export type SpansByTurn = ReadonlyMap<string, TurnSpans>;
-
-/** Names a turn: a trace of another pipeline may hold all turns of its conversation. */
-export function turnKey({ traceId, turnIndex }: Pick<TurnSummary, 'traceId' | 'turnIndex'>): string {
-  return `${traceId}/${turnIndex}`;
 }
 
 interface Tally {
@@ -45,8 +36,8 @@ export function alignSpans(pairs: readonly TurnPair[], a: SpansByTurn, b: SpansB
     return tally;
   };
   for (const pair of pairs) {
-    const left = a.get(turnKey(pair.a));
-    const right = b.get(turnKey(pair.b));
+    const left = a.get(tracedTurnKey(pair.a));
+    const right = b.get(tracedTurnKey(pair.b));
     if (left === undefined || right === undefined) continue;
     const rest = durations(right);
     for (const [path, aUs] of durations(left)) {

@@ -11,7 +11,7 @@ import { estimateOf } from './estimate.ts';
 import { runExperiment, type Experiment } from '../run/experiment.ts';
 import { planExperiment, type ExperimentOptions } from './plan.ts';
 import { readJournal } from '../run/journal.ts';
-import { turnKey } from './order.ts';
+import { runKey } from '../arms/planned.ts';
 import { createPurse } from './purse.ts';
 import { NOBODY, SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
 
@@ -94,8 +94,8 @@ for (const world of ['wire', 'sim'] as const) {
     const done = run.replayed.length;
     assert.ok(done > 0 && done < plan.runs.length && done % LANES === 0, `${done} turns, whole pairs`);
     assert.deepEqual(
-      run.replayed.map(({ planned }) => turnKey(planned)),
-      plan.runs.slice(0, done).map(turnKey),
+      run.replayed.map(({ planned }) => runKey(planned)),
+      plan.runs.slice(0, done).map(runKey),
       'none is left out to run a cheaper one',
     );
     assert.ok(costOf(run) <= budgetUsd);
@@ -166,10 +166,10 @@ test('what was under way at each of two crashes is listed and charged; what was 
   const undisturbed = await runExperiment(paid({ budgetUsd }));
   assert.equal(undisturbed.unpaid, 0, 'control');
   const resumed = await runExperiment(paid({ journal, budgetUsd }));
-  assert.deepEqual(resumed.paidTwice, [turnKey(fifth)]);
+  assert.deepEqual(resumed.paidTwice, [runKey(fifth)]);
   assert.ok(resumed.unpaid > 0);
   const after = readJournal(journal.path);
-  assert.deepEqual(after?.inFlight, [turnKey(fifth)], 'done by now, and still listed');
+  assert.deepEqual(after?.inFlight, [runKey(fifth)], 'done by now, and still listed');
   // with more money it goes on from there, and no journaled turn is begun again
   const rest = await runExperiment(paid({ journal, budgetUsd: 1 }));
   assert.equal(rest.unpaid, 0);

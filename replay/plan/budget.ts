@@ -4,7 +4,7 @@ import { estimateUsd, modelFacts, tokensOf } from '../../service/strategy/models
 import type { TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
-import { turnKey, type PlannedRun } from './order.ts';
+import { runKey, type PlannedRun } from '../arms/planned.ts';
 
 const attrOf = (log: TurnLog, kind: string, name: string): number => {
   const value = log.events.find((event) => event.kind === kind)?.attrs?.[name];
@@ -45,7 +45,7 @@ export function pricesOf(
   const prices = new Map<string, number>();
   const unpriced = new Set<string>();
   const keyOf = ({ sessionId, turnIndex, lane, variant }: Omit<PlannedRun, 'run'>): string =>
-    turnKey({ sessionId, turnIndex, lane, variant, run: 0 });
+    runKey({ sessionId, turnIndex, lane, variant, run: 0 });
   for (const { sessionId, strategy: captured, turns } of sessions) {
     for (const { lane, variant, strategyOf } of lanes) {
       const strategy = strategyOf(captured);

@@ -3,7 +3,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { Checkout } from '../arms/checkout.ts';
-import type { PlannedLane } from './order.ts';
+import type { PlannedLane } from '../arms/planned.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
 import type { Words } from '../arms/words.ts';
 

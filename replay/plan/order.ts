@@ -1,23 +1,10 @@
 /** Which turn runs in which lane, in which order. Pure and seeded: the same plan from the same arguments. */
-import type { Lane } from '../../service/base/events.ts';
 import { keyedRandom } from '../../service/base/random.ts';
+import { pairKey, type PlannedLane, type PlannedRun } from '../arms/planned.ts';
 
 export interface PlannedSession {
   sessionId: string;
   turns: readonly number[];
-}
-
-/** One lane of an experiment: `variant` names the strategy that it runs under. */
-export interface PlannedLane {
-  lane: Exclude<Lane, 'captured'>;
-  variant: string;
-}
-
-export interface PlannedRun extends PlannedLane {
-  sessionId: string;
-  turnIndex: number;
-  /** Repetition, from 0. */
-  run: number;
 }
 
 /**
@@ -42,16 +29,6 @@ export function planRuns(options: {
     }
   }
   return planned;
-}
-
-/** Names a planned turn in the journal. */
-export function turnKey({ lane, variant, ...planned }: PlannedRun): string {
-  return [pairKey(planned), lane, variant].join('/');
-}
-
-/** Names what is run back to back and, if it must be, run again: one turn in all its lanes. */
-export function pairKey({ sessionId, turnIndex, run }: Omit<PlannedRun, keyof PlannedLane>): string {
-  return [sessionId, turnIndex, run].join('/');
 }
 
 /** The plan's turns that are run back to back, in order. */

@@ -6,16 +6,13 @@ import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts'
 import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
 import { heardPastSpeechMs } from '../arms/captured-audio.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
-import { lanesOf, type CandidateSpec, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
+import type { Choice } from '../sessions/choice.ts';
+import { lanesOf, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
 import type { Purse } from './purse.ts';
-import { planRuns, type PlannedRun } from './order.ts';
+import { planRuns } from './order.ts';
+import { type PlannedRun } from '../arms/planned.ts';
 import { refuseRetired } from './retired.ts';
-import type { ReplayOptions } from '../run/schedule.ts';
-
-export type { CandidateSpec };
-
-/** How sessions came to be in the experiment. Those chosen for how they went are labelled, and drift is not shown. */
-export type Choice = 'named' | 'sampled' | 'by latency' | 'by error';
+import type { OnTurn } from '../arms/replayed-turn.ts';
 
 export interface ExperimentOptions extends LaneOptions {
   sessions: readonly CapturedSession[];
@@ -50,7 +47,7 @@ export interface ExperimentOptions extends LaneOptions {
   rerun?: string;
   /** Arms of another kind: what tests plant. */
   armFor?: (lane: ReplayLane, against: ArmWorld) => Arm | Promise<Arm>;
-  onTurn?: ReplayOptions['onTurn'];
+  onTurn?: OnTurn;
   /** Is told of a candidate of which no turn was measured in both lanes, and why; without it the experiment throws. */
   onUnmeasured?: (what: string) => void;
   signal?: AbortSignal;

@@ -3,7 +3,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { isRetired, modelFacts } from '../../service/strategy/models.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
-import type { ReplayLane } from '../run/schedule.ts';
+import type { ReplayLane } from './lanes.ts';
 
 interface About {
   sessions: readonly CapturedSession[];

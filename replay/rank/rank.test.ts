@@ -5,8 +5,9 @@ import fc from 'fast-check';
 import { InputError } from '../../service/base/errors.ts';
 import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { contextFor } from '../../cli/fake-context.ts';
-import { rankCommand, rankSessions } from '../../cli/replay/rank.ts';
+import { contextFor } from '../../testing/command-context.ts';
+import { rankCommand } from '../../cli/replay/rank.ts';
+import { rankSessions } from './rank-sessions.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
 import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
@@ -17,7 +18,7 @@ import { namedVariants, patchesOf } from '../variants/variants.ts';
 const ASKED: ReplayCommandOptions = { sample: 1, world: 'sim', runs: 1, draws: 'common', seed: '1', out: 'none' };
 const variants = namedVariants();
 const sessions = await uploadSessions({ sessions: 2, turns: 1 });
-const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1 });
+const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1, commit: 'test' });
 
 test('every variant is ranked, or left out with a reason; what changes only our CPU says so', () => {
   const { results, untrusted, left, identity } = ranking;
@@ -196,6 +197,6 @@ test('control: a simulation that does not reproduce its capture shows no result,
   assert.ok(!rows.some((row) => row.includes('together') || row.includes('npx')));
   const cpuOnly = variants.filter(({ name }) => name === 'llm-sse-parser' || name === 'sse-parser');
   assert.ok(cpuOnly.length > 0);
-  await assert.rejects(rankSessions(sessions, { variants: cpuOnly, seed: '1', runs: 1 }), InputError);
-  await assert.rejects(rankSessions([], { variants, seed: '1', runs: 1 }), InputError);
+  await assert.rejects(rankSessions(sessions, { variants: cpuOnly, seed: '1', runs: 1, commit: 'test' }), InputError);
+  await assert.rejects(rankSessions([], { variants, seed: '1', runs: 1, commit: 'test' }), InputError);
 });

@@ -4,7 +4,8 @@ import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
 import { alignTurns } from '../diff/align.ts';
-import { alignSpans, turnKey, type SpanRow, type SpansByTurn } from '../diff/align-spans.ts';
+import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
+import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
 import { median, quantile } from '../diff/stats.ts';
@@ -69,7 +70,7 @@ export interface Report {
 export interface ReportSide {
   arm: ReportArm;
   turns: readonly TurnSummary[];
-  /** Spans of the turns, as far as they are known, by `turnKey`. */
+  /** Spans of the turns, as far as they are known, by `tracedTurnKey`. */
   spans?: SpansByTurn;
 }
 
@@ -81,7 +82,7 @@ export interface ReportInput {
   /** Lanes that share no turn are compared side by side, as an observation. */
   mayBeUnpaired?: boolean;
   captured?: readonly TurnSummary[];
-  /** By `turnKey`. Only when the user asked for text. */
+  /** By `tracedTurnKey`. Only when the user asked for text. */
   texts?: ReadonlyMap<string, TurnText>;
   primary?: PrimaryMetric;
   sameWords?: DiffRow;
@@ -146,7 +147,7 @@ export function buildReport(input: ReportInput): Report | undefined {
 
 function textsOf(turns: readonly TurnSummary[], texts: ReadonlyMap<string, TurnText>): NonNullable<Report['texts']> {
   return turns.flatMap((turn) => {
-    const text = texts.get(turnKey(turn));
+    const text = texts.get(tracedTurnKey(turn));
     return text === undefined ? [] : [{ traceId: turn.traceId, turnIndex: turn.turnIndex, ...text }];
   });
 }

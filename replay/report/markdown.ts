@@ -1,7 +1,8 @@
 /** A report as a pull request comment: one screen, the rest folded, and never longer than GitHub takes. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
-import { turnKey, type SpanRow } from '../diff/align-spans.ts';
+import { type SpanRow } from '../diff/align-spans.ts';
+import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { measuredPairs } from './charts.ts';
 import { code, escapeText, fenced, table } from './markdown-text.ts';
 import { intervalText, intervalTitle, markedInterval, printedLedger, signed } from './rows.ts';
@@ -182,13 +183,13 @@ function spanTable({ spans = [] }: Report): string {
 const TEXT_SHOWN = 600;
 
 function wordTable({ texts = [], turns }: Report): string {
-  const known = new Map(turns.map((turn) => [turnKey(turn), turn]));
+  const known = new Map(turns.map((turn) => [tracedTurnKey(turn), turn]));
   const cell = (text: string | undefined): string => {
     if (text === undefined) return '–';
     return escapeText(text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN)}… (${text.length} characters)` : text);
   };
   const rows = texts.map(({ transcript, reply, ...key }) => {
-    const turn = known.get(turnKey(key));
+    const turn = known.get(tracedTurnKey(key));
     return [
       escapeText(turn?.sessionId ?? ''),
       String(turn?.turnIndex ?? ''),

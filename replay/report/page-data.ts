@@ -1,8 +1,7 @@
 /** What the HTML page draws waterfalls from: every pair's ledgers, and spans as far as the page may grow. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { turnKey, type SpansByTurn } from '../diff/align-spans.ts';
+import { tracedTurnKey, type SpansByTurn, type TurnSpans } from '../traces/trace-tree.ts';
 import { STAGE_ORDER } from '../diff/ledger-rows.ts';
-import type { TurnSpans } from '../traces/trace-tree.ts';
 import type { Report } from './build.ts';
 import { compareUrl, deltaUsOf, plain } from './words.ts';
 
@@ -43,7 +42,7 @@ export interface PageOptions {
 /** Pairs in order of their difference, those that became slower last; unmeasured ones at the end. */
 export function pageData(report: Report, { spans, jaegerUi }: PageOptions): PageData {
   const paths = new Map<string, number>();
-  const texts = new Map((report.texts ?? []).map((each) => [turnKey(each), each]));
+  const texts = new Map((report.texts ?? []).map((each) => [tracedTurnKey(each), each]));
   let spansLeft = SPAN_LIMIT;
   let withSpans = 0;
   const pairs = report.pairs.flatMap(([left, right]) => {
@@ -53,7 +52,7 @@ export function pageData(report: Report, { spans, jaegerUi }: PageOptions): Page
   const rank = (pair: { a: TurnSummary; b: TurnSummary }): number =>
     pair.a.e2eUs === undefined || pair.b.e2eUs === undefined ? Infinity : deltaUsOf(pair);
   const turnOf = (turn: TurnSummary, own: TurnSpans | undefined): PageTurn => {
-    const { transcript, reply } = texts.get(turnKey(turn)) ?? {};
+    const { transcript, reply } = texts.get(tracedTurnKey(turn)) ?? {};
     return {
       ...(turn.e2eUs === undefined ? {} : { e2eUs: turn.e2eUs }),
       ...(turn.failure === undefined ? {} : { failure: shown(`${turn.failure.stage} ${turn.failure.kind}`) }),
@@ -66,7 +65,7 @@ export function pageData(report: Report, { spans, jaegerUi }: PageOptions): Page
   const drawn = pairs
     .sort((x, y) => (rank(x) === rank(y) ? 0 : rank(x) - rank(y)))
     .map(({ a, b }) => {
-      const [ownA, ownB] = [spans?.a.get(turnKey(a)), spans?.b.get(turnKey(b))];
+      const [ownA, ownB] = [spans?.a.get(tracedTurnKey(a)), spans?.b.get(tracedTurnKey(b))];
       const count = (ownA?.paths.length ?? 0) + (ownB?.paths.length ?? 0);
       const fits = count > 0 && count <= spansLeft;
       if (fits) {

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { alignSpans, turnKey, type SpansByTurn } from '../diff/align-spans.ts';
+import { alignSpans } from '../diff/align-spans.ts';
+import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import type { Report } from './build.ts';
 import { readReport } from './json.ts';
 import { loadTurns } from '../traces/load.ts';
@@ -37,7 +38,7 @@ async function spansIn(folder: string): Promise<SpansByTurn | undefined> {
   const path = join(folder, 'trace.otlp.jsonl');
   if (!existsSync(path)) return undefined;
   const { turns } = await loadTurns(path);
-  return new Map(turns.map((turn) => [turnKey(turn.summary), turn.spans]));
+  return new Map(turns.map((turn) => [tracedTurnKey(turn.summary), turn.spans]));
 }
 
 function withSpans(report: Report, spans: SpansByTurn | undefined): RunReport {

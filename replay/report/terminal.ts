@@ -1,7 +1,7 @@
 /** A report for a terminal of any width: verdict, ledger, targets, validity. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
-import { turnKey } from '../diff/align-spans.ts';
+import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { STAGE_ORDER } from '../diff/ledger-rows.ts';
 import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
 import { intervalText, intervalTitle, printedLedger, signed, type PrintedRow } from './rows.ts';
@@ -68,7 +68,7 @@ function pairLines(report: Report, { columns, jaegerUi }: TerminalOptions, paint
     return `${name.padEnd(12)}${side} ${paint(drawn, side === 'A' ? 'dim' : 'cyan')} ${ms(of?.us ?? 0).padStart(8)}`;
   };
   const said = (side: 'A' | 'B', turn: TurnSummary): string[] => {
-    const text = report.texts?.find((each) => turnKey(each) === turnKey(turn));
+    const text = report.texts?.find((each) => tracedTurnKey(each) === tracedTurnKey(turn));
     const line = (who: string, words: string | undefined): string[] =>
       words === undefined ? [] : [`${side} ${who}: ${shown(words.slice(0, columns))}`.slice(0, columns)];
     return [...line('user', text?.transcript), ...line('reply', text?.reply)];

@@ -2,7 +2,7 @@
 import type { Lane } from '../../service/base/events.ts';
 import type { TimesBasis } from '../../service/base/ports.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
-import type { ReplayedTurn } from './schedule.ts';
+import type { ReplayedTurn } from '../arms/replayed-turn.ts';
 
 export type BasisShares = Readonly<Partial<Record<TimesBasis, number>>>;
 

@@ -9,7 +9,7 @@ import { measureTurn, type TurnSummary } from '../../service/turn-log/metrics.ts
 import { keyedHex } from '../../service/base/random.ts';
 import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import { simWorld } from '../arms/against.ts';
-import { turnKey } from '../diff/align-spans.ts';
+import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { createArm, type Arm, type ArmWorld } from '../arms/arm.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { pricesOf } from '../plan/budget.ts';
@@ -20,7 +20,9 @@ import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { validityNotes } from './notes.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
 import { dayOf, retirementNotes } from '../plan/retired.ts';
-import { runReplay, summariesOf, type Replayed, type ReplayedTurn, type ReplayLane } from './schedule.ts';
+import { runReplay, summariesOf, type Replayed } from './schedule.ts';
+import { type ReplayLane } from '../plan/lanes.ts';
+import { type ReplayedTurn } from '../arms/replayed-turn.ts';
 import { textOf, type TurnText } from '../traces/load.ts';
 import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
 import { startWorker } from '../arms/worker-client.ts';
@@ -201,8 +203,8 @@ function textsOf(
   replayed: readonly ReplayedTurn[],
 ): ReadonlyMap<string, TurnText> {
   return new Map([
-    ...sessions.flatMap(({ turns }) => turns.map((log) => [turnKey(log.identity), textOf(log)] as const)),
-    ...replayed.flatMap(({ summary, text }) => (text === undefined ? [] : [[turnKey(summary), text] as const])),
+    ...sessions.flatMap(({ turns }) => turns.map((log) => [tracedTurnKey(log.identity), textOf(log)] as const)),
+    ...replayed.flatMap(({ summary, text }) => (text === undefined ? [] : [[tracedTurnKey(summary), text] as const])),
   ]);
 }
 

@@ -6,18 +6,9 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
-import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { TurnText } from '../traces/load.ts';
+import type { JournaledTurn } from '../arms/replayed-turn.ts';
 
 export const JOURNAL_FORMAT = 1;
-
-/** A turn as it stands in the journal: figures and spans, no audio. */
-export interface JournaledTurn {
-  summary: TurnSummary;
-  otlp: string;
-  /** What was said; only when the reports were asked for text. */
-  text?: TurnText;
-}
 
 export type JournalLine =
   | { line: 'plan'; format: number; key: string; runId: string; turns: number; command?: string; world?: string }

@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnTask } from '../arms/arm.ts';
 import { basisShares, basisText } from './basis.ts';
-import type { ReplayedTurn } from './schedule.ts';
+import type { ReplayedTurn } from '../arms/replayed-turn.ts';
 import { TRUST_PAGE } from './trust.ts';
 
 interface Run {

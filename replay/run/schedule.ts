@@ -6,15 +6,20 @@ import type { Lane } from '../../service/base/events.ts';
 import { otlpLineOf } from '../../service/telemetry/otel.ts';
 import type { Arm, TurnTask } from '../arms/arm.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
-import type { Journal, JournaledTurn, JournalState } from './journal.ts';
-import { pairKey, pairsOf, turnKey, type PlannedRun } from '../plan/order.ts';
-import { compareTranscripts, type ReplayedTurn, type ToldTurn } from '../arms/replayed-turn.ts';
+import type { Journal, JournalState } from './journal.ts';
+import {
+  type JournaledTurn,
+  compareTranscripts,
+  type ReplayedTurn,
+  type OnTurn,
+  type ToldTurn,
+} from '../arms/replayed-turn.ts';
+import { pairsOf } from '../plan/order.ts';
+import { pairKey, runKey, type PlannedRun } from '../arms/planned.ts';
 import { createPurse, type Purse } from '../plan/purse.ts';
 import { workOf } from '../arms/work.ts';
 import { laneOf, type ReplayLane } from '../plan/lanes.ts';
 import { RunnerError } from '../arms/worker-client.ts';
-
-export type { ReplayedTurn, ReplayLane, ToldTurn };
 
 export interface ReplayOptions {
   sessions: readonly CapturedSession[];
@@ -39,7 +44,7 @@ export interface ReplayOptions {
   spacingMs?: number;
   /** What the turns may cost; the run ends before a pair that would exceed it. `purse`: in place of one of its own. `priceUsd`: undefined where unknown. */
   budget: { limitUsd?: number; purse?: Purse; priceUsd(planned: PlannedRun): number | undefined };
-  onTurn?: (turn: ToldTurn, done: number, total: number) => void;
+  onTurn?: OnTurn;
   signal?: AbortSignal;
 }
 
@@ -178,7 +183,7 @@ function keptOf({ plan, before, resumeWholeSessions }: ReplayOptions): KeptTurns
 }
 
 function attemptKey(planned: PlannedRun, attempt: number): string {
-  return attempt === 0 ? turnKey(planned) : `${turnKey(planned)}#${attempt + 1}`;
+  return attempt === 0 ? runKey(planned) : `${runKey(planned)}#${attempt + 1}`;
 }
 
 /** One arm a lane, started when its first turn comes; one that died is started anew. */

@@ -11,7 +11,7 @@ import { runExperiment, type Experiment } from './experiment.ts';
 import type { ExperimentOptions } from '../plan/plan.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { readJournal, type JournalState } from './journal.ts';
-import { turnKey } from '../plan/order.ts';
+import { runKey } from '../arms/planned.ts';
 import { summariesOf } from './schedule.ts';
 import { SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
 import { transcriptChange } from '../arms/work.ts';
@@ -205,7 +205,7 @@ test('the transcript change is measured between the lanes of a run, whichever ca
   const order = other.run.replayed.map(({ planned }) => planned.lane);
   assert.ok(order.indexOf('candidate') >= 0 && /candidate,(baseline2,)?baseline\b/.test(order.join()));
   for (const { planned, summary } of other.run.replayed)
-    assert.deepEqual(other.state.done.get(turnKey(planned))?.summary, summary);
+    assert.deepEqual(other.state.done.get(runKey(planned))?.summary, summary);
   assert.doesNotMatch(JSON.stringify([other.run.replayed, [...other.state.done]]), /secretword/);
   const same = await heardBy((transcript) => `${transcript.toUpperCase()} …!`);
   assert.deepEqual(changesOf(same), Array(18).fill(0), 'control: case and punctuation are no change');

@@ -2,7 +2,7 @@
 import type { Message } from '../../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
-import type { CapturedTurn } from '../../sim/stand-ins/captured-script.ts';
+import type { CapturedTurn } from '../../sim/times/captured-turn.ts';
 
 /** One captured session as a replay needs it; read from a bundle. */
 export interface CapturedSession {

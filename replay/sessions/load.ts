@@ -1,22 +1,16 @@
 /** Captured sessions as a replay takes them: found in a data folder or given as a bundle's folder. */
-import { join } from 'node:path';
 import { readBundle, readSessionHeader, type Bundle } from '../../service/capture/bundle-reader.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
+import { foldersIn } from '../../service/base/data-folder.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
-import type { CommandContext } from '../../cli/context.ts';
 import type { CapturedSession } from './captured-session.ts';
 import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';
 
-/** `--data`, then RETAKE_DATA, then ./data. */
-export function dataFolder(context: CommandContext, option: string | undefined): string {
-  return option ?? context.env['RETAKE_DATA'] ?? './data';
-}
-
 export function captureStoreIn(folder: string): CaptureStore {
-  return createFolderStore(join(folder, 'captures'));
+  return createFolderStore(foldersIn(folder).captures);
 }
 
 /** A greeting is another kind of turn, never compared with answers: replays take it as history. */

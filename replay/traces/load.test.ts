@@ -9,7 +9,8 @@ import { filesIn } from '../../service/capture/store.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { otlpLineOf } from '../../service/telemetry/otel.ts';
-import { alignSpans, turnKey } from '../diff/align-spans.ts';
+import { alignSpans } from '../diff/align-spans.ts';
+import { tracedTurnKey } from './trace-tree.ts';
 import { alignTurns } from '../diff/align.ts';
 import { gatherTraces, type GatheredTrace } from './gather.ts';
 import { jsonLines, spansIn } from './otlp.ts';
@@ -194,7 +195,7 @@ test('spans align by path and ordinal; what has no partner is counted by side', 
   const b = await one(file(otlp([...slower, cache], 'b'.repeat(32))));
   const { both } = alignTurns([a.summary], [b.summary]);
   const byTrace = ({ summary, spans }: TurnTrace): ReadonlyMap<string, TurnTrace['spans']> =>
-    new Map([[turnKey(summary), spans]]);
+    new Map([[tracedTurnKey(summary), spans]]);
   const rows = alignSpans(both, byTrace(a), byTrace(b));
   const row = (path: string) => rows.find((each) => each.path === path);
   assert.deepEqual(row('conversation turn › stt'), {

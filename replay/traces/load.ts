@@ -11,13 +11,12 @@ import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { spansOf } from '../../service/telemetry/spans.ts';
 import { summaryOf } from '../../service/telemetry/turn-attributes.ts';
-import { turnKey } from '../diff/align-spans.ts';
+import { tracedTurnKey, spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
 import { foreignTurns, numberTurns, type ForeignTurn } from './foreign.ts';
 import type { Node } from './foreign-shapes.ts';
 import { gatherTraces } from './gather.ts';
 import { isJaegerSource, jaegerSourceOf, jaegerTraces } from './jaeger.ts';
 import { jsonLines, type Located } from './otlp.ts';
-import { spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
 
 /** One turn as a diff takes it. */
 export interface TurnTrace {
@@ -35,7 +34,7 @@ export interface LoadedTurns {
   turns: readonly TurnTrace[];
   /** What was left out and why, one line each. */
   problems: readonly string[];
-  /** By `turnKey`; bundles alone hold texts. */
+  /** By `tracedTurnKey`; bundles alone hold texts. */
   texts: ReadonlyMap<string, TurnText>;
 }
 
@@ -48,7 +47,7 @@ export async function loadTurns(path: string, signal = new AbortController().sig
   const names = await readdir(path);
   if (names.includes('session.json')) {
     const { turns, problems } = await readBundle(filesIn(path));
-    const texts = new Map(turns.map((log) => [turnKey(log.identity), textOf(log)]));
+    const texts = new Map(turns.map((log) => [tracedTurnKey(log.identity), textOf(log)]));
     return { turns: turns.map((log) => traceOfTurn(log)), problems, texts };
   }
   const file = join(path, 'trace.otlp.jsonl');

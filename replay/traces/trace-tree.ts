@@ -1,6 +1,15 @@
 /** One trace's spans as a tree, and as a turn's spans by path. Pure. */
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { SpanRecord } from '../../service/telemetry/spans.ts';
 import type { TraceSpan } from './otlp.ts';
+
+/** Spans by turn. */
+export type SpansByTurn = ReadonlyMap<string, TurnSpans>;
+
+/** Names a turn: a trace of another pipeline may hold all turns of its conversation. */
+export function tracedTurnKey({ traceId, turnIndex }: Pick<TurnSummary, 'traceId' | 'turnIndex'>): string {
+  return `${traceId}/${turnIndex}`;
+}
 
 /** What a tree needs of a span, from memory or read back. */
 export type PlainSpan = Pick<TraceSpan, 'spanId' | 'parentSpanId' | 'name' | 'startUs' | 'endUs'>;

@@ -173,3 +173,8 @@ export function numbersOf(event: TurnEvent | undefined, key: string): readonly n
   const value = event?.attrs?.[key];
   return Array.isArray(value) ? value.filter((item) => typeof item === 'number') : undefined;
 }
+
+/** Names a turn of a session, in every lane alike. */
+export function turnKey({ sessionId, turnIndex }: { sessionId: string; turnIndex: number }): string {
+  return `${sessionId}/${turnIndex}`;
+}

@@ -55,9 +55,6 @@ export interface Asked {
   abandon(why: string): void;
 }
 
-/** The reply's own request; the one that hedges it; the one that warms the prompt cache; those on early transcripts. */
-export const ORDINALS = { reply: 0, hedge: 1, prompt: 2, partial: 10 } as const;
-
 /** Sends the request. Failures reach whoever adopts it; one that nobody adopted fails in silence. */
 export function ask(scope: TurnScope, question: Question): Asked {
   const { recorder, ports, input, strays } = scope;

@@ -7,7 +7,7 @@ import { flatProfile, tones } from '../../sim/world/by-hand.ts';
 import { runFixtureTurn } from '../../sim/world/fixtures.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './speech-cache.ts';
-import type { FinishedTurn } from '../turn/session.ts';
+import type { FinishedTurn } from '../turn/observe.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-cache-'));

@@ -126,8 +126,6 @@ export function createMemoryCache(
   };
 }
 
-/** Below the data folder. */
-export const SPEECH_CACHE_FOLDER = 'cache/speech';
 const SUFFIX = '.speech';
 
 interface Header {

@@ -10,7 +10,7 @@ import { createMemoryCache } from '../calls/speech-cache.ts';
 import { OPENING } from '../turn/greeting.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
 import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '../base/events.ts';
-import { observeTurn } from '../turn/session.ts';
+import { observeTurn } from '../turn/observe.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
 import { readBundle, readSessionHeader } from './bundle-reader.ts';

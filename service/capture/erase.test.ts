@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { sessionsCommand } from '../../cli/sessions/sessions.ts';
-import type { CommandContext } from '../../cli/context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
-import { openDiskCache, SPEECH_CACHE_FOLDER } from '../calls/speech-cache.ts';
+import { foldersIn } from '../base/data-folder.ts';
+import { openDiskCache } from '../calls/speech-cache.ts';
 import { createRealClock } from '../base/clock.ts';
 import { testService } from '../../testing/service.ts';
 
@@ -27,7 +28,7 @@ test('"sessions rm" and DELETE leave nothing of a session below the data folder,
   const { dataFolder, url } = service;
   const [byCommand, byRequest, kept] = [await talk(url), await talk(url), await talk(url)];
   await service.flushed();
-  const cache = openDiskCache(join(dataFolder, SPEECH_CACHE_FOLDER), () => clock.epochUs());
+  const cache = openDiskCache(foldersIn(dataFolder).speech, () => clock.epochUs());
   for (const id of [byCommand, kept]) await cache.put(id, { pcm: WAV, sampleRateHz: 16_000, ttfbUs: 1 }, id);
   /** The kinds of place whose paths or contents name the session. */
   const placesOf = (id: string): string[] => {

@@ -1,15 +1,12 @@
 /** Erasing a session wholly: its capture, its lines in the trace spool, and the speech that it put into the cache. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { openDiskCache, SPEECH_CACHE_FOLDER, type SpeechCache } from '../calls/speech-cache.ts';
+import { openDiskCache, type SpeechCache } from '../calls/speech-cache.ts';
 import { checkSessionId, createFolderStore, type CaptureStore } from './store.ts';
+import { foldersIn } from '../base/data-folder.ts';
 import type { Clock } from '../base/ports.ts';
 import { ATTRIBUTES } from '../telemetry/names.ts';
 import { eraseInPlace } from '../spool/files.ts';
 
-/** Below a data folder. */
-export const CAPTURES_FOLDER = 'captures';
-export const SPOOL_FOLDER = 'spool';
 /** A running service has long written the rest of a line by then: it writes a line by one call. */
 const APPEND_MS = 200;
 
@@ -35,12 +32,12 @@ function spoolMarkOf(sessionId: string): string {
 
 /** The places of a data folder from outside of the service, which may be running on it. */
 export function placesIn(dataFolder: string, clock: Clock, signal: AbortSignal): SessionPlaces {
-  const speechFolder = join(dataFolder, SPEECH_CACHE_FOLDER);
+  const { captures, spool, speech } = foldersIn(dataFolder);
   return {
-    captures: createFolderStore(join(dataFolder, CAPTURES_FOLDER)),
+    captures: createFolderStore(captures),
     spool: {
-      erase: (text) => eraseInPlace(join(dataFolder, SPOOL_FOLDER), text, () => clock.sleep(APPEND_MS, signal)),
+      erase: (text) => eraseInPlace(spool, text, () => clock.sleep(APPEND_MS, signal)),
     },
-    speech: existsSync(speechFolder) ? openDiskCache(speechFolder, () => clock.epochUs()) : { erase: () => 0 },
+    speech: existsSync(speech) ? openDiskCache(speech, () => clock.epochUs()) : { erase: () => 0 },
   };
 }

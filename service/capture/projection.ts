@@ -1,5 +1,5 @@
 /** A session's turns → its bundle and its traces: the projections that the service and replays attach to a turn. */
-import type { Projection } from '../turn/session.ts';
+import type { Projection } from '../turn/observe.ts';
 import { otlpLineOf, type Tracing } from '../telemetry/otel.ts';
 import type { BundleWriter } from './bundle-writer.ts';
 

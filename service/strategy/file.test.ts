@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { strategyOf } from './file.ts';
+import { strategyFromFile } from './file.ts';
 import { DEFAULT_STRATEGY } from './strategy.ts';
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and ends production with 2', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-strategy-'));
@@ -15,21 +17,20 @@ test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and
     writeFileSync(join(folder, name), text);
     return join(folder, name);
   };
-  assert.deepEqual(strategyOf({}), DEFAULT_STRATEGY);
-  const good = strategyOf({ strategyFile: file('good.json', '{"tts":{"concurrency":3}}') });
+  assert.deepEqual(strategyFromFile(undefined), DEFAULT_STRATEGY);
+  const good = strategyFromFile(file('good.json', '{"tts":{"concurrency":3}}'));
   assert.deepEqual(good, { ...DEFAULT_STRATEGY, tts: { ...DEFAULT_STRATEGY.tts, concurrency: 3 } });
   const broken = file('broken.json', '{"tts":');
-  const cases: readonly [strategyFile: string, says: RegExp][] = [
+  const cases: readonly [path: string, says: RegExp][] = [
     [broken, /broken\.json: cannot be read as JSON/],
     [join(folder, 'missing.json'), /missing\.json: cannot be read as JSON/],
     [file('number.json', '7'), /number\.json: not a JSON object/],
     [file('list.json', '[]'), /list\.json: not a JSON object/],
     [file('unknown.json', '{"tts":{"speeed":1}}'), /unknown\.json: .*no knob "tts\.speeed"/],
   ];
-  for (const [strategyFile, says] of cases)
-    assert.throws(() => strategyOf({ strategyFile }), { name: 'InputError', message: says });
+  for (const [path, says] of cases) assert.throws(() => strategyFromFile(path), { name: 'InputError', message: says });
 
-  const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('../main.ts', import.meta.url))], {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'serve'], {
     cwd: folder,
     env: { RETAKE_WORLD: 'live', FAL_KEY: 'x', OPENROUTER_API_KEY: 'x', RETAKE_PORT: '0', RETAKE_STRATEGY: broken },
     encoding: 'utf8',

@@ -6,7 +6,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MeasuredTurn } from '../turn-log/metrics.ts';
 import type { PoolState } from '../base/ports.ts';
 import { type TurnLog, numberOf, stringOf } from '../base/events.ts';
-import type { Projection } from '../turn/session.ts';
+import type { Projection } from '../turn/observe.ts';
 import { TARGET_MS } from '../turn-log/targets.ts';
 import { METRICS } from './names.ts';
 import type { SpoolCounters } from '../spool/spool.ts';

@@ -2,8 +2,10 @@
  * The speculation ledger of one turn: work done before it was certain to be needed, and what came of it. Each bet is
  * settled by one event; what was staked on it and lost is named in the unit it is paid in.
  */
-import { ORDINALS } from '../calls/ask.ts';
 import type { AttrValue, Recorder, Stage, TurnEvent } from '../base/events.ts';
+
+/** The reply's own request; the one that hedges it; the one that warms the prompt cache; those on early transcripts. */
+export const ORDINALS = { reply: 0, hedge: 1, prompt: 2, partial: 10 } as const;
 
 export const BET_KINDS = [
   'partial',

@@ -4,7 +4,8 @@ import { flatProfile, tones } from '../../sim/world/by-hand.ts';
 import { createSimWorld, type SimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache, type SpeechCache } from '../calls/speech-cache.ts';
 import { OPENING } from './greeting.ts';
-import { createSession, type FinishedTurn, type Session } from './session.ts';
+import { createSession, type Session } from './session.ts';
+import { type FinishedTurn } from './observe.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
 import { strategyHash, type Strategy } from '../strategy/strategy.ts';
 

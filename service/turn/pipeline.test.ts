@@ -6,7 +6,7 @@ import { createMemoryCache } from '../calls/speech-cache.ts';
 import { ledgerOf } from '../turn-log/ledger.ts';
 import { zeroUsOf } from '../turn-log/metrics.ts';
 import type { EventKind, TurnEvent, TurnLog } from '../base/events.ts';
-import type { FinishedTurn } from './session.ts';
+import type { FinishedTurn } from './observe.ts';
 import type { StrategyPatch } from '../strategy/patch.ts';
 
 /** Speech of a second from 0.2 s on; the turn ends 500 ms after it. */

@@ -6,7 +6,7 @@ import { flatProfile } from '../../sim/world/by-hand.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { OPENING } from './greeting.ts';
 import type { Clock } from '../base/ports.ts';
-import { observeTurn } from './session.ts';
+import { observeTurn } from './observe.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
 import { strategyHash } from '../strategy/strategy.ts';
 

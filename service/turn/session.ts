@@ -1,19 +1,11 @@
 /** One conversation: what was said so far, and the turns that carry it on. Used by the service and by replays alike. */
 import { InputError } from '../base/errors.ts';
-import { measureTurn, type MeasuredTurn, type TurnSummary } from '../turn-log/metrics.ts';
-import type { EventSink, TurnIdentity, TurnLog } from '../base/events.ts';
+import type { TurnSummary } from '../turn-log/metrics.ts';
+import type { EventSink, TurnIdentity } from '../base/events.ts';
 import type { Message, ReplySink, UserAudio } from '../base/ports.ts';
-import type { TurnInput, TurnPorts } from '../calls/stage.ts';
-import { runTurn } from './turn.ts';
+import type { TurnPorts } from '../calls/stage.ts';
+import { observeTurn, type FinishedTurn, type Projection } from './observe.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-
-/** What a turn's log becomes beside the turn itself: spans, a capture. None of it can throw into the turn. */
-export interface Projection {
-  /** Before the turn's first event. */
-  opened(identity: TurnIdentity, zero: UserAudio['zero'], anchorUs: number): EventSink | undefined;
-  /** After its last. */
-  closed(log: TurnLog, measured: MeasuredTurn): void;
-}
 
 export interface SessionOptions {
   id: string;
@@ -31,16 +23,6 @@ export interface SessionOptions {
   traceIds: () => string;
   projections: readonly Projection[];
   onProjectionError: (error: unknown) => void;
-}
-
-export interface FinishedTurn {
-  log: TurnLog;
-  summary: TurnSummary;
-  /** User content. */
-  transcript: string;
-  replyText: string;
-  /** When the user began to interrupt the reply, on the turn's clock. */
-  interruptedUs?: number;
 }
 
 export interface TurnRequest {
@@ -67,37 +49,6 @@ export interface Session {
   turn(request: TurnRequest): Promise<FinishedTurn>;
   /** Resolves when no turn is running. */
   idle(): Promise<void>;
-}
-
-/** Runs one turn and hands its log to the projections. What a projection throws goes to `onSinkError` and no further. */
-export async function observeTurn(
-  ports: TurnPorts,
-  input: TurnInput & Required<Pick<TurnInput, 'onSinkError'>>,
-  projections: readonly Projection[],
-): Promise<FinishedTurn> {
-  const { identity, audio, onSinkError } = input;
-  const guarded = <T>(work: () => T): T | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      onSinkError(error);
-      return undefined;
-    }
-  };
-  const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
-  const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
-  const observed = { ...input, sinks: [...sinks, ...input.sinks] };
-  const { log, transcript, replyText, interruption } = await runTurn(ports, observed, anchorUs);
-  const measured = measureTurn(log);
-  for (const each of projections) guarded(() => each.closed(log, measured));
-  const interruptedUs = interruption?.onsetUs;
-  return {
-    log,
-    summary: measured.summary,
-    transcript,
-    replyText,
-    ...(interruptedUs === undefined ? {} : { interruptedUs }),
-  };
 }
 
 export function createSession(options: SessionOptions): Session {

@@ -2,8 +2,8 @@
  * What a turn does before it is certain to be needed: openers spoken ahead, a reply begun on an early transcript, a prompt
  * sent ahead to be cached. Nothing of it is heard before the end of turn; every bet is settled when the turn closes.
  */
-import { ask, ORDINALS, type Asked } from '../calls/ask.ts';
-import { settleBet } from '../turn-log/bets.ts';
+import { ask, type Asked } from '../calls/ask.ts';
+import { ORDINALS, settleBet } from '../turn-log/bets.ts';
 import { InvariantError } from '../base/errors.ts';
 import { modelFacts, tokensOf } from '../strategy/models.ts';
 import type { Message } from '../base/ports.ts';

@@ -1,6 +1,6 @@
 /** What each speculation staked and won, from the turn's log. Pure; the rows are explained in `bets.ts`. */
-import { ORDINALS, type Asked } from '../calls/ask.ts';
-import type { Bet } from '../turn-log/bets.ts';
+import { type Asked } from '../calls/ask.ts';
+import { ORDINALS, type Bet } from '../turn-log/bets.ts';
 import { estimateUsd, tokensOf } from '../strategy/models.ts';
 import type { EventKind, TurnEvent } from '../base/events.ts';
 import type { Prepared } from './pieces.ts';

@@ -1,5 +1,6 @@
 /** LLM and chunking: transcript → the reply's text, piece by piece. */
-import { ask, ORDINALS, type Asked } from '../calls/ask.ts';
+import { ask, type Asked } from '../calls/ask.ts';
+import { ORDINALS } from '../turn-log/bets.ts';
 import { hedge } from '../calls/hedge.ts';
 import type { Piece } from './pieces.ts';
 import { createReplyWriter, type Reply } from './reply.ts';

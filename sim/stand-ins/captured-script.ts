@@ -1,19 +1,11 @@
 /** Texts from a captured turn: what the stand-ins hear and say again. */
-import { numberOf, numbersOf, type TurnEvent } from '../../service/base/events.ts';
+import { numberOf, numbersOf, turnKey, type TurnEvent } from '../../service/base/events.ts';
 import type { Message } from '../../service/base/ports.ts';
 import { loudnessOf, REFERENCE_DETECTOR, speechBounds } from '../../service/audio/speech-end.ts';
 import { wordsHeard, type Heard, type SpeechSpan } from './heard.ts';
 import type { DrawContext } from '../times/plan.ts';
+import { filler, replyTextOf, type CapturedTurn } from '../times/captured-turn.ts';
 import type { Script } from './script.ts';
-
-/** A captured turn as far as the stand-ins need it. */
-export interface CapturedTurn {
-  sessionId: string;
-  turnIndex: number;
-  events: readonly TurnEvent[];
-  /** µs since 1970 at which the turn's clock began. */
-  anchorUs?: number;
-}
 
 /** Transcripts and replies as captured, by session and turn; without a captured text (level `timing`) filler of its shape. */
 export function capturedScript(turns: readonly CapturedTurn[], fallback: Script): Script {
@@ -54,40 +46,4 @@ function spanOf(events: readonly TurnEvent[], done: TurnEvent): SpeechSpan | und
   return first === undefined || last === undefined
     ? undefined
     : { fromMs: first * frameMs, toMs: (last + 1) * frameMs };
-}
-
-export function turnKey({ sessionId, turnIndex }: { sessionId: string; turnIndex: number }): string {
-  return `${sessionId}/${turnIndex}`;
-}
-
-/** The reply as captured; a filler of its shape where the capture keeps no text; undefined where there was none. */
-export function replyTextOf(events: readonly TurnEvent[]): string | undefined {
-  const done = events.find(({ kind }) => kind === 'llm.done');
-  if (done === undefined) return undefined;
-  if (done.content?.text !== undefined) return done.content.text;
-  const pieceChars = events.flatMap((event) => (event.kind === 'piece.ready' ? [numberOf(event, 'chars') ?? 0] : []));
-  return filler(numberOf(done, 'chars') ?? 0, numbersOf(done, 'breaks') ?? [], pieceChars);
-}
-
-/**
- * A text of the captured shape that says nothing: `chars` long, a full stop at each break where a piece ended, a comma at
- * the others, so that it is cut where the captured text was cut. A piece's length includes the white space after it.
- */
-function filler(chars: number, breaks: readonly number[], pieceChars: readonly number[]): string {
-  let end = 0;
-  const pieceEnds = pieceChars.map((each) => (end += each));
-  const offsets = breaks.length > 0 ? breaks : pieceEnds.map((each) => each - 1);
-  let text = '';
-  for (const at of [...offsets.filter((each) => each > 0 && each < chars - 1), chars]) {
-    const endsPiece = at === chars || pieceEnds.some((each) => each === at || each === at + 1);
-    text += `${words(Math.max(0, at - 1 - text.length))}${endsPiece ? '.' : ','}`.slice(0, at - text.length);
-    if (at < chars) text += ' ';
-  }
-  return text;
-}
-
-/** Words of six letters, the last one of up to twelve: none so short that it reads as an abbreviation. */
-function words(chars: number): string {
-  const count = Math.max(1, Math.floor(chars / 7));
-  return `${'Xxxxxx '.repeat(count - 1)}X${'x'.repeat(12)}`.slice(0, chars);
 }

@@ -1,7 +1,7 @@
 /** Plans and texts from a captured turn: its exchanges come again with the same boundaries, item by item. */
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
-import { type TurnEvent, numberOf } from '../../service/base/events.ts';
-import { replyTextOf, turnKey, type CapturedTurn } from '../stand-ins/captured-script.ts';
+import { type TurnEvent, numberOf, turnKey } from '../../service/base/events.ts';
+import { replyTextOf, type CapturedTurn } from './captured-turn.ts';
 import { asCaptured, callOf, exchangesOf, type OfCall } from './observed.ts';
 import type { CapturedPlans, Facts, ReplayedPlan } from './plan.ts';
 

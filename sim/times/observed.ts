@@ -1,7 +1,7 @@
 /** What a capture saw of its providers: each answered exchange as it would be played again, and what its time depended on. */
 import { type TurnEvent, numberOf, numbersOf } from '../../service/base/events.ts';
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
-import type { CapturedTurn } from '../stand-ins/captured-script.ts';
+import type { CapturedTurn } from './captured-turn.ts';
 import type { Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 
 export type CallKind = 'stt' | 'llm' | 'tts';

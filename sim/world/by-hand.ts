@@ -1,7 +1,7 @@
 /** Turns whose times can be added up on paper: constant latencies, and speech that begins and ends where it is told to. */
 import type { SpeechCache } from '../../service/calls/speech-cache.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../../service/base/ports.ts';
-import type { FinishedTurn } from '../../service/turn/session.ts';
+import type { FinishedTurn } from '../../service/turn/observe.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { runFixtureTurn } from './fixtures.ts';
 import { loadProfile, type Profile } from '../times/profile.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../../service/audio/pcm.ts';
 import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../../service/base/ports.ts';
-import { observeTurn, type FinishedTurn, type Projection } from '../../service/turn/session.ts';
+import { observeTurn, type FinishedTurn, type Projection } from '../../service/turn/observe.ts';
 import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import type { RunWorld } from '../../service/world.ts';
 import { keyedHex } from '../../service/base/random.ts';

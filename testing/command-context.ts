@@ -1,5 +1,5 @@
 /** What a command is given in tests. */
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from '../replay/report/context.ts';
 
 /** A terminal of 80 columns, without colours, on which nobody looks, but for what a test says. */
 export function contextFor<More extends Partial<CommandContext>>(more: More): CommandContext & More {

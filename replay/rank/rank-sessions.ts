@@ -1,0 +1,146 @@
+/** Ranks strategies on captured sessions: every variant simulated, the best combined. Everything here is predicted. */
+import { InputError } from '../../service/base/errors.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import { lacksAudio } from '../plan/plan.ts';
+import type { CandidateSpec } from '../plan/lanes.ts';
+import { runExperiment, type Experiment } from '../run/experiment.ts';
+import { summariesOf } from '../run/schedule.ts';
+import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../run/trust.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import { proposalsFor } from './proposals.ts';
+import {
+  attribute,
+  combinationName,
+  compatible,
+  gains,
+  identityError,
+  inRank,
+  judgeable,
+  rankCandidates,
+  subsetsOf,
+  type Ranked,
+  type RankedVariant,
+  type Sorted,
+} from './rank.ts';
+import type { Ranking } from './text.ts';
+
+/** How many of the best are combined and attributed: 2^3 lanes. */
+const COMBINED = 3;
+const PROPOSED = 3;
+
+export interface RankOptions {
+  /** Of this checkout. */
+  commit: string;
+  variants: readonly RankedVariant[];
+  /** Without it that of the capture, else `seed`. */
+  profile?: string;
+  seed: string;
+  runs: number;
+  signal?: AbortSignal;
+  onTurn?: (done: number, total: number) => void;
+}
+
+/** Simulates each variant, then the combinations of the best. Throws `InputError` where nothing can be ranked. */
+export async function rankSessions(sessions: readonly CapturedSession[], options: RankOptions): Promise<Ranking> {
+  const { commit, seed, runs, signal, onTurn } = options;
+  const baseline = sessions[0]?.strategy;
+  if (baseline === undefined) throw new InputError('there is no session to rank strategies on');
+  const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
+  const { judged, left } = withAudio(judgeable(options.variants, baseline), sessions);
+  if (judged.length === 0) throw new InputError('none of the variants can be judged in virtual time');
+  const simulate: Simulate = (candidates) =>
+    runExperiment({
+      sessions,
+      candidates,
+      baseline: [],
+      world: 'sim',
+      profile,
+      seed,
+      draws: 'common',
+      runs,
+      commit,
+      ...(signal === undefined ? {} : { signal }),
+      ...(onTurn === undefined ? {} : { onTurn: (_turn, done, total) => onTurn(done, total) }),
+    });
+
+  const single = await simulate(judged.map(({ name, patch }) => ({ variant: name, patches: [patch] })));
+  const lane = summariesOf(single.replayed, 'baseline', 'baseline');
+  const identity = identityError(single.captured, lane);
+  const ranked = rankCandidates(single, new Map(judged.map(({ name, risk }) => [name, risk])));
+  const trust = loadTrust();
+  const primaries = new Map(judged.map(({ name, primary }) => [name, primary]));
+  const trustOf = ({ name }: Ranked): Trusted => trustInEndToEnd(name, primaries.get(name) ?? 'first-audible', trust);
+  const results = identity.within ? ranked.filter((each) => trustOf(each).shown) : [];
+  const best = bestTogether(results, judged, (set) => compatible(set, baseline));
+  const combined = best.length < 2 ? undefined : await combine(best, simulate);
+  const all = [
+    ...results.map((each) => ({ ...each, trust: trustOf(each) })),
+    ...(combined?.ranked ?? []).map((each) => ({ ...each, trust: COMBINED_TRUST })),
+  ].sort(inRank);
+  return {
+    basis: 'predicted',
+    turns: lane.length,
+    sessions: sessions.length,
+    profile,
+    seed,
+    identity,
+    results: all,
+    untrusted: ranked
+      .filter((each) => identity.within && !results.includes(each))
+      .map((each) => ({ name: each.name, why: trustOf(each).text })),
+    left,
+    ...(combined?.together === undefined ? {} : { together: combined.together }),
+    proposals: proposalsFor(all, single.captured, PROPOSED),
+  };
+}
+
+const COMBINED_TRUST: Trusted = errorNotMeasured('of combinations');
+
+type Simulate = (candidates: readonly CandidateSpec[]) => Promise<Experiment>;
+
+/** All combinations of these in one more experiment: each ranked as one, and what each variant contributes to all together. */
+async function combine(
+  best: readonly RankedVariant[],
+  simulate: Simulate,
+): Promise<{ ranked: Ranked[]; together: Ranking['together'] }> {
+  const sets = subsetsOf(best).map((set) => ({ set, variant: combinationName(set.map(({ name }) => name)) }));
+  const experiment = await simulate(
+    sets.map(({ set, variant }) => ({ variant, patches: set.map(({ patch }) => patch) })),
+  );
+  const risks = sets
+    .filter(({ set }) => set.length > 1)
+    .map(({ set, variant }) => [variant, set.map(({ risk }) => risk).join(' ')] as const);
+  const names = best.map(({ name }) => name);
+  const found = attribute(experiment, names);
+  return {
+    ranked: rankCandidates(experiment, new Map(risks)),
+    together: found === undefined ? undefined : { names, ...found },
+  };
+}
+
+/** The best compatible variants that gain something and break no guard, best first. */
+function bestTogether(
+  ranked: readonly Ranked[],
+  judged: readonly RankedVariant[],
+  fits: (set: readonly RankedVariant[]) => boolean,
+): RankedVariant[] {
+  const chosen: RankedVariant[] = [];
+  for (const { name } of ranked.filter(gains)) {
+    const variant = judged.find((each) => each.name === name);
+    if (variant === undefined || chosen.length >= COMBINED) continue;
+    if (fits([...chosen, variant])) chosen.push(variant);
+  }
+  return chosen;
+}
+
+/** Leaves out variants that need more audio than the sessions hold. */
+function withAudio({ judged, left }: Sorted, sessions: readonly CapturedSession[]): Sorted {
+  const asked = judged.map((variant) => ({
+    variant,
+    why: lacksAudio(sessions, (captured) => resolveStrategy([variant.patch], variant.name, captured)),
+  }));
+  return {
+    judged: asked.filter(({ why }) => why === undefined).map(({ variant }) => variant),
+    left: [...left, ...asked.flatMap(({ variant: { name }, why }) => (why === undefined ? [] : [{ name, why }]))],
+  };
+}
