@@ -17,7 +17,7 @@
  * reply end      when the playing client has played the last sample
  * TTFT           `llm.start` → first non-blank content delta
  * TTFB (TTS)     `tts.start` → first audio byte received
- * STT latency    last audio of the request whose text was used handed over → its text
+ * STT latency    `stt.start` of the upload whose text was used → its text
  * stage          endpointing, stt, llm, chunk, tts, deliver, and our code
  * phase          of one HTTP exchange: queue, dns, connect, tls, send, wait, body
  * event, cause   one timestamped fact in a turn; the id of the event that released it
