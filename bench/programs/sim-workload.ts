@@ -15,7 +15,7 @@ const REPLY = [PIECE, PIECE, PIECE].join(' ');
 const SPEECH = speechPcm('question', 64_000, 0);
 
 const constant = (value: number): Figure => ({
-  source: 'the workload that bench:sim is held to',
+  source: 'the workload of npm run bench -- sim',
   quantiles: [[0, value]],
 });
 
