@@ -3,7 +3,7 @@
  * wrote it, so that an older run, or a repetition of one, never overwrites a newer one.
  */
 import { describeError, InputError } from '../../service/base/errors.ts';
-import { fieldOf } from '../../service/base/json.ts';
+import { fieldOf, parsedJson } from '../../service/base/json.ts';
 
 export interface CommentTarget {
   /** `https://api.github.com`, or a GitHub Enterprise server's. */
@@ -128,8 +128,8 @@ function caller({ apiUrl, token }: CommentTarget, sleep: Sleep): Caller {
         await sleep(pauseMs);
         continue;
       }
-      if (response.ok) return { json: parsed(text) };
-      const said = describeError(fieldOf(parsed(text), 'message') ?? text, 200);
+      if (response.ok) return { json: parsedJson(text) };
+      const said = describeError(fieldOf(parsedJson(text), 'message') ?? text, 200);
       if ([401, 403, 404].includes(response.status)) return { forbidden: `${response.status} ${said}` };
       throw new InputError(`GitHub answered ${method} ${path} with ${response.status}: ${said}`);
     }
@@ -144,12 +144,4 @@ function retryPauseMs(response: Response, attempt: number): number | undefined {
   const limited = response.status === 429 || (response.status === 403 && Number.isFinite(after));
   if (!limited && response.status < 500) return undefined;
   return Math.min(LONGEST_PAUSE_MS, Number.isFinite(after) ? after * 1000 : FIRST_PAUSE_MS * 2 ** attempt);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@
  * Traces out of a Jaeger, by `/api/v3`. Version 2.13 knows neither a cursor nor a filter by attribute there, so a time window
  * is read as a page, halved when the page is full, and attributes are compared here.
  */
-import { fieldOf, listIn } from '../../service/base/json.ts';
+import { fieldOf, listIn, parsedJson } from '../../service/base/json.ts';
 import { InputError, describeError } from '../../service/base/errors.ts';
 import { SERVICE_NAME } from '../../service/telemetry/names.ts';
 import { sinceUsOf } from './times.ts';
@@ -157,7 +157,7 @@ async function ask(source: JaegerSource, path: string, signal: AbortSignal): Pro
     if (signal.aborted) throw error;
     throw new InputError(`${source.url}: no Jaeger answers there`, { cause: error });
   }
-  const answer = parsed(text);
+  const answer = parsedJson(text);
   // so Jaeger says "No traces found"; another server's 404 has another body
   if (response.status === 404 && fieldOf(fieldOf(answer, 'error'), 'httpCode') === 404) return {};
   if (response.ok || response.status === 404) {
@@ -168,13 +168,6 @@ async function ask(source: JaegerSource, path: string, signal: AbortSignal): Pro
 }
 
 /** Undefined when it is no JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 function carries(resource: unknown, tag: { key: string; value: string }): boolean {
   const has = (object: unknown): boolean =>

@@ -1,5 +1,21 @@
 /** Foreign JSON, read without trust: what is not there, or is something else, is undefined. */
 
+/** What the text says; undefined where it is not JSON. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same without the keys whose value is undefined: for formats and keys of maps in which the unknown is absent. */
+export function definedOnly<T extends object>(object: T): T {
+  const copy = { ...object };
+  for (const key of Object.keys(copy)) if (Reflect.get(copy, key) === undefined) Reflect.deleteProperty(copy, key);
+  return copy;
+}
+
 /** An object with fields: neither null nor a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

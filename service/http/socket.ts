@@ -5,6 +5,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { pcmBytesToSamples } from '../audio/pcm.ts';
+import { parsedJson } from '../base/json.ts';
 import { InvariantError } from '../base/errors.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../base/ports.ts';
 import type { EventSink } from '../base/events.ts';
@@ -215,7 +216,7 @@ function converse(
           ? new Uint8Array(data)
           : data;
       if (isBinary) onFrame(bytes);
-      else onMessage(parsed(bytes.toString()));
+      else onMessage(parsedJson(bytes.toString()));
     } catch (error) {
       refuse(error);
     }
@@ -233,13 +234,5 @@ async function* quietly(frames: AsyncIterable<AudioFrame>): AsyncGenerator<Audio
     yield* frames;
   } catch {
     return;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
