@@ -53,12 +53,13 @@ function linksIn(path: string, text: string): Link[] {
 
 /** Links that lead nowhere. `pageOf` is undefined where there is no such file. */
 function deadLinks(path: string, text: string, pageOf: (path: string) => string | undefined): string[] {
-  return linksIn(path, text).flatMap(({ path: to, anchor }) => {
+  const complaints = linksIn(path, text).flatMap(({ path: to, anchor }) => {
     const page = pageOf(to);
     if (page === undefined) return [`${path}: there is no ${to}`];
     const lost = anchor !== undefined && to.endsWith('.md') && !anchorsOf(page).has(anchor);
     return lost ? [`${path}: ${to} has no #${anchor}`] : [];
   });
+  return [...new Set(complaints)];
 }
 
 function pageOf(path: string): string | undefined {
