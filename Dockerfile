@@ -16,7 +16,6 @@ COPY fixtures fixtures
 COPY sim sim
 COPY service service
 COPY replay replay
-COPY cli cli
 USER node
 VOLUME /data
 EXPOSE 8080
