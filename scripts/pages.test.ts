@@ -15,7 +15,7 @@ const SOURCES = globSync(
     '{bench,bin,checks,cli,collector,docs,jaeger,replay,scripts,service,sim,testing}/**/*.{ts,mjs,js,md,html,yml,yaml,json,sh}',
   ],
   { cwd: ROOT },
-).filter((path) => path !== 'scripts/docs.test.ts');
+).filter((path) => path !== 'scripts/pages.test.ts');
 
 /** The anchors that GitHub gives a page's headings. */
 function anchorsOf(markdown: string): Set<string> {
