@@ -1,7 +1,7 @@
 /** The GitHub Action against a local server that speaks the API calls it uses, as GitHub does. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -273,4 +273,17 @@ test('the entry exits by the verdict, and by 2 on bad input', () => {
   const bad = entry(environment(slower, { ...quiet, INPUT_RUN_FOLDER: '/nowhere' }));
   assert.equal(bad.status, 2);
   assert.match(bad.stdout, /^::error::\/nowhere\/report\.json: cannot be read/);
+});
+
+/** Paths of this repository that a text starts and that are not there. */
+const absent = (text: string): string[] =>
+  [...text.matchAll(/\b(?:cli|scripts)\/[\w./-]+/g)].map(([path]) => path).filter((path) => !existsSync(path));
+
+test('every file that the action starts is there; control: one that moved away is found', () => {
+  for (const file of ['action.yml', 'cli/action/replay.sh']) {
+    const text = readFileSync(file, 'utf8');
+    assert.match(text, /\b(cli|scripts)\/\w/, file);
+    assert.deepEqual(absent(text), [], file);
+  }
+  assert.deepEqual(absent('run: node "$ACTION_PATH/scripts/action.ts"'), ['scripts/action.ts']);
 });

@@ -24,7 +24,7 @@ export async function reportFileOf(folder: string, variant: string): Promise<str
 
 /**
  * Writes `report.json` and `report.md` of the first candidate (others get their name), turns and traces. Reports of an earlier run
- * in the folder are removed: its candidates would count in the verdict of this one (action.ts).
+ * in the folder are removed: its candidates would count in the verdict of this one (cli/action/publish.ts).
  */
 export async function writeRunFolder(
   folder: string,
