@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { keyedRandom } from '../../service/base/random.ts';
-import { knobPaths } from '../../service/strategy/strategy.ts';
-import { KNOBS, pairwise, randomStrategy } from './combinations.ts';
+import { KNOBS } from '../../service/strategy/knobs.ts';
+import { KNOB_VALUES, pairwise, randomStrategy } from './combinations.ts';
 import { complaints, leftovers, play } from './combined-turn.ts';
 
 const SEED = process.env['RETAKE_TEST_SEED'] ?? 'combinations';
@@ -15,12 +15,12 @@ const REPEAT = `RETAKE_TEST_SEED=${SEED} node --test checks/random-turns/combina
 
 /** Knobs that no row of the list sets. */
 const forgotten = (rows: readonly { path: readonly string[] }[]): string[] =>
-  knobPaths().filter((knob) => !rows.some(({ path }) => path.join('.') === knob));
+  KNOBS.map((knob) => knob.path).filter((knob) => !rows.some(({ path }) => path.join('.') === knob));
 
 test('every knob of the strategy is in the list; control: one that is taken out is missed', () => {
-  assert.deepEqual(forgotten(KNOBS), []);
-  assert.deepEqual(forgotten(KNOBS.filter(({ path }) => path.at(-1) !== 'region')), ['network.region']);
-  assert.ok(knobPaths().length > 40, 'the schema is walked');
+  assert.deepEqual(forgotten(KNOB_VALUES), []);
+  assert.deepEqual(forgotten(KNOB_VALUES.filter(({ path }) => path.at(-1) !== 'region')), ['network.region']);
+  assert.ok(KNOBS.length > 40, 'the schema is walked');
 });
 
 test('every two values of two knobs that may go together finish a turn, and the ledger keeps its rules', async () => {
@@ -32,7 +32,9 @@ test('every two values of two knobs that may go together finish a turn, and the 
       `${JSON.stringify(strategy)}; ${REPEAT}`,
     );
   }
-  console.log(`${strategies.length} strategies cover all pairs of ${KNOBS.length} knobs; refused: ${refused.length}`);
+  console.log(
+    `${strategies.length} strategies cover all pairs of ${KNOB_VALUES.length} knobs; refused: ${refused.length}`,
+  );
   for (const pair of refused) assert.match(pair, /prefill|prompt|partial|hedge|atPause|http2|tts\.format/, pair);
 });
 

@@ -13,7 +13,7 @@ export interface KnobValues {
 const EARLY = { atPause: { pauseMs: 200 } };
 
 /** Values that differ in mechanism, not in degree. */
-export const KNOBS: readonly KnobValues[] = [
+export const KNOB_VALUES: readonly KnobValues[] = [
   { path: ['client', 'frameMs'], values: ['received', 250] },
   { path: ['client', 'bargeIn'], values: ['off', { minSpeechMs: 500 }] },
   { path: ['stt', 'method'], values: ['transcriptions', 'generate'] },
@@ -79,7 +79,7 @@ export type Choice = readonly number[];
 
 /** A strategy with one value a knob; undefined where the schema refuses the combination. */
 export function strategyOf(choice: Choice): Strategy | undefined {
-  const patches = KNOBS.flatMap(({ path, values }, index) => {
+  const patches = KNOB_VALUES.flatMap(({ path, values }, index) => {
     const value = values[choice[index] ?? 0];
     return value === undefined ? [] : [patchFromSet(`${path.join('.')}=${JSON.stringify(value)}`)];
   });
@@ -92,7 +92,7 @@ export function strategyOf(choice: Choice): Strategy | undefined {
 }
 
 export function randomChoice(random: Random): Choice {
-  return KNOBS.map(({ values }) => Math.floor(random() * values.length));
+  return KNOB_VALUES.map(({ values }) => Math.floor(random() * values.length));
 }
 
 /** A random combination that the schema admits. */
@@ -110,8 +110,8 @@ export function randomStrategy(random: Random): Strategy {
  */
 export function pairwise(random: Random): { strategies: Strategy[]; refused: string[] } {
   const missing = new Map<string, readonly [number, number, number, number]>();
-  KNOBS.forEach(({ values: left }, a) => {
-    KNOBS.slice(a + 1).forEach(({ values: right }, offset) => {
+  KNOB_VALUES.forEach(({ values: left }, a) => {
+    KNOB_VALUES.slice(a + 1).forEach(({ values: right }, offset) => {
       const b = a + 1 + offset;
       left.forEach((_, x) => right.forEach((__, y) => missing.set(`${a}.${x} ${b}.${y}`, [a, x, b, y])));
     });
@@ -126,7 +126,7 @@ export function pairwise(random: Random): { strategies: Strategy[]; refused: str
     choice.forEach((x, a) => choice.forEach((y, b) => (count += missing.has(`${a}.${x} ${b}.${y}`) ? 1 : 0)));
     return count;
   };
-  const base: Choice = KNOBS.map(() => 0);
+  const base: Choice = KNOB_VALUES.map(() => 0);
   const refused: string[] = [];
   for (const [key, [a, x, b, y]] of missing) {
     if (!missing.has(key)) continue;
@@ -140,7 +140,7 @@ export function pairwise(random: Random): { strategies: Strategy[]; refused: str
     }
     if (best === undefined)
       refused.push(
-        `${KNOBS[a]?.path.join('.')} ${JSON.stringify(KNOBS[a]?.values[x])} with ${KNOBS[b]?.path.join('.')} ${JSON.stringify(KNOBS[b]?.values[y])}`,
+        `${KNOB_VALUES[a]?.path.join('.')} ${JSON.stringify(KNOB_VALUES[a]?.values[x])} with ${KNOB_VALUES[b]?.path.join('.')} ${JSON.stringify(KNOB_VALUES[b]?.values[y])}`,
       );
     else take(best.choice, best.strategy);
   }

@@ -2,7 +2,8 @@
 import { InputError } from '../../service/base/errors.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
-import { KNOBS } from './combinations.ts';
+import { KNOB_VALUES } from './combinations.ts';
+import { knobsWith } from '../../service/strategy/knobs.ts';
 import { FAULT_KINDS, type FaultSpec } from '../../sim/faults/faults.ts';
 import type { RouteName } from '../../sim/faults/routes.ts';
 
@@ -50,18 +51,11 @@ const MORE: Readonly<Record<string, readonly unknown[]>> = {
   'network.keepAlive': [{ idleMs: 300, drain: false }],
 };
 /**
- * Left to the combinations, which check them by rules of their own: those here count every request and byte of a turn, and
- * know no bets, cached speech or cut silence.
+ * The uncounted knobs are left to the combinations, which check them by rules of their own: the soak's rules count every request
+ * and byte of a turn.
  */
-export const NOT_SOAKED: readonly string[] = [
-  'llm.hedge',
-  'tts.trimSilence',
-  'pipeline.speculation',
-  'pipeline.prefetch',
-  'cache.greeting',
-  'cache.responses',
-];
-const SOAKED = KNOBS.filter(({ path }) => !NOT_SOAKED.includes(path.join('.')));
+const LEFT_OUT: ReadonlySet<string> = new Set(knobsWith('uncounted'));
+const SOAKED = KNOB_VALUES.filter(({ path }) => !LEFT_OUT.has(path.join('.')));
 /** Share of the knobs that a case sets. */
 const SET = 0.2;
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KNOBS } from './combinations.ts';
 import { inProcesses } from './soak.ts';
-import { NOT_SOAKED, simpler, soakCase } from './soak-case.ts';
+import { simpler, soakCase } from './soak-case.ts';
 import { runCase } from './soak-run.ts';
 import { orderKept } from './order.ts';
 import type { EventKind, TurnEvent } from '../../service/base/events.ts';
@@ -23,14 +22,6 @@ test('workers end together: one that cannot start or fails is exit code 1, in on
   assert.deepEqual(await ran('/nowhere/node', '', ''), [1, ['worker 1 failed: spawn /nowhere/node ENOENT']]);
   const [code] = await ran(process.execPath, 'setInterval(() => {}, 1000)', 'process.exitCode = 3');
   assert.equal(code, 1, 'the one that would go on is ended');
-});
-
-test('what is left out of the soak is a knob, and the combinations play it', () => {
-  const knobs = KNOBS.map(({ path }) => path.join('.'));
-  assert.deepEqual(
-    NOT_SOAKED.filter((knob) => !knobs.includes(knob)),
-    [],
-  );
 });
 
 test('a reply that the user interrupts ends where he took the floor', async () => {

@@ -1,4 +1,5 @@
 /** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
+import { touches } from '../../service/strategy/knobs.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
@@ -36,9 +37,6 @@ export interface LaneOptions {
   words?: Words;
 }
 
-/** Knobs by which a reply or a transcript can become another one: speculation changes the prompt, and an opener the reply. */
-const WORD_KNOBS = /^(stt\.|llm\.(?!sse$|hedge$)|pipeline\.speculation$)/;
-
 /** Ends the names of lanes on the captured words, where others work on their own. */
 export const ON_CAPTURED_WORDS = ' (captured words)';
 
@@ -73,7 +71,9 @@ export function lanesOf(options: LaneOptions): Lanes {
   const names = candidates.map(({ variant }) => variant);
   const twice = names.find((name, index) => names.indexOf(name) !== index || name === 'baseline');
   if (twice !== undefined) throw new InputError(`two lanes cannot both be called "${twice}"`);
-  const changing = new Set(candidates.filter(({ patches }) => changesWords([...baseline, ...patches])));
+  const changing = new Set(
+    candidates.filter(({ patches }) => [...baseline, ...patches].some((patch) => touches(patch, 'words'))),
+  );
   const words = options.words ?? (changing.size > 0 ? 'own' : 'same');
   if (words === 'same' || options.words !== undefined || options.world === 'sim') {
     const { lanes, pairs } = laneGroup(options, words, candidates, { suffix: '', twice: true });
@@ -141,21 +141,6 @@ function comparisonsOf(candidates: readonly CandidateSpec[], pairs: LaneGroup['p
     const pair = pairs.get(spec);
     return pair?.baseline2 === undefined ? [] : [{ ...pair, spec, baseline2: pair.baseline2 }];
   });
-}
-
-function changesWords(patches: readonly StrategyPatch[]): boolean {
-  return patches.some((patch) =>
-    Object.entries(patch).some(([section, knobs]) =>
-      Object.entries(typeof knobs === 'object' && knobs !== null ? knobs : {}).some(
-        ([knob, value]) => WORD_KNOBS.test(`${section}.${knob}`) || (section === 'llm' && hedgesElsewhere(knob, value)),
-      ),
-    ),
-  );
-}
-
-/** Where a hedge names a model, another one may answer; past providers to ignore it is the same model. */
-function hedgesElsewhere(knob: string, value: unknown): boolean {
-  return knob === 'hedge' && typeof value === 'object' && value !== null && 'model' in value;
 }
 
 /** The lane of a planned turn. Throws `InputError` when there is none. */

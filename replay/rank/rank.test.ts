@@ -10,7 +10,8 @@ import { rankCommand } from '../../cli/replay/rank.ts';
 import { rankSessions } from './rank-sessions.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
-import { breaks, CPU_KNOBS, gains, identityError, inRank, judgeable } from './rank.ts';
+import { knobsWith } from '../../service/strategy/knobs.ts';
+import { breaks, gains, identityError, inRank, judgeable } from './rank.ts';
 import { uploadSessions } from '../../testing/sessions.ts';
 import type { ReplayCommandOptions } from '../../cli/replay/replay.ts';
 import { namedVariants, patchesOf } from '../variants/variants.ts';
@@ -36,7 +37,7 @@ test('every variant is ranked, or left out with a reason; what changes only our 
   assert.ok(cpu.length > 0);
   for (const { name, why } of cpu) {
     const knobs = /\(([^)]*)\)/.exec(why)?.[1]?.split(', ') ?? [];
-    assert.ok(knobs.length > 0 && knobs.every((knob) => CPU_KNOBS.has(knob)), `${name}: ${why}`);
+    assert.ok(knobs.length > 0 && knobs.every((knob) => knobsWith('cpu').includes(knob)), `${name}: ${why}`);
     assert.ok(
       rankingRows(ranking, 1000).some((row) => row.startsWith('left out: ') && row.includes(`${name} (${why})`)),
     );

@@ -1,4 +1,5 @@
 /** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
+import { knobsWith } from '../../service/strategy/knobs.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
@@ -12,8 +13,7 @@ import { shapley, type Attribution } from './shapley.ts';
 import { quantile } from '../diff/stats.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 
-/** Knobs whose whole gain is our own CPU, which takes no virtual time: a simulation says nothing of them. */
-export const CPU_KNOBS: ReadonlySet<string> = new Set(['llm.sse', 'tts.sse', 'stt.format']);
+const CPU_ONLY: ReadonlySet<string> = new Set(knobsWith('cpu'));
 
 /** Beyond this a simulation of the capture itself is wrong, and none of its predictions is shown as a result. */
 export const IDENTITY_LIMIT = { medianPct: 0.5, p95Pct: 2 } as const;
@@ -46,7 +46,7 @@ export function judgeable(variants: readonly RankedVariant[], baseline: Strategy
       continue;
     }
     if (changed.length === 0) left.push({ name: variant.name, why: 'is the baseline' });
-    else if (changed.every((knob) => CPU_KNOBS.has(knob)))
+    else if (changed.every((knob) => CPU_ONLY.has(knob)))
       left.push({ name: variant.name, why: `changes only our CPU time (${changed.join(', ')}): measure it in wire` });
     else judged.push(variant);
   }

@@ -5,9 +5,12 @@ import { isObject } from '../base/json.ts';
 import { readPromptFile } from './prompt-file.ts';
 import { complaint } from './complaint.ts';
 import { impossible } from './rules.ts';
-import { DEFAULT_STRATEGY, StrategySchema, type Strategy } from './strategy.ts';
+import { StrategySchema } from './schema.ts';
+import { DEFAULT_STRATEGY, type Strategy } from './strategy.ts';
 
-const validate = new Ajv({ allErrors: true, verbose: true }).compile<Strategy>(StrategySchema);
+const validate = new Ajv({ allErrors: true, verbose: true })
+  .addVocabulary(['traits'])
+  .compile<Strategy>(StrategySchema);
 
 /** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
 export type StrategyPatch = Readonly<Record<string, unknown>>;

@@ -2,7 +2,8 @@
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { Transport } from '../../service/base/ports.ts';
-import type { Strategy } from '../../service/strategy/strategy.ts';
+import { valuesWith } from '../../service/strategy/knobs.ts';
+import { prefetches, type Strategy } from '../../service/strategy/strategy.ts';
 import { inRegion, type Endpoints } from '../../service/net/regions.ts';
 import { createProviders, type RunWorld } from '../../service/world.ts';
 import { capturedPlans } from '../times/captured.ts';
@@ -70,9 +71,9 @@ export interface SimWorld extends RunWorld {
 }
 
 /** The knobs that decide which exchange finds a connection open: where one differs, pools decide, not the capture. */
-function connectionUse({ network, pipeline, stt, llm, tts }: Strategy): string {
-  const opensAhead = pipeline.prefetch === 'connect';
-  return JSON.stringify([network, opensAhead, stt.method, llm.sse, tts.method, tts.sse, tts.concurrency]);
+function connectionUse(strategy: Strategy): string {
+  // of prefetching, only this one opens connections of its own
+  return `${valuesWith(strategy, 'connections')} ${prefetches(strategy, 'connect')}`;
 }
 
 /** Plans as captured, and fitted ones for what differs. */

@@ -1,0 +1,238 @@
+/** Every knob as a row: its values, what it does, and what it is beside its type. A knob enters together with the code that reads it. */
+import { Type } from 'typebox';
+
+/** What a knob is beside its type. Stands as `traits` in the schema, on a knob or on the section that holds it; knobs.ts reads it. */
+export const TRAITS = [
+  'words', // can make a transcript or a reply another one
+  'cpu', // its whole gain is our own CPU, which takes no virtual time: a simulation cannot judge it
+  'connections', // decides which exchange finds a connection open
+  'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
+] as const;
+export type Trait = (typeof TRAITS)[number];
+interface Annotated {
+  traits?: readonly Trait[];
+}
+
+const oneOf = <const Values extends readonly (string | number)[]>(
+  values: Values,
+  description: string,
+  more: Annotated = {},
+) => Type.Unsafe<Values[number]>({ enum: values, description, ...more });
+const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields, more: Annotated = {}) =>
+  Type.Object(fields, { additionalProperties: false, ...more });
+const WORDS: Annotated = { traits: ['words'] };
+const modelId = (more: Annotated = {}) =>
+  Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });
+const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
+
+const PREFETCHES = ['connect', 'prompt', 'partial'] as const;
+export type Prefetch = (typeof PREFETCHES)[number];
+
+export const StrategySchema = section({
+  client: section({
+    frameMs: Type.Union([Type.Literal('received'), Type.Integer({ minimum: 10, maximum: 1000 })], {
+      description: 'frames in which audio reaches the service: as received, or gathered to this length',
+    }),
+    bargeIn: Type.Union(
+      [Type.Literal('off'), section({ minSpeechMs: Type.Integer({ minimum: 100, maximum: 5000 }) })],
+      {
+        description:
+          'speech while the reply is heard pauses it, and so much of it cancels the reply; off: it is ignored',
+      },
+    ),
+  }),
+  stt: section(
+    {
+      method: oneOf(
+        ['transcriptions', 'generate'],
+        'Freya endpoint: /audio/transcriptions, or a storage upload and /generate',
+        { traits: ['connections'] },
+      ),
+      language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code' }),
+      prompt: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 400,
+          description: 'names and terms that /audio/transcriptions is told to expect; absent: none',
+        }),
+      ),
+      upload: Type.Union(
+        [
+          Type.Literal('whole'),
+          section({ atPause: section({ pauseMs: Type.Integer({ minimum: 50, maximum: 2000 }) }) }),
+          section({ growing: section({ chunkMs: Type.Integer({ minimum: 100, maximum: 10_000 }) }) }),
+        ],
+        {
+          description:
+            'what is sent when: the whole utterance at the end of turn; also what was said so far at every pause of pauseMs; or also every chunkMs of audio. An early answer is the transcript if the user said no more',
+        },
+      ),
+      vad: section({
+        engine: oneOf(['energy', 'webrtc', 'client'], 'who decides that the user has finished'),
+        silenceMs: Type.Integer({ minimum: 100, maximum: 5000, description: 'silence after which the turn ends' }),
+        trim: Type.Boolean({
+          description: 'upload the speech with 200 ms around it, without the silence before and after',
+        }),
+      }),
+      format: oneOf(
+        ['wav', 'webm-opus'],
+        'container of the upload: PCM16 in WAV, or Opus in WebM, encoded while audio arrives',
+        { traits: ['cpu'] },
+      ),
+      sampleRateHz: oneOf(
+        ['received', 48_000, 24_000, 16_000],
+        'sample rate of the upload: as received, or at most so many Hz (audio of a lower rate stays as it is)',
+      ),
+    },
+    WORDS,
+  ),
+  llm: section({
+    model: modelId(WORDS),
+    maxTokens: Type.Integer({ minimum: 1, maximum: 4000, ...WORDS }),
+    temperature: Type.Number({ minimum: 0, maximum: 2, ...WORDS }),
+    historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
+      ...WORDS,
+      description: 'turns of unpruned history that the prompt keeps',
+    }),
+    route: Type.Union(
+      [
+        Type.Literal('default'),
+        section({
+          sort: Type.Optional(oneOf(['price', 'throughput', 'latency'], 'by what OpenRouter orders providers')),
+          order: Type.Optional(PROVIDER_NAMES),
+          only: Type.Optional(PROVIDER_NAMES),
+          ignore: Type.Optional(PROVIDER_NAMES),
+          dataCollection: Type.Optional(oneOf(['allow', 'deny'], 'providers that may keep what they are sent')),
+        }),
+      ],
+      { description: "OpenRouter's choice of a provider", ...WORDS },
+    ),
+    systemPrompt: Type.Union(
+      [
+        oneOf(['captured', 'compressed'], 'the conversation’s own, or a short interviewer of ours'),
+        section({
+          file: Type.String({ minLength: 1, description: 'a text file' }),
+          sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of its bytes; filled in when it is read' }),
+        }),
+      ],
+      { description: 'what the model is told to be', ...WORDS },
+    ),
+    reasoning: oneOf(
+      ['default', 'none', 'minimal', 'low', 'medium', 'high'],
+      'reasoning effort; default: the field is not sent',
+      WORDS,
+    ),
+    hedge: Type.Union(
+      [
+        Type.Literal('none'),
+        section({
+          afterMs: Type.Integer({ minimum: 0, maximum: 60_000, description: 'without content by then, ask again' }),
+          model: Type.Optional(modelId(WORDS)),
+          ignore: Type.Optional(PROVIDER_NAMES),
+        }),
+      ],
+      {
+        description: 'a second request, to another model or past the providers to ignore; the first content wins',
+        traits: ['uncounted'],
+      },
+    ),
+    seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
+      description: 'for models that honour it',
+      ...WORDS,
+    }),
+    sse: oneOf(['sdk', 'parser'], 'who reads the stream: the openai client, or eventsource-parser on the raw body', {
+      traits: ['cpu', 'connections'],
+    }),
+    fallback: Type.Array(modelId(), {
+      ...WORDS,
+      maxItems: 5,
+      description: 'models to ask, in this order, when the model cannot answer',
+    }),
+  }),
+  tts: section({
+    method: oneOf(
+      ['stream', 'speech', 'generate'],
+      'Freya endpoint: /stream, /audio/speech, or /generate by fal’s queue',
+      { traits: ['connections'] },
+    ),
+    sse: oneOf(['sdk', 'parser'], 'who reads /stream: the fal client, or eventsource-parser on the raw body', {
+      traits: ['cpu', 'connections'],
+    }),
+    queue: section({
+      status: oneOf(['poll', 'stream'], 'how /generate learns that its audio is there'),
+      pollMs: Type.Integer({ minimum: 10, maximum: 10_000, description: 'between two polls' }),
+    }),
+    format: oneOf(
+      ['default', 'pcm', 'wav'],
+      'what the endpoint is asked for; default: wav of generate, pcm of the others',
+    ),
+    voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice'),
+    speed: Type.Number({ minimum: 0.25, maximum: 4 }),
+    trimSilence: Type.Boolean({
+      description: 'take the silence off the start of each piece, but for 20 ms',
+      traits: ['uncounted'],
+    }),
+    concurrency: Type.Integer({
+      minimum: 1,
+      maximum: 8,
+      description: 'pieces synthesized at once, played in order',
+      traits: ['connections'],
+    }),
+  }),
+  pipeline: section({
+    chunking: oneOf(['sentence', 'clause', 'reply'], 'where the reply is cut into pieces'),
+    speculation: oneOf(
+      ['none', 'predict', 'prefill'],
+      'openers synthesized ahead: said once the model begins with one, or said at the end of turn for the model to continue',
+      { traits: ['words', 'uncounted'] },
+    ),
+    prefetch: Type.Union(
+      [
+        oneOf(['off', ...PREFETCHES], 'one of them'),
+        Type.Array(oneOf(PREFETCHES, 'each'), { minItems: 1, uniqueItems: true }),
+      ],
+      {
+        traits: ['uncounted'],
+        description:
+          'connect: as network.preconnect; prompt: sent ahead at speech start, to be cached; partial: the reply begun on an early transcript',
+      },
+    ),
+  }),
+  cache: section(
+    {
+      greeting: Type.Boolean({ description: 'the greeting is spoken from the cache, once it was synthesized' }),
+      responses: Type.Boolean({ description: 'so is every short piece of a reply' }),
+    },
+    { traits: ['uncounted'] },
+  ),
+  network: section(
+    {
+      keepAlive: Type.Union(
+        [
+          Type.Literal(false),
+          section({
+            idleMs: Type.Integer({
+              minimum: 1,
+              maximum: 600_000,
+              description: 'idle time after which a socket is closed',
+            }),
+            drain: Type.Boolean({
+              description: 'read a stream to its end after its last event, so that its socket lives on',
+            }),
+          }),
+        ],
+        { description: 'false: a new connection for every request' },
+      ),
+      http2: Type.Boolean({ description: 'offer HTTP/2: requests to one origin share one connection' }),
+      preResolve: Type.Boolean({ description: 'resolve names at speech start, and keep them as long as DNS allows' }),
+      preconnect: Type.Boolean({ description: 'open connections at speech start: tts.concurrency to the TTS origin' }),
+      region: Type.Optional(
+        Type.String({
+          pattern: '^[a-z0-9-]{1,40}$',
+          description: 'base URLs by their name in RETAKE_REGIONS, `nearest` by measured time to first byte, or `none`',
+        }),
+      ),
+    },
+    { traits: ['connections'] },
+  ),
+});
