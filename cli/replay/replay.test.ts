@@ -267,7 +267,7 @@ test('run folders that are none, or torn, are named', async () => {
   mkdirSync(empty);
   await assert.rejects(
     reportCommand(told(), empty, { format: 'terminal' }),
-    refused(/report\.json: cannot be read; is its/),
+    refused(/report\.json: cannot be read \(ENOENT: does not exist\); name a run folder/),
   );
   await assert.rejects(diffCommand(told(), empty, empty, {}), refused(/neither a run folder .* nor a capture bundle/));
   const torn = join(FOLDER, 'torn');

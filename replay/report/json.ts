@@ -1,8 +1,8 @@
 /** `report.json` read back: validated as far as the other forms rely on it. */
-import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { readInputJson } from '../../service/base/input-file.ts';
 import type { DiffRow } from '../diff/diff.ts';
 import { PHASE_ORDER, STAGE_ORDER } from '../diff/ledger-rows.ts';
 import { REPORT_FORMAT, type Report } from './build.ts';
@@ -155,16 +155,8 @@ export const ReportSchema = Type.Object(
 const isReport = new Ajv({ allErrors: false }).compile<Report>(ReportSchema);
 
 /** Reads a report; throws `InputError` naming file and field. */
-export async function readReport(path: string): Promise<Report> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined)
-    throw new InputError(`${path}: cannot be read; is its folder a run folder of "retake replay"?`);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${path}: not JSON; it is torn or was edited`);
-  }
+export function readReport(path: string): Report {
+  const json = readInputJson(path, { next: 'name a run folder that "retake replay" wrote' });
   if (isReport(json)) return json;
   const [error] = isReport.errors ?? [];
   throw new InputError(

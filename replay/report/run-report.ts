@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { whenUnreadable } from '../../service/base/input-file.ts';
 import { alignSpans } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import type { Report } from './build.ts';
@@ -29,7 +30,7 @@ export async function readRun(folder: string, options: ReadOptions = {}): Promis
 }
 
 async function readBare(folder: string, { name = 'report.json', withText = false }: ReadOptions): Promise<Report> {
-  const { texts, ...bare } = await readReport(join(folder, name));
+  const { texts, ...bare } = readReport(join(folder, name));
   return withText && texts !== undefined ? { ...bare, texts } : bare;
 }
 
@@ -47,7 +48,8 @@ function withSpans(report: Report, spans: SpansByTurn | undefined): RunReport {
 
 /** Names of the folder's reports, one a candidate. */
 export async function reportNames(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => /^report(-.+)?\.json$/.test(name)).sort();
+  const names = await readdir(folder).catch(whenUnreadable(folder));
+  return names.filter((name) => /^report(-.+)?\.json$/.test(name)).sort();
 }
 
 /** Writes every report of the folder as a page beside it; returns the paths. */

@@ -3,9 +3,10 @@
  * turn's figures are on disk before the next one begins. After a crash the run goes on from it: a turn that is journaled as
  * done is never run again; one that had begun is run again, and its calls are possibly paid twice.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
+import { readInput } from '../../service/base/input-file.ts';
 import type { JournaledTurn } from '../arms/replayed-turn.ts';
 
 export const JOURNAL_FORMAT = 1;
@@ -51,7 +52,7 @@ export function openJournal(
   { goOn, sync }: { goOn: boolean; sync: boolean },
 ): Journal {
   mkdirSync(dirname(path), { recursive: true });
-  const torn = goOn && existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'utf8'));
+  const torn = goOn && existsSync(path) && !/(^|\n)$/.test(readInput(path).toString('utf8'));
   const file = openSync(path, goOn ? 'a' : 'w', 0o600);
   const write = (line: JournalLine): void => {
     writeSync(file, `${JSON.stringify(line)}\n`);
@@ -81,7 +82,7 @@ export function readJournal(path: string): JournalState | undefined {
   let spentUsd = 0;
   const repeated = new Map<string, string>();
   let finished = false;
-  for (const text of readFileSync(path, 'utf8').split('\n')) {
+  for (const text of readInput(path).toString('utf8').split('\n')) {
     const line = parsed(text);
     if (line === undefined) continue;
     switch (line.line) {

@@ -13,7 +13,7 @@ const nameOf = (variant: string): string => `report-${variant.replaceAll(/[^\w.=
 
 /** The report of a candidate in a run folder, which may hold several; the first is `report.json`. Throws `InputError`. */
 export async function reportFileOf(folder: string, variant: string): Promise<string> {
-  const first = await readReport(join(folder, 'report.json'));
+  const first = readReport(join(folder, 'report.json'));
   if (first.arms.b.variant === variant) return 'report.json';
   const others = (await reportNames(folder)).filter((name) => name !== 'report.json');
   const wanted = `${nameOf(variant)}.json`;

@@ -109,7 +109,7 @@ const BROKEN: readonly [what: string, json: unknown, message: RegExp][] = [
   ['a negative time', turn({ transcriptMs: -1 }), /field sessions\.0\.turns\.0\.transcriptMs must be >= 0/],
   ['an id that is a path', { sessions: [{ ...SESSION, sessionId: '../x' }] }, /sessionId must match/],
   ['no turns', { sessions: [{ ...SESSION, turns: [] }] }, /turns must NOT have fewer than 1/],
-  ['a file that is not there', turn({ audio: 'three.wav' }), /three\.wav: cannot be read/],
+  ['a file that is not there', turn({ audio: 'three.wav' }), /three\.wav: cannot be read \(ENOENT: does not exist\)$/],
   ['a file outside', turn({ audio: '../../etc/x.wav' }), /audio lies below the imported folder/],
   ['no WAV', turn({ audio: 'sessions.json' }), /sessions\.json: .*WAV/],
   ['a time that is none', { sessions: [{ ...SESSION, startedAt: 'noon' }] }, /startedAt is not a time/],
@@ -137,5 +137,8 @@ test('a session is imported once', async () => {
 test('a folder without sessions.json says what is missing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-import-'));
   mkdirSync(join(folder, 'x'));
-  await assert.rejects(importSessions(folder, newStore(), clock), /sessions\.json: cannot be read; docs\//);
+  await assert.rejects(
+    importSessions(folder, newStore(), clock),
+    /sessions\.json: cannot be read \(ENOENT: does not exist\); docs\//,
+  );
 });

@@ -3,13 +3,13 @@
  * holds what was told and what the audio says, and nothing else: no exchange, no cause and no ledger are made up, so what its
  * captured lane cannot say is absent, and a replay takes those times from a profile.
  */
-import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { AudioFormatError, parseWav, samplesToPcmBytes, type Wav } from '../../service/audio/pcm.ts';
 import { createBundleWriter } from '../../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT } from '../../service/capture/format.ts';
 import type { CaptureStore } from '../../service/capture/store.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { readInput, readInputJson } from '../../service/base/input-file.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { Clock } from '../../service/base/ports.ts';
 import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../../service/base/events.ts';
@@ -34,15 +34,7 @@ export interface Imported {
 /** Writes one bundle a session. Throws `InputError` that names file and field, before anything of a session is written. */
 export async function importSessions(folder: string, store: CaptureStore, clock: Clock): Promise<Imported[]> {
   const path = join(folder, 'sessions.json');
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined)
-    throw new InputError(`${path}: cannot be read; docs/capture-format.md#import says what it holds`);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${path}: not JSON`);
-  }
+  const json = readInputJson(path, { next: 'docs/capture-format.md#import says what it holds' });
   const known = new Set(await store.list());
   const imported: Imported[] = [];
   for (const session of parseImport(json, path)) {
@@ -51,19 +43,16 @@ export async function importSessions(folder: string, store: CaptureStore, clock:
         `${path}: session ${session.sessionId} is captured already; erase it with "retake sessions rm"`,
       );
     known.add(session.sessionId);
-    const turns = await Promise.all(
-      session.turns.map(async (turn) => ({ turn, wav: await wavOf(folder, turn.audio) })),
-    );
+    const turns = session.turns.map((turn) => ({ turn, wav: wavOf(folder, turn.audio) }));
     imported.push(await importSession(session, turns, { store, clock, where: path }));
   }
   return imported;
 }
 
-async function wavOf(folder: string, name: string): Promise<Wav> {
+function wavOf(folder: string, name: string): Wav {
   const path = resolve(folder, name);
   if (relative(folder, path).startsWith('..')) throw new InputError(`${name}: audio lies below the imported folder`);
-  const bytes = await readFile(path).catch(() => undefined);
-  if (bytes === undefined) throw new InputError(`${path}: cannot be read`);
+  const bytes = readInput(path);
   try {
     return parseWav(bytes);
   } catch (error) {

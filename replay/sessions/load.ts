@@ -4,6 +4,7 @@ import type { SessionHeader } from '../../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
 import { foldersIn } from '../../service/base/data-folder.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { whenUnreadable } from '../../service/base/input-file.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import type { CapturedSession } from './captured-session.ts';
@@ -85,11 +86,12 @@ async function readSession(
   leaveOut: boolean,
 ): Promise<CapturedSession | undefined> {
   try {
-    const bundle = await readBundle(await store.find(id));
+    const files = await store.find(id);
+    const bundle = await readBundle(files).catch(whenUnreadable(files.where));
     for (const problem of bundle.problems) tell(problem);
     return capturedSession(bundle);
   } catch (error) {
-    if (!leaveOut || !isUnreadable(error)) throw error;
+    if (!leaveOut || !(error instanceof InputError)) throw error;
     tell(`session ${id} cannot be read and is left out: ${error.message}`);
     return undefined;
   }
@@ -100,15 +102,12 @@ export async function listSessions(store: CaptureStore, tell: (problem: string) 
   const headers: SessionHeader[] = [];
   for (const id of await store.list()) {
     try {
-      headers.push(await readSessionHeader(await store.find(id)));
+      const files = await store.find(id);
+      headers.push(await readSessionHeader(files).catch(whenUnreadable(files.where)));
     } catch (error) {
-      if (!isUnreadable(error)) throw error;
+      if (!(error instanceof InputError)) throw error;
       tell(`session ${id} cannot be read and is left out: ${error.message}`);
     }
   }
   return headers.sort((a, b) => a.startedEpochUs - b.startedEpochUs);
-}
-
-function isUnreadable(error: unknown): error is Error {
-  return error instanceof InputError || (error instanceof Error && 'code' in error); // a file's errno
 }

@@ -1,11 +1,11 @@
 /** Turns to compare, from wherever they are: memory, a run folder, a bundle, OTLP JSON lines; ours or another pipeline's. */
-import { existsSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBundle } from '../../service/capture/bundle-reader.ts';
 import { filesIn } from '../../service/capture/store.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { whenUnreadable } from '../../service/base/input-file.ts';
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
@@ -42,11 +42,11 @@ export interface LoadedTurns {
 export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
   if (isJaegerSource(path))
     return turnsOf(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), path);
-  if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
-  if (statSync(path).isFile()) return turnsOf(jsonLines(path), path);
-  const names = await readdir(path);
+  const isFile = (await stat(path).catch(whenUnreadable(path))).isFile();
+  if (isFile) return turnsOf(jsonLines(path), path);
+  const names = await readdir(path).catch(whenUnreadable(path));
   if (names.includes('session.json')) {
-    const { turns, problems } = await readBundle(filesIn(path));
+    const { turns, problems } = await readBundle(filesIn(path)).catch(whenUnreadable(path));
     const texts = new Map(turns.map((log) => [tracedTurnKey(log.identity), textOf(log)]));
     return { turns: turns.map((log) => traceOfTurn(log)), problems, texts };
   }

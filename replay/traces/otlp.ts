@@ -1,6 +1,7 @@
 /** OTLP JSON as spans: lines of a file, one at a time, and what a span says. Attributes are read only when asked for. */
 import { createReadStream } from 'node:fs';
 import { InputError } from '../../service/base/errors.ts';
+import { whenUnreadable } from '../../service/base/input-file.ts';
 import type { Attrs, AttrValue } from '../../service/base/events.ts';
 import { fieldOf, listIn } from '../../service/base/json.ts';
 import { SCOPE_NAME } from '../../service/telemetry/names.ts';
@@ -52,8 +53,8 @@ function parsed(text: string, where: string): unknown {
 async function* linesOf(path: string): AsyncGenerator<Buffer> {
   let open: Buffer[] = [];
   let openBytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-    let rest: Buffer = chunk;
+  for await (const chunk of chunksOf(path)) {
+    let rest = chunk;
     for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
       const head = rest.subarray(0, end);
       yield open.length === 0 ? head : Buffer.concat([...open, head]);
@@ -66,6 +67,14 @@ async function* linesOf(path: string): AsyncGenerator<Buffer> {
     if (openBytes > LINE_LIMIT_BYTES) throw new InputError(`${path}: a line of more than 256 MB is no OTLP JSON line`);
   }
   if (open.length > 0) yield Buffer.concat(open);
+}
+
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 1024 * 1024 });
+  } catch (error) {
+    whenUnreadable(path)(error);
+  }
 }
 
 /** The spans of one OTLP JSON document: an export request, an array of them, or Jaeger's `{result}` around one. */

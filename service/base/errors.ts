@@ -1,4 +1,5 @@
 /** The one union of failures that a turn can meet. A message says what happened, to what, and what to do. */
+import { getSystemErrorMessage } from 'node:util';
 import type { Stage } from './events.ts';
 
 export type FailureKind =
@@ -59,12 +60,28 @@ export class InvariantError extends Error {
 
 const DISK_CODES: ReadonlySet<unknown> = new Set([
   ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO'], // full, read-only, broken
-  ...['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EMFILE', 'ENFILE'], // not ours, not there, too many
+  ...['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EMFILE', 'ENFILE'], // not ours, not there, too many
 ]);
 
-/** Whether the file system refused: no fault of ours, and its message names call and path. A socket's errors have other codes. */
-export function isDiskError(error: unknown): error is Error {
+/** Whether the file system refused. The message names call and path. A socket's errors have other codes. */
+export function isDiskError(error: unknown): error is Error & { code: unknown } {
   return error instanceof Error && 'code' in error && DISK_CODES.has(error.code);
+}
+
+/** Where the system's own words leave open what is wrong. */
+const DISK_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EISDIR: 'is a folder',
+  ENOTDIR: 'is not in a folder, or is none',
+};
+
+/** Why the file system refused: `EACCES: permission denied`. Of any other error its description. */
+export function diskReason(error: unknown): string {
+  if (!isDiskError(error)) return describeError(error, 120);
+  const code = String(error.code);
+  const words =
+    'errno' in error && typeof error.errno === 'number' ? getSystemErrorMessage(error.errno) : error.message;
+  return `${code}: ${DISK_REASONS[code] ?? words}`;
 }
 
 /** Closes a union switch: fails to compile when a case is missing. */

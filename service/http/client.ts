@@ -1,8 +1,8 @@
 /** A client of the service: speaks recordings to it at the speaker's pace and listens to the answer. */
-import { readFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { parseWav, samplesToPcmBytes } from '../audio/pcm.ts';
 import { describeError, InputError } from '../base/errors.ts';
+import { readInput } from '../base/input-file.ts';
 import type { TurnSummary } from '../turn-log/metrics.ts';
 import type { Clock } from '../base/ports.ts';
 
@@ -58,7 +58,7 @@ export async function converse(
     sessionId,
     close: () => socket.close(),
     async speak(wavPath, { push = false } = {}) {
-      const { samples, sampleRateHz } = parseWav(readFileSync(wavPath));
+      const { samples, sampleRateHz } = parseWav(readInput(wavPath));
       socket.send(JSON.stringify({ type: 'start', sampleRateHz, format: 'pcm_s16le' }));
       const listening = new AbortController();
       const turn: SpokenTurn = { traceId: '', transcript: '', replyText: '', replyBytes: 0 };
@@ -114,7 +114,7 @@ export async function upload(
   session: { language?: string; interview?: string },
   apiKey?: string,
 ): Promise<{ sessionId: string; traceId: string }> {
-  const body = readFileSync(wavPath);
+  const body = readInput(wavPath);
   parseWav(body); // a file that the service would refuse is named here
   const sessionId = await openSession(url, session, apiKey);
   const response = await request(`${url}/v1/sessions/${sessionId}/turns`, {

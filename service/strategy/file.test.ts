@@ -22,8 +22,8 @@ test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and
   assert.deepEqual(good, { ...DEFAULT_STRATEGY, tts: { ...DEFAULT_STRATEGY.tts, concurrency: 3 } });
   const broken = file('broken.json', '{"tts":');
   const cases: readonly [path: string, says: RegExp][] = [
-    [broken, /broken\.json: cannot be read as JSON/],
-    [join(folder, 'missing.json'), /missing\.json: cannot be read as JSON/],
+    [broken, /broken\.json: not JSON \(Unexpected end/],
+    [join(folder, 'missing.json'), /missing\.json: cannot be read \(ENOENT: does not exist\)$/],
     [file('number.json', '7'), /number\.json: not a JSON object/],
     [file('list.json', '[]'), /list\.json: not a JSON object/],
     [file('unknown.json', '{"tts":{"speeed":1}}'), /unknown\.json: .*no knob "tts\.speeed"/],
@@ -35,6 +35,6 @@ test('RETAKE_STRATEGY: a good file patches the defaults; a bad one is named, and
     env: { RETAKE_WORLD: 'live', FAL_KEY: 'x', OPENROUTER_API_KEY: 'x', RETAKE_PORT: '0', RETAKE_STRATEGY: broken },
     encoding: 'utf8',
   });
-  assert.match(stderr, /^retake: RETAKE_STRATEGY=.*broken\.json: cannot be read as JSON.*\n$/);
+  assert.match(stderr, /^retake: RETAKE_STRATEGY=.*broken\.json: not JSON .*\n$/);
   assert.equal(status, 2);
 });

@@ -1,7 +1,7 @@
 /** System prompts that are kept in files: read once, named by their digest, so that a strategy means one text for ever. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { describeError, InputError } from '../base/errors.ts';
+import { InputError } from '../base/errors.ts';
+import { readInput } from '../base/input-file.ts';
 
 export interface PromptFile {
   text: string;
@@ -15,12 +15,7 @@ const known = new Map<string, string>();
 
 /** Reads a prompt file; throws `InputError` that begins with `where`. */
 export function readPromptFile(path: string, where: string): PromptFile {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new InputError(`${where}: ${describeError(error)}`);
-  }
+  const bytes = readInput(path, { where: `${where}: ${path}` });
   if (bytes.length > LIMIT_BYTES) throw new InputError(`${where}: ${path} has more than ${LIMIT_BYTES / 1024} kB`);
   const text = bytes.toString('utf8').trim();
   if (text === '') throw new InputError(`${where}: ${path} is empty`);

@@ -133,7 +133,10 @@ test('scenario files are read strictly: what is wrong, where', () => {
   const named = { title: 'x', rules: [{ route: 'llm', fault: { kind: 'tls' } }] };
   broken(named, 'wire', /no server can make "tls" happen/);
   assert.equal(parseScenario(named, 'x', 'sim').rules.length, 1);
-  assert.throws(() => loadScenario('/nowhere.json', 'sim'), /cannot be read as JSON/);
+  assert.throws(
+    () => loadScenario('/nowhere.json', 'sim'),
+    /^InputError: scenario \/nowhere\.json: cannot be read \(ENOENT: does not exist\)$/,
+  );
 });
 
 test('the scenarios that come with Retake are valid', () => {

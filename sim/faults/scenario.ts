@@ -1,8 +1,8 @@
 /** A scenario: what goes wrong or otherwise with which request, as a file. Parsed strictly, applied in `sim` and `wire`. */
-import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { readInputJson } from '../../service/base/input-file.ts';
 import { readObject, type ExchangeInfo, type Handler, type Received } from '../stand-ins/exchange.ts';
 import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
 import type { DrawContext, Facts, Planner, PlannerOptions } from '../times/plan.ts';
@@ -129,13 +129,8 @@ export function connectionSwitches(scenario: Scenario | undefined, server: Serve
 
 /** A scenario from a file; throws `InputError`. */
 export function loadScenario(file: string, world: 'sim' | 'wire'): Scenario {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new InputError(`scenario ${file}: cannot be read as JSON`, { cause: error });
-  }
-  return parseScenario(json, `scenario ${file}`, world);
+  const where = `scenario ${file}`;
+  return parseScenario(readInputJson(file, { where }), where, world);
 }
 
 function applies(rule: Rule, route: RouteName, context: DrawContext, model: string | undefined): boolean {

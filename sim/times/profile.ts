@@ -1,9 +1,9 @@
 /** Latency profiles of the stand-ins: quantile tables as data, each figure with its source or "assumed". */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import { InputError, describeError } from '../../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { readInputJson } from '../../service/base/input-file.ts';
 
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
@@ -119,15 +119,8 @@ export function loadProfile(nameOrPath: string): Profile {
   const path = /^[a-z0-9-]+$/.test(nameOrPath)
     ? fileURLToPath(new URL(`../profiles/${nameOrPath}.json`, import.meta.url))
     : nameOrPath;
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new InputError(
-      `profile ${nameOrPath}: ${describeError(error)}; known profiles: seed, zero, or a JSON file (npx retake profile writes one)`,
-    );
-  }
-  return parseProfile(json, nameOrPath);
+  const next = 'known profiles: seed, zero, or a JSON file (npx retake profile writes one)';
+  return parseProfile(readInputJson(path, { where: `profile ${nameOrPath}`, next }), nameOrPath);
 }
 
 /** The value at probability `u` in [0, 1): straight lines between the table's quantiles. */
