@@ -12,7 +12,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { readInput, readInputJson } from '../../service/base/input-file.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { Clock } from '../../service/base/ports.ts';
-import type { NewEvent, TurnEvent, TurnIdentity, TurnLog } from '../../service/base/events.ts';
+import type { TurnEvent, TurnIdentity, TurnLog } from '../../service/base/events.ts';
 import { keyedHex } from '../../service/base/random.ts';
 import { createSpeechEndDetector, REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
@@ -138,11 +138,11 @@ function eventsOf(turn: ImportedTurn, wav: Wav, where: string): TurnEvent[] {
   if (endSample === undefined) throw new InputError(`${where}: nobody speaks in ${turn.audio}`);
   const speechEndUs = frameAtUs[Math.floor(endSample / frame)] ?? 0;
   const events: TurnEvent[] = [];
-  const record = (event: NewEvent & { atUs: number }): number => {
+  const record = (event: Omit<TurnEvent, 'id'>): number => {
     events.push({ ...event, id: events.length });
     return events.length - 1;
   };
-  const told = (atMs: number | undefined, event: Omit<NewEvent, 'atUs'>): void => {
+  const told = (atMs: number | undefined, event: Omit<TurnEvent, 'id' | 'atUs'>): void => {
     if (atMs !== undefined) record({ ...event, atUs: Math.round(atMs * 1000) });
   };
   const start = record({ kind: 'speech.start', stage: 'endpointing', atUs: frameAtUs[0] ?? 0 });

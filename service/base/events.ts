@@ -98,6 +98,7 @@ export interface TurnEvent {
   content?: Content;
 }
 
+/** A fact to record. What is undefined in it, attributes included, is absent from the log. */
 export interface NewEvent {
   kind: EventKind;
   stage: Stage;
@@ -106,7 +107,7 @@ export interface NewEvent {
   exchange?: string;
   /** Now, unless given. */
   atUs?: number;
-  attrs?: Attrs;
+  attrs?: Readonly<Record<string, AttrValue | undefined>>;
   content?: Content;
 }
 

@@ -35,6 +35,37 @@ test('what a sink throws is counted and goes no further', () => {
   assert.equal(errors.length, 1);
 });
 
+test('undefined fields and attributes stay out of the log; what is there keeps its order', () => {
+  const recorder = createRecorder(clockAt([]), [], quiet);
+  recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: 0 });
+  recorder.record({
+    kind: 'tts.done',
+    stage: 'tts',
+    exchange: undefined,
+    cause: 0,
+    also: undefined,
+    attrs: { index: 0, requestId: undefined, bytes: 4 },
+    content: { text: undefined, sampleRateHz: 8000 },
+    atUs: 1,
+  });
+  recorder.record({ kind: 'turn.done', stage: 'deliver', cause: 0, attrs: undefined, content: undefined, atUs: 1 });
+  const [, event, last] = recorder.events;
+  const attrs = { index: 0, bytes: 4 };
+  // strict: a key whose value is undefined is another object
+  assert.deepEqual(event, {
+    kind: 'tts.done',
+    stage: 'tts',
+    cause: 0,
+    attrs,
+    content: { sampleRateHz: 8000 },
+    atUs: 1,
+    id: 1,
+  });
+  assert.deepEqual(Object.keys(event ?? {}), ['kind', 'stage', 'cause', 'attrs', 'content', 'atUs', 'id']);
+  assert.deepEqual(Object.keys(event?.attrs ?? {}), ['index', 'bytes']);
+  assert.deepEqual(last, { kind: 'turn.done', stage: 'deliver', cause: 0, atUs: 1, id: 2 });
+});
+
 test('a cause that is unknown, or later than its effect, is a bug and throws', () => {
   const recorder = createRecorder(clockAt([]), [], quiet);
   recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: 100 });

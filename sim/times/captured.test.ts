@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EventKind, NewEvent, TurnEvent } from '../../service/base/events.ts';
+import type { EventKind, TurnEvent } from '../../service/base/events.ts';
 import { capturedPlans } from './captured.ts';
 import { capturedScript } from '../stand-ins/captured-script.ts';
 import { type CapturedTurn } from './captured-turn.ts';
@@ -16,14 +16,19 @@ const AUDIO = Uint8Array.from({ length: 9600 }, (_, index) => index % 251);
 /** A captured turn: LLM over a new connection (no DNS phase), TTS of piece 0 over an open one. */
 function capturedTurn(level: 'full' | 'timing', complete = true): CapturedTurn {
   const full = level === 'full';
-  const at = (kind: EventKind, atUs: number, exchange: string, more: Partial<NewEvent> = {}): NewEvent => ({
+  const at = (
+    kind: EventKind,
+    atUs: number,
+    exchange: string,
+    more: Partial<TurnEvent> = {},
+  ): Omit<TurnEvent, 'id'> => ({
     kind,
     stage: exchange.startsWith('llm') ? 'llm' : 'tts',
     atUs,
     exchange,
     ...more,
   });
-  const facts: NewEvent[] = [
+  const facts: Omit<TurnEvent, 'id'>[] = [
     at('llm.start', 1000, 'llm.0', { attrs: { model: 'google/b', maxTokens: 200, messages: 1, promptChars: 5 } }),
     at('http.start', 1000, 'llm.0.0.0'),
     at('http.queued', 1100, 'llm.0.0.0', { attrs: { reused: false } }),
@@ -57,7 +62,7 @@ function capturedTurn(level: 'full' | 'timing', complete = true): CapturedTurn {
       ...(full ? { content: { audio: AUDIO, sampleRateHz: 16_000 } } : {}),
     }),
   ];
-  const events = facts.map((fact, id): TurnEvent => ({ ...fact, id, atUs: fact.atUs ?? 0 }));
+  const events = facts.map((fact, id): TurnEvent => ({ ...fact, id }));
   return { sessionId: 's', turnIndex: 0, events };
 }
 
