@@ -3,6 +3,7 @@ import { InputError } from '../../service/base/errors.ts';
 import type { ProviderAccess } from '../../service/world.ts';
 import { loadInterviews } from '../../sim/world/fixtures.ts';
 import { observationsOf } from '../../sim/times/observed.ts';
+import type { Draws } from '../../sim/times/plan.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';
 import { startStandIns, type StandInOptions, type StandIns } from '../../sim/wire/launch.ts';
@@ -13,7 +14,7 @@ export interface StandInChoice {
   /** Name or path of a latency profile. */
   profile: string;
   seed: string;
-  draws: 'common' | 'independent';
+  draws: Draws;
   /** What goes wrong, or otherwise, in every lane alike. */
   scenario?: Scenario;
 }

@@ -12,7 +12,7 @@ import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts'
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../../service/world.ts';
 import { fitTo, type Fit } from '../../sim/times/fitted.ts';
 import type { Observation } from '../../sim/times/observed.ts';
-import { DRAW_HEADER } from '../../sim/times/plan.ts';
+import { DRAW_HEADER, type Draws } from '../../sim/times/plan.ts';
 import type { Profile } from '../../sim/times/profile.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
@@ -24,7 +24,7 @@ import {
   startEpochUs,
   type CapturedSession,
 } from '../sessions/captured-session.ts';
-import type { PlannedRun } from './planned.ts';
+import type { Pace, PlannedRun } from './planned.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 
 /** What an arm runs against: data, so that it can be sent to a worker. */
@@ -33,7 +33,7 @@ export type ArmWorld =
       world: 'sim';
       profile: Profile;
       seed: string;
-      draws: 'common' | 'independent';
+      draws: Draws;
       source: 'captured' | 'profile';
       /** What the fitted times are fitted to; without, to the replayed session alone. */
       observations?: readonly Observation[];
@@ -48,8 +48,7 @@ export interface TurnTask {
   /** Commit and variant, by name: on every span. */
   arm: string;
   runId: string;
-  /** `captured` keeps the gaps between turns; `fast` only lets connections grow as old as they were. */
-  pace: 'captured' | 'fast';
+  pace: Pace;
   words: Words;
   /** The session's last turn in this run: its world is closed afterwards. */
   last: boolean;

@@ -1,6 +1,10 @@
 /** A turn that is to be run: which captured turn, in which lane, for which time. */
 import type { Lane } from '../../service/base/events.ts';
 
+/** `captured` keeps the gaps between turns; `fast` only lets connections grow as old as they were. */
+export const PACES = ['captured', 'fast'] as const;
+export type Pace = (typeof PACES)[number];
+
 /** One lane of an experiment: `variant` names the strategy that it runs under. */
 export interface PlannedLane {
   lane: Exclude<Lane, 'captured'>;

@@ -6,7 +6,8 @@
 import type { Llm, Stt } from '../../service/base/ports.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 
-export type Words = 'same' | 'own';
+export const WORDS = ['same', 'own'] as const;
+export type Words = (typeof WORDS)[number];
 
 interface Speakers {
   stt: Stt;

@@ -7,10 +7,11 @@ import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
 import { heardPastSpeechMs } from '../arms/captured-audio.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import type { Choice } from '../sessions/choice.ts';
+import type { Draws } from '../../sim/times/plan.ts';
 import { lanesOf, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
 import type { Purse } from './purse.ts';
 import { planRuns } from './order.ts';
-import { type PlannedRun } from '../arms/planned.ts';
+import type { Pace, PlannedRun } from '../arms/planned.ts';
 import { refuseRetired } from './retired.ts';
 import type { OnTurn } from '../arms/replayed-turn.ts';
 
@@ -22,10 +23,10 @@ export interface ExperimentOptions extends LaneOptions {
   /** What goes wrong, or otherwise, in every lane alike. */
   scenario?: Scenario;
   seed: string;
-  draws: 'common' | 'independent';
+  draws: Draws;
   runs: number;
   /** By default `captured` in `sim` and `live`, `fast` in `wire`. */
-  pace?: TurnTask['pace'];
+  pace?: Pace;
   choice?: Choice;
   /** What a reader must know of the choice, one line. */
   choiceNote?: string;
@@ -58,7 +59,7 @@ export interface ExperimentPlan {
   /** In the order in which the turns will be run. */
   runs: readonly PlannedRun[];
   runId: string;
-  pace: TurnTask['pace'];
+  pace: Pace;
   /** Of the lanes that are named after their variant alone. */
   words: TurnTask['words'];
   /** One a candidate, in the order given. */

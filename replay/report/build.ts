@@ -3,6 +3,7 @@ import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
+import type { Draws } from '../../sim/times/plan.ts';
 import { alignTurns } from '../diff/align.ts';
 import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
@@ -52,7 +53,7 @@ export interface Report {
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
   validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'endToEnd' | 'stages' | 'percentiles'> & {
-    draws: 'common' | 'independent' | 'as measured';
+    draws: Draws | 'as measured';
     drift?: Drift;
     seed?: string;
     profile?: string;
@@ -86,7 +87,7 @@ export interface ReportInput {
   texts?: ReadonlyMap<string, TurnText>;
   primary?: PrimaryMetric;
   sameWords?: DiffRow;
-  draws?: 'common' | 'independent';
+  draws?: Draws;
   seed?: string;
   profile?: string;
   /** Why its figures are no results, whatever they say: the verdict is then `inconclusive`. */

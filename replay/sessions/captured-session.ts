@@ -4,6 +4,12 @@ import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedTurn } from '../../sim/times/captured-turn.ts';
 
+/**
+ * What a replay chooses its sessions by. `latency`: the slowest; `error`: those with most failed turns. The report labels either.
+ */
+export const CHOSEN_BY = ['sample', 'latency', 'error'] as const;
+export type ChosenBy = (typeof CHOSEN_BY)[number];
+
 /** One captured session as a replay needs it; read from a bundle. */
 export interface CapturedSession {
   sessionId: string;

@@ -2,14 +2,11 @@
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import { startEpochUs, type CapturedSession } from './captured-session.ts';
+import { startEpochUs, type CapturedSession, type ChosenBy } from './captured-session.ts';
 import { median } from '../diff/stats.ts';
 
 /** How sessions came to be in the experiment. Those chosen for how they went are labelled, and drift is not shown. */
 export type Choice = 'named' | 'sampled' | 'by latency' | 'by error';
-
-/** `latency`: the slowest; `error`: those with most failed turns. Either is labelled in the report. */
-export type ChosenBy = 'sample' | 'latency' | 'error';
 
 /**
  * Ids of a seeded random sample spread over the time in which the sessions were: in order of their start, every N/n-th from a

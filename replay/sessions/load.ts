@@ -7,8 +7,8 @@ import { InputError } from '../../service/base/errors.ts';
 import { whenUnreadable } from '../../service/base/input-file.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
-import type { CapturedSession } from './captured-session.ts';
-import { pickedBy, spreadSample, type ChosenBy } from './choice.ts';
+import type { CapturedSession, ChosenBy } from './captured-session.ts';
+import { pickedBy, spreadSample } from './choice.ts';
 
 export function captureStoreIn(folder: string): CaptureStore {
   return createFolderStore(foldersIn(folder).captures);

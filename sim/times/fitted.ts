@@ -16,6 +16,7 @@ import {
   type FittedPlans,
   type NetworkPlan,
   type PlannedItem,
+  type PlannerOptions,
   type ReplayedPlan,
 } from './plan.ts';
 import { quantile, type Profile } from './profile.ts';
@@ -107,12 +108,8 @@ function uploadUs({ operation, uploadBytes }: Pick<Observation, 'operation' | 'u
   return operation === 'stt' ? (usPerKb * uploadBytes) / 1000 : 0;
 }
 
-export interface FittedOptions {
-  profile: Profile;
-  seed: string | number;
-  /** `independent`: no lane meets the residuals of another. */
-  draws?: 'common' | 'independent';
-}
+/** Under `independent` draws no lane meets the residuals of another. */
+export type FittedOptions = Pick<PlannerOptions, 'profile' | 'seed' | 'draws'>;
 
 const MEDIANS: Draw = (_field, figure) => quantile(figure, 0.5);
 

@@ -93,11 +93,15 @@ export interface DelayKey {
 /** A figure's value by the draw that its field's name keys. */
 export type Draw = (field: string, figure: Figure) => number;
 
+/** Whether the arms of an experiment meet the same draws; `independent` puts the arm into the key of every draw. */
+export const DRAWS = ['common', 'independent'] as const;
+export type Draws = (typeof DRAWS)[number];
+
 export interface PlannerOptions {
   profile: Profile;
   seed: string | number;
-  /** `independent` puts the arm into the key of every draw; by default both arms meet the same draws. */
-  draws?: 'common' | 'independent';
+  /** By default `common`. */
+  draws?: Draws;
   captured?: CapturedPlans;
   /** For what is not as captured; where it has nothing either, the profile's draws. */
   fitted?: FittedPlans;

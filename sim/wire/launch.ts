@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '../../service/base/errors.ts';
 import type { Regions } from '../../service/net/regions.ts';
 import { isObject } from '../../service/base/json.ts';
+import type { Draws } from '../times/plan.ts';
 import type { Profile } from '../times/profile.ts';
 import type { Scenario } from '../faults/scenario.ts';
 
@@ -19,7 +20,7 @@ export interface Injected {
 export interface StandInOptions {
   profile: Profile;
   seed: string | number;
-  draws?: 'common' | 'independent';
+  draws?: Draws;
   /** Parsed `fixtures/interviews.json`. */
   interviews?: unknown;
   inject?: Injected;

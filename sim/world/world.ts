@@ -16,7 +16,7 @@ import { createFreya, type FreyaHandlers } from '../stand-ins/freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from '../times/observed.ts';
 import { createOpenRouter } from '../stand-ins/openrouter.ts';
-import type { Planner, PlannerOptions } from '../times/plan.ts';
+import type { Draws, Planner, PlannerOptions } from '../times/plan.ts';
 import { createPlanner } from '../times/planner.ts';
 import { quantile, type Profile } from '../times/profile.ts';
 import { regionalPlanning, simRegions } from '../times/regions.ts';
@@ -44,7 +44,7 @@ const ASSUMED_DNS_TTL_MS = 60_000;
 export interface SimWorldOptions {
   profile: Profile;
   seed: string;
-  draws?: 'common' | 'independent';
+  draws?: Draws;
   /** Parsed `fixtures/interviews.json`: what the stand-ins say where there is no capture. */
   interviews?: unknown;
   /**
