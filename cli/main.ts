@@ -60,7 +60,7 @@ program
   .option('-o, --out <dir>', 'where everything is written', 'out/demo')
   .option('--variant <name>', 'the variant to replay under', 'clause-chunking')
   .option('--seed <text>', 'seed of every draw', '1')
-  .action(async (options) => (await import('./demo.ts')).demo(context, options));
+  .action(async (options) => (await import('./serve/demo.ts')).demo(context, options));
 
 program
   .command('serve')

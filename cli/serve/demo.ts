@@ -3,24 +3,24 @@ import { readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRealClock } from '../service/base/clock.ts';
-import { configFrom } from '../service/config.ts';
-import { InputError, InvariantError } from '../service/base/errors.ts';
-import type { TurnSummary } from '../service/turn-log/metrics.ts';
-import type { Clock } from '../service/base/ports.ts';
-import { loadInterviews, type Interview } from '../sim/world/fixtures.ts';
-import { captureStoreIn, loadSessions } from '../replay/sessions/load.ts';
-import type { CommandContext } from '../replay/report/context.ts';
-import { runExperiment } from '../replay/run/experiment.ts';
-import type { ExperimentOptions } from '../replay/plan/plan.ts';
-import { makeFolder } from '../replay/run/out-folder.ts';
-import { writeRunFolder } from '../replay/run/run-folder.ts';
-import { terminalReport, waterfall } from '../replay/report/terminal.ts';
-import { writePages } from '../replay/report/run-report.ts';
-import { converse } from '../service/http/client.ts';
-import { serve } from '../sim/wire/serve.ts';
-import { currentCommit } from '../replay/arms/checkout.ts';
-import { variantPatch } from '../replay/variants/variants.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import { configFrom } from '../../service/config.ts';
+import { InputError, InvariantError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { Clock } from '../../service/base/ports.ts';
+import { loadInterviews, type Interview } from '../../sim/world/fixtures.ts';
+import { captureStoreIn, loadSessions } from '../../replay/sessions/load.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
+import { runExperiment } from '../../replay/run/experiment.ts';
+import type { ExperimentOptions } from '../../replay/plan/plan.ts';
+import { makeFolder } from '../../replay/run/out-folder.ts';
+import { writeRunFolder } from '../../replay/run/run-folder.ts';
+import { terminalReport, waterfall } from '../../replay/report/terminal.ts';
+import { writePages } from '../../replay/report/run-report.ts';
+import { converse } from '../../service/http/client.ts';
+import { serve } from '../../sim/wire/serve.ts';
+import { currentCommit } from '../../replay/arms/checkout.ts';
+import { variantPatch } from '../../replay/variants/variants.ts';
 
 const PROFILE = 'seed';
 const TURNS_PER_SESSION = 4;
@@ -150,7 +150,7 @@ async function speakAll(
       try {
         for (const { audio } of turns.slice(0, TURNS_PER_SESSION)) {
           context.signal.throwIfAborted();
-          await conversation.speak(fileURLToPath(new URL(`../fixtures/audio/${audio}`, import.meta.url)));
+          await conversation.speak(fileURLToPath(new URL(`../../fixtures/audio/${audio}`, import.meta.url)));
           context.progress(`   ${++done} of ${planned} turns`);
           await clock.sleep(PAUSE_MS, context.signal);
         }
