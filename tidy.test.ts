@@ -23,6 +23,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ['bench/load', 'bench/programs'],
   ['bench/turns'],
   ['testing'],
+  ['scripts/programs'],
   ['replay'],
   ['replay/rank'],
   ['replay/run'],

@@ -31,7 +31,11 @@ export const bench: Bench = {
       'route-throughput',
       'keep-alive-drain',
     ),
-    { name: 'llm-sse-parser', patches: ['llm-sse-parser'], note: 'a gain in CPU: npm run bench:parsers, not in sim' },
+    {
+      name: 'llm-sse-parser',
+      patches: ['llm-sse-parser'],
+      note: 'a gain in CPU: npm run bench -- parsers, not in sim',
+    },
     {
       name: 'max-tokens-200',
       patches: ['max-tokens-200'],

@@ -1,5 +1,5 @@
 /**
- * `npm run check:baseline-ref`: commits that change code are measured like knobs. In a temporary clone, commits are made over
+ * `npm run verify -- baseline-ref`: commits that change code are measured like knobs. In a temporary clone, commits are made over
  * this one: 150 ms more in `turn.ts` must be `slower`, 50 ms more `same` or `inconclusive` with end to end +50 ±10 ms, and
  * a comment 0 ±5 ms. In `wire`, profile seed, common draws, the baseline checked out, installed and driven in a worker.
  *
@@ -15,6 +15,7 @@ import { startWire } from '../replay/arms/against.ts';
 import { checkOut, HERE, currentCommit } from '../replay/arms/checkout.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
 import { uploadSessions } from '../testing/sessions.ts';
+import { commandOf } from '../scripts/programs/options.ts';
 
 interface Outcome {
   verdict: string;
@@ -90,6 +91,7 @@ const COMMITS: readonly [name: string, instead: string, holds: (outcome: Outcome
 const [mode, ref = '', cache = ''] = process.argv.slice(2);
 if (mode === 'compare') console.log(JSON.stringify(await compare(ref, cache)));
 else {
+  commandOf('npm run verify -- baseline-ref').parse();
   const folder = mkdtempSync(join(tmpdir(), 'retake-baseline-ref-'));
   const clone = join(folder, 'clone');
   const git = (...words: string[]): string => execFileSync('git', words, { cwd: clone }).toString().trim();

@@ -1,10 +1,11 @@
 /**
- * `npm run check:demo`: what the last `npm run demo` must have left in `out/demo`. Ledgers and printed rows add up, captures replay
+ * `npm run verify -- demo`: runs the demo and judges what it left in `out/demo`. Ledgers and printed rows add up, captures replay
  * as they were, and the traces are OTLP JSON of our registry. Each check is run on a damaged copy too, and must then complain.
  */
 import { readFileSync } from 'node:fs';
 import { ATTRIBUTES, SPANS } from '../service/telemetry/names.ts';
 import { quantile } from '../replay/diff/stats.ts';
+import { commandOf } from '../scripts/programs/options.ts';
 
 interface Turn {
   sessionId: string;
@@ -173,7 +174,9 @@ const CHECKS: readonly Check[] = [
   },
 ];
 
-const folder = process.argv[2] ?? 'out/demo';
+const [folder = 'out/demo'] = commandOf('npm run verify -- demo')
+  .argument('[folder]', 'a run folder of the demo', 'out/demo')
+  .parse().args;
 let failed = 0;
 for (const { name, run, damage } of CHECKS) {
   const complaints = run(load(folder));

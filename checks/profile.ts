@@ -1,5 +1,5 @@
 /**
- * `npm run check:profile`: does profile `seed`, drawn over every fixture turn and 200 seeds in virtual time, have the means
+ * `npm run verify -- profile`: does profile `seed`, drawn over every fixture turn and 200 seeds in virtual time, have the means
  * that the field reports today? Prints n, mean and its 95 % interval; exit code 1 when a mean is off by more than 10 %.
  */
 import { createRealClock } from '../service/base/clock.ts';
@@ -8,6 +8,7 @@ import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
+import { commandOf } from '../scripts/programs/options.ts';
 
 const SEEDS = 200;
 const TOLERANCE = 0.1;
@@ -19,6 +20,7 @@ const EXPECTED: readonly { stage: keyof StageServiceUs; name: string; meanMs: nu
   { stage: 'tts', name: 'TTS time to first byte', meanMs: 500 },
 ];
 
+commandOf('npm run verify -- profile').parse();
 const profile = loadProfile('seed');
 const interviews = loadInterviews();
 const turns = interviews.flatMap((interview) =>
@@ -57,6 +59,6 @@ for (const { stage, name, meanMs } of EXPECTED) {
 }
 const seconds = (clock.nowUs() - beganUs) / 1e6;
 console.log(
-  `${SEEDS * turns.length} turns in ${seconds.toFixed(0)} s, profile seed, predicted; again: npm run check:profile`,
+  `${SEEDS * turns.length} turns in ${seconds.toFixed(0)} s, profile seed, predicted; again: npm run verify -- profile`,
 );
 process.exitCode = off === 0 ? 0 : 1;

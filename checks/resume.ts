@@ -1,7 +1,7 @@
 /**
- * `npm run check:resume [-- kills]`: a replay is killed with SIGKILL at random instants and gone on with, until that many kills have
- * happened. Against servers that count every call: no call of a journaled turn is made again, and what was made twice is listed as possibly paid twice;
- * run list, pairing and order are the plan's. In sim: report and traces are the bytes of a run that nobody killed.
+ * `npm run verify -- resume`: a replay is killed with SIGKILL at random instants and resumed, until enough kills have happened.
+ * In wire, servers count every call: no call of a journaled turn is made again, and a call that was made twice is listed as possibly
+ * paid twice; run list, pairing and order are the plan's. In sim, report and traces are the bytes of a run that nobody killed.
  */
 import { spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -20,6 +20,7 @@ import { writeRunFolder } from '../replay/run/run-folder.ts';
 import { uploadSessions } from '../testing/sessions.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { DRAW_HEADER } from '../sim/times/plan.ts';
+import { commandOf, wholeFrom } from '../scripts/programs/options.ts';
 
 interface Ended {
   order: string[];
@@ -170,7 +171,10 @@ if (mode === 'child') {
   const against: ArmWorld | undefined = world === undefined ? undefined : JSON.parse(world);
   await child(folder, against);
 } else {
-  const kills = Number(mode ?? 50);
+  const { kills } = commandOf('npm run verify -- resume')
+    .option('--kills <n>', 'kills in each world', wholeFrom(1), 6)
+    .parse()
+    .opts<{ kills: number }>();
   for (const [name, check] of [
     ['wire: no journaled call is made again, calls made twice are listed, the order is the plan’s', inWire],
     ['sim: resumed reports and traces are byte-identical', inSim],

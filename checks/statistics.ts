@@ -1,9 +1,8 @@
 /**
- * `npm run check:statistics [-- turns]`: whether verdicts and intervals are what they say. A pool of 20,000 simulated turns an arm,
- * independent draws, is resampled by session: false verdicts of two identical arms ≤6.4 %, coverage of the 95 %
- * interval 93–97 % with 3 to 40 sessions, power 75–90 % at the size that the planning formula gives for 80 % with the pool's sd (a plan
- * has its own sd, estimated from its few sessions, and so prints another size each time). Control: common draws
- * give exact zeros. And 20 seeds end to end. The pool is made on all cores.
+ * `npm run verify -- statistics`: whether verdicts and intervals are what they say. A pool of 20,000 simulated turns an arm, independent
+ * draws, made on all cores, is resampled by session: false verdicts of two identical arms ≤6.4 %, coverage of the 95 % interval
+ * 93–97 % with 3 to 40 sessions, power 75–90 % at the size that the planning formula gives for 80 % with the pool's sd (a plan has
+ * its own sd, of its few sessions, and so prints another size). Control: common draws give exact zeros. And 20 seeds end to end.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -17,6 +16,7 @@ import { createArm } from '../replay/arms/arm.ts';
 import { type TurnSummary, measureTurn } from '../service/turn-log/metrics.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
+import { commandOf, wholeFrom } from '../scripts/programs/options.ts';
 
 const TURNS = 5;
 const SIZES = [3, 5, 8, 20, 40] as const;
@@ -232,6 +232,7 @@ async function endToEnd(judge: (holds: boolean, what: string) => void): Promise<
 }
 
 const [mode, from, count] = process.argv.slice(2);
+// a process of the pool
 if (mode === 'draw') {
   for (let index = 0; index < Number(count); index += 50) {
     if (index > 0 && index % 500 === 0) console.error(`     drawing: ${index} of ${count ?? ''} sessions`);
@@ -240,4 +241,10 @@ if (mode === 'draw') {
     await new Promise((sent) => process.send?.(part, sent));
   }
   process.disconnect();
-} else await main(Number(mode ?? 20_000));
+} else {
+  const { turns } = commandOf('npm run verify -- statistics')
+    .option('--turns <n>', 'simulated turns an arm', wholeFrom(100), 20_000)
+    .parse()
+    .opts<{ turns: number }>();
+  await main(turns);
+}

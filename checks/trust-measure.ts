@@ -39,6 +39,9 @@ const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
   ['cache-responses', 'the scripted replies repeat no sentence'],
 ];
 
+/** Where strategies are measured: in `sim` too, to see the model's own error apart from the machine's. */
+export const TRUST_WORLDS = ['wire', 'sim'] as const;
+
 export interface TrustOptions {
   sessions: number;
   turns: number;
@@ -47,8 +50,7 @@ export interface TrustOptions {
   /** Only these; all that can be judged by default. */
   variants?: readonly string[];
   seed: string;
-  /** Where A and B are measured: in `sim` too, to see the model's own error apart from the machine's. */
-  world: 'wire' | 'sim';
+  world: (typeof TRUST_WORLDS)[number];
   /** Today, `YYYY-MM-DD`. */
   at: string;
   progress: (text: string) => void;

@@ -1,33 +1,41 @@
 /**
- * `npm run check:trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes what it
- * found to replay/run/trust.json and docs/virtual-time.md. `--variants a,b`, `--sessions N`, `--turns N` and `--seed S` for a run that only
- * prints; so does `--world sim`, which measures in virtual time, so that only the model's own error is left; `--check`: only whether the page shows what the file
- * holds; `--page` lets it. Exit code 1 when a bar is missed.
+ * `npm run verify -- trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes both to
+ * replay/run/trust.json and its page. `--help` lists what shortens it. Exit code 1 when a bar is missed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { format, resolveConfig } from 'prettier';
-import { COMMITTED, measureTrust, replacesCommitted, type TrustOptions } from './trust-measure.ts';
+import { COMMITTED, measureTrust, replacesCommitted, TRUST_WORLDS, type TrustOptions } from './trust-measure.ts';
 import { IDENTITY_LIMIT } from '../replay/rank/rank.ts';
 import { holds, loadTrust, trustTable } from '../replay/run/trust.ts';
 import { createRealClock } from '../service/base/clock.ts';
+import { commandOf, wholeFrom } from '../scripts/programs/options.ts';
 
-const BEGIN = '<!-- written by npm run check:trust -->';
-const END = '<!-- end -->';
+const BEGIN = '<!-- trust:begin -->';
+const END = '<!-- trust:end -->';
 const page = new URL('../docs/virtual-time.md', import.meta.url);
 const file = new URL('../replay/run/trust.json', import.meta.url);
 
-const { values } = parseArgs({
-  options: {
-    check: { type: 'boolean', default: false },
-    page: { type: 'boolean', default: false },
-    variants: { type: 'string' },
-    sessions: { type: 'string', default: String(COMMITTED.sessions) },
-    turns: { type: 'string', default: String(COMMITTED.turns) },
-    seed: { type: 'string', default: COMMITTED.seed },
-    world: { type: 'string', default: COMMITTED.world },
-  },
-});
+interface TrustFlags extends Pick<TrustOptions, 'sessions' | 'turns' | 'seed' | 'world'> {
+  check?: boolean;
+  page?: boolean;
+  variants?: string;
+}
+
+const flags = commandOf('npm run verify -- trust')
+  .option('--check', 'measure nothing: fail when the page does not show what the file holds')
+  .option('--page', 'measure nothing: write what the file holds into the page')
+  .option('--variants <names>', 'only these, with commas between them; the result is printed and not written')
+  .option('--sessions <n>', 'sessions; another number is printed and not written', wholeFrom(1), COMMITTED.sessions)
+  .option('--turns <n>', 'turns a session; another number is printed and not written', wholeFrom(1), COMMITTED.turns)
+  .option('--seed <text>', 'seed of the stand-ins; another one is printed and not written', COMMITTED.seed)
+  .addOption(
+    new Option('--world <world>', 'where strategies are measured; in sim only the error of the model is left')
+      .choices(TRUST_WORLDS)
+      .default(COMMITTED.world),
+  )
+  .parse()
+  .opts<TrustFlags>();
 
 async function pageWith(table: string): Promise<string> {
   const text = readFileSync(page, 'utf8');
@@ -39,10 +47,10 @@ async function pageWith(table: string): Promise<string> {
   });
 }
 
-if (values.page) {
+if (flags.page) {
   writeFileSync(page, await pageWith(trustTable(loadTrust())));
   console.log('docs/virtual-time.md shows what replay/run/trust.json holds');
-} else if (values.check) {
+} else if (flags.check) {
   const current = (await pageWith(trustTable(loadTrust()))) === readFileSync(page, 'utf8');
   console.log(`docs/virtual-time.md ${current ? 'shows' : 'does not show'} what replay/run/trust.json holds`);
   process.exitCode = current ? 0 : 1;
@@ -50,13 +58,13 @@ if (values.page) {
   const clock = createRealClock();
   const beganUs = clock.nowUs();
   const options: TrustOptions = {
-    sessions: Number(values.sessions),
-    turns: Number(values.turns),
-    seed: values.seed,
-    world: values.world === 'sim' ? 'sim' : 'wire',
+    sessions: flags.sessions,
+    turns: flags.turns,
+    seed: flags.seed,
+    world: flags.world,
+    variants: flags.variants?.split(','),
     at: new Date(clock.epochUs() / 1000).toISOString().slice(0, 10),
     progress: (text) => void (process.stderr.isTTY ? process.stderr.write(`\r\u001b[2K${text}`) : undefined),
-    ...(values.variants === undefined ? {} : { variants: values.variants.split(',') }),
   };
   const trust = await measureTrust(options);
   const table = trustTable(trust);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,8 +19,10 @@ console.log('ready');
 /** The launcher, in a folder of its own, in front of `LISTENER`; a process group of its own, as under a terminal. */
 async function launch(t: TestContext, node: 'node' | 'not executable'): Promise<ChildProcess> {
   const root = await mkdtemp(join(tmpdir(), 'retake-launcher-'));
-  for (const folder of ['bin', 'cli', 'node_modules/node/bin']) await mkdir(join(root, folder), { recursive: true });
-  await copyFile(fileURLToPath(new URL('../bin/retake.mjs', import.meta.url)), join(root, 'bin/retake.mjs'));
+  for (const folder of ['bin', 'cli', 'scripts/programs', 'node_modules/node/bin'])
+    await mkdir(join(root, folder), { recursive: true });
+  for (const file of ['bin/retake.mjs', 'scripts/programs/own-node.mjs'])
+    await copyFile(fileURLToPath(new URL(`../${file}`, import.meta.url)), join(root, file));
   await writeFile(join(root, 'cli/main.ts'), LISTENER);
   const binary = join(root, 'node_modules/node/bin/node');
   await (node === 'node' ? symlink(process.execPath, binary) : writeFile(binary, 'no program', { mode: 0o600 }));
@@ -58,16 +60,6 @@ test('a Node that cannot be started is one line and exit code 2', async (t) => {
   await once(launcher, 'close');
   assert.match(said, /^retake: cannot start .*EACCES.*; run "npm ci" in .*\n$/);
   assert.equal(launcher.exitCode, 2);
-});
-
-test('every script that is the command line goes through the launcher, the demo too; control: one that does not is found', async () => {
-  const json: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
-  assert.ok(typeof json === 'object' && json !== null && 'scripts' in json);
-  const scripts = Object.entries(Object(json.scripts)).map(([name, command]) => `${name}: ${String(command)}`);
-  const past = (lines: readonly string[]): string[] => lines.filter((line) => line.includes('cli/main.ts'));
-  assert.deepEqual(past(scripts), []);
-  assert.ok(scripts.some((line) => line === 'demo: node bin/retake.mjs demo'));
-  assert.equal(past(['demo: node cli/main.ts demo']).length, 1);
 });
 
 test('a reader that goes away (| head) is no error: no stack, and the exit code is that of the work', async () => {

@@ -1,9 +1,11 @@
 /**
- * `npm run docs:performance [block…]`: runs the benches and puts what they print into docs/performance.md, block by block.
- * Figures there come from nowhere else. Run it on a quiet machine; it takes some minutes.
+ * `npm run docs -- performance [block…]`: runs the benches and writes what they print into docs/performance.md, block by block.
+ * Figures there come from nowhere else. Run this on a quiet machine.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { Argument } from 'commander';
+import { commandOf } from './programs/options.ts';
 
 const PAGE = new URL('../docs/performance.md', import.meta.url);
 
@@ -16,7 +18,9 @@ const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   benches: ['cli/main.ts', 'bench', 'all', '--quick', '--seed', '1', '-o', 'out/docs-bench'],
 };
 
-const wanted = process.argv.slice(2);
+const { args: wanted } = commandOf('npm run docs -- performance')
+  .addArgument(new Argument('[blocks...]', 'only these blocks').choices(Object.keys(BLOCKS)))
+  .parse();
 for (const [name, command] of Object.entries(BLOCKS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   console.error(`${name}: node ${command.join(' ')}`);

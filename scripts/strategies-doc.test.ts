@@ -1,4 +1,4 @@
-/** docs/strategies.md says what the code says; `npm run docs:strategies -- --check` compares every figure. */
+/** docs/strategies.md says what the code says; `npm run verify -- strategies` compares every figure. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { resolveStrategy } from '../service/strategy/patch.ts';
 import { gains, rowOf, sectionOf } from './strategies-doc.ts';
 import { namedVariants, variantPatch } from '../replay/variants/variants.ts';
 
-const HINT = 'out of date: run "npm run docs:strategies" and commit it';
+const HINT = 'out of date: run "npm run docs -- strategies" and commit it';
 const squeezed = (text: string): string => text.replace(/[\s\\*_]+/g, '').replace(/-{2,}/g, '');
 const committed = squeezed(readFileSync(new URL('../docs/strategies.md', import.meta.url), 'utf8'));
 const variants = namedVariants();

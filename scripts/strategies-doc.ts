@@ -1,9 +1,15 @@
-/** docs/strategies.md: every named variant with what it gains on profile `seed`, and all of them together. */
+/**
+ * `npm run docs -- strategies` writes docs/strategies.md: every named variant with what it gains on profile `seed`, and all of them
+ * together. With `--check` the exit code is 1 where the page is out of date.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { format, resolveConfig } from 'prettier';
 import type { BetTotals } from '../service/turn-log/bets.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { gainOf, primaryMs, runFixtures, WORTH_USD_PER_100_MS, type Gain } from './gains.ts';
 import { targetRows } from '../replay/diff/targets.ts';
 import { namedVariants, variantPatch, type Variant } from '../replay/variants/variants.ts';
+import { commandOf } from './programs/options.ts';
 
 const PROFILE = 'seed';
 const SEEDS = 2;
@@ -135,7 +141,7 @@ This page is for whoever looks for a faster setting. Each variant has a name, a 
 
     npx retake replay --variant preconnect
 
-\`npm run docs:strategies\` writes this page; do not edit it. \`npm run docs:strategies -- --check\` says whether it is up to date.
+\`npm run docs -- strategies\` writes this page; do not edit it. \`npm run verify -- strategies\` says whether it is up to date.
 
 Figures are **predicted**, not measured: every turn of the committed interviews in \`sim\`, profile \`${PROFILE}\`, ${SEEDS} seeds (n = ${n} turns each).
 Every strategy meets the same draws. A figure is the mean difference to today's strategy in ms; negative is earlier.
@@ -220,4 +226,22 @@ function stageDeltas(before: readonly TurnSummary[], now: readonly TurnSummary[]
     return Math.abs(delta) < 1 ? [] : [`${stage} ${ms(delta)}`];
   });
   return deltas.join(', ');
+}
+
+if (import.meta.main) {
+  const { check } = commandOf('npm run docs -- strategies')
+    .option('--check', 'write nothing: exit code 1 when the page is out of date')
+    .parse()
+    .opts<{ check?: boolean }>();
+  const path = new URL('../docs/strategies.md', import.meta.url);
+  const text = await format(await strategiesDocument(), { ...(await resolveConfig(path)), parser: 'markdown' });
+  if (check !== true) {
+    writeFileSync(path, text);
+    console.log('written: docs/strategies.md');
+  } else if (readFileSync(path, 'utf8') === text) {
+    console.log('docs/strategies.md is up to date');
+  } else {
+    console.error('docs/strategies.md is out of date: run "npm run docs -- strategies" and commit it');
+    process.exitCode = 1;
+  }
 }

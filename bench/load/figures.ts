@@ -1,4 +1,4 @@
-/** What `bench:load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
+/** What `npm run bench -- load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
 import { TURNS_LIMIT } from '../../service/http/registry.ts';
 import { sparkline } from '../../replay/report/charts.ts';
 import { mean, quantile, studentT975, type Interval } from '../../replay/diff/stats.ts';

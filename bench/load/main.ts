@@ -1,5 +1,5 @@
 /**
- * `npm run bench:load`: 1…500 people who talk to one service process at once, over WebSocket, in real time.
+ * `npm run bench -- load`: 1…500 people who talk to one service process at once, over WebSocket, in real time.
  *
  * Each speaks 20 ms frames at the speaker's pace, ends the turn, waits for the reply, pauses and speaks again. Overhead is the ledger's
  * `our code` of a turn: what the service itself put between speech end and first audible. What a busy process reads late hides in
@@ -12,7 +12,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError } from 'commander';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import {
   figuresOf,
   HEAD,
@@ -34,22 +35,31 @@ const WARM_UP = { sessions: 20, seconds: 8 };
 /** Of the seconds of a step, what the heap needs until its bounded memories (2,000 turns) are full. */
 const HEAP_WARM_UP = 0.25;
 
-const { values } = parseArgs({
-  options: {
-    steps: { type: 'string', default: '1,10,25,50,100,200,350,500' },
-    seconds: { type: 'string', default: '20' },
-    out: { type: 'string', short: 'o', default: 'out/bench-load' },
-    'node-flags': { type: 'string', default: '' },
-    gate: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
-const durationS = Number(values.seconds);
-const sizes = values.steps.split(',').map(Number);
-if (!(durationS > 0) || !sizes.every((size) => Number.isInteger(size) && size > 0)) {
-  console.error('bench:load: --steps takes numbers of sessions (10,50,200), --seconds a duration above 0');
-  process.exit(2);
+interface LoadOptions {
+  steps: number[];
+  seconds: number;
+  out: string;
+  nodeFlags: string[];
+  gate?: boolean;
+  json?: boolean;
 }
+
+const numbersIn = (text: string): number[] => {
+  const numbers = text.split(',').map(Number);
+  if (!numbers.every((each) => Number.isInteger(each) && each > 0))
+    throw new InvalidArgumentError('say numbers of sessions: 10,50,200');
+  return numbers;
+};
+const options = commandOf('npm run bench -- load')
+  .option('--steps <numbers>', 'sessions at once, a step each', numbersIn, [1, 10, 25, 50, 100, 200, 350, 500])
+  .option('--seconds <n>', 'how long a step is measured', wholeFrom(1), 20)
+  .option('-o, --out <dir>', 'where the page and the figures are written', 'out/bench-load')
+  .option('--node-flags <flags>', "flags of the service's process", (text) => text.split(' ').filter(Boolean), [])
+  .option('--gate', 'exit code 1 when a bar is missed')
+  .option('--json', 'print the figures of every turn too')
+  .parse()
+  .opts<LoadOptions>();
+const { seconds: durationS, steps: sizes } = options;
 
 /** Busy and total time of all cores, in ms. */
 const machineMs = (): { busy: number; all: number } =>
@@ -63,7 +73,7 @@ const machineMs = (): { busy: number; all: number } =>
 
 const folder = await mkdtemp(join(tmpdir(), 'retake-load-'));
 const child = fork(fileURLToPath(new URL('./service.ts', import.meta.url)), {
-  execArgv: values['node-flags'].split(' ').filter(Boolean),
+  execArgv: options.nodeFlags,
   env: { ...process.env, RETAKE_PORT: '0', RETAKE_DATA: folder, RETAKE_WORLD: 'wire' },
 });
 let seconds: LoadSecond[] | undefined;
@@ -139,12 +149,12 @@ const turnsBefore =
 const growth = heapGrowth(longest.slice(Math.ceil(longest.length * HEAP_WARM_UP)));
 const lines = [...kneeLines(figures), heapLine(growth, ((last?.turns.length ?? 0) / durationS) * 60, turnsBefore)];
 console.log(`\n${lines.join('\n')}`);
-await mkdir(values.out, { recursive: true });
-await writeFile(join(values.out, 'load.html'), loadPage(title, figures, lines));
+await mkdir(options.out, { recursive: true });
+await writeFile(join(options.out, 'load.html'), loadPage(title, figures, lines));
 await writeFile(
-  join(values.out, 'load.json'),
+  join(options.out, 'load.json'),
   `${JSON.stringify({ title, basis: 'predicted', steps: figures, growth, seconds: longest })}\n`,
 );
-console.log(`written: ${values.out}/{load.html,load.json}`);
-if (values.json) console.log(JSON.stringify(steps));
-if (values.gate && !figures.every(isMet)) process.exitCode = 1;
+console.log(`written: ${options.out}/{load.html,load.json}`);
+if (options.json) console.log(JSON.stringify(steps));
+if (options.gate && !figures.every(isMet)) process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** The people of `bench:load`: each speaks over a WebSocket of its own, hears the reply, pauses and speaks again. */
+/** The people of `npm run bench -- load`: each speaks over a WebSocket of its own, hears the reply, pauses and speaks again. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:diff`: `retake diff` of two OTLP JSON lines files of 10,000 turns with 60 spans each. Time and peak memory
+ * `npm run bench -- diff`: `retake diff` of two OTLP JSON lines files of 10,000 turns with 60 spans each. Time and peak memory
  * are those of a process of its own; a quarter of the turns beside it shows what memory grows by. `--gate` exits 1 when a bar
  * of docs/performance.md#bars is missed.
  */
@@ -10,9 +10,9 @@ import { once } from 'node:events';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { keyedHex, keyedRandom } from '../../service/base/random.ts';
 import { ATTRIBUTES as A } from '../../service/telemetry/names.ts';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 
 const TURNS = 10_000;
 const SPANS = 60;
@@ -34,10 +34,11 @@ interface OtlpLine {
 
 let template: string | undefined;
 
-const { values: options } = parseArgs({
-  options: { turns: { type: 'string', default: String(TURNS) }, gate: { type: 'boolean', default: false } },
-});
-const turns = Number(options.turns);
+const { turns, gate } = commandOf('npm run bench -- diff')
+  .option('--turns <n>', 'turns a file', wholeFrom(4), TURNS)
+  .option('--gate', 'exit code 1 when a bar is missed')
+  .parse()
+  .opts<{ turns: number; gate?: boolean }>();
 const folder = await mkdtemp(join(tmpdir(), 'retake-bench-diff-'));
 try {
   console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`);
@@ -61,7 +62,7 @@ try {
   console.log(`memory grows by ${grown.toFixed(1)} kB a turn; bars: ${BARS.seconds} s, ${BARS.peakMb} MB`);
   const met = whole.seconds < BARS.seconds && whole.peakMb < BARS.peakMb;
   console.log(met ? 'met' : 'MISSED');
-  if (options.gate && !met) process.exitCode = 1;
+  if (gate && !met) process.exitCode = 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

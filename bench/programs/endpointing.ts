@@ -1,11 +1,12 @@
 /**
  * What a shorter silence costs: premature ends of turn on the fixtures, beside the endpointing that it saves.
- * No clock in it: the same table on every machine. `npm run bench:endpointing`
+ * No clock in it: the same table on every machine. `npm run bench -- endpointing`
  */
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../../service/audio/pcm.ts';
 import { createVad, type VadOptions } from '../../service/audio/vad.ts';
 import { loadInterviews } from '../../sim/world/fixtures.ts';
+import { commandOf } from '../../scripts/programs/options.ts';
 
 const FIXTURES = new URL('../../fixtures/audio/', import.meta.url);
 const FRAME_MS = 20;
@@ -99,5 +100,6 @@ function human(): Recording[] {
 }
 
 if (import.meta.main) {
+  commandOf('npm run bench -- endpointing').parse();
   process.stdout.write(`${renderEndpointing(endpointingTable([800, 500, 400, 350, 300, 250]))}\n`);
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:overhead`: what the service itself adds to a turn, on providers that answer at once (bench/programs/workload.ts).
+ * `npm run bench -- overhead`: what the service itself adds to a turn, on providers that answer at once (bench/programs/workload.ts).
  *
  * Zero is the transcript (`stt.done`), stop is the first audio handed to the connection (`deliver.first_byte`), the clock is the
  * turn's. CPU is the process's, user and system, its disk writes included. Four arms (tracing on or off, capture on or off)
@@ -9,7 +9,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
 import { foldersIn } from '../../service/base/data-folder.ts';
 import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
 import { createRealClock } from '../../service/base/clock.ts';
@@ -18,6 +17,7 @@ import { createTracing, type Tracing } from '../../service/telemetry/otel.ts';
 import { createSpool } from '../../service/spool/spool.ts';
 import { tellOn } from '../../replay/report/context.ts';
 import { clusteredMean, mean, quantile } from '../../replay/diff/stats.ts';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
 
 const WARM_UPS = 500;
@@ -49,10 +49,11 @@ const STEPS = [
   ['first audio → connection', 'tts.audio', 'deliver.first_byte'],
 ] as const;
 
-const { values } = parseArgs({
-  options: { turns: { type: 'string', default: '2000' }, gate: { type: 'boolean', default: false } },
-});
-const turns = Number(values.turns);
+const { turns, gate } = commandOf('npm run bench -- overhead')
+  .option('--turns <n>', 'turns in each arm', wholeFrom(1), 2000)
+  .option('--gate', 'exit code 1 when a bar is missed')
+  .parse()
+  .opts<{ turns: number; gate?: boolean }>();
 const clock = createRealClock();
 const folder = await mkdtemp(join(tmpdir(), 'retake-overhead-'));
 const store = createFolderStore(foldersIn(folder).captures);
@@ -198,4 +199,4 @@ for (const [name, value, bar] of BARS) {
   console.log(`  ${name.padEnd(26)} ${ms(value)} ms   < ${bar} ms   ${value < bar ? 'met' : 'MISSED'}`);
 }
 const missed = BARS.filter(([, value, bar]) => !(value < bar));
-if (values.gate && missed.length > 0) process.exitCode = 1;
+if (gate && missed.length > 0) process.exitCode = 1;

@@ -1,11 +1,10 @@
 /**
- * `npm run bench:parsers`: our readers of provider streams, and the whole way of a reply's audio, against the plain way of the libraries.
+ * `npm run bench -- parsers`: our readers of provider streams, and the whole way of a reply's audio, against the plain way of the libraries.
  * CPU of this process, rounds interleaved, ratios paired by round with 95 % intervals over rounds. No network: bodies are in memory.
  */
 import { createFalClient } from '@fal-ai/client';
 import { createParser } from 'eventsource-parser';
 import OpenAI from 'openai';
-import { parseArgs } from 'node:util';
 import type { LlmRequest, TtsRequest } from '../../service/base/ports.ts';
 import { createAudioHosts } from '../../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../../service/providers/freya-tts.ts';
@@ -13,11 +12,14 @@ import { createOpenRouter } from '../../service/providers/openrouter.ts';
 import { callBy } from '../../testing/calls.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { clusteredMean } from '../../replay/diff/stats.ts';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
 import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '30' } } });
-const rounds = Number(values.rounds);
+const { rounds } = commandOf('npm run bench -- parsers')
+  .option('--rounds <n>', 'rounds of each race', wholeFrom(2), 30)
+  .parse()
+  .opts<{ rounds: number }>();
 
 const llm = createOpenRouter({ openRouterUrl: LIVE_ENDPOINTS.openRouterUrl, openRouterKey: 'none', keys: [] });
 const tts = createFreyaTts({

@@ -1,16 +1,16 @@
 /**
- * `npm run bench:sim -- [--turns N] [--gate]`: full turns a second in virtual time (bench/programs/sim-workload.ts: spans, ledger and
+ * `npm run bench -- sim`: full turns a second in virtual time (bench/programs/sim-workload.ts: spans, ledger and
  * bundle included) on one core, whether a turn costs the same at the end as at the start, and whether memory stays flat.
  *
  * "On one core" is the process's CPU, user and system, helper threads of the garbage collector included, so that a busy machine
  * does not decide. Memory is the heap after a full collection. `--gate` exits 1 when a bar of docs/performance.md#bars is missed.
  */
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
 import { InvariantError } from '../../service/base/errors.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { tellOn } from '../../replay/report/context.ts';
 import { quantile } from '../../replay/diff/stats.ts';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
 
 const WARM_UP_SESSIONS = 40;
@@ -28,17 +28,16 @@ const LANES: readonly Lane[] = [
   { name: 'sse: parser', patches: [{ llm: { sse: 'parser' }, tts: { sse: 'parser' } }], barPerS: 400, gated: false },
 ];
 
-const { values } = parseArgs({
-  options: {
-    turns: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: '1' },
-    gate: { type: 'boolean', default: false },
-  },
-});
-const blocks = Math.max(4, Math.ceil(Number(values.turns) / (BLOCK_SESSIONS * TURNS_A_SESSION)));
+const options = commandOf('npm run bench -- sim')
+  .option('--turns <n>', 'turns of each lane', wholeFrom(1), 2000)
+  .option('--seed <text>', 'seed of the stand-ins', '1')
+  .option('--gate', 'exit code 1 when a bar is missed')
+  .parse()
+  .opts<{ turns: number; seed: string; gate?: boolean }>();
+const blocks = Math.max(4, Math.ceil(options.turns / (BLOCK_SESSIONS * TURNS_A_SESSION)));
 
 async function runSession(ordinal: number, patches: readonly StrategyPatch[]): Promise<void> {
-  const { session, world } = workloadSession(values.seed, ordinal, patches);
+  const { session, world } = workloadSession(options.seed, ordinal, patches);
   for (let turn = 0; turn < TURNS_A_SESSION; turn++) {
     const { summary } = await session.turn({
       audio: workloadUpload,
@@ -85,4 +84,4 @@ for (const { name, patches, barPerS, gated } of LANES) {
   bar('last quarter to first quarter, ≤ 1.15', growth.toFixed(2), growth <= 1.15);
   bar(`heap grown from ${startMb.toFixed(0)} MB, < 10 MB`, `${grownMb.toFixed(1)} MB`, grownMb < 10);
 }
-if (values.gate && missed.length > 0) process.exitCode = 1;
+if (options.gate && missed.length > 0) process.exitCode = 1;

@@ -1,5 +1,5 @@
 /**
- * `npm run test:honesty`: what a trace blames is to blame. A fault server delays one thing at a time by N ms; the phase of
+ * `npm run verify -- honesty`: what a trace blames is to blame. A fault server delays one thing at a time by N ms; the phase of
  * that name, and no other, must be N ms longer in the spans that production writes. See docs/metrics.md#the-honesty-check.
  */
 import { fork } from 'node:child_process';
@@ -19,6 +19,7 @@ import { controlFailures } from './controls.ts';
 import { createProbe, MEASURES, type Probe, type Sample } from './measure.ts';
 import { DOMAIN, type Delays, type ServerLog, type Started } from './protocol.ts';
 import { disturbed, watchStalls } from './stalls.ts';
+import { commandOf } from '../../scripts/programs/options.ts';
 
 const REPEATS = 15;
 /** So often at most on a machine that keeps stalling. */
@@ -30,6 +31,7 @@ const STEP_MS = 25;
 const TRIES = 5;
 const NONE: Delays = { waitMs: 0, firstMs: 0, betweenMs: 0, tailMs: 0 };
 
+commandOf('npm run verify -- honesty').parse();
 const clock = createRealClock();
 const child = fork(fileURLToPath(new URL('./fault-server.ts', import.meta.url)), [], { execArgv: [] });
 const server = await new Promise<Started>((resolve, reject) => {

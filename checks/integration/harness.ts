@@ -21,7 +21,7 @@ import {
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const FIXTURE = join(ROOT, 'fixtures/audio/en-frontend-1.wav');
 
-/** `npm run test:integration` has built them: here they are found. */
+/** Where `npm run test:integration` has put them. */
 export function binaries(): Promise<Binaries> {
   return buildInfra((line) => console.error(line));
 }

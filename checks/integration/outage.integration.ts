@@ -1,6 +1,6 @@
 /**
  * The Collector, then Jaeger, stopped for a while under load: turns are not slower, and every span arrives afterwards.
- * `INTEGRATION_OUTAGE_S=60 npm run test:integration` takes each away for a minute; by default it is shorter.
+ * `npm run verify -- outage` takes each away for 75 s; `npm run test:integration` for 10.
  *
  * Turns go in pairs: one to a service that exports, one right after it to its twin, which writes the same spool and sends
  * nothing. What is compared is the service's own first audio byte. The verdict is one-sided: the test fails when the shift

@@ -1,7 +1,11 @@
-/** `npm run check:causality [-- turns]`: every provider event and every timer of 200 random turns delayed alone. */
+/** `npm run verify -- causality`: delays every provider event and every timer of random turns, each alone. */
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { checkCausality, randomStrategy } from './causality-check.ts';
 
-const turns = Number(process.argv[2] ?? 200);
+const { turns } = commandOf('npm run verify -- causality')
+  .option('--turns <n>', 'random turns', wholeFrom(1), 200)
+  .parse()
+  .opts<{ turns: number }>();
 const total = { checked: 0, timers: 0, reordered: 0 };
 const complaints: string[] = [];
 for (let turn = 0; turn < turns; turn++) {

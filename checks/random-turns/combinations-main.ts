@@ -1,18 +1,19 @@
 /**
- * `npm run check:combinations`, or `node checks/random-turns/combinations-main.ts [--turns n] [--seed text]`: short turns under random
- * admitted strategies in virtual time, every tenth also cancelled on its way. Prints the seed first, and for a turn that
- * breaks a rule its strategy and the command that repeats it; exit code 1.
+ * `npm run verify -- combinations`: short turns under random admitted strategies in virtual time, every tenth also cancelled on its
+ * way. A turn that breaks a rule is printed with its strategy and the command that repeats it; the exit code is then 1.
  */
-import { parseArgs } from 'node:util';
 import { createRealClock } from '../../service/base/clock.ts';
 import { keyedRandom } from '../../service/base/random.ts';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { randomStrategy } from './combinations.ts';
 import { complaints, leftovers, play } from './combined-turn.ts';
 
-const { values } = parseArgs({ options: { turns: { type: 'string' }, seed: { type: 'string' } } });
-const turns = Number(values.turns ?? 2000);
-const seed = values.seed ?? 'combinations';
-const repeat = `node checks/random-turns/combinations-main.ts --turns ${turns} --seed ${seed}`;
+const { turns, seed } = commandOf('npm run verify -- combinations')
+  .option('--turns <n>', 'random turns', wholeFrom(1), 2000)
+  .option('--seed <text>', 'seed of strategies and voices', 'combinations')
+  .parse()
+  .opts<{ turns: number; seed: string }>();
+const repeat = `npm run verify -- combinations --turns ${turns} --seed ${seed}`;
 console.log(`seed ${seed}; again: ${repeat}`);
 
 const LONGEST_MS = 8000;

@@ -39,7 +39,7 @@ test('every two values of two knobs that may go together finish a turn, and the 
 });
 
 test('120 random admitted combinations finish a turn, and the ledger keeps its rules', async () => {
-  // `npm run check:combinations` plays 2,000; in a process of its own: the test runner follows every promise, which more than doubles the time
+  // `npm run verify -- combinations` plays 2,000; in a process of its own: the test runner follows every promise, which more than doubles the time
   const script = fileURLToPath(new URL('./combinations-main.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script, '--turns', '120', '--seed', SEED]);
   console.log(stdout.trim());

@@ -1,4 +1,4 @@
-/** `npm run test:planted`: three bugs that the soak must find, each a patch of one source file. Part of `.ci/run`: half a minute. */
+/** `npm run verify -- planted`: three bugs that the soak must find, each a patch of one source file. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -82,8 +82,8 @@ for (const planted of PLANTED) {
     const { code, output } = await soakWith(planted, 10_000);
     assert.equal(code, 1, output);
     assert.match(output, new RegExp(`^ {2}${planted.rule}: `, 'm'));
-    assert.match(output, /^repeat: npm run soak -- --seed ci --case \d+$/m);
-    assert.match(output, /^shrunk: npm run soak -- --json '\{.*\}'$/m);
+    assert.match(output, /^repeat: npm run verify -- soak --seed ci --case \d+$/m);
+    assert.match(output, /^shrunk: npm run verify -- soak --json '\{.*\}'$/m);
   });
 }
 

@@ -1,14 +1,13 @@
 /**
- * `npm run soak -- --turns N --seed S [--workers N] [--from SESSION]`: random sessions in virtual time, every turn checked
- * against checks/random-turns/rules.ts. A violation is shrunk to the simplest case that still breaks the same rule, and printed with the
- * command that repeats it. Beside it: the heap after a full collection and the CPU of a turn, along the way and at the end.
+ * `npm run verify -- soak`: random sessions in virtual time, every turn checked against rules.ts. A violation is shrunk to the simplest
+ * case that still breaks the same rule, and printed with the command that repeats it. Beside it: the heap after a full collection
+ * and the CPU of a turn, along the way and at the end.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { createRealClock } from '../../service/base/clock.ts';
-import { InputError } from '../../service/base/errors.ts';
+import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import type { Violation } from './rules.ts';
 import { simpler, soakCase, type SoakCase } from './soak-case.ts';
 import { flatnessOf, grows, sampleMemory, type Sample } from './soak-memory.ts';
@@ -103,33 +102,34 @@ export async function inProcesses(
   return failed ? 1 : 0;
 }
 
+interface SoakOptions extends Share {
+  turns: number;
+  seed: string;
+  workers: number;
+  case?: number;
+  json?: string;
+  shrinkRuns: number;
+}
+
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      turns: { type: 'string', default: '1000' },
-      seed: { type: 'string', default: '1' },
-      from: { type: 'string', default: '0' },
-      workers: { type: 'string', default: '1' },
-      step: { type: 'string', default: '1' },
-      case: { type: 'string' },
-      json: { type: 'string' },
-      'shrink-runs': { type: 'string', default: '300' },
-    },
-  });
-  const count = (name: 'turns' | 'from' | 'workers' | 'step' | 'shrink-runs', least: number): number => {
-    const value = Number(values[name]);
-    if (!Number.isInteger(value) || value < least)
-      throw new InputError(`--${name} ${values[name]}: a whole number from ${least}`);
-    return value;
-  };
-  const turns = count('turns', 1);
-  const workers = count('workers', 1);
-  const share: Share = { from: count('from', 0), step: count('step', 1) };
-  const isOne = values.case !== undefined || values.json !== undefined;
+  const options = commandOf('npm run verify -- soak')
+    .option('--turns <n>', 'random turns', wholeFrom(1), 1000)
+    .option('--seed <text>', 'seed of the sessions', '1')
+    .option('--workers <n>', 'processes', wholeFrom(1), 1)
+    .option('--from <n>', 'first session', wholeFrom(0), 0)
+    .option('--step <n>', 'every so many sessions', wholeFrom(1), 1)
+    .option('--case <n>', 'only this session, printed', wholeFrom(0))
+    .option('--json <text>', 'only this session, which a violation has printed')
+    .option('--shrink-runs <n>', 'how many simpler sessions a violation may try', wholeFrom(0), 300)
+    .parse()
+    .opts<SoakOptions>();
+  const { turns, seed, workers, shrinkRuns } = options;
+  const share: Share = { from: options.from, step: options.step };
+  const isOne = options.case !== undefined || options.json !== undefined;
   process.exitCode = await (isOne ? soakOne() : workers > 1 ? soakInWorkers() : soakMany());
 
   async function soakOne(): Promise<number> {
-    const one = values.json === undefined ? soakCase(values.seed, Number(values.case)) : parseCase(values.json);
+    const one = options.json === undefined ? soakCase(seed, options.case ?? 0) : parseCase(options.json);
     const { violations, turns } = await runCase(one);
     console.log(JSON.stringify(one, null, 2));
     for (const { rule, detail } of violations) console.log(`${rule}: ${detail}`);
@@ -142,10 +142,10 @@ if (import.meta.main) {
     const flags = Array.from({ length: workers }, (_, index) => {
       const own = {
         turns: Math.ceil(turns / workers),
-        seed: values.seed,
+        seed,
         from: share.from + index * share.step,
         step: workers * share.step,
-        'shrink-runs': count('shrink-runs', 0),
+        'shrink-runs': shrinkRuns,
       };
       return Object.entries(own).flatMap(([name, value]) => [`--${name}`, String(value)]);
     });
@@ -171,7 +171,7 @@ if (import.meta.main) {
           `CPU ${sample.cpuS.toFixed(0)} s, ${(clock.nowUs() / 1e6).toFixed(0)} s`,
       );
     };
-    const result = await soak(values.seed, turns, onSession, count('shrink-runs', 0), share);
+    const result = await soak(seed, turns, onSession, shrinkRuns, share);
     const flatness = flatnessOf(samples);
     if (flatness !== undefined) {
       const { heapKbPer1000Turns, grownMb, heapMb, cpuMsPerTurn, flat, linear } = flatness;
@@ -183,7 +183,7 @@ if (import.meta.main) {
       const verdict = linear === undefined ? 'too few turns to tell' : linear ? 'linear in turns' : 'GROWS';
       console.log(`CPU ms a turn ${cpu}: ${verdict}`);
     }
-    const about = `${result.turns} turns (${result.failed} failed as their faults made them) in ${result.sessions} sessions, seed ${values.seed}`;
+    const about = `${result.turns} turns (${result.failed} failed as their faults made them) in ${result.sessions} sessions, seed ${seed}`;
     const { violation } = result;
     if (violation === undefined) {
       console.log(`soak: ${about}: no violation`);
@@ -191,8 +191,8 @@ if (import.meta.main) {
     }
     console.log(`soak: ${about}: VIOLATION in session ${violation.index}`);
     for (const { rule, detail } of violation.violations) console.log(`  ${rule}: ${detail}`);
-    console.log(`repeat: npm run soak -- --seed ${values.seed} --case ${violation.index}`);
-    console.log(`shrunk: npm run soak -- --json '${JSON.stringify(violation.shrunk)}'`);
+    console.log(`repeat: npm run verify -- soak --seed ${seed} --case ${violation.index}`);
+    console.log(`shrunk: npm run verify -- soak --json '${JSON.stringify(violation.shrunk)}'`);
     return 1;
   }
 }

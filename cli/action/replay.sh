@@ -7,7 +7,7 @@ root=${ACTION_PATH:?}
 # a pull request of Retake itself is measured by its own code, not by the action's copy
 if [ -f cli/main.ts ]; then root=$PWD; fi
 retake() { "$ACTION_PATH/node_modules/.bin/node" "$root/cli/main.ts" "$@"; }
-if [ "$root" != "$ACTION_PATH" ]; then node scripts/ensure-modules.mjs; fi
+if [ "$root" != "$ACTION_PATH" ]; then node scripts/with-modules.mjs; fi
 data=${DATA:-}
 if [ -z "$data" ]; then
   data=$(mktemp -d)

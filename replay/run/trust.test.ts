@@ -54,7 +54,7 @@ test('beside a figure stands its error; one that was wrong by more than the limi
   });
   assert.equal(trustIn('far', trust).shown, false);
   assert.deepEqual(trustIn('cpu', trust), errorNotMeasured('takes no virtual time'));
-  assert.match(trustIn('--set', trust).text, /not measured \(not in npm run check:trust\)/);
+  assert.match(trustIn('--set', trust).text, /not measured \(not in npm run verify -- trust\)/);
 });
 
 test('the error is of the named variant as it is, against the captured strategy; of anything else it is not measured', () => {
@@ -95,5 +95,5 @@ test('docs/virtual-time.md shows what the file holds', async () => {
   const page = new URL('../../docs/virtual-time.md', import.meta.url);
   const kept = loadTrust();
   const table = await format(trustTable(kept), { ...(await resolveConfig(page)), parser: 'markdown' });
-  assert.ok(readFileSync(page, 'utf8').includes(table.trim()), 'run: npm run check:trust');
+  assert.ok(readFileSync(page, 'utf8').includes(table.trim()), 'run: npm run verify -- trust');
 });

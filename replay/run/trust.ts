@@ -1,6 +1,6 @@
 /**
  * How far a simulated figure has been right: for each variant, what virtual time predicted from a capture beside what was then
- * measured in `wire` (`npm run check:trust` writes trust.json; docs/virtual-time.md#counterfactual-error says how).
+ * measured in `wire` (`npm run verify -- trust` writes trust.json; docs/virtual-time.md#counterfactual-error says how).
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -52,12 +52,14 @@ export const TRUST_PAGE = 'docs/virtual-time.md#counterfactual-error';
 const FILE = new URL('./trust.json', import.meta.url);
 const validate = new Ajv().compile<Trust>(TrustSchema);
 
-/** What `npm run check:trust` found last. Throws `InputError` for a damaged file. */
+/** What `npm run verify -- trust` found last. Throws `InputError` for a damaged file. */
 export function loadTrust(): Trust {
   const json: unknown = JSON.parse(readFileSync(FILE, 'utf8'));
   if (validate(json)) return json;
   const { instancePath, message } = validate.errors?.[0] ?? {};
-  throw new InputError(`replay/run/trust.json: ${instancePath} ${message}; write it again with: npm run check:trust`);
+  throw new InputError(
+    `replay/run/trust.json: ${instancePath} ${message}; write it again with: npm run verify -- trust`,
+  );
 }
 
 /** Predicted − measured, in points. */
@@ -93,7 +95,7 @@ export function errorNotMeasured(why: string): Trusted {
 export function trustIn(name: string, { rows, left }: Trust): Trusted {
   const row = rows.find((each) => each.name === name);
   if (row === undefined) {
-    const why = left.find((each) => each.name === name)?.why ?? 'not in npm run check:trust';
+    const why = left.find((each) => each.name === name)?.why ?? 'not in npm run verify -- trust';
     return errorNotMeasured(why);
   }
   const error = points(errorPct(row));

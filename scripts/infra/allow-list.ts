@@ -1,7 +1,8 @@
-/** `npm run infra:allow-list`: writes the keys that spans may carry into collector/config.yaml; a test holds them equal. */
+/** `npm run docs -- allow-list`: writes the keys that spans may carry into collector/config.yaml; a test holds them equal. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { SHAPES } from '../../replay/traces/foreign-shapes.ts';
 import { ATTRIBUTES, RESOURCE_ATTRIBUTES } from '../../service/telemetry/names.ts';
+import { commandOf } from '../programs/options.ts';
 import { CONFIGS } from './run.ts';
 
 /** By which turns, sessions and latencies of Pipecat, LiveKit and others are told when their traces are read back. */
@@ -32,6 +33,8 @@ export function withAllowList(config: string, keys: readonly string[]): string {
 }
 
 if (import.meta.main) {
+  commandOf('npm run docs -- allow-list').parse();
   const config = readFileSync(CONFIGS.collector, 'utf8');
   writeFileSync(CONFIGS.collector, withAllowList(config, allowedKeys()));
+  console.log('written: collector/config.yaml');
 }

@@ -67,7 +67,7 @@ for (const [stage, facts, targetMs, low, high] of [
   ['llm', LLM, 1500, 2, 2.5],
   ['tts', TTS, 500, 1.45, 1.75],
 ] as const) {
-  // over the fixtures' mix of new and reused connections the means are today's: npm run check:profile
+  // over the fixtures' mix of new and reused connections the means are today's: npm run verify -- profile
   test(`profile seed: ${stage} over new connections alone exceeds today's ${targetMs} ms, with a heavy tail`, () => {
     const { meanMs, tail } = sample(stage, facts);
     assert.ok(meanMs > targetMs * 0.98 && meanMs < targetMs * 1.25, `mean ${meanMs}`);

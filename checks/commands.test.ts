@@ -1,0 +1,84 @@
+/** Every command of this repository that a page, a help text or a comment names can be typed. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { BENCH } from '../bench/programs/list.ts';
+import { DOCS } from '../scripts/docs.ts';
+import type { Named } from '../scripts/programs/named.ts';
+import { fieldOf } from '../service/base/json.ts';
+import { TIERS, VERIFY } from './list.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const TABLES: readonly Named[] = [VERIFY, BENCH, DOCS];
+const SCRIPTS = new Set(Object.keys(Object(fieldOf(JSON.parse(read('package.json')), 'scripts'))));
+/** What was once typed stays in the history. */
+const HISTORY = 'CHANGELOG.md';
+const NOT_OURS = /(^|\/)(node_modules|out|data|fixtures)\//;
+
+/** Commands that a text names and that do not exist. */
+function strays(text: string): string[] {
+  return [...text.matchAll(/npm run (?:--silent )?([a-z][a-z:-]*)(?: -- ([a-z][a-z0-9-]*))?/g)].flatMap(
+    ([whole, script = '', name]) => {
+      const table = TABLES.find(({ command }) => command === `npm run ${script}`);
+      const named = table === undefined || name === undefined || namesOf(table).includes(name);
+      return SCRIPTS.has(script) && named ? [] : [whole];
+    },
+  );
+}
+
+const namesOf = ({ programs, groups }: Named): string[] => [
+  ...programs.map(({ name }) => name),
+  ...Object.keys(groups),
+];
+
+test('every npm script, check, bench and document that a text names exists', () => {
+  const paths = [...globSync(['**/*.{ts,mjs,js,json,md,yml,yaml,sh}', '**/Dockerfile'], { cwd: ROOT }), '.ci/run']
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path !== HISTORY && !NOT_OURS.test(path));
+  assert.ok(paths.includes('README.md') && paths.length > 300, `${paths.length} files`);
+  assert.deepEqual(
+    paths.flatMap((path) => strays(read(path)).map((stray) => `${path}: ${stray}`)),
+    [],
+  );
+});
+
+test('control: a script, a check and a bench that do not exist are found', () => {
+  const run = 'npm run';
+  const wrong = [`${run} check:trust`, `${run} verify -- truth`, `${run} --silent bench -- simulation`];
+  assert.deepEqual(strays(wrong.join('; ')), wrong);
+  assert.deepEqual(strays(`${run} verify -- trust --sessions 2, ${run} bench -- all, ${run} bench:all -- --quick`), []);
+});
+
+test('names are said once, and every program of a table is there', () => {
+  for (const table of TABLES) {
+    const names = namesOf(table);
+    assert.equal(new Set(names).size, names.length, table.command);
+    const files = table.programs.flatMap(({ run, first }) => [run, ...(first === undefined ? [] : [first])]);
+    const missing = files
+      .flatMap(([file, ...args]) => [file, ...args.filter((arg) => arg.endsWith('.ts'))])
+      .filter((path) => globSync(path, { cwd: ROOT }).length === 0);
+    assert.deepEqual(missing, [], table.command);
+  }
+});
+
+test('the checks of .ci/run take 35 minutes at most, and 20 more where Jaeger and the Collector are to be built', () => {
+  const ofTiers = TIERS.flatMap((tier) => VERIFY.groups[tier] ?? []);
+  assert.equal(ofTiers.length, VERIFY.programs.length);
+  const minutes = (VERIFY.groups['ci'] ?? []).reduce((sum, each) => sum + each.minutes, 0);
+  // beside them: modules, npm run check, npm test, npm run demo and a bench, 7 minutes
+  assert.ok(minutes + 7 <= 35, `${minutes} minutes of checks`);
+});
+
+test('the files that .ci/run, the Action and the image start are there', () => {
+  const started = ['.ci/run', 'action.yml', 'Dockerfile', 'cli/action/replay.sh'].flatMap((path) =>
+    [...read(path).matchAll(/(?:\$\w+\/)?([\w/.-]+\.(?:ts|mjs|sh))\b/g)].map(([, file = '']) => file),
+  );
+  assert.ok(started.length >= 5, started.join());
+  assert.deepEqual(
+    started.filter((path) => !existsSync(join(ROOT, path))),
+    [],
+  );
+});

@@ -1,0 +1,49 @@
+/** `npm run docs -- NAME… | all`: writes the pages and lists that are generated; alone it lists them. */
+import { runNamed, type Named, type Program } from './programs/named.ts';
+
+const DOCUMENTS: readonly Program[] = [
+  {
+    name: 'strategies',
+    sentence: 'Writes docs/strategies.md: what each strategy gains on profile seed.',
+    minutes: 1,
+    minutesAre: 'estimated',
+    run: ['scripts/strategies-doc.ts'],
+  },
+  {
+    name: 'allow-list',
+    sentence: 'Writes the keys that spans may carry into collector/config.yaml.',
+    minutes: 0.1,
+    minutesAre: 'estimated',
+    run: ['scripts/infra/allow-list.ts'],
+  },
+  {
+    name: 'performance',
+    sentence: 'Runs the benches of docs/performance.md and writes what they print into it; for a quiet machine.',
+    minutes: 25,
+    minutesAre: 'estimated',
+    run: ['scripts/docs-performance.ts'],
+  },
+  {
+    name: 'fault-matrix',
+    sentence: 'Writes what each fault of each provider comes to into docs/operating.md.',
+    minutes: 0.3,
+    minutesAre: 'estimated',
+    run: ['checks/fault-matrix.test.ts', '--update'],
+  },
+  {
+    name: 'trust-page',
+    sentence: 'Writes the table of predictions that replay/run/trust.json holds into its page.',
+    minutes: 0.1,
+    minutesAre: 'estimated',
+    run: ['checks/trust.ts', '--page'],
+  },
+];
+
+export const DOCS: Named = {
+  command: 'npm run docs',
+  kind: 'document',
+  programs: DOCUMENTS,
+  groups: { all: DOCUMENTS },
+};
+
+if (import.meta.main) process.exitCode = await runNamed(process.argv.slice(2), DOCS);

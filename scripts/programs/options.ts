@@ -1,0 +1,23 @@
+/** Options of a program that is no part of `retake`: `--help`, and one line with exit code 2 for words that it does not know. */
+import { Command, InvalidArgumentError } from 'commander';
+
+/** A command whose options the caller adds; `words` are what one types to start it. */
+export function commandOf(words: string): Command {
+  return new Command(words)
+    .allowExcessArguments(false)
+    .showSuggestionAfterError(false)
+    .configureOutput({
+      outputError: (text, write) =>
+        write(`${words}: ${text.replace('error: ', '').trim()}; --help lists what there is\n`),
+    })
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+}
+
+/** Reads an option that counts something. */
+export const wholeFrom =
+  (least: number) =>
+  (text: string): number => {
+    const number = Number(text);
+    if (!Number.isInteger(number) || number < least) throw new InvalidArgumentError(`say a whole number from ${least}`);
+    return number;
+  };

@@ -1,0 +1,24 @@
+// `npm test [-- flags and files]`: all tests, or those of the files named. Flags are those of node's test runner, and
+// `--no-skips`, by which a test that was skipped fails the run.
+import { fileURLToPath } from 'node:url';
+import { runInPlace } from './own-node.mjs';
+
+const ALL = '**/*.test.ts'; // node's own pattern also takes test-*.ts for tests; neither looks into node_modules
+
+const words = process.argv.slice(2).filter((word) => word !== '--no-skips');
+const files = words.filter((word) => word.endsWith('.ts'));
+const flags = words.filter((word) => !word.endsWith('.ts'));
+if (process.argv.includes('--no-skips'))
+  flags.push(
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    `--test-reporter=${fileURLToPath(new URL('no-skips.ts', import.meta.url))}`,
+    '--test-reporter-destination=stderr',
+  );
+// node reads no flag behind the first file
+runInPlace('npm test', process.execPath, [
+  '--test',
+  '--test-concurrency=2',
+  ...flags,
+  ...(files.length > 0 ? files : [ALL]),
+]);
