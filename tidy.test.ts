@@ -98,7 +98,7 @@ function importDirection(sources: Sources): string[] {
 /** Rule 2 as well: what tests share is no part of what runs. */
 function testsOnly(sources: Sources): string[] {
   return [...sources].flatMap(([path, text]) =>
-    isTest(path) || /^(testing|checks|scripts|bench)\//.test(path)
+    isTest(path) || /^(testing|checks|scripts)\//.test(path)
       ? []
       : imports(path, text)
           .filter((target) => target.startsWith('testing/'))

@@ -23,29 +23,15 @@ export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void>
         yield { atUs: ports.clock.nowUs(), samples: TONE };
       },
     };
-    await runTurn(
-      ports,
-      {
-        identity: {
-          sessionId: WARM_UP_SESSION,
-          turnIndex,
-          traceId: '0'.repeat(32),
-          runId: 'warm-up',
-          world: 'wire',
-          lane: 'captured',
-          variant: 'warm-up',
-          arm: 'warm-up',
-          strategyHash: 'warm-up',
-        },
-        strategy,
-        conversation: { systemPrompt: 'warm up', history: [] },
-        language: 'en',
-        audio,
-        reply: nobody,
-        sinks: [],
-      },
-      0,
-    );
+    await runTurn(ports, {
+      owner: { sessionId: WARM_UP_SESSION, turnIndex, arm: WARM_UP_SESSION },
+      strategy,
+      conversation: { systemPrompt: 'warm up', history: [] },
+      language: 'en',
+      audio,
+      reply: nobody,
+      sinks: [],
+    });
   }
 }
 

@@ -9,12 +9,11 @@ import type { LlmRequest, TtsRequest } from '../../service/base/ports.ts';
 import { createAudioHosts } from '../../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../../service/providers/openrouter.ts';
-import { callBy } from '../../testing/calls.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { clusteredMean } from '../../replay/diff/stats.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
-import { AUDIO_EVENTS, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';
+import { AUDIO_EVENTS, callBy, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';
 
 const { rounds } = commandOf('npm run bench -- parsers')
   .option('--rounds <n>', 'rounds of each race', wholeFrom(2), 30)

@@ -12,11 +12,9 @@ import type { PieceAudio, Piece } from '../../service/turn/pieces.ts';
 import { createPlayback } from '../../service/audio/playback.ts';
 import type { Tts } from '../../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
-import { createRecorder } from '../../service/turn-log/recorder.ts';
 import { speak } from '../../service/turn/speak.ts';
-import type { TurnPorts, TurnScope } from '../../service/calls/stage.ts';
+import { openTurn, type TurnInput, type TurnPorts, type TurnScope } from '../../service/calls/stage.ts';
 import { createChannel } from '../../service/base/streams.ts';
-import { identityOf } from '../../testing/calls.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
 import { instantPorts, instantUpload } from './workload.ts';
@@ -79,30 +77,21 @@ export async function stagedReply(tts: Tts, sse: 'sdk' | 'parser'): Promise<Hear
 
 function scopeFor(tts: Tts, sse: 'sdk' | 'parser', onAudio: (pcm: Uint8Array) => void): TurnScope {
   const ports: TurnPorts = { ...instantPorts(clock), tts };
-  const { transport } = ports;
-  return {
-    ports: {
-      ...ports,
-      transport: {
-        ...transport,
-        async send(request, marks) {
-          await transport.send(request, marks);
-          return streamed(TTS_CHUNKS);
-        },
-      },
+  const transport: TurnPorts['transport'] = {
+    ...ports.transport,
+    async send(request, marks) {
+      await ports.transport.send(request, marks);
+      return streamed(TTS_CHUNKS);
     },
-    input: {
-      identity: identityOf(),
-      strategy: resolveStrategy([{ tts: { sse } }], 'audio path'),
-      conversation: { systemPrompt: '', history: [] },
-      language: 'en',
-      audio: instantUpload(clock),
-      reply: { audio: async (pcm) => onAudio(pcm) },
-      sinks: [],
-    },
-    recorder: createRecorder(clock, [], () => undefined),
-    signal: new AbortController().signal,
-    calls: [],
-    strays: [],
   };
+  const input: TurnInput = {
+    owner: { sessionId: 'bench', turnIndex: 0, arm: 'bench' },
+    strategy: resolveStrategy([{ tts: { sse } }], 'audio path'),
+    conversation: { systemPrompt: '', history: [] },
+    language: 'en',
+    audio: instantUpload(clock),
+    reply: { audio: async (pcm) => onAudio(pcm) },
+    sinks: [],
+  };
+  return openTurn({ ...ports, transport }, input, new AbortController().signal);
 }

@@ -1,5 +1,6 @@
 /** Answers of the providers, held in memory: a streamed reply of the LLM, and speech as server-sent events. */
-import type { Fetch } from '../../service/base/ports.ts';
+import { createRealClock } from '../../service/base/clock.ts';
+import type { Call, Fetch } from '../../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 
@@ -47,4 +48,21 @@ export function streamed(chunks: readonly Uint8Array[]): Response {
 /** Every request gets that answer. */
 export function fetchOf(chunks: readonly Uint8Array[]): Fetch {
   return Object.assign(() => Promise.resolve(streamed(chunks)), { Response });
+}
+
+/** A provider call that goes out by `fetch`; what it tells its caller goes nowhere. */
+export function callBy(fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>): Call {
+  const call: Call = {
+    clock: createRealClock(),
+    fetch: Object.assign(fetch, { Response }),
+    fetchFor: () => call.fetch,
+    send: fetch,
+    signal: new AbortController().signal,
+    pause: () => Promise.resolve(),
+    content: () => undefined,
+    responseHeaders: () => undefined,
+    failure: () => undefined,
+    arrival: () => ({ atUs: 0, eventId: () => 0 }),
+  };
+  return call;
 }

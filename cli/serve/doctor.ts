@@ -135,7 +135,6 @@ async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Pr
     context: {
       sessionId: 'doctor',
       turnIndex: 0,
-      traceId: '0'.repeat(32),
       stage: probe.stage,
       ordinal: 0,
       attempt: 0,

@@ -4,10 +4,8 @@
  * session        one conversation, many turns; has an id, never a span of its own
  * turn           from the first audio of what the user says to the end of the reply; one trace
  * greeting       the reply that opens a session: a turn whose zero is the session's opening
- * speech end     zero of every latency: the last sample of user speech, found by one pinned reference detector that runs
- *                off the turn's path on the received audio; mapped to the arrival of the frame that holds it
- * zero kind      `audio` (streamed), `upload` (a whole body was posted: zero is the arrival of its last byte) or `opening`
- *                (a greeting: zero is the session's opening)
+ * speech end     zero of every latency: arrival of the frame in which the pinned reference detector hears speech end
+ * zero kind      `audio` (speech end), `upload` (arrival of a posted body's last byte), `opening` (of a greeting's session)
  * endpointing    speech end → the decision that the user has finished; a decision after which the user went on is premature
  * first audio byte       first reply audio byte handed to the client's connection (container headers are not audio)
  * first audible          when a client that plays from the first byte on reaches the first of three consecutive 10 ms
@@ -45,22 +43,25 @@ export interface Clock {
 /** A seeded source of uniform numbers in [0, 1). */
 export type Random = () => number;
 
-/** What one HTTP exchange is for: names its events, its draws and its connection's owner. */
-export interface ExchangeContext {
+/** Whose a provider call is. */
+export interface CallOwner {
   sessionId: string;
   turnIndex: number;
-  /** The turn's place among those in which the user speaks; absent where it is `turnIndex`, no greeting having come before. */
+  /** The turn's place among those in which the user speaks, where a greeting came before. Absent: `turnIndex`. */
   userTurn?: number;
+  interview?: string;
+  arm: string;
+  /** The turn's: says which turn paid for a connection. */
+  traceId?: string;
+}
+/** What one HTTP exchange is for: names its events, its draws and its connection's owner. */
+export interface ExchangeContext extends CallOwner {
   stage: Stage;
   /** 0 for stt and llm, the piece's index for tts. */
   ordinal: number;
   attempt: number;
   /** Counts the fetches of one provider call (`generate` makes several). */
   fetchIndex: number;
-  interview?: string;
-  arm: string;
-  /** The turn's, so that a connection can be traced to the turn that paid for it. */
-  traceId?: string;
 }
 
 export interface HttpRequest {
@@ -74,7 +75,7 @@ export interface HttpRequest {
   fresh?: boolean;
   /** The URL is not ours: connect to public addresses only. */
   publicOnly?: boolean;
-  /** Called when the exchange has its connection and begins to send: the deadline to connect ends there. */
+  /** Called when the exchange begins to send: the deadline to connect ends there. */
   onSending?: () => void;
 }
 
@@ -109,7 +110,6 @@ export interface HttpMarks {
   basis?: TimesBasis;
   setUpBasis?: TimesBasis;
 }
-
 /** An exchange as it was captured, a model fitted to the capture's exchanges, or a latency profile. */
 export type TimesBasis = 'captured' | 'fitted' | 'profile';
 
@@ -142,7 +142,6 @@ export interface Transport {
   pools?(): readonly PoolState[];
   close(): Promise<void>;
 }
-
 export interface AheadTarget {
   /** `https://fal.run`. */
   origin: string;
@@ -185,7 +184,6 @@ export interface Call {
   /** What delivered the data that the provider client has just parsed: the last body chunk read. */
   arrival(): Arrival;
 }
-
 /** One body chunk's arrival. It becomes an event only when somebody asks for its id, because it released something. */
 export interface Arrival {
   atUs: number;

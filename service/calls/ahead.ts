@@ -32,15 +32,11 @@ export function aheadTargets(strategy: Strategy, origins: Origins, expected: Exp
 
 /** Begins at speech start (event `startId`); what is ready before `signal` aborts is an event of the turn. */
 export function openAhead(
-  { ports, input, recorder, signal: turn }: TurnScope,
+  { ports, input, owner, recorder, signal: turn }: TurnScope,
   startId: number,
   signal: AbortSignal,
 ): void {
-  const { sessionId, turnIndex, arm, traceId, interview } = input.identity;
-  const expected = {
-    ...{ sessionId, turnIndex, arm, traceId, attempt: 0, fetchIndex: 0 },
-    ...(interview === undefined ? {} : { interview }),
-  };
+  const expected = { ...owner, attempt: 0, fetchIndex: 0 };
   ports.transport.prepare?.({ ...expected, stage: 'endpointing', ordinal: 0 }, turn);
   for (const target of aheadTargets(input.strategy, ports.origins, expected)) {
     const { origin, sockets } = target;

@@ -1,5 +1,5 @@
 /** One request for a reply. Its deltas wait until somebody adopts them; one that nobody wants is abandoned. */
-import { InvariantError, StageError } from '../base/errors.ts';
+import { StageError } from '../base/errors.ts';
 import type { Arrival, LlmResult, LlmRoute, Message } from '../base/ports.ts';
 import type { Attrs } from '../base/events.ts';
 import type { OpenCall } from '../net/exchange.ts';
@@ -57,7 +57,7 @@ export interface Asked {
 
 /** Sends the request. Failures reach whoever adopts it; one that nobody adopted fails in silence. */
 export function ask(scope: TurnScope, question: Question): Asked {
-  const { recorder, ports, input, strays } = scope;
+  const { recorder, ports, input, owner } = scope;
   const { maxTokens, temperature, reasoning, seed, sse, fallback, ...llm } = input.strategy.llm;
   const { ordinal, messages, model = llm.model } = question;
   const route = question.route ?? (llm.route === 'default' ? undefined : llm.route);
@@ -90,7 +90,7 @@ export function ask(scope: TurnScope, question: Question): Asked {
     messages,
     maxTokens,
     temperature,
-    sessionId: input.identity.sessionId,
+    sessionId: owner.sessionId,
     sse,
     ...(route === undefined ? {} : { route }),
     ...(reasoning === 'default' ? {} : { reasoning }),
@@ -122,20 +122,12 @@ export function ask(scope: TurnScope, question: Question): Asked {
   };
   const ended = callProvider(
     { ...scope, signal: own.signal },
-    'llm',
-    ordinal,
-    startId,
+    { stage: 'llm', ordinal, cause: startId, alternatives: fallback.length },
     stream,
-    fallback.length,
   ).finally(own.release);
   ended.catch((error: unknown) => content.reject(error));
   content.promise.catch(() => undefined);
-  strays.push(
-    ended.catch((error: unknown) => {
-      if (error instanceof InvariantError) throw error;
-    }),
-  );
-  strays.at(-1)?.catch(() => undefined); // met when the turn closes
+  scope.stray(ended);
 
   return {
     exchange,

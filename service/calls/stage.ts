@@ -1,7 +1,9 @@
 /** What every stage of a turn works with, and how it makes a provider call. */
 import type { SpeechCache } from './speech-cache.ts';
 import { openCall, type OpenCall } from '../net/exchange.ts';
+import { InvariantError } from '../base/errors.ts';
 import type {
+  CallOwner,
   Clock,
   Llm,
   Origins,
@@ -13,9 +15,10 @@ import type {
   TtsRequest,
   UserAudio,
 } from '../base/ports.ts';
-import type { EventSink, Recorder, TurnIdentity } from '../base/events.ts';
+import type { EventSink, Recorder } from '../base/events.ts';
 import type { ReadGeneration } from '../providers/generation.ts';
 import type { Conversation } from '../text/prompt.ts';
+import { createRecorder } from '../turn-log/recorder.ts';
 import { withAttempts, type Attempt } from './retry.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
@@ -37,13 +40,11 @@ export interface TurnPorts {
 }
 
 export interface TurnInput {
-  identity: TurnIdentity;
+  owner: CallOwner;
   strategy: Strategy;
   conversation: Conversation;
   language: string;
   audio: UserAudio;
-  /** As `ExchangeContext` has it: which line of an interview the user says. */
-  userTurn?: number;
   /** The text that opens the session; then nothing is heard before it. */
   greeting?: string;
   reply: ReplySink;
@@ -52,17 +53,59 @@ export interface TurnInput {
   onSinkError?: (error: unknown) => void;
 }
 
-/** One running turn, as its stages see it. */
-export interface TurnScope {
+/** What a provider call needs of whoever makes it. */
+export interface CallScope {
+  ports: Pick<TurnPorts, 'clock' | 'transport' | 'random'>;
+  owner: CallOwner;
+  recorder: Recorder;
+  /** Aborts the call. */
+  signal: AbortSignal;
+  /** Cancelled streams are read to their end: `network.keepAlive.drain`. */
+  drain: boolean;
+  /** Takes in every call, which may settle later than its work. */
+  calls: OpenCall[];
+}
+
+/** One running turn, as its stages see it. Its signal aborts when the turn fails, is cancelled or is over. */
+export interface TurnScope extends CallScope {
   ports: TurnPorts;
   input: TurnInput;
-  recorder: Recorder;
-  /** Aborts when the turn fails, is cancelled or is over. */
-  signal: AbortSignal;
-  /** Every provider call of the turn; the turn is not over before they have settled. */
-  calls: OpenCall[];
-  /** Work that may outlive its stage (a superseded upload): the turn is not over before it has settled. Rejects for bugs only. */
-  strays: Promise<unknown>[];
+  /** Takes in work that may outlive its stage, such as a superseded upload. A failure of it is nobody's but its own. */
+  stray(work: Promise<unknown>): void;
+  /** Resolves when stray work and provider calls have settled. Rejects for bugs only. */
+  settled(): Promise<void>;
+}
+
+/** The scope of a turn that begins now. */
+export function openTurn(ports: TurnPorts, input: TurnInput, signal: AbortSignal): TurnScope {
+  const strays: Promise<unknown>[] = [];
+  const calls: OpenCall[] = [];
+  return {
+    ports,
+    input,
+    owner: input.owner,
+    recorder: createRecorder(ports.clock, input.sinks, input.onSinkError ?? (() => undefined)),
+    signal,
+    drain: drains(input.strategy),
+    calls,
+    stray(work) {
+      const settled = work.catch((error: unknown) => {
+        if (error instanceof InvariantError) throw error;
+      });
+      settled.catch(() => undefined); // `settled` meets it
+      strays.push(settled);
+    },
+    async settled() {
+      for (const work of strays) await work; // work may bring more
+      // streams that are being read to their end still write to the log
+      await Promise.all(calls.map((call) => call.settled()));
+    },
+  };
+}
+
+/** Whether the strategy has cancelled streams read to their end. */
+export function drains({ network: { keepAlive } }: Strategy): boolean {
+  return keepAlive !== false && keepAlive.drain;
 }
 
 /** A text as the strategy has it spoken. */
@@ -74,42 +117,37 @@ export function speechRequest(
   return { text, method, voice, speed, sse, queue, format, language };
 }
 
+export interface CallRequest {
+  stage: 'stt' | 'llm' | 'tts';
+  /** As `ExchangeContext` has it. */
+  ordinal: number;
+  /** The event that released the call. */
+  cause: number;
+  /** Models to turn to when the first one cannot answer. */
+  alternatives?: number;
+}
+
 /**
- * Makes one provider call with the stage's retry policy. `work` gets a call of its own for each attempt.
- * `cause` is the event that released the call; `alternatives` counts the models to turn to. Throws `StageError`.
+ * Makes one provider call under the stage's retry policy. Each attempt gives `work` a call of its own. Throws
+ * `StageError`.
  */
 export function callProvider<T>(
-  scope: TurnScope,
-  stage: 'stt' | 'llm' | 'tts',
-  ordinal: number,
-  cause: number,
+  scope: CallScope,
+  { stage, ordinal, cause, alternatives }: CallRequest,
   work: (call: OpenCall, attempt: Attempt) => Promise<T>,
-  alternatives = 0,
 ): Promise<T> {
-  const { ports, input, recorder, signal } = scope;
-  const { sessionId, turnIndex, arm, interview, traceId } = input.identity;
-  const { keepAlive } = input.strategy.network;
-  const { clock, random } = ports;
+  const { owner, recorder, signal, drain } = scope;
+  const { clock, random, transport } = scope.ports;
   return withAttempts({ stage, ordinal, clock, random, recorder, signal, cause, alternatives }, async (attempt) => {
     const call = openCall({
-      transport: ports.transport,
+      transport,
       clock,
       recorder,
       signal: attempt.signal,
       cause: attempt.cause,
-      drain: keepAlive !== false && keepAlive.drain,
+      drain,
       watchdog: attempt.watchdog,
-      context: {
-        sessionId,
-        turnIndex,
-        ...(input.userTurn === undefined ? {} : { userTurn: input.userTurn }),
-        stage,
-        ordinal,
-        attempt: attempt.number,
-        arm,
-        traceId,
-        ...(interview === undefined ? {} : { interview }),
-      },
+      context: { ...owner, stage, ordinal, attempt: attempt.number },
     });
     scope.calls.push(call);
     try {

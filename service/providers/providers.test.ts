@@ -1,5 +1,5 @@
 /** What each way of calling a provider costs, in virtual time: every figure can be added up on paper. */
-import { callBy } from '../../testing/calls.ts';
+import { callBy } from '../../bench/programs/stream-bodies.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';

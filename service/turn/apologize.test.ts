@@ -11,7 +11,7 @@ import { createMemoryCache } from '../calls/speech-cache.ts';
 import { measureTurn } from '../turn-log/metrics.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
 import { spansOf } from '../telemetry/spans.ts';
-import { runTurn } from './turn.ts';
+import { observeTurn } from './observe.ts';
 
 type Fault = Scenario['rules'][number];
 
@@ -29,7 +29,7 @@ async function failedTurn(rule: Fault, atHand: boolean, gone = false) {
   const ports = world.ports(strategy, 's', 0);
   const client = new AbortController();
   const turn = await world.clock.run(() => {
-    const running = runTurn(
+    const running = observeTurn(
       ports,
       {
         identity: identityOf(),
@@ -43,9 +43,10 @@ async function failedTurn(rule: Fault, atHand: boolean, gone = false) {
           },
         },
         sinks: [],
+        onSinkError: assert.ifError,
         signal: client.signal,
       },
-      0,
+      [],
     );
     if (gone) client.abort(new Error('the client went away'));
     return running;
@@ -60,7 +61,7 @@ const stt: Fault = { route: 'stt.transcriptions', fault: { kind: 'status', statu
 
 test('an apology at hand is played, traced, and no part of the reply', async () => {
   const { turn, heard, audioBytes, event, spans, turnSpan } = await failedTurn(stt, true);
-  assert.equal(turn.failure?.kind, 'auth');
+  assert.equal(turn.summary.failure?.kind, 'auth');
   assert.equal(event?.attrs?.['heard'], 'apology');
   assert.ok(audioBytes > 32 * 2000, 'it takes a while to say');
   assert.deepEqual(heard, [[audioBytes, 0]]);
@@ -88,7 +89,7 @@ test('control: with nothing at hand the user hears nothing, and the trace says s
 
 test('nobody apologizes to a client that has gone', async () => {
   const { turn, heard, event } = await failedTurn(stt, true, true);
-  assert.notEqual(turn.failure, undefined);
+  assert.notEqual(turn.summary.failure, undefined);
   assert.deepEqual([heard, event], [[], undefined]);
 });
 

@@ -3,7 +3,7 @@ import type { StageError } from '../base/errors.ts';
 import type { CachedSpeech } from '../calls/speech-cache.ts';
 import { speechKeyOf } from './look-up.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
-import { callProvider, speechRequest, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
+import { callProvider, drains, speechRequest, type CallScope, type TurnPorts, type TurnScope } from '../calls/stage.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
 /** By language, the text whose audio a cache may hold. */
@@ -28,14 +28,11 @@ const SILENT: ReadonlySet<StageError['kind']> = new Set(['cancelled', 'no-speech
  * The event holds what the user hears: `apology` or `nothing`. Never throws.
  */
 export async function apologize(scope: TurnScope, failure: StageError, failedId: number): Promise<void> {
-  const { input, ports, recorder } = scope;
+  const { input, owner, ports, recorder } = scope;
   if (SILENT.has(failure.kind) || input.signal?.aborted === true) return;
   let audio: CachedSpeech | undefined;
   try {
-    const found = await ports.speechCache?.get(
-      speechKeyOf(scope, apologyText(input.language)),
-      input.identity.sessionId,
-    );
+    const found = await ports.speechCache?.get(speechKeyOf(ports, input, apologyText(input.language)), owner.sessionId);
     audio = found === 'broken' ? undefined : found;
     if (audio !== undefined) await input.reply.audio(audio.pcm, recorder.events.filter(isPiece).length);
   } catch {
@@ -71,43 +68,22 @@ export async function rehearseApology(
   signal: AbortSignal,
 ): Promise<void> {
   const recorder = createRecorder(ports.clock, [], () => undefined);
-  const scope: TurnScope = { ports, input: noTurn(strategy, language), recorder, signal, calls: [], strays: [] };
+  const owner = { sessionId: NOBODY, turnIndex: 0, arm: NOBODY };
+  const scope: CallScope = { ports, owner, recorder, signal, drain: drains(strategy), calls: [] };
   const text = apologyText(language);
-  const key = speechKeyOf(scope, text);
+  const key = speechKeyOf(ports, { strategy, language }, text);
   const cache = ports.speechCache;
   const found = await cache?.get(key, NOBODY);
   if (cache === undefined || (found !== undefined && found !== 'broken')) return;
   const startId = recorder.record({ kind: 'speech.start', stage: 'tts' });
-  await callProvider(scope, 'tts', 0, startId, async (call) => {
+  await callProvider(scope, { stage: 'tts', ordinal: 0, cause: startId }, async (call) => {
     const parts: Uint8Array[] = [];
     let firstUs: number | undefined;
-    const { sampleRateHz } = await ports.tts.synthesize(speechRequest(scope.input, text), call, (pcm) => {
+    const { sampleRateHz } = await ports.tts.synthesize(speechRequest({ strategy, language }, text), call, (pcm) => {
       firstUs ??= ports.clock.nowUs();
       parts.push(pcm);
     });
     const ttfbUs = (firstUs ?? ports.clock.nowUs()) - recorder.atUs(startId);
     await cache.put(key, { pcm: new Uint8Array(Buffer.concat(parts)), sampleRateHz, ttfbUs }, NOBODY);
   });
-}
-
-function noTurn(strategy: Strategy, language: string): TurnInput {
-  return {
-    identity: {
-      sessionId: NOBODY,
-      turnIndex: 0,
-      traceId: '0'.repeat(32),
-      runId: NOBODY,
-      world: 'wire',
-      lane: 'captured',
-      variant: NOBODY,
-      arm: NOBODY,
-      strategyHash: NOBODY,
-    },
-    strategy,
-    conversation: { systemPrompt: '', history: [] },
-    language,
-    audio: { zero: 'upload', sampleRateHz: 16_000, async *frames() {} },
-    reply: { audio: async () => undefined },
-    sinks: [],
-  };
 }

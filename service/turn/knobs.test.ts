@@ -1,5 +1,5 @@
 /** What each knob of the prompt, the model, the voice and the wait is worth on a turn that can be added up on paper, each with its control. */
-import { callBy } from '../../testing/calls.ts';
+import { callBy } from '../../bench/programs/stream-bodies.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';

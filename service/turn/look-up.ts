@@ -3,7 +3,7 @@ import { settleBet } from '../turn-log/bets.ts';
 import { CACHEABLE_CHARS, speechKey, type CachedSpeech } from '../calls/speech-cache.ts';
 import type { Piece } from './pieces.ts';
 import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
-import type { TurnScope } from '../calls/stage.ts';
+import type { TurnInput, TurnPorts, TurnScope } from '../calls/stage.ts';
 
 export interface LookedUp {
   /** The `cache.looked` event. */
@@ -21,12 +21,16 @@ function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin'
   const { cache } = input.strategy;
   if (ports.speechCache === undefined) return undefined;
   if (origin === 'greeting' ? !cache.greeting : !cache.responses || text.length > CACHEABLE_CHARS) return undefined;
-  return speechKeyOf({ ports, input }, text);
+  return speechKeyOf(ports, input, text);
 }
 
-/** The name of a text's speech as the turn's strategy has it spoken. */
-export function speechKeyOf({ ports, input }: Pick<TurnScope, 'ports' | 'input'>, text: string): string {
-  const { tts } = input.strategy;
+/** The name of a text's speech as the strategy has it spoken. */
+export function speechKeyOf(
+  ports: Pick<TurnPorts, 'origins'>,
+  { strategy, language }: Pick<TurnInput, 'strategy' | 'language'>,
+  text: string,
+): string {
+  const { tts } = strategy;
   return speechKey({
     endpoint: ports.origins.tts,
     method: tts.method,
@@ -34,7 +38,7 @@ export function speechKeyOf({ ports, input }: Pick<TurnScope, 'ports' | 'input'>
     speed: tts.speed,
     format: tts.format,
     rateHz: FREYA_TTS_RATE_HZ,
-    language: input.language,
+    language,
     text,
   });
 }
@@ -61,11 +65,11 @@ export function lookUpAhead(
 
 /** `readyId`: the event since which it could be looked up. */
 async function look(
-  { ports, recorder, input }: TurnScope,
+  { ports, recorder, owner }: TurnScope,
   piece: Pick<Piece, 'index' | 'readyId'>,
   key: string,
 ): Promise<Found> {
-  const found = await ports.speechCache?.get(key, input.identity.sessionId);
+  const found = await ports.speechCache?.get(key, owner.sessionId);
   const speech = found === 'broken' ? undefined : found;
   const outcome = found === 'broken' ? 'broken' : speech === undefined ? 'miss' : 'hit';
   const eventId = recorder.record({
@@ -98,6 +102,6 @@ function settled({ recorder }: TurnScope, { origin, readyId }: Piece, found: Fou
 export function keep(scope: TurnScope, text: string, origin: Piece['origin'], speech: CachedSpeech): void {
   const key = keyOf(scope, text, origin);
   if (key === undefined) return;
-  const kept = scope.ports.speechCache?.put(key, speech, scope.input.identity.sessionId);
-  if (kept !== undefined) scope.strays.push(kept);
+  const kept = scope.ports.speechCache?.put(key, speech, scope.owner.sessionId);
+  if (kept !== undefined) scope.stray(kept);
 }

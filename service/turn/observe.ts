@@ -1,7 +1,7 @@
 /** One turn run under observation: its log goes to projections, whose failures never reach the turn. */
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../turn-log/metrics.ts';
 import type { EventSink, TurnIdentity, TurnLog } from '../base/events.ts';
-import type { UserAudio } from '../base/ports.ts';
+import type { CallOwner, UserAudio } from '../base/ports.ts';
 import type { TurnInput, TurnPorts } from '../calls/stage.ts';
 import { runTurn } from './turn.ts';
 
@@ -23,13 +23,21 @@ export interface FinishedTurn {
   interruptedUs?: number;
 }
 
+/** A turn to run, and who it is. */
+export interface ObservedTurn extends Omit<TurnInput, 'owner'>, Pick<CallOwner, 'userTurn'> {
+  identity: TurnIdentity;
+  onSinkError: (error: unknown) => void;
+}
+
 /** Runs one turn and hands its log to the projections. What a projection throws goes to `onSinkError` and no further. */
 export async function observeTurn(
   ports: TurnPorts,
-  input: TurnInput & Required<Pick<TurnInput, 'onSinkError'>>,
+  { identity, userTurn, ...input }: ObservedTurn,
   projections: readonly Projection[],
 ): Promise<FinishedTurn> {
-  const { identity, audio, onSinkError } = input;
+  const { audio, onSinkError } = input;
+  const { sessionId, turnIndex, interview, arm, traceId } = identity;
+  const owner: CallOwner = { sessionId, turnIndex, userTurn, interview, arm, traceId };
   const guarded = <T>(work: () => T): T | undefined => {
     try {
       return work();
@@ -38,18 +46,13 @@ export async function observeTurn(
       return undefined;
     }
   };
+  // once: two readings differ by the time between them
   const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
   const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
-  const observed = { ...input, sinks: [...sinks, ...input.sinks] };
-  const { log, transcript, replyText, interruption } = await runTurn(ports, observed, anchorUs);
+  const observed = { ...input, owner, sinks: [...sinks, ...input.sinks] };
+  const { events, transcript, replyText, interruption } = await runTurn(ports, observed);
+  const log: TurnLog = { identity, zero: audio.zero, anchorUs, events };
   const measured = measureTurn(log);
   for (const each of projections) guarded(() => each.closed(log, measured));
-  const interruptedUs = interruption?.onsetUs;
-  return {
-    log,
-    summary: measured.summary,
-    transcript,
-    replyText,
-    ...(interruptedUs === undefined ? {} : { interruptedUs }),
-  };
+  return { log, summary: measured.summary, transcript, replyText, interruptedUs: interruption?.onsetUs };
 }

@@ -1,6 +1,6 @@
 /** TTS: pieces of text → their audio, several at once, handed on in the order of the text. */
 import { pcmBytesToSamples, rmsDbfs } from '../audio/pcm.ts';
-import { InvariantError, StageError } from '../base/errors.ts';
+import { StageError } from '../base/errors.ts';
 import type { Arrival } from '../base/ports.ts';
 import { keep, lookUp, lookUpAhead } from './look-up.ts';
 import { join } from '../turn-log/recorder.ts';
@@ -95,11 +95,10 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
     .catch((error: unknown) => {
       failed = true;
       chunks.close(error);
-      if (error instanceof InvariantError) throw error;
+      throw error;
     })
     .finally(own.release);
-  done.catch(() => undefined); // met when the turn closes
-  scope.strays.push(done);
+  scope.stray(done);
   return {
     text,
     chunks,
@@ -172,7 +171,7 @@ async function synthesize(
         attrs,
       }));
   };
-  return callProvider(scope, 'tts', index, startId, async (call, attempt) => {
+  return callProvider(scope, { stage: 'tts', ordinal: index, cause: startId }, async (call, attempt) => {
     const result = await ports.tts.synthesize(request, call, (pcm) => {
       attempt.mayRepeat = false;
       const arrival = call.arrival();

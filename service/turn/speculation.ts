@@ -4,7 +4,6 @@
  */
 import { ask, type Asked } from '../calls/ask.ts';
 import { ORDINALS, settleBet } from '../turn-log/bets.ts';
-import { InvariantError } from '../base/errors.ts';
 import { modelFacts, tokensOf } from '../strategy/models.ts';
 import type { Message } from '../base/ports.ts';
 import { openersFor, promptFor, promptHead, systemPromptFor, withOpeners } from '../text/prompt.ts';
@@ -37,13 +36,13 @@ export interface Speculation {
 const PARTIAL_LIMIT = 3;
 
 export function createSpeculation(scope: TurnScope): Speculation {
-  const { recorder, input } = scope;
-  const { strategy, language, conversation, identity } = input;
+  const { recorder, input, owner } = scope;
+  const { strategy, language, conversation } = input;
   const { speculation } = strategy.pipeline;
   const { historyTurns } = strategy.llm;
   const prompt = { ...conversation, systemPrompt: systemPromptFor(strategy, language, conversation.systemPrompt) };
   const choice = openersFor(language);
-  const spoken = speculation === 'prefill' ? choice[identity.turnIndex % choice.length] : undefined;
+  const spoken = speculation === 'prefill' ? choice[owner.turnIndex % choice.length] : undefined;
   const opening: Opening & { predicted: Prepared[] } = { predicted: [], ...(spoken === undefined ? {} : { spoken }) };
   const prepared: Prepared[] = [];
   const begun: Begun[] = [];
@@ -74,22 +73,13 @@ export function createSpeculation(scope: TurnScope): Speculation {
     const cause = recorder.record({ kind: 'prefetch.start', stage: 'llm', exchange, cause: startId, attrs });
     const ahead = [...head, { role: 'user' as const, content: '…' }];
     const { sse } = strategy.llm;
-    const request = { model, fallback: [], messages: ahead, maxTokens: 1, sessionId: identity.sessionId, sse };
-    stray(
-      callProvider(scope, 'llm', ORDINALS.prompt, cause, async (call) => {
+    const request = { model, fallback: [], messages: ahead, maxTokens: 1, sessionId: owner.sessionId, sse };
+    scope.stray(
+      callProvider(scope, { stage: 'llm', ordinal: ORDINALS.prompt, cause }, async (call) => {
         await scope.ports.llm.stream(request, call, () => undefined);
         recorder.record({ kind: 'prefetch.done', stage: 'llm', exchange, cause: call.arrival().eventId() });
       }),
     );
-  };
-
-  /** Its failure is nobody's but its own. */
-  const stray = (work: Promise<void>): void => {
-    const settled = work.catch((error: unknown) => {
-      if (error instanceof InvariantError) throw error;
-    });
-    settled.catch(() => undefined); // met when the turn closes
-    scope.strays.push(settled);
   };
 
   return {

@@ -110,8 +110,7 @@ export function createTranscriber(
       }
     };
     const answer = send();
-    answer.catch(() => undefined); // met when the turn closes
-    scope.strays.push(answer);
+    scope.stray(answer);
     uploads.push({ quietSinceSample, answer, cancel: own.abort });
   };
 
@@ -188,7 +187,7 @@ async function upload<T>(
       ...(early ? { early } : {}),
     },
   });
-  return callProvider(scope, 'stt', part, startId, async (call) => {
+  return callProvider(scope, { stage: 'stt', ordinal: part, cause: startId }, async (call) => {
     opened(call);
     const request = { method: stt.method, audio, mimeType, language };
     const prompted = stt.prompt === undefined ? request : { ...request, prompt: stt.prompt };

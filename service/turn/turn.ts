@@ -9,12 +9,11 @@ import { describeError, InvariantError, StageError } from '../base/errors.ts';
 import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
 import { createPlayback } from '../audio/playback.ts';
-import type { TurnLog } from '../base/events.ts';
+import type { TurnEvent } from '../base/events.ts';
 import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
-import { createRecorder } from '../turn-log/recorder.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
 import { speak } from './speak.ts';
-import type { TurnInput, TurnPorts, TurnScope } from '../calls/stage.ts';
+import { openTurn, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
 import { childSignal, createChannel } from '../base/streams.ts';
 import { beginWithOpener, type Reply } from './reply.ts';
 import { createSpeculation } from './speculation.ts';
@@ -22,7 +21,7 @@ import { think } from './think.ts';
 import { createTranscriber } from './transcribe.ts';
 
 export interface TurnOutcome {
-  log: TurnLog;
+  events: readonly TurnEvent[];
   /** User content, as far as the turn got. */
   transcript: string;
   replyText: string;
@@ -34,15 +33,10 @@ export interface TurnOutcome {
 /** Pieces of one reply that may wait for synthesis or playback; a reply of `llm.maxTokens` has far fewer. */
 const PIECES_LIMIT = 4096;
 
-/**
- * Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its log.
- * `anchorUs` is the log's: read once a turn, since two readings differ by the time between them.
- */
-export async function runTurn(ports: TurnPorts, input: TurnInput, anchorUs: number): Promise<TurnOutcome> {
-  const { clock } = ports;
-  const recorder = createRecorder(clock, input.sinks, input.onSinkError ?? (() => undefined));
+/** Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its events. */
+export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome> {
   const turn = childSignal(input.signal);
-  const scope: TurnScope = { ports, input, recorder, signal: turn.signal, calls: [], strays: [] };
+  const scope = openTurn(ports, input, turn.signal);
   const speculation = createSpeculation(scope);
   const transcriber = createTranscriber(scope, speculation.early);
   const playback = createPlayback(FREYA_TTS_RATE_HZ);
@@ -82,20 +76,10 @@ export async function runTurn(ports: TurnPorts, input: TurnInput, anchorUs: numb
     }
   }
   speculation.close();
-  await Promise.all(scope.strays);
-  // streams that are being read to their end still write to the log
-  await Promise.all(scope.calls.map((call) => call.settled()));
+  await scope.settled();
   await listening.close();
   turn.release();
-  const log: TurnLog = { identity: input.identity, zero: input.audio.zero, anchorUs, events: recorder.events };
-  return { log, transcript, replyText: reply.text, ...given(failure, interruption) };
-}
-
-function given(
-  failure: StageError | undefined,
-  interruption: Interruption | undefined,
-): Pick<TurnOutcome, 'failure' | 'interruption'> {
-  return { ...(failure === undefined ? {} : { failure }), ...(interruption === undefined ? {} : { interruption }) };
+  return { events: scope.recorder.events, transcript, replyText: reply.text, failure, interruption };
 }
 
 /** What was heard of an interrupted reply, by the client's word where it gave it, else by the playback model; returns its text. */
