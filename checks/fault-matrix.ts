@@ -5,14 +5,14 @@
 import { InvariantError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { Clock, UserAudio } from '../service/base/ports.ts';
-import type { TurnEvent, TurnLog } from '../service/base/events.ts';
+import type { TurnEvent, TurnLog, CallStage } from '../service/base/events.ts';
 import { phaseOf } from '../service/turn-log/ledger.ts';
 import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
 import { flatProfile } from '../sim/world/by-hand.ts';
-import type { CallStage, FaultRow, ProviderRow } from './fault-rows.ts';
+import type { FaultRow, ProviderRow } from './fault-rows.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 
 export interface Cell {

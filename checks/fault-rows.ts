@@ -1,9 +1,9 @@
 /** The rows and columns of the fault matrix: a provider is a row here, a fault is a row here. */
+import type { CallStage } from '../service/base/events.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import type { FaultSpec } from '../sim/faults/faults.ts';
 import type { RouteName } from '../sim/faults/routes.ts';
 
-export type CallStage = 'stt' | 'llm' | 'tts';
 /** At which of a call's requests a fault strikes; `generate` makes several. */
 type Strikes = 'first' | 'json' | 'body';
 

@@ -1,12 +1,12 @@
 /** What an arm's turns come to: a sample each, and a row for each metric with its difference from the baseline. Pure. */
-import { turnKey, type LedgerStage } from '../../service/base/events.ts';
+import { turnKey, type LedgerStage, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { Verdict } from '../../replay/diff/diff.ts';
 import { clusteredMean, mean, quantile, roundToSum, type Interval } from '../../replay/diff/stats.ts';
 import { transcriptChange } from '../../replay/arms/work.ts';
 import { totalBets, type BetTotals } from '../../service/turn-log/bets.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { ledgerUs, STAGE_ORDER } from '../../replay/diff/ledger-rows.ts';
+import { ledgerUs } from '../../replay/diff/ledger-rows.ts';
 import type { Bench } from './bench.ts';
 import { groupOf, METRICS, type MetricName } from './metrics.ts';
 
@@ -185,7 +185,7 @@ export interface LedgerMean {
 export function meanLedger(turns: readonly TurnSummary[]): LedgerMean[] {
   const heard = turns.filter(({ e2eUs }) => e2eUs !== undefined);
   const waited = new Set(heard.flatMap(({ ledger }) => ledger.map(({ stage }) => stage)));
-  return STAGE_ORDER.filter((stage) => waited.has(stage)).map((stage) => ({
+  return LEDGER_STAGES.filter((stage) => waited.has(stage)).map((stage) => ({
     stage,
     meanMs: mean(heard.map((turn) => ledgerUs(turn, { stage }))) / 1000,
   }));

@@ -1,29 +1,6 @@
 /** Ledgers of turns summed by stage and phase, in the order of the pipeline. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { LedgerStage, Phase } from '../../service/base/events.ts';
-
-export const STAGE_ORDER: readonly LedgerStage[] = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver', 'our code'];
-/** A key for each phase, so that one that is missing here does not compile: its part would be missing in every sum. */
-const PHASES = {
-  detect: 0,
-  backoff: 1,
-  slot: 2,
-  hedge: 3,
-  queue: 4,
-  dns: 5,
-  connect: 6,
-  tls: 7,
-  send: 8,
-  wait: 9,
-  poll: 10,
-  body: 11,
-  hold: 12,
-  silence: 13,
-  stall: 14,
-  'our code': 15,
-} as const satisfies Record<Phase, number>;
-const isPhase = (text: string): text is Phase => text in PHASES;
-export const PHASE_ORDER: readonly Phase[] = Object.keys(PHASES).filter(isPhase);
+import { LEDGER_STAGES, PHASES, type LedgerStage, type Phase } from '../../service/base/events.ts';
 
 /** A ledger's part, or a stage's total where there is no phase. */
 export interface LedgerKey {
@@ -43,8 +20,8 @@ export function ledgerUs({ ledger }: Pick<TurnSummary, 'ledger'>, { stage, phase
 export function ledgerKeys(turns: Iterable<Pick<TurnSummary, 'ledger'>>): LedgerKey[] {
   const seen = new Set<string>();
   for (const { ledger } of turns) for (const { stage, phase, us } of ledger) if (us > 0) seen.add(`${stage}/${phase}`);
-  return STAGE_ORDER.flatMap((stage): LedgerKey[] => {
-    const phases = PHASE_ORDER.filter((phase) => seen.has(`${stage}/${phase}`));
+  return LEDGER_STAGES.flatMap((stage): LedgerKey[] => {
+    const phases = PHASES.filter((phase) => seen.has(`${stage}/${phase}`));
     return phases.length === 0 ? [] : [{ stage }, ...phases.map((phase) => ({ stage, phase }))];
   });
 }

@@ -1,4 +1,5 @@
 /** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
+import type { World } from '../../service/base/events.ts';
 import { touches } from '../../service/strategy/knobs.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
@@ -30,7 +31,7 @@ export interface LaneOptions {
   baseline: readonly StrategyPatch[];
   /** The baseline's code; by default this checkout's. */
   baselineCheckout?: Checkout;
-  world: 'sim' | 'wire' | 'live';
+  world: World;
   /** Of this checkout. */
   commit: string;
   /** By default each candidate's by the knobs that it changes; given, every lane's. */

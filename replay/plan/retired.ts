@@ -1,4 +1,5 @@
 /** Models that are gone by the day of a replay: live cannot ask them, stand-ins answer for them as they once did. Pure. */
+import type { World } from '../../service/base/events.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { isRetired, modelFacts } from '../../service/strategy/models.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
@@ -7,7 +8,7 @@ import type { ReplayLane } from './lanes.ts';
 
 interface About {
   sessions: readonly CapturedSession[];
-  world: 'sim' | 'wire' | 'live';
+  world: World;
   /** Of the replay, `YYYY-MM-DD`; absent: nothing is said of retirement. */
   day?: string;
 }

@@ -1,5 +1,5 @@
 /** A report as one HTML page. Figures are finished SVG; the script only finds pairs and draws their waterfalls. */
-import { STAGE_ORDER } from '../diff/ledger-rows.ts';
+import { LEDGER_STAGES } from '../../service/base/events.ts';
 import type { Report } from './build.ts';
 import { measuredPairs } from './charts.ts';
 import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';
@@ -119,7 +119,7 @@ function figureSection(report: Report): string {
 }
 
 function pairSection(data: PageData): string {
-  const legend = STAGE_ORDER.map((stage, index) => `<span><i class="s${index}"></i>${stage}</span>`).join('');
+  const legend = LEDGER_STAGES.map((stage, index) => `<span><i class="s${index}"></i>${stage}</span>`).join('');
   const spans =
     data.withSpans === 0
       ? ''

@@ -2,17 +2,15 @@
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { LEDGER_STAGES, PHASES, WORLDS } from '../../service/base/events.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
-import type { DiffRow } from '../diff/diff.ts';
-import { PHASE_ORDER, STAGE_ORDER } from '../diff/ledger-rows.ts';
+import { literals } from '../../service/base/schema.ts';
 import { REPORT_FORMAT, type Report } from './build.ts';
 
 /** What the other forms print as it is: no markup and no control characters. */
 const Word = Type.String({ pattern: '^[\\w .,()-]*$' });
-const Stage = Type.Unsafe<DiffRow['stage']>({
-  enum: [...STAGE_ORDER, 'end to end', 'first content audible', 'reply end'],
-});
-const Phase = Type.Unsafe<NonNullable<DiffRow['phase']>>({ enum: [...PHASE_ORDER] });
+const Stage = literals([...LEDGER_STAGES, 'end to end', 'first content audible', 'reply end']);
+const Phase = literals(PHASES);
 const ms = (description: string) => Type.Number({ description: `${description}, ms` });
 const us = (description: string) => Type.Optional(Type.Integer({ description: `${description}, µs` }));
 const Index = Type.Integer({ minimum: 0 });
@@ -95,7 +93,7 @@ export const ReportSchema = Type.Object(
   {
     format: Type.Literal(REPORT_FORMAT),
     basis: Type.Unsafe<Report['basis']>({ enum: ['measured', 'predicted'] }),
-    world: Type.Unsafe<Report['world']>({ enum: ['live', 'wire', 'sim'] }),
+    world: literals(WORLDS),
     verdict: Type.Unsafe<Report['verdict']>({ enum: ['faster', 'slower', 'same', 'inconclusive'] }),
     exitCode: Type.Integer({ description: '0 faster or same, 1 slower, 3 inconclusive' }),
     reasons: Type.Array(Type.String()),

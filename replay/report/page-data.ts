@@ -1,7 +1,7 @@
 /** What the HTML page draws waterfalls from: every pair's ledgers, and spans as far as the page may grow. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { tracedTurnKey, type SpansByTurn, type TurnSpans } from '../traces/trace-tree.ts';
-import { STAGE_ORDER } from '../diff/ledger-rows.ts';
+import { LEDGER_STAGES } from '../../service/base/events.ts';
 import type { Report } from './build.ts';
 import { compareUrl, deltaUsOf, plain } from './words.ts';
 
@@ -82,7 +82,7 @@ export function pageData(report: Report, { spans, jaegerUi }: PageOptions): Page
         b: turnOf(b, fits ? ownB : undefined),
       };
     });
-  return { stages: STAGE_ORDER, paths: [...paths.keys()], pairs: drawn, withSpans };
+  return { stages: LEDGER_STAGES, paths: [...paths.keys()], pairs: drawn, withSpans };
 }
 
 /** JSON for a script element: nothing in it can end the element or begin another. */
@@ -103,7 +103,7 @@ function merged({ ledger }: TurnSummary): [stage: number, phase: string, us: num
   const parts: [number, string, number][] = [];
   for (const { stage, phase, us } of ledger) {
     if (us === 0) continue;
-    const at = STAGE_ORDER.indexOf(stage);
+    const at = LEDGER_STAGES.indexOf(stage);
     const last = parts.at(-1);
     if (last !== undefined && last[0] === at && last[1] === phase) last[2] += us;
     else parts.push([at, phase, us]);

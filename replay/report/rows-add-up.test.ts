@@ -6,7 +6,7 @@ import type { Random } from '../../service/base/ports.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { diffLanes, type Diff } from '../diff/diff.ts';
 import { foreignTurns } from '../traces/foreign.ts';
-import { PHASE_ORDER, STAGE_ORDER } from '../diff/ledger-rows.ts';
+import { PHASES, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { TraceSpan } from '../traces/otlp.ts';
 import { printedLedger, type AddingRow } from './rows.ts';
 import { treesOf } from '../traces/trace-tree.ts';
@@ -21,8 +21,8 @@ function pick<T>(random: Random, items: readonly T[]): T {
 
 function ledgerTurn(random: Random, index: number, traceId: string): TurnSummary {
   const ledger = Array.from({ length: 1 + Math.floor(random() * 12) }, (): LedgerRow => ({
-    stage: pick(random, STAGE_ORDER),
-    phase: pick(random, PHASE_ORDER),
+    stage: pick(random, LEDGER_STAGES),
+    phase: pick(random, PHASES),
     us: Math.floor(random() < 0.3 ? random() * 1000 : random() * 3_000_000),
   }));
   return {

@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
-import { STAGE_ORDER } from '../diff/ledger-rows.ts';
+import { LEDGER_STAGES } from '../../service/base/events.ts';
 import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
 import { intervalText, intervalTitle, printedLedger, signed, type PrintedRow } from './rows.ts';
 import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine, wrapped } from './words.ts';
@@ -62,7 +62,7 @@ function pairLines(report: Report, { columns, jaegerUi }: TerminalOptions, paint
   const scaleUs = Math.max(a.e2eUs ?? 0, b.e2eUs ?? 0, 1);
   const width = Math.max(10, columns - 14 - 9);
   const [left, right] = [stagesInTime(a), stagesInTime(b)];
-  const stages = STAGE_ORDER.filter((stage) => [...left, ...right].some((each) => each.stage === stage));
+  const stages = LEDGER_STAGES.filter((stage) => [...left, ...right].some((each) => each.stage === stage));
   const line = (name: string, side: 'A' | 'B', of: StageSpan | undefined): string => {
     const drawn = bar(of?.pieces ?? [], scaleUs, width);
     return `${name.padEnd(12)}${side} ${paint(drawn, side === 'A' ? 'dim' : 'cyan')} ${ms(of?.us ?? 0).padStart(8)}`;

@@ -1,12 +1,11 @@
 /** Where simulated times came from: captured exchanges, a model fitted to them, or a profile. Read off the traces. */
 import type { Lane } from '../../service/base/events.ts';
-import type { TimesBasis } from '../../service/base/ports.ts';
+import { TIMES_BASES, type TimesBasis } from '../../service/base/ports.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import type { ReplayedTurn } from '../arms/replayed-turn.ts';
 
 export type BasisShares = Readonly<Partial<Record<TimesBasis, number>>>;
 
-const ALL: readonly TimesBasis[] = ['captured', 'fitted', 'profile'];
 const BASIS = new RegExp(
   `"key":"${ATTRIBUTES.httpBasis.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"(\\w+)"`,
   'g',
@@ -18,7 +17,7 @@ export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, varia
     .filter(({ planned }) => planned.lane === lane && planned.variant === variant)
     .flatMap(({ otlp }) => [...otlp.matchAll(BASIS)].map(([, basis]) => basis));
   return Object.fromEntries(
-    ALL.flatMap((basis) => {
+    TIMES_BASES.flatMap((basis) => {
       const count = found.filter((each) => each === basis).length;
       return count === 0 ? [] : [[basis, count / found.length]];
     }),
@@ -27,7 +26,7 @@ export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, varia
 
 /** `80 % captured, 20 % fitted`. */
 export function basisText(shares: BasisShares): string {
-  return ALL.flatMap((basis) => {
+  return TIMES_BASES.flatMap((basis) => {
     const share = shares[basis];
     return share === undefined ? [] : [`${Math.round(100 * share)} % ${basis}`];
   }).join(', ');

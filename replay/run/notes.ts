@@ -1,4 +1,5 @@
 /** What a reader must know beside the figures to trust them: one line each, nothing where nothing is to be said. Pure. */
+import type { World } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnTask } from '../arms/arm.ts';
 import { basisShares, basisText } from './basis.ts';
@@ -15,7 +16,7 @@ interface Run {
 }
 
 interface About {
-  world: 'sim' | 'wire' | 'live';
+  world: World;
   pace: TurnTask['pace'];
   words: TurnTask['words'];
   choice?: string;

@@ -1,4 +1,6 @@
 /** What `retake sessions import DIR` reads: `DIR/sessions.json`. Every field and its unit: docs/capture-format.md#import. */
+import { ROLES } from '../../service/base/ports.ts';
+import { literals } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
@@ -33,7 +35,7 @@ export const ImportSchema = Type.Object(
           history: Type.Optional(
             Type.Array(
               Type.Object({
-                role: Type.Unsafe<'system' | 'user' | 'assistant'>({ enum: ['system', 'user', 'assistant'] }),
+                role: literals(ROLES),
                 content: Type.String(),
               }),
             ),

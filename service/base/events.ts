@@ -1,16 +1,45 @@
 /** What is recorded of a turn: its events with their causes, and whose they are. Words: ports.ts. */
 
-export type World = 'live' | 'wire' | 'sim';
-export type Lane = 'captured' | 'baseline' | 'baseline2' | 'candidate';
-export type ZeroKind = 'audio' | 'upload' | 'opening';
+export const WORLDS = ['live', 'wire', 'sim'] as const;
+export type World = (typeof WORLDS)[number];
+export const LANES = ['captured', 'baseline', 'baseline2', 'candidate'] as const;
+export type Lane = (typeof LANES)[number];
+export const ZERO_KINDS = ['audio', 'upload', 'opening'] as const;
+export type ZeroKind = (typeof ZERO_KINDS)[number];
 
-/** Stages whose work an event belongs to. The ledger adds `our code`. */
-export type Stage = 'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver';
-export type LedgerStage = Stage | 'our code';
+/** Stages whose work an event belongs to, in the order of the pipeline. */
+export const STAGES = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver'] as const;
+export type Stage = (typeof STAGES)[number];
+/** The stages that call a provider. */
+export const CALL_STAGES = ['stt', 'llm', 'tts'] as const satisfies readonly Stage[];
+export type CallStage = (typeof CALL_STAGES)[number];
+/** Whose parts a ledger has, in the order in which reports show them. */
+export const LEDGER_STAGES = [...STAGES, 'our code'] as const;
+export type LedgerStage = (typeof LEDGER_STAGES)[number];
+
 /** Phases of one HTTP exchange, in order. */
-export type HttpPhase = 'queue' | 'dns' | 'connect' | 'tls' | 'send' | 'wait' | 'body';
-export type Phase =
-  HttpPhase | 'detect' | 'hold' | 'hedge' | 'slot' | 'backoff' | 'poll' | 'silence' | 'stall' | 'our code';
+export const HTTP_PHASES = ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const;
+export type HttpPhase = (typeof HTTP_PHASES)[number];
+/** Phases of a ledger's parts, in the order in which reports show them within a stage. */
+export const PHASES = [
+  'detect', // speech end to the decision that the user has finished
+  'backoff', // the pause before an attempt is made again
+  'slot', // a piece waits for a free synthesis
+  'hedge', // the first request's time before the one that hedged it
+  'queue',
+  'dns',
+  'connect',
+  'tls',
+  'send',
+  'wait',
+  'poll', // the pause between two questions for a queued answer
+  'body',
+  'hold', // content is there, a piece is not yet whole
+  'silence', // leading silence of the reply
+  'stall', // the playing client has no audio
+  'our code',
+] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** Every kind of event, as recorded and as read back; each is on docs/capture-format.md. */
 export const EVENT_KINDS = [

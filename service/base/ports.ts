@@ -111,7 +111,8 @@ export interface HttpMarks {
   setUpBasis?: TimesBasis;
 }
 /** An exchange as it was captured, a model fitted to the capture's exchanges, or a latency profile. */
-export type TimesBasis = 'captured' | 'fitted' | 'profile';
+export const TIMES_BASES = ['captured', 'fitted', 'profile'] as const;
+export type TimesBasis = (typeof TIMES_BASES)[number];
 
 /** One origin's connections, as they are now. */
 export interface PoolState {
@@ -209,8 +210,11 @@ export interface Stt {
   transcribe(request: SttRequest, call: Call): Promise<SttResult>;
 }
 
+export const ROLES = ['system', 'user', 'assistant'] as const;
+export type Role = (typeof ROLES)[number];
+
 export interface Message {
-  role: 'system' | 'user' | 'assistant';
+  role: Role;
   content: string;
 }
 export interface LlmRequest {

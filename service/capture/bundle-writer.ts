@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { InvariantError } from '../base/errors.ts';
 import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
-import type { CaptureLevel, Line, SessionHeader, StoredContent } from './format.ts';
+import type { BundleLevel, Line, SessionHeader, StoredContent } from './format.ts';
 import { redactEvent, redactHeader } from './redact.ts';
 import type { CaptureStore, SessionFiles } from './store.ts';
 
@@ -39,7 +39,7 @@ const HOLD_CHARS = 64 * 1024;
  * fails, the rest of its turn is dropped and the next turn tries again: a full disk costs the turns it was full for.
  */
 export function createBundleWriter(store: CaptureStore, header: SessionHeader): BundleWriter {
-  const level: Exclude<CaptureLevel, 'off'> = header.level;
+  const level: BundleLevel = header.level;
   let files: SessionFiles | undefined;
   const waiting: Write[] = [];
   let working: Promise<void> | undefined;

@@ -2,15 +2,23 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../base/errors.ts';
+import { LANES, STAGES, WORLDS, ZERO_KINDS } from '../base/events.ts';
+import { ROLES } from '../base/ports.ts';
+import { literals } from '../base/schema.ts';
 import { SERVICE_NAME, SERVICE_VERSION } from '../telemetry/names.ts';
 
 export const FORMAT = 1;
 export const EXPORTER = `${SERVICE_NAME}@${SERVICE_VERSION}`;
 
-export type CaptureLevel = 'full' | 'timing' | 'off';
+/** What a bundle keeps: everything, or times without text and audio. */
+export const BUNDLE_LEVELS = ['full', 'timing'] as const;
+export type BundleLevel = (typeof BUNDLE_LEVELS)[number];
+/** `off`: no bundle. */
+export const CAPTURE_LEVELS = [...BUNDLE_LEVELS, 'off'] as const;
+export type CaptureLevel = (typeof CAPTURE_LEVELS)[number];
 
 const Message = Type.Object({
-  role: Type.Unsafe<'system' | 'user' | 'assistant'>({ enum: ['system', 'user', 'assistant'] }),
+  role: literals(ROLES),
   content: Type.String(),
 });
 
@@ -18,10 +26,10 @@ const Message = Type.Object({
 export const SessionSchema = Type.Object({
   format: Type.Literal(FORMAT),
   exporter: Type.String({ description: 'name@version of the program that wrote the bundle' }),
-  level: Type.Unsafe<'full' | 'timing'>({ enum: ['full', 'timing'], description: 'timing: no text and no audio' }),
+  level: literals(BUNDLE_LEVELS, { description: 'timing: no text and no audio' }),
   sessionId: Type.String(),
   startedEpochUs: Type.Integer({ description: 'µs since 1970' }),
-  world: Type.Unsafe<'live' | 'wire' | 'sim'>({ enum: ['live', 'wire', 'sim'] }),
+  world: literals(WORLDS),
   profile: Type.Optional(Type.String({ description: "the stand-ins' latency profile" })),
   interview: Type.Optional(Type.String({ description: 'interview whose script the stand-ins followed' })),
   commit: Type.String({ description: 'commit of the service, or unknown' }),
@@ -45,10 +53,8 @@ const Identity = Type.Object({
   turnIndex: Type.Integer({ minimum: 0 }),
   traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
   runId: Type.String(),
-  world: Type.Unsafe<'live' | 'wire' | 'sim'>({ enum: ['live', 'wire', 'sim'] }),
-  lane: Type.Unsafe<'captured' | 'baseline' | 'baseline2' | 'candidate'>({
-    enum: ['captured', 'baseline', 'baseline2', 'candidate'],
-  }),
+  world: literals(WORLDS),
+  lane: literals(LANES),
   variant: Type.String(),
   arm: Type.String(),
   strategyHash: Type.String(),
@@ -73,9 +79,7 @@ const StoredEvent = Type.Object(
   {
     id: Type.Integer({ minimum: 0 }),
     kind: Type.String(),
-    stage: Type.Unsafe<'endpointing' | 'stt' | 'llm' | 'chunk' | 'tts' | 'deliver'>({
-      enum: ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver'],
-    }),
+    stage: literals(STAGES),
     exchange: Type.Optional(Type.String()),
     atUs: Type.Integer({ description: "µs on the turn's clock" }),
     cause: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -104,7 +108,7 @@ export const LineSchema = Type.Union([
     line: Type.Literal('turn'),
     turn: Type.Integer({ minimum: 0 }),
     identity: Identity,
-    zero: Type.Unsafe<'audio' | 'upload' | 'opening'>({ enum: ['audio', 'upload', 'opening'] }),
+    zero: literals(ZERO_KINDS),
     anchorUs: Type.Integer({ description: "µs since 1970 of the turn clock's 0" }),
   }),
   Type.Object({ line: Type.Literal('event'), turn: Type.Integer({ minimum: 0 }), event: StoredEvent }),

@@ -1,7 +1,7 @@
 /** What of an event may go into a bundle at each level. Keys are in no event to begin with; content goes here. */
 import { createHash } from 'node:crypto';
 import type { AttrValue, Attrs, TurnEvent } from '../base/events.ts';
-import type { CaptureLevel, SessionHeader } from './format.ts';
+import type { BundleLevel, SessionHeader } from './format.ts';
 
 /** Free text that providers or errors put into attributes: dropped at level `timing`, where no words are kept. */
 const TEXT_ATTRS: ReadonlySet<string> = new Set(['message', 'reason']);
@@ -12,7 +12,7 @@ export function breakOffsets(text: string): number[] {
 }
 
 /** The event as a bundle of this level keeps it. At `timing`: lengths and break offsets instead of text, no audio. */
-export function redactEvent(event: TurnEvent, level: Exclude<CaptureLevel, 'off'>): TurnEvent {
+export function redactEvent(event: TurnEvent, level: BundleLevel): TurnEvent {
   if (level === 'full') return event;
   const { content, attrs, ...rest } = event;
   const kept: Record<string, AttrValue> = {};

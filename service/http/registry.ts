@@ -1,4 +1,5 @@
 /** The sessions that are alive, and the figures and traces of their turns. Bounded; holds no content. */
+import { literals } from '../base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../base/errors.ts';
@@ -18,10 +19,7 @@ export const NewSessionSchema = Type.Object(
     systemPrompt: Type.Optional(text(50_000)),
     history: Type.Optional(
       Type.Array(
-        Type.Object(
-          { role: Type.Unsafe<'user' | 'assistant'>({ enum: ['user', 'assistant'] }), content: text(20_000) },
-          { additionalProperties: false },
-        ),
+        Type.Object({ role: literals(['user', 'assistant']), content: text(20_000) }, { additionalProperties: false }),
         { maxItems: 400 },
       ),
     ),

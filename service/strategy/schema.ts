@@ -1,4 +1,5 @@
 /** Every knob as a row: its values, what it does, and what it is beside its type. A knob enters together with the code that reads it. */
+import { literals } from '../base/schema.ts';
 import { Type } from 'typebox';
 
 /** What a knob is beside its type. Stands as `traits` in the schema, on a knob or on the section that holds it; knobs.ts reads it. */
@@ -17,7 +18,7 @@ const oneOf = <const Values extends readonly (string | number)[]>(
   values: Values,
   description: string,
   more: Annotated = {},
-) => Type.Unsafe<Values[number]>({ enum: values, description, ...more });
+) => literals(values, { description, ...more });
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields, more: Annotated = {}) =>
   Type.Object(fields, { additionalProperties: false, ...more });
 const WORDS: Annotated = { traits: ['words'] };

@@ -1,5 +1,14 @@
 /** Provider calls of a turn (stt, llm, tts) as spans. Pure; times on the turn's clock. */
-import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../base/events.ts';
+import {
+  CALL_STAGES,
+  type CallStage,
+  type EventKind,
+  type TurnEvent,
+  booleanOf,
+  numberOf,
+  stringOf,
+  numbersOf,
+} from '../base/events.ts';
 import type { SpanStatus } from './http-spans.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 
@@ -16,8 +25,6 @@ export interface ProviderCall {
   first?: { name: SpanName; endUs: number };
 }
 
-type CallStage = 'stt' | 'llm' | 'tts';
-
 interface CallKinds {
   start: EventKind;
   /** What ends it; the first of these that the log has. */
@@ -31,13 +38,11 @@ const KINDS: Readonly<Record<CallStage, CallKinds>> = {
   tts: { start: 'tts.start', done: ['tts.done'], first: { kind: 'tts.audio', name: 'tts.ttfb' } },
 };
 
-const STAGES: readonly CallStage[] = ['stt', 'llm', 'tts'];
-
 /** All provider calls of a turn, in order of their start events. */
 export function callsOf(events: readonly TurnEvent[]): ProviderCall[] {
   const calls: ProviderCall[] = [];
   for (const start of events) {
-    const stage = STAGES.find((candidate) => KINDS[candidate].start === start.kind);
+    const stage = CALL_STAGES.find((candidate) => KINDS[candidate].start === start.kind);
     if (stage !== undefined) calls.push(callOf(stage, start, events));
   }
   return calls;

@@ -1,4 +1,5 @@
 /** A scenario: what goes wrong or otherwise with which request, as a file. Parsed strictly, applied in `sim` and `wire`. */
+import { literals } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
@@ -11,7 +12,7 @@ import { ROUTE_NAMES, routeOf, serverOf, type RouteName, type ServerName } from 
 import { tuned } from './tuning.ts';
 
 const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
-  Type.Unsafe<Values[number]>({ enum: values, description });
+  literals(values, { description });
 const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
   Type.Object(fields, { additionalProperties: false });
 const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });

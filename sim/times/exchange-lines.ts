@@ -1,4 +1,7 @@
 /** Observed exchanges as lines of a file: what a bench leaves behind of its answers, for `retake profile --bench`. No text, no audio. */
+import { ITEM_KINDS } from './plan.ts';
+import { CALL_STAGES } from '../../service/base/events.ts';
+import { literals } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
@@ -16,7 +19,7 @@ const network = Type.Object({
 });
 const item = Type.Object({
   gapUs: us,
-  kind: Type.Unsafe<'comment' | 'data' | 'tail'>({ enum: ['comment', 'data', 'tail'] }),
+  kind: literals(ITEM_KINDS),
   parts: Type.Array(Type.Integer({ minimum: 0 })),
 });
 const LineSchema = Type.Object({
@@ -25,7 +28,7 @@ const LineSchema = Type.Object({
   turnIndex: Type.Integer({ minimum: 0 }),
   exchange: Type.String(),
   anchorUs: Type.Optional(us),
-  operation: Type.Unsafe<Observation['operation']>({ enum: ['stt', 'llm', 'tts'] }),
+  operation: literals(CALL_STAGES),
   what: Type.String(),
   size: Type.Number({ minimum: 0 }),
   uploadBytes: us,

@@ -1,10 +1,8 @@
 /** What a capture saw of its providers: each answered exchange as it would be played again, and what its time depended on. */
-import { type TurnEvent, numberOf, numbersOf } from '../../service/base/events.ts';
+import { type CallStage, type TurnEvent, numberOf, numbersOf } from '../../service/base/events.ts';
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import type { CapturedTurn } from './captured-turn.ts';
 import type { Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
-
-export type CallKind = 'stt' | 'llm' | 'tts';
 
 /** One exchange's boundaries by kind, the first of each, and its end. */
 export interface CapturedExchange {
@@ -21,7 +19,7 @@ export interface Observation {
   exchange: string;
   /** µs since 1970 at which its turn's clock began. */
   anchorUs?: number;
-  operation: CallKind;
+  operation: CallStage;
   /** Method of STT and TTS; the model. */
   what: string;
   /** What its time grows with: ms of audio, characters of the prompt that were not cached, characters to speak. */

@@ -1,4 +1,5 @@
 /** When an exchange's phases end and its items come: one plan per exchange (planner.ts makes them). */
+import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { ExchangeContext, TimesBasis } from '../../service/base/ports.ts';
 import type { Figure, Link, Profile } from './profile.ts';
 
@@ -6,7 +7,7 @@ import type { Figure, Link, Profile } from './profile.ts';
 export type DrawContext = ExchangeContext;
 export const DRAW_HEADER = 'x-retake-draw';
 
-export type TtsMethod = 'stream' | 'speech' | 'generate';
+export type TtsMethod = Strategy['tts']['method'];
 
 /** What the request asks for, as far as time depends on it. `cachedChars` of a prompt are not processed again. */
 export type Facts = { uploadBytes: number; cachedChars?: number } & (
@@ -16,11 +17,14 @@ export type Facts = { uploadBytes: number; cachedChars?: number } & (
   | { operation: 'other'; figure: keyof Profile['other'] }
 );
 
+export const ITEM_KINDS = ['comment', 'data', 'tail'] as const;
+export type ItemKind = (typeof ITEM_KINDS)[number];
+
 /** One read of a response body: the next `parts` (delta characters, audio bytes), a comment, or what ends the body. */
 export interface PlannedItem {
   /** After the item before it, or after the headers. */
   gapUs: number;
-  kind: 'comment' | 'data' | 'tail';
+  kind: ItemKind;
   parts: readonly number[];
 }
 

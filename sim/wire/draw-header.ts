@@ -1,10 +1,10 @@
 /** The header by which a `wire` client says whose draws an exchange takes. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
-import type { Stage } from '../../service/base/events.ts';
+import { STAGES } from '../../service/base/events.ts';
+import { literals } from '../../service/base/schema.ts';
 import type { DrawContext } from '../times/plan.ts';
 
-const STAGES = ['endpointing', 'stt', 'llm', 'chunk', 'tts', 'deliver'] as const satisfies readonly Stage[];
 const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
 const text = Type.String({ maxLength: 200 });
 
@@ -12,7 +12,7 @@ const HeaderSchema = Type.Object({
   sessionId: text,
   turnIndex: count,
   userTurn: Type.Optional(count),
-  stage: Type.Unsafe<Stage>({ enum: STAGES }),
+  stage: literals(STAGES),
   ordinal: count,
   attempt: count,
   fetchIndex: Type.Optional(count),

@@ -1,6 +1,6 @@
 /** A session in a simulated world with everything that the service attaches to one: history, spans, and a bundle in memory. */
 import { createBundleWriter } from '../../service/capture/bundle-writer.ts';
-import { EXPORTER, FORMAT, type CaptureLevel } from '../../service/capture/format.ts';
+import { EXPORTER, FORMAT, type BundleLevel } from '../../service/capture/format.ts';
 import { projectTurns } from '../../service/capture/projection.ts';
 import type { MeasuredTurn } from '../../service/turn-log/metrics.ts';
 import type { Clock, ReplySink, UserAudio } from '../../service/base/ports.ts';
@@ -21,7 +21,7 @@ export interface SimSessionOptions {
   systemPrompt: string;
   profile: string;
   interview?: string;
-  level?: Exclude<CaptureLevel, 'off'>;
+  level?: BundleLevel;
 }
 
 export interface SimTurn extends FinishedTurn {

@@ -1,0 +1,8 @@
+/** JSON Schema of what TypeBox has no row for. */
+import { Type } from 'typebox';
+
+/** One of these literals: the schema, and the type that derives from the list. */
+export const literals = <const Values extends readonly (string | number)[]>(
+  values: Values,
+  more: Readonly<Record<string, unknown>> = {},
+) => Type.Unsafe<Values[number]>({ enum: values, ...more });
