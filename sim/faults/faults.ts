@@ -86,8 +86,9 @@ const FAULTS: Readonly<Record<FaultKind, Row>> = {
     await arrived();
     const { status = 500, message = `stand-in fault ${status}`, retryAfterS } = fault;
     const body = route.provider === 'fal' ? falFailure(status, message) : openRouterFailure(status, message);
-    const headers: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
-    return whole(JSON.stringify(body), 'application/json', status, headers);
+    const answer = whole(JSON.stringify(body), 'application/json', status);
+    if (retryAfterS !== undefined) answer.headers.set('retry-after', String(retryAfterS));
+    return answer;
   },
   'reset-before-headers': async ({ arrived }) => {
     await arrived();
@@ -195,8 +196,8 @@ function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-function whole(text: string, type: string, status = 200, headers: Record<string, string> = {}): Response {
-  const response = new Response(text, { status, headers: { 'content-type': type, ...headers } });
+function whole(text: string, type: string, status = 200): Response {
+  const response = new Response(text, { status, headers: { 'content-type': type } });
   untold.add(response);
   return response;
 }

@@ -106,7 +106,7 @@ test('Retry-After is obeyed, as seconds; backoff has its bounds and its budget',
     {
       route: 'stt.transcriptions',
       attempts: [0],
-      fault: { kind: 'status', status: 429, ...(retryAfterS === undefined ? {} : { retryAfterS }) },
+      fault: { kind: 'status', status: 429, retryAfterS },
     },
   ];
   const waitMs = (log: TurnLog): unknown => first(log, 'retry.wait')?.attrs?.['waitMs'];

@@ -20,24 +20,13 @@ const APART_MS = 5;
 
 /** The plan under the switches; a switch that does not concern the request changes nothing. */
 export function tuned(plan: ExchangePlan, facts: Facts, tuning: PlanTuning): ExchangePlan {
-  const { terminator, terminatorMs = APART_MS, usage, reasoningDeltas, inQueueMs, inProgressMs } = tuning;
-  const ended: ExchangePlan = {
-    ...plan,
-    ...(terminator === undefined ? {} : { terminatorUs: terminator === 'together' ? 0 : terminatorMs * 1000 }),
-    ...(usage === undefined ? {} : { usage }),
-    ...(reasoningDeltas === undefined ? {} : { reasoningDeltas }),
-  };
+  const { usage = plan.usage, reasoningDeltas = plan.reasoningDeltas } = tuning;
+  const ended: ExchangePlan = { ...plan, usage, reasoningDeltas, terminatorUs: terminatorUsOf(plan, tuning) };
   switch (facts.operation) {
     case 'llm':
       return withTtft(withItems(ended, tuning), tuning.ttftMs);
     case 'tts':
-      if (facts.method === 'generate') {
-        return {
-          ...ended,
-          ...(inQueueMs === undefined ? {} : { queueUs: inQueueMs * 1000 }),
-          ...(inProgressMs === undefined ? {} : { waitUs: inProgressMs * 1000, items: atOnce(ended.items) }),
-        };
-      }
+      if (facts.method === 'generate') return inQueue(ended, tuning);
       return tuning.firstChunk === 'late' ? { ...ended, items: allLate(ended.items) } : ended;
     case 'stt':
     case 'other':
@@ -45,6 +34,16 @@ export function tuned(plan: ExchangePlan, facts: Facts, tuning: PlanTuning): Exc
     default:
       return facts satisfies never;
   }
+}
+
+function terminatorUsOf(plan: ExchangePlan, { terminator, terminatorMs = APART_MS }: PlanTuning): number {
+  if (terminator === undefined) return plan.terminatorUs;
+  return terminator === 'together' ? 0 : terminatorMs * 1000;
+}
+
+function inQueue(plan: ExchangePlan, { inQueueMs, inProgressMs }: PlanTuning): ExchangePlan {
+  const queued = inQueueMs === undefined ? plan : { ...plan, queueUs: inQueueMs * 1000 };
+  return inProgressMs === undefined ? queued : { ...queued, waitUs: inProgressMs * 1000, items: atOnce(plan.items) };
 }
 
 function withItems(plan: ExchangePlan, { comments, deltaChars }: PlanTuning): ExchangePlan {

@@ -28,7 +28,7 @@ async function cameUs(lateMs: number, send: (clock: Clock) => ExchangeInfo['arri
   const info: ExchangeInfo = {
     context: { sessionId: 's', turnIndex: 0, stage: 'stt', ordinal: 0, attempt: 0, fetchIndex: 0, arm: 'a' },
     clock,
-    ...(arrive === undefined ? {} : { arrive }),
+    arrive,
   };
   return virtual.run(async () => {
     const beganUs = virtual.nowUs();

@@ -32,7 +32,7 @@ export function missing(field: string): Answer {
 
 export function falFailure(status: number, message: string): unknown {
   if (status === 422) return { detail: [{ loc: ['body'], msg: message, type: 'value_error' }] };
-  return { detail: message, ...(status >= 500 ? { error_type: 'runner_error' } : {}) };
+  return { detail: message, error_type: status >= 500 ? 'runner_error' : undefined };
 }
 
 /** A request id that is the same in every run of a same key: session, turn and exchange. */

@@ -44,11 +44,11 @@ function capturedTurn(level: 'full' | 'timing', complete = true): CapturedTurn {
         itemChars: [5, 3, 14],
         ...(full ? {} : { breaks: [8, 22] }),
       },
-      ...(full ? { content: { text: REPLY } } : {}),
+      content: full ? { text: REPLY } : undefined,
     }),
     at('piece.ready', 12_000, 'llm.0', {
       attrs: { index: 0, chars: 8 },
-      ...(full ? { content: { text: 'Merhaba.' } } : {}),
+      content: full ? { text: 'Merhaba.' } : undefined,
     }),
     at('piece.ready', 20_000, 'llm.0', { attrs: { index: 1, chars: 13 } }),
     at('tts.start', 12_000, 'tts.0', { attrs: { index: 0, method: 'stream', voice: 'alloy', speed: 1, chars: 8 } }),
@@ -59,7 +59,7 @@ function capturedTurn(level: 'full' | 'timing', complete = true): CapturedTurn {
     at('http.done', 52_000, 'tts.0.0.0', { attrs: { chunkUs: [40_000, 50_000, 52_000] } }),
     at('tts.done', 52_000, 'tts.0', {
       attrs: { itemUs: [40_000, 50_000], itemBytes: [3200, 6400], leadingSilenceMs: 60 },
-      ...(full ? { content: { audio: AUDIO, sampleRateHz: 16_000 } } : {}),
+      content: full ? { audio: AUDIO, sampleRateHz: 16_000 } : undefined,
     }),
   ];
   const events = facts.map((fact, id): TurnEvent => ({ ...fact, id }));

@@ -56,7 +56,7 @@ const CAPTURE = Array.from({ length: 12 }, (_, turn) =>
   observation(turn, 40 + 5 * (turn % 6), turn === 3 ? 900_000 : 0),
 );
 const plansOf = (capture: readonly Observation[], draws?: 'independent'): FittedPlans =>
-  fittedPlans(fitTo(capture, profile), { profile, seed: 1, ...(draws === undefined ? {} : { draws }) });
+  fittedPlans(fitTo(capture, profile), { profile, seed: 1, draws });
 const bytesOf = (plan: ReplayedPlan | undefined): number =>
   (plan?.items ?? []).reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
 

@@ -106,8 +106,7 @@ test('a draw of one consumer moves no draw of another: other requests, their ord
       (others, { turn, facts, ...place }, lossy) => {
         const asked = context(turn, place);
         const alone = createPlanner({ profile, seed: 7 }).planOf(asked, facts);
-        const link = lossy ? { link: { lossShare: 0 } } : {};
-        const busy = createPlanner({ profile, seed: 7, ...link });
+        const busy = createPlanner({ profile, seed: 7, link: lossy ? { lossShare: 0 } : undefined });
         for (const other of others) {
           busy.networkOf(context(other.turn, { stage: 'llm' }));
           busy.planOf(

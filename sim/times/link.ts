@@ -29,11 +29,10 @@ export function overLink(plan: ExchangePlan, facts: Facts, link: Link, draw: Dra
 export function setUpOverLink(network: NetworkPlan, link: Link, draw: Draw): NetworkPlan {
   const { connect, tls } = network;
   const lost = losses(link, draw);
-  return {
-    ...network,
-    ...(connect === undefined ? {} : { connect: connect + lost('connect', PACKETS.connect, SYN_RETRANSMIT_MS) }),
-    ...(tls === undefined ? {} : { tls: tls + lost('tls', PACKETS.tls) }),
-  };
+  const over = { ...network };
+  if (connect !== undefined) over.connect = connect + lost('connect', PACKETS.connect, SYN_RETRANSMIT_MS);
+  if (tls !== undefined) over.tls = tls + lost('tls', PACKETS.tls);
+  return over;
 }
 
 type Losses = (part: string, packets: number, afterMs?: number) => number;

@@ -85,8 +85,7 @@ export function observationsOf({ sessionId, turnIndex, events, anchorUs }: Captu
     if (plan === undefined) return [];
     const { audio: _audio, ...times } = plan;
     const uploadBytes = numberOf(boundaries.get('http.sent'), 'requestBytes') ?? 0;
-    const when = anchorUs === undefined ? {} : { anchorUs };
-    return [{ sessionId, turnIndex, exchange: name, ...when, ...asked, uploadBytes, plan: times }];
+    return [{ sessionId, turnIndex, exchange: name, anchorUs, ...asked, uploadBytes, plan: times }];
   });
 }
 
@@ -130,7 +129,7 @@ export function asCaptured(
     reused: boundaries.get('http.queued')?.attrs?.['reused'] === true,
     networkUs: networkOf(startUs, sentUs, atUs),
     waitUs: headersUs - sentUs,
-    ...(done.attrs?.['complete'] === false ? {} : { terminatorUs: Math.max(0, done.atUs - lastUs) }),
+    terminatorUs: done.attrs?.['complete'] === false ? undefined : Math.max(0, done.atUs - lastUs),
     leadingSilenceMs: numberOf(answered, 'leadingSilenceMs') ?? 0,
   };
   if (status >= 400) return { ...shared, items: [], failed: { status, message: 'as captured' } };
@@ -140,11 +139,7 @@ export function asCaptured(
   const bare = operation === 'tts' && what !== 'stream'; // a bare body ends with its audio
   const sizes = streamed ? (numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') ?? []) : [];
   const atEachUs = streamed ? (numbersOf(answered, 'itemUs') ?? []) : [];
-  return {
-    ...shared,
-    items: itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }),
-    ...(audio === undefined ? {} : { audio }),
-  };
+  return { ...shared, items: itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }), audio };
 }
 
 function networkOf(startUs: number, sentUs: number, atUs: (kind: string) => number | undefined): NetworkPlan {
@@ -156,13 +151,11 @@ function networkOf(startUs: number, sentUs: number, atUs: (kind: string) => numb
     fromUs = endUs;
     return lastedUs;
   };
-  const queue = phase('http.queued') ?? 0;
-  const [dns, connect, tls] = [phase('http.dns'), phase('http.connected'), phase('http.tls')];
   return {
-    queue,
-    ...(dns === undefined ? {} : { dns }),
-    ...(connect === undefined ? {} : { connect }),
-    ...(tls === undefined ? {} : { tls }),
+    queue: phase('http.queued') ?? 0,
+    dns: phase('http.dns'),
+    connect: phase('http.connected'),
+    tls: phase('http.tls'),
     send: sentUs - fromUs,
   };
 }

@@ -69,16 +69,14 @@ function delayed(plan: ExchangePlan, context: DrawContext, delay: NonNullable<Pl
   const extraUs = (item: DelayKey['item']): number => delay({ stage, ordinal, attempt, fetchIndex, item });
   const later = (us: number | undefined, item: DelayKey['item']): number | undefined =>
     us === undefined ? undefined : us + extraUs(item);
-  const { queue, dns, connect, tls, send } = plan.networkUs;
-  const phases = { dns: later(dns, 'dns'), connect: later(connect, 'connect'), tls: later(tls, 'tls') };
+  const { dns, connect, tls, send } = plan.networkUs;
   return {
     ...plan,
     networkUs: {
-      ...(plan.networkUs.basis === undefined ? {} : { basis: plan.networkUs.basis }),
-      queue,
-      ...(phases.dns === undefined ? {} : { dns: phases.dns }),
-      ...(phases.connect === undefined ? {} : { connect: phases.connect }),
-      ...(phases.tls === undefined ? {} : { tls: phases.tls }),
+      ...plan.networkUs,
+      dns: later(dns, 'dns'),
+      connect: later(connect, 'connect'),
+      tls: later(tls, 'tls'),
       send: send + extraUs('send'),
     },
     waitUs: plan.waitUs + extraUs('wait'),

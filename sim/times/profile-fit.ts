@@ -160,7 +160,7 @@ function withKind(
       ...profile.tts,
       [what]: method,
       leadingSilenceMs: figure(all.map(({ plan }) => plan.leadingSilenceMs)),
-      ...(spokenPerSecond.length === 0 ? {} : { charsPerSecond: figure(spokenPerSecond) }),
+      charsPerSecond: spokenPerSecond.length === 0 ? profile.tts.charsPerSecond : figure(spokenPerSecond),
     },
   };
 }
@@ -170,9 +170,7 @@ function describe(kind: string, all: readonly Observation[], base: Profile): Kin
   const middle = (some: readonly Observation[]): number | undefined =>
     some.length === 0 ? undefined : at(ms(some), 0.5);
   const reused = all.filter(({ plan }) => plan.reused === true);
-  const [newP50Ms, reusedP50Ms] = [middle(all.filter(({ plan }) => plan.reused !== true)), middle(reused)];
   const { p50, p90 } = leftOutError(all, growthMs(all, base));
-  const slopeMs = slopeOf(all);
   return {
     kind,
     n: all.length,
@@ -180,9 +178,9 @@ function describe(kind: string, all: readonly Observation[], base: Profile): Kin
     ...datesOf(all),
     p50Ms: at(ms(all), 0.5),
     p95Ms: at(ms(all), 0.95),
-    ...(newP50Ms === undefined ? {} : { newP50Ms }),
-    ...(reusedP50Ms === undefined ? {} : { reusedP50Ms }),
-    ...(slopeMs === undefined ? {} : { slopeMs }),
+    newP50Ms: middle(all.filter(({ plan }) => plan.reused !== true)),
+    reusedP50Ms: middle(reused),
+    slopeMs: slopeOf(all),
     errorP50Pct: p50,
     errorP90Pct: p90,
     fitted: all.length >= FIT_EXCHANGES,
@@ -229,8 +227,7 @@ function datesOf(all: readonly Observation[]): Dates {
   const days = all
     .flatMap(({ anchorUs }) => (anchorUs === undefined ? [] : [new Date(anchorUs / 1000).toISOString().slice(0, 10)]))
     .sort();
-  const [from, to] = [days[0], days[days.length - 1]];
-  return from === undefined || to === undefined ? {} : { from, to };
+  return { from: days[0], to: days.at(-1) };
 }
 
 const spanOf = ({ from, to }: Dates): string =>

@@ -49,8 +49,8 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
     const leftUs = moreUs(own.connectMs) - (connectedUs - (connect ?? 0));
     return {
       ...way,
-      ...(connect === undefined ? {} : { connect: connectedUs }),
-      ...(tls === undefined ? {} : { tls: Math.max(0, tls + moreUs(own.tlsMs) + leftUs) }),
+      connect: connect === undefined ? undefined : connectedUs,
+      tls: tls === undefined ? undefined : Math.max(0, tls + moreUs(own.tlsMs) + leftUs),
     };
   };
   const moved = (plan: ReplayedPlan | undefined, { stage }: DrawContext): ReplayedPlan | undefined =>
@@ -62,18 +62,14 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
   return {
     ...planning,
     profile: { ...profile, network: { ...profile.network, ...network } },
-    ...(captured === undefined ? {} : { captured: (context, facts) => moved(captured(context, facts), context) }),
-    ...(fitted === undefined
-      ? {}
-      : {
-          fitted: {
-            ...fitted,
-            planOf: (context, facts) => moved(fitted.planOf(context, facts), context),
-            setUpOf: (context) => {
-              const way = fitted.setUpOf(context);
-              return way && further(way, context.stage === 'llm');
-            },
-          },
-        }),
+    captured: captured && ((context, facts) => moved(captured(context, facts), context)),
+    fitted: fitted && {
+      ...fitted,
+      planOf: (context, facts) => moved(fitted.planOf(context, facts), context),
+      setUpOf: (context) => {
+        const way = fitted.setUpOf(context);
+        return way && further(way, context.stage === 'llm');
+      },
+    },
   };
 }

@@ -32,13 +32,14 @@ export async function serve({ config, standIns, commit, logLevel }: ServeOptions
   if (live && standIns.scenario !== undefined)
     throw new InputError('--scenario is for stand-ins: there are none in live');
   const { falKey = '', openRouterKey = '', endpoints, audioHosts, regions } = config;
+  const scenario = standIns.scenario === undefined ? undefined : loadScenario(standIns.scenario, 'wire');
   const world = live
     ? createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' })
     : await createWireWorld({
         profile: loadProfile(standIns.profile),
         seed: standIns.seed,
         interviews: loadInterviews(),
-        ...(standIns.scenario === undefined ? {} : { scenario: loadScenario(standIns.scenario, 'wire') }),
+        scenario,
       });
   try {
     return await startService({
@@ -47,7 +48,7 @@ export async function serve({ config, standIns, commit, logLevel }: ServeOptions
       strategy,
       commit,
       logLevel,
-      ...(live ? {} : { profile: standIns.profile }),
+      profile: live ? undefined : standIns.profile,
     });
   } catch (error) {
     await world.close();

@@ -97,7 +97,7 @@ test('the openai client streams from the OpenRouter stand-in', async () => {
         method,
         dispatcher: agent,
         headers: Object.fromEntries(new Headers(headers)),
-        ...(typeof body === 'string' ? { body } : {}),
+        body: typeof body === 'string' ? body : undefined,
       });
       const stream = response.body === null ? null : ReadableStream.from<Uint8Array>(response.body);
       return new Response(stream, { status: response.status, headers: [...response.headers] });

@@ -40,10 +40,10 @@ export async function serveStandIns(
   const planning: PlannerOptions = {
     profile,
     seed: options.seed,
-    ...(options.draws === undefined ? {} : { draws: options.draws }),
+    draws: options.draws,
     delay: (key) => injectedUs(inject, key),
     tune: tuneWith(scenario),
-    ...(scenario.link === undefined ? {} : { link: scenario.link }),
+    link: scenario.link,
   };
   const planner = createPlanner(planning);
   const script = createScript(options.interviews ?? []);
@@ -208,9 +208,9 @@ async function respond(
     if (!name.startsWith(':')) headers.set(name, Array.isArray(value) ? value.join(', ') : (value ?? ''));
   }
   const { method = 'GET', url = '/' } = incoming;
-  const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
+  const body = chunks.length === 0 ? undefined : Buffer.concat(chunks);
   const authority = incoming.headers[':authority'] ?? incoming.headers.host ?? HOST;
-  const request = { url: new URL(url, `https://${authority}`).href, method, headers, ...body };
+  const request = { url: new URL(url, `https://${authority}`).href, method, headers, body };
   // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.
   const arrive = async ({ networkUs }: ExchangePlan): Promise<number> => {
     const dueUs = clock.nowUs() + networkUs.send;
@@ -218,11 +218,13 @@ async function respond(
     return dueUs;
   };
   const response = await handler(request, { context, clock, signal: gone.signal, arrive });
-  // Setting it ourselves keeps Node from adding `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header.
-  const hint = keepAliveHintS === undefined ? {} : { 'keep-alive': `timeout=${keepAliveHintS}` };
-  const lasting = incoming instanceof Http2ServerRequest ? {} : { connection: 'keep-alive', ...hint };
-  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), ...lasting });
-  if (!(incoming instanceof Http2ServerRequest)) outgoing.flushHeaders(); // there they are on their way already
+  const isHttp2 = incoming instanceof Http2ServerRequest;
+  const answered: Record<string, string> = Object.fromEntries(response.headers);
+  // without a `connection` of ours Node adds `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header
+  if (!isHttp2) answered['connection'] = 'keep-alive';
+  if (!isHttp2 && keepAliveHintS !== undefined) answered['keep-alive'] = `timeout=${keepAliveHintS}`;
+  outgoing.writeHead(response.status, answered);
+  if (!isHttp2) outgoing.flushHeaders(); // over HTTP/2 they are on their way already
   if (response.body === null) outgoing.end();
   else await pipe(response.body.getReader(), outgoing, gone.signal, clock);
 }

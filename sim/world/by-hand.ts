@@ -146,11 +146,6 @@ export async function turnByHand(options: {
     speechEndMs: speech.toMs,
   };
   const systemPrompt = options.systemPrompt ?? 'Sor.';
-  const { scenario, speechCache } = options;
-  const more = {
-    ...(scenario === undefined ? {} : { scenario }),
-    ...(speechCache === undefined ? {} : { speechCache }),
-  };
   const interview = {
     name: 'by-hand',
     language: 'tr',
@@ -158,7 +153,8 @@ export async function turnByHand(options: {
     greeting: 'Merhaba.',
     turns: Array<typeof turn>(turns).fill(turn),
   };
-  const world = createSimWorld({ profile: options.profile, seed: 'by hand', interviews: [interview], ...more });
+  const { profile, sessionId, scenario, speechCache } = options;
+  const world = createSimWorld({ profile, seed: 'by hand', interviews: [interview], scenario, speechCache });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
   const over = new AbortController();
   const cancel = new AbortController();
@@ -168,8 +164,8 @@ export async function turnByHand(options: {
       audio,
       profile: 'by hand',
       signal: cancel.signal,
-      ...(options.client === undefined ? {} : { reply: options.client }),
-      ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+      reply: options.client,
+      sessionId,
     });
   const cancelling = async (): Promise<void> => {
     if (options.abortAtMs === undefined) return;

@@ -111,11 +111,8 @@ export function readyUsOf({ startUs, dnsUs, connectedUs, tlsUs }: ConnectionFact
 /** What of a set-up has happened by now. */
 export function factsUntil(facts: ConnectionFacts, nowUs: number): ConnectionFacts | undefined {
   if (facts.startUs > nowUs) return undefined;
-  const { dnsUs, connectedUs, tlsUs, ...seen } = facts;
-  return {
-    ...seen,
-    ...(dnsUs === undefined || dnsUs > nowUs ? {} : { dnsUs }),
-    ...(connectedUs === undefined || connectedUs > nowUs ? {} : { connectedUs }),
-    ...(tlsUs === undefined || tlsUs > nowUs ? {} : { tlsUs }),
-  };
+  const { dnsUs, connectedUs, tlsUs } = facts;
+  const past = (atUs: number | undefined): number | undefined =>
+    atUs === undefined || atUs > nowUs ? undefined : atUs;
+  return { ...facts, dnsUs: past(dnsUs), connectedUs: past(connectedUs), tlsUs: past(tlsUs) };
 }

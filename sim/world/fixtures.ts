@@ -81,7 +81,7 @@ export function runFixtureTurn(
       language: interview.language,
       audio: options.audio(world.clock),
       reply: options.reply ?? { audio: () => Promise.resolve() },
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      signal: options.signal,
       sinks: [],
       onSinkError: (error) => {
         throw error;

@@ -55,9 +55,7 @@ function setUp(options: Partial<SimTransportOptions> = {}, plan: Partial<Exchang
       body: new Uint8Array(10),
       context: CONTEXT,
     };
-    const response = asResponse(
-      await transport.send({ ...request, ...(signal === undefined ? {} : { signal }) }, marks),
-    );
+    const response = asResponse(await transport.send({ ...request, signal }, marks));
     return { marks, response };
   };
   return { clock, transport, send };

@@ -139,14 +139,14 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
         await until(bodySentUs);
       } finally {
         const nowUs = clock.nowUs();
-        const seen = facts === undefined ? undefined : factsUntil(facts, nowUs);
         const boundaries = boundariesOf({
           startUs: marks.startUs,
-          ...(seen === undefined ? {} : { connection: seen }),
+          connection: facts && factsUntil(facts, nowUs),
           ...(sendingUs > nowUs ? { failedUs: nowUs } : { sendingUs }),
-          ...(bodySentUs > nowUs ? {} : { bodySentUs }),
+          bodySentUs: bodySentUs > nowUs ? undefined : bodySentUs,
         });
-        Object.assign(marks, boundaries, captured === true ? { reused: true } : {});
+        Object.assign(marks, boundaries);
+        if (captured === true) marks.reused = true;
       }
       return bodySentUs;
     };
@@ -167,7 +167,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       const response = await handler(request, {
         context: request.context,
         clock,
-        ...(request.signal === undefined ? {} : { signal: request.signal }),
+        signal: request.signal,
         arrive,
         ended: settle,
       });

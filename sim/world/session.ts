@@ -37,7 +37,7 @@ export interface SimSession {
 export function createSimSession(options: SimSessionOptions): SimSession {
   const { world, sessionId, strategy, language, systemPrompt, profile, interview, level = 'full' } = options;
   const store = createMemoryStore();
-  const about = { profile, ...(interview === undefined ? {} : { interview }) };
+  const about = { profile, interview };
   const { name, version, thresholdDbfs } = REFERENCE_DETECTOR;
   const bundle = createBundleWriter(store, {
     format: FORMAT,
@@ -87,11 +87,7 @@ export function createSimSession(options: SimSessionOptions): SimSession {
     store,
     turn: ({ audio, reply, signal }) =>
       world.clock.run(async () => {
-        const turn = await session.turn({
-          audio: audio(world.clock),
-          reply,
-          ...(signal === undefined ? {} : { signal }),
-        });
+        const turn = await session.turn({ audio: audio(world.clock), reply, signal });
         await bundle.flushed();
         const [fault] = faults;
         faults = [];

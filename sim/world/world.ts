@@ -84,7 +84,7 @@ function timesOf(
   const own = fit ?? fitTo(turns.flatMap(observationsOf), profile);
   return {
     captured: capturedPlans(turns),
-    fitted: fittedPlans(own, { profile, seed, ...(draws === undefined ? {} : { draws }) }),
+    fitted: fittedPlans(own, { profile, seed, draws }),
   };
 }
 
@@ -97,24 +97,14 @@ interface Origin {
 
 /** One arm's own world: its clock, its connections, its draws. Nothing in it touches a socket, a file or a timer. */
 export function createSimWorld(options: SimWorldOptions): SimWorld {
-  const { captured, seed } = options;
-  const clock = createVirtualClock(
-    options.settleImmediates === undefined ? {} : { settleImmediates: options.settleImmediates },
-  );
-  const planning: PlannerOptions = {
-    profile: options.profile,
-    seed,
-    ...(options.draws === undefined ? {} : { draws: options.draws }),
-    ...(options.delay === undefined ? {} : { delay: options.delay }),
-    ...(options.scenario === undefined ? {} : { tune: tuneWith(options.scenario) }),
-    ...(options.scenario?.link === undefined ? {} : { link: options.scenario.link }),
-    ...(options.served === undefined ? {} : { served: options.served }),
-    ...(captured === undefined || captured.timed === false ? {} : timesOf(captured, options)),
-  };
+  const { profile, seed, draws, delay, served, scenario, captured, settleImmediates } = options;
+  const clock = createVirtualClock({ settleImmediates });
+  const times = captured === undefined || captured.timed === false ? undefined : timesOf(captured, options);
+  const tune = scenario && tuneWith(scenario);
+  const planning: PlannerOptions = { profile, seed, draws, delay, tune, link: scenario?.link, served, ...times };
   const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
-  const { scenario } = options;
   const origins = new Map<string, Origin>();
   const serve = (url: string, server: ServerName, own: Planner, standIn: Handler): void => {
     const handler = reachable(standIn, own);
@@ -132,7 +122,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   serve(SIM_ENDPOINTS.falRestUrl, 'falRest', planner, freya.falRest);
   serve(CDN_URL, 'falCdn', planner, freya.falCdn);
   serve(SIM_ENDPOINTS.openRouterUrl, 'openrouter', planner, createOpenRouter({ planner, script }));
-  const regions = simRegions(options.profile);
+  const regions = simRegions(profile);
   for (const [region, { falRunUrl, openRouterUrl }] of Object.entries(regions)) {
     const there = createPlanner(regionalPlanning(planning, region));
     serve(falRunUrl, 'falRun', there, freyaOf(there).falRun);
@@ -147,7 +137,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   });
   const speechCache = options.speechCache ?? createMemoryCache(() => clock.epochUs());
   // a cache behind the resolver, which every new connection meets
-  const resolverTtlMs = quantile(options.profile.network.dnsTtlMs, 0.5);
+  const resolverTtlMs = quantile(profile.network.dnsTtlMs, 0.5);
   const transports = new Map<string, Transport>();
   const pools: SimTransport[] = [];
   const transportFor = (strategy: Strategy): Transport => {
