@@ -29,8 +29,8 @@ export interface TestWorldOptions extends Partial<PlannerOptions> {
 /** Stand-ins, planner and transport under the providers' real URLs. */
 export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): TestWorld {
   const { script = createScript([]), usageChoices = 'empty', network = {}, scenario, ...plannerOptions } = options;
-  const tune = scenario === undefined ? {} : { tune: tuneWith(scenario) };
-  const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, ...tune, ...plannerOptions });
+  const tune = scenario && tuneWith(scenario);
+  const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, tune, ...plannerOptions });
   const under = (handler: Handler): Handler =>
     scenario === undefined ? handler : underScenario(handler, scenario, planner);
   const freya = createFreya({
@@ -63,16 +63,12 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
   };
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const request = new Request(input, init);
-    const body = request.body === null ? {} : { body: new Uint8Array(await request.arrayBuffer()) };
+    const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer());
     const mark: HttpMarks = { startUs: clock.nowUs() };
     marks.push(mark);
     const { url, method, headers } = request;
     const signal = init?.signal ?? undefined;
-    const response = await transport.send(
-      { url, method, headers, ...body, ...(signal === undefined ? {} : { signal }), context: { ...context } },
-      mark,
-    );
-    return asResponse(response);
+    return asResponse(await transport.send({ url, method, headers, body, signal, context: { ...context } }, mark));
   };
   return { transport, marks, fetch, context };
 }

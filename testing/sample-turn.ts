@@ -1,6 +1,7 @@
 /** Test support: hand-made turns, small enough to check by eye. */
 import { measureTurn, type MeasuredTurn } from '../service/turn-log/metrics.ts';
 import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../service/base/events.ts';
+import { definedOnly } from '../service/base/json.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';
 
 export const IDENTITY: TurnIdentity = {
@@ -28,9 +29,7 @@ export function writeTurn(
   const recorder = createRecorder(clock, [], (error) => {
     throw error;
   });
-  write((kind, stage, atUs, cause, more) =>
-    recorder.record({ kind, stage, atUs, ...(cause === undefined ? {} : { cause }), ...more }),
-  );
+  write((kind, stage, atUs, cause, more) => recorder.record(definedOnly({ kind, stage, atUs, cause, ...more })));
   const events: readonly TurnEvent[] = recorder.events;
   const log = { identity: { ...IDENTITY, ...identity }, zero, anchorUs: 1_780_000_000_123_457, events };
   return { log, measured: measureTurn(log) };

@@ -68,7 +68,7 @@ function traceOf(service: string, rows: readonly Row[], beganMs: number): MadeTr
   const spans = rows.map(([id, parent, startMs, endMs, attributes = {}]) => ({
     traceId: keyedHex(32, service, beganMs),
     spanId: keyedHex(16, service, id),
-    ...(parent === '' ? {} : { parentSpanId: keyedHex(16, service, parent) }),
+    parentSpanId: parent === '' ? undefined : keyedHex(16, service, parent),
     name: id.replace(/ \d$/, ''),
     kind: 1,
     startTimeUnixNano: nanoseconds(startMs),

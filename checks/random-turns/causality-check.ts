@@ -63,8 +63,8 @@ export async function runSimTurn({
     profile,
     seed,
     interviews,
-    ...(settleImmediates === undefined ? {} : { settleImmediates }),
-    ...(event === undefined ? {} : { delay: (key: DelayKey) => (order(key) === event ? DELAY_US : 0) }),
+    settleImmediates,
+    delay: event === undefined ? undefined : (key) => (order(key) === event ? DELAY_US : 0),
   });
   const timed = delay !== undefined && 'timer' in delay ? withLateTimer(world, delay.timer) : world;
   const { log, summary } = await world.clock.run(() =>

@@ -93,8 +93,8 @@ function turnOf(pick: Pick, chance: (share: number) => boolean, random: () => nu
     frameMs: pick([20, 50, 100]),
     voiceMs: Array.from({ length: pick([2, 2, 4]) }, (_, index) => (index % 2 === 0 ? some(300) : 200 + some(600))),
     sentences: Array.from({ length: pick([1, 2, 3, 4]) }, () => 2 + some(8)),
-    ...(chance(0.15) ? { hangUpMs: some(4000) } : {}),
-    ...(chance(0.1) ? { clientMs: pick([0, 5, 120]) } : {}),
+    hangUpMs: chance(0.15) ? some(4000) : undefined,
+    clientMs: chance(0.1) ? pick([0, 5, 120]) : undefined,
     faults: Array.from({ length: chance(0.45) ? 1 + some(3) : 0 }, () => faultOf(pick, chance, some)),
   };
 }
@@ -117,8 +117,8 @@ function faultOf(pick: Pick, chance: (share: number) => boolean, some: (most: nu
   const fault: FaultSpec = {
     kind,
     afterChunks: some(4),
-    ...(kind === 'status' ? { status: pick([400, 401, 429, 500, 503]) } : {}),
-    ...(kind === 'status' && chance(0.3) ? { retryAfterS: some(3) } : {}),
+    status: kind === 'status' ? pick([400, 401, 429, 500, 503]) : undefined,
+    retryAfterS: kind === 'status' && chance(0.3) ? some(3) : undefined,
   };
   return { route, ordinal: route === 'llm' ? 0 : some(3), attempt: chance(0.7) ? 0 : 1, fault };
 }
@@ -153,12 +153,11 @@ export function simpler(failing: SoakCase): SoakCase[] {
   turns.forEach((turn, index) => {
     const change = (simple: SoakTurn): number =>
       cases.push({ ...failing, turns: turns.map((each, at) => (at === index ? simple : each)) });
-    const { hangUpMs, clientMs, ...rest } = turn;
     turn.faults.forEach((_fault, at) =>
       change({ ...turn, faults: turn.faults.filter((_each, other) => other !== at) }),
     );
-    if (hangUpMs !== undefined) change({ ...rest, ...(clientMs === undefined ? {} : { clientMs }) });
-    if (clientMs !== undefined) change({ ...rest, ...(hangUpMs === undefined ? {} : { hangUpMs }) });
+    if (turn.hangUpMs !== undefined) change({ ...turn, hangUpMs: undefined });
+    if (turn.clientMs !== undefined) change({ ...turn, clientMs: undefined });
     if (turn.zero !== 'upload') change({ ...turn, zero: 'upload' });
     if (turn.sentences.length > 1) change({ ...turn, sentences: turn.sentences.slice(1) });
     if (turn.voiceMs.length > 2) change({ ...turn, voiceMs: turn.voiceMs.slice(0, 2) });

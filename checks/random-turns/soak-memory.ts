@@ -50,7 +50,7 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
     heapMb,
     cpuMsPerTurn,
     flat: grownMb < GROWN_LIMIT_MB,
-    ...(enough ? { linear: cpuMsPerTurn[1] <= cpuMsPerTurn[0] * GROWTH_LIMIT } : {}),
+    linear: enough ? cpuMsPerTurn[1] <= cpuMsPerTurn[0] * GROWTH_LIMIT : undefined,
   };
 }
 

@@ -88,7 +88,7 @@ export async function runCase(soak: SoakCase): Promise<CaseResult> {
         handed,
         billLost: each.faults.some(({ route }) => route === 'llm'),
         served: [...served],
-        ...(cancelledUs === undefined ? {} : { cancelledUs }),
+        cancelledUs,
         sleeping: clock.sleeping(),
         held: world.exchangesInUse(),
       });
@@ -121,7 +121,7 @@ function voice({ zero, frameMs, voiceMs }: SoakTurn, clock: Clock): UserAudio {
   return {
     zero,
     sampleRateHz: RATE_HZ,
-    ...(zero === 'upload' ? { startedUs: clock.nowUs() } : {}),
+    startedUs: zero === 'upload' ? clock.nowUs() : undefined,
     async *frames(signal): AsyncGenerator<AudioFrame> {
       if (zero === 'upload') {
         yield { atUs: clock.nowUs(), samples };
