@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { InputError } from '../service/base/errors.ts';
 import { contextFor } from '../testing/command-context.ts';
 import { benchCommand, type BenchOptions } from './run-all.ts';
+import type { BenchName } from './turns/bench.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-failing-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -22,7 +23,7 @@ interface Ran {
 async function bench(
   rules: readonly object[],
   more: {
-    names?: string[];
+    names?: BenchName[];
     out?: string;
     options?: Partial<BenchOptions>;
     onProgress?: (text: string, stop: AbortController) => void;
@@ -150,7 +151,6 @@ test('a mistyped run removes no samples; control: one that runs replaces them', 
     scenario: { scenario: join(folder, 'none.json') },
     profile: { profile: 'sede' },
     against: { against: join(folder, 'none') },
-    world: { world: 'smi' },
     budget: { world: 'live' },
     turns: { turns: 6 },
   };
@@ -211,7 +211,7 @@ test('a folder that cannot be one is one line; results that cannot be written ar
 });
 
 test('one budget is for all benches: what the first spent the second has not; each that is cut short is a line', async () => {
-  const run = (names: string[], budgetUsd: number) => bench([], { names, options: { budgetUsd } });
+  const run = (names: BenchName[], budgetUsd: number) => bench([], { names, options: { budgetUsd } });
   const both = await run(['e2e', 'parallel'], 0.026);
   assert.equal(both.code, 2);
   assert.equal(both.problems.length, 1);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { configFrom } from '../service/config.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
+import type { World } from '../service/base/events.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { loadScenario } from '../sim/faults/scenario.ts';
 import { liveWorld, startWire } from '../replay/arms/against.ts';
@@ -18,7 +19,7 @@ import { bench as stt } from './bench-stt.ts';
 import { bench as tts } from './bench-tts.ts';
 import { compareWithEarlier, readEarlier } from './turns/earlier.ts';
 import { BASELINE, type ArmResult } from './turns/arm-result.ts';
-import type { Bench } from './turns/bench.ts';
+import { BENCH_NAMES, type Bench, type BenchChoice } from './turns/bench.ts';
 import { runBench, type BenchResult, type BenchRun } from './turns/engine.ts';
 import { benchPage } from './turns/page.ts';
 import { refuseOtherWorld, takeFolder } from './turns/folder.ts';
@@ -26,11 +27,10 @@ import { writeResults, type BenchResults } from './turns/results.ts';
 import { benchSessions, MOST_TURNS } from './turns/sessions.ts';
 import { benchTable, comparisonLines, targetLines } from './turns/tables.ts';
 
-/** In the order in which they run. */
-export const BENCHES: readonly Bench[] = [stt, llm, tts, e2e, parallel];
+export const BENCHES: readonly Bench[] = BENCH_NAMES.map((name) => ({ stt, llm, tts, e2e, parallel })[name]);
 
 export interface BenchOptions {
-  world: string;
+  world: World;
   quick?: boolean;
   sessions?: number;
   turns?: number;
@@ -51,12 +51,12 @@ const SIZES = { quick: { sessions: 6, turns: 2 }, full: { sessions: 24, turns: 4
 
 export async function benchCommand(
   context: CommandContext,
-  names: readonly string[],
+  names: readonly BenchChoice[],
   options: BenchOptions,
 ): Promise<void> {
   const benches = benchesOf(names);
-  const { seed, budgetUsd } = options;
-  const world = worldOf(options);
+  const { seed, budgetUsd, world } = options;
+  checkLive(options);
   const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
   const count = options.sessions ?? size.sessions;
   const turnsPerSession = options.turns ?? size.turns;
@@ -170,21 +170,15 @@ async function againstOf(
   return { against, close: () => Promise.resolve() };
 }
 
-/** The world that was asked for. Throws `InputError` when it is none, or does not go with the other options. */
-function worldOf({ world, budgetUsd, scenario }: BenchOptions): BenchRun['world'] {
-  if (world !== 'sim' && world !== 'wire' && world !== 'live')
-    throw new InputError(`--world ${world}: must be sim, wire or live`);
+/** Throws `InputError` where live does not go with the other options. */
+function checkLive({ world, budgetUsd, scenario }: BenchOptions): void {
   if (world === 'live' && budgetUsd === undefined)
     throw new InputError('a live bench costs money: say how much with --budget-usd');
   if (world === 'live' && scenario !== undefined)
     throw new InputError('--scenario is for stand-ins: there are none in live');
-  return world;
 }
 
-function benchesOf(names: readonly string[]): readonly Bench[] {
-  const known = BENCHES.map(({ name }) => name);
-  const unknown = names.find((name) => name !== 'all' && !known.includes(name));
-  if (unknown !== undefined) throw new InputError(`there is no bench "${unknown}"; benches: ${known.join(', ')}, all`);
+function benchesOf(names: readonly BenchChoice[]): readonly Bench[] {
   return names.length === 0 || names.includes('all') ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
 }
 

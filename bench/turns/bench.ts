@@ -3,6 +3,13 @@ import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import type { Grouping, MetricName } from './metrics.ts';
 import type { BenchSpeech } from './sessions.ts';
 
+/** In the order in which they run. */
+export const BENCH_NAMES = ['stt', 'llm', 'tts', 'e2e', 'parallel'] as const;
+export type BenchName = (typeof BENCH_NAMES)[number];
+/** What `retake bench` may be asked for. */
+export const BENCH_CHOICES = [...BENCH_NAMES, 'all'] as const;
+export type BenchChoice = (typeof BENCH_CHOICES)[number];
+
 export interface BenchArm {
   name: string;
   /** Named variants, patches, or both; later ones win. */
@@ -17,7 +24,7 @@ export function variants(...names: readonly string[]): BenchArm[] {
 }
 
 export interface Bench {
-  name: string;
+  name: BenchName;
   title: string;
   /** What limits the figures: printed under the table. */
   limits: string;

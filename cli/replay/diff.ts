@@ -5,7 +5,7 @@ import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { buildReport, type ReportArm, type ReportSide } from '../../replay/report/build.ts';
 import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
-import { printerOf, type Printer } from './report.ts';
+import { printerOf, type Printer, type ReportForm } from './forms.ts';
 import { inertJson, plain } from '../../replay/report/words.ts';
 import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
 
@@ -15,7 +15,7 @@ interface Side extends ReportSide {
 
 interface Options {
   json?: boolean;
-  format?: string;
+  format: ReportForm;
   withText?: boolean;
   /** The candidate to compare, of a run folder that holds several. */
   variant?: string;
@@ -27,7 +27,7 @@ export async function diffCommand(
   pathB: string,
   options: Options,
 ): Promise<void> {
-  const print = options.json === true ? printShort(context) : printerOf(context, options.format ?? 'terminal');
+  const print = options.json === true ? printShort(context) : printerOf(context, options.format);
   const [a, b] = [
     await sideOf(context, pathA, 'a', options.variant),
     await sideOf(context, pathB, 'b', options.variant),
@@ -38,7 +38,7 @@ export async function diffCommand(
     a,
     b,
     mayBeUnpaired: true,
-    ...(options.withText === true ? { texts: new Map([...a.texts, ...b.texts]) } : {}),
+    texts: options.withText === true ? new Map([...a.texts, ...b.texts]) : undefined,
   });
   if (report === undefined) throw new InputError(`${pathA} and ${pathB} hold no turn that was measured on both sides`);
   await print(report, { a: a.spans ?? new Map(), b: b.spans ?? new Map() });

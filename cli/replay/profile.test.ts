@@ -99,6 +99,5 @@ test('a profile is fitted to what a bench left behind as to captures; a folder t
     'the same as of the bundles',
   );
   const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
-  await assert.rejects(run({ bench, data: DATA }), refused(/--bench .* leave out --sessions and --data/));
   await assert.rejects(run({ bench: FOLDER }), refused(/--bench .*: no exchanges\.jsonl .*ENOENT/));
 });

@@ -31,7 +31,7 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
   if (!/^[a-z0-9-]+$/.test(options.name))
     throw new InputError(`--name ${options.name}: only lower-case letters, digits and hyphens`);
   const { worlds, observations, sessions } =
-    options.bench === undefined ? await ofCaptures(context, options) : await ofBench(options.bench, options);
+    options.bench === undefined ? await ofCaptures(context, options) : await ofBench(options.bench);
   const { profile, kinds, setUps } = fitProfile(observations, base, options.name);
   if (!kinds.some(({ fitted }) => fitted))
     throw new InputError(
@@ -68,9 +68,7 @@ async function ofCaptures(context: CommandContext, options: ProfileCommandOption
   };
 }
 
-async function ofBench(folder: string, { sessions, data }: ProfileCommandOptions): Promise<ReadExchanges> {
-  if (sessions !== undefined || data !== undefined)
-    throw new InputError('--bench takes its answers from a bench: leave out --sessions and --data');
+async function ofBench(folder: string): Promise<ReadExchanges> {
   const file = join(folder, EXCHANGES_FILE);
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new InputError(`--bench ${folder}: no ${EXCHANGES_FILE} of a retake bench there: ${describeError(error)}`);

@@ -12,9 +12,6 @@ export async function rankCommand(
   options: ReplayCommandOptions & { json?: boolean },
 ): Promise<void> {
   if (options.world !== 'sim') throw new InputError(`--rank simulates: use it without --world ${options.world}`);
-  const other = NOT_RANKED.find(([name]) => options[name] !== undefined && options[name] !== false);
-  if (other !== undefined)
-    throw new InputError(`--rank tries named variants against what was captured: leave out ${other[1]}`);
   if (options.draws !== 'common')
     throw new InputError(`--rank compares under common draws: leave out --draws ${options.draws}`);
   const wanted = options.variant;
@@ -25,7 +22,7 @@ export async function rankCommand(
     seed: options.seed,
     runs: options.runs,
     signal: context.signal,
-    ...(options.profile === undefined ? {} : { profile: options.profile }),
+    profile: options.profile,
     onTurn: (done, total) => {
       if (done % 20 === 0) context.progress(`simulating: ${done} of ${total} turns`);
     },
@@ -35,21 +32,3 @@ export async function rankCommand(
   else for (const row of rankingRows(ranking, context.columns)) context.out(row);
   if (!ranking.identity.within) context.exit(3);
 }
-
-/** What a replay takes and a ranking has no use for. */
-const NOT_RANKED = [
-  ['set', '--set'],
-  ['baselineRef', '--baseline-ref'],
-  ['baselineVariant', '--baseline-variant'],
-  ['baselineSet', '--baseline-set'],
-  ['scenario', '--scenario'],
-  ['pace', '--pace'],
-  ['words', '--words'],
-  ['budgetUsd', '--budget-usd'],
-  ['spacingMs', '--spacing-ms'],
-  ['runId', '--run-id'],
-  ['resume', '--resume'],
-  ['dryRun', '--dry-run'],
-  ['gate', '--gate'],
-  ['withText', '--with-text'],
-] as const satisfies readonly (readonly [keyof ReplayCommandOptions, string])[];

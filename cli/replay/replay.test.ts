@@ -21,6 +21,7 @@ import { contextFor } from '../../testing/command-context.ts';
 import { diffCommand } from './diff.ts';
 import { importSessions } from '../../replay/sessions/import-sessions.ts';
 import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay.ts';
+import type { ReportForm } from './forms.ts';
 import { reportCommand } from './report.ts';
 import { sessionsCommand } from '../sessions/sessions.ts';
 
@@ -54,12 +55,22 @@ function told(): CommandContext & { text(): string; code: number | undefined } {
 const run = async (out: string, more: Partial<ReplayCommandOptions> = {}): Promise<string> => {
   const context = told();
   await replayCommand(context, {
-    ...{ sample: 20, world: 'sim', runs: 1, draws: 'common', seed: '1', data: DATA, out: join(FOLDER, out) },
+    ...{
+      sample: 20,
+      choose: 'sample',
+      world: 'sim',
+      runs: 1,
+      draws: 'common',
+      seed: '1',
+      data: DATA,
+      out: join(FOLDER, out),
+    },
     variant: ['clause-chunking'],
     ...more,
   });
   return context.text();
 };
+const TERMINAL = { format: 'terminal' } as const;
 const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
 const filesWith = (folder: string, word: string): string[] =>
   readdirSync(join(FOLDER, folder)).filter((name) => readFileSync(join(FOLDER, folder, name), 'utf8').includes(word));
@@ -77,12 +88,12 @@ test('without --with-text nothing in the run folder says what was said; with it 
 });
 
 test('hostile words are inert in all four reports of a run, and only shown where they are asked for', async () => {
-  const print = async (format: string, withText: boolean): Promise<string> => {
+  const print = async (format: ReportForm, withText: boolean): Promise<string> => {
     const context = told();
     await reportCommand(context, join(FOLDER, 'texts'), { format, withText });
     return context.text();
   };
-  for (const format of ['terminal', 'markdown', 'html', 'json']) {
+  for (const format of ['terminal', 'markdown', 'html', 'json'] as const) {
     assert.ok(!(await print(format, false)).includes('secretword'), format);
     const text = await print(format, true);
     assert.ok(text.includes('secretword'), format);
@@ -133,7 +144,7 @@ test('a folder of several candidates asks which one; a single one is taken', asy
   const two = join(FOLDER, 'two');
   const diff = async (folder: string, variant?: string): Promise<string> => {
     const context = told();
-    await diffCommand(context, folder, folder, variant === undefined ? {} : { variant });
+    await diffCommand(context, folder, folder, { variant, format: 'terminal' });
     return context.text();
   };
   await assert.rejects(
@@ -159,8 +170,10 @@ test('a candidate that measures nothing is told with its cause, exit 2; the othe
   writeFileSync(scenario, JSON.stringify({ title: 'one model is gone', rules }));
   const replay = async (out: string, variant: string[], resume = false): Promise<ReturnType<typeof told>> => {
     const context = told();
-    const options = { sample: 20, world: 'sim', runs: 1, draws: 'common', seed: '1', data: DATA, variant, scenario };
-    await replayCommand(context, { ...options, out: join(FOLDER, out), resume });
+    await replayCommand(context, {
+      ...{ sample: 20, choose: 'sample', world: 'sim', runs: 1, draws: 'common', seed: '1', data: DATA },
+      ...{ variant, scenario, out: join(FOLDER, out), resume },
+    });
     return context;
   };
   for (const resume of [false, true]) {
@@ -194,7 +207,7 @@ test('a candidate on the captured words is compared with the baseline on them', 
   writeFileSync(trace, lines.join('\n'));
   const context = told();
   for (const variant of ['clause-chunking', 'clause-chunking (captured words)'])
-    await diffCommand(context, folder, folder, { variant });
+    await diffCommand(context, folder, folder, { variant, format: 'terminal' });
   assert.match(context.text(), /^A {2}baseline, [^]*^A {2}baseline baseline \(captured words\), /m);
   assert.equal(context.text().match(/3 turns in 3 sessions/g)?.length, 2, 'neither is pooled');
 });
@@ -202,8 +215,7 @@ test('a candidate on the captured words is compared with the baseline on them', 
 test('each candidate’s report is printed by its name; the first without one', async () => {
   const print = async (variant?: string): Promise<string> => {
     const context = told();
-    const which = variant === undefined ? {} : { variant };
-    await reportCommand(context, join(FOLDER, 'two'), { format: 'terminal', ...which });
+    await reportCommand(context, join(FOLDER, 'two'), { format: 'terminal', variant });
     return context.text();
   };
   assert.match(await print(), /^B {2}candidate clause-chunking,/m);
@@ -228,7 +240,6 @@ const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, mes
   ['no captures', { data: join(FOLDER, 'recordings') }, /there is no captured session yet/],
   ['a session that there is not', { sessions: 'call-9' }, /there is no captured session call-9/],
   ['no session at all', { sessions: ' , ' }, /--sessions names no session/],
-  ['a choice that there is not', { choose: 'worst' }, /--choose worst: must be sample or latency or error/],
   [
     'failed turns where there are none',
     { choose: 'error' },
@@ -269,12 +280,18 @@ test('run folders that are none, or torn, are named', async () => {
     reportCommand(told(), empty, { format: 'terminal' }),
     refused(/report\.json: cannot be read \(ENOENT: does not exist\); name a run folder/),
   );
-  await assert.rejects(diffCommand(told(), empty, empty, {}), refused(/neither a run folder .* nor a capture bundle/));
+  await assert.rejects(
+    diffCommand(told(), empty, empty, TERMINAL),
+    refused(/neither a run folder .* nor a capture bundle/),
+  );
   const torn = join(FOLDER, 'torn');
   cpSync(join(FOLDER, 'plain'), torn, { recursive: true });
   const trace = join(torn, 'trace.otlp.jsonl');
   writeFileSync(trace, readFileSync(trace, 'utf8').slice(0, -100));
-  await assert.rejects(diffCommand(told(), torn, torn, {}), refused(/trace\.otlp\.jsonl:9: not a line of OTLP JSON/));
+  await assert.rejects(
+    diffCommand(told(), torn, torn, TERMINAL),
+    refused(/trace\.otlp\.jsonl:9: not a line of OTLP JSON/),
+  );
   writeFileSync(trace, '');
-  await assert.rejects(diffCommand(told(), torn, torn, {}), refused(/holds no span of a turn/));
+  await assert.rejects(diffCommand(told(), torn, torn, TERMINAL), refused(/holds no span of a turn/));
 });

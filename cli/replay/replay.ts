@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
 import { configFrom, dataFolderOf } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
+import type { World } from '../../service/base/events.ts';
 import { patchFromSet, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { liveWorld, startWire } from '../../replay/arms/against.ts';
 import type { ArmWorld } from '../../replay/arms/arm.ts';
+import type { Pace } from '../../replay/arms/planned.ts';
+import type { Words } from '../../replay/arms/words.ts';
 import type { CapturedSession, ChosenBy } from '../../replay/sessions/captured-session.ts';
 import { captureStoreIn, loadSessions } from '../../replay/sessions/load.ts';
 import { type CommandContext } from '../../replay/report/context.ts';
@@ -21,24 +24,25 @@ import { makeFolder } from '../../replay/run/out-folder.ts';
 import { tellOutcome } from './outcome.ts';
 import { dayOf } from '../../replay/plan/retired.ts';
 import { loadScenario, type Scenario } from '../../sim/faults/scenario.ts';
+import type { Draws } from '../../sim/times/plan.ts';
 import { namedVariants, patchesOf } from '../../replay/variants/variants.ts';
 
 export interface ReplayCommandOptions {
   sessions?: string;
   sample: number;
-  choose?: string;
+  choose: ChosenBy;
   variant?: string[];
   set?: string[];
   baselineRef?: string;
   baselineVariant?: string;
   baselineSet?: string[];
-  world: string;
+  world: World;
   profile?: string;
   scenario?: string;
   runs: number;
-  draws: string;
-  pace?: string;
-  words?: string;
+  draws: Draws;
+  pace?: Pace;
+  words?: Words;
   budgetUsd?: number;
   spacingMs?: number;
   seed: string;
@@ -52,18 +56,18 @@ export interface ReplayCommandOptions {
   withText?: boolean;
 }
 
-export type SessionChoice = Pick<ReplayCommandOptions, 'sessions' | 'sample' | 'seed' | 'data' | 'choose'>;
+/** What names the sessions of a command, or draws them. */
+export type SessionChoice = Pick<ReplayCommandOptions, 'sessions' | 'sample' | 'seed' | 'data'> & { choose?: ChosenBy };
 
 const JOURNAL = 'journal.jsonl';
 
 export async function replayCommand(context: CommandContext, options: ReplayCommandOptions): Promise<void> {
-  const world = choice('--world', options.world, ['sim', 'wire', 'live'] as const);
-  const draws = choice('--draws', options.draws, ['common', 'independent'] as const);
+  const { world, draws } = options;
   checkExportable(context, world, options.runId);
   const candidates = candidatesOf(options);
   const sessions = await chosenSessions(context, options);
   refuseTimingOnly(sessions, world, options.withText === true);
-  const sessionChoice = choiceOf(chosenBy(options), options.sessions !== undefined);
+  const sessionChoice = choiceOf(options.choose, options.sessions !== undefined);
   const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
   const baselineCheckout =
     options.baselineRef === undefined
@@ -77,7 +81,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     baseline: baselineOf(options),
     world,
     profile,
-    ...(scenario === undefined ? {} : { scenario }),
+    scenario,
     seed: options.seed,
     draws,
     runs: options.runs,
@@ -95,13 +99,13 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     onTurn: (_turn, done, all) => {
       if (done % 10 === 0 || done === all) context.progress(`replaying: ${done} of ${all} turns`);
     },
-    ...(baselineCheckout === undefined ? {} : { baselineCheckout }),
-    ...(options.pace === undefined ? {} : { pace: choice('--pace', options.pace, ['captured', 'fast'] as const) }),
-    ...(options.words === undefined ? {} : { words: choice('--words', options.words, ['same', 'own'] as const) }),
-    ...(options.budgetUsd === undefined ? {} : { budgetUsd: options.budgetUsd }),
-    ...(options.spacingMs === undefined ? {} : { spacingMs: options.spacingMs }),
-    ...(options.runId === undefined ? {} : { runId: options.runId }),
-    ...(options.withText === true ? { withText: true } : {}),
+    baselineCheckout,
+    pace: options.pace,
+    words: options.words,
+    budgetUsd: options.budgetUsd,
+    spacingMs: options.spacingMs,
+    runId: options.runId,
+    withText: options.withText,
   };
   const plan = planExperiment(settings);
   if (options.resume !== true && options.dryRun !== true) refuseOverwrite(join(options.out, JOURNAL));
@@ -114,18 +118,13 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       'a live replay costs money and sends what users said to providers: add --yes to run this plan',
     );
   await makeFolder(options.out);
-  const against = await worldOf(context, world, {
-    profile,
-    seed: options.seed,
-    draws,
-    ...(scenario === undefined ? {} : { scenario }),
-  });
+  const against = await worldOf(context, world, { profile, seed: options.seed, draws, scenario });
   try {
     const unmeasured: string[] = [];
     const experiment = await runExperiment({
       ...settings,
       onUnmeasured: (what) => unmeasured.push(what),
-      ...(against === undefined ? {} : { against: against.against }),
+      against: against?.against,
     });
     await tellOutcome(context, experiment, {
       out: options.out,
@@ -165,16 +164,9 @@ export function chosenSessions(context: CommandContext, options: SessionChoice):
     .filter((id) => id !== '');
   if (ids?.length === 0) throw new InputError('--sessions names no session: give ids, or leave it out for a sample');
   const store = captureStoreIn(dataFolderOf(context.env, options.data));
-  const { sample, seed } = options;
-  return loadSessions(
-    store,
-    { sample, seed, by: chosenBy(options), ...(ids === undefined ? {} : { ids: [...new Set(ids)] }) },
-    context.problem,
-  );
+  const { sample, seed, choose } = options;
+  return loadSessions(store, { sample, seed, by: choose, ids: ids && [...new Set(ids)] }, context.problem);
 }
-
-const chosenBy = ({ choose = 'sample' }: Pick<ReplayCommandOptions, 'choose'>): ChosenBy =>
-  choice('--choose', choose, ['sample', 'latency', 'error'] as const);
 
 function refuseTimingOnly(
   sessions: readonly CapturedSession[],
@@ -204,7 +196,7 @@ function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOpti
   const known = namedVariants();
   return variant.map((name) => {
     const primary = known.find((each) => each.name === name)?.primary;
-    return { variant: name, patches: [...patchesOf(name), ...sets], ...(primary === undefined ? {} : { primary }) };
+    return { variant: name, patches: [...patchesOf(name), ...sets], primary };
   });
 }
 
@@ -220,7 +212,7 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
   return [
     'npx retake replay --sessions',
     sessions.map(({ sessionId }) => sessionId).join(','),
-    ...(chosenBy(options) === 'sample' ? [] : flag('--choose', options.choose)),
+    ...(options.choose === 'sample' ? [] : flag('--choose', options.choose)),
     ...flag('--variant', options.variant),
     ...flag('--set', options.set),
     ...flag('--baseline-ref', options.baselineRef),
@@ -236,10 +228,4 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
     ...(options.withText === true ? ['--with-text'] : []),
     `--world ${options.world} --runs ${options.runs} --draws ${options.draws} --seed ${quoted(options.seed)}`,
   ].join(' ');
-}
-
-function choice<const Value extends string>(name: string, text: string, values: readonly Value[]): Value {
-  const value = values.find((each) => each === text);
-  if (value === undefined) throw new InputError(`${name} ${text}: must be ${values.join(' or ')}`);
-  return value;
 }

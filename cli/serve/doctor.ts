@@ -41,9 +41,10 @@ export interface ProviderCheck extends Check {
 const CALL_LIMIT_MS = 30_000;
 
 /** Prints the checks; exit code 2 when one of them fails. */
-export async function doctor(context: CommandContext, options: { world: string; json?: boolean }): Promise<void> {
-  if (options.world !== 'wire' && options.world !== 'live')
-    throw new InputError(`--world ${options.world}: must be wire (stand-ins, no keys) or live (the providers)`);
+export async function doctor(
+  context: CommandContext,
+  options: { world: Config['world']; json?: boolean },
+): Promise<void> {
   const local = await localChecks(context, options.world);
   const config = configOf(context, options.world);
   const calls = typeof config === 'string' ? [] : await providerChecks(context, config);
@@ -56,7 +57,7 @@ export async function doctor(context: CommandContext, options: { world: string; 
 const good = (name: string, detail: string): Check => ({ name, ok: true, detail });
 const bad = (name: string, detail: string): Check => ({ name, ok: false, detail });
 
-async function localChecks({ env }: CommandContext, world: string): Promise<Check[]> {
+async function localChecks({ env }: CommandContext, world: Config['world']): Promise<Check[]> {
   const node = process.versions.node;
   const data = env['RETAKE_DATA'] ?? './data';
   const writable = await mkdir(data, { recursive: true })
@@ -81,7 +82,7 @@ async function localChecks({ env }: CommandContext, world: string): Promise<Chec
 }
 
 /** The configuration, or what is wrong with it. */
-function configOf({ env }: CommandContext, world: 'wire' | 'live'): Config | string {
+function configOf({ env }: CommandContext, world: Config['world']): Config | string {
   try {
     return configFrom({ ...env, RETAKE_WORLD: world });
   } catch (error) {
