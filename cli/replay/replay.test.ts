@@ -233,8 +233,40 @@ test('a run leaves no report of the candidates that an earlier run had in its fo
   assert.deepEqual(reports(), []);
 });
 
+/** What is wrong with the options is said before any session is looked for. */
+const NO_DATA = { data: join(FOLDER, 'no-data') };
 const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, message: RegExp][] = [
   ['a variant that there is not', { variant: ['nope'] }, /there is no variant "nope"; variants: /],
+  [
+    'a knob that there is not, without any capture',
+    { ...NO_DATA, set: ['llm.maxToken=9'] },
+    /^--set llm.maxToken=9: there is no knob "llm.maxToken"; knobs there: model, /,
+  ],
+  [
+    'a value that no knob takes',
+    { ...NO_DATA, set: ['llm.maxTokens=few'] },
+    /^--set .*knob "llm.maxTokens" must be integer, not "few"/,
+  ],
+  [
+    "a baseline's knob",
+    { ...NO_DATA, baselineSet: ['stt.vat=1'] },
+    /^--baseline-set stt.vat=1: there is no knob "stt.vat"/,
+  ],
+  [
+    'a profile that there is not',
+    { ...NO_DATA, profile: 'fast' },
+    /^profile fast: cannot be read \(ENOENT: does not exist\); known/,
+  ],
+  [
+    'a scenario that there is not',
+    { ...NO_DATA, scenario: 'x.json' },
+    /^scenario x.json: cannot be read \(ENOENT: does not exist\)$/,
+  ],
+  [
+    'control: right options without any capture',
+    { ...NO_DATA, set: ['llm.maxTokens=9'] },
+    /there is no captured session yet/,
+  ],
   ['one variant twice', { variant: ['http2', 'http2'] }, /two lanes cannot both be called "http2"/],
   ['nothing to try', { variant: [] }, /nothing to try/],
   ['no captures', { data: join(FOLDER, 'recordings') }, /there is no captured session yet/],

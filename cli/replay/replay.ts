@@ -25,6 +25,7 @@ import { tellOutcome } from './outcome.ts';
 import { dayOf } from '../../replay/plan/retired.ts';
 import { loadScenario, type Scenario } from '../../sim/faults/scenario.ts';
 import type { Draws } from '../../sim/times/plan.ts';
+import { loadProfile } from '../../sim/times/profile.ts';
 import { namedVariants, patchesOf } from '../../replay/variants/variants.ts';
 
 export interface ReplayCommandOptions {
@@ -65,6 +66,9 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   const { world, draws } = options;
   checkExportable(context, world, options.runId);
   const candidates = candidatesOf(options);
+  const baseline = baselineOf(options);
+  const scenario = scenarioOf(options.scenario, world);
+  if (options.profile !== undefined) loadProfile(options.profile);
   const sessions = await chosenSessions(context, options);
   refuseTimingOnly(sessions, world, options.withText === true);
   const sessionChoice = choiceOf(options.choose, options.sessions !== undefined);
@@ -74,11 +78,10 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       ? undefined
       : await checkOut(options.baselineRef, checkoutCache(context.env), context.progress);
   const rerun = rerunOf(options, sessions);
-  const scenario = scenarioOf(options.scenario, world);
   const settings: Omit<ExperimentOptions, 'against'> = {
     sessions,
     candidates,
-    baseline: baselineOf(options),
+    baseline,
     world,
     profile,
     scenario,
@@ -150,10 +153,8 @@ async function worldOf(
 ): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
   if (world === 'sim') return undefined;
   if (world === 'wire') return startWire(standIns);
-  return {
-    against: liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed),
-    close: async () => undefined,
-  };
+  const against = liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed);
+  return { against, close: async () => undefined };
 }
 
 /** `--sessions`, else `--sample` of those that are there, picked as `--choose` says. */
@@ -187,7 +188,7 @@ function refuseTimingOnly(
 
 /** Variants, each with the sets; the sets alone; or, against another commit, this checkout as it is. */
 function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOptions): CandidateSpec[] {
-  const sets = set.map(patchFromSet);
+  const sets = set.map((each) => patchFromSet(each));
   if (variant.length === 0 && sets.length === 0 && baselineRef === undefined)
     throw new InputError(
       'nothing to try: name a --variant (npx retake variants), a --set knob=value, or a --baseline-ref to compare this checkout with',
@@ -201,7 +202,10 @@ function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOpti
 }
 
 function baselineOf({ baselineVariant, baselineSet = [] }: ReplayCommandOptions): StrategyPatch[] {
-  return [...(baselineVariant === undefined ? [] : patchesOf(baselineVariant)), ...baselineSet.map(patchFromSet)];
+  return [
+    ...(baselineVariant === undefined ? [] : patchesOf(baselineVariant)),
+    ...baselineSet.map((each) => patchFromSet(each, '--baseline-set')),
+  ];
 }
 
 /** The command that repeats the run on the same sessions. */

@@ -39,7 +39,7 @@ export interface Experiment extends Omit<Replayed, 'turns'> {
 /** Runs all lanes and compares each candidate with the baseline. Throws `InputError` when nothing can be compared. */
 export async function runExperiment(given: ExperimentOptions): Promise<Experiment> {
   const clock = createRealClock();
-  const options = given.world === 'live' ? { day: dayOf(clock.epochUs()), ...given } : given;
+  const options = given.world === 'live' ? { ...given, day: given.day ?? dayOf(clock.epochUs()) } : given;
   const { sessions, world, journal: keep } = options;
   const plan = planExperiment(options);
   const { lanes, runId } = plan;

@@ -1,16 +1,20 @@
 /** Strategies out of patches: merged knob by knob, held to the schema and to what can go together. */
 import { Ajv } from 'ajv';
 import { InputError } from '../base/errors.ts';
-import { isObject } from '../base/json.ts';
+import { isObject, parsedJson } from '../base/json.ts';
 import { readPromptFile } from './prompt-file.ts';
 import { complaint } from './complaint.ts';
 import { impossible } from './rules.ts';
 import { StrategySchema } from './schema.ts';
 import { DEFAULT_STRATEGY, type Strategy } from './strategy.ts';
 
-const validate = new Ajv({ allErrors: true, verbose: true })
-  .addVocabulary(['traits'])
-  .compile<Strategy>(StrategySchema);
+const ajv = new Ajv({ allErrors: true, verbose: true }).addVocabulary(['traits']);
+const validate = ajv.compile<Strategy>(StrategySchema);
+
+/** The same schema for a part of a strategy: what is there has to be right, nothing has to be there. */
+const validatePart = ajv.compile(
+  JSON.parse(JSON.stringify(StrategySchema, (key, value: unknown) => (key === 'required' ? undefined : value))),
+);
 
 /** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
 export type StrategyPatch = Readonly<Record<string, unknown>>;
@@ -32,13 +36,20 @@ export function resolveStrategy(
   return merged;
 }
 
-/** A patch from `llm.model=openai/gpt-4o-mini`: values are JSON where they parse as JSON, else text. */
-export function patchFromSet(assignment: string): StrategyPatch {
+/**
+ * A patch from `llm.model=openai/gpt-4o-mini`: values are JSON where they parse as JSON, else text. Throws `InputError` that begins with
+ * the flag, for a knob or value that fits no strategy. Whether it goes with other knobs is seen when it is resolved.
+ */
+export function patchFromSet(assignment: string, flag = '--set'): StrategyPatch {
+  const source = `${flag} ${assignment}`;
   const [, path, text] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
-  if (path === undefined || text === undefined) {
-    throw new InputError(`--set ${assignment}: expected knob=value, for example --set llm.maxTokens=200`);
-  }
-  return path.split('.').reduceRight<unknown>((value, key) => ({ [key]: value }), jsonOrText(text)) as StrategyPatch;
+  if (path === undefined || text === undefined)
+    throw new InputError(`${source}: expected knob=value, for example ${flag} llm.maxTokens=200`);
+  const json = parsedJson(text);
+  const value = json === undefined ? text : json;
+  const patch = path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  if (!validatePart(patch)) throw new InputError(`${source}: ${complaint(validatePart.errors ?? [])}`);
+  return withPromptRead(patch, source) as StrategyPatch;
 }
 
 function merge(base: unknown, patch: unknown): unknown {
@@ -55,12 +66,4 @@ function withPromptRead(merged: unknown, source: string): unknown {
   if (!isObject(prompt) || typeof prompt['file'] !== 'string' || prompt['sha256'] !== undefined) return merged;
   const { sha256 } = readPromptFile(prompt['file'], `${source}: knob "llm.systemPrompt.file"`);
   return { ...merged, llm: { ...merged['llm'], systemPrompt: { file: prompt['file'], sha256 } } };
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

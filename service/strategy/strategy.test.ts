@@ -32,7 +32,10 @@ test('keepAlive goes from an object to false and back', () => {
 });
 
 const REFUSED: readonly [set: string, message: RegExp][] = [
-  ['llm.modle=openai/gpt-4o-mini', /--set: there is no knob "llm.modle"; knobs there: model, maxTokens/],
+  [
+    'llm.modle=openai/gpt-4o-mini',
+    /^InputError: --set llm.modle=.*: there is no knob "llm.modle"; knobs there: model, maxTokens/,
+  ],
   ['lmm.model=x/y', /there is no knob "lmm"; sections: client, stt, llm, tts, /],
   ['llm.maxTokens=many', /knob "llm.maxTokens" must be integer, not "many"/],
   ['llm.maxTokens=0', /knob "llm.maxTokens" must be >= 1, not 0/],
@@ -61,6 +64,16 @@ for (const [set, message] of REFUSED) {
     assert.throws(() => resolveStrategy([patchFromSet(set)], '--set'), message);
   });
 }
+
+test('a part of a union is a patch by itself: the rest comes from the base; control: it is no strategy alone', () => {
+  const part = patchFromSet('llm.hedge.afterMs=500');
+  const base = resolveStrategy([patchFromSet('llm.hedge={"afterMs":900,"model":"openai/gpt-4o-mini"}')], 'base');
+  assert.deepEqual(resolveStrategy([part], 'part', base).llm.hedge, { afterMs: 500, model: 'openai/gpt-4o-mini' });
+  assert.throws(
+    () => patchFromSet('llm.hedge.aftrMs=500', '--baseline-set'),
+    /^InputError: --baseline-set .*llm\.hedge\.aftrMs/,
+  );
+});
 
 test('an assignment without a value says how to write one', () => {
   assert.throws(() => patchFromSet('llm.model'), /expected knob=value/);
