@@ -1,7 +1,9 @@
 /** The command line as it is documented: what README and docs write behind `retake` is there. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -46,16 +48,17 @@ test('commands and options that README and docs name are there; control: others 
   );
 });
 
-test('what the file system refuses is one line with call and path, exit 2; control: an empty folder holds no sessions', async () => {
-  const run = promisify(execFile);
-  const main = `${ROOT}cli/main.ts`;
-  const file = `${ROOT}README.md`;
-  await assert.rejects(run(process.execPath, [main, 'sessions', 'list', '--data', file]), (error) => {
+test('a data folder that there is not is one line, exit 2; control: an empty one holds no sessions', async () => {
+  const run = (data: string) =>
+    promisify(execFile)(process.execPath, [`${ROOT}cli/main.ts`, 'sessions', '--data', data]);
+  await assert.rejects(run(`${ROOT}no-such-folder`), (error) => {
     const { code, stderr } = error as unknown as { code: number; stderr: string };
     assert.equal(code, 2);
-    assert.match(stderr, /^retake: ENOTDIR: not a directory, scandir '.*README\.md\/[^\n]*\n$/);
+    assert.match(stderr, /^retake: --data .*no-such-folder: there is no such folder; name [^\n]*\n$/);
     return true;
   });
-  const { stdout } = await run(process.execPath, [main, 'sessions', 'list', '--data', `${ROOT}no-such-folder`]);
+  const empty = mkdtempSync(join(tmpdir(), 'retake-empty-'));
+  const { stdout } = await run(empty);
+  rmSync(empty, { recursive: true });
   assert.match(stdout, /no captured sessions yet/);
 });

@@ -1,7 +1,7 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
-import { configFrom, dataFolderOf } from '../../service/config.ts';
+import { configFrom } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { World } from '../../service/base/events.ts';
 import { patchFromSet, type StrategyPatch } from '../../service/strategy/patch.ts';
@@ -18,6 +18,7 @@ import { runExperiment } from '../../replay/run/experiment.ts';
 import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
 import { planExperiment, type ExperimentOptions } from '../../replay/plan/plan.ts';
 import { type CandidateSpec } from '../../replay/plan/lanes.ts';
+import { existingDataFolder } from '../options/data-folder.ts';
 import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from '../../replay/run/journal.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
@@ -164,7 +165,7 @@ export function chosenSessions(context: CommandContext, options: SessionChoice):
     .map((id) => id.trim())
     .filter((id) => id !== '');
   if (ids?.length === 0) throw new InputError('--sessions names no session: give ids, or leave it out for a sample');
-  const store = captureStoreIn(dataFolderOf(context.env, options.data));
+  const store = captureStoreIn(existingDataFolder(context, options.data));
   const { sample, seed, choose } = options;
   return loadSessions(store, { sample, seed, by: choose, ids: ids && [...new Set(ids)] }, context.problem);
 }

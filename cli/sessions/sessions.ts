@@ -6,9 +6,10 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { captureStoreIn, listSessions } from '../../replay/sessions/load.ts';
 import { dataFolderOf } from '../../service/config.ts';
-import { type CommandContext } from '../../replay/report/context.ts';
+import type { CommandContext } from '../../replay/report/context.ts';
 import { importSessions } from '../../replay/sessions/import-sessions.ts';
 import { plain } from '../../replay/report/words.ts';
+import { existingDataFolder } from '../options/data-folder.ts';
 
 interface Options {
   data?: string;
@@ -17,7 +18,8 @@ interface Options {
 
 export const sessionsCommand = {
   async list(context: CommandContext, options: Options): Promise<void> {
-    const sessions = await listSessions(captureStoreIn(dataFolderOf(context.env, options.data)), context.problem);
+    const folder = existingDataFolder(context, options.data);
+    const sessions = await listSessions(captureStoreIn(folder), context.problem);
     if (options.json === true) {
       const rows = sessions.map(({ sessionId, startedEpochUs, world, level, language, interview }) => ({
         sessionId,
@@ -30,7 +32,10 @@ export const sessionsCommand = {
       context.out(JSON.stringify(rows, null, 2));
       return;
     }
-    if (sessions.length === 0) context.out('no captured sessions yet; run "npm run demo"');
+    if (sessions.length === 0)
+      context.out(
+        `no captured sessions yet in ${plain(folder)}; capture some with "retake serve" and "retake send", or run "retake demo" and give --data out/demo/data`,
+      );
     for (const { sessionId, startedEpochUs, world, level, language, interview } of sessions) {
       const started = new Date(startedEpochUs / 1000).toISOString().slice(0, 19);
       context.out(
@@ -40,9 +45,8 @@ export const sessionsCommand = {
   },
 
   async show(context: CommandContext, id: string, options: Options): Promise<void> {
-    const { session, turns, problems } = await readBundle(
-      await captureStoreIn(dataFolderOf(context.env, options.data)).find(id),
-    );
+    const store = captureStoreIn(existingDataFolder(context, options.data));
+    const { session, turns, problems } = await readBundle(await store.find(id));
     const summaries = turns.map((log) => measureTurn(log).summary);
     for (const problem of problems) context.problem(problem);
     if (options.json === true) {
@@ -78,8 +82,9 @@ export const sessionsCommand = {
   },
 
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {
-    const places = placesIn(dataFolderOf(context.env, options.data), createRealClock(), context.signal);
-    if (!(await eraseSession(places, id))) throw new InputError(`there is no captured session ${id}`);
+    const folder = existingDataFolder(context, options.data);
+    const places = placesIn(folder, createRealClock(), context.signal);
+    if (!(await eraseSession(places, id))) throw new InputError(`there is no captured session ${id} in ${folder}`);
     context.out(`erased ${plain(id)}`);
   },
 };

@@ -59,7 +59,7 @@ export async function loadSessions(
     named ?? (by === 'sample' ? spreadSample(await listSessions(store, tell), sample, seed) : await store.list());
   if (ids.length === 0)
     throw new InputError(
-      'there is no captured session yet; run "npm run demo", or "npx retake serve" and "npx retake send"',
+      'there is no captured session yet; capture some with "retake serve" and "retake send", or run "retake demo" and give --data out/demo/data',
     );
   const sessions: CapturedSession[] = [];
   for (const id of ids) {

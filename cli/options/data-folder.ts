@@ -1,0 +1,28 @@
+/** The data folder that a command reads: one that was mistyped is no empty one. */
+import { statSync } from 'node:fs';
+import type { CommandContext } from '../../replay/report/context.ts';
+import { diskReason, InputError, isDiskError } from '../../service/base/errors.ts';
+import { dataFolderOf } from '../../service/config.ts';
+
+/**
+ * What `--data` names, else RETAKE_DATA, else ./data, which need not exist before the first capture. Throws `InputError` where a
+ * named one is no folder.
+ */
+export function existingDataFolder({ env }: Pick<CommandContext, 'env'>, named?: string): string {
+  const folder = dataFolderOf(env, named);
+  const isDefault = named === undefined && (env['RETAKE_DATA'] ?? '') === '';
+  const why = whyUnreadable(folder, isDefault);
+  if (why === undefined) return folder;
+  const where = named === undefined ? `RETAKE_DATA=${folder}` : `--data ${folder}`;
+  throw new InputError(`${where}: ${why}; name the folder that the service writes to (by default ./data)`);
+}
+
+function whyUnreadable(folder: string, mayBeAbsent: boolean): string | undefined {
+  try {
+    return statSync(folder).isDirectory() ? undefined : 'this is a file, not a data folder';
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
+    if (error.code === 'ENOENT') return mayBeAbsent ? undefined : 'there is no such folder';
+    return `the folder cannot be read (${diskReason(error)})`;
+  }
+}
