@@ -65,7 +65,7 @@ export async function stagedReply(tts: Tts, sse: 'sdk' | 'parser'): Promise<Hear
   pieces.push({ index: 0, text: 'hello', readyId, origin: 'llm' });
   pieces.close();
   const queue = createChannel<PieceAudio>(1, 'audio');
-  const playback = createPlayback(FREYA_TTS_RATE_HZ);
+  const playback = createPlayback(tts.sampleRateHz);
   const bargeIn = createBargeIn(scope, playback, () => undefined);
   const listening = { ended: new Promise<never>(() => undefined), heardReply: () => undefined, close: async () => {} };
   await Promise.all([speak(scope, pieces, queue), deliver(scope, queue, listening, { playback, bargeIn, pieces: [] })]);

@@ -49,6 +49,7 @@ export function instantPorts(clock: Clock): TurnPorts {
     },
     origins: { stt: 'https://x.test', llm: 'https://x.test', tts: 'https://x.test' },
     stt: {
+      model: 'instant',
       async transcribe({ audio }, call) {
         await exchange(call, Uint8Array.from(audio));
         return { text: 'What did you do there?' };
@@ -66,6 +67,8 @@ export function instantPorts(clock: Clock): TurnPorts {
       },
     },
     tts: {
+      model: 'instant',
+      sampleRateHz: RATE_HZ,
       async synthesize({ text }, call, onAudio) {
         await exchange(call, text, async () => {
           for (let event = 0; event < AUDIO_EVENTS; event++) {
@@ -73,7 +76,7 @@ export function instantPorts(clock: Clock): TurnPorts {
             onAudio(PIECE.subarray(event * eventBytes, (event + 1) * eventBytes));
           }
         });
-        return { audioBytes: PIECE.byteLength, sampleRateHz: RATE_HZ };
+        return { audioBytes: PIECE.byteLength };
       },
     },
     random: () => 0.5,

@@ -81,7 +81,7 @@ export const PROBES: readonly Probe[] = [
     stage: 'tts',
     origin: ({ origins }) => origins.tts,
     async run({ tts }, call, { tts: { voice, speed } }, onFirst) {
-      const { audioBytes, sampleRateHz, requestId } = await tts.synthesize(
+      const { audioBytes, requestId } = await tts.synthesize(
         {
           text: SENTENCE,
           method: 'stream',
@@ -96,7 +96,7 @@ export const PROBES: readonly Probe[] = [
         onFirst,
       );
       return {
-        detail: `${Math.round((audioBytes / 2 / sampleRateHz) * 1000)} ms of audio`,
+        detail: `${Math.round((audioBytes / 2 / tts.sampleRateHz) * 1000)} ms of audio`,
         cost: billed(call, `${SENTENCE.length} characters`),
         ...given({ requestId }),
       };

@@ -37,7 +37,7 @@ async function released(
       return { finishReason: 'stop' };
     },
   };
-  const stt: Stt = { transcribe: () => Promise.reject(new TypeError('not asked')) };
+  const stt: Stt = { model: 'none', transcribe: () => Promise.reject(new TypeError('not asked')) };
   const speakers = { stt, llm: model };
   const { llm } = own ? ownWords(speakers) : capturedWords(speakers, captured(reply === undefined ? {} : { reply }));
   const out: Delta[] = [];
@@ -169,7 +169,7 @@ test('an abort ends the release of the rest', async () => {
 });
 
 test('the transcript is the captured one, the rest of the answer STT’s own; without a captured one it is STT’s', async () => {
-  const stt: Stt = { transcribe: () => Promise.resolve({ text: 'heard', requestId: 'r' }) };
+  const stt: Stt = { model: 'none', transcribe: () => Promise.resolve({ text: 'heard', requestId: 'r' }) };
   const llm: Llm = { stream: () => Promise.resolve({}) };
   const heard = (transcript?: string): Promise<unknown> =>
     capturedWords({ stt, llm }, captured(transcript === undefined ? {} : { transcript })).stt.transcribe(

@@ -27,7 +27,10 @@ export function capturedWords({ stt, llm }: Speakers, log: TurnLog): Speakers {
     stt:
       transcript === undefined
         ? stt
-        : { transcribe: async (request, call) => ({ ...(await stt.transcribe(request, call)), text: transcript }) },
+        : {
+            ...stt,
+            transcribe: async (request, call) => ({ ...(await stt.transcribe(request, call)), text: transcript }),
+          },
     llm: reply === undefined ? llm : releasing(llm, reply),
   };
 }

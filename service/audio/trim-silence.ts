@@ -8,8 +8,8 @@ const KEPT_MS = 20;
 
 /** For one piece of PCM16 at `sampleRateHz`: takes each chunk, returns what is left to be played of it, which may be nothing. */
 export function createSilenceTrimmer(sampleRateHz: number): (pcm: Uint8Array) => Uint8Array {
-  const frameBytes = (sampleRateHz / 100) * 2;
-  const keptBytes = (sampleRateHz / 1000) * KEPT_MS * 2;
+  const frameBytes = Math.round(sampleRateHz / 100) * 2;
+  const keptBytes = Math.round((sampleRateHz * KEPT_MS) / 1000) * 2;
   let held: Uint8Array = new Uint8Array();
   let judgedBytes = 0;
   let audible = false;

@@ -114,14 +114,12 @@ export interface HttpMarks {
 export const TIMES_BASES = ['captured', 'fitted', 'profile'] as const;
 export type TimesBasis = (typeof TIMES_BASES)[number];
 
-/** One origin's connections, as they are now. */
+/** One origin's connections now. Running requests have one, queued requests wait for one. */
 export interface PoolState {
   origin: string;
   connected: number;
   free: number;
-  /** Requests on a connection. */
   running: number;
-  /** Requests without one. */
   queued: number;
 }
 
@@ -206,6 +204,7 @@ export interface SttResult {
   requestId?: string;
 }
 export interface Stt {
+  readonly model: string;
   /** Throws `StageError` only. */
   transcribe(request: SttRequest, call: Call): Promise<SttResult>;
 }
@@ -279,12 +278,14 @@ export interface TtsRequest {
 }
 export interface TtsResult {
   audioBytes: number;
-  sampleRateHz: number;
   requestId?: string;
   inferenceMs?: number;
 }
 export interface Tts {
-  /** Calls `onAudio` with PCM16 little-endian mono at 16 kHz as it arrives, whole samples only. */
+  readonly model: string;
+  /** Of all audio that it hands on. */
+  readonly sampleRateHz: number;
+  /** Calls `onAudio` with PCM16 little-endian mono as it arrives, whole samples only. Throws `StageError` only. */
   synthesize(request: TtsRequest, call: Call, onAudio: (pcm: Uint8Array) => void): Promise<TtsResult>;
 }
 
@@ -308,7 +309,7 @@ export interface UserAudio {
 /** The client's connection, as far as a turn needs it. Events go to it as a sink of the recorder. */
 export interface ReplySink {
   /** Hands reply audio to the connection; resolves when it may take more (back-pressure). */
-  audio(pcm: Uint8Array, pieceIndex: number): Promise<void>;
+  audio(pcm: Uint8Array, pieceIndex: number, sampleRateHz: number): Promise<void>;
   /** Tells the client to pause, to go on, or to throw away what it has not played. */
   control?(what: 'pause' | 'resume' | 'stop'): void;
   /** Milliseconds of this reply that the client says it has played; undefined when it never said. */

@@ -116,7 +116,7 @@ export function ask(scope: TurnScope, question: Question): Asked {
       if (reader !== undefined) flush(reader);
       content.resolve(undefined);
     });
-    if (blank) throw new StageError('llm', 'empty', `OpenRouter ${tried}: the reply has no text`);
+    if (blank) throw new StageError('llm', 'empty', `${tried}: the reply has no text`);
     answer = { result, itemUs, itemChars, endedUs: ports.clock.nowUs() };
     reader?.done(answer);
   };

@@ -52,6 +52,7 @@ test('of two uploads that come in side by side, one is answered and the other is
   const ports = instantPorts(clock);
   const gate = Promise.withResolvers<undefined>();
   const stt: typeof ports.stt = {
+    model: 'slow',
     transcribe: (request, call) => gate.promise.then(() => ports.stt.transcribe(request, call)),
   };
   const service = await testService(t, ports, { ports: { ...ports, stt } });

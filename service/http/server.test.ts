@@ -94,6 +94,19 @@ test('bare audio is big-endian L16, the same samples as the events carry', async
   assert.ok(bytes.swap16().equals(Buffer.concat(inEvents)));
 });
 
+test('the rate of the reply is that of its TTS', async (t) => {
+  const ports = instantPorts(clock);
+  const tts = { ...ports.tts, sampleRateHz: 24_000 };
+  const service = await testService(t, ports, { ports: { ...ports, tts } });
+  const turns = `${service.url}/v1/sessions/${await open(service)}/turns`;
+  const bare = await post(turns, 'audio/wav', WAV, { accept: 'audio/L16' });
+  assert.match(bare.headers.get('content-type') ?? '', /^audio\/L16; ?rate=24000; ?channels=1/i);
+  await bare.arrayBuffer();
+  const told = await events(await post(turns, 'audio/wav', WAV));
+  const rates = told.filter(({ event }) => event === 'audio').map(({ data }) => data['sampleRateHz']);
+  assert.deepEqual([...new Set(rates)], [24_000]);
+});
+
 const silence = (seconds: number): Uint8Array => wavOf(new Uint8Array(seconds * RATE_HZ * 2));
 
 test('every wrong upload is one problem that names the field, what is wrong and the limit', async (t) => {
@@ -161,6 +174,7 @@ test('a dead provider is a 502 that says who failed, and the next turn of the se
   const ports = instantPorts(clock);
   let alive = false;
   const stt: typeof ports.stt = {
+    model: 'none',
     transcribe: (request, call) =>
       alive
         ? ports.stt.transcribe(request, call)
@@ -179,6 +193,7 @@ test('one turn at a time; DELETE erases what was captured, and only once there i
   const ports = instantPorts(clock);
   const gate = Promise.withResolvers<undefined>();
   const stt: typeof ports.stt = {
+    model: 'none',
     transcribe: (request, call) => gate.promise.then(() => ports.stt.transcribe(request, call)),
   };
   const service = await testService(t, ports, { ports: { ...ports, stt } });

@@ -149,7 +149,8 @@ async function answer(
   response.on('close', () => gone.abort(new Error('the client went away')));
   response.set('x-trace-id', session.nextTraceId());
   // nothing is sent before there is something to say, so that a turn that fails at once is a plain error
-  response.type(bare ? 'audio/L16;rate=16000;channels=1' : 'text/event-stream').set('cache-control', 'no-store');
+  response.set('cache-control', 'no-store');
+  if (!bare) response.type('text/event-stream');
   const emit = (event: string, data: unknown): void => {
     if (!bare && !gone.signal.aborted) response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   };
@@ -158,10 +159,11 @@ async function answer(
     if (kind === 'piece.ready') emit('piece', { index: attrs?.['index'], text: content?.text ?? '' });
   };
   const reply: ReplySink = {
-    async audio(pcm, pieceIndex) {
+    async audio(pcm, pieceIndex, sampleRateHz) {
+      if (bare && !response.headersSent) response.type(`audio/L16;rate=${sampleRateHz};channels=1`);
       const room = bare
         ? response.write(Buffer.from(pcm).swap16())
-        : response.write(sseAudio(pcm, pieceIndex), 'latin1');
+        : response.write(sseAudio(pcm, pieceIndex, sampleRateHz), 'latin1');
       if (!room && !gone.signal.aborted) {
         await new Promise<void>((resolve) => {
           response.once('drain', resolve);
@@ -192,9 +194,9 @@ async function answer(
 }
 
 /** ASCII only, so it may be written as `latin1`: Node then copies it once, and makes room for one byte a character instead of three. */
-function sseAudio(pcm: Uint8Array, piece: number): string {
+function sseAudio(pcm: Uint8Array, piece: number, sampleRateHz: number): string {
   const base64 = Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength).toString('base64');
-  return `event: audio\ndata: {"piece":${piece},"sampleRateHz":16000,"pcm":"${base64}"}\n\n`;
+  return `event: audio\ndata: {"piece":${piece},"sampleRateHz":${sampleRateHz},"pcm":"${base64}"}\n\n`;
 }
 
 export function unauthorized(): ProblemError {

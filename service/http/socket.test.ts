@@ -79,6 +79,7 @@ test('frames up, events and audio down; push-to-talk ends the turn; a second tur
     assert.equal((await talk.next('transcript'))['text'], 'What did you do there?');
     const done = await talk.next('done');
     assert.equal(done['traceId'], traceId);
+    assert.equal((await talk.next('audio'))['sampleRateHz'], RATE_HZ);
     const ledger = done['ledger'] as { us: number }[];
     assert.equal(
       ledger.reduce((sum, { us }) => sum + us, 0),
@@ -86,6 +87,27 @@ test('frames up, events and audio down; push-to-talk ends the turn; a second tur
     );
     assert.equal(talk.audioBytes(), turn * 3 * RATE_HZ * 2);
   }
+});
+
+test('the rate of the reply is told once, before its audio', async (t) => {
+  const ports = instantPorts(createRealClock());
+  const tts = { ...ports.tts, sampleRateHz: 24_000 };
+  const service = await testService(t, ports, { ports: { ...ports, tts } });
+  const talk = await client(t, service.url, { strategy: { stt: { vad: { engine: 'client' } } } });
+  const first: boolean[] = [];
+  talk.socket.once('message', function until(data: Buffer, isBinary: boolean) {
+    if (isBinary || data.includes('"audio"')) first.push(isBinary);
+    else talk.socket.once('message', until);
+  });
+  talk.say(START);
+  speak(talk, speechPcm('hello', RATE_HZ, 0));
+  talk.say({ type: 'end' });
+  await talk.next('done');
+  assert.deepEqual(first, [false]);
+  assert.deepEqual(
+    talk.told.filter(({ type }) => type === 'audio'),
+    [{ type: 'audio', sampleRateHz: 24_000 }],
+  );
 });
 
 test('wrong messages and frames get one error each that names the field, and the connection lives on', async (t) => {

@@ -132,10 +132,13 @@ function talk(
       sampleRateHz,
       frames: (signal) => quietly(untilAborted(channel, signal)),
     };
+    let toldHz: number | undefined;
     const reply: ReplySink = {
       control: (type) => tell({ type }),
       playedMs: () => (state.kind === 'replying' ? state.playedMs : undefined),
-      async audio(pcm: Uint8Array): Promise<void> {
+      async audio(pcm, _pieceIndex, sampleRateHz) {
+        if (toldHz !== sampleRateHz) tell({ type: 'audio', sampleRateHz });
+        toldHz = sampleRateHz;
         if (socket.readyState === socket.OPEN) socket.send(pcm);
         while (socket.bufferedAmount > SEND_BUFFER_BYTES && !gone.signal.aborted) {
           await clock.sleep(DRAIN_POLL_MS, gone.signal).catch(() => undefined);

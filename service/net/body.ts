@@ -1,7 +1,7 @@
 /** A response body on its way to a provider's client: every chunk's arrival is timed, every ending is told once. */
 import type { BodyReader, Clock, HttpResponse } from '../base/ports.ts';
 
-/** A response body larger than this is not a provider's answer: 100,000 words, 8 MB of events, 16 minutes of audio. */
+/** A response body larger than this is not a provider's answer: 100,000 words, 8 MB of events, minutes of audio. */
 export const BODY_LIMIT_BYTES = { stt: 1024 * 1024, llm: 8 * 1024 * 1024, tts: 32 * 1024 * 1024 } as const;
 /** How much of a cancelled stream is read to its end to save the socket, and for how long. */
 const DRAIN_LIMIT_BYTES = 64 * 1024;

@@ -28,6 +28,7 @@ export function createFreyaStt(config: Config): Stt {
     fetch: fetchOfCall,
   });
   return {
+    model: FREYA_STT_MODEL,
     async transcribe(request, call) {
       const what = `Freya STT /${request.method === 'generate' ? 'generate' : 'audio/transcriptions'}`;
       try {

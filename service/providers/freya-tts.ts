@@ -1,4 +1,4 @@
-/** Text to speech: Freya on fal, by `/stream`, `/audio/speech` or the queue's `/generate`. PCM16 at 16 kHz. */
+/** Text to speech: Freya on fal, by `/stream`, `/audio/speech` or the queue's `/generate`. */
 import { createFalClient } from '@fal-ai/client';
 import OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../base/errors.ts';
@@ -12,7 +12,7 @@ import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';
 
 export const FREYA_TTS_APP = 'freya-mypsdi253hbk/freya-tts';
-/** What Freya's streams carry: mono, 32 bytes a millisecond. */
+export const FREYA_TTS_MODEL = 'freya-tts';
 export const FREYA_TTS_RATE_HZ = 16_000;
 
 interface Config extends FreyaQueueConfig {
@@ -49,6 +49,8 @@ export function createFreyaTts(config: Config): Tts {
     }
   };
   return {
+    model: FREYA_TTS_MODEL,
+    sampleRateHz: FREYA_TTS_RATE_HZ,
     async synthesize(request, call, onAudio) {
       const what = `Freya TTS ${PATHS[request.method]}`;
       const limitBytes = audioLimitBytes(request);
@@ -68,7 +70,7 @@ export function createFreyaTts(config: Config): Tts {
       try {
         const result = await ask(request, call, samples.push);
         if (samples.bytes() === 0) throw new StageError('tts', 'empty', `${what}: the answer has no audio`);
-        return { ...result, audioBytes: samples.bytes(), sampleRateHz: FREYA_TTS_RATE_HZ };
+        return { ...result, audioBytes: samples.bytes() };
       } catch (error) {
         throw asStageError('tts', what, error, call, { keys: config.keys, contents: [request.text] });
       }
@@ -81,7 +83,7 @@ function audioLimitBytes({ text, speed }: TtsRequest): number {
   return Math.round(((10_000 + 500 * text.length) / Math.min(1, speed)) * 2 * (FREYA_TTS_RATE_HZ / 1000));
 }
 
-type Partial = Omit<TtsResult, 'audioBytes' | 'sampleRateHz'>;
+type Partial = Omit<TtsResult, 'audioBytes'>;
 
 /** `on("data")`, not the iterator: that one sleeps 16 ms after each event. Errors reach `done()` only. */
 async function byFalStream(
@@ -186,7 +188,7 @@ async function bySpeech(
 ): Promise<Partial> {
   const response = await client.audio.speech.create(
     {
-      model: 'freya-tts',
+      model: FREYA_TTS_MODEL,
       input: request.text,
       voice: request.voice,
       speed: request.speed,

@@ -34,7 +34,8 @@ export async function apologize(scope: TurnScope, failure: StageError, failedId:
   try {
     const found = await ports.speechCache?.get(speechKeyOf(ports, input, apologyText(input.language)), owner.sessionId);
     audio = found === 'broken' ? undefined : found;
-    if (audio !== undefined) await input.reply.audio(audio.pcm, recorder.events.filter(isPiece).length);
+    if (audio !== undefined)
+      await input.reply.audio(audio.pcm, recorder.events.filter(isPiece).length, audio.sampleRateHz);
   } catch {
     audio = undefined;
   }
@@ -79,7 +80,8 @@ export async function rehearseApology(
   await callProvider(scope, { stage: 'tts', ordinal: 0, cause: startId }, async (call) => {
     const parts: Uint8Array[] = [];
     let firstUs: number | undefined;
-    const { sampleRateHz } = await ports.tts.synthesize(speechRequest({ strategy, language }, text), call, (pcm) => {
+    const { sampleRateHz } = ports.tts;
+    await ports.tts.synthesize(speechRequest({ strategy, language }, text), call, (pcm) => {
       firstUs ??= ports.clock.nowUs();
       parts.push(pcm);
     });

@@ -4,7 +4,6 @@ import { StageError } from '../base/errors.ts';
 import type { Listening } from './listen.ts';
 import type { BargeIn, DeliveredPiece } from './barge-in.ts';
 import type { Playback } from '../audio/playback.ts';
-import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
 import { join } from '../turn-log/recorder.ts';
 import type { PieceAudio } from './pieces.ts';
 import type { TurnScope } from '../calls/stage.ts';
@@ -33,12 +32,13 @@ export async function deliver(
 ): Promise<void> {
   const { recorder, ports, input, signal } = scope;
   const { playback, bargeIn } = delivery;
+  const { sampleRateHz } = ports.tts;
   /** The event since which the client has been playing without a gap. */
   let playingId: number | undefined;
   for await (const piece of untilAborted(queue, signal)) {
     const delivered: DeliveredPiece = { samples: 0, complete: false, cached: piece.cached };
     delivery.pieces.push(delivered);
-    const trim = input.strategy.tts.trimSilence ? createSilenceTrimmer(FREYA_TTS_RATE_HZ) : undefined;
+    const trim = input.strategy.tts.trimSilence ? createSilenceTrimmer(sampleRateHz) : undefined;
     for await (const chunk of untilAborted(piece.chunks, signal)) {
       const pcm = trim === undefined ? chunk.pcm : trim(chunk.pcm);
       if (pcm.byteLength === 0) continue;
@@ -81,7 +81,7 @@ export async function deliver(
       }
       delivered.samples += pcm.byteLength / 2;
       delivery.lastByteUs = atUs;
-      await input.reply.audio(pcm, piece.index);
+      await input.reply.audio(pcm, piece.index, sampleRateHz);
     }
     delivered.complete = true;
   }

@@ -6,8 +6,8 @@ import type { Reply } from './reply.ts';
 import type { TurnScope } from '../calls/stage.ts';
 import type { Channel } from '../base/streams.ts';
 
-/** What the user says before a greeting. */
-export const OPENING: UserAudio = { zero: 'opening', sampleRateHz: 16_000, async *frames() {} };
+/** Nobody has said anything; no frame comes, at a rate that every detector takes. */
+export const OPENING: UserAudio = { zero: 'opening', sampleRateHz: 8000, async *frames() {} };
 
 /** Says the greeting, cut as the strategy cuts replies; closes `pieces`. */
 export function greet(scope: TurnScope, greeting: string, reply: Reply, pieces: Channel<Piece>): void {

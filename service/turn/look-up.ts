@@ -2,7 +2,6 @@
 import { settleBet } from '../turn-log/bets.ts';
 import { CACHEABLE_CHARS, speechKey, type CachedSpeech } from '../calls/speech-cache.ts';
 import type { Piece } from './pieces.ts';
-import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
 import type { TurnInput, TurnPorts, TurnScope } from '../calls/stage.ts';
 
 export interface LookedUp {
@@ -26,7 +25,7 @@ function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin'
 
 /** The name of a text's speech as the strategy has it spoken. */
 export function speechKeyOf(
-  ports: Pick<TurnPorts, 'origins'>,
+  ports: Pick<TurnPorts, 'origins' | 'tts'>,
   { strategy, language }: Pick<TurnInput, 'strategy' | 'language'>,
   text: string,
 ): string {
@@ -37,7 +36,7 @@ export function speechKeyOf(
     voice: tts.voice,
     speed: tts.speed,
     format: tts.format,
-    rateHz: FREYA_TTS_RATE_HZ,
+    rateHz: ports.tts.sampleRateHz,
     language,
     text,
   });

@@ -145,6 +145,7 @@ async function synthesize(
   releasedBy: { cause: number; also?: number },
 ): Promise<number> {
   const { recorder, ports, input } = scope;
+  const { model, sampleRateHz } = ports.tts;
   const request = speechRequest(input, text);
   const { method, voice, speed } = request;
   const exchange = `tts.${index}`;
@@ -156,7 +157,7 @@ async function synthesize(
     stage: 'tts',
     exchange,
     ...releasedBy,
-    attrs: { index, method, voice, speed, chars: text.length, model: 'freya-tts' },
+    attrs: { index, method, voice, speed, chars: text.length, model },
   });
   const audioEvent = (pcm: Uint8Array, arrival: Arrival): (() => number) => {
     let id: number | undefined;
@@ -183,7 +184,7 @@ async function synthesize(
       chunks.push({ pcm, atUs: arrival.atUs, eventId });
     });
     const pcm = Buffer.concat(parts);
-    const { sampleRateHz, inferenceMs, requestId } = result;
+    const { inferenceMs, requestId } = result;
     const doneId = recorder.record({
       kind: 'tts.done',
       stage: 'tts',
@@ -192,6 +193,7 @@ async function synthesize(
       attrs: {
         index,
         bytes: pcm.byteLength,
+        sampleRateHz,
         audioMs: Math.round((pcm.byteLength / 2 / sampleRateHz) * 1000),
         itemUs,
         itemBytes,
@@ -210,8 +212,8 @@ async function synthesize(
 }
 
 function leadingSilenceMs(samples: Int16Array, sampleRateHz: number): number {
-  const length = sampleRateHz / 100;
+  const length = Math.round(sampleRateHz / 100);
   let from = 0;
   while (from + length <= samples.length && rmsDbfs(samples, from, from + length) <= SILENCE_DBFS) from += length;
-  return (from / length) * 10;
+  return Math.round((from * 1000) / sampleRateHz);
 }

@@ -120,7 +120,7 @@ export function createTranscriber(
     text: string,
     attrs: Attrs,
   ): Transcript => {
-    if (text === '') throw new StageError('stt', 'empty', 'Freya STT heard no words in the audio');
+    if (text === '') throw new StageError('stt', 'empty', `${scope.ports.stt.model} heard no words in the audio`);
     const doneId = recorder.record({
       kind: 'stt.done',
       stage: 'stt',
@@ -177,7 +177,7 @@ async function upload<T>(
     exchange: `stt.${part}`,
     cause,
     attrs: {
-      model: 'freya-stt-v1',
+      model: ports.stt.model,
       method: stt.method,
       language,
       audioMs,

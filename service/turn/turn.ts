@@ -10,7 +10,6 @@ import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
 import { createPlayback } from '../audio/playback.ts';
 import type { TurnEvent } from '../base/events.ts';
-import { FREYA_TTS_RATE_HZ } from '../providers/freya-tts.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
 import { speak } from './speak.ts';
 import { openTurn, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
@@ -39,7 +38,7 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   const scope = openTurn(ports, input, turn.signal);
   const speculation = createSpeculation(scope);
   const transcriber = createTranscriber(scope, speculation.early);
-  const playback = createPlayback(FREYA_TTS_RATE_HZ);
+  const playback = createPlayback(ports.tts.sampleRateHz);
   const bargeIn = createBargeIn(scope, playback, turn.abort);
   const delivery: Delivery = { playback, bargeIn, pieces: [] };
   const listening = listen(scope, { ...transcriber, interrupt: bargeIn.interrupt }, speculation.started);
@@ -89,11 +88,12 @@ function recordInterruption(
   { onsetUs, confirmedId }: Interruption,
 ): string {
   const played = input.reply.playedMs?.();
-  const perMs = FREYA_TTS_RATE_HZ / 1000;
+  const { sampleRateHz } = ports.tts;
+  const perMs = sampleRateHz / 1000;
   const heardSamples = played === undefined ? playback.playedSamples(onsetUs) : Math.round(played * perMs);
   const handedOver = pieces.reduce((sum, { samples }) => sum + samples, 0);
   const texts = recorder.events.flatMap(({ kind, content }) => (kind === 'piece.ready' ? [content?.text ?? ''] : []));
-  const heard = heardTexts(texts, pieces, heardSamples, FREYA_TTS_RATE_HZ);
+  const heard = heardTexts(texts, pieces, heardSamples, sampleRateHz);
   const text = heard.join('').trimEnd();
   const synthesizedHeard = heard.reduce((sum, { length }, index) => (pieces[index]?.cached ? sum : sum + length), 0);
   const synthesized = recorder.events.reduce(

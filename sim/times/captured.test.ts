@@ -141,6 +141,12 @@ test('control: another model, a pruned prompt, other words or another speed have
   );
 });
 
+const audioIn = (reads: readonly Read[]): Buffer[] =>
+  reads.flatMap(({ text }) => {
+    const base64 = /"audio":"([^"]*)"/.exec(text)?.[1];
+    return base64 === undefined ? [] : [Buffer.from(base64, 'base64')];
+  });
+
 test('captured audio comes again byte by byte, over a connection that was open then', async () => {
   const { clock, world, tts } = replay('full');
   const reads = await clock.run(() => tts('Merhaba.'));
@@ -150,11 +156,23 @@ test('captured audio comes again byte by byte, over a connection that was open t
     reads.map(({ atUs }) => atUs),
     [28_000, 38_000, 40_000],
   );
-  const audio = reads.flatMap(({ text }) => {
-    const base64 = /"audio":"([^"]*)"/.exec(text)?.[1];
-    return base64 === undefined ? [] : [Buffer.from(base64, 'base64')];
-  });
-  assert.deepEqual(new Uint8Array(Buffer.concat(audio)), AUDIO);
+  assert.deepEqual(new Uint8Array(Buffer.concat(audioIn(reads))), AUDIO);
+});
+
+test('audio of another rate is made anew: as long as it was, after as much silence', async () => {
+  const captured = capturedTurn('full');
+  const events = captured.events.map((event) =>
+    event.kind === 'tts.done' ? { ...event, attrs: { ...event.attrs, sampleRateHz: 24_000 } } : event,
+  );
+  const { clock, tts } = replay('full', 'captured', { ...captured, events });
+  const audio = audioIn(await clock.run(() => tts('Merhaba.')));
+  // 3200 and 6400 bytes at 24 kHz
+  assert.deepEqual(
+    audio.map(({ length }) => length),
+    [2134, 4266],
+  );
+  const silentBytes = Buffer.concat(audio).findIndex((byte) => byte !== 0);
+  assert.equal(Math.floor(silentBytes / 32), 60);
 });
 
 test('under another network strategy the pools decide, and a new connection has the profile’s set-up', async () => {

@@ -2,6 +2,7 @@
 import { type CallStage, type TurnEvent, numberOf, numbersOf } from '../../service/base/events.ts';
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import type { CapturedTurn } from './captured-turn.ts';
+import { AUDIO_RATE_HZ } from './speech-audio.ts';
 import type { Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 
 /** One exchange's boundaries by kind, the first of each, and its end. */
@@ -135,11 +136,24 @@ export function asCaptured(
   if (status >= 400) return { ...shared, items: [], failed: { status, message: 'as captured' } };
   const streamed = operation === 'llm' || operation === 'tts';
   if (streamed && answered === undefined) return undefined; // broken off
-  const audio = operation === 'tts' ? answered?.content?.audio : undefined;
+  const rateHz = operation === 'tts' ? replyRateHz(answered) : undefined;
+  // the stand-ins speak at their own rate: audio of another one is made anew, as long as it was
+  const audio = rateHz === AUDIO_RATE_HZ ? answered?.content?.audio : undefined;
   const bare = operation === 'tts' && what !== 'stream'; // a bare body ends with its audio
-  const sizes = streamed ? (numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') ?? []) : [];
+  const captured = streamed ? (numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') ?? []) : [];
+  const sizes = rateHz === undefined || rateHz === AUDIO_RATE_HZ ? captured : atStandInRate(captured, rateHz);
   const atEachUs = streamed ? (numbersOf(answered, 'itemUs') ?? []) : [];
   return { ...shared, items: itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }), audio };
+}
+
+/** The rate of a captured reply. Captures that do not say it are of Freya, at 16 kHz. */
+function replyRateHz(answered: TurnEvent | undefined): number {
+  return numberOf(answered, 'sampleRateHz') ?? 16_000;
+}
+
+/** Sizes of PCM16 at the stand-ins' rate, whole samples that last as long. */
+function atStandInRate(sizes: readonly number[], rateHz: number): number[] {
+  return sizes.map((bytes) => 2 * Math.round((bytes / 2 / rateHz) * AUDIO_RATE_HZ));
 }
 
 function networkOf(startUs: number, sentUs: number, atUs: (kind: string) => number | undefined): NetworkPlan {

@@ -35,7 +35,7 @@ const readingForms = (world: RunWorld): RunWorld => ({
       await new Response(form).arrayBuffer();
       return ports.stt.transcribe(request, call);
     };
-    return { ...ports, stt: { transcribe } };
+    return { ...ports, stt: { ...ports.stt, transcribe } };
   },
 });
 
