@@ -180,6 +180,11 @@ export interface TurnLog {
   events: readonly TurnEvent[];
 }
 
+/** The first event of a kind in order of recording. */
+export function firstOf(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
+  return events.find((event) => event.kind === kind);
+}
+
 /** An event's attribute when it is a number. */
 export function numberOf(event: TurnEvent | undefined, key: string): number | undefined {
   const value = event?.attrs?.[key];

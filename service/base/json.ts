@@ -9,11 +9,10 @@ export function parsedJson(text: string): unknown {
   }
 }
 
-/** The same without the keys whose value is undefined: for formats and keys of maps in which the unknown is absent. */
-export function definedOnly<T extends object>(object: T): T {
-  const copy = { ...object };
-  for (const key of Object.keys(copy)) if (Reflect.get(copy, key) === undefined) Reflect.deleteProperty(copy, key);
-  return copy;
+/** A copy without the keys whose value is undefined: for formats and keys of maps in which the unknown is absent. */
+export function definedOnly<T extends object>(object: T): T;
+export function definedOnly(object: object): object {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
 /** An object with fields: neither null nor a list. */

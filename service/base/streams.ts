@@ -25,7 +25,7 @@ export function createChannel<T>(limit: number, name: string): Channel<T> {
   return {
     push,
     close(error) {
-      closed ??= error === undefined ? {} : { error };
+      closed ??= { error };
       wakeReader?.();
     },
     async *[Symbol.asyncIterator]() {

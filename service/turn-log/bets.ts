@@ -2,7 +2,8 @@
  * The speculation ledger of one turn: work done before it was certain to be needed, and what came of it. Each bet is
  * settled by one event; what was staked on it and lost is named in the unit it is paid in.
  */
-import type { AttrValue, Recorder, Stage, TurnEvent } from '../base/events.ts';
+import { numberOf, type Recorder, type Stage, type TurnEvent } from '../base/events.ts';
+import { definedOnly, fieldOf, numberIn, parsedJson, textIn } from '../base/json.ts';
 
 /** The reply's own request; the one that hedges it; the one that warms the prompt cache; those on early transcripts. */
 export const ORDINALS = { reply: 0, hedge: 1, prompt: 2, partial: 10 } as const;
@@ -19,7 +20,8 @@ export const BET_KINDS = [
 export type BetKind = (typeof BET_KINDS)[number];
 
 /** `refused`: nothing was staked, since it could not have won (a prompt below the provider's cache minimum). */
-export type BetOutcome = 'hit' | 'miss' | 'refused';
+const BET_OUTCOMES = ['hit', 'miss', 'refused'] as const;
+export type BetOutcome = (typeof BET_OUTCOMES)[number];
 
 export interface Bet {
   kind: BetKind;
@@ -46,11 +48,12 @@ export interface Bet {
 export function settleBet(recorder: Pick<Recorder, 'record'>, bet: Bet): void {
   const { kind, wastedUsd, savedUs, reason, ...rest } = bet;
   const stage: Stage = kind === 'partial' || kind === 'prompt' || kind === 'hedge' ? 'llm' : 'tts';
-  const attrs: Record<string, AttrValue> = { bet: kind, ...rest };
-  if (wastedUsd !== undefined) attrs['wastedUsd'] = wastedUsd;
-  if (savedUs !== undefined) attrs['savedUs'] = savedUs;
-  if (reason !== undefined) attrs['reason'] = reason;
-  recorder.record({ kind: 'bet.settled', stage, cause: 0, attrs });
+  recorder.record({
+    kind: 'bet.settled',
+    stage,
+    cause: 0,
+    attrs: { bet: kind, ...rest, wastedUsd, savedUs, reason },
+  });
 }
 
 /** The bets of a turn, in order of settlement. */
@@ -62,11 +65,11 @@ export function betsOf(events: readonly TurnEvent[]): Bet[] {
 function billed(bet: Bet, events: readonly TurnEvent[]): Bet {
   if (bet.kind !== 'hedge' || bet.wastedTokens === 0) return bet;
   const loser = `llm.${bet.outcome === 'hit' ? ORDINALS.reply : ORDINALS.hedge}`;
-  const record = events.find(({ kind, exchange }) => kind === 'llm.record' && exchange === loser)?.attrs;
-  const wastedUsd = record?.['totalCostUsd'];
-  const [prompt, completion] = [record?.['nativePromptTokens'], record?.['nativeCompletionTokens']];
-  if (typeof wastedUsd !== 'number') return bet;
-  if (typeof prompt !== 'number' || typeof completion !== 'number') return { ...bet, wastedUsd };
+  const record = events.find(({ kind, exchange }) => kind === 'llm.record' && exchange === loser);
+  const wastedUsd = numberOf(record, 'totalCostUsd');
+  const [prompt, completion] = [numberOf(record, 'nativePromptTokens'), numberOf(record, 'nativeCompletionTokens')];
+  if (wastedUsd === undefined) return bet;
+  if (prompt === undefined || completion === undefined) return { ...bet, wastedUsd };
   return { ...bet, wastedUsd, wastedTokens: prompt + completion, estimated: false };
 }
 
@@ -79,40 +82,28 @@ export function betOf(event: TurnEvent, events: readonly TurnEvent[]): Bet | und
 
 /** Bets as a span carries them; undefined when the text is something else. */
 export function parseBets(json: string): Bet[] | undefined {
-  try {
-    const rows: unknown = JSON.parse(json);
-    if (!Array.isArray(rows)) return undefined;
-    const bets = rows.flatMap((row: unknown) =>
-      typeof row === 'object' && row !== null ? (betFrom({ ...row }) ?? []) : [],
-    );
-    return bets.length === rows.length ? bets : undefined;
-  } catch {
-    return undefined;
-  }
+  const rows = parsedJson(json);
+  if (!Array.isArray(rows)) return undefined;
+  const bets = rows.flatMap((row: unknown) => betFrom(row) ?? []);
+  return bets.length === rows.length ? bets : undefined;
 }
 
-function betFrom(fields: Readonly<Record<string, unknown>>): Bet | undefined {
-  const kind = BET_KINDS.find((each) => each === fields['kind']);
-  const outcome = (['hit', 'miss', 'refused'] as const).find((each) => each === fields['outcome']);
+function betFrom(fields: unknown): Bet | undefined {
+  const kind = BET_KINDS.find((each) => each === textIn(fields, 'kind'));
+  const outcome = BET_OUTCOMES.find((each) => each === textIn(fields, 'outcome'));
   if (kind === undefined || outcome === undefined) return undefined;
-  const figure = (name: string): number | undefined => {
-    const value = fields[name];
-    return typeof value === 'number' ? value : undefined;
-  };
-  const { reason } = fields;
-  const [savedUs, wastedUsd] = [figure('savedUs'), figure('wastedUsd')];
-  return {
+  return definedOnly<Bet>({
     kind,
     outcome,
-    attempts: figure('attempts') ?? 1,
-    fromUs: figure('fromUs') ?? 0,
-    ...(savedUs === undefined ? {} : { savedUs }),
-    wastedTokens: figure('wastedTokens') ?? 0,
-    wastedChars: figure('wastedChars') ?? 0,
-    ...(wastedUsd === undefined ? {} : { wastedUsd }),
-    estimated: fields['estimated'] === true,
-    ...(typeof reason === 'string' ? { reason } : {}),
-  };
+    attempts: numberIn(fields, 'attempts') ?? 1,
+    fromUs: numberIn(fields, 'fromUs') ?? 0,
+    savedUs: numberIn(fields, 'savedUs'),
+    wastedTokens: numberIn(fields, 'wastedTokens') ?? 0,
+    wastedChars: numberIn(fields, 'wastedChars') ?? 0,
+    wastedUsd: numberIn(fields, 'wastedUsd'),
+    estimated: fieldOf(fields, 'estimated') === true,
+    reason: textIn(fields, 'reason'),
+  });
 }
 
 export interface BetTotals {
@@ -165,12 +156,12 @@ export function totalBets(turns: readonly (readonly Bet[])[], worthUsdPer100Ms: 
         hits: hits.length,
         misses: misses.length,
         refused: count('refused'),
-        ...(savedMs === undefined ? {} : { savedMs }),
+        savedMs,
         wastedTokens: bets.reduce((sum, bet) => sum + bet.wastedTokens, 0),
         wastedChars: bets.reduce((sum, bet) => sum + bet.wastedChars, 0),
-        ...(wastedUsd === undefined ? {} : { wastedUsd }),
-        ...(breakEvenHitRate === undefined ? {} : { breakEvenHitRate }),
-        ...(usdPer100Ms === undefined ? {} : { usdPer100Ms }),
+        wastedUsd,
+        breakEvenHitRate,
+        usdPer100Ms,
         estimated: bets.some((bet) => bet.estimated),
       },
     ];

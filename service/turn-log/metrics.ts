@@ -2,7 +2,20 @@
 import { betsOf, type Bet } from './bets.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
 import { speechFigures, type SpeechFigures } from './speech-figures.ts';
-import type { EventKind, Lane, LedgerStage, Phase, TurnEvent, TurnLog, World, ZeroKind } from '../base/events.ts';
+import {
+  firstOf,
+  numberOf,
+  stringOf,
+  type EventKind,
+  type Lane,
+  type LedgerStage,
+  type Phase,
+  type TurnEvent,
+  type TurnLog,
+  type World,
+  type ZeroKind,
+} from '../base/events.ts';
+import { definedOnly } from '../base/json.ts';
 
 export interface LedgerRow {
   stage: LedgerStage;
@@ -71,7 +84,7 @@ const ZERO_EVENTS = { audio: 'speech.end', upload: 'client.end', opening: 'sessi
 
 /** The turn's zero on its own clock: speech end for `audio`, arrival of the last byte for `upload`, else the opening. */
 export function zeroUsOf(log: Pick<TurnLog, 'events' | 'zero'>): number | undefined {
-  return first(log.events, ZERO_EVENTS[log.zero])?.atUs;
+  return firstOf(log.events, ZERO_EVENTS[log.zero])?.atUs;
 }
 
 /** Measures a finished turn. Throws only when the log breaks a rule of the ledger. */
@@ -80,21 +93,21 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
   const zeroUs = zeroUsOf(log);
   const ledger = ledgerOf(events, zeroUs);
   const since = (fromUs: number | undefined, kind: EventKind): number | undefined => {
-    const to = first(events, kind);
+    const to = firstOf(events, kind);
     return fromUs === undefined || to === undefined ? undefined : to.atUs - fromUs;
   };
-  const ended = first(events, 'turn.ended');
-  const firstTts = firstOf(events, 'tts.start');
+  const ended = firstOf(events, 'turn.ended');
+  const firstTts = firstSpoken(events, 'tts.start');
   const firstAudioUs = events.find(
     (event) => event.kind === 'tts.audio' && event.attrs?.['index'] === firstTts?.attrs?.['index'],
   )?.atUs;
-  const replyEnd = first(events, 'deliver.reply_end');
-  const failed = first(events, 'turn.failed');
-  const content = first(events, 'llm.content');
-  const llmStart = askedAt(events, content?.exchange) ?? first(events, 'llm.start');
-  const llmDone = first(events, 'llm.done');
+  const replyEnd = firstOf(events, 'deliver.reply_end');
+  const failed = firstOf(events, 'turn.failed');
+  const content = firstOf(events, 'llm.content');
+  const llmStart = askedAt(events, content?.exchange) ?? firstOf(events, 'llm.start');
+  const llmDone = firstOf(events, 'llm.done');
   const bets = betsOf(events);
-  const summary: TurnSummary = {
+  const summary = definedOnly<TurnSummary>({
     sessionId: identity.sessionId,
     turnIndex: identity.turnIndex,
     traceId: identity.traceId,
@@ -102,35 +115,35 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     variant: identity.variant,
     world: identity.world,
     zero: log.zero,
-    ...given('e2eUs', ledger?.e2eUs),
-    ...given('firstAudioByteUs', since(log.zero === 'opening' ? zeroUs : ended?.atUs, 'deliver.first_byte')),
-    ...given('firstContentAudibleUs', contentAudibleUs(events, zeroUs, ledger?.e2eUs)),
-    ...given('replyEndUs', zeroUs === undefined ? undefined : since(zeroUs, 'deliver.reply_end')),
-    ...given('stallUs', numberAttr(replyEnd, 'stallUs')),
+    e2eUs: ledger?.e2eUs,
+    firstAudioByteUs: since(log.zero === 'opening' ? zeroUs : ended?.atUs, 'deliver.first_byte'),
+    firstContentAudibleUs: contentAudibleUs(events, zeroUs, ledger?.e2eUs),
+    replyEndUs: zeroUs === undefined ? undefined : since(zeroUs, 'deliver.reply_end'),
+    stallUs: numberOf(replyEnd, 'stallUs'),
     ledger: (ledger?.parts ?? []).map((part) => ({
       stage: part.stage,
       phase: part.phase,
       us: part.toUs - part.fromUs,
     })),
-    serviceUs: {
-      ...given('endpointing', log.zero === 'audio' ? positive(since(zeroUs, 'turn.ended')) : undefined),
-      ...given('stt', sttUs(events)),
-      ...given('llm', content === undefined || llmStart === undefined ? undefined : content.atUs - llmStart.atUs),
-      ...given('tts', firstTts === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTts.atUs),
-    },
+    serviceUs: definedOnly<StageServiceUs>({
+      endpointing: log.zero === 'audio' ? positive(since(zeroUs, 'turn.ended')) : undefined,
+      stt: sttUs(events),
+      llm: content === undefined || llmStart === undefined ? undefined : content.atUs - llmStart.atUs,
+      tts: firstTts === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTts.atUs,
+    }),
     premature: zeroUs !== undefined && ended !== undefined && log.zero === 'audio' && ended.atUs < zeroUs,
-    ...given('failure', failed === undefined ? undefined : failureOf(failed)),
-    ...given('model', modelOf(llmStart, llmDone)),
-    ...given('transcriptChars', numberAttr(first(events, 'stt.done'), 'chars')),
-    ...given('replyChars', numberAttr(llmDone, 'chars')),
-    ...given('replyAudioMs', audioMsOf(events)),
-    ...given('reusedFirst', reusedFirst(events)),
-    ...given('costUsd', numberAttr(llmDone, 'costUsd')),
-    ...given('characters', charactersOf(events)),
-    ...given('bets', bets.length === 0 ? undefined : bets),
+    failure: failed === undefined ? undefined : failureOf(failed),
+    model: modelOf(llmStart, llmDone),
+    transcriptChars: numberOf(firstOf(events, 'stt.done'), 'chars'),
+    replyChars: numberOf(llmDone, 'chars'),
+    replyAudioMs: audioMsOf(events),
+    reusedFirst: reusedFirst(events),
+    costUsd: numberOf(llmDone, 'costUsd'),
+    characters: charactersOf(events),
+    bets: bets.length === 0 ? undefined : bets,
     ...speechFigures(events),
-  };
-  return ledger === undefined ? { summary } : { summary, ledger };
+  });
+  return { summary, ledger };
 }
 
 function failureOf(failed: TurnEvent): { stage: string; kind: string; message: string } {
@@ -139,29 +152,23 @@ function failureOf(failed: TurnEvent): { stage: string; kind: string; message: s
 }
 
 function modelOf(start: TurnEvent | undefined, done: TurnEvent | undefined): TurnSummary['model'] {
-  const requested = start?.attrs?.['model'];
-  if (typeof requested !== 'string') return undefined;
-  const served = done?.attrs?.['servedModel'];
-  const provider = done?.attrs?.['servedProvider'];
-  return {
-    requested,
-    ...(typeof served === 'string' ? { served } : {}),
-    ...(typeof provider === 'string' ? { provider } : {}),
-  };
+  const requested = stringOf(start, 'model');
+  if (requested === undefined) return undefined;
+  return definedOnly({ requested, served: stringOf(done, 'servedModel'), provider: stringOf(done, 'servedProvider') });
 }
 
 function charactersOf(events: readonly TurnEvent[]): number | undefined {
   const starts = events.filter((event) => event.kind === 'tts.start');
-  return starts.length === 0 ? undefined : starts.reduce((sum, event) => sum + (numberAttr(event, 'chars') ?? 0), 0);
+  return starts.length === 0 ? undefined : starts.reduce((sum, event) => sum + (numberOf(event, 'chars') ?? 0), 0);
 }
 
 function audioMsOf(events: readonly TurnEvent[]): number | undefined {
   const pieces = events.filter((event) => event.kind === 'tts.done');
-  return pieces.length === 0 ? undefined : pieces.reduce((sum, event) => sum + (numberAttr(event, 'audioMs') ?? 0), 0);
+  return pieces.length === 0 ? undefined : pieces.reduce((sum, event) => sum + (numberOf(event, 'audioMs') ?? 0), 0);
 }
 
 function reusedFirst(events: readonly TurnEvent[]): boolean | undefined {
-  const { reused, paidBy, paidTraceId } = first(events, 'http.queued')?.attrs ?? {};
+  const { reused, paidBy, paidTraceId } = firstOf(events, 'http.queued')?.attrs ?? {};
   // by this turn's own measurement of its regions; one that an earlier turn measured on is inherited
   const measured = paidTraceId === undefined && typeof paidBy === 'string' && paidBy.startsWith('endpointing.');
   return typeof reused === 'boolean' ? reused && paidBy !== 'ahead' && !measured : undefined;
@@ -169,7 +176,7 @@ function reusedFirst(events: readonly TurnEvent[]): boolean | undefined {
 
 /** The upload whose text was used: its start → its text, which an early upload had before the turn went on with it. */
 function sttUs(events: readonly TurnEvent[]): number | undefined {
-  const used = first(events, 'stt.done');
+  const used = firstOf(events, 'stt.done');
   const own = (kind: EventKind): TurnEvent | undefined =>
     events.find((event) => event.kind === kind && event.exchange === used?.exchange);
   const start = own('stt.start');
@@ -184,10 +191,10 @@ function askedAt(events: readonly TurnEvent[], exchange: string | undefined): Tu
 }
 
 /** The event of the first piece in order of the text that was synthesized for itself, not ahead. */
-function firstOf(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
+function firstSpoken(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
   const pieces = events.filter((event) => event.kind === 'piece.ready').map((event) => event.attrs?.['index']);
   const own = events.filter((event) => event.kind === kind && pieces.includes(event.attrs?.['index']));
-  return own.toSorted((a, b) => (numberAttr(a, 'index') ?? 0) - (numberAttr(b, 'index') ?? 0))[0];
+  return own.toSorted((a, b) => (numberOf(a, 'index') ?? 0) - (numberOf(b, 'index') ?? 0))[0];
 }
 
 /** Equal to end to end unless the reply began with other words than its LLM's; absent when it had none of those. */
@@ -196,26 +203,11 @@ function contentAudibleUs(
   zeroUs: number | undefined,
   e2eUs: number | undefined,
 ): number | undefined {
-  if (first(events, 'deliver.first_audible')?.attrs?.['content'] !== false) return e2eUs;
-  const audible = first(events, 'deliver.content_audible');
+  if (firstOf(events, 'deliver.first_audible')?.attrs?.['content'] !== false) return e2eUs;
+  const audible = firstOf(events, 'deliver.content_audible');
   return zeroUs === undefined || audible === undefined ? undefined : audible.atUs - zeroUs;
-}
-
-function first(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
-  return events.find((event) => event.kind === kind);
-}
-
-function numberAttr(event: TurnEvent | undefined, key: string): number | undefined {
-  const value = event?.attrs?.[key];
-  return typeof value === 'number' ? value : undefined;
 }
 
 function positive(value: number | undefined): number | undefined {
   return value !== undefined && value >= 0 ? value : undefined;
-}
-
-function given<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
-  const object: { [K in Key]?: Value } = {};
-  if (value !== undefined) object[key] = value;
-  return object;
 }

@@ -1,5 +1,5 @@
 /** What a turn's log says of uploads to STT and of interruptions. Pure; docs/metrics.md#other-figures-of-a-turn has the formulas. */
-import type { EventKind, TurnEvent } from '../base/events.ts';
+import { firstOf, numberOf, type TurnEvent } from '../base/events.ts';
 
 export interface SpeechFigures {
   /** The user took the floor while the reply was heard. */
@@ -18,22 +18,22 @@ export interface SpeechFigures {
   wastedBytes?: number;
 }
 
-/** The figures of one turn; what did not happen is absent. */
+/** The figures of one turn, undefined where nothing of the kind happened. */
 export function speechFigures(events: readonly TurnEvent[]): SpeechFigures {
-  return { ...uploadsOf(events), ...interruptionOf(events) };
+  return { ...uploadsOf(events), ...interruptionFigures(events) };
 }
 
-function interruptionOf(
+function interruptionFigures(
   events: readonly TurnEvent[],
 ): Pick<SpeechFigures, 'interrupted' | 'falseInterruptions' | 'heardMs' | 'unheardMs' | 'onsetToLastByteUs'> {
   const resumed = events.filter(({ kind }) => kind === 'interrupt.resumed').length;
-  const interrupted = first(events, 'turn.interrupted');
+  const interrupted = firstOf(events, 'turn.interrupted');
   return {
-    ...(resumed === 0 ? {} : { falseInterruptions: resumed }),
-    ...(interrupted === undefined ? {} : { interrupted: true as const }),
-    ...number('heardMs', interrupted),
-    ...number('unheardMs', interrupted),
-    ...number('onsetToLastByteUs', interrupted),
+    falseInterruptions: resumed === 0 ? undefined : resumed,
+    interrupted: interrupted === undefined ? undefined : true,
+    heardMs: numberOf(interrupted, 'heardMs'),
+    unheardMs: numberOf(interrupted, 'unheardMs'),
+    onsetToLastByteUs: numberOf(interrupted, 'onsetToLastByteUs'),
   };
 }
 
@@ -42,31 +42,14 @@ function uploadsOf(
 ): Pick<SpeechFigures, 'uploads' | 'uploadedBytes' | 'uploadsWasted' | 'wastedBytes'> {
   const starts = events.filter((event) => event.kind === 'stt.start');
   if (starts.length === 0) return {};
-  const used = first(events, 'stt.done');
+  const used = firstOf(events, 'stt.done');
   const wasted = starts.filter((start) => start.exchange !== used?.exchange);
   const bytesOf = (uploads: readonly TurnEvent[]): number =>
-    uploads.reduce((sum, start) => sum + (numberAttr(start, 'uploadBytes') ?? 0), 0);
+    uploads.reduce((sum, start) => sum + (numberOf(start, 'uploadBytes') ?? 0), 0);
   return {
     uploads: starts.length,
     uploadedBytes: bytesOf(starts),
     uploadsWasted: wasted.length,
     wastedBytes: bytesOf(wasted),
   };
-}
-
-function first(events: readonly TurnEvent[], kind: EventKind): TurnEvent | undefined {
-  return events.find((event) => event.kind === kind);
-}
-
-/** An attribute under its own name, absent where the event does not have it. */
-function number<Key extends string>(key: Key, event: TurnEvent | undefined): { [K in Key]?: number } {
-  const value = numberAttr(event, key);
-  const object: { [K in Key]?: number } = {};
-  if (value !== undefined) object[key] = value;
-  return object;
-}
-
-function numberAttr(event: TurnEvent | undefined, key: string): number | undefined {
-  const value = event?.attrs?.[key];
-  return typeof value === 'number' ? value : undefined;
 }
