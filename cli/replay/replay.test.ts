@@ -235,6 +235,7 @@ test('a run leaves no report of the candidates that an earlier run had in its fo
 
 /** What is wrong with the options is said before any session is looked for. */
 const NO_DATA = { data: join(FOLDER, 'no-data') };
+mkdirSync(NO_DATA.data);
 const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, message: RegExp][] = [
   ['a variant that there is not', { variant: ['nope'] }, /there is no variant "nope"; variants: /],
   [
@@ -325,5 +326,5 @@ test('run folders that are none, or torn, are named', async () => {
     refused(/trace\.otlp\.jsonl:9: not a line of OTLP JSON/),
   );
   writeFileSync(trace, '');
-  await assert.rejects(diffCommand(told(), torn, torn, TERMINAL), refused(/holds no span of a turn/));
+  await assert.rejects(diffCommand(told(), torn, torn, TERMINAL), refused(/there is no span of a turn/));
 });

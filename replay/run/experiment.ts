@@ -23,7 +23,7 @@ import { dayOf, retirementNotes } from '../plan/retired.ts';
 import { runReplay, summariesOf, type Replayed } from './schedule.ts';
 import { type ReplayLane } from '../plan/lanes.ts';
 import { type ReplayedTurn } from '../arms/replayed-turn.ts';
-import { textOf, type TurnText } from '../traces/load.ts';
+import { turnText, type TurnText } from '../traces/load.ts';
 import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
 import { startWorker } from '../arms/worker-client.ts';
 
@@ -203,7 +203,7 @@ function textsOf(
   replayed: readonly ReplayedTurn[],
 ): ReadonlyMap<string, TurnText> {
   return new Map([
-    ...sessions.flatMap(({ turns }) => turns.map((log) => [tracedTurnKey(log.identity), textOf(log)] as const)),
+    ...sessions.flatMap(({ turns }) => turns.map((log) => [tracedTurnKey(log.identity), turnText(log)] as const)),
     ...replayed.flatMap(({ summary, text }) => (text === undefined ? [] : [[tracedTurnKey(summary), text] as const])),
   ]);
 }

@@ -1,14 +1,14 @@
 /**
- * The critical path of a trace that records no causes: which span the end was waiting for, instant by instant. Pure.
+ * The critical path of a trace that records no causes: which span the end waited for, instant by instant. Pure.
  *
  * The walk goes back from the end through the children that finished last, as in Jaeger and CRISP (Zhang et al., USENIX ATC
- * 2022), and differs where those lose time:
- * - a sibling that ends exactly where the next one starts is on the path (Jaeger's comparison is strict);
- * - a span without length is never on the path, and never ends the walk;
- * - what of a child lies outside of its parent, before its start or after its end, belongs to the nearest ancestor that
- *   holds it: nothing is clipped away, and no time is charged twice;
- * - time after the last finished child belongs to a child that was still running then (the one that started last), as in a
- *   stream that feeds its successor, and to the parent only when nothing below it ran.
+ * 2022). It differs where those lose time:
+ * - A sibling that ends exactly where the next one starts is on the path. Jaeger's comparison is strict.
+ * - A span without length is never on the path and never ends the walk.
+ * - A child may reach beyond its parent, at its start or its end. That time belongs to the nearest ancestor that holds it:
+ *   nothing is clipped, and no time is charged twice.
+ * - Time after the last finished child belongs to the running child that started last, as in a stream that feeds its
+ *   successor. It belongs to the parent only when no child ran.
  *
  * So the parts are contiguous and add up to the window, in whole µs, for any spans.
  */
@@ -27,7 +27,7 @@ interface Piece<Span extends PlainSpan> {
   toUs: number;
 }
 
-/** Parts from `fromUs` to `toUs`, in order of time. What lies outside of `root` is the root's. */
+/** Parts of the window, in order of time. Time outside of `root` belongs to the root. */
 export function criticalPath<Span extends PlainSpan>(
   root: TraceNode<Span>,
   window: { fromUs: number; toUs: number } = { fromUs: root.span.startUs, toUs: root.span.endUs },
@@ -46,14 +46,14 @@ export function criticalPath<Span extends PlainSpan>(
     if (toUs <= fromUs) continue;
     const step = stepBack(pieces.get(node) ?? [], fromUs, toUs);
     if (step.node === undefined) take(node, step.fromUs, toUs);
-    // what lies before the step is looked at after all that the step holds
+    // popped after all that the step holds: the walk goes back in time
     open.push({ node, fromUs, toUs: step.fromUs });
     if (step.node !== undefined) open.push({ node: step.node, fromUs: step.fromUs, toUs });
   }
   return parts.reverse();
 }
 
-/** Who held the instant before `toUs`, and since when: a child, or nobody below. */
+/** The child that held the instant before `toUs`, if any, and since when. */
 function stepBack<Span extends PlainSpan>(
   children: readonly Piece<Span>[],
   fromUs: number,
@@ -63,7 +63,7 @@ function stepBack<Span extends PlainSpan>(
   let running: Piece<Span> | undefined;
   for (const child of children) {
     if (child.toUs <= fromUs || child.fromUs >= toUs) continue;
-    // a piece that was cut off at the end of what holds it went on
+    // a piece cut off at the end of its holder was still running
     if (child.node.span.endUs > toUs) {
       if (running === undefined || child.fromUs > running.fromUs) running = child;
     } else if (
@@ -80,7 +80,7 @@ function stepBack<Span extends PlainSpan>(
   return running === undefined ? { fromUs: idleUs } : { node: running.node, fromUs: Math.max(idleUs, running.fromUs) };
 }
 
-/** Every span's pieces, by the ancestor that holds them. Spans without length have none. */
+/** The pieces of every span, by the ancestor that holds them. A span without length has none. */
 function piecesByHolder<Span extends PlainSpan>(
   root: TraceNode<Span>,
   window: { fromUs: number; toUs: number },

@@ -1,6 +1,6 @@
 /**
- * How other pipelines' traces say what a turn is: one row each, from their sources (docs/foreign-traces.md#our-words-and-theirs).
- * Neither traces the wait itself, so its window is rebuilt from the latency that they report and the moment in which it stops.
+ * What a turn is in the traces of other pipelines: one row a pipeline, from its sources (docs/foreign-traces.md#our-words-and-theirs).
+ * Pipecat and LiveKit trace no span of the wait. Its window follows from the latency that they report and from its end.
  */
 import type { Attrs, LedgerStage } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
@@ -17,23 +17,23 @@ export interface Window {
 
 export interface ForeignShape {
   name: string;
-  /** The turns of a trace, given its root: one, or all turns of a conversation. Empty: the trace is of another shape. */
+  /** The turns below a root: one, or those of a whole conversation. None where the trace has another shape. */
   turns(root: Node): readonly Node[];
-  /** From the end of the user's speech to the first reply audio; undefined when the trace does not say. */
+  /** From the end of the user's speech to the first reply audio. Undefined where the trace does not tell. */
   window(turn: Node): Window | undefined;
-  /** What the turn's wait is cut along: the turn itself, or what holds it beside what it waited for. */
+  /** The span along which the wait is cut: the turn, or the span that holds the turn and what it waited for. */
   scope(turn: Node): Node;
-  /** Attributes that name the session, on the turn or above it; the first that is there counts. */
+  /** Attributes that name the session, on the turn or above. The first one found counts. */
   sessionKeys: readonly string[];
-  /** Attributes that number a session's turns; without one they are numbered in order of time. */
+  /** Attributes that number the turns of a session. Without one, turns are numbered in order of time. */
   indexKeys: readonly string[];
-  /** Stage of a span, by its name; what has none is its parent's. */
+  /** The stage of a span by its name. A span whose name matches no row has the stage of its parent. */
   stages: readonly (readonly [name: RegExp, stage: LedgerStage])[];
-  /** Attribute of a stage's first span that has the stage's own latency in seconds, where it is not the span's duration. */
+  /** Attributes of a stage's first span that hold the latency of the stage in seconds, in place of the span's duration. */
   serviceSecondsKeys: readonly string[];
 }
 
-/** A word of a name: not a part of a longer word, whatever joins the words. */
+/** Matches a whole word of a name, whatever joins the words: `tts` in `run-tts`, not in `watts`. */
 const word = (text: string): RegExp => new RegExp(`(^|[^a-z])(${text})([^a-z]|$)`, 'i');
 
 const STAGES: ForeignShape['stages'] = [
@@ -49,7 +49,7 @@ const secondsOf = (attributes: Attrs, key: string): number | undefined => {
   return typeof value === 'number' && value > 0 ? value : undefined;
 };
 
-/** Of a pipeline that reports the wait in seconds: it ends at `stopUs`. */
+/** The wait that lasted `seconds` and ended at `stopUs`. */
 function windowBefore(stopUs: number | undefined, seconds: number | undefined): Window | undefined {
   if (stopUs === undefined || seconds === undefined) return undefined;
   return { fromUs: stopUs - Math.round(seconds * 1e6), toUs: stopUs };
@@ -63,16 +63,16 @@ function firstNamed(turn: Node, name: string): Node | undefined {
   return earliest;
 }
 
-const named = (root: Node, name: string): Node[] => [...below(root)].filter(({ span }) => span.name === name);
+const spansNamed = (root: Node, name: string): Node[] => [...below(root)].filter(({ span }) => span.name === name);
 
 const TTFB = 'metrics.ttfb';
 const LATENCY = 'turn.user_bot_latency_seconds';
 
-/** `conversation` ⊃ `turn` ⊃ stt, llm, tts. The wait stops when the first reply audio is there, before it is written. */
+/** `conversation` ⊃ `turn` ⊃ stt, llm, tts. The wait ends when the first reply audio arrives, before the pipeline writes it. */
 const PIPECAT: ForeignShape = {
   name: 'Pipecat',
   turns: (root) => {
-    const turns = named(root, 'turn').filter(({ span }) => 'turn.number' in span.attributes());
+    const turns = spansNamed(root, 'turn').filter(({ span }) => 'turn.number' in span.attributes());
     const isPipecat = root.span.name === 'conversation' || turns.some(({ span }) => LATENCY in span.attributes());
     return isPipecat ? turns : [];
   },
@@ -89,10 +89,10 @@ const PIPECAT: ForeignShape = {
   serviceSecondsKeys: [TTFB],
 };
 
-/** `agent_session` ⊃ `user_turn` and `agent_turn` side by side. The wait stops when the agent begins to speak. */
+/** `agent_session` ⊃ `user_turn` and `agent_turn` side by side. The wait ends when the agent begins to speak. */
 const LIVEKIT: ForeignShape = {
   name: 'LiveKit Agents',
-  turns: (root) => named(root, 'agent_turn'),
+  turns: (root) => spansNamed(root, 'agent_turn'),
   window: (turn) =>
     windowBefore(firstNamed(turn, 'agent_speaking')?.span.startUs, secondsOf(turn.span.attributes(), 'lk.e2e_latency')),
   scope: (turn) => turn.parent ?? turn,
@@ -102,7 +102,7 @@ const LIVEKIT: ForeignShape = {
   serviceSecondsKeys: ['lk.response.ttft', 'lk.response.ttfb'],
 };
 
-/** Any trace at all: its root is one turn, and the root's duration is the wait. */
+/** Any other trace: the root is one turn, and the duration of the root is the wait. */
 export const GENERIC: ForeignShape = {
   name: 'generic',
   turns: (root) => [root],

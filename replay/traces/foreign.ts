@@ -1,7 +1,6 @@
 /**
- * Traces of other pipelines as turns. They carry no ledger and no causes, so the wait is cut along the critical path
- * (critical-path.ts), and its parts get our stages by what their spans are called. A shape is a row: how one pipeline names
- * its turns, its sessions and its stages.
+ * Traces of other pipelines as turns. Such a trace holds no ledger and no causes. So the wait is cut along the critical path
+ * (critical-path.ts), and the name of a span decides its stage. How a pipeline names things is a row of foreign-shapes.ts.
  */
 import type { LedgerRow, StageServiceUs, TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Attrs, LedgerStage, Phase } from '../../service/base/events.ts';
@@ -10,7 +9,7 @@ import { SHAPES, type ForeignShape, type Node } from './foreign-shapes.ts';
 import type { TraceSpan } from './otlp.ts';
 import { below, turnSpansOf, type TraceNode, type TurnSpans } from './trace-tree.ts';
 
-/** Phases, where a pipeline traces its HTTP exchanges as deeply as Retake does. */
+/** Some pipelines trace their HTTP exchanges as deeply as Retake does. */
 const PHASES: readonly (readonly [name: RegExp, phase: Phase])[] = [
   [/^http\.queue$|wait_for_connection/i, 'queue'],
   [/\bdns\b/i, 'dns'],
@@ -24,11 +23,11 @@ export interface ForeignTurn {
   summary: TurnSummary;
   spans: TurnSpans;
   startUs: number;
-  /** Whether the trace numbers its turns; `turnIndex` is 0 where it does not. */
+  /** False where the trace does not number its turns; `turnIndex` is then 0. */
   isNumbered: boolean;
 }
 
-/** The turns of one trace, measured as far as the trace says. `intern` makes equal paths of many turns one string. */
+/** The turns of one trace, measured as far as the trace allows. `intern` as for `turnSpansOf`. */
 export function foreignTurns(
   root: Node,
   intern?: (path: string) => string,
@@ -41,7 +40,7 @@ export function foreignTurns(
   return [];
 }
 
-/** Numbers turns that carry no number of their own, in order of time within their session. */
+/** Numbers the turns that the trace did not number, in order of time within their session. */
 export function numberTurns(turns: readonly ForeignTurn[]): { summary: TurnSummary; spans: TurnSpans }[] {
   const next = new Map<string, number>();
   return [...turns]
@@ -56,9 +55,9 @@ export function numberTurns(turns: readonly ForeignTurn[]): { summary: TurnSumma
 
 function foreignTurn(node: Node, shape: ForeignShape, intern?: (path: string) => string): ForeignTurn {
   const attributes = [...lineage(node)].map(({ span }) => span.attributes());
-  const index = first(attributes, shape.indexKeys);
+  const index = firstAttribute(attributes, shape.indexKeys);
   const isNumbered = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0;
-  const sessionId = String(first(attributes, shape.sessionKeys) ?? node.span.traceId);
+  const sessionId = String(firstAttribute(attributes, shape.sessionKeys) ?? node.span.traceId);
   return {
     summary: summaryOfForeign(node, sessionId, isNumbered ? index : 0, shape),
     spans: turnSpansOf(node, intern),
@@ -78,13 +77,13 @@ function summaryOfForeign(node: Node, sessionId: string, turnIndex: number, shap
     variant: 'captured',
     world: 'live',
     zero: 'audio',
-    ...(window === undefined || parts === undefined ? {} : { e2eUs: window.toUs - window.fromUs }),
+    e2eUs: window === undefined ? undefined : window.toUs - window.fromUs,
     ledger: (parts ?? []).map((part) => ledgerRow(part, shape)),
     serviceUs: serviceOf(node, shape),
     premature: false,
-    ...(node.span.failed
-      ? { failure: { stage: stageOf(node, shape), kind: 'error', message: 'its span failed' } }
-      : {}),
+    failure: node.span.failed
+      ? { stage: stageOf(node, shape), kind: 'error', message: "the turn's span failed" }
+      : undefined,
   };
 }
 
@@ -94,7 +93,7 @@ function ledgerRow({ node, fromUs, toUs }: PathPart<TraceSpan>, shape: ForeignSh
   return { stage, phase: stage === 'our code' ? 'our code' : (phase ?? 'wait'), us: toUs - fromUs };
 }
 
-/** The stage of the nearest span, upward, whose name says one. */
+/** The stage of the nearest span, from the node upward, whose name tells one. */
 function stageOf(node: TraceNode, { stages }: ForeignShape): LedgerStage {
   for (const { span } of lineage(node)) {
     const stage = stages.find(([name]) => name.test(span.name))?.[1];
@@ -103,14 +102,14 @@ function stageOf(node: TraceNode, { stages }: ForeignShape): LedgerStage {
   return 'our code';
 }
 
-/** Of the first span of each stage: the latency that the pipeline itself reports, else the span's duration. */
+/** Of the first span of each stage: the latency that the pipeline reports, else the duration of the span. */
 function serviceOf(turn: Node, { stages, serviceSecondsKeys }: ForeignShape): StageServiceUs {
   const service: StageServiceUs = {};
   for (const { span } of [...below(turn)].slice(1)) {
     const stage = stages.find(([name]) => name.test(span.name))?.[1];
     if (stage !== 'endpointing' && stage !== 'stt' && stage !== 'llm' && stage !== 'tts') continue;
     if (service[stage] !== undefined) continue;
-    const told = first([span.attributes()], serviceSecondsKeys);
+    const told = firstAttribute([span.attributes()], serviceSecondsKeys);
     service[stage] = typeof told === 'number' ? Math.round(told * 1e6) : span.endUs - span.startUs;
   }
   return service;
@@ -120,7 +119,7 @@ function* lineage<Span extends TraceNode['span']>(node: TraceNode<Span>): Genera
   for (let each: TraceNode<Span> | undefined = node; each !== undefined; each = each.parent) yield each;
 }
 
-function first(attributes: readonly Attrs[], keys: readonly string[]): Attrs[string] | undefined {
+function firstAttribute(attributes: readonly Attrs[], keys: readonly string[]): Attrs[string] | undefined {
   for (const each of attributes) for (const key of keys) if (each[key] !== undefined) return each[key];
   return undefined;
 }

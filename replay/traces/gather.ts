@@ -1,24 +1,24 @@
-/** Spans from a stream, gathered into traces. Holds a bounded number of spans, so that memory stays flat. */
+/** Spans from a stream, gathered into traces. At most so many spans are held that memory stays flat. */
 import { type Located, type TraceSpan, spansIn } from './otlp.ts';
 
-/** Spans that wait for the rest of their traces. Exporters send a trace within seconds: some hundred turns' worth. */
+/** Some hundred turns. Exporters send a whole trace within seconds. */
 const HELD_SPANS = 20_000;
 
 export interface GatheredTrace {
   traceId: string;
   spans: readonly TraceSpan[];
-  /** Where its first span stood. */
+  /** Of its first span, for messages. */
   where: string;
 }
 
 export interface GatherProblems {
-  /** Spans that came after their trace had been closed to bound memory. */
+  /** Spans that came after their trace had been closed. */
   lateSpans: number;
 }
 
 /**
- * Yields each trace once: when so many later spans were seen that the rest of it will not come, or at the end. Spans that
- * repeat (an exporter that retried) count once.
+ * Yields each trace once: at the end, or after so many later spans that none of its own will follow. A repeated span, of an
+ * exporter that retried, counts once.
  */
 export async function* gatherTraces(
   source: AsyncIterable<Located>,
@@ -39,7 +39,7 @@ export async function* gatherTraces(
       if (!trace.spans.has(span.spanId)) held++;
       trace.spans.set(span.spanId, span);
     }
-    // the oldest trace goes first; one trace alone is never cut
+    // one trace alone is never cut, whatever its size
     for (const [traceId, trace] of open) {
       if (held <= heldSpans || open.size === 1) break;
       open.delete(traceId);

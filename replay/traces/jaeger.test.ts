@@ -31,10 +31,10 @@ test('a source says where, what and when', () => {
 
 test('what is no source is one clear error', () => {
   const cases: [string, RegExp][] = [
-    ['jaeger:', /not a Jaeger; write jaeger:http/],
-    ['jaeger:ftp://x', /not a Jaeger/],
-    ['jaeger:http://j?since=1h', /since is not a parameter/],
-    ['jaeger:http://j?from=yesterday', /from yesterday: say how long ago/],
+    ['jaeger:', /not the address of a Jaeger; write jaeger:http/],
+    ['jaeger:ftp://x', /not the address of a Jaeger/],
+    ['jaeger:http://j?since=1h', /there is no parameter since; write/],
+    ['jaeger:http://j?from=yesterday', /from yesterday: give how long ago/],
     ['jaeger:http://j?from=1h&to=2h', /from is later than to/],
     ['jaeger:http://j?tag=lane', /tag=lane has no value/],
   ];

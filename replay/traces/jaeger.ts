@@ -1,6 +1,6 @@
 /**
- * Traces out of a Jaeger, by `/api/v3`. Version 2.13 knows neither a cursor nor a filter by attribute there, so a time window
- * is read as a page, halved when the page is full, and attributes are compared here.
+ * Traces out of a Jaeger, by `/api/v3`. Version 2.13 has neither a cursor nor a filter by attribute there. So a time window is
+ * read as one page and halved when the page is full, and attributes are compared here.
  */
 import { fieldOf, listIn, parsedJson } from '../../service/base/json.ts';
 import { InputError, describeError } from '../../service/base/errors.ts';
@@ -9,16 +9,16 @@ import { sinceUsOf } from './times.ts';
 
 /** What `jaeger:URL?service=…&from=…&to=…&operation=…&tag=key=value` names. */
 export interface JaegerSource {
-  /** As given, for messages. */
+  /** As the user wrote it, for messages. */
   text: string;
   /** Base URL of Jaeger's query service. */
   url: string;
   service: string;
-  /** Only traces with a span of that name; for Retake's own service `turn`, so that a trace counts once. */
+  /** Only traces with a span of that name. By default `turn` for Retake's own service. */
   operation?: string;
   fromUs: number;
   toUs: number;
-  /** Each must stand on a span of the trace, or on its resource; several may stand on different ones. */
+  /** Each must stand on a span of the trace or on a resource; two tags may stand on different spans. */
   tags: readonly { key: string; value: string }[];
 }
 
@@ -43,25 +43,26 @@ export function isJaegerSource(text: string): boolean {
 export function jaegerSourceOf(text: string, nowUs: number): JaegerSource {
   const usage = `write ${PREFIX}http://127.0.0.1:16686?service=${SERVICE_NAME}&from=2h&to=now&tag=key=value`;
   const url = isJaegerSource(text) ? URL.parse(text.slice(PREFIX.length)) : null;
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new InputError(`${text}: not a Jaeger; ${usage}`);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new InputError(`${text}: not the address of a Jaeger; ${usage}`);
   for (const name of url.searchParams.keys()) {
-    if (!PARAMETERS.has(name)) throw new InputError(`${text}: ${name} is not a parameter; ${usage}`);
+    if (!PARAMETERS.has(name)) throw new InputError(`${text}: there is no parameter ${name}; ${usage}`);
   }
   const service = url.searchParams.get('service') ?? SERVICE_NAME;
   const operation = url.searchParams.get('operation') ?? (service === SERVICE_NAME ? 'turn' : undefined);
   const fromUs = sinceUsOf(url.searchParams.get('from') ?? DEFAULT_FROM, nowUs, `${text}: from`);
   const toUs = sinceUsOf(url.searchParams.get('to') ?? 'now', nowUs, `${text}: to`);
-  if (toUs < fromUs) throw new InputError(`${text}: from is later than to`);
+  if (toUs < fromUs) throw new InputError(`${text}: from is later than to; swap them`);
   const tags = url.searchParams.getAll('tag').map((tag) => {
     const [, key, value] = /^([^=]+)=(.*)$/s.exec(tag) ?? [];
     if (key === undefined || value === undefined) throw new InputError(`${text}: tag=${tag} has no value; ${usage}`);
     return { key, value };
   });
   const base = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
-  return { text, url: base, service, ...(operation === undefined ? {} : { operation }), fromUs, toUs, tags };
+  return { text, url: base, service, operation, fromUs, toUs, tags };
 }
 
-/** Every trace of the source, each once, oldest window first. Throws `InputError` when Jaeger fails or is not there. */
+/** The traces of the source, each once, oldest window first. Throws `InputError` when Jaeger fails or does not answer. */
 export async function* jaegerTraces(source: JaegerSource, signal: AbortSignal): AsyncGenerator<JaegerTrace> {
   const seen = new Set<string>();
   const pages = pagesOf({ fromUs: source.fromUs, toUs: source.toUs }, PAGE_TRACES, (window) =>
@@ -69,7 +70,7 @@ export async function* jaegerTraces(source: JaegerSource, signal: AbortSignal): 
   );
   for await (const page of pages) {
     for (const [traceId, resourceSpans] of page) {
-      // a trace whose spans start in two windows comes with both, whole each time
+      // a trace whose spans start in two windows comes whole with each window
       if (seen.has(traceId)) continue;
       seen.add(traceId);
       if (source.tags.every((tag) => resourceSpans.some((resource) => carries(resource, tag)))) {
@@ -86,8 +87,8 @@ export interface TimeWindow {
 }
 
 /**
- * Pages of a store that gives at most `limit` entries of a time window and does not say how many there are: a full page is
- * thrown away and its window read again as two halves. Throws `InputError` when one microsecond holds a full page.
+ * Pages of a store that returns at most `limit` entries of a time window and does not tell how many there are. The window of a
+ * full page is read again as two halves. Throws `InputError` when one microsecond holds a full page.
  */
 export async function* pagesOf<Page extends { size: number }>(
   window: TimeWindow,
@@ -102,13 +103,14 @@ export async function* pagesOf<Page extends { size: number }>(
       continue;
     }
     const { fromUs, toUs } = next;
-    if (fromUs === toUs) throw new InputError(`${limit} traces or more begin in the microsecond ${fromUs}`);
+    if (fromUs === toUs)
+      throw new InputError(`${limit} traces or more begin in the microsecond ${fromUs}: Jaeger cannot list them`);
     const middleUs = Math.floor((fromUs + toUs) / 2);
     open.push({ fromUs: middleUs + 1, toUs }, { fromUs, toUs: middleUs });
   }
 }
 
-/** The traces of one window: trace id → its `resourceSpans`. */
+/** Trace id → its `resourceSpans`. */
 async function readPage(
   source: JaegerSource,
   { fromUs, toUs }: TimeWindow,
@@ -120,9 +122,9 @@ async function readPage(
     'query.start_time_max': isoOf(toUs),
     'query.num_traces': String(PAGE_TRACES),
     'query.raw_traces': 'true',
-    ...(source.operation === undefined ? {} : { 'query.operation_name': source.operation }),
   });
-  const answer = await ask(source, `/api/v3/traces?${query}`, signal);
+  if (source.operation !== undefined) query.set('query.operation_name', source.operation);
+  const answer = await askJaeger(source, `/api/v3/traces?${query}`, signal);
   const traces = new Map<string, unknown[]>();
   for (const resource of listIn(fieldOf(answer, 'result'), 'resourceSpans')) {
     for (const [traceId, own] of byTrace(resource)) traces.set(traceId, [...(traces.get(traceId) ?? []), own]);
@@ -130,7 +132,7 @@ async function readPage(
   return traces;
 }
 
-/** Jaeger puts the spans of one trace below one resource; a resource that holds several traces is split. */
+/** Splits a resource that holds several traces. Jaeger itself puts the spans of one trace below one resource. */
 function byTrace(resource: unknown): Map<string, unknown> {
   const ids = new Set<string>();
   for (const scope of listIn(resource, 'scopeSpans')) {
@@ -147,7 +149,7 @@ function byTrace(resource: unknown): Map<string, unknown> {
   return new Map([...ids].map((id) => [id, only(id)]));
 }
 
-async function ask(source: JaegerSource, path: string, signal: AbortSignal): Promise<unknown> {
+async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
@@ -155,19 +157,17 @@ async function ask(source: JaegerSource, path: string, signal: AbortSignal): Pro
     text = await response.text();
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new InputError(`${source.url}: no Jaeger answers there`, { cause: error });
+    throw new InputError(`${source.url}: no Jaeger answers`, { cause: error });
   }
   const answer = parsedJson(text);
-  // so Jaeger says "No traces found"; another server's 404 has another body
+  // this body is Jaeger's "No traces found"; another server's 404 has another body
   if (response.status === 404 && fieldOf(fieldOf(answer, 'error'), 'httpCode') === 404) return {};
   if (response.ok || response.status === 404) {
     if (fieldOf(answer, 'result') !== undefined) return answer;
-    throw new InputError(`${source.url}: what answers there is not Jaeger's query service`);
+    throw new InputError(`${source.url}: the server is not Jaeger's query service; give the address of its UI`);
   }
   throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
 }
-
-/** Undefined when it is no JSON. */
 
 function carries(resource: unknown, tag: { key: string; value: string }): boolean {
   const has = (object: unknown): boolean =>

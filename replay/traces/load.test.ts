@@ -167,8 +167,8 @@ test('Jaeger’s answer and arrays of requests are read as well', () => {
 
 const BROKEN: readonly [what: string, lines: string[], message: RegExp][] = [
   ['not JSON', [otlp(FOREIGN), '{"resourceSpans":['], /x\.otlp\.jsonl:2: not a line of OTLP JSON/],
-  ['no spans', ['{}'], /holds no span of a turn/],
-  ['an empty file', [''], /holds no span of a turn/],
+  ['no spans', ['{}'], /there is no span of a turn/],
+  ['an empty file', [''], /there is no span of a turn/],
 ];
 for (const [what, lines, message] of BROKEN) {
   test(`a file with ${what} is one line that says where`, async () => {

@@ -1,4 +1,4 @@
-/** Turns to compare, from wherever they are: memory, a run folder, a bundle, OTLP JSON lines; ours or another pipeline's. */
+/** Turns to compare: from memory, a run folder, a bundle or OTLP JSON lines; of Retake or of another pipeline. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBundle } from '../../service/capture/bundle-reader.ts';
@@ -18,13 +18,12 @@ import { gatherTraces } from './gather.ts';
 import { isJaegerSource, jaegerSourceOf, jaegerTraces } from './jaeger.ts';
 import { jsonLines, type Located } from './otlp.ts';
 
-/** One turn as a diff takes it. */
 export interface TurnTrace {
   summary: TurnSummary;
   spans: TurnSpans;
 }
 
-/** What was said in a turn, where the capture kept it. Untrusted. */
+/** What was said in a turn, where the capture holds it. Untrusted. */
 export interface TurnText {
   transcript?: string;
   reply?: string;
@@ -32,43 +31,41 @@ export interface TurnText {
 
 export interface LoadedTurns {
   turns: readonly TurnTrace[];
-  /** What was left out and why, one line each. */
+  /** One line for each thing that was left out, with the reason. */
   problems: readonly string[];
-  /** By `tracedTurnKey`; bundles alone hold texts. */
+  /** By `tracedTurnKey`. Only bundles hold texts. */
   texts: ReadonlyMap<string, TurnText>;
 }
 
-/** Reads turns from a path or from `jaeger:URL?…`; throws `InputError` that says what the input is not. */
+/** Reads turns from a path or from `jaeger:URL?…`. Throws `InputError` where the input holds no turn or cannot be read. */
 export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
   if (isJaegerSource(path))
-    return turnsOf(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), path);
+    return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), path);
   const isFile = (await stat(path).catch(whenUnreadable(path))).isFile();
-  if (isFile) return turnsOf(jsonLines(path), path);
+  if (isFile) return readTurns(jsonLines(path), path);
   const names = await readdir(path).catch(whenUnreadable(path));
   if (names.includes('session.json')) {
     const { turns, problems } = await readBundle(filesIn(path)).catch(whenUnreadable(path));
-    const texts = new Map(turns.map((log) => [tracedTurnKey(log.identity), textOf(log)]));
+    const texts = new Map(turns.map((log) => [tracedTurnKey(log.identity), turnText(log)]));
     return { turns: turns.map((log) => traceOfTurn(log)), problems, texts };
   }
   const file = join(path, 'trace.otlp.jsonl');
-  if (names.includes('trace.otlp.jsonl')) return turnsOf(jsonLines(file), file);
+  if (names.includes('trace.otlp.jsonl')) return readTurns(jsonLines(file), file);
   throw new InputError(`${path}: neither a run folder (trace.otlp.jsonl) nor a capture bundle (session.json)`);
 }
 
-/** A finished turn from memory. */
+/** A finished turn that no file holds yet. */
 export function traceOfTurn(log: TurnLog, measured: MeasuredTurn = measureTurn(log)): TurnTrace {
   return { summary: measured.summary, spans: spansOfRecords(spansOf(log, measured)) };
 }
 
-/** What was said in a finished turn, from memory. */
-export function textOf({ events }: Pick<TurnLog, 'events'>): TurnText {
+export function turnText({ events }: Pick<TurnLog, 'events'>): TurnText {
   const said = (kind: EventKind): string | undefined => events.find((event) => event.kind === kind)?.content?.text;
-  const [transcript, reply] = [said('stt.done'), said('llm.done')];
-  return { ...(transcript === undefined ? {} : { transcript }), ...(reply === undefined ? {} : { reply }) };
+  return { transcript: said('stt.done'), reply: said('llm.done') };
 }
 
-/** Turns of a stream of OTLP JSON documents; `where` names the stream. */
-export async function turnsOf(source: AsyncIterable<Located>, where: string): Promise<LoadedTurns> {
+/** Turns from a stream of OTLP JSON documents. `where` names the stream in messages. */
+export async function readTurns(source: AsyncIterable<Located>, where: string): Promise<LoadedTurns> {
   const own: TurnTrace[] = [];
   const foreign: ForeignTurn[] = [];
   const late = { lateSpans: 0 };
@@ -82,9 +79,11 @@ export async function turnsOf(source: AsyncIterable<Located>, where: string): Pr
     else for (const root of roots) foreign.push(...foreignTurns(root, intern));
   }
   const turns = [...own, ...numberTurns(foreign)];
-  if (turns.length === 0) throw new InputError(`${where}: holds no span of a turn`);
+  if (turns.length === 0) throw new InputError(`${where}: there is no span of a turn`);
   const problems = [
-    ...(late.lateSpans === 0 ? [] : [`${where}: ${late.lateSpans} spans came long after their trace: left out`]),
+    ...(late.lateSpans === 0
+      ? []
+      : [`${where}: ${late.lateSpans} spans came long after the rest of their trace: left out`]),
     ...(circularSpans === 0 ? [] : [`${where}: ${circularSpans} spans are their own ancestors: left out`]),
   ];
   return { turns, problems, texts: new Map() };
@@ -102,7 +101,7 @@ function summaryAt({ span }: Node, where: string): TurnSummary {
   }
 }
 
-/** Equal texts of many turns as one text. */
+/** Keeps one string for equal strings: thousands of turns have the same paths. */
 function interner(): (text: string) => string {
   const known = new Map<string, string>();
   return (text) => {

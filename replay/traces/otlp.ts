@@ -1,12 +1,12 @@
-/** OTLP JSON as spans: lines of a file, one at a time, and what a span says. Attributes are read only when asked for. */
+/** OTLP JSON as spans, from the lines of a file. Attributes are read only when a caller asks. */
 import { createReadStream } from 'node:fs';
 import { InputError } from '../../service/base/errors.ts';
 import { whenUnreadable } from '../../service/base/input-file.ts';
 import type { Attrs, AttrValue } from '../../service/base/events.ts';
-import { fieldOf, listIn } from '../../service/base/json.ts';
+import { fieldOf, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import { SCOPE_NAME } from '../../service/telemetry/names.ts';
 
-/** A span of any pipeline. Times are whole µs since 1970: OTLP's nanoseconds, cut. */
+/** A span of any pipeline. Times are whole µs since 1970, cut from OTLP's nanoseconds. */
 export interface TraceSpan {
   traceId: string;
   spanId: string;
@@ -19,41 +19,36 @@ export interface TraceSpan {
   attributes(): Attrs;
 }
 
-/** A parsed piece of input and where it stands, for messages. */
+/** A parsed piece of input. */
 export interface Located {
   json: unknown;
+  /** File and line, for messages. */
   where: string;
 }
 
 const NO_ATTRIBUTES = (): Attrs => ({});
 
-/** A line longer than this is no trace. */
 const LINE_LIMIT_BYTES = 256 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-/** The parsed lines of a file, read as a stream. A torn last line is an error, as every other that is not JSON. */
+/** The parsed lines of a file, read as a stream. Throws `InputError` for a line that is not JSON, the last one too. */
 export async function* jsonLines(path: string): AsyncGenerator<Located> {
   let number = 0;
-  for await (const line of linesOf(path)) {
+  for await (const line of readLines(path)) {
     number++;
     const text = line.toString('utf8').trim();
     if (text === '') continue;
-    yield { json: parsed(text, `${path}:${number}`), where: `${path}:${number}` };
+    const where = `${path}:${number}`;
+    const json = parsedJson(text);
+    if (json === undefined) throw new InputError(`${where}: not a line of OTLP JSON`);
+    yield { json, where };
   }
 }
 
-function parsed(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new InputError(`${where}: not a line of OTLP JSON`);
-  }
-}
-
-async function* linesOf(path: string): AsyncGenerator<Buffer> {
+async function* readLines(path: string): AsyncGenerator<Buffer> {
   let open: Buffer[] = [];
   let openBytes = 0;
-  for await (const chunk of chunksOf(path)) {
+  for await (const chunk of readChunks(path)) {
     let rest = chunk;
     for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
       const head = rest.subarray(0, end);
@@ -64,12 +59,13 @@ async function* linesOf(path: string): AsyncGenerator<Buffer> {
     if (rest.length === 0) continue;
     open.push(rest);
     openBytes += rest.length;
-    if (openBytes > LINE_LIMIT_BYTES) throw new InputError(`${path}: a line of more than 256 MB is no OTLP JSON line`);
+    if (openBytes > LINE_LIMIT_BYTES)
+      throw new InputError(`${path}: a line is longer than 256 MB; this is no OTLP JSON`);
   }
   if (open.length > 0) yield Buffer.concat(open);
 }
 
-async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+async function* readChunks(path: string): AsyncGenerator<Buffer> {
   try {
     yield* createReadStream(path, { highWaterMark: 1024 * 1024 });
   } catch (error) {
@@ -88,45 +84,45 @@ export function* spansIn(json: unknown): Generator<TraceSpan> {
   for (const resource of listIn(json, 'resourceSpans')) {
     for (const scope of listIn(resource, 'scopeSpans')) {
       const isOurs = fieldOf(fieldOf(scope, 'scope'), 'name') === SCOPE_NAME;
-      for (const span of listIn(scope, 'spans')) yield spanOf(span, isOurs);
+      for (const span of listIn(scope, 'spans')) yield readSpan(span, isOurs);
     }
   }
 }
 
-/** Of our own spans only the turn's attributes are ever read: the others are let go, so that a held span is small. */
-function spanOf(json: unknown, isOurs: boolean): TraceSpan {
-  const name = text(fieldOf(json, 'name'));
+/** Of Retake's own spans only the turn's attributes are read. The others are dropped, so that a held span is small. */
+function readSpan(json: unknown, isOurs: boolean): TraceSpan {
+  const name = textIn(json, 'name') ?? '';
   const startUs = microseconds(fieldOf(json, 'startTimeUnixNano'));
   const endUs = microseconds(fieldOf(json, 'endTimeUnixNano'));
   return {
-    traceId: text(fieldOf(json, 'traceId')),
-    spanId: text(fieldOf(json, 'spanId')),
-    parentSpanId: text(fieldOf(json, 'parentSpanId')),
+    traceId: textIn(json, 'traceId') ?? '',
+    spanId: textIn(json, 'spanId') ?? '',
+    parentSpanId: textIn(json, 'parentSpanId') ?? '',
     name,
     startUs,
     endUs: Math.max(startUs, endUs),
     failed: [2, 'STATUS_CODE_ERROR'].some((code) => fieldOf(fieldOf(json, 'status'), 'code') === code),
-    attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : () => attributesOf(json),
+    attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : () => readAttributes(json),
   };
 }
 
-/** Nanoseconds as OTLP JSON has them: decimal text, or a number that has lost some of its digits. */
+/** OTLP JSON writes nanoseconds as decimal text. Some exporters write a number, which has lost digits. */
 function microseconds(nanoseconds: unknown): number {
   if (typeof nanoseconds === 'string' && /^\d+$/.test(nanoseconds)) return Number(nanoseconds.slice(0, -3));
   return typeof nanoseconds === 'number' && nanoseconds >= 0 ? Math.floor(nanoseconds / 1000) : 0;
 }
 
-function attributesOf(span: unknown): Attrs {
+function readAttributes(span: unknown): Attrs {
   const attributes: Record<string, AttrValue> = {};
   for (const each of listIn(span, 'attributes')) {
-    const value = valueOf(fieldOf(each, 'value'));
-    if (value !== undefined) attributes[text(fieldOf(each, 'key'))] = value;
+    const value = readValue(fieldOf(each, 'value'));
+    if (value !== undefined) attributes[textIn(each, 'key') ?? ''] = value;
   }
   return attributes;
 }
 
 /** OTLP JSON has 64-bit integers as numbers or as strings. */
-function valueOf(any: unknown): AttrValue | undefined {
+function readValue(any: unknown): AttrValue | undefined {
   const [string, integer, double, bool] = ['stringValue', 'intValue', 'doubleValue', 'boolValue'].map((name) =>
     fieldOf(any, name),
   );
@@ -134,10 +130,6 @@ function valueOf(any: unknown): AttrValue | undefined {
   if (integer !== undefined) return Number(integer);
   if (typeof double === 'number') return double;
   if (typeof bool === 'boolean') return bool;
-  const items = listIn(fieldOf(any, 'arrayValue'), 'values').map(valueOf);
+  const items = listIn(fieldOf(any, 'arrayValue'), 'values').map(readValue);
   return items.length > 0 && items.every((item) => typeof item === 'number') ? items.map(Number) : items.map(String);
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

@@ -1,40 +1,39 @@
-/** One trace's spans as a tree, and as a turn's spans by path. Pure. */
+/** The spans of a trace as a tree, and the spans of a turn by path. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { SpanRecord } from '../../service/telemetry/spans.ts';
 import type { TraceSpan } from './otlp.ts';
 
-/** Spans by turn. */
+/** By `tracedTurnKey`. */
 export type SpansByTurn = ReadonlyMap<string, TurnSpans>;
 
-/** Names a turn: a trace of another pipeline may hold all turns of its conversation. */
+/** Names a turn. The trace id alone does not: a trace of another pipeline may hold a whole conversation. */
 export function tracedTurnKey({ traceId, turnIndex }: Pick<TurnSummary, 'traceId' | 'turnIndex'>): string {
   return `${traceId}/${turnIndex}`;
 }
 
-/** What a tree needs of a span, from memory or read back. */
 export type PlainSpan = Pick<TraceSpan, 'spanId' | 'parentSpanId' | 'name' | 'startUs' | 'endUs'>;
 
 export interface TraceNode<Span extends PlainSpan = PlainSpan> {
   span: Span;
   parent?: TraceNode<Span>;
-  /** In order of start; spans that start together in order of input. */
+  /** In order of start. Spans that start together stay in order of input. */
   children: readonly TraceNode<Span>[];
-  /** Names from the root, with the ordinal among siblings of one name: `turn › tts #2 › http POST`. */
+  /** Names from the root; siblings of one name are numbered: `turn › tts #2 › http POST`. */
   path: string;
 }
 
-/** A turn's spans by path: what two turns are aligned by. */
+/** The spans of a turn by path. A diff aligns two turns by their paths. */
 export interface TurnSpans {
   paths: readonly string[];
-  /** Two entries a span: start after the first span's start, and duration, in µs. */
+  /** Two entries a span, in µs: start after the first span's start, and duration. */
   times: Float64Array;
 }
 
 const SEPARATOR = ' › ';
 
 /**
- * Roots are spans without a parent, or whose parent is not in the trace. Spans whose parents form a circle hang on no root;
- * they are returned apart, never dropped.
+ * A root is a span without a parent in the trace. Spans whose parents form a circle hang below no root and are returned
+ * apart.
  */
 export function treesOf<Span extends PlainSpan>(
   spans: readonly Span[],
@@ -61,12 +60,7 @@ export function treesOf<Span extends PlainSpan>(
       const ordinal = (ordinals.get(span.name) ?? 0) + 1;
       ordinals.set(span.name, ordinal);
       const children: TraceNode<Span>[] = [];
-      into.push({
-        span,
-        children,
-        path: pathOf(parent, span.name, ordinal),
-        ...(parent === undefined ? {} : { parent }),
-      });
+      into.push({ span, parent, children, path: pathOf(parent, span.name, ordinal) });
       reached++;
       const node = into.at(-1);
       const own = below.get(span.spanId);
@@ -98,7 +92,7 @@ export function* below<Span extends PlainSpan>(node: TraceNode<Span>): Generator
   }
 }
 
-/** Spans by path, from the node downward. `intern` makes equal paths of many turns one string. */
+/** The spans from the node downward. `intern` keeps one string for the equal paths of many turns. */
 export function turnSpansOf(node: TraceNode, intern: (path: string) => string = (path) => path): TurnSpans {
   const nodes = [...below(node)];
   const times = new Float64Array(nodes.length * 2);
@@ -106,20 +100,19 @@ export function turnSpansOf(node: TraceNode, intern: (path: string) => string = 
     times[index * 2] = span.startUs - node.span.startUs;
     times[index * 2 + 1] = span.endUs - span.startUs;
   }
-  // a turn inside a conversation's trace aligns with one that is a trace of its own
+  // without the path above it, a turn inside a conversation's trace aligns with a turn that is a whole trace
   const above = node.parent === undefined ? '' : node.parent.path + SEPARATOR;
   const root = node.span.name;
   const paths = nodes.map(({ path }) => intern(root + path.slice(above.length + stepLength(path, above.length))));
   return { paths, times };
 }
 
-/** Length of the first step of a path that begins at `from`. */
 function stepLength(path: string, from: number): number {
   const end = path.indexOf(SEPARATOR, from);
   return (end < 0 ? path.length : end) - from;
 }
 
-/** The spans of a finished turn, from memory. */
+/** The spans of a finished turn that no file holds yet. */
 export function spansOfRecords(records: readonly SpanRecord[]): TurnSpans {
   const { roots } = treesOf(records.map((record) => ({ ...record, parentSpanId: record.parentSpanId ?? '' })));
   const [root] = roots;
