@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { ATTRIBUTES, SPANS } from '../service/telemetry/names.ts';
-import { quantile } from '../replay/diff/stats.ts';
+import { quantile } from '../service/base/quantile.ts';
 import { commandOf } from '../scripts/programs/options.ts';
 
 interface Turn {

@@ -2,9 +2,9 @@
 import { asResponse } from '../service/net/body.ts';
 import type { Clock, HttpMarks } from '../service/base/ports.ts';
 import type { Handler } from '../sim/stand-ins/exchange.ts';
-import { createFreya } from '../sim/stand-ins/freya.ts';
+import { createFreyaStandIn } from '../sim/stand-ins/freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from '../sim/world/network.ts';
-import { createOpenRouter, type OpenRouterOptions } from '../sim/stand-ins/openrouter.ts';
+import { createOpenRouterStandIn, type OpenRouterOptions } from '../sim/stand-ins/openrouter.ts';
 import type { DrawContext, PlannerOptions } from '../sim/times/plan.ts';
 import { createPlanner } from '../sim/times/planner.ts';
 import { loadProfile } from '../sim/times/profile.ts';
@@ -33,7 +33,7 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
   const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, tune, ...plannerOptions });
   const under = (handler: Handler): Handler =>
     scenario === undefined ? handler : underScenario(handler, scenario, planner);
-  const freya = createFreya({
+  const freya = createFreyaStandIn({
     planner,
     script,
     cdnUrl: 'https://v3.fal.media',
@@ -46,7 +46,7 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
       'https://queue.fal.run': under(freya.falQueue),
       'https://rest.fal.ai': under(freya.falRest),
       'https://v3.fal.media': under(freya.falCdn),
-      'https://openrouter.ai': under(createOpenRouter({ planner, script, usageChoices })),
+      'https://openrouter.ai': under(createOpenRouterStandIn({ planner, script, usageChoices })),
     },
     keepAlive: { idleMs: 4000 },
     ...network,

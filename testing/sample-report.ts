@@ -15,7 +15,7 @@ interface Sample {
 }
 
 /** One turn each of three sessions, small enough to add up by eye. */
-export function turnsOf({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }: Sample): TurnSummary[] {
+export function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }: Sample): TurnSummary[] {
   return holdMs.map((hold, index) => {
     const ttsWait = ttsMs[index] ?? 0;
     const ledger: TurnSummary['ledger'] = [
@@ -77,19 +77,19 @@ export const FASTER: ReportInput = {
   world: 'sim',
   a: {
     arm: arm('baseline', 'baseline'),
-    turns: turnsOf({ lane: 'baseline', holdMs: [210, 250, 190], ttsMs: [480, 470, 500] }),
+    turns: sampleTurns({ lane: 'baseline', holdMs: [210, 250, 190], ttsMs: [480, 470, 500] }),
   },
   b: {
     arm: arm('candidate', 'clause-chunking', 'clause'),
-    turns: turnsOf({
+    turns: sampleTurns({
       lane: 'candidate',
       variant: 'clause-chunking',
       holdMs: [20.4, 55.2, 10.3],
       ttsMs: [440, 441, 450],
     }),
   },
-  a2: turnsOf({ lane: 'baseline2', variant: 'baseline', holdMs: [211, 249.5, 190], ttsMs: [480, 470, 500] }),
-  captured: turnsOf({ lane: 'captured', holdMs: [212, 250, 190], ttsMs: [480, 471, 500] }),
+  a2: sampleTurns({ lane: 'baseline2', variant: 'baseline', holdMs: [211, 249.5, 190], ttsMs: [480, 470, 500] }),
+  captured: sampleTurns({ lane: 'captured', holdMs: [212, 250, 190], ttsMs: [480, 471, 500] }),
   draws: 'common',
   seed: '1',
   profile: 'seed',
@@ -101,8 +101,8 @@ export const FASTER: ReportInput = {
 export const SLOWER: ReportInput = (() => {
   const live = (index: number): Partial<TurnSummary> => ({ world: 'live', sessionId: 'ada', turnIndex: index });
   const failure = { stage: 'tts', kind: 'timeout', message: 'no audio within 10 s' };
-  const a = turnsOf({ lane: 'captured', holdMs: [210, 250, 190], ttsMs: [480, 470, 500], more: live });
-  const b = turnsOf({
+  const a = sampleTurns({ lane: 'captured', holdMs: [210, 250, 190], ttsMs: [480, 470, 500], more: live });
+  const b = sampleTurns({
     lane: 'captured',
     variant: 'tuesday',
     holdMs: [360, 402, 341],
@@ -172,7 +172,7 @@ export function hostileReport(text: string): Report {
     b: { arm: { ...FASTER.b.arm, variant: text, commit: text }, turns: tell(FASTER.b.turns) },
     captured: [
       ...tell(FASTER.captured ?? []),
-      ...turnsOf({ lane: 'captured', variant: text, holdMs: [1, 1], ttsMs: [1, 1], more: hostile }),
+      ...sampleTurns({ lane: 'captured', variant: text, holdMs: [1, 1], ttsMs: [1, 1], more: hostile }),
     ],
     a2: tell(FASTER.a2 ?? []),
     seed: text,

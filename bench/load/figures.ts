@@ -1,7 +1,8 @@
 /** What `npm run bench -- load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
 import { TURNS_LIMIT } from '../../service/http/registry.ts';
 import { sparkline } from '../../replay/report/charts.ts';
-import { mean, quantile, studentT975, type Interval } from '../../replay/diff/stats.ts';
+import { mean, studentT975, type Interval } from '../../replay/diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 import type { LoadTurn } from './people.ts';
 import type { ServiceSecond } from './service.ts';
 

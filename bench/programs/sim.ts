@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { InvariantError } from '../../service/base/errors.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { tellOn } from '../../replay/report/context.ts';
-import { quantile } from '../../replay/diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
 

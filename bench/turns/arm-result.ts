@@ -2,7 +2,8 @@
 import { turnKey, type LedgerStage, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { Verdict } from '../../replay/diff/diff.ts';
-import { clusteredMean, mean, quantile, roundToSum, type Interval } from '../../replay/diff/stats.ts';
+import { clusteredMean, mean, roundToSum, type Interval } from '../../replay/diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 import { transcriptChange } from '../../replay/arms/work.ts';
 import { totalBets, type BetTotals } from '../../service/turn-log/bets.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';

@@ -2,7 +2,7 @@
 import { createChunker, type ChunkingMode } from '../../service/text/chunker.ts';
 import type { EventKind, TurnEvent } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
-import { quantile } from '../../replay/diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 
 export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
 

@@ -26,24 +26,24 @@ export function allCells(): Cell[] {
 }
 
 /** The pairs of factor values that a cell shows. */
-export function pairsOf(cell: Cell): string[] {
+export function factorPairs(cell: Cell): string[] {
   const values = Object.entries(cell).map(([factor, value]) => `${factor}=${value}`);
   return values.flatMap((one, index) => values.slice(index + 1).map((other) => `${one} ${other}`));
 }
 
 /** A pairwise cover: the cell that shows most pairs not yet shown, until none is left. The same every time. */
 export function pairwiseCover(cells: readonly Cell[]): Cell[] {
-  const missing = new Set(cells.flatMap(pairsOf));
+  const missing = new Set(cells.flatMap(factorPairs));
   const cover: Cell[] = [];
-  const news = (cell: Cell): number => pairsOf(cell).filter((pair) => missing.has(pair)).length;
+  const news = (cell: Cell): number => factorPairs(cell).filter((pair) => missing.has(pair)).length;
   while (missing.size > 0) {
     const best = cells.reduce((a, b) => (news(b) > news(a) ? b : a));
     cover.push(best);
-    for (const pair of pairsOf(best)) missing.delete(pair);
+    for (const pair of factorPairs(best)) missing.delete(pair);
   }
   return cover;
 }
 
-export function nameOf({ injection, injectedMs, protocol, connection, client }: Cell): string {
+export function cellName({ injection, injectedMs, protocol, connection, client }: Cell): string {
   return `${injection} ${injectedMs} ms, HTTP/${protocol}, ${connection} socket, ${client}`;
 }

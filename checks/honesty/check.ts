@@ -1,5 +1,6 @@
 /** What samples must show, as pure functions from samples and the server's log to complaints. */
 import { MEASURES, type Measure, type Sample } from './measure.ts';
+import { median } from '../../service/base/quantile.ts';
 import type { Injection } from './cells.ts';
 import type { ServerLog } from './protocol.ts';
 
@@ -77,11 +78,4 @@ export function mixUpComplaints(log: ServerLog, injection: Injection, samples: r
       return Math.abs(error) <= SINGLE_TOLERANCE_MS ? [] : [`${id}: ${measure} is off by ${error.toFixed(2)} ms`];
     });
   });
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
-  return low === undefined || high === undefined ? Number.NaN : (low + high) / 2;
 }

@@ -48,8 +48,8 @@ async function serveDns(): Promise<number> {
     header.writeUInt16BE(0x8180, 2);
     header.writeUInt16BE(isA ? 1 : 0, 6);
     header.writeUInt32BE(0, 8);
-    const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
-    const reply = Buffer.concat(isA ? [header, question, answer] : [header, question]);
+    const answerInParts = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+    const reply = Buffer.concat(isA ? [header, question, answerInParts] : [header, question]);
     void delay(isA ? hostDelays(host).dnsMs : 0).then((tookMs) => {
       if (isA) recordOf(host).dnsMs = tookMs;
       socket.send(reply, from.port, from.address);
@@ -94,7 +94,7 @@ async function answer(response: Http2ServerResponse, id: string, delays: Delays,
   response.end(ANSWER_PARTS[2]);
 }
 
-async function serve(): Promise<Started> {
+async function startServer(): Promise<Started> {
   const dnsPort = await serveDns();
   const { certPem, keyPem } = await identity();
   const context = createSecureContext({ cert: certPem, key: keyPem });
@@ -128,6 +128,6 @@ async function serve(): Promise<Started> {
 }
 
 process.on('disconnect', () => process.exit(0));
-const started = await serve();
+const started = await startServer();
 process.on('message', () => process.send?.({ log }));
 process.send?.({ started });

@@ -6,7 +6,16 @@ import { fork } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { createRealClock } from '../../service/base/clock.ts';
-import { allCells, CLIENTS, INJECTIONS, nameOf, pairsOf, pairwiseCover, type Cell, type Injection } from './cells.ts';
+import {
+  allCells,
+  CLIENTS,
+  INJECTIONS,
+  cellName,
+  factorPairs,
+  pairwiseCover,
+  type Cell,
+  type Injection,
+} from './cells.ts';
 import {
   connectionComplaints,
   mixUpComplaints,
@@ -16,7 +25,7 @@ import {
   type Errors,
 } from './check.ts';
 import { controlFailures } from './controls.ts';
-import { createProbe, MEASURES, type Probe, type Sample } from './measure.ts';
+import { createProbe, MEASURES, type ExchangeProbe, type Sample } from './measure.ts';
 import { DOMAIN, type Delays, type ServerLog, type Started } from './protocol.ts';
 import { disturbed, watchStalls } from './stalls.ts';
 import { commandOf } from '../../scripts/programs/options.ts';
@@ -55,7 +64,7 @@ for (const pid of [process.pid, child.pid ?? 0]) {
 }
 
 /** One exchange whose name, handshake or answer is delayed. */
-function send(probe: Probe, cell: Cell, ms: number, sharedHost: string | undefined): Promise<Sample> {
+function send(probe: ExchangeProbe, cell: Cell, ms: number, sharedHost: string | undefined): Promise<Sample> {
   const id = `x${count++}`;
   const { injection, client } = cell;
   const host = sharedHost ?? hostOf(injection, ms, id);
@@ -165,14 +174,14 @@ function errorTable(results: readonly CellResult[]): string {
 
 const failures: string[] = [];
 const cells = pairwiseCover(allCells());
-const pairs = new Set(cells.flatMap(pairsOf)).size;
+const pairs = new Set(cells.flatMap(factorPairs)).size;
 console.log(`${cells.length} cells cover all ${pairs} pairs of injection, size, protocol, socket and client.`);
 console.log(`${REPEATS} repeats of each, interleaved with as many without the delay.\n`);
 const results: CellResult[] = [];
 for (const cell of cells) {
   const result = await measureCell(cell);
   results.push(result);
-  failures.push(...result.complaints.map((complaint) => `${nameOf(cell)}: ${complaint}`));
+  failures.push(...result.complaints.map((complaint) => `${cellName(cell)}: ${complaint}`));
 }
 console.log(`${disturbances} exchanges fell into a stall of the machine; the others are judged.`);
 console.log(

@@ -10,7 +10,7 @@ import { createRecorder } from '../../service/turn-log/recorder.ts';
 import { exchangesOf, type HttpExchange } from '../../service/telemetry/http-spans.ts';
 import type { Client } from './cells.ts';
 import { ANSWER_PARTS, type Delays, type Started } from './protocol.ts';
-import { machineMs, type Stall } from './stalls.ts';
+import { machineMs, type MachineStall } from './stalls.ts';
 
 /** What is measured of an exchange, in ms. `body` is cut at the arrival of each of the answer's parts. */
 export const MEASURES = ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'first', 'between', 'tail'] as const;
@@ -25,7 +25,7 @@ export interface Sample {
   paidBy: string;
   protocol: string;
   /** On the machine's clock, with everything around it. */
-  window: Stall;
+  window: MachineStall;
   /** In µs: the exchange as its span has it, and its phases. */
   span: { startUs: number; endUs: number };
   phases: readonly { name: string; startUs: number; endUs: number }[];
@@ -40,14 +40,14 @@ const MEASURE_OF: Readonly<Record<string, Measure>> = {
   'http.wait': 'wait',
 };
 
-export interface Probe {
+export interface ExchangeProbe {
   /** Sends one exchange to a host of the fault server and reads it to its end. */
   exchange(client: Client, id: string, host: string, delays: Delays): Promise<Sample>;
   close(): Promise<void>;
 }
 
 /** A transport of its own, as an arm has it, that resolves names at the fault server. */
-export function createProbe(clock: Clock, server: Started, http2: boolean): Probe {
+export function createProbe(clock: Clock, server: Started, http2: boolean): ExchangeProbe {
   const resolver = new Resolver();
   resolver.setServers([`127.0.0.1:${server.dnsPort}`]);
   const told = new Map<string, Delays>();

@@ -1,6 +1,6 @@
 /** What the honesty suite and its fault server say to each other. */
 
-import type { Stall } from './stalls.ts';
+import type { MachineStall } from './stalls.ts';
 
 /** Names below it are the fault server's. */
 export const DOMAIN = 'honesty.test';
@@ -34,7 +34,7 @@ export interface ServerLog {
   exchanges: Record<string, Delays>;
   connections: number;
   /** When the server itself was not let run. */
-  stalls: Stall[];
+  stalls: MachineStall[];
 }
 
 export interface Started {

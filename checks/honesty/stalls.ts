@@ -9,15 +9,15 @@ export function machineMs(): number {
 }
 
 /** From when to when nothing ran. */
-export type Stall = readonly [fromMs: number, toMs: number];
+export type MachineStall = readonly [fromMs: number, toMs: number];
 
 /** Later than this is a stall: the tolerance of the suite. */
 const LATE_MS = 3;
 const STALLS_LIMIT = 20_000;
 
 /** Stalls from now on, newest last, until `stop`. */
-export function watchStalls(): { stalls: Stall[]; stop(): void } {
-  const stalls: Stall[] = [];
+export function watchStalls(): { stalls: MachineStall[]; stop(): void } {
+  const stalls: MachineStall[] = [];
   let lastMs = machineMs();
   const timer = setInterval(() => {
     const nowMs = machineMs();
@@ -29,6 +29,6 @@ export function watchStalls(): { stalls: Stall[]; stop(): void } {
 }
 
 /** Whether any stall overlaps a window. */
-export function disturbed(stalls: readonly Stall[], window: Stall): boolean {
+export function disturbed(stalls: readonly MachineStall[], window: MachineStall): boolean {
   return stalls.some(([fromMs, toMs]) => fromMs < window[1] && toMs > window[0]);
 }

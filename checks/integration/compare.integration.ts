@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { CONFIGS } from '../../scripts/infra/run.ts';
 import { FIXTURE, folderOf, retake, startRetake, startStack, until, type Stack } from './harness.ts';
-import { jaegerSpans, pathsOf, type PlainSpan } from './spans.ts';
+import { jaegerSpans, pathsOf, type StoredSpan } from './spans.ts';
 
 const RUN_ID = 'integration-run';
 const RETAKE_URL = 'http://127.0.0.1:8080';
@@ -35,7 +35,7 @@ test('captured and replayed turns compare in Jaeger, and every link leads somewh
 
   const turns = await turnsIn(stack);
   const spans = Map.groupBy((await allSpans(stack)).values(), ({ traceId }) => traceId);
-  const lane = ({ attributes }: PlainSpan): string | undefined => attributes['retake.lane']?.replace('string:', '');
+  const lane = ({ attributes }: StoredSpan): string | undefined => attributes['retake.lane']?.replace('string:', '');
   const captured = turns.filter((turn) => lane(turn) === 'captured');
   const candidates = turns.filter((turn) => lane(turn) === 'candidate');
   assert.deepEqual([captured.length, candidates.length], [sent.length, sent.length]);
@@ -47,7 +47,7 @@ test('captured and replayed turns compare in Jaeger, and every link leads somewh
   }
 
   await context.test('the search for slow responses finds those above the target', async () => {
-    const isSlow = ({ attributes }: PlainSpan): boolean =>
+    const isSlow = ({ attributes }: StoredSpan): boolean =>
       Number(attributes['retake.e2e_us']?.replace('int:', '')) > 1_400_000;
     const query = `service=retake&operation=turn&limit=100&start=1&end=4102444800000000`;
     const tags = encodeURIComponent('{"retake.slow.response":"true"}');
@@ -103,11 +103,11 @@ test('captured and replayed turns compare in Jaeger, and every link leads somewh
   });
 });
 
-async function turnsIn(stack: Stack): Promise<PlainSpan[]> {
+async function turnsIn(stack: Stack): Promise<StoredSpan[]> {
   return [...(await allSpans(stack)).values()].filter(({ name }) => name === 'turn');
 }
 
 /** Simulated turns have simulated dates: all of time is asked for. */
-function allSpans(stack: Stack): Promise<Map<string, PlainSpan>> {
+function allSpans(stack: Stack): Promise<Map<string, StoredSpan>> {
   return jaegerSpans(stack.jaeger.urls.ui, { fromUs: 0 });
 }

@@ -2,8 +2,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { folderOf, load, openSession, retake, speak, startRetake, startStack, until, type Stack } from './harness.ts';
-import { exportedSpans, jaegerSpans, spooledSpans, traceIdsOf, type PlainSpan } from './spans.ts';
+import {
+  folderOf,
+  converse,
+  openSession,
+  retake,
+  uploadTurn,
+  startRetake,
+  startStack,
+  until,
+  type Stack,
+} from './harness.ts';
+import { exportedSpans, jaegerSpans, spooledSpans, traceIdsOf, type StoredSpan } from './spans.ts';
 
 const ROOT_WAIT_S = 3;
 /** The sampler looks at its traces once a second. */
@@ -13,7 +23,7 @@ test('a killed Collector loses what its sampler held; spool resend brings it bac
   const folder = folderOf(context);
   const stack = await startStack(context, folder, { COLLECTOR_ROOT_WAIT: `${ROOT_WAIT_S}s` });
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
-  const talk = (): Promise<unknown> => load({ ...service, sessions: 20, turnsEach: 6, concurrent: 4 });
+  const talk = (): Promise<unknown> => converse({ ...service, sessions: 20, turnsEach: 6, concurrent: 4 });
 
   const talking = talk();
   await sleep(ROOT_WAIT_S * 1000 + 1500);
@@ -69,9 +79,9 @@ test('with everything down the service ends in less than 2 s, and its next start
   await stack.collector.stop();
   await stack.jaeger.stop();
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
-  await load({ ...service, sessions: 3, turnsEach: 3, concurrent: 3 });
+  await converse({ ...service, sessions: 3, turnsEach: 3, concurrent: 3 });
   // one more turn is under way when the signal comes
-  const last = speak(service.url, await openSession(service.url)).catch(() => undefined);
+  const last = uploadTurn(service.url, await openSession(service.url)).catch(() => undefined);
   const tookMs = await service.stop();
   await last;
   context.diagnostic(`exit took ${tookMs.toFixed(0)} ms`);
@@ -86,7 +96,7 @@ test('with everything down the service ends in less than 2 s, and its next start
 });
 
 /** Trace ids of which a span is not in Jaeger. */
-async function missingIn(stack: Stack, spooled: ReadonlyMap<string, PlainSpan>): Promise<Set<string>> {
+async function missingIn(stack: Stack, spooled: ReadonlyMap<string, StoredSpan>): Promise<Set<string>> {
   const read = await jaegerSpans(stack.jaeger.urls.ui);
   return traceIdsOf([...spooled.keys()].filter((key) => !read.has(key)));
 }

@@ -180,7 +180,7 @@ export async function openSession(url: string, session: object = {}): Promise<st
 const fixture = readFileSync(FIXTURE);
 
 /** One turn: the fixture recording as an upload, the answer as server-sent events. */
-export async function speak(url: string, sessionId: string): Promise<SpokenUpload> {
+export async function uploadTurn(url: string, sessionId: string): Promise<SpokenUpload> {
   const beganMs = performance.now();
   const response = await fetch(`${url}/v1/sessions/${sessionId}/turns`, {
     method: 'POST',
@@ -198,7 +198,7 @@ export async function speak(url: string, sessionId: string): Promise<SpokenUploa
 }
 
 /** `sessions` conversations at a time until all have had their turns. */
-export async function load(options: {
+export async function converse(options: {
   url: string;
   sessions: number;
   turnsEach: number;
@@ -210,7 +210,7 @@ export async function load(options: {
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       const id = await openSession(options.url, options.session);
-      for (let turn = 0; turn < options.turnsEach; turn++) spoken.push(await speak(options.url, id));
+      for (let turn = 0; turn < options.turnsEach; turn++) spoken.push(await uploadTurn(options.url, id));
     }
   };
   await Promise.all(Array.from({ length: options.concurrent }, worker));

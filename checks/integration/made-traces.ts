@@ -31,7 +31,7 @@ export function madeTrace(ordinal: number, kind: { lane?: Lane; e2eUs?: number; 
   const { log, measured } = kind.failed === true ? failedTurn() : wholeTurn(identity);
   const own = { ...log, identity: { ...log.identity, ...identity }, anchorUs: MADE_FROM_US + ordinal * 1_000_000 };
   const trace = JSON.parse(otlpLineOf(own, measured)) as MadeTrace;
-  const turn = spansIn(trace).find(({ parentSpanId }) => parentSpanId === undefined);
+  const turn = madeSpans(trace).find(({ parentSpanId }) => parentSpanId === undefined);
   const e2e = turn?.attributes.find(({ key }) => key === 'retake.e2e_us');
   if (e2e !== undefined && kind.e2eUs !== undefined) e2e.value = { intValue: String(kind.e2eUs) };
   return trace;
@@ -40,7 +40,7 @@ export function madeTrace(ordinal: number, kind: { lane?: Lane; e2eUs?: number; 
 /** Where made traces begin, in epoch µs. */
 export const MADE_FROM_US = 1_790_000_000_000_000;
 
-export function spansIn(trace: MadeTrace): MadeSpan[] {
+export function madeSpans(trace: MadeTrace): MadeSpan[] {
   return trace.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans));
 }
 

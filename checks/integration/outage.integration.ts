@@ -11,8 +11,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { median, quantile } from '../../service/base/quantile.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import { folderOf, openSession, speak, startRetake, startStack, until, type RunningRetake } from './harness.ts';
+import { folderOf, openSession, uploadTurn, startRetake, startStack, until, type RunningRetake } from './harness.ts';
 import { exportedSpans, jaegerSpans, spooledSpans } from './spans.ts';
 
 const OUTAGE_S = Number(process.env['INTEGRATION_OUTAGE_S'] ?? 10);
@@ -85,20 +86,13 @@ function judge(context: TestContext, phase: string, pairs: readonly Pair[]): Shi
 
 /** How much later the exporting service was, at the median of pairs and at p99, with 95 % bootstrap intervals over pairs. */
 function shiftsOf(pairs: readonly Pair[]): Shift[] {
-  const median = (some: readonly Pair[]): number =>
-    quantileOf(
-      some.map(([a, b]) => a - b),
-      0.5,
-    );
-  const p99 = (some: readonly Pair[]): number =>
-    quantileOf(
-      some.map(([a]) => a),
-      0.99,
-    ) -
-    quantileOf(
-      some.map(([, b]) => b),
+  const p50 = (some: readonly Pair[]): number => median(some.map(([a, b]) => a - b));
+  const p99Of = (side: 0 | 1, some: readonly Pair[]): number =>
+    quantile(
+      some.map((pair) => pair[side]),
       0.99,
     );
+  const p99 = (some: readonly Pair[]): number => p99Of(0, some) - p99Of(1, some);
   const random = keyedRandom('outage', 'bootstrap');
   const resamples = Array.from({ length: RESAMPLES }, () =>
     pairs.flatMap(() => pairs[Math.floor(random() * pairs.length)] ?? []),
@@ -106,18 +100,18 @@ function shiftsOf(pairs: readonly Pair[]): Shift[] {
     Array.from({ length: flat.length / 2 }, (_, index): Pair => [flat[2 * index] ?? 0, flat[2 * index + 1] ?? 0]),
   );
   return [
-    { what: 'p50', of: median },
+    { what: 'p50', of: p50 },
     { what: 'p99', of: p99 },
   ].map(({ what, of }) => {
     const drawn = resamples.map(of);
-    return { what, ms: of(pairs), lowMs: quantileOf(drawn, 0.025), highMs: quantileOf(drawn, 0.975) };
+    return { what, ms: of(pairs), lowMs: quantile(drawn, 0.025), highMs: quantile(drawn, 0.975) };
   });
 }
 
 /** Pairs of turns, in alternating order, at a steady pace. */
 async function pairsFor(exporting: RunningRetake, alone: RunningRetake, seconds: number): Promise<Pair[]> {
   const [a, b] = [await openSession(exporting.url, SHORT), await openSession(alone.url, SHORT)];
-  const turn = async (url: string, id: string): Promise<number> => firstAudioByteMs((await speak(url, id)).text);
+  const turn = async (url: string, id: string): Promise<number> => firstAudioByteMs((await uploadTurn(url, id)).text);
   const pairs: Pair[] = [];
   const endMs = performance.now() + seconds * 1000;
   while (performance.now() < endMs) {
@@ -139,9 +133,4 @@ function firstAudioByteMs(answer: string): number {
   const us = Number(/"firstAudioByteUs":(\d+)/.exec(answer)?.[1]);
   assert.ok(us > 0, 'a turn that was answered');
   return us / 1000;
-}
-
-function quantileOf(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? NaN;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { folderOf, startStack, until, type Stack } from './harness.ts';
-import { MADE_FROM_US, madeTrace, send, spansIn } from './made-traces.ts';
+import { MADE_FROM_US, madeTrace, send, madeSpans } from './made-traces.ts';
 import { jaegerSpans } from './spans.ts';
 
 const LIMIT_BYTES = 400_000;
@@ -14,7 +14,7 @@ test('what fits arrives after a restart, what does not is counted, and together 
   let sent = 0;
   for (let ordinal = 0; ordinal < TRACES; ordinal++) {
     const trace = madeTrace(ordinal);
-    sent += spansIn(trace).length;
+    sent += madeSpans(trace).length;
     await send(stack.collector.urls.otlp, [trace]);
   }
   const decided = 'processor_tail_sampling_global_count_traces_sampled';

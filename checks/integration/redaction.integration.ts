@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { folderOf, startStack, until } from './harness.ts';
-import { MADE_FROM_US, madeTrace, send, spansIn, type MadeSpan } from './made-traces.ts';
+import { MADE_FROM_US, madeTrace, send, madeSpans, type MadeSpan } from './made-traces.ts';
 import { exportedSpans, jaegerSpans } from './spans.ts';
 
 const CONTENT = 'canary-of-content-4711';
@@ -18,7 +18,7 @@ test('canaries in every attribute: unknown keys go, known ones keep their place 
   const folder = folderOf(context);
   const stack = await startStack(context, folder);
   const trace = madeTrace(1);
-  const before = spansIn(trace).map((span) => span.attributes.map(({ key }) => key));
+  const before = madeSpans(trace).map((span) => span.attributes.map(({ key }) => key));
   let planted = 0;
   const plant = (attributes: MadeSpan['attributes']): void => {
     for (const attribute of attributes) {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { loadTurns } from '../../replay/traces/load.ts';
-import { folderOf, load, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
+import { folderOf, converse, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
 import { asJaegerKeeps, exportedSpans, jaegerSpans, spooledSpans, traceIdsOf } from './spans.ts';
 
 const SESSIONS = 50;
@@ -16,7 +16,13 @@ test('500 turns under 50 concurrent sessions come back as they were spooled', as
   const stack = await startStack(context, folder);
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
   const session = { systemPrompt: PROMPT };
-  const turns = await load({ ...service, sessions: SESSIONS, turnsEach: TURNS_EACH, concurrent: SESSIONS, session });
+  const turns = await converse({
+    ...service,
+    sessions: SESSIONS,
+    turnsEach: TURNS_EACH,
+    concurrent: SESSIONS,
+    session,
+  });
   assert.equal(turns.length, SESSIONS * TURNS_EACH);
   const spooled = spooledSpans(folder);
   assert.equal(traceIdsOf(spooled.keys()).size, SESSIONS * TURNS_EACH);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Lane } from '../../service/base/events.ts';
 import { folderOf, startStack, until } from './harness.ts';
-import { MADE_FROM_US, madeTrace, send, spansIn, type MadeTrace } from './made-traces.ts';
+import { MADE_FROM_US, madeTrace, send, madeSpans, type MadeTrace } from './made-traces.ts';
 import { exportedSpans, jaegerSpans, traceIdsOf } from './spans.ts';
 
 const SHARE_PCT = 25;
@@ -26,7 +26,7 @@ test('errors, slow turns and replays stay, and the stated share of 2,000 others'
   // the target itself is met; and talking for long does not make a response slow: their turn spans last seconds
   const others = make(OTHERS, { e2eUs: 1_400_000 });
   const all = [...kept, ...others].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
-  const size = new Map(all.map((trace) => [idOf(trace), spansIn(trace).length]));
+  const size = new Map(all.map((trace) => [idOf(trace), madeSpans(trace).length]));
   for (let at = 0; at < all.length; at += TOGETHER) {
     const some = all.slice(at, at + TOGETHER);
     // leaves first, then the rest with the root: parts of a trace come in two requests
@@ -74,7 +74,7 @@ test('errors, slow turns and replays stay, and the stated share of 2,000 others'
 });
 
 function idOf(trace: MadeTrace): string {
-  return String(spansIn(trace)[0]?.['traceId']);
+  return String(madeSpans(trace)[0]?.['traceId']);
 }
 
 function partOf(trace: MadeTrace, withRoot: boolean): MadeTrace {

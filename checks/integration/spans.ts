@@ -6,7 +6,7 @@ import { jaegerTraces, type JaegerSource } from '../../replay/traces/jaeger.ts';
 import { foldersIn } from '../../service/base/data-folder.ts';
 import { linesOf, segmentsIn } from '../../service/spool/files.ts';
 
-export interface PlainSpan {
+export interface StoredSpan {
   traceId: string;
   spanId: string;
   parentSpanId: string;
@@ -26,17 +26,17 @@ export interface PlainSpan {
 type Json = Record<string, unknown>;
 
 /** All spans of one OTLP JSON document, in order. */
-export function spansOf(document: unknown): PlainSpan[] {
-  const spans: PlainSpan[] = [];
+export function storedSpans(document: unknown): StoredSpan[] {
+  const spans: StoredSpan[] = [];
   for (const resource of list(document, 'resourceSpans')) {
     for (const scope of list(resource, 'scopeSpans')) {
-      for (const span of list(scope, 'spans')) spans.push(plain(span, attributesOf(object(resource['resource']))));
+      for (const span of list(scope, 'spans')) spans.push(storedSpan(span, attributesOf(object(resource['resource']))));
     }
   }
   return spans;
 }
 
-function plain(span: Json, resource: Record<string, string>): PlainSpan {
+function storedSpan(span: Json, resource: Record<string, string>): StoredSpan {
   const text = (name: string): string => (typeof span[name] === 'string' ? span[name] : '');
   const status = object(span['status']);
   return {
@@ -74,24 +74,24 @@ function valueOf(value: Json): string {
 }
 
 /** Every span that the service has spooled and still holds, by `traceId/spanId`. */
-export function spooledSpans(dataFolder: string): Map<string, PlainSpan> {
-  const spans = new Map<string, PlainSpan>();
+export function spooledSpans(dataFolder: string): Map<string, StoredSpan> {
+  const spans = new Map<string, StoredSpan>();
   for (const { path } of segmentsIn(foldersIn(dataFolder).spool)) {
     for (const line of linesOf(readFileSync(path)).lines) {
-      for (const span of spansOf(JSON.parse(line.toString()))) spans.set(keyOf(span), span);
+      for (const span of storedSpans(JSON.parse(line.toString()))) spans.set(spanKey(span), span);
     }
   }
   return spans;
 }
 
 /** Every span that Jaeger gives back through /api/v3 for the last hour. */
-export async function jaegerSpans(url: string, query: Partial<JaegerSource> = {}): Promise<Map<string, PlainSpan>> {
+export async function jaegerSpans(url: string, query: Partial<JaegerSource> = {}): Promise<Map<string, StoredSpan>> {
   const nowUs = Date.now() * 1000;
   const source = { text: url, url, service: 'retake', operation: 'turn', tags: [] };
   const window = { fromUs: nowUs - 3_600e6, toUs: nowUs + 60e6 };
-  const spans = new Map<string, PlainSpan>();
+  const spans = new Map<string, StoredSpan>();
   for await (const { json } of jaegerTraces({ ...source, ...window, ...query }, new AbortController().signal)) {
-    for (const span of spansOf(json)) spans.set(keyOf(span), span);
+    for (const span of storedSpans(json)) spans.set(spanKey(span), span);
   }
   return spans;
 }
@@ -102,7 +102,7 @@ const WARNINGS = '@jaeger@warnings';
  * What Jaeger makes of a span that took no time at all: it lasts 1 ns there, and says so. The only change that is allowed;
  * throws nothing, and leaves every other difference to the comparison.
  */
-export function asJaegerKeeps(span: PlainSpan, kept: PlainSpan | undefined): PlainSpan {
+export function asJaegerKeeps(span: StoredSpan, kept: StoredSpan | undefined): StoredSpan {
   const warning = kept?.attributes[WARNINGS];
   if (span.start !== span.end || warning === undefined || !warning.includes('sanitizing end timestamp')) return span;
   const attributes = Object.entries({ ...span.attributes, [WARNINGS]: warning }).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -117,13 +117,13 @@ export async function exportedSpans(path: string): Promise<Map<string, number>> 
   for (const name of readdirSync(folder)) {
     for await (const line of createInterface({ input: createReadStream(join(folder, name)) })) {
       if (line === '') continue;
-      for (const span of spansOf(JSON.parse(line))) seen.set(keyOf(span), (seen.get(keyOf(span)) ?? 0) + 1);
+      for (const span of storedSpans(JSON.parse(line))) seen.set(spanKey(span), (seen.get(spanKey(span)) ?? 0) + 1);
     }
   }
   return seen;
 }
 
-export function keyOf({ traceId, spanId }: PlainSpan): string {
+export function spanKey({ traceId, spanId }: StoredSpan): string {
   return `${traceId}/${spanId}`;
 }
 
@@ -132,9 +132,9 @@ export function traceIdsOf(keys: Iterable<string>): Set<string> {
 }
 
 /** Paths of span names from the root: what Jaeger's compare merges on. */
-export function pathsOf(spans: readonly PlainSpan[]): string[] {
+export function pathsOf(spans: readonly StoredSpan[]): string[] {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
-  const path = (span: PlainSpan): string => {
+  const path = (span: StoredSpan): string => {
     const parent = byId.get(span.parentSpanId);
     const own = `${span.resource['service.name'] ?? ''}:${span.name}`;
     return parent === undefined ? own : `${path(parent)} > ${own}`;

@@ -28,7 +28,7 @@ const audios = new Map<string, ReturnType<typeof fixtureAudio>>();
 /** What is delayed alone: a provider's event, or the n-th timer of the turn. */
 export type Delay = { event: DelayKey } | { timer: number };
 
-export interface SimTurn {
+export interface CausalityCase {
   seed: string;
   /** Which fixture turn. */
   pick: number;
@@ -50,7 +50,7 @@ export async function runSimTurn({
   delay,
   frameMs = 20,
   altered = (world) => world,
-}: SimTurn): Promise<TurnLog> {
+}: CausalityCase): Promise<TurnLog> {
   const interview = interviews[pick % interviews.length];
   const turnIndex = Math.floor(pick / interviews.length) % (interview?.turns.length ?? 1);
   const file = interview?.turns[turnIndex]?.audio;
@@ -105,7 +105,7 @@ export interface CausalityResult {
 
 /** Checks one turn. `share` of its events and timers are delayed, chosen by the seed; `tamper` breaks the log first. */
 export async function checkCausality(
-  turn: Omit<SimTurn, 'delay'>,
+  turn: Omit<CausalityCase, 'delay'>,
   share: number,
   tamper: (log: TurnLog) => TurnLog = (log) => log,
 ): Promise<CausalityResult> {
@@ -153,7 +153,7 @@ function e2eUsOf(log: TurnLog): number {
 }
 
 /** A random strategy of the knobs that move causes. Those that poll do so one piece at a time, so that timers have an order. */
-export function randomStrategy(seed: number): Strategy {
+export function causalStrategy(seed: number): Strategy {
   const random = keyedRandom('strategy', seed);
   const of = <T>(values: readonly [T, ...T[]]): T => values[Math.floor(random() * values.length)] ?? values[0];
   const method = of(['stream', 'speech', 'stream', 'speech', 'generate']);

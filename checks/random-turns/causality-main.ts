@@ -1,6 +1,6 @@
 /** `npm run verify -- causality`: delays every provider event and every timer of random turns, each alone. */
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
-import { checkCausality, randomStrategy } from './causality-check.ts';
+import { checkCausality, causalStrategy } from './causality-check.ts';
 
 const { turns } = commandOf('npm run verify -- causality')
   .option('--turns <n>', 'random turns', wholeFrom(1), 200)
@@ -9,7 +9,7 @@ const { turns } = commandOf('npm run verify -- causality')
 const total = { checked: 0, timers: 0, reordered: 0 };
 const complaints: string[] = [];
 for (let turn = 0; turn < turns; turn++) {
-  const strategy = randomStrategy(turn);
+  const strategy = causalStrategy(turn);
   const result = await checkCausality({ seed: `c${turn}`, pick: turn, strategy, frameMs: 100 }, 1);
   total.checked += result.checked;
   total.timers += result.timers;

@@ -75,10 +75,10 @@ export const KNOB_VALUES: readonly KnobValues[] = [
   { path: ['network', 'region'], values: [undefined, 'near', 'nearest'] },
 ];
 
-export type Choice = readonly number[];
+export type KnobChoice = readonly number[];
 
 /** A strategy with one value a knob; undefined where the schema refuses the combination. */
-export function strategyOf(choice: Choice): Strategy | undefined {
+export function strategyOf(choice: KnobChoice): Strategy | undefined {
   const patches = KNOB_VALUES.flatMap(({ path, values }, index) => {
     const value = values[choice[index] ?? 0];
     return value === undefined ? [] : [patchFromSet(`${path.join('.')}=${JSON.stringify(value)}`)];
@@ -91,7 +91,7 @@ export function strategyOf(choice: Choice): Strategy | undefined {
   }
 }
 
-export function randomChoice(random: Random): Choice {
+export function randomChoice(random: Random): KnobChoice {
   return KNOB_VALUES.map(({ values }) => Math.floor(random() * values.length));
 }
 
@@ -117,20 +117,20 @@ export function pairwise(random: Random): { strategies: Strategy[]; refused: str
     });
   });
   const strategies: Strategy[] = [];
-  const take = (choice: Choice, strategy: Strategy): void => {
+  const take = (choice: KnobChoice, strategy: Strategy): void => {
     strategies.push(strategy);
     choice.forEach((x, a) => choice.forEach((y, b) => missing.delete(`${a}.${x} ${b}.${y}`)));
   };
-  const gain = (choice: Choice): number => {
+  const gain = (choice: KnobChoice): number => {
     let count = 0;
     choice.forEach((x, a) => choice.forEach((y, b) => (count += missing.has(`${a}.${x} ${b}.${y}`) ? 1 : 0)));
     return count;
   };
-  const base: Choice = KNOB_VALUES.map(() => 0);
+  const base: KnobChoice = KNOB_VALUES.map(() => 0);
   const refused: string[] = [];
   for (const [key, [a, x, b, y]] of missing) {
     if (!missing.has(key)) continue;
-    let best: { choice: Choice; strategy: Strategy; gain: number } | undefined;
+    let best: { choice: KnobChoice; strategy: Strategy; gain: number } | undefined;
     for (let draw = 0; draw < 12; draw++) {
       const drawn = draw === 11 ? base : randomChoice(random);
       const choice = drawn.map((value, index) => (index === a ? x : index === b ? y : value));

@@ -9,14 +9,14 @@ export interface Handed {
 }
 
 /** What of a turn is held against what was handed over. */
-export interface SpokenTurn {
+export interface ReplyOfTurn {
   log: { events: readonly TurnEvent[] };
   replyText: string;
   summary: { failure?: unknown };
 }
 
 /** Complaints: pieces reach the client in the order of the text, each with exactly the bytes that were synthesized; the text is all there. */
-export function orderKept({ log: { events }, replyText, summary }: SpokenTurn, handed: readonly Handed[]): string[] {
+export function orderKept({ log: { events }, replyText, summary }: ReplyOfTurn, handed: readonly Handed[]): string[] {
   const complaints: string[] = [];
   const bytes = new Map<number, number>();
   let [lastIndex, lastUs] = [-1, 0];

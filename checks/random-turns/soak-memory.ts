@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { InvariantError } from '../../service/base/errors.ts';
-import { at } from '../../sim/times/empirical.ts';
+import { median } from '../../service/base/quantile.ts';
 
 export interface Sample {
   turns: number;
@@ -42,7 +42,7 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
   const [early, late] = [samples.slice(0, quarter), samples.slice(-quarter)];
   const heapMb = [heapOf(early), heapOf(late)] as const;
   const cpuMsPerTurn = [costOf(early), costOf(late)] as const;
-  const enough = [early, late].every((some) => turnsOf(some) >= FEWEST_QUARTER_TURNS);
+  const enough = [early, late].every((some) => turnsBetween(some) >= FEWEST_QUARTER_TURNS);
   const grownMb = perTurn * last.turns;
   return {
     heapKbPer1000Turns: perTurn * 1e6,
@@ -71,14 +71,11 @@ function slope(samples: readonly Sample[]): number {
   return below === 0 ? 0 : above / below;
 }
 
-const turnsOf = (samples: readonly Sample[]): number => (samples.at(-1)?.turns ?? 0) - (samples[0]?.turns ?? 0);
+const turnsBetween = (samples: readonly Sample[]): number => (samples.at(-1)?.turns ?? 0) - (samples[0]?.turns ?? 0);
+
+const heapOf = (samples: readonly Sample[]): number => median(samples.map(({ heapMb }) => heapMb));
 
 /** CPU between the first and the last of these, in ms a turn. */
-const heapOf = (samples: readonly Sample[]): number => {
-  const all = samples.map(({ heapMb }) => heapMb);
-  return at(all, 0.5);
-};
-
 function costOf(samples: readonly Sample[]): number {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined || last.turns === first.turns) return 0;

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { currentCommit } from '../../replay/arms/checkout.ts';
 import { configFrom } from '../../service/config.ts';
-import { serve, type StandInChoice } from '../../sim/wire/serve.ts';
+import { serve, type StandInFlags } from '../../sim/wire/serve.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 
-export async function serveCommand(context: CommandContext, options: StandInChoice): Promise<void> {
+export async function serveCommand(context: CommandContext, options: StandInFlags): Promise<void> {
   const service = await serve({
     config: configFrom(context.env),
     standIns: options,

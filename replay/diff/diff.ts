@@ -7,7 +7,8 @@ import { guardsOf, type Guard } from './guards.ts';
 import { withHolm } from './holm-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf, type Percentile } from './percentiles.ts';
-import { hodgesLehmann, mean, median, quantile } from './stats.ts';
+import { hodgesLehmann, mean } from './stats.ts';
+import { median, quantile } from '../../service/base/quantile.ts';
 
 export type Verdict = 'faster' | 'slower' | 'same' | 'inconclusive';
 export type PrimaryMetric = 'first-audible' | 'first-content-audible' | 'reply-end';

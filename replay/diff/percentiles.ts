@@ -5,7 +5,8 @@
  */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { ledgerKeys, ledgerUs, type LedgerKey } from './ledger-rows.ts';
-import { mean, quantile } from './stats.ts';
+import { mean } from './stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 
 export interface PercentileRow extends LedgerKey {
   aMs: number;

@@ -7,13 +7,12 @@ import {
   holm,
   mcNemarWorse,
   mean,
-  median,
   minimumDetectable,
-  quantile,
   roundToSum,
   studentT975,
   tTestP,
 } from './stats.ts';
+import { median } from '../../service/base/quantile.ts';
 
 /** The same cases every time; `numRuns` and another seed look further. */
 const RUNS = { seed: 1, numRuns: 300 };
@@ -49,27 +48,6 @@ test('the t quantile has closed forms for 1 and 2 degrees, falls with every degr
   near(studentT975(1e6), 1.959964, 1e-5);
   // control: with few degrees the normal quantile would be too narrow, beyond what the table's digits hide
   assert.ok(studentT975(30) - 1.96 > 0.08);
-});
-
-test('quantiles are type 7 of Hyndman & Fan', () => {
-  // R: quantile(c(6, 7, 15, 36, 39, 40, 41, 42, 43, 47, 49), c(.25, .5, .75, .95), type = 7)
-  const values = [49, 6, 47, 7, 43, 15, 42, 36, 41, 39, 40];
-  assert.deepEqual(
-    [0.25, 0.5, 0.75, 0.95].map((q) => quantile(values, q)),
-    [25.5, 40, 42.5, 48],
-  );
-  // twin: types 6 and 2 of the same paper say 15 and 43 at the quartiles
-  assert.notEqual(quantile(values, 0.25), 15);
-  assert.notEqual(quantile(values, 0.75), 43);
-  assert.deepEqual([quantile(values, 0), quantile(values, 1)], [6, 49]);
-});
-
-test('a quantile leaves its input as it was, orders by number, and takes one value for all', () => {
-  const values = [100, 9, 20];
-  assert.equal(median(values), 20);
-  assert.deepEqual(values, [100, 9, 20]);
-  assert.equal(median([1, 2, 3, 4]), 2.5);
-  assert.equal(quantile([7], 0.95), 7);
 });
 
 test('equal clusters: the plain t-interval of the cluster means', () => {

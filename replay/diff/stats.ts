@@ -12,17 +12,6 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Quantile by linear interpolation between order statistics: type 7 of Hyndman & Fan (1996). `q` in [0, 1]. */
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const position = (sorted.length - 1) * q;
-  const below = sorted[Math.floor(position)] ?? Number.NaN;
-  const above = sorted[Math.ceil(position)] ?? below;
-  return below + (above - below) * (position - Math.floor(position));
-}
-
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
-
 /**
  * Mean of all values with a 95 % Student-t interval over the means of their clusters (sessions). The interval is centred on
  * the mean of the cluster means, weighted by cluster size so that it is the mean of all values; its variance is the

@@ -1,7 +1,7 @@
 /** The targets of the field, today → target, and what a lane measured. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { TARGET_MS } from '../../service/turn-log/targets.ts';
-import { median, quantile } from './stats.ts';
+import { median, quantile } from '../../service/base/quantile.ts';
 
 export interface TargetRow {
   name: string;

@@ -4,7 +4,8 @@ import { simWorld } from '../arms/against.ts';
 import { createArm } from '../arms/arm.ts';
 import { pricesOf } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
-import { mean, median, minimumDetectable } from '../diff/stats.ts';
+import { mean, minimumDetectable } from '../diff/stats.ts';
+import { median } from '../../service/base/quantile.ts';
 
 export interface Estimate {
   turns: number;

@@ -10,7 +10,7 @@ import { basisShares, type BasisShares } from '../run/basis.ts';
 import type { Guard } from '../diff/guards.ts';
 import { summariesOf } from '../run/schedule.ts';
 import { shapley, type Attribution } from './shapley.ts';
-import { quantile } from '../diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 
 const CPU_ONLY: ReadonlySet<string> = new Set(knobsWith('cpu'));

@@ -9,7 +9,7 @@ import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
-import { median, quantile } from '../diff/stats.ts';
+import { median, quantile } from '../../service/base/quantile.ts';
 import type { Percentile } from '../diff/percentiles.ts';
 import type { TurnText } from '../traces/load.ts';
 import { targetRows, type TargetRow } from '../diff/targets.ts';

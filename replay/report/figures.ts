@@ -1,7 +1,7 @@
 /** The figures of the HTML page, drawn by Observable Plot when the report is made: the page carries finished SVG. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import { quantile } from '../diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 import { histogram } from './charts.ts';
 
 const WIDTH = 1000;

@@ -12,7 +12,7 @@ import { planExperiment } from '../plan/plan.ts';
 import { type CandidateSpec } from '../plan/lanes.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from '../report/markdown.ts';
-import { quantile } from '../diff/stats.ts';
+import { quantile } from '../../service/base/quantile.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { variantPatch } from '../variants/variants.ts';
 

@@ -3,7 +3,7 @@ import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { startEpochUs, type CapturedSession, type ChosenBy } from './captured-session.ts';
-import { median } from '../diff/stats.ts';
+import { median } from '../../service/base/quantile.ts';
 
 /** How sessions came to be in the experiment. Those chosen for how they went are labelled, and drift is not shown. */
 export type Choice = 'named' | 'sampled' | 'by latency' | 'by error';

@@ -43,13 +43,13 @@ export async function importSessions(folder: string, store: CaptureStore, clock:
         `${path}: session ${session.sessionId} is captured already; erase it with "retake sessions rm"`,
       );
     known.add(session.sessionId);
-    const turns = session.turns.map((turn) => ({ turn, wav: wavOf(folder, turn.audio) }));
+    const turns = session.turns.map((turn) => ({ turn, wav: readWav(folder, turn.audio) }));
     imported.push(await importSession(session, turns, { store, clock, where: path }));
   }
   return imported;
 }
 
-function wavOf(folder: string, name: string): Wav {
+function readWav(folder: string, name: string): Wav {
   const path = resolve(folder, name);
   if (relative(folder, path).startsWith('..')) throw new InputError(`${name}: audio lies below the imported folder`);
   const bytes = readInput(path);

@@ -142,9 +142,13 @@ export function parseWav(bytes: Uint8Array): Wav {
   throw new AudioFormatError(`WAV of ${bytes.length} bytes has no 'data' chunk: it holds no audio, record it again`);
 }
 
-/** Writes mono 16-bit PCM as a WAV file with the canonical 44-byte header. */
+/** Writes mono 16-bit PCM as a WAV file. */
 export function encodeWav(samples: Int16Array, sampleRateHz: number): Uint8Array {
-  const pcm = samplesToPcmBytes(samples);
+  return pcmAsWav(samplesToPcmBytes(samples), sampleRateHz);
+}
+
+/** A WAV file of mono 16-bit PCM bytes, behind the canonical 44-byte header. */
+export function pcmAsWav(pcm: Uint8Array, sampleRateHz: number): Uint8Array {
   const bytes = new Uint8Array(WAV_HEADER_BYTES + pcm.length);
   const view = viewOf(bytes);
   const ascii = new TextEncoder();

@@ -110,14 +110,14 @@ export function parseScenario(json: unknown, where: string, world: 'sim' | 'wire
   }
   for (const [index, { tune }] of json.rules.entries()) {
     if (tune?.ttftQuantiles === undefined) continue;
-    checkFigure(figureOf(tune.ttftQuantiles, json.title), `${where}: /rules/${index}/tune/ttftQuantiles`);
+    checkFigure(ttftFigure(tune.ttftQuantiles, json.title), `${where}: /rules/${index}/tune/ttftQuantiles`);
   }
   return json;
 }
 
 type TtftQuantiles = NonNullable<NonNullable<Rule['tune']>['ttftQuantiles']>;
 
-const figureOf = (table: TtftQuantiles, source: string): Figure => ({
+const ttftFigure = (table: TtftQuantiles, source: string): Figure => ({
   source,
   quantiles: table.map(([p, value]) => [p, value]),
 });
@@ -158,7 +158,7 @@ export function tuneWith(scenario: Scenario): NonNullable<PlannerOptions['tune']
     return tunings.reduce((before, tuning) => {
       const { ttftQuantiles: drawn } = tuning;
       if (drawn === undefined) return tuned(before, facts, tuning);
-      return tuned(before, facts, { ...tuning, ttftMs: draw('scenario.ttft', figureOf(drawn, scenario.title)) });
+      return tuned(before, facts, { ...tuning, ttftMs: draw('scenario.ttft', ttftFigure(drawn, scenario.title)) });
     }, plan);
   };
 }

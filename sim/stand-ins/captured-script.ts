@@ -16,7 +16,7 @@ export function capturedScript(turns: readonly CapturedTurn[], fallback: Script)
         turnKey({ sessionId, turnIndex }),
         {
           transcript: transcript && (transcript.content?.text ?? filler(numberOf(transcript, 'chars') ?? 0, [], [])),
-          span: transcript && spanOf(events, transcript),
+          span: transcript && speechSpanOf(events, transcript),
           reply: replyTextOf(events),
         },
       ];
@@ -34,7 +34,7 @@ export function capturedScript(turns: readonly CapturedTurn[], fallback: Script)
 }
 
 /** Where the captured transcript's speech lay in the upload that it answered; absent where the capture does not tell. */
-function spanOf(events: readonly TurnEvent[], done: TurnEvent): SpeechSpan | undefined {
+function speechSpanOf(events: readonly TurnEvent[], done: TurnEvent): SpeechSpan | undefined {
   const received = events.find(({ kind }) => kind === 'speech.audio');
   const start = events.find(({ kind, exchange }) => kind === 'stt.start' && exchange === done.exchange);
   const audioMs = numberOf(start, 'audioMs');

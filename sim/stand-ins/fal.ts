@@ -26,7 +26,7 @@ export async function respondOther(
 }
 
 /** fal's answer to a request without a field: 422 with a list. */
-export function missing(field: string): Answer {
+export function missingField(field: string): Answer {
   return jsonAnswer({ detail: [{ loc: ['body', field], msg: 'field required', type: 'missing' }] }, 422);
 }
 

@@ -9,7 +9,7 @@ import {
   type ExchangeInfo,
   type Handler,
 } from './exchange.ts';
-import { falFailure, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
+import { falFailure, FREYA_TTS_APP, missingField, refusal, requestId, respondOther } from './fal.ts';
 import type { ExchangePlan, Planner, PlannedItem } from '../times/plan.ts';
 import { wavOf } from '../times/speech-audio.ts';
 
@@ -43,7 +43,7 @@ export function createFalFiles(planner: Planner, cdnUrl: string): FalFiles {
     }
     const body = readObject(request);
     const fileName = body?.['file_name'];
-    if (typeof fileName !== 'string') return respondOther(planner, request, info, missing('file_name'));
+    if (typeof fileName !== 'string') return respondOther(planner, request, info, missingField('file_name'));
     const url = `${cdnUrl}/files/${uploads++}-${encodeURIComponent(fileName)}`;
     return respondOther(planner, request, info, jsonAnswer({ upload_url: url, file_url: url }), 'storageMs');
   };
@@ -124,7 +124,7 @@ export function createFalQueue({ planner, queueUrl, files, synthesize }: FalQueu
     if (request.method === 'POST' && pathname === `/${FREYA_TTS_APP}/generate`) {
       const body = readObject(request);
       const synthesis = synthesize(body, info, uploadBytesOf(request, 300));
-      if (synthesis === undefined) return other(missing('input'));
+      if (synthesis === undefined) return other(missingField('input'));
       const id = requestId(info);
       const submitted = jsonAnswer({ request_id: id, status: 'IN_QUEUE', queue_position: 0, ...urlsOf(id) });
       const response = await respondOther(planner, request, info, submitted, 'queueSubmitMs');

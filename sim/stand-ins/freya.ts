@@ -10,7 +10,7 @@ import {
   type Handler,
   type Received,
 } from './exchange.ts';
-import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missing, refusal, requestId, respondOther } from './fal.ts';
+import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missingField, refusal, requestId, respondOther } from './fal.ts';
 import { createFalFiles, createFalQueue, type Synthesis } from './freya-queue.ts';
 import {
   sizeOf,
@@ -43,7 +43,7 @@ export interface FreyaHandlers {
 }
 
 /** One Freya on fal: four handlers, one per host, with files and queued requests in common. */
-export function createFreya(options: FreyaOptions): FreyaHandlers {
+export function createFreyaStandIn(options: FreyaOptions): FreyaHandlers {
   const { planner, script } = options;
   const files = createFalFiles(planner, options.cdnUrl);
   const synthesis = (info: ExchangeInfo, input: TtsInput, method: TtsMethod, uploadBytes: number): Synthesis => {
@@ -61,7 +61,7 @@ export function createFreya(options: FreyaOptions): FreyaHandlers {
       case `POST /${FREYA_STT_APP}/generate`: {
         const body = readObject(request);
         const url = body?.['audio_url'];
-        if (typeof url !== 'string') return respondOther(planner, request, info, missing('audio_url'));
+        if (typeof url !== 'string') return respondOther(planner, request, info, missingField('audio_url'));
         const audio = files.audioAt(url) ?? new Uint8Array();
         return transcribe(planner, script, info, audio, uploadBytesOf(request, url.length), 'generate');
       }
@@ -69,14 +69,14 @@ export function createFreya(options: FreyaOptions): FreyaHandlers {
       case `POST /${FREYA_TTS_APP}/audio/speech`: {
         const body = readObject(request);
         const input = ttsInput(body);
-        if (input === undefined) return respondOther(planner, request, info, missing('input'));
+        if (input === undefined) return respondOther(planner, request, info, missingField('input'));
         const method = pathname.endsWith('/stream') ? 'stream' : 'speech';
         const { plan, pcm } = synthesis(info, input, method, uploadBytesOf(request, input.text.length + 100));
         const headers = { 'x-fal-request-id': requestId(info) };
         const reply =
           method === 'stream'
-            ? streamReply(plan, pcm, headers)
-            : speechReply(plan, pcm, headers, body?.['response_format'] === 'pcm');
+            ? streamedSpeech(plan, pcm, headers)
+            : wholeSpeech(plan, pcm, headers, body?.['response_format'] === 'pcm');
         return answer(plan, info, reply, falFailure);
       }
       case `POST /${FREYA_TTS_APP}/models`:
@@ -124,7 +124,7 @@ async function transcribeUpload(
   info: ExchangeInfo,
 ): Promise<HttpResponse> {
   const audio = uploadedFile(request, 'file');
-  if (audio === undefined) return respondOther(planner, request, info, missing('file'));
+  if (audio === undefined) return respondOther(planner, request, info, missingField('file'));
   const uploadBytes = uploadBytesOf(request, audio.length + 700);
   return transcribe(planner, script, info, audio, uploadBytes, 'transcriptions');
 }
@@ -152,7 +152,7 @@ function audioOf(plan: ExchangePlan, text: string): Uint8Array {
   return speechPcm(text, audioBytes, plan.leadingSilenceMs);
 }
 
-function streamReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string, string>): Answer {
+function streamedSpeech(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string, string>): Answer {
   let at = 0;
   const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
   return {
@@ -171,7 +171,7 @@ function streamReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string
   };
 }
 
-function speechReply(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string, string>, bare: boolean): Answer {
+function wholeSpeech(plan: ExchangePlan, pcm: Uint8Array, headers: Record<string, string>, bare: boolean): Answer {
   const header = bare ? new Uint8Array() : wavOf(pcm).subarray(0, 44);
   let at = 0;
   return {

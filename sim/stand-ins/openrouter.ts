@@ -43,7 +43,7 @@ export interface OpenRouterOptions {
 }
 
 /** A handler for the OpenRouter origin; remembers its last 1,000 generations for `GET /generation`. */
-export function createOpenRouter({ planner, script, usageChoices = 'empty' }: OpenRouterOptions): Handler {
+export function createOpenRouterStandIn({ planner, script, usageChoices = 'empty' }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
   const cachedTokensOf = createPromptCache();
 
@@ -109,10 +109,10 @@ export function createOpenRouter({ planner, script, usageChoices = 'empty' }: Op
     if (generations.size > KEPT_GENERATIONS && oldest !== undefined) generations.delete(oldest);
     const headers = { 'x-generation-id': generation.id };
     if (body?.['stream'] === true) {
-      const reply = streamReply(generation, plan, headers, usageChoices);
+      const reply = streamedCompletion(generation, plan, headers, usageChoices);
       return answer(plan, info, reply, openRouterFailure);
     }
-    return answer(plan, info, wholeReply(generation, headers), openRouterFailure);
+    return answer(plan, info, wholeCompletion(generation, headers), openRouterFailure);
   };
 }
 
@@ -151,7 +151,7 @@ function generate(
   };
 }
 
-function streamReply(
+function streamedCompletion(
   generation: Generation,
   plan: ExchangePlan,
   headers: Record<string, string>,
@@ -192,7 +192,7 @@ function streamReply(
   };
 }
 
-function wholeReply(generation: Generation, headers: Record<string, string>): Answer {
+function wholeCompletion(generation: Generation, headers: Record<string, string>): Answer {
   const { id, providerName: provider, model, created, text, finishReason, usage } = generation;
   const message = { role: 'assistant', content: text, refusal: null };
   const native_finish_reason = finishReason.toUpperCase();

@@ -30,14 +30,14 @@ export function filler(chars: number, breaks: readonly number[], pieceChars: rea
   let text = '';
   for (const at of [...offsets.filter((each) => each > 0 && each < chars - 1), chars]) {
     const endsPiece = at === chars || pieceEnds.some((each) => each === at || each === at + 1);
-    text += `${words(Math.max(0, at - 1 - text.length))}${endsPiece ? '.' : ','}`.slice(0, at - text.length);
+    text += `${fillerWords(Math.max(0, at - 1 - text.length))}${endsPiece ? '.' : ','}`.slice(0, at - text.length);
     if (at < chars) text += ' ';
   }
   return text;
 }
 
 /** Words of six letters, the last one of up to twelve: none so short that it reads as an abbreviation. */
-function words(chars: number): string {
+function fillerWords(chars: number): string {
   const count = Math.max(1, Math.floor(chars / 7));
   return `${'Xxxxxx '.repeat(count - 1)}X${'x'.repeat(12)}`.slice(0, chars);
 }

@@ -2,7 +2,7 @@
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import { type TurnEvent, numberOf, turnKey } from '../../service/base/events.ts';
 import { replyTextOf, type CapturedTurn } from './captured-turn.ts';
-import { asCaptured, callOf, exchangesOf, type OfCall } from './observed.ts';
+import { asCaptured, eventsOfCall, answeredExchanges, type EventsOfCall } from './observed.ts';
 import type { CapturedPlans, Facts, ReplayedPlan } from './plan.ts';
 
 /** A replay may put a nonce at the head of the system prompt: prompts this close in length count as the same work. */
@@ -23,8 +23,8 @@ export function capturedPlans(turns: readonly CapturedTurn[]): CapturedPlans {
 
 function plansOf(events: readonly TurnEvent[]): Map<string, (facts: Facts) => ReplayedPlan | undefined> {
   const plans = new Map<string, (facts: Facts) => ReplayedPlan | undefined>();
-  for (const exchange of exchangesOf(events)) {
-    const ofCall = callOf(events, exchange.name);
+  for (const exchange of answeredExchanges(events)) {
+    const ofCall = eventsOfCall(events, exchange.name);
     plans.set(exchange.name, (facts) => {
       if (!sameWork(facts, ofCall, events)) return undefined;
       const asked = { operation: facts.operation, what: facts.operation === 'tts' ? facts.method : '' };
@@ -34,7 +34,7 @@ function plansOf(events: readonly TurnEvent[]): Map<string, (facts: Facts) => Re
   return plans;
 }
 
-function sameWork(facts: Facts, ofCall: OfCall, events: readonly TurnEvent[]): boolean {
+function sameWork(facts: Facts, ofCall: EventsOfCall, events: readonly TurnEvent[]): boolean {
   if (facts.operation === 'stt') {
     const start = ofCall('stt.start');
     return start?.attrs?.['method'] === facts.method && numberOf(start, 'uploadBytes') === facts.audioBytes;

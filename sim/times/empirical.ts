@@ -1,4 +1,5 @@
 /** Values that were seen: as a profile's tables, and some of many. Pure. */
+import { quantile } from '../../service/base/quantile.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { Figure } from './profile.ts';
 
@@ -14,20 +15,12 @@ export function figureOf(values: readonly number[], source: string): Figure {
     source,
     quantiles: Array.from({ length: rows }, (_, index) => {
       const p = index / (rows - 1);
-      return [round(p), round(at(sorted, p))];
+      return [round(p), round(quantile(sorted, p))];
     }),
   };
 }
 
 const round = (value: number): number => Math.round(value * 10_000) / 10_000;
-
-/** A quantile by straight lines between order statistics (type 7 of Hyndman & Fan 1996). */
-export function at(values: readonly number[], p: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const position = p * (sorted.length - 1);
-  const below = sorted[Math.floor(position)] ?? Number.NaN;
-  return below + ((sorted[Math.ceil(position)] ?? below) - below) * (position - Math.floor(position));
-}
 
 /**
  * All, or so many of them, in order: one drawn, always the same, from each of as many equal stretches. A fixed step could

@@ -5,7 +5,7 @@ import { literals } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
-import { kindOf, type Observation } from './observed.ts';
+import { exchangeKind, type Observation } from './observed.ts';
 
 export const EXCHANGES_FILE = 'exchanges.jsonl';
 
@@ -22,7 +22,7 @@ const item = Type.Object({
   kind: literals(ITEM_KINDS),
   parts: Type.Array(Type.Integer({ minimum: 0 })),
 });
-const LineSchema = Type.Object({
+const ExchangeSchema = Type.Object({
   world: Type.String({ minLength: 1 }),
   sessionId: Type.String(),
   turnIndex: Type.Integer({ minimum: 0 }),
@@ -42,8 +42,8 @@ const LineSchema = Type.Object({
     leadingSilenceMs: Type.Number({ minimum: 0 }),
   }),
 });
-type Line = Static<typeof LineSchema>;
-const validate = new Ajv().compile<Line>(LineSchema);
+type ExchangeLine = Static<typeof ExchangeSchema>;
+const validate = new Ajv().compile<ExchangeLine>(ExchangeSchema);
 
 /** One line, its end included. */
 export function exchangeLine(world: string, observation: Observation): string {
@@ -62,11 +62,11 @@ export interface ReadExchanges {
  */
 export function parseExchanges(text: string, file: string): ReadExchanges {
   const lines = text.split('\n').slice(0, -1);
-  const taken = new Map<string, Line>();
+  const taken = new Map<string, ExchangeLine>();
   for (const [index, line] of lines.entries()) {
-    const read = parseLine(line, `${file}, line ${index + 1}`);
+    const read = parseExchange(line, `${file}, line ${index + 1}`);
     const { world, sessionId, turnIndex, exchange, size, speed, uploadBytes } = read;
-    const drawn = [world, sessionId, turnIndex, exchange, kindOf(read), size, speed, uploadBytes].join(' ');
+    const drawn = [world, sessionId, turnIndex, exchange, exchangeKind(read), size, speed, uploadBytes].join(' ');
     const key = world === 'live' ? String(index) : drawn;
     if (!taken.has(key)) taken.set(key, read);
   }
@@ -78,7 +78,7 @@ export function parseExchanges(text: string, file: string): ReadExchanges {
   };
 }
 
-function parseLine(text: string, where: string): Line {
+function parseExchange(text: string, where: string): ExchangeLine {
   let json: unknown;
   try {
     json = JSON.parse(text);

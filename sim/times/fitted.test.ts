@@ -5,7 +5,7 @@ import { answerUs, FIT_EXCHANGES, fitTo, fittedPlans } from './fitted.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
 import { createPlanner } from './planner.ts';
-import { loadProfile, quantile } from './profile.ts';
+import { loadProfile, medianOf } from './profile.ts';
 
 const profile = loadProfile('zero');
 const context = (turnIndex: number, more: Partial<DrawContext> = {}): DrawContext => ({
@@ -79,7 +79,7 @@ test('times that show no growth with size grow as the profile says, and by nothi
     return (plans.planOf(context(0), tts(40))?.waitUs ?? 0) - (plans.planOf(context(0), tts(30))?.waitUs ?? 0);
   };
   assert.equal(earlierUs(profile), 0, 'profile zero knows no growth');
-  assert.equal(earlierUs(seed), 10 * 1000 * quantile(seed.tts.stream.perCharMs, 0.5));
+  assert.equal(earlierUs(seed), 10 * 1000 * medianOf(seed.tts.stream.perCharMs));
   assert.equal(
     fitTo(CAPTURE, seed).kind('tts stream')?.slopeUs,
     2000,
@@ -140,11 +140,8 @@ test('of another kind the profile’s medians say how many times as long, whatev
   assert.equal(speech(0, 'one'), speech(0, 'another'));
   const { stream, generate } = seed.tts;
   const medianMs = ({ waitMs, perCharMs, firstByteMs }: typeof stream): number =>
-    quantile(seed.network.roundTripMs, 0.5) +
-    quantile(waitMs, 0.5) +
-    40 * quantile(perCharMs, 0.5) +
-    quantile(firstByteMs, 0.5);
-  const sendMs = (400 / 1000) * quantile(seed.network.sendMsPerKb, 0.5);
+    medianOf(seed.network.roundTripMs) + medianOf(waitMs) + 40 * medianOf(perCharMs) + medianOf(firstByteMs);
+  const sendMs = (400 / 1000) * medianOf(seed.network.sendMsPerKb);
   const times = (medianMs(generate) + sendMs) / medianMs(stream);
   const [own] = CAPTURE;
   assert.ok(own !== undefined);

@@ -5,7 +5,7 @@
  */
 import { keyedRandom } from '../../service/base/random.ts';
 import { spread } from './empirical.ts';
-import { askedOf, kindOf, type Observation } from './observed.ts';
+import { askedOf, exchangeKind, type Observation } from './observed.ts';
 import {
   exchangeKey,
   isData,
@@ -19,7 +19,7 @@ import {
   type PlannerOptions,
   type ReplayedPlan,
 } from './plan.ts';
-import { quantile, type Profile } from './profile.ts';
+import { medianOf, type Profile } from './profile.ts';
 import { growthUs, profilePlan } from './profile-plan.ts';
 import { shownSlope } from './slope.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
@@ -55,10 +55,10 @@ export interface FittedKind {
 }
 
 export function fitTo(observations: readonly Observation[], profile: Profile): Fit {
-  const byKind = Map.groupBy(observations, kindOf);
+  const byKind = Map.groupBy(observations, exchangeKind);
   const byPlace = new Map(observations.map((each) => [placeOf(each, each.exchange), each]));
   const fitted = new Map<string, FittedKind | undefined>();
-  const uploadUsPerKb = 1000 * quantile(profile.network.sendMsPerKb, 0.5);
+  const uploadUsPerKb = 1000 * medianOf(profile.network.sendMsPerKb);
   const setUps = Map.groupBy(
     observations.filter(({ plan }) => plan.reused === false),
     ({ operation }) => operation === 'llm',
@@ -111,10 +111,10 @@ function uploadUs({ operation, uploadBytes }: Pick<Observation, 'operation' | 'u
 /** Under `independent` draws no lane meets the residuals of another. */
 export type FittedOptions = Pick<PlannerOptions, 'profile' | 'seed' | 'draws'>;
 
-const MEDIANS: Draw = (_field, figure) => quantile(figure, 0.5);
+const MEDIANS: Draw = (_field, figure) => medianOf(figure);
 
 export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: FittedOptions): FittedPlans {
-  const uploadUsPerKb = 1000 * quantile(profile.network.sendMsPerKb, 0.5);
+  const uploadUsPerKb = 1000 * medianOf(profile.network.sendMsPerKb);
   const pick = <Value>(from: readonly Value[], context: DrawContext, field: string): Value | undefined => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context), field];
     if (draws === 'independent') key.push(context.arm);
@@ -131,7 +131,7 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
     queueOf: (context) => pick(fit.queues(context.stage), context, 'fitted.queue') ?? 0,
     levelled(plan, context, facts) {
       const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
-      const kind = own === undefined ? undefined : fit.kind(kindOf(own));
+      const kind = own === undefined ? undefined : fit.kind(exchangeKind(own));
       if (own === undefined || own.operation !== facts.operation || kind === undefined) return plan;
       // the profile says how many times as long, by its medians for both kinds; the capture as long as what
       const then = answerUs(profilePlan(profile, MEDIANS, factsOf(own, facts)));
@@ -139,7 +139,7 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const dueUs = answerUs(own.plan) * (answerUs(profilePlan(profile, MEDIANS, facts)) / then);
       const asked = askedOf(facts);
       // of the same kind only the size is out of reach: the stream's steps are known
-      const sameKind = asked !== undefined && kindOf(asked) === kindOf(own);
+      const sameKind = asked !== undefined && exchangeKind(asked) === exchangeKind(own);
       const answer = sameKind ? { waitUs: own.plan.waitUs, items: itemsFor(facts, own, kind) } : plan;
       const nowUs = answerUs({ networkUs: plan.networkUs, ...answer });
       const silenceMs = facts.operation === 'tts' ? own.plan.leadingSilenceMs : plan.leadingSilenceMs;
@@ -147,13 +147,15 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
     },
     planOf(context, facts) {
       const asked = askedOf(facts);
-      const kind = asked === undefined ? undefined : fit.kind(kindOf(asked));
+      const kind = asked === undefined ? undefined : fit.kind(exchangeKind(asked));
       if (asked === undefined || kind === undefined) return undefined;
       const [least, most] = kind.sizes;
       if (asked.size * REACH < least || asked.size > REACH * most) return undefined;
       const own = draws === 'common' ? fit.twin(context) : undefined;
       const like =
-        own !== undefined && kindOf(own) === kindOf(asked) ? own : pick(kind.observations, context, 'fitted');
+        own !== undefined && exchangeKind(own) === exchangeKind(asked)
+          ? own
+          : pick(kind.observations, context, 'fitted');
       if (like === undefined) return undefined;
       const upload = { operation: asked.operation, uploadBytes: facts.uploadBytes };
       const moreUs =

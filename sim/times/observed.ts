@@ -33,7 +33,7 @@ export interface Observation {
 }
 
 /** An observation's kind: exchanges of one kind are compared with each other. */
-export function kindOf({ operation, what }: Pick<Observation, 'operation' | 'what'>): string {
+export function exchangeKind({ operation, what }: Pick<Observation, 'operation' | 'what'>): string {
   return `${operation} ${what}`;
 }
 
@@ -54,7 +54,7 @@ export function askedOf(facts: Facts): Pick<Observation, 'operation' | 'what' | 
 }
 
 /** Exchanges that got response headers and whose end is known. */
-export function exchangesOf(events: readonly TurnEvent[]): CapturedExchange[] {
+export function answeredExchanges(events: readonly TurnEvent[]): CapturedExchange[] {
   const byName = new Map<string, Map<string, TurnEvent>>();
   for (const event of events) {
     if (event.exchange === undefined || !event.kind.startsWith('http.')) continue;
@@ -73,12 +73,12 @@ export function exchangesOf(events: readonly TurnEvent[]): CapturedExchange[] {
  * requests (`generate`) are left out: their time lies in their steps.
  */
 export function observationsOf({ sessionId, turnIndex, events, anchorUs }: CapturedTurn): Observation[] {
-  return exchangesOf(events).flatMap((exchange): Observation[] => {
+  return answeredExchanges(events).flatMap((exchange): Observation[] => {
     const { name, boundaries, done } = exchange;
     const status = numberOf(boundaries.get('http.headers'), 'status') ?? 200;
     const step = boundaries.get('http.start')?.attrs?.['step'];
     if (status >= 400 || step !== undefined) return [];
-    const ofCall = callOf(events, name);
+    const ofCall = eventsOfCall(events, name);
     const asked = askedThen(ofCall);
     // a stream's reader may leave at its last event; a transcript whose body was not read to its end is none
     if (asked === undefined || (asked.operation === 'stt' && done.attrs?.['complete'] === false)) return [];
@@ -90,15 +90,15 @@ export function observationsOf({ sessionId, turnIndex, events, anchorUs }: Captu
   });
 }
 
-export type OfCall = (kind: string) => TurnEvent | undefined;
+export type EventsOfCall = (kind: string) => TurnEvent | undefined;
 
 /** Events, by kind, of the call that an exchange was made for: `stage.ordinal` of its name. */
-export function callOf(events: readonly TurnEvent[], exchange: string): OfCall {
+export function eventsOfCall(events: readonly TurnEvent[], exchange: string): EventsOfCall {
   const call = exchange.split('.').slice(0, 2).join('.');
   return (kind) => events.find((event) => event.kind === kind && event.exchange === call);
 }
 
-function askedThen(ofCall: OfCall): ReturnType<typeof askedOf> {
+function askedThen(ofCall: EventsOfCall): ReturnType<typeof askedOf> {
   const [stt, llm, tts] = [ofCall('stt.start'), ofCall('llm.start'), ofCall('tts.start')];
   const method = (stt ?? tts)?.attrs?.['method'];
   if (stt !== undefined && method === 'transcriptions')

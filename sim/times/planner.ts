@@ -14,7 +14,7 @@ import {
   type PlannerOptions,
 } from './plan.ts';
 import { profilePlan, setUpPlan, toUs } from './profile-plan.ts';
-import { quantile, type Link } from './profile.ts';
+import { valueAt, type Link } from './profile.ts';
 
 /** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
 export function createPlanner(options: PlannerOptions): Planner {
@@ -23,7 +23,7 @@ export function createPlanner(options: PlannerOptions): Planner {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
     const random = keyedRandoms(...key);
-    return (field, figure) => quantile(figure, random(field)());
+    return (field, figure) => valueAt(figure, random(field)());
   };
   /** As captured, else fitted, else drawn; with a connection's set-up only where the captured one was new. */
   const answerOf = (context: DrawContext, facts: Facts, draw: Draw): ExchangePlan => {

@@ -5,7 +5,7 @@ import { FIT_EXCHANGES } from './fitted.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts } from './plan.ts';
 import { createPlanner } from './planner.ts';
-import { loadProfile, parseProfile, quantile, type Profile } from './profile.ts';
+import { loadProfile, parseProfile, medianOf, valueAt, type Profile } from './profile.ts';
 import { fitProfile, leftOutError } from './profile-fit.ts';
 
 const seed = loadProfile('seed');
@@ -45,11 +45,11 @@ test('a profile fitted to what another one drew has its quantiles, tails include
     [0.9, 0.12],
     [0.99, 0.3],
   ] as const) {
-    near(quantile(profile.tts.stream.waitMs, p), quantile(seed.tts.stream.waitMs, p), share + 0.1, `tts ${p}`);
+    near(valueAt(profile.tts.stream.waitMs, p), valueAt(seed.tts.stream.waitMs, p), share + 0.1, `tts ${p}`);
     const content = profile.llm.models[MODEL]?.firstContentMs;
-    near(content === undefined ? 0 : quantile(content, p), quantile(seed.llm.firstContentMs, p), share, `llm ${p}`);
+    near(content === undefined ? 0 : valueAt(content, p), valueAt(seed.llm.firstContentMs, p), share, `llm ${p}`);
     const tls = profile.network.setUps?.fal?.tlsMs;
-    near(tls === undefined ? 0 : quantile(tls, p), quantile(seed.network.tlsMs, p), share, `tls ${p}`);
+    near(tls === undefined ? 0 : valueAt(tls, p), valueAt(seed.network.tlsMs, p), share, `tls ${p}`);
   }
   assert.deepEqual(
     kinds.map(({ kind, n, reused, from, to, fitted }) => [kind, n, reused, from, to, fitted]),
@@ -87,7 +87,7 @@ test('where the exchanges show no growth with size the base’s stands, and the 
     );
   const [noise, grown] = [stt(false), stt(true)];
   assert.equal(noise.kinds[0]?.slopeMs, undefined);
-  assert.equal(quantile(noise.profile.stt.perAudioSecondMs, 0.5), quantile(seed.stt.perAudioSecondMs, 0.5));
+  assert.equal(medianOf(noise.profile.stt.perAudioSecondMs), medianOf(seed.stt.perAudioSecondMs));
   near(grown.kinds[0]?.slopeMs ?? 0, 1, 0.05, 'control: growth that is seen is fitted');
 });
 

@@ -1,10 +1,11 @@
 /** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/virtual-time.md#profiles). Pure. */
-import { at, figureOf, spread } from './empirical.ts';
+import { median, quantile } from '../../service/base/quantile.ts';
+import { figureOf, spread } from './empirical.ts';
 import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fitted.ts';
-import { kindOf, type Observation } from './observed.ts';
+import { exchangeKind, type Observation } from './observed.ts';
 import { isData, sizeOf, sizeOfAll, type NetworkPlan } from './plan.ts';
 import { growthUs } from './profile-plan.ts';
-import { quantile, type Figure, type Profile } from './profile.ts';
+import { medianOf, type Figure, type Profile } from './profile.ts';
 import { shownSlope } from './slope.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
@@ -47,7 +48,7 @@ type Models = Profile['llm']['models'];
 
 /** A profile of this name; what the observations do not tell is the base's, with its sources. */
 export function fitProfile(observations: readonly Observation[], base: Profile, name: string): ProfileFit {
-  const roundTripMs = quantile(base.network.roundTripMs, 0.5);
+  const roundTripMs = medianOf(base.network.roundTripMs);
   const kinds: KindFit[] = [];
   const profile: Profile = {
     ...base,
@@ -55,7 +56,7 @@ export function fitProfile(observations: readonly Observation[], base: Profile, 
     llm: { ...base.llm, models: { ...base.llm.models } },
     tts: { ...base.tts },
   };
-  for (const [kind, all] of [...Map.groupBy(observations, kindOf)].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [kind, all] of [...Map.groupBy(observations, exchangeKind)].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const about = describe(kind, all, base);
     kinds.push(about);
     if (about.fitted) Object.assign(profile, withKind(profile, all, about, roundTripMs));
@@ -80,7 +81,7 @@ function setUpOf(each: {
   ways: readonly NetworkPlan[];
   dates: Dates;
 }): Record<'dnsMs' | 'connectMs' | 'tlsMs', Figure> {
-  const source = `fitted: n ${each.ways.length} new connections${spanOf(each.dates)}`;
+  const source = `fitted: n ${each.ways.length} new connections${datesText(each.dates)}`;
   const figure = (of: (way: NetworkPlan) => number | undefined): Figure =>
     figureOf(each.ways.map((way) => (of(way) ?? 0) / 1000), source); // prettier-ignore
   return {
@@ -106,19 +107,19 @@ function withKind(
   const { kind } = about;
   const error = `left-out error of the fitted line p50 ±${about.errorP50Pct.toFixed(1)} %, p90 ±${about.errorP90Pct.toFixed(1)} %`;
   const apart = DRAWN_APART[kind.slice(0, 3)] ?? '';
-  const source = `fitted: n ${about.n}${spanOf(about)}, ${error}${apart}`;
+  const source = `fitted: n ${about.n}${datesText(about)}, ${error}${apart}`;
   const figure = (values: readonly number[]): Figure => figureOf(values, source);
   const constant = (value: number): Figure => ({ source, quantiles: [[0, value]] });
   const waitMs = ({ plan }: Observation): number => (plan.networkUs.send + plan.waitUs) / 1000 - roundTripMs;
   const uploadMs = ({ uploadBytes }: Observation): number =>
-    (quantile(profile.network.sendMsPerKb, 0.5) * uploadBytes) / 1000;
+    (medianOf(profile.network.sendMsPerKb) * uploadBytes) / 1000;
   const firstGapMs = ({ plan }: Observation): number => (plan.items.find(isData)?.gapUs ?? 0) / 1000;
   const later = all.flatMap(({ plan }) => plan.items.filter(isData).slice(1));
   const gaps = later.length === 0 ? [0] : later.map(({ gapUs }) => gapUs / 1000);
   const what = kind.slice(4);
   if (kind.startsWith('stt')) {
     // what a second of audio takes on its way up is the network's figure
-    const wayMs = at(all.map((each) => uploadMs(each) / Math.max(1, each.size)), 0.5); // prettier-ignore
+    const wayMs = median(all.map((each) => uploadMs(each) / Math.max(1, each.size)));
     const perMs = about.slopeMs === undefined ? growthMs(all, profile) : Math.max(0, about.slopeMs - wayMs);
     return {
       stt: {
@@ -129,7 +130,7 @@ function withKind(
     };
   }
   if (kind.startsWith('llm')) {
-    const perPromptCharMs = quantile(profile.llm.perPromptCharMs, 0.5);
+    const perPromptCharMs = medianOf(profile.llm.perPromptCharMs);
     const models: Models = {
       ...profile.llm.models,
       [what]: {
@@ -168,7 +169,7 @@ function withKind(
 function describe(kind: string, all: readonly Observation[], base: Profile): KindFit {
   const ms = (some: readonly Observation[]): number[] => some.map(({ plan }) => answerUs(plan) / 1000);
   const middle = (some: readonly Observation[]): number | undefined =>
-    some.length === 0 ? undefined : at(ms(some), 0.5);
+    some.length === 0 ? undefined : median(ms(some));
   const reused = all.filter(({ plan }) => plan.reused === true);
   const { p50, p90 } = leftOutError(all, growthMs(all, base));
   return {
@@ -176,8 +177,8 @@ function describe(kind: string, all: readonly Observation[], base: Profile): Kin
     n: all.length,
     reused: reused.length,
     ...datesOf(all),
-    p50Ms: at(ms(all), 0.5),
-    p95Ms: at(ms(all), 0.95),
+    p50Ms: median(ms(all)),
+    p95Ms: quantile(ms(all), 0.95),
     newP50Ms: middle(all.filter(({ plan }) => plan.reused !== true)),
     reusedP50Ms: middle(reused),
     slopeMs: slopeOf(all),
@@ -210,7 +211,8 @@ export function leftOutError(all: readonly Observation[], otherwiseMs = 0): { p5
     const residuals = rest.map((each) => answerUs(each.plan) / 1000 - slope * each.size);
     const predicted = out.flatMap(({ size }) => residuals.map((each) => each + slope * size));
     const seen = out.map(({ plan }) => answerUs(plan) / 1000);
-    const error = (p: number): number => (100 * Math.abs(at(predicted, p) - at(seen, p))) / at(seen, p);
+    const error = (p: number): number =>
+      (100 * Math.abs(quantile(predicted, p) - quantile(seen, p))) / quantile(seen, p);
     return { p50: error(0.5), p90: error(0.9) };
   });
   const mean = (of: (each: { p50: number; p90: number }) => number): number =>
@@ -230,5 +232,5 @@ function datesOf(all: readonly Observation[]): Dates {
   return { from: days[0], to: days.at(-1) };
 }
 
-const spanOf = ({ from, to }: Dates): string =>
+const datesText = ({ from, to }: Dates): string =>
   from === undefined ? '' : `, ${from === to ? from : `${from} to ${to}`}`;

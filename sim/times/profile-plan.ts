@@ -1,6 +1,6 @@
 /** Plans drawn from a profile, field by field. */
 import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
-import { modelFigures, quantile, type Profile } from './profile.ts';
+import { modelFigures, medianOf, type Profile } from './profile.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
 export const toUs = (ms: number): number => Math.round(ms * 1000);
@@ -31,9 +31,9 @@ export function growthUs(
   { stt, llm, tts }: Profile,
   { operation, what }: { operation: 'stt' | 'llm' | 'tts'; what: string },
 ): number {
-  if (operation === 'stt') return quantile(stt.perAudioSecondMs, 0.5);
-  if (operation === 'llm') return 1000 * quantile(llm.perPromptCharMs, 0.5);
-  return 1000 * quantile(tts[what === 'speech' ? 'speech' : 'stream'].perCharMs, 0.5);
+  if (operation === 'stt') return medianOf(stt.perAudioSecondMs);
+  if (operation === 'llm') return 1000 * medianOf(llm.perPromptCharMs);
+  return 1000 * medianOf(tts[what === 'speech' ? 'speech' : 'stream'].perCharMs);
 }
 
 /** All times of an exchange on an open connection, drawn. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DrawContext, ExchangePlan, Facts } from './plan.ts';
 import { createPlanner } from './planner.ts';
-import { loadProfile, meanOf, parseProfile, quantile, type Figure } from './profile.ts';
+import { loadProfile, meanOf, parseProfile, valueAt, type Figure } from './profile.ts';
 
 const DRAWS = 20_000;
 const STT: Facts = {
@@ -124,11 +124,11 @@ test('quantiles are joined by straight lines', () => {
     ],
   };
   assert.deepEqual(
-    [0, 0.25, 0.5, 0.75, 0.999999].map((u) => Math.round(quantile(figure, u))),
+    [0, 0.25, 0.5, 0.75, 0.999999].map((u) => Math.round(valueAt(figure, u))),
     [10, 15, 20, 60, 100],
   );
   assert.equal(meanOf(figure), 37.5);
-  assert.equal(quantile({ source: 'test', quantiles: [[0, 7]] }, 0.9), 7);
+  assert.equal(valueAt({ source: 'test', quantiles: [[0, 7]] }, 0.9), 7);
 });
 
 test('a wrong profile is refused with the figure and what is wrong', () => {

@@ -124,7 +124,7 @@ export function loadProfile(nameOrPath: string): Profile {
 }
 
 /** The value at probability `u` in [0, 1): straight lines between the table's quantiles. */
-export function quantile(figure: Figure, u: number): number {
+export function valueAt(figure: Figure, u: number): number {
   let below = figure.quantiles[0];
   for (const above of figure.quantiles) {
     if (below === undefined || u < above[0]) {
@@ -135,6 +135,8 @@ export function quantile(figure: Figure, u: number): number {
   }
   return below?.[1] ?? 0;
 }
+
+export const medianOf = (figure: Figure): number => valueAt(figure, 0.5);
 
 /** The mean of all draws from a figure: the area under its straight lines. */
 export function meanOf(figure: Figure): number {

@@ -2,7 +2,7 @@
 import type { Endpoints } from '../../service/net/regions.ts';
 import type { DrawContext, NetworkPlan, PlannerOptions, ReplayedPlan } from './plan.ts';
 import { setUpFigures } from './profile-plan.ts';
-import { quantile, type Figure, type Profile } from './profile.ts';
+import { medianOf, type Figure, type Profile } from './profile.ts';
 
 /** What each region has of its own; queue and storage stay with the default endpoints. */
 export type SimRegions = Record<string, Pick<Endpoints, 'falRunUrl' | 'openRouterUrl'>>;
@@ -25,7 +25,7 @@ export function simRegions({ regions = {} }: Profile): SimRegions {
 export function regionalPlanning(planning: PlannerOptions, region: string): PlannerOptions {
   const { profile, captured, fitted } = planning;
   const figures = profile.regions?.[region];
-  const factor = figures === undefined ? 1 : quantile(figures.roundTrips, 0.5);
+  const factor = figures === undefined ? 1 : medianOf(figures.roundTrips);
   const { connectMs, tlsMs, roundTripMs } = profile.network;
   const scaled = ({ source, quantiles }: Figure): Figure => ({
     source,
@@ -38,7 +38,7 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
     ]),
   );
   const network = { connectMs: scaled(connectMs), tlsMs: scaled(tlsMs), roundTripMs: scaled(roundTripMs), setUps };
-  const moreUs = (figure: Figure): number => Math.round(1000 * (factor - 1) * quantile(figure, 0.5));
+  const moreUs = (figure: Figure): number => Math.round(1000 * (factor - 1) * medianOf(figure));
   const waitUs = moreUs(roundTripMs);
   const further = (way: NetworkPlan, llm: boolean): NetworkPlan => {
     const { connect, tls } = way;

@@ -1,4 +1,5 @@
 /** Speech-shaped audio: syllable-like bursts of a band-limited tone, cheap to make and the same for the same text. */
+import { pcmAsWav } from '../../service/audio/pcm.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 
 export const AUDIO_RATE_HZ = 16_000;
@@ -28,25 +29,7 @@ export function speechPcm(text: string, audioBytes: number, leadingSilenceMs: nu
 
 /** A WAV file of PCM16 mono at 16 kHz. */
 export function wavOf(pcm: Uint8Array): Uint8Array {
-  const wav = new Uint8Array(44 + pcm.length);
-  const view = new DataView(wav.buffer);
-  const ascii = (at: number, text: string): void => {
-    for (let index = 0; index < text.length; index++) wav[at + index] = text.charCodeAt(index);
-  };
-  ascii(0, 'RIFF');
-  view.setUint32(4, 36 + pcm.length, true);
-  ascii(8, 'WAVEfmt ');
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true);
-  view.setUint16(22, 1, true);
-  view.setUint32(24, AUDIO_RATE_HZ, true);
-  view.setUint32(28, AUDIO_RATE_HZ * 2, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
-  ascii(36, 'data');
-  view.setUint32(40, pcm.length, true);
-  wav.set(pcm, 44);
-  return wav;
+  return pcmAsWav(pcm, AUDIO_RATE_HZ);
 }
 
 function makeTable(): Uint8Array {

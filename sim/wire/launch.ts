@@ -87,10 +87,10 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
     child.kill();
     await exited;
   };
-  const ask = (): Promise<Told> =>
+  const ask = (): Promise<SeenByServers> =>
     new Promise((resolve, reject) => {
       child.once('message', (message) => {
-        if (isTold(message)) resolve(message);
+        if (isSeen(message)) resolve(message);
         else reject(new InputError('the stand-in servers did not tell what they have seen'));
       });
       child.send('what have you seen?');
@@ -116,11 +116,11 @@ function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'region
 }
 
 /** What the child says it has seen. */
-export interface Told {
+export interface SeenByServers {
   connections: Record<keyof StandInUrls, number>;
   requests: readonly ReceivedRequest[];
 }
 
-function isTold(message: unknown): message is Told {
+function isSeen(message: unknown): message is SeenByServers {
   return isObject(message) && isObject(message['connections']) && Array.isArray(message['requests']);
 }

@@ -10,7 +10,7 @@ import { loadScenario } from '../faults/scenario.ts';
 import { createWireWorld } from './wire.ts';
 
 /** What the stand-ins are told. */
-export interface StandInChoice {
+export interface StandInFlags {
   profile: string;
   seed: string;
   /** A file. */
@@ -19,7 +19,7 @@ export interface StandInChoice {
 
 export interface ServeOptions {
   config: Config;
-  standIns: StandInChoice;
+  standIns: StandInFlags;
   /** Of this checkout: stands in every capture and span. */
   commit: string;
   logLevel: 'info' | 'silent';

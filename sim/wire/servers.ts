@@ -16,22 +16,22 @@ import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
 import { reachable, type Handler } from '../stand-ins/exchange.ts';
 import { ResetFault } from '../faults/faults.ts';
-import { createFreya } from '../stand-ins/freya.ts';
-import { createOpenRouter } from '../stand-ins/openrouter.ts';
+import { createFreyaStandIn } from '../stand-ins/freya.ts';
+import { createOpenRouterStandIn } from '../stand-ins/openrouter.ts';
 import { pipe } from './pipe.ts';
 import { DRAW_HEADER, type DelayKey, type ExchangePlan, type PlannerOptions } from '../times/plan.ts';
 import { createPlanner } from '../times/planner.ts';
-import { parseProfile, quantile, type Profile } from '../times/profile.ts';
+import { parseProfile, valueAt, type Profile } from '../times/profile.ts';
 import { setUpFigures } from '../times/profile-plan.ts';
 import { regionalPlanning } from '../times/regions.ts';
 import { connectionSwitches, parseScenario, tuneWith, underScenario } from '../faults/scenario.ts';
 import { createScript } from '../stand-ins/script.ts';
-import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, Told } from './launch.ts';
+import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, SeenByServers } from './launch.ts';
 
 /** Starts one server per origin, each for HTTP/1.1 and HTTP/2, and returns their URLs with the CA of their certificate. */
 export async function serveStandIns(
   options: StandInOptions,
-): Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'> & { told(): Told }> {
+): Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'> & { told(): SeenByServers }> {
   const clock = createRealClock();
   const profile = parseProfile(options.profile, 'stand-ins');
   const identity = await createIdentity(clock.epochUs() / 1000);
@@ -57,7 +57,7 @@ export async function serveStandIns(
     const { dnsMs, connectMs, tlsMs } = setUpFigures(own, name === 'openrouter');
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
-      quantile(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);
+      valueAt(figure, options.draws === 'independent' ? keyedRandom(...key, field)() : 0.5);
     return (
       drawMs('dns', dnsMs) +
       drawMs('connect', connectMs) +
@@ -86,7 +86,7 @@ export async function serveStandIns(
     return `https://${HOST}:${typeof address === 'object' && address !== null ? address.port : 0}`;
   };
 
-  const openrouter = createOpenRouter({ planner, script });
+  const openrouter = createOpenRouterStandIn({ planner, script });
   const urls: StandInUrls = {
     falRun: await listen('falRun', () => freya.falRun),
     falQueue: await listen('falQueue', () => freya.falQueue),
@@ -95,12 +95,12 @@ export async function serveStandIns(
     openrouter: await listen('openrouter', () => openrouter),
   };
   // the handlers above meet it only once somebody has been told a URL
-  const freya = createFreya({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
+  const freya = createFreyaStandIn({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
   const regions: Record<string, Partial<Endpoints>> = {};
   for (const region of Object.keys(profile.regions ?? {})) {
     const own = createPlanner(regionalPlanning(planning, region));
-    const { falRun } = createFreya({ planner: own, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
-    const gateway = createOpenRouter({ planner: own, script });
+    const { falRun } = createFreyaStandIn({ planner: own, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
+    const gateway = createOpenRouterStandIn({ planner: own, script });
     regions[region] = {
       falRunUrl: await listen('falRun', () => falRun, own),
       openRouterUrl: `${await listen('openrouter', () => gateway, own)}/api/v1`,

@@ -7,13 +7,18 @@ import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import type { Stt } from '../../service/base/ports.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
 import type { RunWorld } from '../../service/world.ts';
-import { checkCausality, randomStrategy, runSimTurn, type SimTurn } from '../../checks/random-turns/causality-check.ts';
+import {
+  checkCausality,
+  causalStrategy,
+  runSimTurn,
+  type CausalityCase,
+} from '../../checks/random-turns/causality-check.ts';
 import { loadInterviews } from './fixtures.ts';
 
 const interviews = loadInterviews();
 const TURNS = interviews.reduce((sum, { turns }) => sum + turns.length, 0);
 
-const runOne = (turn: Omit<SimTurn, 'strategy'> & { strategy?: Strategy }): Promise<TurnLog> =>
+const runOne = (turn: Omit<CausalityCase, 'strategy'> & { strategy?: Strategy }): Promise<TurnLog> =>
   runSimTurn({ strategy: DEFAULT_STRATEGY, ...turn });
 
 test('every fixture turn gives the same log with 8 and with 64 settling immediates', async () => {
@@ -66,7 +71,7 @@ test('our code takes no virtual time, and parts add up to end-to-end', async () 
 test('causality: a delay grows end-to-end by all of it on the walk, by at most what slack leaves off it', async () => {
   const total = { checked: 0, timers: 0, reordered: 0 };
   for (let turn = 0; turn < 60; turn++) {
-    const strategy = randomStrategy(turn);
+    const strategy = causalStrategy(turn);
     const result = await checkCausality({ seed: `c${turn}`, pick: turn, strategy, frameMs: 100 }, 0.15);
     assert.deepEqual(result.complaints, []);
     total.checked += result.checked;

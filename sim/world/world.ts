@@ -12,13 +12,13 @@ import { type CapturedTurn } from '../times/captured-turn.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { reachable, type Handler } from '../stand-ins/exchange.ts';
 import { fitTo, fittedPlans, type Fit } from '../times/fitted.ts';
-import { createFreya, type FreyaHandlers } from '../stand-ins/freya.ts';
+import { createFreyaStandIn, type FreyaHandlers } from '../stand-ins/freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from '../times/observed.ts';
-import { createOpenRouter } from '../stand-ins/openrouter.ts';
+import { createOpenRouterStandIn } from '../stand-ins/openrouter.ts';
 import type { Draws, Planner, PlannerOptions } from '../times/plan.ts';
 import { createPlanner } from '../times/planner.ts';
-import { quantile, type Profile } from '../times/profile.ts';
+import { medianOf, type Profile } from '../times/profile.ts';
 import { regionalPlanning, simRegions } from '../times/regions.ts';
 import type { ServerName } from '../faults/routes.ts';
 import {
@@ -115,18 +115,18 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     });
   };
   const freyaOf = (own: Planner): FreyaHandlers =>
-    createFreya({ planner: own, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
+    createFreyaStandIn({ planner: own, script, cdnUrl: CDN_URL, queueUrl: SIM_ENDPOINTS.falQueueUrl });
   const freya = freyaOf(planner);
   serve(SIM_ENDPOINTS.falRunUrl, 'falRun', planner, freya.falRun);
   serve(SIM_ENDPOINTS.falQueueUrl, 'falQueue', planner, freya.falQueue);
   serve(SIM_ENDPOINTS.falRestUrl, 'falRest', planner, freya.falRest);
   serve(CDN_URL, 'falCdn', planner, freya.falCdn);
-  serve(SIM_ENDPOINTS.openRouterUrl, 'openrouter', planner, createOpenRouter({ planner, script }));
+  serve(SIM_ENDPOINTS.openRouterUrl, 'openrouter', planner, createOpenRouterStandIn({ planner, script }));
   const regions = simRegions(profile);
   for (const [region, { falRunUrl, openRouterUrl }] of Object.entries(regions)) {
     const there = createPlanner(regionalPlanning(planning, region));
     serve(falRunUrl, 'falRun', there, freyaOf(there).falRun);
-    serve(openRouterUrl, 'openrouter', there, createOpenRouter({ planner: there, script }));
+    serve(openRouterUrl, 'openrouter', there, createOpenRouterStandIn({ planner: there, script }));
   }
   const handlers = Object.fromEntries([...origins].map(([origin, { handler }]) => [origin, handler]));
   const providers = createProviders({
@@ -137,7 +137,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   });
   const speechCache = options.speechCache ?? createMemoryCache(() => clock.epochUs());
   // a cache behind the resolver, which every new connection meets
-  const resolverTtlMs = quantile(profile.network.dnsTtlMs, 0.5);
+  const resolverTtlMs = medianOf(profile.network.dnsTtlMs);
   const transports = new Map<string, Transport>();
   const pools: SimTransport[] = [];
   const transportFor = (strategy: Strategy): Transport => {
