@@ -243,6 +243,25 @@ function repository(): Sources {
   return new Map(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(path, 'utf8')]));
 }
 
+/** Rule 2 as well: ARCHITECTURE.md has a row for each room, and for no other. */
+function undescribed(architecture: string): string[] {
+  const described = [...architecture.matchAll(/^\| `([\w/-]+)` \| \S/gm)].map(([, room = '']) => room);
+  const rooms = ROOMS.flat().filter((room) => room !== '.');
+  return [
+    ...rooms.filter((room) => !described.includes(room)).map((room) => `${room} has no sentence`),
+    ...described.filter((room) => !rooms.includes(room)).map((room) => `${room} is no room`),
+  ];
+}
+
+test('rule 2 every room has a sentence in ARCHITECTURE.md; a missing and a strange one are caught', () => {
+  const page = readFileSync('ARCHITECTURE.md', 'utf8');
+  assert.deepEqual(undescribed(page), []);
+  assert.deepEqual(undescribed(`${page.replace(/^\| `service\/base`.*$/m, '')}\n| \`attic\` | Old things. |\n`), [
+    'service/base has no sentence',
+    'attic is no room',
+  ]);
+});
+
 const RULES: readonly [name: string, rule: (sources: Sources) => string[], broken: Readonly<Record<string, string>>][] =
   [
     ['1 one clock, passed in', ambientTime, { 'service/x.ts': 'const now = Date.now();' }],

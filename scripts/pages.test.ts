@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { PHASES } from '../service/base/events.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -113,4 +114,13 @@ test('the glossary has every word that heads service/base/ports.ts; control: oth
 
 test('the report that is read line by line is the golden one', () => {
   assert.ok(read('docs/reading-a-report.md').includes(read('fixtures/reports/faster.txt')), 'copy it onto the page');
+});
+
+test('docs/metrics.md says from where to where each phase is; control: another word is missed', () => {
+  const page = read('docs/metrics.md');
+  assert.deepEqual(
+    PHASES.filter((phase) => !isIn(page, `\`${phase}\``)),
+    [],
+  );
+  assert.equal(isIn(page, '`detects`'), false);
 });

@@ -1,41 +1,10 @@
 /** What a turn span says about its turn: `TurnSummary` as attributes, and back. Pure. */
-import type { Attrs, Lane, LedgerStage, Phase, TurnLog, World, ZeroKind } from '../base/events.ts';
+import { LANES, LEDGER_STAGES, PHASES, WORLDS, ZERO_KINDS, type Attrs, type TurnLog } from '../base/events.ts';
 import { parseBets } from '../turn-log/bets.ts';
 import { InputError } from '../base/errors.ts';
 import type { LedgerRow, TurnSummary } from '../turn-log/metrics.ts';
 import { aboveTarget } from '../turn-log/targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
-
-const LANES = { captured: true, baseline: true, baseline2: true, candidate: true } satisfies Record<Lane, true>;
-const WORLDS = { live: true, wire: true, sim: true } satisfies Record<World, true>;
-const ZEROS = { audio: true, upload: true, opening: true } satisfies Record<ZeroKind, true>;
-const STAGES = {
-  endpointing: true,
-  stt: true,
-  llm: true,
-  chunk: true,
-  tts: true,
-  deliver: true,
-  'our code': true,
-} satisfies Record<LedgerStage, true>;
-const PHASES = {
-  queue: true,
-  dns: true,
-  connect: true,
-  tls: true,
-  send: true,
-  wait: true,
-  body: true,
-  detect: true,
-  hold: true,
-  hedge: true,
-  slot: true,
-  backoff: true,
-  poll: true,
-  silence: true,
-  stall: true,
-  'our code': true,
-} satisfies Record<Phase, true>;
 
 /** Who and what the turn is: on every span of it. */
 export function identityAttributes(log: Pick<TurnLog, 'identity' | 'zero'>): SpanAttributes {
@@ -115,7 +84,7 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     lane: oneOf(LANES, text(attributes, A.lane), A.lane.key),
     variant: needed(text(attributes, A.variant), A.variant),
     world: oneOf(WORLDS, text(attributes, A.world), A.world.key),
-    zero: oneOf(ZEROS, text(attributes, A.zero), A.zero.key),
+    zero: oneOf(ZERO_KINDS, text(attributes, A.zero), A.zero.key),
     ...given('e2eUs', figure(attributes, A.e2eUs)),
     ...given('firstAudioByteUs', figure(attributes, A.firstAudioByteUs)),
     ...given('firstContentAudibleUs', figure(attributes, A.firstContentAudibleUs)),
@@ -180,7 +149,7 @@ function ledgerRows(json: string | undefined): LedgerRow[] {
     if (!Array.isArray(row) || row.length !== 3) throw bad;
     const [stage, phase, us]: unknown[] = row;
     if (typeof us !== 'number' || !Number.isSafeInteger(us)) throw bad;
-    return { stage: oneOf(STAGES, stage, A.ledger.key), phase: oneOf(PHASES, phase, A.ledger.key), us };
+    return { stage: oneOf(LEDGER_STAGES, stage, A.ledger.key), phase: oneOf(PHASES, phase, A.ledger.key), us };
   });
 }
 
@@ -191,9 +160,10 @@ function betRows(json: string | undefined): TurnSummary['bets'] {
   return bets;
 }
 
-function oneOf<Word extends string>(words: Record<Word, true>, value: unknown, where: string): Word {
-  for (const word in words) if (word === value) return word;
-  throw new InputError(`${where}: ${JSON.stringify(value)} is not one of ${Object.keys(words).join(', ')}`);
+function oneOf<Word extends string>(words: readonly Word[], value: unknown, where: string): Word {
+  const word = words.find((each) => each === value);
+  if (word === undefined) throw new InputError(`${where}: ${JSON.stringify(value)} is not one of ${words.join(', ')}`);
+  return word;
 }
 
 function text(attributes: Attrs, spec: AttributeSpec<'string'>): string | undefined {
