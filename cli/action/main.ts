@@ -1,15 +1,9 @@
 /** Entry of the GitHub Action's last step: environment in, exit status out (cli/action/publish.ts). */
 import { publish } from './publish.ts';
-import { createRealClock } from '../../service/base/clock.ts';
 import { describeError, InputError } from '../../service/base/errors.ts';
 
-const clock = createRealClock();
 try {
-  process.exitCode = await publish({
-    env: process.env,
-    log: (line) => console.log(line),
-    sleep: (ms) => clock.sleep(ms),
-  });
+  process.exitCode = await publish({ env: process.env, log: (line) => console.log(line) });
 } catch (error) {
   console.log(`::error::${describeError(error, 1000)}`);
   process.exitCode = error instanceof InputError ? 2 : 4;

@@ -19,32 +19,45 @@ interface Comment {
   html_url: string;
 }
 
+/** `lost`: what was asked for is done, and the connection ends before the answer. `text`: a page that is no JSON. */
+type Trouble = { status: number; headers?: Record<string, string> } | 'lost' | 'text';
+
 /** GitHub, as far as one comment needs it: pages of 100, a body limit, a token that may not write, trouble on request. */
 const github = {
   comments: new Map<number, Comment[]>(),
   requests: [] as string[],
+  /** When each request came. */
+  atMs: [] as number[],
   /** Answers of the next requests, before GitHub does what was asked. */
-  trouble: [] as { status: number; headers?: Record<string, string> }[],
+  trouble: [] as Trouble[],
+  /** Called at every request. */
+  before: (): void => undefined,
   mayWrite: true,
   nextId: 1,
 };
 
 function answer(request: IncomingMessage, response: ServerResponse, text: string): void {
   const url = new URL(request.url ?? '', 'http://github');
+  github.before();
   github.requests.push(`${request.method} ${url.pathname}${url.search}`);
+  github.atMs.push(performance.now());
+  const trouble = github.trouble.shift();
   const send = (status: number, json: unknown, headers: Record<string, string> = {}): void => {
+    if (trouble === 'lost') return void response.destroy();
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(JSON.stringify(json));
   };
-  const trouble = github.trouble.shift();
-  if (trouble !== undefined) return send(trouble.status, { message: 'trouble' }, trouble.headers);
-  if (request.headers.authorization !== `Bearer ${TOKEN}`) return send(401, { message: 'Bad credentials' });
-  const [, list] = /^\/repos\/acme\/voice\/issues\/(\d+)\/comments$/.exec(url.pathname) ?? [];
+  if (trouble === 'text') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<p>Welcome</p>');
+  if (typeof trouble === 'object') return send(trouble.status, { message: 'trouble' }, trouble.headers);
+  if (request.headers.authorization !== `token ${TOKEN}`) return send(401, { message: 'Bad credentials' });
+  const [, list] = /^(?:\/api\/v3)?\/repos\/acme\/voice\/issues\/(\d+)\/comments$/.exec(url.pathname) ?? [];
   const [, one] = /^\/repos\/acme\/voice\/issues\/comments\/(\d+)$/.exec(url.pathname) ?? [];
   if (request.method === 'GET' && list !== undefined) {
-    const [size, page] = ['per_page', 'page'].map((name) => Number(url.searchParams.get(name)));
+    const [size, page] = ['per_page', 'page'].map((name) => Number(url.searchParams.get(name) ?? 1));
     const all = github.comments.get(Number(list)) ?? [];
-    return send(200, all.slice((page! - 1) * size!, page! * size!));
+    const next =
+      page! * size! < all.length ? `<${apiUrl}${url.pathname}?per_page=${size}&page=${page! + 1}>; rel="next"` : '';
+    return send(200, all.slice((page! - 1) * size!, page! * size!), next === '' ? {} : { link: next });
   }
   if (!github.mayWrite) return send(403, { message: 'Resource not accessible by integration' });
   const { body } = JSON.parse(text || '{"body":""}') as { body: string };
@@ -75,7 +88,15 @@ before(async () => {
 });
 after(() => server.close());
 beforeEach(() => {
-  Object.assign(github, { comments: new Map(), requests: [], trouble: [], mayWrite: true, nextId: 1 });
+  Object.assign(github, {
+    comments: new Map(),
+    requests: [],
+    atMs: [],
+    trouble: [],
+    before: () => undefined,
+    mayWrite: true,
+    nextId: 1,
+  });
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'retake-action-'));
@@ -107,14 +128,15 @@ function environment(report: object, more: Env = {}): Env & { GITHUB_STEP_SUMMAR
   };
 }
 
-async function run(env: Env): Promise<{ code: number; log: string; pausesMs: number[] }> {
+/** Stands for a second in the pauses between requests that are repeated. */
+const SECOND_MS = 25;
+
+async function run(env: Env): Promise<{ code: number; log: string }> {
   const lines: string[] = [];
-  const pausesMs: number[] = [];
-  const sleep = async (ms: number): Promise<void> => void pausesMs.push(ms);
-  const code = await publish({ env, log: (line) => lines.push(line), sleep });
+  const code = await publish({ env, log: (line) => lines.push(line), secondMs: SECOND_MS });
   const log = lines.join('\n');
   assert.ok(!log.includes(TOKEN));
-  return { code, log, pausesMs };
+  return { code, log };
 }
 
 const bodies = (): string[] => (github.comments.get(12) ?? []).map(({ body }) => body);
@@ -202,15 +224,66 @@ test('our comment is found on any page, and nobody else’s is touched', async (
   assert.equal(bodies().length, 234, 'another marker, another comment');
 });
 
+test('GITHUB_API_URL names a GitHub Enterprise server, whose API is below a path', async () => {
+  await run(environment(faster, { GITHUB_API_URL: `${apiUrl}/api/v3/` }));
+  assert.equal(bodies().length, 1);
+  assert.deepEqual(
+    github.requests.filter((each) => !each.includes(' /api/v3/repos/acme/voice/issues/12/comments')),
+    [],
+  );
+});
+
 test('trouble on GitHub’s side is waited out, as long as GitHub says', async () => {
   github.trouble = [{ status: 502 }, { status: 429, headers: { 'retry-after': '3' } }];
-  const { log, pausesMs } = await run(environment(faster));
+  const { log } = await run(environment(faster));
   assert.match(log, /comment created/);
-  assert.deepEqual(pausesMs, [1000, 3000]);
+  const pausesS = github.atMs.slice(1).map((atMs, index) => (atMs - (github.atMs[index] ?? 0)) / SECOND_MS);
+  assert.ok(pausesS[0]! >= 0.9 && pausesS[1]! >= 2.9, pausesS.join());
+  assert.ok(pausesS[2]! < 0.9, 'control: what is answered at once is not waited for');
   github.trouble = Array.from({ length: 10 }, () => ({ status: 503 }));
   const failed = await run(environment(faster, { GITHUB_RUN_NUMBER: '8' }));
   assert.match(failed.log, /::warning::no comment: GitHub answered GET .* with 503: trouble/);
   assert.equal(failed.code, 0, 'a comment that could not be written fails nothing');
+});
+
+test('a rate limit pauses a create as well; a refusal without a pause is no reason to come back', async () => {
+  const limited = { status: 403, headers: { 'retry-after': '1' } };
+  github.comments.set(12, []);
+  github.trouble = [limited];
+  assert.match((await run(environment(faster))).log, /comment created/);
+  github.trouble = [{ status: 403 }];
+  github.requests = [];
+  assert.match((await run(environment(faster, { GITHUB_RUN_NUMBER: '8' }))).log, /may not write \(403 trouble\)/);
+  assert.equal(github.requests.length, 1);
+});
+
+test('a create whose answer is lost is looked for before it is made again: one comment', async () => {
+  const list = { status: 502 };
+  for (const [what, trouble, words] of [
+    ['carried out', 'lost', 'updated'],
+    ['not carried out', list, 'created'],
+  ] as const) {
+    github.comments.clear();
+    github.requests = [];
+    // the list is answered, then the create is not
+    const answered = { requests: 0 };
+    github.before = () => {
+      if (answered.requests++ === 1) github.trouble = [trouble];
+    };
+    const { log } = await run(environment(faster));
+    assert.match(log, new RegExp(`comment ${words}`), what);
+    assert.equal(bodies().length, 1, what);
+    assert.equal(github.requests.filter((each) => each.startsWith('POST')).length, words === 'updated' ? 1 : 2);
+  }
+});
+
+test('a server that is no GitHub fails nothing, and neither does one that is not there', async () => {
+  github.trouble = ['text'];
+  const { log, code } = await run(environment(slower));
+  assert.match(log, /::warning::no comment: the answer of GitHub cannot be read: /);
+  assert.equal(code, 1);
+  const gone = await run(environment(faster, { GITHUB_API_URL: 'http://127.0.0.1:9' }));
+  assert.match(gone.log, /::warning::no comment: GitHub does not answer: .*ECONNREFUSED|bad port/);
 });
 
 test('hostile text reaches GitHub as text, and no workflow command can be smuggled into the log', async () => {

@@ -21,7 +21,8 @@ export interface ActionContext {
   env: Env;
   /** A line to the job's log, which reads workflow commands from it. */
   log(line: string): void;
-  sleep(ms: number): Promise<void>;
+  /** A second of the pauses between requests to GitHub that are repeated; tests shorten it. */
+  secondMs?: number;
 }
 
 const FAIL_ON: Readonly<Record<string, readonly string[]>> = {
@@ -31,7 +32,7 @@ const FAIL_ON: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** GitHub refuses step summaries beyond 1 MiB; a comment's limit is far below. */
-export async function publish({ env, log, sleep }: ActionContext): Promise<number> {
+export async function publish({ env, log, secondMs }: ActionContext): Promise<number> {
   const input = (name: string): string => (env[`INPUT_${name}`] ?? '').trim();
   const failOn = FAIL_ON[input('FAIL_ON') || 'slower'];
   if (failOn === undefined)
@@ -56,7 +57,7 @@ export async function publish({ env, log, sleep }: ActionContext): Promise<numbe
   if (output !== undefined && output !== '')
     await appendFile(output, `verdict=${verdict}\nexit-code=${exitCodeOf(verdict)}\nrun-folder=${plain(folder)}\n`);
 
-  if (input('COMMENT') !== 'false') log(await comment(env, input, { marker, body }, sleep));
+  if (input('COMMENT') !== 'false') log(await comment(env, input, { marker, body }, secondMs));
   log(`retake: ${verdict}`);
   return failOn.includes(verdict) ? exitCodeOf(verdict) : 0;
 }
@@ -77,13 +78,13 @@ async function comment(
   env: Env,
   input: (name: string) => string,
   { marker, body }: { marker: string; body: string },
-  sleep: ActionContext['sleep'],
+  secondMs: number | undefined,
 ): Promise<string> {
   const target = await targetOf(env, input);
   if (typeof target === 'string') return `::notice::no comment: ${target}`;
   const run = { number: Number(env['GITHUB_RUN_NUMBER'] ?? 0), attempt: Number(env['GITHUB_RUN_ATTEMPT'] ?? 1) };
   try {
-    const outcome = await upsertComment(target, { marker, body, run }, sleep);
+    const outcome = await upsertComment({ ...target, secondMs }, { marker, body, run });
     switch (outcome.kind) {
       case 'created':
       case 'updated':
@@ -105,13 +106,15 @@ async function comment(
 async function targetOf(env: Env, input: (name: string) => string): Promise<CommentTarget | string> {
   const [token, repository] = [input('TOKEN'), env['GITHUB_REPOSITORY'] ?? ''];
   if (token === '') return 'there is no token';
-  if (!/^\w[\w.-]*\/\w[\w.-]*$/.test(repository)) return 'GITHUB_REPOSITORY is not owner/name';
+  const [, owner, repo] = /^(\w[\w.-]*)\/(\w[\w.-]*)$/.exec(repository) ?? [];
+  if (owner === undefined || repo === undefined) return 'GITHUB_REPOSITORY is not owner/name';
   const number = input('PULL_REQUEST') || String((await pullRequestOfEvent(env['GITHUB_EVENT_PATH'])) ?? '');
   if (!/^[1-9]\d*$/.test(number)) return 'the run belongs to no pull request';
   return {
     apiUrl: (env['GITHUB_API_URL'] ?? 'https://api.github.com').replace(/\/+$/, ''),
     token,
-    repository,
+    owner,
+    repo,
     pullRequest: Number(number),
     author: input('COMMENT_AUTHOR') || 'github-actions[bot]',
   };
