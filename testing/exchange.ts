@@ -4,7 +4,7 @@ import type { Clock, HttpMarks } from '../service/base/ports.ts';
 import type { Handler } from '../sim/stand-ins/exchange.ts';
 import { createFreyaStandIn } from '../sim/stand-ins/freya.ts';
 import { createSimTransport, type SimTransport, type SimTransportOptions } from '../sim/world/network.ts';
-import { createOpenRouterStandIn, type OpenRouterOptions } from '../sim/stand-ins/openrouter.ts';
+import { createOpenRouterStandIn } from '../sim/stand-ins/openrouter.ts';
 import type { DrawContext, PlannerOptions } from '../sim/times/plan.ts';
 import { createPlanner } from '../sim/times/planner.ts';
 import { loadProfile } from '../sim/times/profile.ts';
@@ -21,14 +21,13 @@ export interface TestWorld {
 
 export interface TestWorldOptions extends Partial<PlannerOptions> {
   script?: Script;
-  usageChoices?: NonNullable<OpenRouterOptions['usageChoices']>;
   network?: Partial<SimTransportOptions>;
   scenario?: Scenario;
 }
 
 /** Stand-ins, planner and transport under the providers' real URLs. */
 export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): TestWorld {
-  const { script = createScript([]), usageChoices = 'empty', network = {}, scenario, ...plannerOptions } = options;
+  const { script = createScript([]), network = {}, scenario, ...plannerOptions } = options;
   const tune = scenario && tuneWith(scenario);
   const planner = createPlanner({ profile: loadProfile('seed'), seed: 1, tune, ...plannerOptions });
   const under = (handler: Handler): Handler =>
@@ -46,7 +45,7 @@ export function createTestWorld(clock: Clock, options: TestWorldOptions = {}): T
       'https://queue.fal.run': under(freya.falQueue),
       'https://rest.fal.ai': under(freya.falRest),
       'https://v3.fal.media': under(freya.falCdn),
-      'https://openrouter.ai': under(createOpenRouterStandIn({ planner, script, usageChoices })),
+      'https://openrouter.ai': under(createOpenRouterStandIn({ planner, script })),
     },
     keepAlive: { idleMs: 4000 },
     ...network,

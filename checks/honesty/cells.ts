@@ -5,12 +5,16 @@ export type Injection = (typeof INJECTIONS)[number];
 export const CLIENTS = ['fetch', 'fal', 'openai'] as const;
 export type Client = (typeof CLIENTS)[number];
 
+/** Two sizes, so that a figure that is always the same is found out; 40 ms is Linux's delayed acknowledgement. */
+export const SIZES_MS = [70, 150] as const;
+export const PROTOCOLS = ['1.1', '2'] as const;
+export const CONNECTIONS = ['new', 'reused'] as const;
+
 export interface Cell {
   injection: Injection;
-  /** Two sizes, so that a figure that is always the same is found out; 40 ms is Linux's delayed acknowledgement. */
-  injectedMs: 70 | 150;
-  protocol: '1.1' | '2';
-  connection: 'new' | 'reused';
+  injectedMs: (typeof SIZES_MS)[number];
+  protocol: (typeof PROTOCOLS)[number];
+  connection: (typeof CONNECTIONS)[number];
   client: Client;
 }
 
@@ -18,9 +22,9 @@ export interface Cell {
 export function allCells(): Cell[] {
   const cells: Cell[] = [];
   for (const injection of INJECTIONS)
-    for (const injectedMs of [70, 150] as const)
-      for (const protocol of ['1.1', '2'] as const)
-        for (const connection of ['new', 'reused'] as const)
+    for (const injectedMs of SIZES_MS)
+      for (const protocol of PROTOCOLS)
+        for (const connection of CONNECTIONS)
           for (const client of CLIENTS) cells.push({ injection, injectedMs, protocol, connection, client });
   return cells;
 }

@@ -1,7 +1,7 @@
 /** What samples must show, as pure functions from samples and the server's log to complaints. */
 import { MEASURES, type Measure, type Sample } from './measure.ts';
 import { median } from '../../service/base/quantile.ts';
-import type { Injection } from './cells.ts';
+import type { Cell, Injection } from './cells.ts';
 import type { ServerLog } from './protocol.ts';
 
 /** Of one exchange at a time: how far a median may be from what the server did. */
@@ -44,7 +44,7 @@ export function shiftComplaints(errors: Errors): string[] {
 }
 
 /** Names and handshakes belong to new sockets; on reused ones their phases must be absent. */
-export function connectionComplaints(sample: Sample, connection: 'new' | 'reused', protocol: string): string[] {
+export function connectionComplaints(sample: Sample, connection: Cell['connection'], protocol: string): string[] {
   const complaints: string[] = [];
   const setUp = (['dns', 'connect', 'tls'] as const).filter((phase) => sample.ms[phase] !== undefined);
   const expected = connection === 'new' ? 3 : 0;

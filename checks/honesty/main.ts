@@ -10,6 +10,8 @@ import {
   allCells,
   CLIENTS,
   INJECTIONS,
+  PROTOCOLS,
+  SIZES_MS,
   cellName,
   factorPairs,
   pairwiseCover,
@@ -160,7 +162,7 @@ function errorTable(results: readonly CellResult[]): string {
   const pad = (text: string, width: number): string => text.padStart(width);
   const head = ['injection'.padEnd(12), ...MEASURES.map((measure) => pad(measure, 8)), pad('cells', 6)].join('');
   const rows = INJECTIONS.flatMap((injection) =>
-    [70, 150].map((ms) => {
+    SIZES_MS.map((ms) => {
       const own = results.filter(({ cell }) => cell.injection === injection && cell.injectedMs === ms);
       const worst = MEASURES.map((measure) =>
         own.map(({ errors }) => errors[measure] ?? 0).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0),
@@ -190,7 +192,7 @@ console.log(
 console.log(`${errorTable(results)}\n`);
 
 const tens = new Map<string, Sample[]>();
-for (const protocol of ['1.1', '2'] as const) {
+for (const protocol of PROTOCOLS) {
   for (const injection of INJECTIONS) {
     const name = `ten at once, ${injection}, HTTP/${protocol}`;
     let samples: Sample[] = [];

@@ -1,4 +1,5 @@
 /** Random sessions for the soak: strategy, faults, timings and users from one seed, as data that a shrinker can take apart. */
+import type { ZeroKind } from '../../service/base/events.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
@@ -17,7 +18,7 @@ export interface SoakFault {
 
 export interface SoakTurn {
   /** `audio` streams frames at the speaker's pace, `upload` posts them at once. */
-  zero: 'audio' | 'upload';
+  zero: Exclude<ZeroKind, 'opening'>;
   frameMs: number;
   /** Speech and silence in turn, in ms, beginning with silence. */
   voiceMs: readonly number[];

@@ -7,14 +7,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { section } from '../../service/base/schema.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
 import type { CandidateSpec } from '../plan/lanes.ts';
 import { namedVariants } from '../variants/variants.ts';
 
-const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
-  Type.Object(fields, { additionalProperties: false });
 const share = Type.Optional(Type.Number({ minimum: 0, maximum: 1 }));
 
 const TrustSchema = section({

@@ -1,6 +1,10 @@
 /** JSON Schema of what TypeBox has no row for. */
 import { Type } from 'typebox';
 
+/** An object with these fields and no others. */
+export const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
+  Type.Object(fields, { additionalProperties: false });
+
 /** One of these literals: the schema, and the type that derives from the list. */
 export const literals = <const Values extends readonly (string | number)[]>(
   values: Values,

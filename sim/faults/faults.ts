@@ -1,16 +1,18 @@
 /** Everything that can go wrong with an exchange, one row a fault: the same bytes and breaks in `sim` and in `wire`. */
+import { Type, type Static } from 'typebox';
+import { literals, section } from '../../service/base/schema.ts';
 import type { HttpResponse } from '../../service/base/ports.ts';
 import type { ExchangeInfo } from '../stand-ins/exchange.ts';
 import { falFailure } from '../stand-ins/fal.ts';
 import { openRouterFailure } from '../stand-ins/openrouter-records.ts';
+import { ConnectFault, ResetFault } from './broken-connection.ts';
 import { hang, rewriteBody, type Rewrite } from './rewrite.ts';
-import type { RouteRow } from './routes.ts';
+import type { Route } from './routes.ts';
 
-/** `sim` and `wire` alike, unless a row says otherwise. */
+/** No server can make these happen to its client: they exist in `sim` only. */
+const SIM_ONLY_KINDS = ['name-not-found', 'refused', 'tls'] as const;
 export const FAULT_KINDS = [
-  'name-not-found',
-  'refused',
-  'tls',
+  ...SIM_ONLY_KINDS,
   'status',
   'reset-before-headers',
   'reset-mid-body',
@@ -25,48 +27,31 @@ export const FAULT_KINDS = [
   'trickle',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+export const SIM_ONLY: ReadonlySet<FaultKind> = new Set(SIM_ONLY_KINDS);
 
-/** A server cannot make these happen to its client: they exist in `sim` only. */
-export const SIM_ONLY: ReadonlySet<FaultKind> = new Set(['name-not-found', 'refused', 'tls']);
-
-export interface FaultSpec {
-  kind: FaultKind;
-  /** Of `status`. */
-  status?: number;
-  retryAfterS?: number;
-  message?: string;
-  /** Data chunks of a stream that still come as they should; by default 1. */
-  afterChunks?: number;
-  /** Of `trickle`, by default 500. */
-  byteEveryMs?: number;
-}
+/** A fault as a scenario asks for it. */
+export const FaultSchema = section({
+  kind: literals(FAULT_KINDS, { description: 'what goes wrong' }),
+  status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599, description: 'of `status`; by default 500' })),
+  retryAfterS: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, description: 'of `status`' })),
+  message: Type.Optional(Type.String({ maxLength: 100_000, description: 'of `status` and `error-chunk`' })),
+  afterChunks: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'chunks of content that still come; by default 1' }),
+  ),
+  byteEveryMs: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 600_000, description: 'of `trickle`; by default 500' }),
+  ),
+});
+export type FaultSpec = Static<typeof FaultSchema>;
 
 export interface FaultyExchange {
   fault: FaultSpec;
-  route: RouteRow;
+  route: Route;
   info: ExchangeInfo;
   /** Resolves when the request has arrived and the provider has thought about it. */
   arrived(): Promise<void>;
   /** The answer as it would have been. */
   answer(): Promise<HttpResponse>;
-}
-
-/** The connection was never made. `phase` says how far it came. */
-export class ConnectFault extends TypeError {
-  readonly phase: 'dns' | 'connect' | 'tls';
-  constructor(phase: ConnectFault['phase'], code: string, message: string) {
-    super('fetch failed', { cause: Object.assign(new Error(message), { code }) });
-    this.name = 'TypeError';
-    this.phase = phase;
-  }
-}
-
-/** The connection breaks: in `wire` the server destroys its socket. */
-export class ResetFault extends TypeError {
-  constructor() {
-    super('terminated', { cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }) });
-    this.name = 'TypeError';
-  }
 }
 
 type Row = (exchange: FaultyExchange) => Promise<HttpResponse>;
@@ -85,7 +70,7 @@ const FAULTS: Readonly<Record<FaultKind, Row>> = {
   status: async ({ fault, route, arrived }) => {
     await arrived();
     const { status = 500, message = `stand-in fault ${status}`, retryAfterS } = fault;
-    const body = route.provider === 'fal' ? falFailure(status, message) : openRouterFailure(status, message);
+    const body = route.server === 'openrouter' ? openRouterFailure(status, message) : falFailure(status, message);
     const answer = whole(JSON.stringify(body), 'application/json', status);
     if (retryAfterS !== undefined) answer.headers.set('retry-after', String(retryAfterS));
     return answer;
@@ -225,7 +210,7 @@ async function* beginning(
   }
 }
 
-function errorEvent({ name }: RouteRow, message: string): unknown {
+function errorEvent({ name }: Route, message: string): unknown {
   if (name === 'queue.poll') return { status: 'COMPLETED', error: message };
   if (name === 'tts.stream') return { error: { message }, recoverable: true };
   const choice = { index: 0, delta: { role: 'assistant', content: '' }, finish_reason: 'error' };

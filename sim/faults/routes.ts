@@ -1,83 +1,72 @@
-/** The requests that the stand-ins know, one row each: what scenarios name. */
-
-export const ROUTE_NAMES = [
-  'stt.transcriptions',
-  'stt.generate',
-  'tts.stream',
-  'tts.speech',
-  'queue.submit',
-  'queue.poll',
-  'queue.result',
-  'storage.initiate',
-  'storage.put',
-  'cdn.get',
-  'llm',
-  'llm.generation',
-] as const;
-export type RouteName = (typeof ROUTE_NAMES)[number];
+/** The requests that the stand-ins know, one row each: what scenarios name, and the server that takes it. */
 
 /** One server an origin. */
-export type ServerName = 'falRun' | 'falQueue' | 'falRest' | 'falCdn' | 'openrouter';
+export const SERVERS = ['falRun', 'falQueue', 'falRest', 'falCdn', 'openrouter'] as const;
+export type ServerName = (typeof SERVERS)[number];
 
-/** The server that takes a request. */
-export function serverOf(route: RouteName): ServerName {
-  const [kind] = route.split('.');
-  if (kind === 'queue') return 'falQueue';
-  if (kind === 'llm') return 'openrouter';
-  if (route === 'storage.initiate') return 'falRest';
-  return route === 'storage.put' || kind === 'cdn' ? 'falCdn' : 'falRun';
-}
-
-export interface RouteRow {
-  name: RouteName;
+interface Row {
+  name: string;
+  server: ServerName;
   method: string;
   path: RegExp;
-  provider: 'fal' | 'openrouter';
   /** What its answer's body is. */
   form: 'json' | 'events' | 'audio';
   /** A JSON answer without content. */
   empty?: unknown;
 }
 
-const ROWS: readonly RouteRow[] = [
+const ROWS = [
   {
     name: 'stt.transcriptions',
+    server: 'falRun',
     method: 'POST',
     path: /\/freya-stt\/audio\/transcriptions$/,
-    provider: 'fal',
     form: 'json',
     empty: { text: '' },
   },
   {
     name: 'stt.generate',
+    server: 'falRun',
     method: 'POST',
     path: /\/freya-stt\/generate$/,
-    provider: 'fal',
     form: 'json',
     empty: { text: '' },
   },
-  { name: 'tts.stream', method: 'POST', path: /\/freya-tts\/stream$/, provider: 'fal', form: 'events' },
-  { name: 'tts.speech', method: 'POST', path: /\/freya-tts\/audio\/speech$/, provider: 'fal', form: 'audio' },
-  { name: 'queue.submit', method: 'POST', path: /\/freya-tts\/generate$/, provider: 'fal', form: 'json' },
-  { name: 'queue.poll', method: 'GET', path: /\/requests\/[^/]+\/status$/, provider: 'fal', form: 'json' },
-  { name: 'queue.poll', method: 'GET', path: /\/requests\/[^/]+\/status\/stream$/, provider: 'fal', form: 'events' },
+  { name: 'tts.stream', server: 'falRun', method: 'POST', path: /\/freya-tts\/stream$/, form: 'events' },
+  { name: 'tts.speech', server: 'falRun', method: 'POST', path: /\/freya-tts\/audio\/speech$/, form: 'audio' },
+  { name: 'queue.submit', server: 'falQueue', method: 'POST', path: /\/freya-tts\/generate$/, form: 'json' },
+  { name: 'queue.poll', server: 'falQueue', method: 'GET', path: /\/requests\/[^/]+\/status$/, form: 'json' },
+  { name: 'queue.poll', server: 'falQueue', method: 'GET', path: /\/requests\/[^/]+\/status\/stream$/, form: 'events' },
   {
     name: 'queue.result',
+    server: 'falQueue',
     method: 'GET',
     path: /\/requests\/[^/]+$/,
-    provider: 'fal',
     form: 'json',
     empty: { audio: null },
   },
-  { name: 'storage.initiate', method: 'POST', path: /\/storage\/upload\/initiate$/, provider: 'fal', form: 'json' },
-  { name: 'storage.put', method: 'PUT', path: /^\/files\//, provider: 'fal', form: 'json' },
-  { name: 'cdn.get', method: 'GET', path: /^\/files\//, provider: 'fal', form: 'audio' },
-  { name: 'llm', method: 'POST', path: /\/chat\/completions$/, provider: 'openrouter', form: 'events' },
-  { name: 'llm.generation', method: 'GET', path: /\/generation$/, provider: 'openrouter', form: 'json' },
-];
+  { name: 'storage.initiate', server: 'falRest', method: 'POST', path: /\/storage\/upload\/initiate$/, form: 'json' },
+  { name: 'storage.put', server: 'falCdn', method: 'PUT', path: /^\/files\//, form: 'json' },
+  { name: 'cdn.get', server: 'falCdn', method: 'GET', path: /^\/files\//, form: 'audio' },
+  { name: 'llm', server: 'openrouter', method: 'POST', path: /\/chat\/completions$/, form: 'events' },
+  { name: 'llm.generation', server: 'openrouter', method: 'GET', path: /\/generation$/, form: 'json' },
+] as const satisfies readonly Row[];
+export type RouteName = (typeof ROWS)[number]['name'];
+export const ROUTE_NAMES: readonly RouteName[] = [...new Set(ROWS.map(({ name }) => name))];
 
-/** The row of a request, if it is one that scenarios can name. */
-export function routeOf(method: string, url: string): RouteRow | undefined {
+/** A row of the table. */
+export interface Route extends Row {
+  name: RouteName;
+}
+
+/** The route of a request; undefined for requests that scenarios cannot name. */
+export function routeOf(method: string, url: string): Route | undefined {
   const { pathname } = new URL(url);
-  return ROWS.find((row) => row.method === method && row.path.test(pathname));
+  const rows: readonly Route[] = ROWS;
+  return rows.find((row) => row.method === method && row.path.test(pathname));
+}
+
+/** Whether a route's requests go to this server. */
+export function goesTo(server: ServerName, route: RouteName): boolean {
+  return ROWS.some((row) => row.name === route && row.server === server);
 }

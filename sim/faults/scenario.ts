@@ -1,33 +1,29 @@
 /** A scenario: what goes wrong or otherwise with which request, as a file. Parsed strictly, applied in `sim` and `wire`. */
-import { literals } from '../../service/base/schema.ts';
+import { literals, section } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
+import type { World } from '../../service/base/events.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
 import { readObject, type ExchangeInfo, type Handler, type Received } from '../stand-ins/exchange.ts';
-import { FAULT_KINDS, faulty, SIM_ONLY, type FaultSpec } from './faults.ts';
+import { faulty, FaultSchema, SIM_ONLY, type FaultSpec } from './faults.ts';
 import type { DrawContext, Facts, Planner, PlannerOptions } from '../times/plan.ts';
 import { checkFigure, LinkSchema, type Figure } from '../times/profile.ts';
-import { ROUTE_NAMES, routeOf, serverOf, type RouteName, type ServerName } from './routes.ts';
-import { tuned } from './tuning.ts';
+import { goesTo, ROUTE_NAMES, routeOf, type RouteName, type ServerName } from './routes.ts';
+import { tuned, TuningSchema, type Tuning } from './tuning.ts';
 
-const oneOf = <const Values extends readonly string[]>(values: Values, description: string) =>
-  literals(values, { description });
-const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
-  Type.Object(fields, { additionalProperties: false });
 const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
-const ms = Type.Number({ minimum: 0, maximum: 600_000 });
 
 /** What a server does with its connections, whatever is asked over them. */
 const ConnectionSchema = section({
-  tlsMs: Type.Optional(ms),
+  tlsMs: Type.Optional(Type.Number({ minimum: 0, maximum: 600_000 })),
   keepAliveHintS: Type.Optional(Type.Integer({ minimum: 1, maximum: 600, description: '`Keep-Alive: timeout=`' })),
   http2: Type.Optional(Type.Boolean({ description: 'false: offers HTTP/1.1 only' })),
 });
 export type ConnectionSwitches = Static<typeof ConnectionSchema>;
 
 const RuleSchema = section({
-  route: oneOf(ROUTE_NAMES, 'which request'),
+  route: literals(ROUTE_NAMES, { description: 'which request' }),
   /** Only for these; absent: for all. */
   session: Type.Optional(Type.String({ maxLength: 200 })),
   turns: Type.Optional(Type.Array(count, { minItems: 1, maxItems: 1000 })),
@@ -36,42 +32,8 @@ const RuleSchema = section({
     Type.Array(count, { description: '0: the first; the stand-in sees them as the client counts' }),
   ),
   model: Type.Optional(Type.String({ maxLength: 200 })),
-  fault: Type.Optional(
-    section({
-      kind: oneOf(FAULT_KINDS, 'what goes wrong'),
-      status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599 })),
-      retryAfterS: Type.Optional(Type.Number({ minimum: 0, maximum: 3600 })),
-      message: Type.Optional(Type.String({ maxLength: 100_000 })),
-      afterChunks: Type.Optional(count),
-      byteEveryMs: Type.Optional(ms),
-    }),
-  ),
-  tune: Type.Optional(
-    section({
-      /** LLM: headers, comments and reasoning included. */
-      ttftMs: Type.Optional(ms),
-      ttftQuantiles: Type.Optional(
-        Type.Array(Type.Tuple([Type.Number({ minimum: 0, maximum: 1 }), ms]), {
-          minItems: 1,
-          maxItems: 50,
-          description:
-            'the same, drawn for each request: [share, ms], both rising, share from 0 to 1; a single pair is a constant',
-        }),
-      ),
-      comments: Type.Optional(section({ count: Type.Integer({ minimum: 0, maximum: 100 }), everyMs: ms })),
-      deltaChars: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-      reasoningDeltas: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
-      usage: Type.Optional(oneOf(['empty', 'delta', 'none'], "the usage chunk's `choices`; none: no such chunk")),
-      /** The body's end in the last read, or after it: the keep-alive trap of clients that cancel at `[DONE]`. */
-      terminator: Type.Optional(oneOf(['together', 'apart'], "the body's end")),
-      terminatorMs: Type.Optional(ms),
-      /** TTS stream: audio as it is made, or all of it when it is done. */
-      firstChunk: Type.Optional(oneOf(['early', 'late'], 'when the first audio comes')),
-      /** The queue of `generate`. */
-      inQueueMs: Type.Optional(ms),
-      inProgressMs: Type.Optional(ms),
-    }),
-  ),
+  fault: Type.Optional(FaultSchema),
+  tune: Type.Optional(TuningSchema),
   /** Of the server that takes this request: for all that it takes, so the rule may name nothing but its route. */
   connection: Type.Optional(ConnectionSchema),
 });
@@ -85,11 +47,13 @@ const ScenarioSchema = section({
 });
 export type Scenario = Static<typeof ScenarioSchema>;
 type Rule = Scenario['rules'][number];
+/** Where there are stand-ins. */
+type StandInWorld = Exclude<World, 'live'>;
 
 const validate = new Ajv().compile<Scenario>(ScenarioSchema);
 
 /** A scenario from parsed JSON. Throws `InputError` that names the faulty field, and faults that the world cannot make. */
-export function parseScenario(json: unknown, where: string, world: 'sim' | 'wire'): Scenario {
+export function parseScenario(json: unknown, where: string, world: StandInWorld): Scenario {
   if (!validate(json)) {
     const error = validate.errors?.[0];
     const allowed: unknown = error?.params['allowedValues'] ?? error?.params['additionalProperty'];
@@ -115,7 +79,7 @@ export function parseScenario(json: unknown, where: string, world: 'sim' | 'wire
   return json;
 }
 
-type TtftQuantiles = NonNullable<NonNullable<Rule['tune']>['ttftQuantiles']>;
+type TtftQuantiles = NonNullable<Tuning['ttftQuantiles']>;
 
 const ttftFigure = (table: TtftQuantiles, source: string): Figure => ({
   source,
@@ -124,12 +88,12 @@ const ttftFigure = (table: TtftQuantiles, source: string): Figure => ({
 
 /** How a server treats its connections: what all do, then what the rules of its routes say. */
 export function connectionSwitches(scenario: Scenario | undefined, server: ServerName): ConnectionSwitches {
-  const own = (scenario?.rules ?? []).filter(({ route }) => serverOf(route) === server);
+  const own = (scenario?.rules ?? []).filter(({ route }) => goesTo(server, route));
   return Object.assign({}, scenario?.servers, ...own.map(({ connection }) => connection));
 }
 
 /** A scenario from a file; throws `InputError`. */
-export function loadScenario(file: string, world: 'sim' | 'wire'): Scenario {
+export function loadScenario(file: string, world: StandInWorld): Scenario {
   const where = `scenario ${file}`;
   return parseScenario(readInputJson(file, { where }), where, world);
 }

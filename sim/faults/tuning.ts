@@ -1,25 +1,42 @@
 /** Switches of the stand-ins that change when or in what form an answer comes: one plan in, one plan out. */
-import { isData, sizeOf, type ExchangePlan, type Facts, type PlannedItem } from '../times/plan.ts';
+import { Type, type Static } from 'typebox';
+import { literals, section } from '../../service/base/schema.ts';
+import { isData, sizeOf, USAGE_FORMS, type ExchangePlan, type Facts, type PlannedItem } from '../times/plan.ts';
 
-export interface PlanTuning {
-  /** LLM: request sent → first content, headers and comments included. */
-  ttftMs?: number;
-  comments?: { count: number; everyMs: number };
-  deltaChars?: number;
-  reasoningDeltas?: number;
-  usage?: 'empty' | 'delta' | 'none';
-  terminator?: 'together' | 'apart';
-  terminatorMs?: number;
-  firstChunk?: 'early' | 'late';
-  inQueueMs?: number;
-  inProgressMs?: number;
-}
+const ms = Type.Number({ minimum: 0, maximum: 600_000 });
+
+/** The switches as a scenario sets them. */
+export const TuningSchema = section({
+  /** LLM: request sent → first content, with headers, comments and reasoning. */
+  ttftMs: Type.Optional(ms),
+  ttftQuantiles: Type.Optional(
+    Type.Array(Type.Tuple([Type.Number({ minimum: 0, maximum: 1 }), ms]), {
+      minItems: 1,
+      maxItems: 50,
+      description:
+        'the same, drawn for each request: [share, ms], both rising, share from 0 to 1; a single pair is a constant',
+    }),
+  ),
+  comments: Type.Optional(section({ count: Type.Integer({ minimum: 0, maximum: 100 }), everyMs: ms })),
+  deltaChars: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+  reasoningDeltas: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
+  usage: Type.Optional(literals(USAGE_FORMS, { description: "the usage chunk's `choices`; none: no such chunk" })),
+  /** The body's end in the last read, or after it. A client that cancels at `[DONE]` loses its connection where they are apart. */
+  terminator: Type.Optional(literals(['together', 'apart'], { description: "the body's end" })),
+  terminatorMs: Type.Optional(ms),
+  /** TTS stream: audio as it is made, or all of it when it is done. */
+  firstChunk: Type.Optional(literals(['early', 'late'], { description: 'when the first audio comes' })),
+  /** The queue of `generate`. */
+  inQueueMs: Type.Optional(ms),
+  inProgressMs: Type.Optional(ms),
+});
+export type Tuning = Static<typeof TuningSchema>;
 
 /** What a terminator that comes by itself is later than the last event, unless the scenario says. */
 const APART_MS = 5;
 
 /** The plan under the switches; a switch that does not concern the request changes nothing. */
-export function tuned(plan: ExchangePlan, facts: Facts, tuning: PlanTuning): ExchangePlan {
+export function tuned(plan: ExchangePlan, facts: Facts, tuning: Tuning): ExchangePlan {
   const { usage = plan.usage, reasoningDeltas = plan.reasoningDeltas } = tuning;
   const ended: ExchangePlan = { ...plan, usage, reasoningDeltas, terminatorUs: terminatorUsOf(plan, tuning) };
   switch (facts.operation) {
@@ -36,17 +53,17 @@ export function tuned(plan: ExchangePlan, facts: Facts, tuning: PlanTuning): Exc
   }
 }
 
-function terminatorUsOf(plan: ExchangePlan, { terminator, terminatorMs = APART_MS }: PlanTuning): number {
+function terminatorUsOf(plan: ExchangePlan, { terminator, terminatorMs = APART_MS }: Tuning): number {
   if (terminator === undefined) return plan.terminatorUs;
   return terminator === 'together' ? 0 : terminatorMs * 1000;
 }
 
-function inQueue(plan: ExchangePlan, { inQueueMs, inProgressMs }: PlanTuning): ExchangePlan {
+function inQueue(plan: ExchangePlan, { inQueueMs, inProgressMs }: Tuning): ExchangePlan {
   const queued = inQueueMs === undefined ? plan : { ...plan, queueUs: inQueueMs * 1000 };
   return inProgressMs === undefined ? queued : { ...queued, waitUs: inProgressMs * 1000, items: atOnce(plan.items) };
 }
 
-function withItems(plan: ExchangePlan, { comments, deltaChars }: PlanTuning): ExchangePlan {
+function withItems(plan: ExchangePlan, { comments, deltaChars }: Tuning): ExchangePlan {
   let { items } = plan;
   if (deltaChars !== undefined) {
     items = items.flatMap((item): PlannedItem[] => {

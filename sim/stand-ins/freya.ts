@@ -19,6 +19,7 @@ import {
   type Facts,
   type PlannedItem,
   type Planner,
+  type SttMethod,
   type TtsMethod,
 } from '../times/plan.ts';
 import type { Script } from './script.ts';
@@ -135,7 +136,7 @@ async function transcribe(
   info: ExchangeInfo,
   audio: Uint8Array,
   uploadBytes: number,
-  method: 'transcriptions' | 'generate',
+  method: SttMethod,
 ): Promise<HttpResponse> {
   const heard = await heardIn(audio);
   const facts: Facts = { operation: 'stt', method, audioBytes: audio.length, audioMs: heard.audioMs, uploadBytes };

@@ -20,10 +20,19 @@ import {
   type Generation,
 } from './openrouter-records.ts';
 import { createPromptCache, obeying } from './openrouter-model.ts';
-import { exchangeKey, type ExchangePlan, type Facts, type PlannedItem, type Planner } from '../times/plan.ts';
+import {
+  exchangeKey,
+  type ExchangePlan,
+  type Facts,
+  type PlannedItem,
+  type Planner,
+  type UsageForm,
+} from '../times/plan.ts';
 import type { Script } from './script.ts';
 
 const KEPT_GENERATIONS = 1000;
+/** The gateway's own since about March 2026; it sent an empty delta before. */
+const USAGE_FORM: UsageForm = 'empty';
 
 /** What the stand-in charges for models that the table of models does not list. */
 const UNLISTED = { usdPerMInput: 0.1, usdPerMOutput: 0.4 };
@@ -38,12 +47,10 @@ const PROVIDERS: Readonly<Record<string, string>> = {
 export interface OpenRouterOptions {
   planner: Planner;
   script: Script;
-  /** The usage chunk's `choices`: empty since about March 2026, an empty delta before. */
-  usageChoices?: 'empty' | 'delta';
 }
 
 /** A handler for the OpenRouter origin; remembers its last 1,000 generations for `GET /generation`. */
-export function createOpenRouterStandIn({ planner, script, usageChoices = 'empty' }: OpenRouterOptions): Handler {
+export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
   const cachedTokensOf = createPromptCache();
 
@@ -109,7 +116,7 @@ export function createOpenRouterStandIn({ planner, script, usageChoices = 'empty
     if (generations.size > KEPT_GENERATIONS && oldest !== undefined) generations.delete(oldest);
     const headers = { 'x-generation-id': generation.id };
     if (body?.['stream'] === true) {
-      const reply = streamedCompletion(generation, plan, headers, usageChoices);
+      const reply = streamedCompletion(generation, plan, headers);
       return answer(plan, info, reply, openRouterFailure);
     }
     return answer(plan, info, wholeCompletion(generation, headers), openRouterFailure);
@@ -151,12 +158,7 @@ function generate(
   };
 }
 
-function streamedCompletion(
-  generation: Generation,
-  plan: ExchangePlan,
-  headers: Record<string, string>,
-  usageChoices: 'empty' | 'delta',
-): Answer {
+function streamedCompletion(generation: Generation, plan: ExchangePlan, headers: Record<string, string>): Answer {
   const { id, providerName: provider, model, created, text, finishReason, usage } = generation;
   const head = JSON.stringify({ id, provider, model, object: 'chat.completion.chunk', created }).slice(0, -1);
   const event = (value: object): string => `data: ${head},${JSON.stringify(value).slice(1)}\n\n`;
@@ -173,7 +175,7 @@ function streamedCompletion(
     chunk({ kind, parts }: PlannedItem) {
       if (kind === 'comment') return ': OPENROUTER PROCESSING\n\n';
       if (kind === 'tail') {
-        const form = plan.usage ?? usageChoices;
+        const form = plan.usage ?? USAGE_FORM;
         const last = form === 'none' ? '' : event({ choices: form === 'empty' ? [] : [choice('', null)], usage });
         return `${event({ choices: [choice('', finishReason)] })}${last}data: [DONE]\n\n`;
       }

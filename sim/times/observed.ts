@@ -3,7 +3,7 @@ import { type CallStage, type TurnEvent, numberOf, numbersOf } from '../../servi
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import type { CapturedTurn } from './captured-turn.ts';
 import { AUDIO_RATE_HZ } from './speech-audio.ts';
-import type { Facts, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
+import type { Facts, ItemKind, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 
 /** One exchange's boundaries by kind, the first of each, and its end. */
 export interface CapturedExchange {
@@ -184,7 +184,7 @@ interface Arrivals {
 
 /** Deltas and audio at their captured arrival, those of one read together; the body's last read ends it. */
 function itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }: Arrivals): PlannedItem[] {
-  const items: { atUs: number; kind: 'data' | 'tail'; parts: number[] }[] = [];
+  const items: { atUs: number; kind: ItemKind; parts: number[] }[] = [];
   atEachUs.forEach((atUs, index) => {
     const size = sizes[index] ?? 0;
     const before = items[items.length - 1];

@@ -1,4 +1,5 @@
 /** When an exchange's phases end and its items come: one plan per exchange (planner.ts makes them). */
+import type { HttpPhase } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { ExchangeContext, TimesBasis } from '../../service/base/ports.ts';
 import type { Figure, Link, Profile } from './profile.ts';
@@ -7,11 +8,12 @@ import type { Figure, Link, Profile } from './profile.ts';
 export type DrawContext = ExchangeContext;
 export const DRAW_HEADER = 'x-retake-draw';
 
+export type SttMethod = Strategy['stt']['method'];
 export type TtsMethod = Strategy['tts']['method'];
 
 /** What the request asks for, as far as time depends on it. `cachedChars` of a prompt are not processed again. */
 export type Facts = { uploadBytes: number; cachedChars?: number } & (
-  | { operation: 'stt'; method: 'transcriptions' | 'generate'; audioBytes: number; audioMs: number }
+  | { operation: 'stt'; method: SttMethod; audioBytes: number; audioMs: number }
   | { operation: 'llm'; model: string; messages: number; promptChars: number; maxTokens: number; text: string }
   | { operation: 'tts'; method: TtsMethod; voice: string; speed: number; text: string }
   | { operation: 'other'; figure: keyof Profile['other'] }
@@ -46,6 +48,10 @@ export interface NetworkPlan {
   send: number;
 }
 
+/** The `choices` of the usage chunk: none in the list, an empty delta, or no such chunk. */
+export const USAGE_FORMS = ['empty', 'delta', 'none'] as const;
+export type UsageForm = (typeof USAGE_FORMS)[number];
+
 export interface ExchangePlan {
   basis: TimesBasis;
   /** Whether the captured exchange had a connection already; absent in profile plans. */
@@ -64,8 +70,7 @@ export interface ExchangePlan {
   failed?: { status: number; message: string };
   /** In fal's queue before the work begins. */
   queueUs?: number;
-  /** The form of the usage chunk: its `choices` empty, an empty delta, or no such chunk. */
-  usage?: 'empty' | 'delta' | 'none';
+  usage?: UsageForm;
   /** Deltas of reasoning before the first content, all with the item that holds it. */
   reasoningDeltas?: number;
 }
@@ -91,7 +96,8 @@ export interface DelayKey {
   ordinal: number;
   attempt: number;
   fetchIndex: number;
-  item: 'dns' | 'connect' | 'tls' | 'send' | 'wait' | number;
+  /** A phase before the body, or an item of the body. */
+  item: Exclude<HttpPhase, 'queue' | 'body'> | number;
 }
 
 /** A figure's value by the draw that its field's name keys. */

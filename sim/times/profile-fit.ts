@@ -43,7 +43,8 @@ export interface ProfileFit {
   setUps: readonly { provider: Provider; n: number }[];
 }
 
-type Provider = 'fal' | 'openrouter';
+const PROVIDERS = ['fal', 'openrouter'] as const;
+type Provider = (typeof PROVIDERS)[number];
 type Models = Profile['llm']['models'];
 
 /** A profile of this name; what the observations do not tell is the base's, with its sources. */
@@ -61,7 +62,7 @@ export function fitProfile(observations: readonly Observation[], base: Profile, 
     kinds.push(about);
     if (about.fitted) Object.assign(profile, withKind(profile, all, about, roundTripMs));
   }
-  const setUps = (['fal', 'openrouter'] as const).map((provider) => {
+  const setUps = PROVIDERS.map((provider) => {
     const own = observations.filter((each) => each.plan.reused === false && providerOf(each) === provider);
     return { provider, ways: own.map(({ plan }) => plan.networkUs), dates: datesOf(own) };
   });

@@ -1,4 +1,5 @@
 /** Plans drawn from a profile, field by field. */
+import type { CallStage } from '../../service/base/events.ts';
 import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
 import { modelFigures, medianOf, type Profile } from './profile.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
@@ -29,7 +30,7 @@ export function setUpPlan(profile: Profile, draw: Draw, llm: boolean): NetworkPl
 /** µs that an answer takes longer for each ms of audio, prompt character or character to speak; the upload's own way apart. */
 export function growthUs(
   { stt, llm, tts }: Profile,
-  { operation, what }: { operation: 'stt' | 'llm' | 'tts'; what: string },
+  { operation, what }: { operation: CallStage; what: string },
 ): number {
   if (operation === 'stt') return medianOf(stt.perAudioSecondMs);
   if (operation === 'llm') return 1000 * medianOf(llm.perPromptCharMs);

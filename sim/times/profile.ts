@@ -3,10 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { section } from '../../service/base/schema.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
-
-const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields) =>
-  Type.Object(fields, { additionalProperties: false });
 
 const Figure = section({
   source: Type.String({ minLength: 1, description: 'where the figure comes from, or "assumed" and why' }),
@@ -29,20 +27,15 @@ const TtsMethod = section({
 });
 
 /** A link with a bandwidth and losses. */
-export const LinkSchema = Type.Object(
-  {
-    uploadKbps: Type.Optional(
-      Type.Number({ minimum: 1, maximum: 10_000_000, description: 'kbit/s; 1 kbit = 1,000 bit' }),
-    ),
-    lossShare: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 0.5, description: 'of packets, each way, each alone' }),
-    ),
-    retransmitMs: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 60_000, description: 'until a lost packet comes again' }),
-    ),
-  },
-  { additionalProperties: false },
-);
+export const LinkSchema = section({
+  uploadKbps: Type.Optional(
+    Type.Number({ minimum: 1, maximum: 10_000_000, description: 'kbit/s; 1 kbit = 1,000 bit' }),
+  ),
+  lossShare: Type.Optional(Type.Number({ minimum: 0, maximum: 0.5, description: 'of packets, each way, each alone' })),
+  retransmitMs: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 60_000, description: 'until a lost packet comes again' }),
+  ),
+});
 export type Link = Static<typeof LinkSchema>;
 
 export const ProfileSchema = section({

@@ -6,6 +6,7 @@ import type { Regions } from '../../service/net/regions.ts';
 import { isObject } from '../../service/base/json.ts';
 import type { Draws } from '../times/plan.ts';
 import type { Profile } from '../times/profile.ts';
+import type { ServerName } from '../faults/routes.ts';
 import type { Scenario } from '../faults/scenario.ts';
 
 /** Extra time in one phase of every exchange, on top of the profile: what the honesty test looks for. */
@@ -29,17 +30,11 @@ export interface StandInOptions {
 }
 
 /** Base URLs without a path. */
-export interface StandInUrls {
-  falRun: string;
-  falQueue: string;
-  falRest: string;
-  falCdn: string;
-  openrouter: string;
-}
+export type StandInUrls = Readonly<Record<ServerName, string>>;
 
 /** One request as a server received it: the ground truth for what a client's spans say. */
 export interface ReceivedRequest {
-  server: keyof StandInUrls;
+  server: ServerName;
   method: string;
   /** Path and query. */
   url: string;
@@ -59,7 +54,7 @@ export interface StandIns {
   caPem: string;
   pid: number;
   /** How many connections each server has accepted so far: the ground truth of reuse. */
-  connections(): Promise<Record<keyof StandInUrls, number>>;
+  connections(): Promise<Record<ServerName, number>>;
   /** The last 2,000 requests, in order of arrival. */
   requests(): Promise<readonly ReceivedRequest[]>;
   /** Resolves when the child has gone. */
@@ -117,7 +112,7 @@ function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'region
 
 /** What the child says it has seen. */
 export interface SeenByServers {
-  connections: Record<keyof StandInUrls, number>;
+  connections: Record<ServerName, number>;
   requests: readonly ReceivedRequest[];
 }
 

@@ -15,7 +15,8 @@ import { keyedRandom } from '../../service/base/random.ts';
 import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
 import { reachable, type Handler } from '../stand-ins/exchange.ts';
-import { ResetFault } from '../faults/faults.ts';
+import { ResetFault } from '../faults/broken-connection.ts';
+import type { ServerName } from '../faults/routes.ts';
 import { createFreyaStandIn } from '../stand-ins/freya.ts';
 import { createOpenRouterStandIn } from '../stand-ins/openrouter.ts';
 import { pipe } from './pipe.ts';
@@ -53,7 +54,7 @@ export async function serveStandIns(
    * into the TLS set-up: a new connection costs what the profile says, in one phase. Which arm opens it is not known here:
    * under common draws every connection costs the median, so that no arm is luckier than another.
    */
-  const setUpMs = (name: keyof StandInUrls, own: Profile): number => {
+  const setUpMs = (name: ServerName, own: Profile): number => {
     const { dnsMs, connectMs, tlsMs } = setUpFigures(own, name === 'openrouter');
     const key = [options.seed, 'connection', connections++];
     const drawMs = (field: string, figure: Profile['network']['dnsMs']): number =>
@@ -66,9 +67,9 @@ export async function serveStandIns(
       (connectionSwitches(scenario, name).tlsMs ?? 0)
     );
   };
-  const accepted: Record<keyof StandInUrls, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };
+  const accepted: Record<ServerName, number> = { falRun: 0, falQueue: 0, falRest: 0, falCdn: 0, openrouter: 0 };
   const received: ReceivedRequest[] = [];
-  const listen = async (name: keyof StandInUrls, handlerOf: () => Handler, own = planner): Promise<string> => {
+  const listen = async (name: ServerName, handlerOf: () => Handler, own = planner): Promise<string> => {
     const server = createStandIn({
       identity,
       clock,

@@ -20,7 +20,7 @@ import {
   type KnownName,
 } from './connections.ts';
 import type { Handler } from '../stand-ins/exchange.ts';
-import { ConnectFault } from '../faults/faults.ts';
+import { ConnectFault } from '../faults/broken-connection.ts';
 import type { ExchangePlan, NetworkPlan } from '../times/plan.ts';
 import type { ConnectionSwitches } from '../faults/scenario.ts';
 
