@@ -56,7 +56,7 @@ test('two audible frames, or quiet ones, are not audible; three are', () => {
 test('without audio there is no reply end, and time cannot run backwards', () => {
   const playback = createPlayback(RATE_HZ);
   assert.deepEqual(playback.chunk(5, new Int16Array(0), 0), {});
-  assert.deepEqual(playback.finish(), { stallUs: 0, stalls: [] });
+  assert.deepEqual(playback.finish(), { replyEndUs: undefined, stallUs: 0, stalls: [] });
   assert.throws(() => playback.chunk(4, tone(10), 0), InvariantError);
   playback.chunk(6, tone(10), 1);
   assert.throws(() => playback.chunk(7, tone(10), 0), InvariantError);

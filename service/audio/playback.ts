@@ -157,7 +157,7 @@ export function createPlayback(sampleRateHz: number): Playback {
       return Math.max(0, Math.min(received, Math.floor((playedUs * sampleRateHz) / 1_000_000)));
     },
     finish: () => ({
-      ...(startUs === undefined ? {} : { replyEndUs: playedAtUs(startUs, received) }),
+      replyEndUs: startUs === undefined ? undefined : playedAtUs(startUs, received),
       stallUs,
       stalls: stalls.map((stall) => ({ ...stall })),
     }),

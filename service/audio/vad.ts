@@ -141,8 +141,8 @@ export function createVad(options: VadOptions, sampleRateHz: number): Vad {
       const quiet = endedQuietFrom ?? quietFrom;
       return {
         speaking,
-        ...(speechFrom === undefined ? {} : { speechFromSample: speechFrom * frameSamples }),
-        ...(quiet === undefined ? {} : { quietSinceSample: quiet * frameSamples }),
+        speechFromSample: speechFrom === undefined ? undefined : speechFrom * frameSamples,
+        quietSinceSample: quiet === undefined ? undefined : quiet * frameSamples,
         quietMs: quietFrames() * FRAME_MS,
         ended: endedQuietFrom !== undefined,
       };

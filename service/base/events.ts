@@ -127,6 +127,9 @@ export interface TurnEvent {
   content?: Content;
 }
 
+/** Attributes to record: undefined ones stay out of the log. */
+export type NewAttrs = Readonly<Record<string, AttrValue | undefined>>;
+
 /** A fact to record. What is undefined in it, attributes included, is absent from the log. */
 export interface NewEvent {
   kind: EventKind;
@@ -136,7 +139,7 @@ export interface NewEvent {
   exchange?: string;
   /** Now, unless given. */
   atUs?: number;
-  attrs?: Readonly<Record<string, AttrValue | undefined>>;
+  attrs?: NewAttrs;
   content?: Content;
 }
 

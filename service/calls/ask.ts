@@ -92,9 +92,9 @@ export function ask(scope: TurnScope, question: Question): Asked {
     temperature,
     sessionId: owner.sessionId,
     sse,
-    ...(route === undefined ? {} : { route }),
-    ...(reasoning === 'default' ? {} : { reasoning }),
-    ...(seed === 'none' ? {} : { seed }),
+    route,
+    reasoning: reasoning === 'default' ? undefined : reasoning,
+    seed: seed === 'none' ? undefined : seed,
   };
   const stream = async (call: OpenCall, attempt: Attempt): Promise<void> => {
     const [tried = model, ...rest] = models.slice(Math.min(attempt.number, models.length - 1));

@@ -1,5 +1,5 @@
 /** What is said of an exchange at each of its boundaries. */
-import type { Attrs } from '../base/events.ts';
+import type { NewAttrs } from '../base/events.ts';
 import type { ExchangeContext, HttpMarks, HttpResponse } from '../base/ports.ts';
 import { exchangeIdOf } from './phases.ts';
 import { servedFrom } from './served-from.ts';
@@ -14,38 +14,33 @@ export function boundaryAttrs(
   marks: HttpMarks,
   context: ExchangeContext,
   { requestBytes, response }: RequestAttrs,
-): Attrs {
+): NewAttrs {
   if (kind === 'http.queued') {
     return {
       reused: marks.reused === true,
-      ...(marks.protocol === undefined ? {} : { protocol: marks.protocol }),
-      ...(marks.peerAddress === undefined ? {} : { peerAddress: marks.peerAddress }),
-      ...(marks.region === undefined ? {} : { region: marks.region }),
-      ...(marks.url === undefined ? {} : { url: marks.url }),
-      ...(marks.setUpBasis === undefined ? {} : { setUpBasis: marks.setUpBasis }),
+      protocol: marks.protocol,
+      peerAddress: marks.peerAddress,
+      region: marks.region,
+      url: marks.url,
+      setUpBasis: marks.setUpBasis,
       ...payer(marks.paidBy, context),
     };
   }
   if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
   if (kind === 'http.headers' && response !== undefined) {
     // an answer that is given up before its end is known by nothing else
-    const generationId = response.headers.get('x-generation-id');
-    const region = servedFrom(response.headers);
-    return {
-      status: response.status,
-      ...(generationId === null ? {} : { generationId: generationId.slice(0, 200) }),
-      ...(region === undefined ? {} : { servedFrom: region }),
-    };
+    const generationId = response.headers.get('x-generation-id')?.slice(0, 200);
+    return { status: response.status, generationId, servedFrom: servedFrom(response.headers) };
   }
   return {};
 }
 
 /** Who the connection was opened for: this exchange, nobody yet, another of the turn, or one of another turn. */
-function payer(paidBy: HttpMarks['paidBy'], context: ExchangeContext): Attrs {
+function payer(paidBy: HttpMarks['paidBy'], context: ExchangeContext): NewAttrs {
   if (paidBy === undefined) return {};
   if (paidBy === 'ahead') return { paidBy };
   const sameTurn = paidBy.sessionId === context.sessionId && paidBy.turnIndex === context.turnIndex;
   const exchange = exchangeIdOf(paidBy);
   if (sameTurn) return { paidBy: exchange === exchangeIdOf(context) ? 'own' : exchange };
-  return { paidBy: exchange, ...(paidBy.traceId === undefined ? {} : { paidTraceId: paidBy.traceId }) };
+  return { paidBy: exchange, paidTraceId: paidBy.traceId };
 }

@@ -149,8 +149,8 @@ export function openCall(options: CallOptions): OpenCall {
         method: request.method,
         url: withoutQuery(request.url),
         attempt,
-        ...(step === undefined ? {} : { step }),
-        ...(repeats === undefined ? {} : { repeats }),
+        step,
+        repeats,
       },
     });
     current = exchange;
@@ -166,7 +166,7 @@ export function openCall(options: CallOptions): OpenCall {
         stage,
         exchange: id,
         cause: before(exchange, Infinity),
-        ...(marks.failedUs === undefined ? {} : { atUs: Math.max(marks.failedUs, recorder.atUs(exchange.boundaryId)) }),
+        atUs: marks.failedUs === undefined ? undefined : Math.max(marks.failedUs, recorder.atUs(exchange.boundaryId)),
         attrs: { errorKind: errorName(error), message: describeError(error, 160) },
       });
       exchange.chunk = undefined;
@@ -176,10 +176,7 @@ export function openCall(options: CallOptions): OpenCall {
     failure = undefined;
     options.watchdog?.start('connectMs');
     try {
-      response = await transport.send(
-        { ...request, context, ...(repeats === undefined ? {} : { fresh: true }) },
-        marks,
-      );
+      response = await transport.send({ ...request, context, fresh: repeats !== undefined }, marks);
     } catch (error) {
       recordBoundaries(undefined);
       fail(error);
@@ -198,7 +195,7 @@ export function openCall(options: CallOptions): OpenCall {
       drain: () => options.drain && !signal.aborted,
       chunk: (chunk) => (exchange.chunk = chunk),
       end: (facts) => {
-        const attrs = { ...facts, ...(marks.basis === undefined ? {} : { basis: marks.basis }) };
+        const attrs = { ...facts, basis: marks.basis };
         const cause = before(exchange, Infinity);
         const doneId = recorder.record({ kind: 'http.done', stage, exchange: id, cause, attrs });
         // a client that reads a body whole waits for its end; one that cancels has what it wanted already

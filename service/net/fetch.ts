@@ -50,7 +50,7 @@ export function createRealTransport(options: RealTransportOptions): Transport {
   const shared = {
     clock,
     allowH2: http2,
-    ...(caPem === undefined ? {} : { caPem }),
+    caPem,
     opener: () => current.getStore()?.context,
     opened: (origin: string, connection: Connection) => {
       newest.set(origin, connection);
@@ -60,8 +60,8 @@ export function createRealTransport(options: RealTransportOptions): Transport {
   };
   const connector = createConnector({
     ...shared,
-    ...(lookup === undefined ? {} : { lookup }),
-    ...(names === undefined ? {} : { names }),
+    lookup,
+    names,
   });
   /** For URLs that a provider named: its sockets lead to public addresses only. */
   const publicConnector = createConnector({ ...shared, lookup: publicLookup(lookup) });
@@ -125,8 +125,8 @@ export function createRealTransport(options: RealTransportOptions): Transport {
             headers: [...headers],
             dispatcher: poolOf(origin, request.publicOnly),
             redirect: 'manual',
-            ...(request.body === undefined ? {} : { body: request.body }),
-            ...(request.signal === undefined ? {} : { signal: request.signal }),
+            body: request.body,
+            signal: request.signal,
           }),
         );
         const { status, statusText, body } = response;
@@ -167,7 +167,7 @@ function connectionMarks(connection: Connection | undefined): Partial<HttpMarks>
   const { protocol = '1.1', peerAddress, openedBy } = connection;
   return {
     protocol,
-    ...(peerAddress === undefined ? {} : { peerAddress }),
+    peerAddress,
     paidBy: openedBy ?? 'ahead',
   };
 }

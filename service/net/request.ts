@@ -15,7 +15,7 @@ export async function normalize(
       url: String(input),
       method: init?.method ?? 'GET',
       headers: new Headers(init?.headers),
-      ...(known === undefined ? {} : { body: known }),
+      body: known,
     };
   }
   const { signal: _signal, ...rest } = init ?? {};

@@ -85,7 +85,7 @@ export function asStageError(stage: Stage, what: string, error: unknown, call: C
     const { kind, retryable, retryAfterMs } = error;
     return new StageError(error.stage, kind, message, {
       retryable,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      retryAfterMs,
     });
   }
   const { signal } = call;
@@ -108,8 +108,8 @@ export function asStageError(stage: Stage, what: string, error: unknown, call: C
   const message = `${what}: ${status === undefined ? '' : `HTTP ${status}, `}${said}${remedy === undefined ? '' : `; ${remedy}`}`;
   const retryAfterMs = status === undefined ? undefined : retryAfterOf(call.responseHeaders(), call.clock);
   return new StageError(stage, kind, message, {
-    ...(broken === undefined ? {} : { cause: broken }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    cause: broken,
+    retryAfterMs,
   });
 }
 

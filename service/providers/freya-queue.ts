@@ -22,8 +22,7 @@ const REQUEST_ID = /^[\w-]{1,100}$/;
  */
 export async function synthesizeByQueue(
   config: FreyaQueueConfig,
-  app: string,
-  rateHz: number,
+  { app, rateHz }: { app: string; rateHz: number },
   request: TtsRequest,
   call: Call,
   push: (pcm: Uint8Array) => void,
@@ -58,7 +57,7 @@ export async function synthesizeByQueue(
   const file = await downloadFile(config, call, 'tts', url);
   await readAudio(file, request.format === 'pcm' ? bare(push) : wavStream(WHAT, rateHz, push), call);
   const inferenceMs = numberIn(result, 'inference_time_ms');
-  return { requestId, ...(inferenceMs === undefined ? {} : { inferenceMs }) };
+  return { requestId, inferenceMs };
 }
 
 /** True once it is done; throws when it never will be. */

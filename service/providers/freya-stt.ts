@@ -51,7 +51,7 @@ async function byTranscriptions(client: OpenAI, request: SttRequest, call: Call)
   const { audio, mimeType, language, prompt } = request;
   const { body, contentType } = multipartOf(
     { name: fileNameOf(request), mimeType, bytes: audio },
-    { model: FREYA_STT_MODEL, language, response_format: 'json', ...(prompt === undefined ? {} : { prompt }) },
+    { model: FREYA_STT_MODEL, language, response_format: 'json', prompt },
   );
   const { data, response } = await client
     .post('/audio/transcriptions', { body, headers: { 'content-type': contentType }, ...inCall(call) })
@@ -82,7 +82,7 @@ function resultOf(data: unknown, response: Response, path: string): SttResult {
   const text = textIn(data, 'text');
   if (text === undefined) throw new StageError('stt', 'malformed', `Freya STT ${path}: the answer has no text field`);
   const requestId = response.headers.get('x-fal-request-id')?.slice(0, 200);
-  return { text: text.trim(), ...(requestId === undefined ? {} : { requestId }) };
+  return { text: text.trim(), requestId };
 }
 
 /** The endpoint tells formats by the file's name. */

@@ -43,7 +43,7 @@ export function createFreyaTts(config: Config): Tts {
       case 'speech':
         return bySpeech(speechClient, request, call, push);
       case 'generate':
-        return synthesizeByQueue(config, FREYA_TTS_APP, FREYA_TTS_RATE_HZ, request, call, push);
+        return synthesizeByQueue(config, { app: FREYA_TTS_APP, rateHz: FREYA_TTS_RATE_HZ }, request, call, push);
       default:
         return unreachable(request.method, 'tts.method');
     }
@@ -112,7 +112,7 @@ async function byFalStream(
     try {
       const event = readStreamEvent(data);
       if (event.audio !== undefined) push(event.audio);
-      if (event.done === true) result = event.inferenceMs === undefined ? {} : { inferenceMs: event.inferenceMs };
+      if (event.done === true) result = { inferenceMs: event.inferenceMs };
     } catch (error) {
       failed.reject(error);
       stream.abort();
@@ -121,7 +121,7 @@ async function byFalStream(
   await Promise.race([stream.done(), failed.promise]);
   if (call.signal.aborted) throw call.signal.reason;
   if (result === undefined) throw new StageError('tts', 'malformed', 'Freya TTS /stream ended without its done event');
-  return { ...result, ...(stream.requestId === null ? {} : { requestId: stream.requestId }) };
+  return { ...result, requestId: stream.requestId ?? undefined };
 }
 
 /** The same events off the raw body, which is read to its end as the fal client does. */
@@ -149,14 +149,14 @@ async function byParser(
     data(text) {
       const event = readStreamEvent(parseEvent(text, what, 'tts'));
       if (event.audio !== undefined) push(event.audio);
-      if (event.done === true) result = event.inferenceMs === undefined ? {} : { inferenceMs: event.inferenceMs };
+      if (event.done === true) result = { inferenceMs: event.inferenceMs };
       return false;
     },
   });
   call.signal.throwIfAborted();
   if (result === undefined) throw new StageError('tts', 'malformed', `${what} ended without its done event`);
   const requestId = response.headers.get('x-fal-request-id')?.slice(0, 200);
-  return { ...result, ...(requestId === undefined ? {} : { requestId }) };
+  return { ...result, requestId };
 }
 
 function streamInput({ text, voice, speed }: TtsRequest): Record<string, unknown> {
@@ -177,7 +177,7 @@ function readStreamEvent(data: unknown): { audio?: Uint8Array; done?: boolean; i
   if (audio !== undefined) return { audio: Buffer.from(audio, 'base64') };
   if (fieldOf(data, 'done') !== true) return {};
   const inferenceMs = numberIn(data, 'inference_time_ms');
-  return { done: true, ...(inferenceMs === undefined ? {} : { inferenceMs }) };
+  return { done: true, inferenceMs };
 }
 
 async function bySpeech(
@@ -221,8 +221,10 @@ async function bySpeech(
   call.signal.throwIfAborted();
   wav?.end();
   const inferenceMs = Number(response.headers.get('x-inference-time-ms') ?? Number.NaN);
-  const requestId = response.headers.get('x-fal-request-id');
-  return { ...(Number.isFinite(inferenceMs) ? { inferenceMs } : {}), ...(requestId === null ? {} : { requestId }) };
+  return {
+    inferenceMs: Number.isFinite(inferenceMs) ? inferenceMs : undefined,
+    requestId: response.headers.get('x-fal-request-id') ?? undefined,
+  };
 }
 
 /** Network chunks may cut a 16-bit sample in two. */
@@ -232,7 +234,7 @@ function wholeSamples(onAudio: (pcm: Uint8Array) => void): { push(bytes: Uint8Ar
   return {
     bytes: () => total,
     push(bytes) {
-      const joined = odd === undefined ? bytes : concat(odd, bytes);
+      const joined = odd === undefined ? bytes : Buffer.concat([Uint8Array.of(odd), bytes]);
       const even = joined.byteLength - (joined.byteLength % 2);
       odd = even < joined.byteLength ? joined[even] : undefined;
       if (even === 0) return;
@@ -240,11 +242,4 @@ function wholeSamples(onAudio: (pcm: Uint8Array) => void): { push(bytes: Uint8Ar
       onAudio(joined.subarray(0, even));
     },
   };
-}
-
-function concat(first: number, rest: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(rest.byteLength + 1);
-  joined[0] = first;
-  joined.set(rest, 1);
-  return joined;
 }

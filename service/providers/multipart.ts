@@ -14,13 +14,15 @@ export interface FormFile {
  */
 export function multipartOf(
   file: FormFile,
-  fields: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string | undefined>>,
 ): { body: Uint8Array; contentType: string } {
   const boundary = `----retake-${unpredictableHex(21)}`;
   const head = (name: string, more = ''): string =>
     `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n`;
   const before = `${head('file', `; filename="${file.name}"`)}Content-Type: ${file.mimeType}\r\n\r\n`;
-  const texts = Object.entries(fields).map(([name, value]) => `${head(name)}\r\n${value}\r\n`);
+  const texts = Object.entries(fields).map(([name, value]) =>
+    value === undefined ? '' : `${head(name)}\r\n${value}\r\n`,
+  );
   const after = `\r\n${texts.join('')}--${boundary}--\r\n`;
   return {
     body: Buffer.concat([Buffer.from(before), file.bytes, Buffer.from(after)]),

@@ -122,20 +122,20 @@ interface OpenRouterFields {
 }
 
 function providerOf({ dataCollection, ...route }: LlmRoute): Record<string, unknown> {
-  return { ...route, ...(dataCollection === undefined ? {} : { data_collection: dataCollection }) };
+  return { ...route, data_collection: dataCollection };
 }
 
 function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRouterFields {
   return {
     model: request.model,
-    ...(request.fallback.length === 0 ? {} : { models: [request.model, ...request.fallback] }),
+    models: request.fallback.length === 0 ? undefined : [request.model, ...request.fallback],
     messages: request.messages.map(({ role, content }) => ({ role, content })),
     max_tokens: request.maxTokens,
-    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
-    ...(request.seed === undefined ? {} : { seed: request.seed }),
+    temperature: request.temperature,
+    seed: request.seed,
     session_id: request.sessionId,
-    ...(request.route === undefined ? {} : { provider: providerOf(request.route) }),
-    ...(request.reasoning === undefined ? {} : { reasoning: { effort: request.reasoning } }),
+    provider: request.route && providerOf(request.route),
+    reasoning: request.reasoning === undefined ? undefined : { effort: request.reasoning },
   };
 }
 

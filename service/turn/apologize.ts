@@ -47,7 +47,7 @@ export async function apologize(scope: TurnScope, failure: StageError, failedId:
       audio === undefined
         ? { heard: 'nothing' }
         : { heard: 'apology', audioMs: Math.round((audio.pcm.byteLength / 2 / audio.sampleRateHz) * 1000) },
-    ...(audio === undefined ? {} : { content: { audio: audio.pcm, sampleRateHz: audio.sampleRateHz } }),
+    content: audio && { audio: audio.pcm, sampleRateHz: audio.sampleRateHz },
   });
 }
 

@@ -71,7 +71,7 @@ export async function deliver(
           cause,
           also,
           atUs: step.firstAudibleUs,
-          ...(step.inserted === true ? { attrs: { content: false } } : {}),
+          attrs: step.inserted === true ? { content: false } : undefined,
         });
         bargeIn.arm(step.firstAudibleUs, audibleId);
       }

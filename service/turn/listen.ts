@@ -110,20 +110,16 @@ export function listen(
     if (audio.zero === 'upload') return;
     const decision = vad.push(samples);
     const { speechFromSample, quietSinceSample } = decision;
-    heardSpeech = {
-      ...(speechFromSample === undefined ? {} : { speechFromSample }),
-      ...(quietSinceSample === undefined ? {} : { quietSinceSample }),
-    };
+    heardSpeech = { speechFromSample, quietSinceSample };
     if (!decision.ended || quietSinceSample === undefined) {
       if (!isCut(decision, samplesHeard)) return;
-      const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', ...started(), atUs: nowUs });
+      const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', cause: startId, atUs: nowUs });
       hearer.cut({ samples: samplesHeard, cutId, ...heardSpeech });
       return;
     }
     const atUs = arrivalOf(Math.max(0, quietSinceSample - 1));
-    decide('vad', recorder.record({ kind: 'speech.quiet', stage: 'endpointing', ...started(), atUs }));
+    decide('vad', recorder.record({ kind: 'speech.quiet', stage: 'endpointing', cause: startId, atUs }));
   };
-  const started = (): { cause?: number } => (startId === undefined ? {} : { cause: startId });
 
   const pump = async (): Promise<void> => {
     for await (const frame of audio.frames(stop.signal)) hear(frame);
@@ -165,7 +161,7 @@ export function listen(
       recorder.record({
         kind: 'speech.audio',
         stage: 'endpointing',
-        ...started(),
+        cause: startId,
         attrs: {
           sampleRateHz,
           frameAtUs,
@@ -175,7 +171,7 @@ export function listen(
         content: {
           audio: samplesToPcmBytes(received.samples().slice()), // by itself: a log keeps no room to grow
           sampleRateHz,
-          ...(audio.recorded === undefined ? {} : { recorded: audio.recorded }),
+          recorded: audio.recorded,
         },
       });
     },

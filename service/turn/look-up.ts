@@ -75,10 +75,10 @@ async function look(
     kind: 'cache.looked',
     stage: 'tts',
     cause: piece.readyId,
-    attrs: { index: piece.index, outcome, ...(speech === undefined ? {} : { bytes: speech.pcm.byteLength }) },
-    ...(speech === undefined ? {} : { content: { audio: speech.pcm, sampleRateHz: speech.sampleRateHz } }),
+    attrs: { index: piece.index, outcome, bytes: speech?.pcm.byteLength },
+    content: speech && { audio: speech.pcm, sampleRateHz: speech.sampleRateHz },
   });
-  return speech === undefined ? { eventId, outcome } : { eventId, outcome, speech };
+  return { eventId, outcome, speech };
 }
 
 function settled({ recorder }: TurnScope, { origin, readyId }: Piece, found: Found): LookedUp {
@@ -91,8 +91,8 @@ function settled({ recorder }: TurnScope, { origin, readyId }: Piece, found: Fou
     wastedTokens: 0,
     wastedChars: 0,
     estimated: true,
-    ...(speech === undefined ? {} : { savedUs: speech.ttfbUs }),
-    ...(outcome === 'broken' ? { reason: 'the cache file was broken: removed, and synthesized again' } : {}),
+    savedUs: speech?.ttfbUs,
+    reason: outcome === 'broken' ? 'the cache file was broken: removed, and synthesized again' : undefined,
   });
   return found;
 }

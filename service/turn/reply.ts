@@ -36,7 +36,7 @@ export function beginWithOpener(
   const content = { text };
   const readyId = recorder.record({ kind: 'piece.ready', stage: 'chunk', cause: turnEndedId, attrs, content });
   reply.text = text;
-  pieces.push({ index: 0, text, readyId, origin, ...(prepared === undefined ? {} : { prepared }) });
+  pieces.push({ index: 0, text, readyId, origin, prepared });
 }
 
 /**
@@ -44,14 +44,11 @@ export function beginWithOpener(
  * completes a piece: the wait before it is hold-back. Text that came before `heldBy` waited for that event as well.
  */
 export function createReplyWriter(
-  scope: TurnScope,
+  { recorder, input }: TurnScope,
   reply: Reply,
   pieces: Channel<Piece>,
-  exchange: string,
-  opening: Opening,
-  heldBy?: number,
+  { exchange, opening, heldBy }: { exchange: string; opening: Opening; heldBy?: number },
 ): Reader {
-  const { recorder, input } = scope;
   const chunker = createChunker(input.strategy.pipeline.chunking, input.language);
   let content: { id: number; index: number } | undefined;
   let pieceCount = opening.spoken === undefined ? 0 : 1;
@@ -81,10 +78,10 @@ export function createReplyWriter(
       kind: 'piece.ready',
       stage: 'chunk',
       ...join(recorder, cause, held),
-      attrs: { index, chars: text.length, ...(prepared === undefined ? {} : { origin }) },
+      attrs: { index, chars: text.length, origin: prepared && origin },
       content: { text },
     });
-    pieces.push({ index, text, readyId, origin, ...(prepared === undefined ? {} : { prepared }) });
+    pieces.push({ index, text, readyId, origin, prepared });
   };
 
   const write = (text: string, cause: () => number, ready: readonly string[]): void => {

@@ -63,7 +63,7 @@ export function createSession(options: SessionOptions): Session {
     id: options.id,
     language: options.language,
     strategy: options.strategy,
-    ...(options.greeting === undefined ? {} : { greeting: options.greeting }),
+    greeting: options.greeting,
     finished,
     get busy() {
       return running !== undefined;
@@ -89,12 +89,12 @@ export function createSession(options: SessionOptions): Session {
             conversation: { systemPrompt: options.systemPrompt, history: [...history] },
             language: options.language,
             audio: request.audio,
-            ...(greetings === 0 ? {} : { userTurn: turnIndex - greetings }),
-            ...(request.greeting === undefined ? {} : { greeting: request.greeting }),
+            userTurn: greetings === 0 ? undefined : turnIndex - greetings,
+            greeting: request.greeting,
             reply: request.reply,
             sinks: request.sinks ?? [],
             onSinkError: options.onProjectionError,
-            ...(request.signal === undefined ? {} : { signal: request.signal }),
+            signal: request.signal,
           },
           options.projections,
         );

@@ -198,8 +198,8 @@ async function synthesize(
         itemUs,
         itemBytes,
         leadingSilenceMs: leadingSilenceMs(pcmBytesToSamples(pcm), sampleRateHz),
-        ...(inferenceMs === undefined ? {} : { inferenceMs }),
-        ...(requestId === undefined ? {} : { requestId }),
+        inferenceMs,
+        requestId,
       },
       content: { audio: pcm, sampleRateHz },
     });

@@ -43,7 +43,7 @@ export function createSpeculation(scope: TurnScope): Speculation {
   const prompt = { ...conversation, systemPrompt: systemPromptFor(strategy, language, conversation.systemPrompt) };
   const choice = openersFor(language);
   const spoken = speculation === 'prefill' ? choice[owner.turnIndex % choice.length] : undefined;
-  const opening: Opening & { predicted: Prepared[] } = { predicted: [], ...(spoken === undefined ? {} : { spoken }) };
+  const opening: Opening & { predicted: Prepared[] } = { predicted: [], spoken };
   const prepared: Prepared[] = [];
   const begun: Begun[] = [];
   let taken: Begun | undefined;

@@ -21,7 +21,7 @@ const startOf = (events: Events, { startId }: Asked): number => events[startId]?
 function lost(asked: Asked, chars: number): { wastedTokens: number; wastedUsd?: number } {
   const [prompt, completion] = [tokensOf(asked.promptChars), tokensOf(chars)];
   const wastedUsd = estimateUsd(asked.model, prompt, completion);
-  return { wastedTokens: prompt + completion, ...(wastedUsd === undefined ? {} : { wastedUsd }) };
+  return { wastedTokens: prompt + completion, wastedUsd };
 }
 
 function sum(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost> {
@@ -29,7 +29,7 @@ function sum(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost>
   const wastedUsd = usd.includes(undefined) ? undefined : usd.reduce<number>((all, each) => all + (each ?? 0), 0);
   return {
     wastedTokens: parts.reduce((all, each) => all + each.wastedTokens, 0),
-    ...(wastedUsd === undefined ? {} : { wastedUsd }),
+    wastedUsd,
   };
 }
 
@@ -81,7 +81,7 @@ export function promptBet(
     outcome: cached > 0 ? 'hit' : 'miss',
     attempts: 1,
     wastedTokens: promptTokens + 1,
-    ...(wastedUsd === undefined ? {} : { wastedUsd }),
+    wastedUsd,
   };
 }
 

@@ -19,8 +19,12 @@ export async function think(
 ): Promise<void> {
   const begun = speculation.take(transcript);
   const asked = begun ?? (await askNow(scope, transcript, speculation));
-  const heldBy = begun === undefined ? undefined : transcript.doneId;
-  const writer = createReplyWriter(scope, reply, pieces, asked.exchange, speculation.opening, heldBy);
+  const heldBy = begun && transcript.doneId;
+  const writer = createReplyWriter(scope, reply, pieces, {
+    exchange: asked.exchange,
+    opening: speculation.opening,
+    heldBy,
+  });
   await asked.adopt(writer);
   pieces.close();
 }
@@ -38,8 +42,8 @@ async function askNow(scope: TurnScope, transcript: Transcript, speculation: Spe
       ordinal: ORDINALS.hedge,
       cause: first.startId,
       messages,
-      ...(policy.model === undefined ? {} : { model: policy.model }),
-      ...(policy.ignore === undefined ? {} : { route: { ...route, only: undefined, ignore: policy.ignore } }),
+      model: policy.model,
+      route: policy.ignore && { ...route, only: undefined, ignore: policy.ignore },
       attrs: { hedges: first.exchange },
     });
   });

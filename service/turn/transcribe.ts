@@ -3,7 +3,7 @@ import type { EarlyAudio, Utterance } from '../audio/early-audio.ts';
 import { InvariantError, StageError } from '../base/errors.ts';
 import type { Heard, Hearer } from './listen.ts';
 import type { OpenCall } from '../net/exchange.ts';
-import type { Attrs } from '../base/events.ts';
+import type { NewAttrs } from '../base/events.ts';
 import type { SttResult } from '../base/ports.ts';
 import { join } from '../turn-log/recorder.ts';
 import { callProvider, type TurnScope } from '../calls/stage.ts';
@@ -41,7 +41,7 @@ interface Answer {
   /** What it came with, or what ended the wait for it. */
   eventId: number;
   part: number;
-  attrs: Attrs;
+  attrs: NewAttrs;
 }
 
 interface EarlyUpload {
@@ -77,30 +77,22 @@ export function createTranscriber(
     const send = async (): Promise<Answer> => {
       underWay += 1;
       try {
-        return await upload(
-          { ...scope, signal: own.signal },
-          part,
-          audio,
-          utterance,
-          cutId,
-          true,
-          (call, { text, requestId }) => {
-            const agreedChars = agreement(textBefore, text);
-            textBefore = text;
-            const attrs = { chars: text.length, ...(requestId === undefined ? {} : { requestId }) };
-            const eventId = recorder.record({
-              kind: 'stt.early',
-              stage: 'stt',
-              exchange: `stt.${part}`,
-              cause: call.arrival().eventId(),
-              attrs: { ...attrs, agreedChars },
-              content: { text },
-            });
-            if (!ended && text !== '') onEarly({ text, doneId: eventId, part, quiet, agreedChars });
-            return { text, eventId, part, attrs };
-          },
-          (call) => (last = call),
-        );
+        const request: UploadRequest = { part, utterance, cause: cutId, early: true, opened: (call) => (last = call) };
+        return await upload({ ...scope, signal: own.signal }, audio, request, (call, { text, requestId }) => {
+          const agreedChars = agreement(textBefore, text);
+          textBefore = text;
+          const attrs = { chars: text.length, requestId };
+          const eventId = recorder.record({
+            kind: 'stt.early',
+            stage: 'stt',
+            exchange: `stt.${part}`,
+            cause: call.arrival().eventId(),
+            attrs: { ...attrs, agreedChars },
+            content: { text },
+          });
+          if (!ended && text !== '') onEarly({ text, doneId: eventId, part, quiet, agreedChars });
+          return { text, eventId, part, attrs };
+        });
       } catch (error) {
         if (error instanceof InvariantError) throw error;
         return { eventId: last?.arrival().eventId() ?? cutId, part, attrs: {} };
@@ -118,7 +110,7 @@ export function createTranscriber(
     exchange: string,
     releasedBy: { cause: number; also?: number },
     text: string,
-    attrs: Attrs,
+    attrs: NewAttrs,
   ): Transcript => {
     if (text === '') throw new StageError('stt', 'empty', `${scope.ports.stt.model} heard no words in the audio`);
     const doneId = recorder.record({
@@ -148,28 +140,36 @@ export function createTranscriber(
       if (answer?.text !== undefined && answer.text !== '')
         return done(`stt.${answer.part}`, releasedBy, answer.text, answer.attrs);
       const part = uploads.length;
-      return upload(scope, part, audio, utterance, releasedBy.cause, false, (call, { text, requestId }) => {
-        const attrs = { chars: text.length, ...(requestId === undefined ? {} : { requestId }) };
+      return upload(scope, audio, { part, utterance, cause: releasedBy.cause }, (call, { text, requestId }) => {
+        const attrs = { chars: text.length, requestId };
         return done(`stt.${part}`, { cause: call.arrival().eventId() }, text, attrs);
       });
     },
   };
 }
 
-/** One upload: `answered` turns its result into what the caller needs, and is tried again with it. */
+interface UploadRequest {
+  /** Ordinal of the upload. */
+  part: number;
+  utterance: Utterance;
+  /** The event that released the upload. */
+  cause: number;
+  /** The user may go on: the audio is not at its end. */
+  early?: true;
+  /** Called with the call of each attempt. */
+  opened?(call: OpenCall): void;
+}
+
+/** One upload. `answered` turns its result into what the caller needs; an attempt fails where `answered` throws. */
 async function upload<T>(
   scope: TurnScope,
-  part: number,
   uploadAudio: UploadAudio,
-  utterance: Utterance,
-  cause: number,
-  early: boolean,
+  { part, utterance, cause, early, opened }: UploadRequest,
   answered: (call: OpenCall, result: SttResult) => T,
-  opened: (call: OpenCall) => void = () => undefined,
 ): Promise<T> {
   const { recorder, ports, input } = scope;
   const { stt } = input.strategy;
-  const { bytes: audio, mimeType, audioMs, sampleRateHz } = await uploadAudio.encode(utterance, !early);
+  const { bytes: audio, mimeType, audioMs, sampleRateHz } = await uploadAudio.encode(utterance, early !== true);
   const language = stt.language === 'session' ? input.language : stt.language;
   const startId = recorder.record({
     kind: 'stt.start',
@@ -184,14 +184,13 @@ async function upload<T>(
       uploadBytes: audio.byteLength,
       mimeType,
       sampleRateHz,
-      ...(early ? { early } : {}),
+      early,
     },
   });
   return callProvider(scope, { stage: 'stt', ordinal: part, cause: startId }, async (call) => {
-    opened(call);
-    const request = { method: stt.method, audio, mimeType, language };
-    const prompted = stt.prompt === undefined ? request : { ...request, prompt: stt.prompt };
-    return answered(call, await ports.stt.transcribe(prompted, call));
+    opened?.(call);
+    const request = { method: stt.method, audio, mimeType, language, prompt: stt.prompt };
+    return answered(call, await ports.stt.transcribe(request, call));
   });
 }
 

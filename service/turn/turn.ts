@@ -135,7 +135,7 @@ function recordFailure({ recorder, ports }: TurnScope, failure: StageError): num
   return recorder.record({
     kind: 'turn.failed',
     stage: failure.stage,
-    ...(last === undefined ? {} : { cause: last.id }),
+    cause: last?.id,
     attrs: {
       errorStage: failure.stage,
       errorKind: failure.kind,
