@@ -3,6 +3,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { pcmBytesToSamples } from '../../service/audio/pcm.ts';
 import type { AttrValue, TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { AudioFrame, Clock, UserAudio } from '../../service/base/ports.ts';
+import { PRE_ROLL_MS } from '../../service/turn/barge-in.ts';
 import { loudnessOf, REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
 
 export interface CapturedAudio {
@@ -16,9 +17,6 @@ export interface CapturedAudio {
   /** The user spoke into the reply: audio from `fromUs` on answers what was audible first at `audibleUs`. */
   interruption?: { fromUs: number; audibleUs: number };
 }
-
-/** Audio before the onset of an interruption that belongs to it. */
-const BEFORE_ONSET_US = 400_000;
 
 /**
  * The received audio of a captured turn. A `timing` capture keeps none: with `shaped` it comes back as a tone of the captured
@@ -86,7 +84,7 @@ function interruptionOf(log: TurnLog): Pick<CapturedAudio, 'interruption'> {
   const onset = log.events.find((event) => event.kind === 'interrupt.onset');
   const audible = log.events.find((event) => event.kind === 'deliver.first_audible');
   if (onset === undefined || audible === undefined) return {};
-  const fromUs = Math.max(audible.atUs, onset.atUs - BEFORE_ONSET_US);
+  const fromUs = Math.max(audible.atUs, onset.atUs - PRE_ROLL_MS * 1000);
   return { interruption: { fromUs, audibleUs: audible.atUs } };
 }
 

@@ -5,13 +5,13 @@ import type { AudioFrame } from '../base/ports.ts';
 import {
   advance,
   NEW_CONVERSATION,
-  PRE_ROLL_MS,
   RECENT_FRAMES,
   type ConversationEffect,
   type ConversationMessage,
   type ConversationState,
   type SessionFacts,
 } from './conversation.ts';
+import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 
 const RATE_HZ = 16_000;
 const FRAME_SAMPLES = RATE_HZ / 50; // 20 ms

@@ -7,6 +7,7 @@ import { Type, type Static } from 'typebox';
 import { pcmBytesToSamples } from '../audio/pcm.ts';
 import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
+import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 import { checkRate } from './body.ts';
 import { problemOf, ProblemError, type Problem } from './problem.ts';
 
@@ -71,8 +72,6 @@ const ClientMessage = Type.Union([
 type ClientMessage = Static<typeof ClientMessage>;
 const isClientMessage = new Ajv().compile<ClientMessage>(ClientMessage);
 
-/** Audio before an onset that belongs to the turn: a detector hears speech some frames after it began. */
-export const PRE_ROLL_MS = 400;
 /** Frames kept where the user may interrupt; half of them stay when there are more: at least 5 s of 10 ms. */
 export const RECENT_FRAMES = 1024;
 

@@ -37,6 +37,8 @@ export interface Pausable {
   resume(atUs: number): void;
 }
 
+/** Audio before an onset that belongs to the speech: a detector hears speech some frames after it began. */
+export const PRE_ROLL_MS = 400;
 /** Silence after which an onset was no interruption. */
 const FALSE_AFTER_MS = 200;
 /** A pause is never longer than minSpeechMs and this. */
