@@ -64,19 +64,19 @@ export async function benchCommand(
     throw new InputError(`--turns ${turnsPerSession}: the interviews have ${MOST_TURNS} turns; take more --sessions`);
   const startedAt = new Date().toISOString();
   await refuseOtherWorld(options.out, world);
-  const standIns = world === 'live' ? {} : { profile: options.profile };
+  const profile = world === 'live' ? undefined : options.profile;
   if (world !== 'live') loadProfile(options.profile);
   const earlier =
     options.against === undefined
       ? undefined
       : await readEarlier(
           options.against,
-          { world, ...standIns },
+          { world, profile },
           benches.map(({ name }) => name),
         );
   const scenario =
-    options.scenario === undefined || world === 'live' ? {} : { scenario: loadScenario(options.scenario, world) };
-  const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common', ...scenario });
+    options.scenario === undefined || world === 'live' ? undefined : loadScenario(options.scenario, world);
+  const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common', scenario });
   const run: Omit<BenchRun, 'samplesFile' | 'exchangesFile'> = {
     sessions: (speech) => benchSessions(count, turnsPerSession, speech),
     world,
@@ -85,9 +85,9 @@ export async function benchCommand(
     commit: currentCommit(),
     signal: context.signal,
     progress: context.progress,
-    ...scenario,
-    ...(against === undefined ? {} : { against: against.against }),
-    ...(budgetUsd === undefined ? {} : { budget: { limitUsd: budgetUsd, purse: createPurse(budgetUsd) } }),
+    scenario,
+    against: against?.against,
+    budget: budgetUsd === undefined ? undefined : { limitUsd: budgetUsd, purse: createPurse(budgetUsd) },
   };
   const results: BenchResult[] = [];
   const problems: string[] = [];
@@ -115,7 +115,7 @@ export async function benchCommand(
     format: 1,
     basis: world === 'live' ? 'measured' : 'predicted',
     world,
-    ...standIns,
+    profile,
     seed,
     commit: run.commit,
     environment: {
@@ -123,14 +123,14 @@ export async function benchCommand(
       cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
       startedAt,
       packages: packageVersions(),
-      ...(against?.against.world === 'live' ? { endpoints: hostsOf(against.against.access.endpoints) } : {}),
+      endpoints: against?.against.world === 'live' ? hostsOf(against.against.access.endpoints) : undefined,
       servedFrom: [...new Set(results.flatMap(({ servedFrom }) => servedFrom))].sort(),
     },
     sessions: count,
     turnsPerSession,
     benches: results.map(({ turns: _turns, servedFrom: _servedFrom, ...rest }) => rest),
     targets: turnsOf(BASELINE).length === 0 ? [] : targetRows(turnsOf(BASELINE), turnsOf(COMBINED)),
-    ...(earlier === undefined ? {} : { against: compareWithEarlier(earlier, results) }),
+    against: earlier && compareWithEarlier(earlier, results),
   };
   problems.push(...problemsOf(results));
   let written = true;

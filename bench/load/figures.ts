@@ -86,10 +86,9 @@ export function quantileInterval(values: readonly number[], q: number): Pick<Int
     logProbability += Math.log(((length - above + 1) / above) * ((1 - q) / q));
     const value = descending[above - 1];
     if (fewer <= 0.025) high = value;
-    if (1 - fewer <= 0.025)
-      return { ...(value === undefined ? {} : { low: value }), ...(high === undefined ? {} : { high }) };
+    if (1 - fewer <= 0.025) return { low: value, high };
   }
-  return high === undefined ? {} : { high };
+  return { high };
 }
 
 export const HEAD = [

@@ -56,7 +56,7 @@ export async function person(
     return summary === undefined ? [] : [turnOf(summary, atMs)];
   });
   const erase = async (): Promise<unknown> => session && fetch(session, { method: 'DELETE' });
-  return { turns, ...(failure === undefined ? {} : { failure }), erase };
+  return { turns, failure, erase };
 }
 
 async function openSession(url: string): Promise<string> {

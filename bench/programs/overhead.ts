@@ -109,8 +109,8 @@ async function runBlock(arm: (typeof ARMS)[number], count: number, keepSteps = f
 function sessionFor(arm: (typeof ARMS)[number], traces: Tracing, captures: CaptureStore): InstantSession {
   return instantSession({
     name: `overhead-${sessions++}`,
-    ...(arm.tracing ? { tracing: traces } : {}),
-    ...(arm.capture ? { store: captures } : {}),
+    tracing: arm.tracing ? traces : undefined,
+    store: arm.capture ? captures : undefined,
   });
 }
 

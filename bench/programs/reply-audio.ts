@@ -10,7 +10,7 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { deliver } from '../../service/turn/deliver.ts';
 import type { PieceAudio, Piece } from '../../service/turn/pieces.ts';
 import { createPlayback } from '../../service/audio/playback.ts';
-import type { Tts } from '../../service/base/ports.ts';
+import type { Tts, TtsRequest } from '../../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
 import { speak } from '../../service/turn/speak.ts';
 import { openTurn, type TurnInput, type TurnPorts, type TurnScope } from '../../service/calls/stage.ts';
@@ -53,7 +53,7 @@ export async function plainReply(): Promise<HeardReply> {
 }
 
 /** By the stages of a turn, with its events, phases and ledger's causes. */
-export async function stagedReply(tts: Tts, sse: 'sdk' | 'parser'): Promise<HeardReply> {
+export async function stagedReply(tts: Tts, sse: TtsRequest['sse']): Promise<HeardReply> {
   const sent: Uint8Array[] = [];
   const heard: HeardReply = { bytes: 0, audibleAfterMs: undefined };
   const scope = scopeFor(tts, sse, (pcm) => {
@@ -75,7 +75,7 @@ export async function stagedReply(tts: Tts, sse: 'sdk' | 'parser'): Promise<Hear
   return heard;
 }
 
-function scopeFor(tts: Tts, sse: 'sdk' | 'parser', onAudio: (pcm: Uint8Array) => void): TurnScope {
+function scopeFor(tts: Tts, sse: TtsRequest['sse'], onAudio: (pcm: Uint8Array) => void): TurnScope {
   const ports: TurnPorts = { ...instantPorts(clock), tts };
   const transport: TurnPorts['transport'] = {
     ...ports.transport,

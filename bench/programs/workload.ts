@@ -124,14 +124,7 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
     },
     ports: () => instantPorts(clock),
     traceIds: () => keyedHex(32, options.name, turns),
-    projections: observed
-      ? [
-          projectTurns({
-            ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
-            ...(bundle === undefined ? {} : { bundle }),
-          }),
-        ]
-      : [],
+    projections: observed ? [projectTurns({ tracing: options.tracing, bundle })] : [],
     onProjectionError: (error) => faults.push(error),
   });
   return {

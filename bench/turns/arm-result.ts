@@ -5,17 +5,18 @@ import type { Verdict } from '../../replay/diff/diff.ts';
 import { clusteredMean, mean, roundToSum, type Interval } from '../../replay/diff/stats.ts';
 import { quantile } from '../../service/base/quantile.ts';
 import { transcriptChange } from '../../replay/arms/work.ts';
+import type { Report } from '../../replay/report/build.ts';
 import { totalBets, type BetTotals } from '../../service/turn-log/bets.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { ledgerUs } from '../../replay/diff/ledger-rows.ts';
 import type { Bench } from './bench.ts';
-import { groupOf, METRICS, type MetricName } from './metrics.ts';
+import { groupOf, METRICS, STAGE_METRICS, type MetricName } from './metrics.ts';
 
 /** One turn of one arm: a line of `samples.jsonl`. */
 export interface Sample {
   bench: string;
   arm: string;
-  basis: 'measured' | 'predicted';
+  basis: Report['basis'];
   world: string;
   sessionId: string;
   turnIndex: number;
@@ -69,13 +70,11 @@ export interface ArmResult {
 
 export const BASELINE = 'baseline';
 const P95_TURNS = 72;
-const STAGE_METRIC = { stt: 'sttMs', llm: 'ttftMs', tts: 'ttfbMs' } as const;
 
 /** The turn as a sample of its arm. */
 export function sampleOf(bench: Bench, arm: string, turn: FinishedTurn, language: string): Sample {
   const { sessionId, turnIndex, world, failure } = turn.summary;
   const queued = turn.log.events.find(({ kind, stage }) => kind === 'http.queued' && stage === bench.stage);
-  const group = bench.grouping === undefined ? undefined : groupOf(bench.grouping, turn);
   const values: Partial<Record<MetricName, number>> = {};
   for (const metric of bench.metrics) {
     const value = METRICS[metric].of(turn, language);
@@ -88,10 +87,10 @@ export function sampleOf(bench: Bench, arm: string, turn: FinishedTurn, language
     world,
     sessionId,
     turnIndex,
-    ...(queued === undefined ? {} : { connection: queued.attrs?.['reused'] === true ? 'kept' : 'new' }),
-    ...(group === undefined ? {} : { group }),
+    connection: queued && (queued.attrs?.['reused'] === true ? 'kept' : 'new'),
+    group: bench.grouping && groupOf(bench.grouping, turn),
     values,
-    ...(failure === undefined ? {} : { failure: `${failure.stage} ${failure.kind}: ${failure.message}` }),
+    failure: failure && `${failure.stage} ${failure.kind}: ${failure.message}`,
   };
 }
 
@@ -102,25 +101,23 @@ export function armResult(bench: Bench, arm: string, all: readonly Sample[], pla
   const rows = bench.metrics.flatMap((metric): MetricRow[] => {
     const values = valuesOf(samples, metric);
     if (values.length === 0) return [];
-    const difference = arm === BASELINE ? undefined : differenceOf(samples, baseline, metric);
     return [
       {
         metric,
         n: values.length,
         median: quantile(values, 0.5),
-        ...('shown' in METRICS[metric] ? { mean: mean(values) } : {}),
-        ...(values.length < P95_TURNS ? {} : { p95: quantile(values, 0.95) }),
-        ...(difference === undefined ? {} : { difference }),
+        mean: 'shown' in METRICS[metric] ? mean(values) : undefined,
+        p95: values.length < P95_TURNS ? undefined : quantile(values, 0.95),
+        difference: arm === BASELINE ? undefined : differenceOf(samples, baseline, metric),
       },
     ];
   });
   const failures = samples.flatMap(({ failure }) => failure ?? []);
-  const [firstFailure] = failures;
   const groupsBy = (key: 'connection' | 'group'): StageGroup[] =>
     [...new Set(samples.flatMap((sample) => sample[key] ?? []))].flatMap((group) => {
       const values = valuesOf(
         samples.filter((sample) => sample[key] === group),
-        STAGE_METRIC[bench.stage],
+        STAGE_METRICS[bench.stage],
       );
       return values.length === 0 ? [] : [{ group, n: values.length, medianMs: quantile(values, 0.5) }];
     });
@@ -129,12 +126,12 @@ export function armResult(bench: Bench, arm: string, all: readonly Sample[], pla
   return {
     arm,
     rows,
-    ...(connections.length === 0 ? {} : { connections }),
-    ...(groups.length === 0 ? {} : { groups }),
+    connections: connections.length === 0 ? undefined : connections,
+    groups: groups.length === 0 ? undefined : groups,
     turns: samples.length,
     planned,
     failed: failures.length,
-    ...(firstFailure === undefined ? {} : { firstFailure }),
+    firstFailure: failures[0],
   };
 }
 
@@ -170,8 +167,6 @@ function differenceOf(
 function valuesOf(samples: readonly Sample[], metric: MetricName): number[] {
   return samples.flatMap(({ values }) => values[metric] ?? []);
 }
-
-/** Names the turn that all arms run. */
 
 /** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/metrics.md#bets. */
 const WORTH_USD_PER_100_MS = 0.001;

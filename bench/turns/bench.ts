@@ -1,6 +1,6 @@
 /** What a bench is: a table of arms, what is measured of them, and by what turns are told apart. */
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import type { Grouping, MetricName } from './metrics.ts';
+import type { Grouping, MetricName, STAGE_METRICS } from './metrics.ts';
 import type { BenchSpeech } from './sessions.ts';
 
 /** In the order in which they run. */
@@ -30,7 +30,7 @@ export interface Bench {
   limits: string;
   metrics: readonly MetricName[];
   /** The metric whose connections are told apart: new ones were set up within the stage. */
-  stage: 'stt' | 'llm' | 'tts';
+  stage: keyof typeof STAGE_METRICS;
   /** What else the stage's latency is told apart by. */
   grouping?: Grouping;
   speech?: BenchSpeech;

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
-import { isObject, listIn, textIn } from '../../service/base/json.ts';
+import { isObject, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { diffLanes, type Verdict } from '../../replay/diff/diff.ts';
 import type { BenchResult } from './engine.ts';
@@ -30,8 +30,9 @@ export async function readEarlier(
   benches: readonly string[],
 ): Promise<EarlierTurns> {
   const file = join(folder, 'results.json');
-  const earlier = parsed(await textOf(file), file);
-  const of = (results: { world?: string | undefined; profile?: string | undefined }): string =>
+  const earlier = parsedJson(await textOf(file));
+  if (earlier === undefined) throw damaged(file);
+  const of = (results: { world?: string; profile?: string }): string =>
     `world ${results.world}${results.profile === undefined ? '' : `, profile ${results.profile}`}`;
   const [then, now] = [
     of({ world: textIn(earlier, 'world'), profile: textIn(earlier, 'profile') }),
@@ -53,16 +54,7 @@ export function compareWithEarlier(earlier: EarlierTurns, results: readonly Benc
       const diff = diffLanes(then, now);
       if (diff === undefined) return [];
       const { deltaMs, lowMs, highMs } = diff.primary;
-      return [
-        {
-          bench,
-          arm,
-          verdict: diff.verdict,
-          deltaMs,
-          ...(lowMs === undefined ? {} : { lowMs }),
-          ...(highMs === undefined ? {} : { highMs }),
-        },
-      ];
+      return [{ bench, arm, verdict: diff.verdict, deltaMs, lowMs, highMs }];
     }),
   );
 }
@@ -72,7 +64,7 @@ async function readTurns(file: string): Promise<TurnSummary[]> {
   if (lines.length === 0) throw new InputError(`--against: ${file} holds no turns; name a folder of a bench that ran`);
   return lines.map((line, index) => {
     const where = `${file}, line ${index + 1}`;
-    const turn = parsed(line, where);
+    const turn = parsedJson(line);
     if (!isTurn(turn)) throw damaged(where);
     return turn;
   });
@@ -89,16 +81,8 @@ function isTurn(value: unknown): value is TurnSummary {
   );
 }
 
-function parsed(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw damaged(where, error);
-  }
-}
-
-function damaged(where: string, cause?: unknown): InputError {
-  return new InputError(`--against: ${where} is damaged; run that bench again, or name another folder`, { cause });
+function damaged(where: string): InputError {
+  return new InputError(`--against: ${where} is damaged; run that bench again, or name another folder`);
 }
 
 async function textOf(file: string): Promise<string> {

@@ -126,9 +126,10 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       },
       // an arm whose turns all failed says so by itself; the others keep their verdicts
       onUnmeasured: () => undefined,
-      ...(run.against === undefined ? {} : { against: run.against }),
-      ...(run.scenario === undefined ? {} : { scenario: run.scenario }),
-      ...(run.budget === undefined ? {} : { budgetUsd: run.budget.limitUsd, purse: run.budget.purse }),
+      against: run.against,
+      scenario: run.scenario,
+      budgetUsd: run.budget?.limitUsd,
+      purse: run.budget?.purse,
     });
     keepUnit();
     if (unpaid > 0)
@@ -140,27 +141,22 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     stopped = describeError(error);
   }
   const names = [BASELINE, ...bench.arms.map(({ name }) => name)];
-  const arms = names.map((arm): ArmResult => {
-    const verdict = verdicts.get(arm);
-    const note = bench.arms.find(({ name }) => name === arm)?.note;
-    return {
-      ...armResult(bench, arm, samples, planned),
-      ...totalsOf(turns.get(arm) ?? []),
-      ...(note === undefined ? {} : { note }),
-      ...(verdict === undefined ? {} : { verdict }),
-    };
-  });
+  const arms = names.map((arm): ArmResult => ({
+    ...armResult(bench, arm, samples, planned),
+    ...totalsOf(turns.get(arm) ?? []),
+    note: bench.arms.find(({ name }) => name === arm)?.note,
+    verdict: verdicts.get(arm),
+  }));
   const { name, title, limits } = bench;
-  const grouping = bench.grouping === undefined ? {} : { grouping: bench.grouping.title };
   return {
     bench: name,
     title,
     limits,
-    ...grouping,
+    grouping: bench.grouping?.title,
     arms,
     turns,
     servedFrom: [...servedFrom].sort(),
-    ...(stopped === undefined ? {} : { stopped }),
+    stopped,
   };
 }
 
@@ -175,7 +171,7 @@ function append(file: string, lines: string): void {
 
 function totalsOf(turns: readonly TurnSummary[]): Pick<ArmResult, 'ledger' | 'bets'> {
   const [ledger, bets] = [meanLedger(turns), betTotals(turns)];
-  return { ...(ledger.length === 0 ? {} : { ledger }), ...(bets.length === 0 ? {} : { bets }) };
+  return { ledger: ledger.length === 0 ? undefined : ledger, bets: bets.length === 0 ? undefined : bets };
 }
 
 function exchangeLinesOf({ log: { identity, events, anchorUs } }: FinishedTurn): string {

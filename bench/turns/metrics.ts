@@ -1,6 +1,6 @@
 /** What benches measure of a turn, as a table: name, unit, and how it is read off the turn. Unmeasured is absent. */
 import { createChunker, type ChunkingMode } from '../../service/text/chunker.ts';
-import type { EventKind, TurnEvent } from '../../service/base/events.ts';
+import { firstOf, numberOf, numbersOf, type EventKind, type TurnEvent } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import { quantile } from '../../service/base/quantile.ts';
 
@@ -14,16 +14,10 @@ export interface Metric {
   of(turn: FinishedTurn, language: string): number | undefined;
 }
 
-const find = (turn: FinishedTurn, kind: EventKind): TurnEvent | undefined =>
-  turn.log.events.find((event) => event.kind === kind);
-const numberOf = (event: TurnEvent | undefined, key: string): number | undefined => {
-  const value = event?.attrs?.[key];
-  return typeof value === 'number' ? value : undefined;
-};
-const numbersOf = (event: TurnEvent | undefined, key: string): number[] => {
-  const value = event?.attrs?.[key];
-  return Array.isArray(value) ? value.filter((each): each is number => typeof each === 'number') : [];
-};
+const find = (turn: FinishedTurn, kind: EventKind): TurnEvent | undefined => firstOf(turn.log.events, kind);
+/** What a stream's last event says of every item; nothing where there was no stream. */
+const itemsOf = (event: TurnEvent | undefined, key: 'itemUs' | 'itemChars'): readonly number[] =>
+  numbersOf(event, key) ?? [];
 const ms = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1000);
 const difference = (from: number | undefined, to: number | undefined): number | undefined =>
   from === undefined || to === undefined ? undefined : to - from;
@@ -33,10 +27,10 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 function firstPieceMs(turn: FinishedTurn, mode: ChunkingMode, language: string): number | undefined {
   const done = find(turn, 'llm.done');
   const start = find(turn, 'llm.start');
-  const itemUs = numbersOf(done, 'itemUs');
+  const itemUs = itemsOf(done, 'itemUs');
   const chunker = createChunker(mode, language);
   let from = 0;
-  for (const [index, chars] of numbersOf(done, 'itemChars').entries()) {
+  for (const [index, chars] of itemsOf(done, 'itemChars').entries()) {
     const pieces = chunker.push(turn.replyText.slice(from, from + chars));
     from += chars;
     if (pieces.length > 0) return ms(difference(start?.atUs, itemUs[index]));
@@ -45,7 +39,7 @@ function firstPieceMs(turn: FinishedTurn, mode: ChunkingMode, language: string):
 }
 
 const gapsMs = (turn: FinishedTurn): number[] => {
-  const itemUs = numbersOf(find(turn, 'llm.done'), 'itemUs');
+  const itemUs = itemsOf(find(turn, 'llm.done'), 'itemUs');
   return itemUs.slice(1).map((atUs, index) => (atUs - (itemUs[index] ?? atUs)) / 1000);
 };
 const pieces = (turn: FinishedTurn): TurnEvent[] => turn.log.events.filter((event) => event.kind === 'tts.done');
@@ -97,7 +91,7 @@ export const METRICS = {
     of: (turn) => {
       const done = find(turn, 'llm.done');
       const tokens = numberOf(done, 'completionTokens');
-      const itemUs = numbersOf(done, 'itemUs');
+      const itemUs = itemsOf(done, 'itemUs');
       const us = difference(itemUs[0], itemUs.at(-1));
       return tokens === undefined || us === undefined || us === 0 ? undefined : tokens / (us / 1e6);
     },
@@ -111,7 +105,7 @@ export const METRICS = {
   llmTotalMs: {
     title: 'whole reply',
     unit: 'ms',
-    of: (turn) => ms(difference(find(turn, 'llm.start')?.atUs, numbersOf(find(turn, 'llm.done'), 'itemUs').at(-1))),
+    of: (turn) => ms(difference(find(turn, 'llm.start')?.atUs, itemsOf(find(turn, 'llm.done'), 'itemUs').at(-1))),
   },
   llmCost: {
     title: 'LLM cost',
@@ -160,6 +154,12 @@ export const METRICS = {
   replyEndMs: { title: 'reply end', unit: 'ms', of: ({ summary }) => ms(summary.replyEndUs) },
 } satisfies Record<string, Metric>;
 export type MetricName = keyof typeof METRICS;
+
+/** The latency of each stage whose connections a bench tells apart. */
+export const STAGE_METRICS = { stt: 'sttMs', llm: 'ttftMs', tts: 'ttfbMs' } as const satisfies Record<
+  string,
+  MetricName
+>;
 
 /** What turns of one arm differ in by themselves: the stage's latency is told apart by it. */
 export interface Grouping {

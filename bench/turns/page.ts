@@ -156,9 +156,9 @@ function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
 function differenceFigure(arms: readonly ArmResult[]): string {
   const drawn = arms.flatMap(({ arm, rows, verdict }) => {
     const difference = rows.find(({ metric }) => metric === 'e2eMs')?.difference;
-    return difference === undefined
-      ? []
-      : [{ arm, verdict, low: difference.mean, high: difference.mean, ...difference }];
+    if (difference === undefined) return [];
+    const { mean, low = mean, high = mean } = difference;
+    return [{ arm, verdict, mean, low, high }];
   });
   return svgOf({
     height: 60 + ARM_PX * drawn.length,

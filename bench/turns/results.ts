@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cannotWrite } from '../../replay/run/out-folder.ts';
 import type { TargetRow } from '../../replay/diff/targets.ts';
+import type { Report } from '../../replay/report/build.ts';
 import type { ArmComparison } from './earlier.ts';
 import type { BenchResult } from './engine.ts';
 import { turnsFile } from './folder.ts';
@@ -11,7 +12,7 @@ import { turnsFile } from './folder.ts';
 /** What `results.json` holds. */
 export interface BenchResults {
   format: 1;
-  basis: 'measured' | 'predicted';
+  basis: Report['basis'];
   world: string;
   profile?: string;
   seed: string;

@@ -46,10 +46,9 @@ export async function publish({ env, log, secondMs }: ActionContext): Promise<nu
   await writePages(folder, { withText });
   const others = await otherCandidates(folder, await reportNames(folder));
   const verdict = verdictOfAll([report.verdict, ...others.map((other) => other.verdict)]);
-  const jaegerUi = env['RETAKE_JAEGER_UI'];
-  const links = jaegerUi === undefined || jaegerUi === '' ? {} : { jaegerUi };
+  const jaegerUi = env['RETAKE_JAEGER_UI'] || undefined;
   const reasons = [...report.reasons, ...othersText(report, others)];
-  const body = markdownReport({ ...report, reasons }, { marker, ...links });
+  const body = markdownReport({ ...report, reasons }, { marker, jaegerUi });
 
   const summary = env['GITHUB_STEP_SUMMARY'];
   if (summary !== undefined && summary !== '') await appendFile(summary, `${body}\n`);

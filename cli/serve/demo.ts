@@ -43,7 +43,7 @@ export async function demo(
   const env = {
     RETAKE_PORT: '0',
     RETAKE_DATA: data,
-    ...(collector ? { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${COLLECTOR.host}:${COLLECTOR.port}` } : {}),
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector ? `http://${COLLECTOR.host}:${COLLECTOR.port}` : undefined,
   };
   const service = await serve({
     config: configFrom(env),

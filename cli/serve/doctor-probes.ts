@@ -39,7 +39,7 @@ export const PROBES: readonly Probe[] = [
       return {
         detail: `${text.length} characters`,
         cost: billed(call, `${SPOKEN_S} s of audio`),
-        ...given({ requestId }),
+        requestId,
       };
     },
   },
@@ -69,10 +69,8 @@ export const PROBES: readonly Probe[] = [
       return {
         detail: `${chars} characters, ${tokens}; asked for ${model}`,
         cost: costUsd === undefined ? `unpriced: ${tokens}` : `$${costUsd.toFixed(6)}`,
-        ...given({
-          served: servedModel && `${servedModel}${servedProvider === undefined ? '' : ` by ${servedProvider}`}`,
-          requestId: generationId,
-        }),
+        served: servedModel && `${servedModel}${servedProvider === undefined ? '' : ` by ${servedProvider}`}`,
+        requestId: generationId,
       };
     },
   },
@@ -98,7 +96,7 @@ export const PROBES: readonly Probe[] = [
       return {
         detail: `${Math.round((audioBytes / 2 / tts.sampleRateHz) * 1000)} ms of audio`,
         cost: billed(call, `${SENTENCE.length} characters`),
-        ...given({ requestId }),
+        requestId,
       };
     },
   },
@@ -107,11 +105,4 @@ export const PROBES: readonly Probe[] = [
 function billed(call: Call, work: string): string {
   const units = call.responseHeaders()?.get('x-fal-billable-units')?.slice(0, 20);
   return `unpriced: ${work}${units === undefined ? '' : `, ${units} billable units`}`;
-}
-
-/** The values that are there. */
-export function given<Key extends string>(values: { [K in Key]: string | undefined }): { [K in Key]?: string } {
-  const known: { [K in Key]?: string } = {};
-  for (const key in values) if (values[key] !== undefined && values[key] !== '') known[key] = values[key];
-  return known;
 }

@@ -5,7 +5,6 @@
  */
 import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
-
 import { configFrom, type Config } from '../../service/config.ts';
 import { describeError, InputError } from '../../service/base/errors.ts';
 import { openCall } from '../../service/net/exchange.ts';
@@ -18,7 +17,7 @@ import { servedFrom } from '../../service/net/served-from.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { createWireWorld } from '../../sim/wire/wire.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
-import { given, PROBES, SAMPLE, type Probe } from './doctor-probes.ts';
+import { PROBES, SAMPLE, type Probe } from './doctor-probes.ts';
 import { plain } from '../../replay/report/words.ts';
 
 export interface Check {
@@ -155,8 +154,8 @@ async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Pr
       ...common,
       ok: true,
       tookMs: tookMs(),
-      ...(firstUs === undefined ? {} : { firstMs: Math.round((firstUs - beganUs) / 1000) }),
-      ...given({ region: headers === undefined ? undefined : servedFrom(headers) }),
+      firstMs: firstUs === undefined ? undefined : Math.round((firstUs - beganUs) / 1000),
+      region: headers === undefined ? undefined : servedFrom(headers),
       ...told,
     };
   } catch (error) {
@@ -176,9 +175,9 @@ function lineOf(check: Check | ProviderCheck): string {
     endpoint,
     `${tookMs} ms${firstMs === undefined ? '' : `, first after ${firstMs} ms`}`,
     detail,
-    ...(served === undefined ? [] : [`served ${served}`]),
+    ...(served ? [`served ${served}`] : []),
     ...(check.ok ? [`region ${region ?? 'not told'}`, cost] : []),
-    ...(requestId === undefined ? [] : [`request ${requestId}`]),
+    ...(requestId ? [`request ${requestId}`] : []),
   ];
   return plain(head + parts.join(' · '));
 }

@@ -19,16 +19,14 @@ export interface SendOptions {
 export async function sendCommand(context: CommandContext, file: string, options: SendOptions): Promise<void> {
   if (!existsSync(file)) throw new InputError(`${file}: there is no such file`);
   const url = options.url.replace(/\/+$/, '');
-  const apiKey = context.env['RETAKE_API_KEY'] === '' ? undefined : context.env['RETAKE_API_KEY'];
-  const session = {
-    language: options.language,
-    ...(options.interview === undefined ? {} : { interview: options.interview }),
-  };
+  const apiKey = context.env['RETAKE_API_KEY'] || undefined;
+  const { language, interview } = options;
+  const session = { language, interview };
   context.progress(`speaking ${file} …`);
   const { sessionId, traceId } =
     options.upload === true
       ? await upload(url, file, session, apiKey)
-      : await speakOnce(url, file, session, options.push === true, apiKey);
+      : await speakOnce({ url, file, session, push: options.push, apiKey });
   context.progressDone();
   const { summary, trace } = await fetchTurn(url, traceId, apiKey);
   if (options.json === true) {
@@ -43,13 +41,19 @@ export async function sendCommand(context: CommandContext, file: string, options
   if (ui !== undefined && ui !== '') context.out(`${ui.replace(/\/+$/, '')}/trace/${traceId}`);
 }
 
-async function speakOnce(
-  url: string,
-  file: string,
-  session: { language: string; interview?: string },
-  push: boolean,
-  apiKey: string | undefined,
-): Promise<{ sessionId: string; traceId: string }> {
+async function speakOnce({
+  url,
+  file,
+  session,
+  push,
+  apiKey,
+}: {
+  url: string;
+  file: string;
+  session: { language: string; interview?: string };
+  push?: boolean;
+  apiKey?: string;
+}): Promise<{ sessionId: string; traceId: string }> {
   const conversation = await converse(url, createRealClock(), session, apiKey);
   try {
     const { traceId } = await conversation.speak(file, { push });
