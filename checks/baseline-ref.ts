@@ -1,11 +1,11 @@
 /**
- * `npm run verify -- baseline-ref`: commits that change code are measured like knobs. In a temporary clone, commits are made over
- * this one: 150 ms more in `turn.ts` must be `slower`, 50 ms more `same` or `inconclusive` with end to end +50 ±10 ms, and
- * a comment 0 ±5 ms. In `wire`, profile seed, common draws, the baseline checked out, installed and driven in a worker.
+ * `npm run verify -- baseline-ref`: commits that change code are measured like knobs. The check makes commits over this one in a temporary
+ * clone. 150 ms more in `turn.ts` must be `slower`, 50 ms more `same` or `inconclusive` with end to end +50 ±10 ms, a comment
+ * 0 ±5 ms. World `wire`, profile seed, common draws; the baseline is checked out, installed and driven in a worker.
  *
- * How many turns: under common draws only the machine's own noise is left. 8 sessions of 2 turns have a t of 2.4 (4 sessions: 3.2). A
- * mean is within ±5 ms when pairs differ by less than 10 ms (sd), and 150 ms stays beyond the margin of some 105 ms, with
- * 45 ms to spare, when they differ by less than 75 ms: a quiet machine has 1 to 5. What it was is printed.
+ * Why 8 sessions of 2 turns: common draws leave the machine's noise only, and 8 sessions have a t of 2.4 (4 have 3.2). Pairs that differ
+ * by less than 10 ms (sd) give a mean within ±5 ms. Up to 75 ms, 150 ms stays 45 ms beyond the margin of some 105 ms. A quiet
+ * machine has 1 to 5; each line prints the noise that there was.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -31,10 +31,10 @@ interface Outcome {
 
 const SESSIONS = 8;
 const TURNS = 2;
-/** 150 ms less the margin of some 105 ms: with more noise than that the first commit cannot be told from nothing. */
+/** 150 ms less the margin of some 105 ms: noise beyond this hides the first commit. */
 const NOISY_MS = 45;
 
-/** In the clone: this checkout against `ref`. */
+/** Runs in the clone: measures its checkout against `ref`. */
 async function compare(ref: string, cache: string): Promise<Outcome> {
   const standIns = { profile: 'seed', seed: '1', draws: 'common' } as const;
   const baselineCheckout = await checkOut(ref, cache, (what) => void console.error(what));
@@ -59,16 +59,15 @@ async function compare(ref: string, cache: string): Promise<Outcome> {
     const { verdict, reasons, arms, endToEnd, validity } = report;
     const { deltaMs, lowMs, highMs, n } = endToEnd;
     const { marginMs, noiseFloorMs } = validity;
-    const interval = lowMs === undefined || highMs === undefined ? {} : { lowMs, highMs };
-    const floor = noiseFloorMs === undefined ? {} : { noiseFloorMs };
     return {
       verdict,
       reasons,
       deltaMs,
-      ...interval,
+      lowMs,
+      highMs,
       n,
       marginMs,
-      ...floor,
+      noiseFloorMs,
       commits: [arms.a.commit, arms.b.commit],
     };
   } finally {
@@ -102,7 +101,9 @@ else {
     const turn = join(clone, 'service/turn/turn.ts');
     const source = readFileSync(turn, 'utf8');
     if (!source.includes(ANCHOR))
-      throw new Error('service/turn/turn.ts no longer has the wait that this check makes longer');
+      throw new Error(
+        `service/turn/turn.ts has no "${ANCHOR}", which this check makes longer; name the new wait in ANCHOR`,
+      );
     for (const [name, instead, holds] of COMMITS) {
       writeFileSync(turn, source.replace(ANCHOR, instead));
       git('-c', 'user.name=check', '-c', 'user.email=check@localhost', 'commit', '--quiet', '-am', name);
@@ -116,7 +117,7 @@ else {
       );
       if (!good && (noiseFloorMs ?? 0) > NOISY_MS)
         console.log(
-          `     identical arms differ by as much as ${noiseFloorMs?.toFixed(0) ?? '?'} ms: this machine is too busy for the check`,
+          `     identical arms differ by ${noiseFloorMs?.toFixed(0) ?? '?'} ms: this machine is too busy for the check; run it again when nothing else runs`,
         );
       if (!good) process.exitCode = 1;
     }

@@ -26,7 +26,7 @@ interface Span {
 interface Demo {
   turns: Turn[];
   markdown: string;
-  /** One array a line of the file: one turn. */
+  /** One turn's spans each, as a line of the file has them. */
   traces: Span[][];
 }
 
@@ -44,9 +44,8 @@ function load(folder: string): Demo {
 
 interface Check {
   name: string;
-  /** Complaints. */
   run(demo: Demo): string[];
-  /** Breaks the demo in the way that this check is for. */
+  /** Breaks the demo, so that this check must complain. */
   damage(demo: Demo): void;
 }
 
@@ -184,7 +183,9 @@ for (const { name, run, damage } of CHECKS) {
   damage(damaged);
   const blind = run(damaged).length === 0;
   if (complaints.length > 0 || blind) failed++;
-  console.log(`${complaints.length === 0 ? 'ok ' : 'OFF'}  ${name}${blind ? ' (but it would not see a fault!)' : ''}`);
+  console.log(
+    `${complaints.length === 0 ? 'ok ' : 'OFF'}  ${name}${blind ? ' (but the damaged copy passes too!)' : ''}`,
+  );
   for (const complaint of complaints.slice(0, 5)) console.log(`     ${complaint}`);
 }
 process.exitCode = failed === 0 ? 0 : 1;

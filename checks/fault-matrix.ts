@@ -1,6 +1,6 @@
 /**
- * The fault matrix: every provider × every fault, each in two turns of one session in virtual time. A provider is a row,
- * a fault is a row, and one piece of code reads them. What it finds is the table in docs/operating.md.
+ * The fault matrix: every provider × every fault, each in two turns of one session in virtual time. Providers and faults are
+ * rows in fault-rows.ts. docs/operating.md shows the resulting table.
  */
 import { InvariantError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
@@ -18,32 +18,30 @@ import { createSimWorld } from '../sim/world/world.ts';
 export interface Cell {
   provider: ProviderRow;
   fault: FaultRow;
-  /** What the client gets when the fault stays. */
+  /** When the fault stays: what the client gets, such as `the reply`. */
   client: string;
-  /** From the start of the call that met it to the turn's failure; to the reply's first audio when there was none. */
+  /** From the start of the call that met the fault to the turn's failure, or to the reply's first audio. */
   afterMs: number;
   /** `stage kind`, or `none`. */
   error: string;
   /** Status of the call's span. */
   span: string;
-  /** Ledger part that most of the call's time belongs to. */
+  /** The ledger part that takes most of the call's time. */
   part: string;
   attempts: number;
-  /** What becomes of the turn when only the first attempt meets the fault. */
+  /** When only the first attempt meets the fault: `recovers` or `fails`. */
   once: string;
-  /** Whether timers, connections and the session came out of it unharmed. */
+  /** No timer and no connection is left after the turn. */
   released: boolean;
   nextTurnWorks: boolean;
 }
 
-const PROFILE = {
-  ...flatProfile({
-    stt: 100,
-    llm: 100,
-    tts: 100,
-    other: { queueSubmitMs: 10, queueStatusMs: 10, cdnMs: 10, sideMs: 50 },
-  }),
-};
+const PROFILE = flatProfile({
+  stt: 100,
+  llm: 100,
+  tts: 100,
+  other: { queueSubmitMs: 10, queueStatusMs: 10, cdnMs: 10, sideMs: 50 },
+});
 const figure = (ms: number): typeof PROFILE.network.dnsMs => ({ source: 'set by the matrix', quantiles: [[0, ms]] });
 const NETWORK = { ...PROFILE.network, dnsMs: figure(10), connectMs: figure(20), tlsMs: figure(30) };
 const INTERVIEW = {
@@ -59,14 +57,13 @@ const INTERVIEW = {
   })),
 };
 
-/** Runs one cell: the fault on every attempt, then on the first alone; each time a second turn without it. */
+/** Runs one cell twice: the fault on every attempt, then on the first only. A second turn meets no fault. */
 export async function runCell(provider: ProviderRow, fault: FaultRow): Promise<Cell> {
   const always = await twoTurns(provider, fault, undefined);
   const once = await twoTurns(provider, fault, [0]);
   const { log, heardMs } = always.first;
   const failed = log.events.find(({ kind }) => kind === 'turn.failed');
-  const { kind: startKind } = { kind: `${provider.stage}.start` };
-  const start = log.events.find(({ kind }) => kind === startKind);
+  const start = log.events.find(({ kind }) => kind === `${provider.stage}.start`);
   const firstByte = log.events.find(({ kind }) => kind === 'deliver.first_byte');
   const end = failed ?? firstByte;
   if (start === undefined || end === undefined) throw new InvariantError(`${provider.name}: the turn has no end`);
@@ -97,7 +94,7 @@ async function twoTurns(
   { fault, strikes }: FaultRow,
   attempts: number[] | undefined,
 ): Promise<{ first: Turn; second: Turn; released: boolean }> {
-  const rule = { route: route[strikes], turns: [0], fault, ...(attempts === undefined ? {} : { attempts }) };
+  const rule = { route: route[strikes], turns: [0], fault, attempts };
   const world = createSimWorld({
     profile: { ...PROFILE, network: NETWORK },
     seed: 'faults',
@@ -121,7 +118,7 @@ async function twoTurns(
       strategyHash: strategyHash(strategy),
       interview: INTERVIEW.name,
     },
-    // jitter in its middle: the strategy's hash seeds it, and a new knob is not to move the table
+    // the strategy's hash would seed the jitter, and a new knob would then move the table
     ports: (turnIndex) => ({ ...world.ports(strategy, 'faults', turnIndex), random: () => 0.5 }),
     traceIds: () => String(++traces).padStart(32, '0'),
     projections: [],
@@ -169,7 +166,7 @@ function attemptOf({ kind, exchange }: TurnEvent, stage: CallStage): number[] {
   return kind === 'http.start' && own === stage ? [Number(attempt)] : [];
 }
 
-/** Of the stage's first call. */
+/** The phase that took longest in the stage's first call. */
 function longestPart({ events }: TurnLog, stage: CallStage): string {
   const totals = new Map<string, number>();
   for (const event of events) {

@@ -1,10 +1,10 @@
-/** The rows and columns of the fault matrix: a provider is a row here, a fault is a row here. */
+/** The rows and columns of the fault matrix: providers and faults. */
 import type { CallStage } from '../service/base/events.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
 import type { FaultSpec } from '../sim/faults/faults.ts';
 import type { RouteName } from '../sim/faults/routes.ts';
 
-/** At which of a call's requests a fault strikes; `generate` makes several. */
+/** Which request of a call meets the fault: `generate` makes several, the others one. */
 type Strikes = 'first' | 'json' | 'body';
 
 export interface ProviderRow {

@@ -39,11 +39,12 @@ async function optionsFor(folder: string, against: ArmWorld | undefined): Promis
     runs: 1,
     commit: 'check',
     journal: { path: join(folder, 'journal.jsonl'), resume: true },
-    ...(against === undefined ? {} : { against, armFor: () => createArm(against) }),
+    against,
+    armFor: against === undefined ? undefined : () => createArm(against),
   };
 }
 
-/** The process that is killed: runs what the journal does not hold. */
+/** The process that is killed: runs the turns that the journal does not hold. */
 async function child(folder: string, against: ArmWorld | undefined): Promise<void> {
   const experiment = await runExperiment(await optionsFor(folder, against));
   await writeRunFolder(folder, experiment);
@@ -51,7 +52,7 @@ async function child(folder: string, against: ArmWorld | undefined): Promise<voi
   writeFileSync(join(folder, 'ended.json'), JSON.stringify({ order, paidTwice: experiment.paidTwice }));
 }
 
-/** Providers that answer quickly and count: how often each call came in, by arm, turn, stage, ordinal and attempt. */
+/** Quick providers that keep each call they get, by turn and arm: stage, ordinal and attempt. */
 async function countingProviders(): Promise<{ against: ArmWorld; calls: Map<string, string[]>; close(): void }> {
   const calls = new Map<string, string[]>();
   const server = createServer((request, response) => {
@@ -86,7 +87,7 @@ function answerTo({ url = '' }: IncomingMessage): string {
   return event({ audio: tone.toString('base64') }) + event({ done: true });
 }
 
-/** Runs the child until `enough()`, then kills it; true when it ended by itself before. */
+/** Runs the child until `enough()`, then kills it. Returns true when it ended by itself before. */
 async function runUntil(folder: string, against: ArmWorld | undefined, enough: () => boolean): Promise<boolean> {
   const words = ['child', folder, ...(against === undefined ? [] : [JSON.stringify(against)])];
   const run = spawn(process.execPath, [fileURLToPath(import.meta.url), ...words], {
@@ -131,11 +132,11 @@ async function inWire(kills: number, random: () => number): Promise<string[]> {
         complaints.push(`${runKey(planned)}: a journaled call was made again`);
       if (made.length === 0) complaints.push(`${runKey(planned)}: never run`);
     }
-    for (const turn of paidTwice) if (!listed.has(turn)) complaints.push(`${turn} is listed and was not under way`);
+    for (const turn of paidTwice) if (!listed.has(turn)) complaints.push(`${turn} is listed and was not in flight`);
     close();
     rmSync(folder, { recursive: true });
   }
-  console.log(`     ${killed} kills; ${twice} calls were made twice, each of a turn listed as under way`);
+  console.log(`     ${killed} kills; ${twice} calls were made twice, each of a turn that is listed as in flight`);
   return complaints;
 }
 

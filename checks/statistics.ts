@@ -1,8 +1,8 @@
 /**
- * `npm run verify -- statistics`: whether verdicts and intervals are what they say. A pool of 20,000 simulated turns an arm, independent
- * draws, made on all cores, is resampled by session: false verdicts of two identical arms ≤6.4 %, coverage of the 95 % interval
- * 93–97 % with 3 to 40 sessions, power 75–90 % at the size that the planning formula gives for 80 % with the pool's sd (a plan has
- * its own sd, of its few sessions, and so prints another size). Control: common draws give exact zeros. And 20 seeds end to end.
+ * `npm run verify -- statistics`: verdicts and intervals keep their promises. A pool of 20,000 simulated turns an arm, with independent
+ * draws, is made on all cores and resampled by session. Two identical arms must give ≤6.4 % false verdicts and 93–97 % coverage with 3 to
+ * 40 sessions. Power must be 75–90 % at the size that the planning formula gives for 80 % with the pool's sd (a plan uses the sd of its
+ * few sessions). Control: common draws give exact zeros. 20 seeds run end to end.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -23,7 +23,7 @@ const SIZES = [3, 5, 8, 20, 40] as const;
 /** Sessions of a planned experiment. */
 const PLANNED = 20;
 
-/** Of 1,000, a true 5 % exceeds 6.4 % once in 40 tries, and there are five sizes: of 4,000 it does not. */
+/** With 1,000, a true 5 % exceeds 6.4 % once in 40 tries, and there are five sizes; with 4,000 it does not. */
 const EXPERIMENTS = 4000;
 /** Identical arms' means over the pool differ by more standard errors than this once in a thousand pools. */
 const POOL_Z = 3.29;
@@ -77,7 +77,7 @@ async function pool(turns: number): Promise<Drawn[]> {
   const workers = availableParallelism();
   const each = Math.ceil(turns / TURNS / workers);
   const parts = Array.from({ length: workers }, (_, worker) => {
-    // a world lives for a few turns and is garbage: with room for young objects a tenth of the time is saved
+    // each world is garbage after a few turns: room for young objects saves a tenth of the time
     const child = fork(fileURLToPath(import.meta.url), ['draw', String(worker * each), String(each)], {
       execArgv: ['--max-semi-space-size=64'],
     });
@@ -98,8 +98,8 @@ async function pool(turns: number): Promise<Drawn[]> {
 }
 
 /**
- * `size` sessions drawn with replacement, each under a name of its own and with its two arms in random order: they are identical, so the
- * true difference is 0, while that of a finite pool is what chance left in it.
+ * `size` sessions drawn with replacement, each with its own name and its two arms in random order. The true difference is then 0; that
+ * of a finite pool is chance.
  */
 function resample(all: readonly Drawn[], size: number, random: () => number): Drawn {
   const a: TurnSummary[] = [];
@@ -194,7 +194,7 @@ async function main(turns: number): Promise<void> {
   process.exitCode = off === 0 ? 0 : 1;
 }
 
-/** Whole experiments of two identical strategies whose draws differ, and as control of one that is really slower. */
+/** Whole experiments of two identical strategies whose draws differ; the control is a strategy that is slower. */
 async function endToEnd(judge: (holds: boolean, what: string) => void): Promise<void> {
   const sessions = await uploadSessions({ sessions: 8, turns: 2 });
   const verdicts: string[] = [];
@@ -232,12 +232,12 @@ async function endToEnd(judge: (holds: boolean, what: string) => void): Promise<
 }
 
 const [mode, from, count] = process.argv.slice(2);
-// a process of the pool
+// a drawing process
 if (mode === 'draw') {
   for (let index = 0; index < Number(count); index += 50) {
     if (index > 0 && index % 500 === 0) console.error(`     drawing: ${index} of ${count ?? ''} sessions`);
     const part = await draw(Number(from) + index, Math.min(50, Number(count) - index), 'independent');
-    // a channel that is closed drops what it has not sent
+    // a closed channel drops unsent messages
     await new Promise((sent) => process.send?.(part, sent));
   }
   process.disconnect();

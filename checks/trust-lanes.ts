@@ -1,4 +1,4 @@
-/** Sessions under lanes, many at once in one process: to capture and to measure in `wire`, to predict in `sim`. */
+/** Runs sessions under lanes, many at once in one process: captures and measures in `wire`, predicts in `sim`. */
 import { createRealClock } from '../service/base/clock.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
 import type { TurnLog } from '../service/base/events.ts';
@@ -12,18 +12,18 @@ import type { ReplayedTurn } from '../replay/arms/replayed-turn.ts';
 import type { Variant } from '../replay/variants/variants.ts';
 import { loadInterviews } from '../sim/world/fixtures.ts';
 
-/** From the end of one recording to the start of the next: by turns within the idle limit of today's connections and beyond it. */
+/** From the end of one recording to the start of the next: alternately within and beyond the idle limit of today's connections. */
 const GAPS_MS = [5000, 12_000] as const;
-/** Turns that run at once: their own work is some milliseconds of the seconds that they wait. */
+/** Turns at once: each works for some milliseconds of the seconds that it waits. */
 const AT_ONCE = 64;
-/** Their first turns begin one after another: together they would wait for each other's TLS. */
+/** First turns begin this far apart: at once they would wait for each other's TLS. */
 const STAGGER_MS = 200;
 export interface Lane {
   name: string;
   variant?: Variant;
 }
 
-/** With the distances in time of this bench, and what was said, so that every lane has the same history. */
+/** The session with this check's pauses and the captured words, so that every lane has the same history. */
 export function spoken(session: CapturedSession): CapturedSession {
   const said = loadInterviews().find(({ name }) => name === session.interview)?.turns ?? [];
   let startUs = session.turns[0]?.anchorUs ?? 0;
@@ -109,7 +109,7 @@ async function runSession(
   return turns;
 }
 
-/** What was run as a capture: the same user's audio, as much of it as was heard. */
+/** Makes a capture of the turns that ran, with as much of the user's audio as was heard. */
 export function capturedFrom(session: CapturedSession, ran: readonly LaneTurn[]): CapturedSession {
   const turns = ran
     .filter(({ log }) => log.identity.sessionId === session.sessionId)

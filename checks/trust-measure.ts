@@ -1,6 +1,6 @@
 /**
- * What a simulation is worth: strategies predicted in `sim` from a capture made in `wire`, and then measured in `wire` on the same
- * turns, beside the captured strategy run again (docs/virtual-time.md#counterfactual-error).
+ * Predicts strategies in `sim` from a capture made in `wire`, then measures them in `wire` on the same turns, beside the captured
+ * strategy run again (docs/virtual-time.md#counterfactual-error).
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
@@ -20,14 +20,13 @@ import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './trus
 import { benchSessions } from '../bench/turns/sessions.ts';
 
 const PROFILE = 'seed';
-/** Before anything counts. */
 const WARM_UP = { sessions: 24 } as const;
-/** Draws of a profile, and of fitted exchanges, are averaged over as many runs. */
+/** Drawn times, of a profile or of fitted exchanges, are averaged over so many runs. */
 const DRAWN_RUNS = 3;
-/** The capture that is fitted to: as many sessions run at once, so more of them take no longer. */
+/** Sessions of the capture that the model is fitted to. They run at once, so more take no longer. */
 const CAPTURED_SESSIONS = 36;
 
-/** What loopback, or these fixtures, cannot show. */
+/** Strategies whose gain loopback, or these fixtures, cannot show. */
 const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
   ['pre-resolve', 'loopback: stand-ins cannot delay a lookup, it is part of the TLS set-up'],
   ['route-latency', 'stand-ins have one provider'],
@@ -45,9 +44,9 @@ export const TRUST_WORLDS = ['wire', 'sim'] as const;
 export interface TrustOptions {
   sessions: number;
   turns: number;
-  /** Sessions captured, to be fitted to; 36 by default. */
+  /** Sessions of the capture that the model is fitted to; 36 by default. */
   captured?: number;
-  /** Only these; all that can be judged by default. */
+  /** Only these strategies; by default all that can be judged. */
   variants?: readonly string[];
   seed: string;
   world: (typeof TRUST_WORLDS)[number];
@@ -56,10 +55,10 @@ export interface TrustOptions {
   progress: (text: string) => void;
 }
 
-/** What the committed measurement is made of. */
+/** The options of the committed measurement. */
 export const COMMITTED = { sessions: 24, turns: 3, seed: 'trust', world: 'wire' } as const;
 
-/** Whether a measurement may replace the committed one: only one that is as large, of the same seed and world, with all variants. */
+/** Whether a measurement may replace the committed one: it has the same size, seed and world, and all variants. */
 export function replacesCommitted({ variants, sessions, turns, seed, world }: TrustOptions): boolean {
   return variants === undefined && isDeepStrictEqual({ sessions, turns, seed, world }, COMMITTED);
 }
@@ -87,7 +86,7 @@ export async function measureTrust(options: TrustOptions): Promise<Trust> {
     const a = await runLanes(wire.against, fixtures, [{ name: 'captured' }], told('capturing'));
     const all = fixtures.map((session) => capturedFrom(session, a));
     const captured = all.slice(0, options.sessions);
-    // today's strategy once more beside the others: the machine is as busy for both
+    // today's strategy runs beside the others, so that the machine is equally busy
     const b = await runLanes(wire.against, captured, [{ name: BASELINE }, ...chosen], told('measuring'));
     const against = simWorld({ profile: PROFILE, seed: `${seed}/predicted`, draws: 'common', sessions: all });
     const baseline = await runLanes(against, captured, [{ name: BASELINE }], () => undefined);

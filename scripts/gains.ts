@@ -8,11 +8,11 @@ import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import type { PrimaryMetric } from '../replay/diff/diff.ts';
 
-/** Few frames: a turn of few wakes. All arms hear the same. */
+/** Long frames wake the simulation seldom. All arms hear the same. */
 const FRAME_MS = 100;
-/** The user's pause before the next answer, behind the reply's end. */
+/** The user's pause between a reply's end and the next answer. */
 const THINK_MS = 1500;
-/** An assumption, not a finding: what 100 ms are worth, for break-even hit rates. */
+/** An assumption, for break-even hit rates: 100 ms are worth this. */
 export const WORTH_USD_PER_100_MS = 0.001;
 
 const interviews = loadInterviews();

@@ -1,6 +1,6 @@
 /**
- * What is said in the fixture interviews. An utterance is written as pieces of text and pauses in ms; the transcript is
- * its text. `scripts/make-fixtures.ts` speaks it with espeak-ng.
+ * The words of the fixture interviews. An utterance has pieces of text and pauses in ms; the transcript is its text.
+ * `scripts/make-fixtures.ts` speaks it with espeak-ng.
  */
 
 export interface ScriptedTurn {

@@ -1,11 +1,10 @@
-/** Which combinations are measured: every pair of values of every two factors, in as few cells as a greedy search finds. */
+/** The combinations that are measured: every pair of values of any two factors, in as few cells as a greedy search finds. */
 
 export const INJECTIONS = ['dns', 'tls', 'wait', 'first', 'between', 'tail'] as const;
 export type Injection = (typeof INJECTIONS)[number];
 export const CLIENTS = ['fetch', 'fal', 'openai'] as const;
 export type Client = (typeof CLIENTS)[number];
-
-/** Two sizes, so that a figure that is always the same is found out; 40 ms is Linux's delayed acknowledgement. */
+/** Two sizes, so that a figure that never changes is found; both above the 40 ms of Linux's delayed acknowledgement. */
 export const SIZES_MS = [70, 150] as const;
 export const PROTOCOLS = ['1.1', '2'] as const;
 export const CONNECTIONS = ['new', 'reused'] as const;
@@ -18,7 +17,6 @@ export interface Cell {
   client: Client;
 }
 
-/** Everything that there is to measure. */
 export function allCells(): Cell[] {
   const cells: Cell[] = [];
   for (const injection of INJECTIONS)
@@ -35,7 +33,7 @@ export function factorPairs(cell: Cell): string[] {
   return values.flatMap((one, index) => values.slice(index + 1).map((other) => `${one} ${other}`));
 }
 
-/** A pairwise cover: the cell that shows most pairs not yet shown, until none is left. The same every time. */
+/** Takes the cell that shows most pairs not yet shown, until none is left. The same cells give the same cover. */
 export function pairwiseCover(cells: readonly Cell[]): Cell[] {
   const missing = new Set(cells.flatMap(factorPairs));
   const cover: Cell[] = [];

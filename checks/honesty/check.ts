@@ -1,12 +1,12 @@
-/** What samples must show, as pure functions from samples and the server's log to complaints. */
+/** Pure functions from samples and the server's log to complaints. */
 import { MEASURES, type Measure, type Sample } from './measure.ts';
 import { median } from '../../service/base/quantile.ts';
 import type { Cell, Injection } from './cells.ts';
 import type { ServerLog } from './protocol.ts';
 
-/** Of one exchange at a time: how far a median may be from what the server did. */
+/** One exchange at a time: how far a median may be from the server's own figure. */
 export const MEDIAN_TOLERANCE_MS = 3;
-/** Of ten at once: how far any single figure may be. */
+/** Ten at once: how far any single figure may be. */
 export const SINGLE_TOLERANCE_MS = 15;
 
 /** Per measure: median with the delay, less the median without, less what the server says it added. */
@@ -64,13 +64,13 @@ export function sumComplaints({ id, span, phases }: Sample): string[] {
   return atUs === span.endUs ? [] : [`${id}: phases end ${span.endUs - atUs} µs before the exchange`];
 }
 
-/** Ten at once, each with a delay of its own: nobody lacks his own, and nobody carries another's. */
+/** Ten at once, each with its own delay: each shows that delay, and none shows another's. */
 export function mixUpComplaints(log: ServerLog, injection: Injection, samples: readonly Sample[]): string[] {
   return MEASURES.flatMap((measure) => {
     const carried = samples.map(
       (sample) => (sample.ms[measure] ?? 0) - (measure === injection ? injectedMs(log, sample, injection) : 0),
     );
-    // the machine is shared by ten: what each of them takes by itself is what half of them take
+    // ten share the machine: the median is what an exchange takes without a delay
     const usual = median(carried);
     return carried.flatMap((value, index) => {
       const error = value - usual;

@@ -1,4 +1,4 @@
-/** Every check must fail on figures that are wrong: real samples, each spoilt in one way. */
+/** Controls: each check must fail on real samples that are spoilt in one way. */
 import { INJECTIONS, type Cell, type Injection } from './cells.ts';
 import {
   connectionComplaints,
@@ -17,7 +17,7 @@ interface Measured {
   plain: readonly Sample[];
 }
 
-/** Which checks let a wrong figure pass; `count` says how many were tried. */
+/** The checks that let a wrong figure pass, and how many controls there were. */
 export function controlFailures(
   log: ServerLog,
   results: readonly Measured[],
@@ -71,7 +71,7 @@ function shortened(sample: Sample): Sample {
   return { ...sample, phases };
 }
 
-/** The log of a server that waited although nothing shows it. */
+/** The log of a server that waited, although no sample shows the wait. */
 function logWith(log: ServerLog, samples: readonly Sample[], injection: Injection, ms: number): ServerLog {
   const hosts = { ...log.hosts };
   const exchanges = { ...log.exchanges };

@@ -1,8 +1,8 @@
 /**
- * A server that delays one thing at a time and writes down how long it really took: the ground truth of the honesty suite.
- * Entry of a child process of its own; shares no code with the stand-ins. It resolves names (DNS over UDP), shakes hands
- * (TLS) and answers (HTTP/1.1 and HTTP/2), all on loopback. Delays of name and handshake are in the host's first label
- * (`d70-t0-u12`), delays of the answer in the header `x-honesty`.
+ * A server that delays one thing at a time and logs how long it really waited: the ground truth of the honesty suite.
+ * Entry of a child process; shares no code with the stand-ins. The server resolves names (DNS over UDP), shakes hands (TLS) and
+ * answers (HTTP/1.1 and HTTP/2) on loopback. The host's first label holds the delays of name and handshake (`d70-t0-u12`), the
+ * header `x-honesty` those of the answer.
  */
 import { createSocket } from 'node:dgram';
 import { webcrypto } from 'node:crypto';
@@ -16,7 +16,7 @@ import { machineMs, watchStalls } from './stalls.ts';
 
 const log: ServerLog = { hosts: {}, exchanges: {}, connections: 0, stalls: watchStalls().stalls };
 
-/** Waits, and says how long it was; 0 waits not at all. */
+/** Waits and returns how long the wait really was; 0 does not wait. */
 async function delay(ms: number): Promise<number> {
   if (ms === 0) return 0;
   const fromMs = machineMs();

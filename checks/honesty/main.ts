@@ -1,6 +1,6 @@
 /**
- * `npm run verify -- honesty`: what a trace blames is to blame. A fault server delays one thing at a time by N ms; the phase of
- * that name, and no other, must be N ms longer in the spans that production writes. See docs/metrics.md#the-honesty-check.
+ * `npm run verify -- honesty`: a trace blames the right phase. A fault server delays one thing at a time by N ms. The phase of that
+ * name, and no other, must be N ms longer in the spans of production's code (docs/metrics.md#the-honesty-check).
  */
 import { fork } from 'node:child_process';
 import { setPriority } from 'node:os';
@@ -33,12 +33,12 @@ import { disturbed, watchStalls } from './stalls.ts';
 import { commandOf } from '../../scripts/programs/options.ts';
 
 const REPEATS = 15;
-/** So often at most on a machine that keeps stalling. */
+/** The most repeats, on a machine that keeps stalling. */
 const REPEATS_LIMIT = 60;
 const AT_ONCE = 10;
-/** More than the tolerance of a single figure apart, and all below the 250 ms after which a resolver asks again. */
+/** Further apart than the tolerance of a single figure; the longest is below the 250 ms after which a resolver asks again. */
 const STEP_MS = 25;
-/** A run in which the machine stalled may be repeated; one in which it did not is judged as it is. */
+/** A run in which the machine stalled is repeated, up to so many tries; any other run is judged as it is. */
 const TRIES = 5;
 const NONE: Delays = { waitMs: 0, firstMs: 0, betweenMs: 0, tailMs: 0 };
 
@@ -59,9 +59,9 @@ let count = 0;
 let disturbances = 0;
 for (const pid of [process.pid, child.pid ?? 0]) {
   try {
-    setPriority(pid, -10); // where it is allowed: what else runs here is not what is measured
+    setPriority(pid, -10); // other programs must not disturb the measurement
   } catch {
-    // then at the priority of everybody
+    // not allowed here: the usual priority then
   }
 }
 
@@ -110,7 +110,7 @@ async function measureCell(cell: Cell): Promise<CellResult> {
   const each = [...delayed, ...plain];
   const expected = shared === undefined ? 1 + each.length : 1;
   disturbances += each.length - (await quiet(each)).length;
-  // on a machine that is never quiet everything counts
+  // where the machine is never quiet, disturbed samples count too
   const [judged, against] = usable < REPEATS ? [delayed, plain] : [await quiet(delayed), await quiet(plain)];
   const errors = shiftErrors(log, cell.injection, judged, against);
   return {
@@ -142,7 +142,7 @@ async function measureTen(injection: Injection, protocol: Cell['protocol']): Pro
   return warm.length === samples.length ? samples : [];
 }
 
-/** Ten at once on a cold HTTP/2 origin share one set-up: each waits through the rest of it, one of them paid. */
+/** Ten at once on a cold HTTP/2 origin share one set-up: one pays for it, the others wait for its end. */
 async function measureShared(): Promise<string[]> {
   const probe = createProbe(clock, server, true);
   const host = hostOf('tls', 150, `s${count++}`);
@@ -185,7 +185,7 @@ for (const cell of cells) {
   results.push(result);
   failures.push(...result.complaints.map((complaint) => `${cellName(cell)}: ${complaint}`));
 }
-console.log(`${disturbances} exchanges fell into a stall of the machine; the others are judged.`);
+console.log(`${disturbances} exchanges met a stall of the machine and are left out.`);
 console.log(
   'Error of each phase, in ms: median shift less what the server really waited; the worst cell of each row.\n',
 );
@@ -208,7 +208,7 @@ for (const protocol of PROTOCOLS) {
   }
 }
 console.log(
-  `${2 * INJECTIONS.length} times ten at once, delayed by 0 to ${(AT_ONCE - 1) * STEP_MS} ms: nobody has another's.`,
+  `${2 * INJECTIONS.length} times ten at once, delayed by 0 to ${(AT_ONCE - 1) * STEP_MS} ms: each shows its own delay.`,
 );
 failures.push(...(await measureShared()).map((each) => `one set-up shared by ten: ${each}`));
 
@@ -222,5 +222,5 @@ if (failures.length > 0) {
   console.error(`${failures.length} complaints:\n${failures.slice(0, 40).join('\n')}`);
   process.exitCode = 1;
 } else {
-  console.log(`honest: ${count} exchanges, ${((clock.nowUs() - 0) / 1e6).toFixed(0)} s`);
+  console.log(`honest: ${count} exchanges, ${(clock.nowUs() / 1e6).toFixed(0)} s`);
 }

@@ -12,21 +12,21 @@ import type { Client } from './cells.ts';
 import { ANSWER_PARTS, type Delays, type Started } from './protocol.ts';
 import { machineMs, type MachineStall } from './stalls.ts';
 
-/** What is measured of an exchange, in ms. `body` is cut at the arrival of each of the answer's parts. */
+/** The figures of an exchange. The body is cut where each of the answer's parts arrives. */
 export const MEASURES = ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'first', 'between', 'tail'] as const;
 export type Measure = (typeof MEASURES)[number];
 
 export interface Sample {
   id: string;
   host: string;
-  /** Absent phases are absent. */
+  /** A phase that did not happen is absent, not 0. */
   ms: Partial<Record<Measure, number>>;
   reused: boolean;
   paidBy: string;
   protocol: string;
-  /** On the machine's clock, with everything around it. */
+  /** From before the request to after its answer, on the machine's clock. */
   window: MachineStall;
-  /** In µs: the exchange as its span has it, and its phases. */
+  /** The exchange as its span has it. */
   span: { startUs: number; endUs: number };
   phases: readonly { name: string; startUs: number; endUs: number }[];
 }
@@ -46,7 +46,7 @@ export interface ExchangeProbe {
   close(): Promise<void>;
 }
 
-/** A transport of its own, as an arm has it, that resolves names at the fault server. */
+/** Its own transport, as an arm has one, that resolves names at the fault server. */
 export function createProbe(clock: Clock, server: Started, http2: boolean): ExchangeProbe {
   const resolver = new Resolver();
   resolver.setServers([`127.0.0.1:${server.dnsPort}`]);
@@ -112,7 +112,7 @@ function phasesMs(exchange: HttpExchange): Sample['ms'] {
   return ms;
 }
 
-/** When the last byte of each part had arrived. */
+/** From the arrivals of the parts' last bytes. */
 function bodyMs(headersUs: number, doneUs: number, attrs: Readonly<Record<string, unknown>> | undefined): Sample['ms'] {
   const chunkUs: unknown = attrs?.['chunkUs'];
   const chunkBytes: unknown = attrs?.['chunkBytes'];
@@ -131,7 +131,7 @@ function bodyMs(headersUs: number, doneUs: number, attrs: Readonly<Record<string
   };
 }
 
-/** The clients as the providers use them: their own requests, their own parsers. */
+/** The clients send their own requests and use their own parsers, as in the providers. */
 const SEND: Readonly<Record<Client, (call: OpenCall, origin: string) => Promise<unknown>>> = {
   fetch: async (call, origin) => (await call.fetch(`${origin}/fetch`, { method: 'POST', body: '{}' })).text(),
   async fal(call, origin) {

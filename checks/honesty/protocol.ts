@@ -1,11 +1,10 @@
-/** What the honesty suite and its fault server say to each other. */
-
+/** The messages between the honesty suite and its fault server. */
 import type { MachineStall } from './stalls.ts';
 
-/** Names below it are the fault server's. */
+/** The fault server resolves every name below this domain. */
 export const DOMAIN = 'honesty.test';
 
-/** The answer in three parts: an event that fal's, openai's and a plain client can read, another one, and the end. */
+/** The answer in three parts: two events that fal's, openai's and a plain client can read, and the end. */
 export const ANSWER_PARTS = [
   event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'one' } }] }),
   event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
@@ -16,7 +15,7 @@ function event(data: unknown): string {
   return `data: ${JSON.stringify(data)}\n\n`;
 }
 
-/** How long the server waits before what, in ms. */
+/** How long the server waits, in ms. */
 export interface Delays {
   /** Before the response headers. */
   waitMs: number;
@@ -33,7 +32,7 @@ export interface ServerLog {
   hosts: Record<string, { dnsMs: number; tlsMs: number }>;
   exchanges: Record<string, Delays>;
   connections: number;
-  /** When the server itself was not let run. */
+  /** When the server's process did not run. */
   stalls: MachineStall[];
 }
 

@@ -1,21 +1,21 @@
 /**
- * When a process was not let run. A timer of 1 ms ticks beside the measurement and knows nothing of it: where a tick comes
- * late, the machine was busy with something else, and what was measured then says nothing about the trace.
+ * When a process did not run. A timer of 1 ms ticks beside the measurement. Where a tick comes late, the machine was busy with
+ * something else, and a figure of that moment says nothing about the trace.
  */
 
-/** Milliseconds of the machine's monotonic clock, which all its processes share. */
+/** Milliseconds of the monotonic clock that all processes of the machine share. */
 export function machineMs(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
 
-/** From when to when nothing ran. */
+/** An interval in which the process did not run. */
 export type MachineStall = readonly [fromMs: number, toMs: number];
 
-/** Later than this is a stall: the tolerance of the suite. */
+/** A tick later than the suite's tolerance is a stall. */
 const LATE_MS = 3;
 const STALLS_LIMIT = 20_000;
 
-/** Stalls from now on, newest last, until `stop`. */
+/** Collects stalls until `stop`, newest last. */
 export function watchStalls(): { stalls: MachineStall[]; stop(): void } {
   const stalls: MachineStall[] = [];
   let lastMs = machineMs();
@@ -28,7 +28,6 @@ export function watchStalls(): { stalls: MachineStall[]; stop(): void } {
   return { stalls, stop: () => clearInterval(timer) };
 }
 
-/** Whether any stall overlaps a window. */
 export function disturbed(stalls: readonly MachineStall[], window: MachineStall): boolean {
   return stalls.some(([fromMs, toMs]) => fromMs < window[1] && toMs > window[0]);
 }

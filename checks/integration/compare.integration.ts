@@ -1,4 +1,4 @@
-/** A captured turn and its replay side by side in Jaeger: the same span paths, a link between them, and no link that is dead. */
+/** A captured turn and its replay in Jaeger have the same span paths and a link between them; no link is dead. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -107,7 +107,7 @@ async function turnsIn(stack: Stack): Promise<StoredSpan[]> {
   return [...(await allSpans(stack)).values()].filter(({ name }) => name === 'turn');
 }
 
-/** Simulated turns have simulated dates: all of time is asked for. */
+/** Simulated turns have simulated dates, so the query asks for all of time. */
 function allSpans(stack: Stack): Promise<Map<string, StoredSpan>> {
   return jaegerSpans(stack.jaeger.urls.ui, { fromUs: 0 });
 }

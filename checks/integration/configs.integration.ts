@@ -1,4 +1,4 @@
-/** Every committed configuration passes the real program's own `validate`, and a broken one does not. */
+/** Every committed configuration passes the real program's own `validate`; a broken one fails. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What SIGKILL costs: traces that the Collector's sampler held, and nothing else; the spool brings them back. */
+/** SIGKILL loses the traces that the Collector's sampler held and nothing else; the spool brings them back. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,7 +80,7 @@ test('with everything down the service ends in less than 2 s, and its next start
   await stack.jaeger.stop();
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
   await converse({ ...service, sessions: 3, turnsEach: 3, concurrent: 3 });
-  // one more turn is under way when the signal comes
+  // one more turn is running when the signal comes
   const last = uploadTurn(service.url, await openSession(service.url)).catch(() => undefined);
   const tookMs = await service.stop();
   await last;
@@ -95,13 +95,13 @@ test('with everything down the service ends in less than 2 s, and its next start
   await until(async () => (await missingIn(stack, spooled)).size === 0, 'sent by the next process');
 });
 
-/** Trace ids of which a span is not in Jaeger. */
+/** Ids of the traces that lack a span in Jaeger. */
 async function missingIn(stack: Stack, spooled: ReadonlyMap<string, StoredSpan>): Promise<Set<string>> {
   const read = await jaegerSpans(stack.jaeger.urls.ui);
   return traceIdsOf([...spooled.keys()].filter((key) => !read.has(key)));
 }
 
-/** Everything has reached the Collector, and its sampler and its queue have had their time. */
+/** Waits until the Collector has everything, and its sampler and its queue have run. */
 async function settled(stack: Stack, folder: string): Promise<void> {
   const spooled = spooledSpans(folder);
   await until(async () => {

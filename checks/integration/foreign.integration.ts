@@ -1,4 +1,4 @@
-/** Traces of other pipelines through the real Collector and Jaeger: read back, they are the turns that they were before. */
+/** Traces of other pipelines pass the real Collector and Jaeger and read back as the same turns. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -21,12 +21,12 @@ import {
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const FIXTURE = join(ROOT, 'fixtures/audio/en-frontend-1.wav');
 
-/** Where `npm run test:integration` has put them. */
+/** Finds what `npm run infra:build` built, or builds. */
 export function binaries(): Promise<Binaries> {
   return buildInfra((line) => console.error(line));
 }
 
-/** A folder of its own that goes with the test. */
+/** A temporary folder that is removed after the test. */
 export function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'retake-integration-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -68,10 +68,20 @@ export async function startStack(
   return stack;
 }
 
+/** Programs of this process that run. They have process groups of their own, so Ctrl-C does not reach them. */
+const running = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGKILL');
+    process.exit(130);
+  });
+
 function programOf(context: TestContext, spec: ProgramSpec): Program {
   let child: ChildProcess | undefined;
   const end = async (signal?: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
-    if (child !== undefined) await stop(child, signal);
+    if (child === undefined) return;
+    await stop(child, signal);
+    running.delete(child);
     child = undefined;
   };
   context.after(() => end('SIGKILL'));
@@ -80,6 +90,7 @@ function programOf(context: TestContext, spec: ProgramSpec): Program {
     stop: end,
     async start() {
       child = await start(spec);
+      running.add(child);
     },
   };
 }
@@ -94,7 +105,7 @@ export interface RunningRetake {
   url: string;
   /** RETAKE_DATA. */
   dataFolder: string;
-  /** Ends it by SIGTERM; how long that took. */
+  /** Ends the service by SIGTERM; returns how many ms that took. */
   stop(): Promise<number>;
 }
 
@@ -142,7 +153,7 @@ export async function startRetake(
   };
 }
 
-/** `retake …` to its end. */
+/** Runs `retake …` to its end. */
 export async function retake(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -197,7 +208,7 @@ export async function uploadTurn(url: string, sessionId: string): Promise<Spoken
   return { traceId: response.headers.get('x-trace-id') ?? '', firstAudioMs, text };
 }
 
-/** `sessions` conversations at a time until all have had their turns. */
+/** Speaks all sessions, `concurrent` of them at a time. */
 export async function converse(options: {
   url: string;
   sessions: number;

@@ -1,4 +1,4 @@
-/** `infra:up` and `infra:down` as users meet them: twice up, down without up, and a program that does not start. */
+/** `infra:up` and `infra:down` as users meet them: up twice, down without up, and a program that does not start. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,11 +1,10 @@
 /**
- * The Collector, then Jaeger, stopped for a while under load: turns are not slower, and every span arrives afterwards.
+ * The Collector, then Jaeger, stops for a while under load: no turn is slower, and every span arrives afterwards.
  * `npm run verify -- outage` takes each away for 75 s; `npm run test:integration` for 10.
  *
  * Turns go in pairs: one to a service that exports, one right after it to its twin, which writes the same spool and sends
- * nothing. What is compared is the service's own first audio byte. The verdict is one-sided: the test fails when the shift
- * is *shown* to be 2 ms or more, that is with its whole 95 % bootstrap interval; a busy machine widens the interval, and the
- * printed line says whether one of 2 ms could have been seen.
+ * nothing. The services' own first audio bytes are compared. The verdict is one-sided: the test fails when the whole 95 % bootstrap
+ * interval of the shift is 2 ms or more. A busy machine widens the interval; the printed line says whether 2 ms could be seen.
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -21,12 +20,12 @@ const PACE_MS = 50;
 const SLOWER_LIMIT_MS = 2;
 const RESAMPLES = 1000;
 /**
- * Six processes share this machine's cores here. Without V8's helper threads, which take a core from the others for a tick of
- * the scheduler (10 ms on some kernels), the tail of both services is half as long, and a shift of it is seen sooner.
+ * Six processes share this machine's cores here. V8's helper threads take a core from the others for a tick of the scheduler (10 ms
+ * on some kernels). Without them the tail of both services is half as long, and a shift shows sooner.
  */
 const QUIETER = { NODE_OPTIONS: '--v8-pool-size=0' };
 
-/** Short replies: more pairs a second, and less left over from one turn when the next one begins. */
+/** Short replies: more pairs a second, and less work left when the next turn begins. */
 const SHORT = { strategy: { llm: { sse: 'parser', maxTokens: 40 }, tts: { sse: 'parser' } } };
 
 /** First audio byte in ms of two turns, one right after the other. */
@@ -78,7 +77,7 @@ function judge(context: TestContext, phase: string, pairs: readonly Pair[]): Shi
   const shifts = shiftsOf(pairs);
   for (const { what, ms, lowMs, highMs } of shifts) {
     const interval = `${ms.toFixed(2)} ms [${lowMs.toFixed(2)}, ${highMs.toFixed(2)}]`;
-    const power = highMs - lowMs < 2 * SLOWER_LIMIT_MS ? '' : ' (the machine is too busy to see 2 ms)';
+    const power = highMs - lowMs < 2 * SLOWER_LIMIT_MS ? '' : ' (the machine is too busy to show 2 ms)';
     context.diagnostic(`${phase}: ${what} of first audio moved by ${interval}, n = ${pairs.length}${power}`);
   }
   return shifts;

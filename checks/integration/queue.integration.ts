@@ -1,4 +1,4 @@
-/** The Collector's queue in front of a Jaeger that is down: bounded in bytes on disk, and what did not fit is counted. */
+/** While Jaeger is down, the Collector's queue is bounded in bytes on disk, and spans that did not fit are counted. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { folderOf, startStack, until, type Stack } from './harness.ts';
@@ -31,7 +31,7 @@ test('what fits arrives after a restart, what does not is counted, and together 
   assert.equal((await jaegerSpans(stack.jaeger.urls.ui, window)).size, sent - lost);
 });
 
-/** One of the Collector's own figures, summed over its labels; 0 when it has not been counted yet. */
+/** One of the Collector's own figures, summed over its labels; 0 before the first count. */
 async function figure({ collector }: Stack, name: string): Promise<number> {
   const text = await (await fetch(collector.urls.telemetry)).text();
   return [...text.matchAll(new RegExp(`^otelcol_${name}\\{[^}]*\\} ([\\d.e+]+)`, 'gm'))].reduce(

@@ -1,4 +1,4 @@
-/** What spans must not carry does not pass the Collector: content under keys that nobody knows, secrets under those that are. */
+/** The Collector drops content under unknown keys and secrets under known ones. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
@@ -22,7 +22,7 @@ test('canaries in every attribute: unknown keys go, known ones keep their place 
   let planted = 0;
   const plant = (attributes: MadeSpan['attributes']): void => {
     for (const attribute of attributes) {
-      // what the query needs to find the trace stays
+      // the query needs these to find the trace
       if (attribute.key === 'service.name' || !('stringValue' in attribute.value)) continue;
       attribute.value = { stringValue: `x ${SECRETS[planted++ % SECRETS.length]} y` };
     }

@@ -1,4 +1,4 @@
-/** The service in `wire`, its spool, the real Collector, the real Jaeger and back through /api/v3: nothing changed, nothing lost. */
+/** From the service in `wire` by its spool, the real Collector and Jaeger, back through /api/v3: no span is changed or lost. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Spans as integration tests compare them: whatever way they came, the same span is the same text. */
+/** Spans as integration tests compare them: the same span is the same text, from a spool or from Jaeger. */
 import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,7 +16,7 @@ export interface StoredSpan {
   end: string;
   kind: number;
   status: { code: number; message: string };
-  /** `service.name` and what else stands on the resource. */
+  /** Attributes of the resource, `service.name` among them. */
   resource: Record<string, string>;
   /** Each as `type:value`. */
   attributes: Record<string, string>;
@@ -62,7 +62,7 @@ function attributesOf(holder: Json): Record<string, string> {
   return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** OTLP JSON writes 64-bit integers as text or as numbers; the type stays visible, but for lists: see `docs/operating.md`. */
+/** OTLP JSON writes 64-bit integers as text or as numbers. The result shows the type, except of lists (docs/operating.md). */
 function valueOf(value: Json): string {
   if ('arrayValue' in value) {
     const items = list(value['arrayValue'], 'values').map((item) => Object.values(item)[0]);
@@ -99,8 +99,7 @@ export async function jaegerSpans(url: string, query: Partial<JaegerSource> = {}
 const WARNINGS = '@jaeger@warnings';
 
 /**
- * What Jaeger makes of a span that took no time at all: it lasts 1 ns there, and says so. The only change that is allowed;
- * throws nothing, and leaves every other difference to the comparison.
+ * Jaeger lengthens a span of no duration to 1 ns and adds a warning. That is the only change that the comparison allows.
  */
 export function asJaegerKeeps(span: StoredSpan, kept: StoredSpan | undefined): StoredSpan {
   const warning = kept?.attributes[WARNINGS];
@@ -109,7 +108,7 @@ export function asJaegerKeeps(span: StoredSpan, kept: StoredSpan | undefined): S
   return { ...span, end: String(BigInt(span.end) + 1n), attributes: Object.fromEntries(attributes) };
 }
 
-/** How often each span arrived at the Collector: its file export, before sampling, with the files that it has rotated away. */
+/** How often each span arrived at the Collector, by its file export before sampling, rotated files included. */
 export async function exportedSpans(path: string): Promise<Map<string, number>> {
   const seen = new Map<string, number>();
   const folder = dirname(path);
@@ -131,7 +130,7 @@ export function traceIdsOf(keys: Iterable<string>): Set<string> {
   return new Set([...keys].map((key) => key.slice(0, 32)));
 }
 
-/** Paths of span names from the root: what Jaeger's compare merges on. */
+/** Paths of span names from the root. Jaeger's compare merges spans by them. */
 export function pathsOf(spans: readonly StoredSpan[]): string[] {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   const path = (span: StoredSpan): string => {

@@ -1,6 +1,6 @@
 /**
- * The causality check: each provider event, and each timer, of a simulated turn is delayed alone by 1,000 µs and the turn is
- * run again. End-to-end must grow by all of it if the ledger's walk passed the event, else by at most what its slack leaves.
+ * The causality check delays each provider event, and each timer, of a simulated turn alone by 1,000 µs and runs the turn again.
+ * Where the ledger's walk passed the event, end to end must grow by 1,000 µs; elsewhere by at most 1,000 µs less the slack.
  */
 import { InvariantError } from '../../service/base/errors.ts';
 import { ledgerOf, slackOf } from '../../service/turn-log/ledger.ts';
@@ -18,26 +18,26 @@ import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 
 const DELAY_US = 1000;
-/** Between two questions to the queue: no other wait of a turn has this length, so its timers can be told by it. */
+/** Pause between two polls of the queue. No other wait of a turn is this long, so the length tells these timers apart. */
 const POLL_MS = 170;
 
 const interviews = loadInterviews();
 const profile = loadProfile('seed');
 const audios = new Map<string, ReturnType<typeof fixtureAudio>>();
 
-/** What is delayed alone: a provider's event, or the n-th timer of the turn. */
+/** One delayed thing: a provider's event, or the n-th timer of the turn. */
 export type Delay = { event: DelayKey } | { timer: number };
 
 export interface CausalityCase {
   seed: string;
-  /** Which fixture turn. */
+  /** Ordinal of the fixture turn. */
   pick: number;
   strategy: Strategy;
   settleImmediates?: number;
   delay?: Delay;
   /** Frames of this length; fewer frames, fewer wakes. */
   frameMs?: number;
-  /** Another world than the simulated one as it is. */
+  /** Changes the simulated world. */
   altered?: (world: RunWorld) => RunWorld;
 }
 
@@ -77,7 +77,7 @@ export async function runSimTurn({
 const order = ({ stage, ordinal, attempt, fetchIndex, item }: DelayKey): string =>
   [stage, ordinal, attempt, fetchIndex, item].join('.');
 
-/** The same world, whose n-th pause between polls takes longer. */
+/** The same world with a longer n-th pause between polls. */
 function withLateTimer(world: RunWorld, index: number): RunWorld {
   let seen = 0;
   const late = (clock: Clock): Clock => ({
@@ -96,7 +96,7 @@ function withLateTimer(world: RunWorld, index: number): RunWorld {
 
 export interface CausalityResult {
   complaints: string[];
-  /** Delays of provider events, and of timers, whose effect was as the ledger said or is complained of. */
+  /** Delays whose effect was compared with the ledger. */
   checked: number;
   timers: number;
   /** Delays that changed the order of events: they say nothing about this ledger. */
@@ -152,7 +152,7 @@ function e2eUsOf(log: TurnLog): number {
   return ledger.e2eUs;
 }
 
-/** A random strategy of the knobs that move causes. Those that poll do so one piece at a time, so that timers have an order. */
+/** A random strategy of the knobs that move causes. Polling strategies speak one piece at a time, so that timers have an order. */
 export function causalStrategy(seed: number): Strategy {
   const random = keyedRandom('strategy', seed);
   const of = <T>(values: readonly [T, ...T[]]): T => values[Math.floor(random() * values.length)] ?? values[0];

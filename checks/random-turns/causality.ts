@@ -1,15 +1,15 @@
-/** Whether a ledger tells the truth: delay one thing alone, run the turn again, and see whether the wait grows as it said. */
+/** The provider events of a turn that can be delayed alone, and what the ledger says about each. */
 import { ledgerOf, slackOf } from '../../service/turn-log/ledger.ts';
 import { zeroUsOf } from '../../service/turn-log/metrics.ts';
 import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { DelayKey } from '../../sim/times/plan.ts';
 
-/** A provider event that can be delayed alone, with what the log says about it. */
+/** A provider event that can be delayed alone. */
 export interface Delayable {
   key: DelayKey;
   /** The walk passed it: end-to-end must grow by the whole delay. */
   critical: boolean;
-  /** How much of a delay is absorbed; Infinity where nothing leads from it to first audible. */
+  /** How much of a delay is absorbed; Infinity where no cause leads from the event to first audible. */
   slackUs: number;
 }
 
@@ -24,7 +24,6 @@ const BOUNDARY_ITEM: Readonly<Record<string, DelayKey['item']>> = {
 /**
  * Every provider event of a finished turn that a stand-in can delay: connection phases, headers, and the items of each
  * body. A body's items come one after another, so all items up to a recorded chunk share its place on the walk.
- * `itemsOf` tells which of the stand-in's items a recorded chunk is (comments and empty items make no chunk).
  */
 export function delayables(log: TurnLog): Delayable[] {
   const ledger = ledgerOf(log.events, zeroUsOf(log));

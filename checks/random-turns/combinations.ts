@@ -6,7 +6,7 @@ import type { Strategy } from '../../service/strategy/strategy.ts';
 
 export interface KnobValues {
   path: readonly string[];
-  /** Today's first; undefined where the knob is left out. */
+  /** Today's value first; undefined leaves the knob out. */
   values: readonly unknown[];
 }
 
@@ -105,8 +105,8 @@ export function randomStrategy(random: Random): Strategy {
 }
 
 /**
- * Few strategies in which every two values of two knobs that may go together do so at least once: greedily the best of
- * some draws, then each pair that is still missing by itself. `refused` pairs are in no admitted strategy that was found.
+ * Few strategies that hold every admitted pair of values of two knobs. Each takes the best of some draws that hold a missing pair.
+ * `refused` lists the pairs for which no admitted strategy was found.
  */
 export function pairwise(random: Random): { strategies: Strategy[]; refused: string[] } {
   const missing = new Map<string, readonly [number, number, number, number]>();

@@ -1,4 +1,4 @@
-/** One turn under any strategy, and what must hold for it: a ledger that adds up, words and audio in order, nothing left behind. */
+/** One turn under any strategy and its rules: the ledger adds up, words and audio are in order, no resource is left. */
 import { ledgerOf } from '../../service/turn-log/ledger.ts';
 import { zeroUsOf } from '../../service/turn-log/metrics.ts';
 import type { TurnLog } from '../../service/base/events.ts';
@@ -11,7 +11,7 @@ import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 
 const profile = loadProfile('seed');
-// frames of 100 ms: a turn of few wakes; 32 kHz, so that there is a rate to go down from
+// frames of 100 ms wake the simulation seldom; 32 kHz leaves room for a lower rate
 const { speech, audio } = tones(1500, [[100, 700]], { frameMs: 100, rateHz: 32_000 });
 const LONG = 'Dr. Ay 3.5 verdi, olur mu! "Peki?" dedi... Bitti.';
 const interview: Interview = {
@@ -40,7 +40,7 @@ export interface Played {
   inUse: number;
 }
 
-/** Plays one of two short turns in a world of its own, cancelled after so many ms where that is given. */
+/** Plays one of two short turns in a world of its own. */
 export async function play(strategy: Strategy, seed: string, cancelAfterMs?: number): Promise<Played> {
   const world = createSimWorld({ profile, seed, interviews: [interview] });
   const handed: Played['audio'] = [];
@@ -107,7 +107,7 @@ export function complaints(played: Played): string[] {
   return [...wrong, ...leftovers(played)];
 }
 
-/** What a turn left behind, cancelled or not, and any failure but having been cancelled. */
+/** Complaints about timers and exchanges that the turn left, and about a failure other than its cancellation. */
 export function leftovers({ turn, sleeping, inUse }: Played): string[] {
   const { failure } = turn.summary;
   return [
@@ -120,8 +120,8 @@ export function leftovers({ turn, sleeping, inUse }: Played): string[] {
 const firstEnd = (log: TurnLog, kind: string): number => log.events.find((event) => event.kind === kind)?.atUs ?? -1;
 
 /**
- * All audio that was handed over was synthesized, or cached, in this turn: byte for byte, piece for piece; where silence is
- * trimmed, without some of the zeros that it began with.
+ * All audio that was handed over was synthesized or cached in this turn, byte for byte and piece for piece. Trimming may only
+ * remove zeros at the beginning.
  */
 function heard(log: TurnLog, handed: Played['audio'], trimmed: boolean): boolean {
   const same = (all: string, played: string): boolean =>

@@ -1,4 +1,4 @@
-/** What a client is handed, against the reply: all of it in order, or its beginning where the user took the floor. */
+/** A client gets all of the reply in order, or its beginning where the user took the floor. */
 import { numberOf, type TurnEvent } from '../../service/base/events.ts';
 
 /** Reply audio as it was handed to the client's connection. */
@@ -8,14 +8,14 @@ export interface Handed {
   bytes: number;
 }
 
-/** What of a turn is held against what was handed over. */
+/** The parts of a turn that the audio is compared with. */
 export interface ReplyOfTurn {
   log: { events: readonly TurnEvent[] };
   replyText: string;
   summary: { failure?: unknown };
 }
 
-/** Complaints: pieces reach the client in the order of the text, each with exactly the bytes that were synthesized; the text is all there. */
+/** Complaints where pieces reach the client out of order, with other bytes than were synthesized, or without all of the text. */
 export function orderKept({ log: { events }, replyText, summary }: ReplyOfTurn, handed: readonly Handed[]): string[] {
   const complaints: string[] = [];
   const bytes = new Map<number, number>();
@@ -47,7 +47,7 @@ export function orderKept({ log: { events }, replyText, summary }: ReplyOfTurn, 
   return [...complaints, ...late.map(({ pieceIndex }) => `audio of piece ${pieceIndex} after the user took the floor`)];
 }
 
-/** Punctuation that nothing speakable follows may be left out of the pieces. */
+/** Letters and digits only: pieces may lack punctuation at the end. */
 function lettersOf(text: string): string {
   return text.replaceAll(/[^\p{L}\p{N}]/gu, '');
 }

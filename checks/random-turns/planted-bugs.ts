@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const SOAK = fileURLToPath(new URL('./soak.ts', import.meta.url));
 const ROOT = new URL('../../', import.meta.url);
 
-/** A change of one source file that breaks one thing; the soak must see it. */
+/** A change of one source file that the soak must find. */
 interface Planted {
   bug: string;
   file: string;
@@ -42,7 +42,7 @@ const PLANTED: readonly Planted[] = [
   },
 ];
 
-/** The soak in a process of its own, its source patched while it loads. */
+/** Runs the soak in a process of its own that patches one source as it loads. */
 async function soakWith(planted: Planted | undefined, turns: number): Promise<{ code: number; output: string }> {
   const hook =
     planted === undefined

@@ -1,4 +1,4 @@
-/** What holds for every turn, whatever its strategy, its providers' faults and its timing. Each rule is a row. */
+/** Rules for every turn, under any strategy, fault and timing. Each rule is a row. */
 import type { Facts, DrawContext } from '../../sim/times/plan.ts';
 import { numberOf, type TurnEvent } from '../../service/base/events.ts';
 import { modelFacts, tokensOf } from '../../service/strategy/models.ts';
@@ -19,7 +19,7 @@ export interface CheckedTurn {
   otlpLine: string;
   handed: readonly Handed[];
   served: readonly Served[];
-  /** The model's answer was tampered with: its bill may be lost. */
+  /** A fault met the model's answer, so its bill may be lost. */
   billLost: boolean;
   /** When the user hung up, if he did. */
   cancelledUs?: number;
@@ -79,12 +79,12 @@ function nesting(spans: readonly SpanRecord[]): string[] {
 
 const isExchange = ({ name }: SpanRecord): boolean => name.startsWith('http ');
 
-/** Not of a turn that has so many spans that the deepest were left out. */
+/** False where a turn has so many spans that the deepest were left out. */
 function phaseSums(spans: readonly SpanRecord[]): string[] {
   return spans.length >= MAX_SPANS ? [] : spans.filter(isExchange).flatMap((span) => phaseSum(span, spans));
 }
 
-/** The phases of an exchange follow each other without a gap, from its start on; of one that ended, up to its end. */
+/** The phases of an exchange follow each other without a gap from its start, and reach its end where there is one. */
 function phaseSum(exchange: SpanRecord, spans: readonly SpanRecord[]): string[] {
   const phases = spans.filter(({ parentSpanId }) => parentSpanId === exchange.spanId);
   let atUs = exchange.startUs;
@@ -133,7 +133,7 @@ function audioBeforeText(events: readonly TurnEvent[]): string[] {
   });
 }
 
-/** What has been handed on is not asked for again: the user would hear its beginning twice. */
+/** A synthesis that has handed on audio is not repeated: the user would hear its beginning twice. */
 function saidAgain(events: readonly TurnEvent[]): string[] {
   const isSaid = ({ kind }: TurnEvent): boolean => kind === 'tts.audio' || kind === 'llm.content';
   const repeats = events.filter(({ kind }) => kind === 'retry.wait');
@@ -160,7 +160,7 @@ function released(sleeping: number, held: number): string[] {
   ];
 }
 
-/** What the stand-ins were asked for, against what the turn says that it used. */
+/** The stand-ins' requests agree with the turn's log, characters and cost. */
 function costOnce({ turn: { log, summary }, served, billLost }: CheckedTurn): string[] {
   const { events } = log;
   const complaints: string[] = [];

@@ -8,7 +8,7 @@ import { knobsWith } from '../../service/strategy/knobs.ts';
 import { FAULT_KINDS, type FaultSpec } from '../../sim/faults/faults.ts';
 import type { RouteName } from '../../sim/faults/routes.ts';
 
-/** Something that goes wrong with one request: a rule of a scenario (sim/faults/scenario.ts). */
+/** A fault of one request: a rule of a scenario (sim/faults/scenario.ts). */
 export interface SoakFault {
   route: RouteName;
   ordinal: number;
@@ -42,7 +42,7 @@ export interface SoakCase {
 
 type Pick = <T>(values: readonly T[]) => T;
 
-/** What a soak tries beside the values of the combinations (combinations.ts). */
+/** Values that the soak tries beside those of the combinations. */
 const MORE: Readonly<Record<string, readonly unknown[]>> = {
   'stt.upload': [{ atPause: { pauseMs: 150 } }],
   'stt.vad.silenceMs': [250],
@@ -52,8 +52,7 @@ const MORE: Readonly<Record<string, readonly unknown[]>> = {
   'network.keepAlive': [{ idleMs: 300, drain: false }],
 };
 /**
- * The uncounted knobs are left to the combinations, which check them by rules of their own: the soak's rules count every request
- * and byte of a turn.
+ * The soak leaves the uncounted knobs to the combinations: its rules count every request and byte of a turn.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set(knobsWith('uncounted'));
 const SOAKED = KNOB_VALUES.filter(({ path }) => !LEFT_OUT.has(path.join('.')));
@@ -76,7 +75,7 @@ export function soakCase(seed: string, index: number): SoakCase {
     const candidate = value === undefined ? strategy : withKnob(strategy, path.join('.'), value);
     if (isPossible(candidate)) strategy = candidate;
   }
-  const atOnce = chance(0.15); // much that happens in one instant is where orders get mixed up
+  const atOnce = chance(0.15); // events of one instant are the likeliest to change their order
   const factor = (): number => (atOnce ? 0 : pick([0, 0.02, 0.3, 1, 1, 4]));
   return {
     seed: `${seed}/${index}`,
@@ -142,8 +141,8 @@ function isPossible(patch: StrategyPatch): boolean {
 }
 
 /**
- * Simpler cases that may fail in the same way, simplest first: fewer turns, then each thing of a turn left out, then each
- * knob back to its default.
+ * Simpler cases that may fail in the same way, simplest first: fewer turns, then turns without one of their parts, then one knob
+ * fewer.
  */
 export function simpler(failing: SoakCase): SoakCase[] {
   const { turns, strategy, pace } = failing;

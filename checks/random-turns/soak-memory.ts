@@ -1,4 +1,4 @@
-/** Whether a long run's memory and cost stay flat: samples taken along the way, and what they say at the end. Pure. */
+/** Whether the memory and the cost of a long run stay flat, by samples taken during the run. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { InvariantError } from '../../service/base/errors.ts';
@@ -15,7 +15,7 @@ export interface Sample {
 export interface Flatness {
   /** Least-squares slope of the heap over the samples' second half, when caches and compiled code have settled. */
   heapKbPer1000Turns: number;
-  /** What the slope comes to over the whole run. */
+  /** The slope times the turns of the whole run. */
   grownMb: number;
   /** Medians of the first and the last quarter. */
   heapMb: readonly [number, number];
@@ -25,15 +25,15 @@ export interface Flatness {
   linear?: boolean;
 }
 
-/** Heap that a run may seem to grow by: what V8 keeps of compiled code differs by as much from collection to collection. */
+/** A run's heap may seem to grow by this: the compiled code that V8 keeps differs as much between collections. */
 const GROWN_LIMIT_MB = 10;
-/** How much dearer a turn may be in the last quarter than in the first. */
+/** How many times dearer a turn may be in the last quarter than in the first. */
 const GROWTH_LIMIT = 1.15;
 const FEWEST_SAMPLES = 8;
 /** Between the first and the last sample of a quarter. */
 const FEWEST_QUARTER_TURNS = 2000;
 
-/** Undefined for too few samples to tell. */
+/** Undefined where there are too few samples. */
 export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
   const last = samples.at(-1);
   if (samples.length < FEWEST_SAMPLES || last === undefined) return undefined;
@@ -54,7 +54,7 @@ export function flatnessOf(samples: readonly Sample[]): Flatness | undefined {
   };
 }
 
-/** Whether memory or cost is seen to grow, which fails a run; too little to tell does not. */
+/** Whether memory or cost grows. Too few samples count as flat. */
 export function grows(flatness: Flatness | undefined): boolean {
   return flatness?.flat === false || flatness?.linear === false;
 }
@@ -75,7 +75,7 @@ const turnsBetween = (samples: readonly Sample[]): number => (samples.at(-1)?.tu
 
 const heapOf = (samples: readonly Sample[]): number => median(samples.map(({ heapMb }) => heapMb));
 
-/** CPU between the first and the last of these, in ms a turn. */
+/** CPU between the first and the last sample, in ms a turn. */
 function costOf(samples: readonly Sample[]): number {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined || last.turns === first.turns) return 0;

@@ -20,11 +20,11 @@ const WORDS = 'bu projede hangi seçenekleri karşılaştırdınız ve sonunda n
 export interface CaseResult {
   turns: number;
   failed: number;
-  /** Of the first turn that breaks a rule; the rest of its session is not run. */
+  /** Those of the first turn that breaks a rule; the rest of its session is not run. */
   violations: readonly Violation[];
 }
 
-/** Runs one case. What escapes a turn as an error is a violation too. */
+/** Runs one case. An error that escapes a turn is a violation too. */
 export async function runCase(soak: SoakCase): Promise<CaseResult> {
   const served: Served[] = [];
   let current: SoakTurn | undefined;
@@ -35,7 +35,7 @@ export async function runCase(soak: SoakCase): Promise<CaseResult> {
       transcript: (_context, { speech }) => (speech === 'none' ? '' : 'Ben daha çok arka uçta çalıştım.'),
       reply: () => (current?.sentences ?? [2]).map(sentence).join(' '),
     },
-    // which region is nearest is found out beside the turns, in none of their logs
+    // regions are probed beside the turns, and no log holds the probes
     served: (context, facts) => context.stage === 'endpointing' || served.push({ context, facts }),
     scenario: scenarioOf(soak),
   });
@@ -77,7 +77,7 @@ export async function runCase(soak: SoakCase): Promise<CaseResult> {
         },
       });
       over.abort();
-      // regions are measured beside the turn, and may take longer than it
+      // the probes of regions may outlast the turn
       if (strategy.network.region === 'nearest') await clock.run(() => clock.sleep(PROBE_LIMIT_MS));
       turns++;
       if (turn.summary.failure !== undefined) failed++;
@@ -106,7 +106,7 @@ function sentence(words: number, index: number): string {
   return `${chosen.slice(0, 1).toUpperCase()}${chosen.slice(1)}${index % 2 === 0 ? '.' : '?'}`;
 }
 
-/** Tones and silence; a streamed voice goes on with silence, as a microphone does. */
+/** Tones and silence; after a streamed voice comes silence, as from a microphone. */
 function voice({ zero, frameMs, voiceMs }: SoakTurn, clock: Clock): UserAudio {
   const totalMs = voiceMs.reduce((sum, ms) => sum + ms, 0);
   const samples = new Int16Array((totalMs * RATE_HZ) / 1000);
@@ -156,7 +156,7 @@ function scenarioOf({ turns }: SoakCase): Scenario {
 
 const SECTIONS = ['network', 'stt', 'llm', 'tts'] as const;
 
-/** The profile with every time of a section multiplied; sizes are left alone. */
+/** The profile with the times of each section multiplied, and its sizes unchanged. */
 function paced({ pace, charsPerDelta }: SoakCase): Profile {
   const scaled = (value: unknown, factor: number): unknown => {
     if (typeof value !== 'object' || value === null) return value;

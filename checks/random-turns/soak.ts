@@ -69,7 +69,7 @@ export async function soak(
   return result;
 }
 
-/** One process for each list of arguments, its lines told with its number; the first that fails ends all. 0, or 1 where one failed. */
+/** Starts a process for each list of arguments and passes on its lines with its number. The first failure ends all; then the result is 1. */
 export async function inProcesses(
   command: string,
   argsOfEach: readonly (readonly string[])[],
@@ -83,7 +83,7 @@ export async function inProcesses(
     children.forEach((each) => each.kill());
   };
   const ends = children.map(async (child, index) => {
-    // a process that could not be started may have no output at all
+    // a process that could not be started may have no output
     child.once('spawn', () => {
       createInterface({ input: child.stdout }).on('line', (line) => tell(`[${index + 1}] ${line}`));
     });

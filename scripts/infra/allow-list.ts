@@ -5,7 +5,7 @@ import { ATTRIBUTES, RESOURCE_ATTRIBUTES } from '../../service/telemetry/names.t
 import { commandOf } from '../programs/options.ts';
 import { CONFIGS } from './run.ts';
 
-/** By which turns, sessions and latencies of Pipecat, LiveKit and others are told when their traces are read back. */
+/** Keys that name turns, sessions and latencies in traces of Pipecat, LiveKit and others. */
 const FOREIGN = [
   ...SHAPES.flatMap(({ sessionKeys, indexKeys, serviceSecondsKeys }) => [
     ...sessionKeys,
@@ -20,7 +20,7 @@ const FOREIGN = [
   'lk.transcription_delay',
 ];
 
-/** Every key of the registry, and what other pipelines' stages are told by. Sorted, each once. */
+/** Every key of the registry, and those of other pipelines. Sorted, each once. */
 export function allowedKeys(): string[] {
   const own = Object.values(ATTRIBUTES).map(({ key }) => key);
   return [...new Set([...Object.values(RESOURCE_ATTRIBUTES), ...own, ...FOREIGN])].sort();

@@ -1,6 +1,6 @@
 /**
- * Builds the real Jaeger and the real Collector from the manifests in `jaeger/` and `collector/`, once per manifests, Go
- * version and platform, into a cache outside the work tree: `${XDG_CACHE_HOME:-~/.cache}/retake/infra/<hash>/`.
+ * Builds the real Jaeger and the real Collector from the manifests in `jaeger/` and `collector/` into a cache outside the work tree,
+ * `${XDG_CACHE_HOME:-~/.cache}/retake/infra/<hash>/`: once for each state of the manifests, Go version and platform.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -31,7 +31,7 @@ const MANIFESTS = ['jaeger/go.mod', 'jaeger/go.sum', 'collector/builder.yaml'] a
 const JAEGER_PACKAGE = 'github.com/jaegertracing/jaeger/cmd/jaeger';
 const BUILDER_PACKAGE = 'go.opentelemetry.io/collector/cmd/builder@v0.159.0';
 const LINK_FLAGS = '-s -w';
-/** A lock whose owner is gone is taken over; one that is held is waited for this long. */
+/** How long a builder waits for another one. A lock whose owner is gone is taken over. */
 const LOCK_LIMIT_MS = 30 * 60_000;
 
 /** Where the binaries of these manifests belong. Throws `InputError` when there is no Go. */
@@ -60,7 +60,7 @@ export async function buildInfra(tell: (line: string) => void): Promise<Binaries
     mkdirSync(join(work, 'bin'), { recursive: true });
     await buildJaeger(work, tell);
     await buildCollector(work, tell);
-    // whoever sees the folder sees both binaries, whole
+    // the folder appears with both binaries complete
     renameSync(join(work, 'bin'), folder);
     return binariesIn(folder);
   } finally {
@@ -127,13 +127,16 @@ function goVersion(): string {
       stdio: ['ignore', 'pipe', 'ignore'],
     }).toString();
   } catch (error) {
-    throw new InputError('Jaeger and the Collector are built with Go 1.26 or newer, and there is no `go` here', {
-      cause: error,
-    });
+    throw new InputError(
+      'Jaeger and the Collector are built with Go 1.26 or newer, and there is no `go` on PATH; install it',
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-/** One builder at a time: the file holds its process id. Returns what releases it. */
+/** One builder at a time: the file holds its process id. Returns a function that releases the lock. */
 async function lock(path: string, tell: (line: string) => void): Promise<() => void> {
   const deadline = performance.now() + LOCK_LIMIT_MS;
   let told = false;
@@ -147,16 +150,19 @@ async function lock(path: string, tell: (line: string) => void): Promise<() => v
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
     if (!isAlive(ownerOf(path))) rmSync(path, { force: true });
-    else if (performance.now() > deadline) throw new InputError(`${path} has been held for 30 minutes; remove it`);
+    else if (performance.now() > deadline)
+      throw new InputError(
+        `another process has built Jaeger and the Collector for 30 minutes; if none does, remove ${path}`,
+      );
     else {
-      if (!told) tell('another process builds them; waiting for it');
+      if (!told) tell('another process builds Jaeger and the Collector; waiting for it');
       told = true;
       await sleep(500);
     }
   }
 }
 
-/** The process id in the lock; a lock just made may still be empty, which counts as owned by us all. */
+/** The process id in the lock. A new lock may still be empty and then counts as held. */
 function ownerOf(path: string): number {
   try {
     return Number(readFileSync(path, 'utf8')) || process.pid;

@@ -2,8 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Argument } from 'commander';
 import { describeError, InputError } from '../../service/base/errors.ts';
 import { fieldOf } from '../../service/base/json.ts';
+import { commandOf } from '../programs/options.ts';
 import { buildInfra } from './build.ts';
 import { collectorSpec, jaegerSpec, start } from './run.ts';
 
@@ -25,10 +27,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
 
   async up() {
     const running = runningPrograms().filter(isRunning);
-    if (running.length > 0) throw new InputError(`already up (${STATE}); npm run infra:down stops it`);
+    if (running.length > 0) throw new InputError(`already up (${STATE}); run "npm run infra:down" first`);
     const binaries = await buildInfra(tell);
     mkdirSync(FOLDER, { recursive: true });
-    // here everything is kept: sampling is for production's volumes
+    // sampling is for production's volumes
     const jaeger = await jaegerSpec(binaries.jaeger, FOLDER);
     const collector = await collectorSpec(binaries.collector, FOLDER, jaeger.urls.otlp, {
       COLLECTOR_SAMPLED_PERCENT: process.env['COLLECTOR_SAMPLED_PERCENT'] ?? '100',
@@ -66,7 +68,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** Ends them, the last one started first: the Collector then hands over what it holds. */
+/** Ends the last one started first: the Collector then hands its spans to Jaeger. */
 async function stopPrograms(programs: readonly RunningProgram[]): Promise<void> {
   for (const program of programs.toReversed()) {
     process.kill(program.pid, 'SIGTERM');
@@ -87,7 +89,7 @@ function runningPrograms(): RunningProgram[] {
   }));
 }
 
-/** The process lives and is ours: a number may have been given to another one since. */
+/** The process lives and runs this binary: the system may have given its number to another. */
 function isRunning({ pid, binary }: RunningProgram): boolean {
   try {
     process.kill(pid, 0);
@@ -99,9 +101,10 @@ function isRunning({ pid, binary }: RunningProgram): boolean {
 }
 
 try {
-  const command = COMMANDS[process.argv[2] ?? ''];
-  if (command === undefined) throw new InputError(`say one of ${Object.keys(COMMANDS).join(', ')}`);
-  await command();
+  const [command = ''] = commandOf('npm run infra:build, infra:up or infra:down')
+    .addArgument(new Argument('<command>').choices(Object.keys(COMMANDS)))
+    .parse().args;
+  await COMMANDS[command]?.();
 } catch (error) {
   console.error(`infra: ${describeError(error, 4000)}`);
   process.exitCode = error instanceof InputError ? 2 : 4;

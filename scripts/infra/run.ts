@@ -18,7 +18,7 @@ export const CONFIGS = {
 const READY_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
 
-/** What to run: a program, its configuration, and the `${env:…}` values that make it run here. */
+/** A program, its configuration, and the values of `${env:…}` in it. */
 export interface ProgramSpec {
   name: 'jaeger' | 'otelcol';
   binary: string;
@@ -26,7 +26,7 @@ export interface ProgramSpec {
   env: Readonly<Record<string, string>>;
   /** Answers 200 once the program is ready. */
   healthUrl: string;
-  /** Standard output and error are appended to it. */
+  /** Standard output and error are appended here. */
   logPath: string;
 }
 
@@ -152,7 +152,7 @@ export async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' = 
   await limit;
 }
 
-/** The program's own verdict on a configuration: exit code and what it said. */
+/** The program's own verdict on a configuration: exit code and output. */
 export function validate(
   binary: string,
   config: string,

@@ -9,10 +9,10 @@ import { test, type TestContext } from 'node:test';
 import { chosenBy, listOf, type Named, type Program } from './named.ts';
 
 const program = (name: string, more: Partial<Program> = {}): Program => ({
-  ...{ name, sentence: `Shows ${name}.`, minutes: 0.5, minutesAre: 'measured' as const, run: ['-e', ''] as const },
+  ...{ name, sentence: `Shows ${name}.`, minutes: 0.5, basis: 'measured' as const, run: ['-e', ''] as const },
   ...more,
 });
-const [fast, slow, long] = [program('fast'), program('slow', { minutesAre: 'estimated' }), program('long')];
+const [fast, slow, long] = [program('fast'), program('slow', { basis: 'estimated' }), program('long')];
 const NAMED: Named = {
   command: 'x',
   kind: 'check',

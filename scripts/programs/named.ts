@@ -1,6 +1,6 @@
 /**
- * Programs by name: what `npm run verify`, `npm run bench` and `npm run docs` have in common. A table of programs is read here; they run
- * one after another, and a summary sets the minutes that each took against those that its row states.
+ * Runs programs by name for `npm run verify`, `npm run bench` and `npm run docs`. Each has a table of programs. They run one after
+ * another, and a summary compares the minutes that each took with the minutes of its row.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,25 +8,26 @@ import { InputError } from '../../service/base/errors.ts';
 import { currentCommit } from '../../replay/arms/checkout.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** What an interrupted program has to end by itself. */
+/** How long an interrupted program may take to end. */
 const GRACE_MS = 10_000;
-/** Exit codes: one of the programs failed; the words are wrong; Ctrl-C. */
 const EXIT = { ok: 0, failed: 1, input: 2, interrupted: 130 } as const;
+/** Measured, or estimated from the CPU time of a busy machine. */
+export const BASES = ['measured', 'estimated'] as const;
 
 export interface Program {
   name: string;
-  /** What it shows or writes, in one sentence. */
+  /** What the program shows or writes, in one sentence. */
   sentence: string;
-  /** On 2 cores. */
+  /** On 2 cores that do nothing else. */
   minutes: number;
-  minutesAre: 'measured' | 'estimated';
+  basis: (typeof BASES)[number];
   /** From the repository's root, then its arguments. Arguments of the command line follow them. */
   run: readonly [file: string, ...args: string[]];
   nodeFlags?: readonly string[];
   env?: Readonly<Record<string, string>>;
-  /** Runs before it: what it builds on. */
+  /** A program that runs before: the demo that a check judges. */
   first?: readonly [file: string, ...args: string[]];
-  /** Why a run that fails may be repeated once, with what runs before it. */
+  /** Why a failure may be repeated once, `first` included. */
   repeatBecause?: string;
 }
 
@@ -58,7 +59,7 @@ export function chosenBy<P extends Program>(
   throw new InputError(`no ${kind} is called ${next}; say one of ${all.join(', ')}`);
 }
 
-/** The table as text: what there is to name. */
+/** The table as text. */
 export function listOf({ command, programs, groups }: Named): string {
   const width = Math.max(...programs.map(({ name }) => name.length));
   const row = (program: Program): string =>
@@ -80,8 +81,7 @@ export function listOf({ command, programs, groups }: Named): string {
   ].join('\n');
 }
 
-const minutesText = ({ minutes, minutesAre }: Program): string =>
-  `${minutesAre === 'estimated' ? '~' : ''}${minutes.toFixed(1)}`;
+const minutesText = ({ minutes, basis }: Program): string => `${basis === 'estimated' ? '~' : ''}${minutes.toFixed(1)}`;
 
 interface Ended {
   program: Program;
@@ -160,7 +160,7 @@ function summaryOf(
   ].join('\n');
 }
 
-/** Runs one program after another, each in a process group of its own: one signal ends it with all that it has started. */
+/** Runs one program after another, each in a process group of its own: one signal ends the program and all that it has started. */
 function createRunner(): { run(program: Program, args: readonly string[]): Promise<number>; interrupted(): boolean } {
   let child: ChildProcess | undefined;
   let interrupted = false;

@@ -8,7 +8,7 @@ export function commandOf(words: string): Command {
     .showSuggestionAfterError(false)
     .configureOutput({
       outputError: (text, write) =>
-        write(`${words}: ${text.replace('error: ', '').trim()}; --help lists what there is\n`),
+        write(`${words}: ${text.replace('error: ', '').trim().replace(/\.$/, '')}; --help lists what there is\n`),
     })
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 }

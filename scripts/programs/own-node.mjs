@@ -1,4 +1,4 @@
-// How launchers run a program: on the Node that the project installs, whatever Node the system has (any >= 18).
+// Launchers run on any Node >= 18 and start programs on the Node that the project installs.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
