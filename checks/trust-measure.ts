@@ -9,7 +9,7 @@ import { simWorld, startWire } from '../replay/arms/against.ts';
 import type { ArmWorld } from '../replay/arms/arm.ts';
 import { basisShares } from '../replay/run/basis.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
-import { PRIMARY_METRICS } from '../replay/diff/diff.ts';
+import { PRIMARY_FIGURES } from '../replay/diff/diff.ts';
 import { identityError, judgeable } from '../replay/rank/rank.ts';
 import { clusteredMean } from '../replay/diff/stats.ts';
 import type { Trust, TrustRow } from '../replay/run/trust.ts';
@@ -136,7 +136,7 @@ interface Measured {
 }
 
 async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): Promise<TrustRow> {
-  const metric = PRIMARY_METRICS[lane.variant?.primary ?? 'first-audible'].us;
+  const metric = PRIMARY_FIGURES[lane.variant?.primary ?? 'first-audible'].us;
   const measured = differences(
     b.filter((each) => each.lane === BASELINE),
     b.filter((each) => each.lane === lane.name),

@@ -6,7 +6,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, InputError } from '../../service/base/errors.ts';
-import { exitCodeOf, verdictOfAll } from '../../replay/diff/diff.ts';
+import { verdictExitCode, verdictOfAll } from '../../replay/diff/diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
 import { fieldOf } from '../../service/base/json.ts';
 import { readReport } from '../../replay/report/json.ts';
@@ -54,11 +54,14 @@ export async function publish({ env, log, secondMs }: ActionContext): Promise<nu
   if (summary !== undefined && summary !== '') await appendFile(summary, `${body}\n`);
   const output = env['GITHUB_OUTPUT'];
   if (output !== undefined && output !== '')
-    await appendFile(output, `verdict=${verdict}\nexit-code=${exitCodeOf(verdict)}\nrun-folder=${plain(folder)}\n`);
+    await appendFile(
+      output,
+      `verdict=${verdict}\nexit-code=${verdictExitCode(verdict)}\nrun-folder=${plain(folder)}\n`,
+    );
 
   if (input('COMMENT') !== 'false') log(await comment(env, input, { marker, body }, secondMs));
   log(`retake: ${verdict}`);
-  return failOn.includes(verdict) ? exitCodeOf(verdict) : 0;
+  return failOn.includes(verdict) ? verdictExitCode(verdict) : 0;
 }
 
 /** Reports of the folder's other candidates. */

@@ -1,7 +1,7 @@
 /** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
-import { exitCodeOf, verdictOfAll } from '../../replay/diff/diff.ts';
+import { verdictExitCode, verdictOfAll } from '../../replay/diff/diff.ts';
 import type { Experiment } from '../../replay/run/experiment.ts';
 import { exportRun } from './export-run.ts';
 import { terminalReport } from '../../replay/report/terminal.ts';
@@ -28,5 +28,5 @@ export async function tellOutcome(
   context.out(`written: ${files.join(', ')}`);
   await exportRun(context, otlp);
   if (unmeasured.length > 0) context.exit(2);
-  else if (gate) context.exit(exitCodeOf(verdictOfAll(reports.map(({ report }) => report.verdict))));
+  else if (gate) context.exit(verdictExitCode(verdictOfAll(reports.map(({ report }) => report.verdict))));
 }

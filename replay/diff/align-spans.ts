@@ -1,11 +1,11 @@
-/** Spans of paired turns, aligned by path and ordinal. What has no partner is counted by side, never dropped. Pure. */
+/** Spans of paired turns, aligned by path and ordinal. Unpaired spans are counted by side. Pure. */
 import type { TurnPair } from './align.ts';
 import { tracedTurnKey, type SpansByTurn, type TurnSpans } from '../traces/trace-tree.ts';
 
-/** One path over all pairs. Durations are means: of the matched spans, or of those that stand alone. */
+/** One path over all pairs. Durations are means: of paired spans, or of the unpaired ones of a side. */
 export interface SpanRow {
   path: string;
-  /** Pairs in which both turns have the span. */
+  /** Pairs of turns that both have the span. */
   n: number;
   aMs?: number;
   bMs?: number;
@@ -26,7 +26,7 @@ interface Tally {
   onlyBUs: number;
 }
 
-/** A row for every path of any paired turn, in order of first appearance. Turns whose spans are unknown count nowhere. */
+/** A row for every path of a paired turn, in order of first appearance. Turns without known spans are left out. */
 export function alignSpans(pairs: readonly TurnPair[], a: SpansByTurn, b: SpansByTurn): SpanRow[] {
   const tallies = new Map<string, Tally>();
   const tallyOf = (path: string): Tally => {
@@ -59,21 +59,27 @@ export function alignSpans(pairs: readonly TurnPair[], a: SpansByTurn, b: SpansB
       tally.onlyBUs += bUs;
     }
   }
-  return [...tallies].map(([path, tally]) => rowOf(path, tally));
+  return [...tallies].map(([path, tally]) => spanRow(path, tally));
 }
 
 function durations({ paths, times }: TurnSpans): Map<string, number> {
   return new Map(paths.map((path, index) => [path, times[index * 2 + 1] ?? 0]));
 }
 
-function rowOf(path: string, { n, aUs, bUs, onlyA, onlyAUs, onlyB, onlyBUs }: Tally): SpanRow {
+function spanRow(path: string, { n, aUs, bUs, onlyA, onlyAUs, onlyB, onlyBUs }: Tally): SpanRow {
   return {
     path,
     n,
-    ...(n === 0 ? {} : { aMs: aUs / n / 1000, bMs: bUs / n / 1000, deltaMs: (bUs - aUs) / n / 1000 }),
+    aMs: meanMs(aUs, n),
+    bMs: meanMs(bUs, n),
+    deltaMs: meanMs(bUs - aUs, n),
     onlyA,
     onlyB,
-    ...(onlyA === 0 ? {} : { onlyAMs: onlyAUs / onlyA / 1000 }),
-    ...(onlyB === 0 ? {} : { onlyBMs: onlyBUs / onlyB / 1000 }),
+    onlyAMs: meanMs(onlyAUs, onlyA),
+    onlyBMs: meanMs(onlyBUs, onlyB),
   };
+}
+
+function meanMs(us: number, count: number): number | undefined {
+  return count === 0 ? undefined : us / count / 1000;
 }

@@ -1,5 +1,6 @@
-/** Which turn is compared with which: pairs by session and turn, and what had to be left out, by cause. Pure. */
+/** Pairs of turns to compare, by session and turn, and what was left out, by cause. Pure. */
 import { InputError } from '../../service/base/errors.ts';
+import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { clusteredMean, type Interval } from './stats.ts';
 
@@ -8,28 +9,32 @@ export interface TurnPair {
   b: TurnSummary;
 }
 
+/** Why a turn is in no pair. */
+export const DROP_CAUSES = ['missing', 'failed', 'no first audible'] as const;
+type DropCause = (typeof DROP_CAUSES)[number];
+
 export interface Dropped {
   lane: 'a' | 'b';
-  cause: 'missing' | 'failed' | 'no first audible';
+  cause: DropCause;
   turns: number;
 }
 
 export interface Alignment {
-  /** Turns that both lanes measured. */
+  /** Both turns are measured. */
   pairs: readonly TurnPair[];
-  /** Turns that both lanes ran, measured or not: who failed where. */
+  /** Both lanes ran the turn, measured or not. */
   both: readonly TurnPair[];
   dropped: readonly Dropped[];
 }
 
-/** Pairs turns by session, index and repetition. Throws `InputError` when the lanes measure from different zeros. */
+/** Pairs turns by session, index and repetition. Throws `InputError` where a turn's lanes measure from different zeros. */
 export function alignTurns(a: readonly TurnSummary[], b: readonly TurnSummary[]): Alignment {
   const left = keyed(a);
   const right = keyed(b);
   const both: TurnPair[] = [];
   const pairs: TurnPair[] = [];
   const causes = new Map<string, Dropped>();
-  const drop = (lane: Dropped['lane'], cause: Dropped['cause']): void => {
+  const drop = (lane: Dropped['lane'], cause: DropCause): void => {
     const key = `${lane} ${cause}`;
     causes.set(key, { lane, cause, turns: (causes.get(key)?.turns ?? 0) + 1 });
   };
@@ -41,7 +46,7 @@ export function alignTurns(a: readonly TurnSummary[], b: readonly TurnSummary[])
     }
     if (turnA.zero !== turnB.zero) {
       throw new InputError(
-        `session ${turnA.sessionId}, turn ${turnA.turnIndex}: zero is "${turnA.zero}" in A and "${turnB.zero}" in B; such turns are never paired`,
+        `session ${turnA.sessionId}, turn ${turnA.turnIndex}: zero is "${turnA.zero}" in A and "${turnB.zero}" in B; turns of different zeros are never paired`,
       );
     }
     both.push({ a: turnA, b: turnB });
@@ -55,7 +60,7 @@ export function alignTurns(a: readonly TurnSummary[], b: readonly TurnSummary[])
   return { pairs, both, dropped: [...causes.values()] };
 }
 
-/** Pairs by session, sessions in order of their first turn. */
+/** Sessions in order of their first pair. */
 export function bySession(pairs: readonly TurnPair[]): TurnPair[][] {
   const sessions = new Map<string, TurnPair[]>();
   for (const pair of pairs) {
@@ -66,24 +71,24 @@ export function bySession(pairs: readonly TurnPair[]): TurnPair[][] {
   return [...sessions.values()];
 }
 
-/** Over sessions; over turns where there is one session only. */
+/** An interval over sessions, or over turns where there is one session only. */
 export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number): Interval {
   const sessions = bySession(pairs);
   const clusters = sessions.length > 1 ? sessions : pairs.map((pair) => [pair]);
   return clusteredMean(clusters.map((cluster) => cluster.map(value)));
 }
 
-function unmeasured(turn: TurnSummary): 'failed' | 'no first audible' | undefined {
+function unmeasured(turn: TurnSummary): DropCause | undefined {
   if (turn.failure !== undefined) return 'failed';
   return turn.e2eUs === undefined ? 'no first audible' : undefined;
 }
 
-/** Repetitions of a turn are paired in order. */
+/** By session, turn and repetition: the first of A meets the first of B. */
 function keyed(turns: readonly TurnSummary[]): Map<string, TurnSummary> {
   const seen = new Map<string, number>();
   return new Map(
     turns.map((turn) => {
-      const key = `${turn.sessionId}/${turn.turnIndex}`;
+      const key = turnKey(turn);
       const run = seen.get(key) ?? 0;
       seen.set(key, run + 1);
       return [`${key}/${run}`, turn];

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { InvariantError } from '../../service/base/errors.ts';
 import type { LedgerRow, TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
-import { diffLanes, exitCodeOf, verdictOfAll, type Diff, type Verdict } from './diff.ts';
+import { diffLanes, verdictExitCode, verdictOfAll, type Diff, type Verdict } from './diff.ts';
 import { printedLedger } from '../report/rows.ts';
 
 /** The same cases every time; another seed looks further. */
@@ -72,8 +72,8 @@ for (const [what, deltasMs, verdict, aMs = 1000] of VERDICTS) {
 }
 
 test('exit codes: 0 faster and same, 1 slower, 3 inconclusive', () => {
-  assert.deepEqual((['faster', 'same', 'slower', 'inconclusive'] as const).map(exitCodeOf), [0, 0, 1, 3]);
-  const all = (...verdicts: Verdict[]): number => exitCodeOf(verdictOfAll(verdicts));
+  assert.deepEqual((['faster', 'same', 'slower', 'inconclusive'] as const).map(verdictExitCode), [0, 0, 1, 3]);
+  const all = (...verdicts: Verdict[]): number => verdictExitCode(verdictOfAll(verdicts));
   assert.deepEqual([all('inconclusive', 'slower'), all('faster', 'inconclusive'), all('same', 'faster')], [1, 3, 0]);
 });
 
@@ -87,7 +87,7 @@ test('below what identical arms differ by, nothing is claimed', () => {
   for (const b of [FASTER, SLOWER]) {
     const noisy = compared(lane(A), lane(b), { a2 });
     assert.equal(noisy.verdict, 'inconclusive');
-    assert.deepEqual(noisy.reasons, ['identical arms differ as much: below the noise floor']);
+    assert.deepEqual(noisy.reasons, ['two identical arms differ as much: the estimate is below the noise floor']);
     assert.ok(Math.abs((noisy.noiseFloorMs ?? 0) - 149.05) < 0.01);
   }
   // controls: a quiet second baseline, or a difference above the noise
@@ -164,7 +164,7 @@ test('one turn has no interval, and no verdict', () => {
   const { verdict, reasons, primary } = compared([turn('s', 0, 1000)], [turn('s', 0, 100)]);
   assert.equal(verdict, 'inconclusive');
   assert.deepEqual(reasons, ['one turn has no interval: replay more turns']);
-  assert.ok(!('lowMs' in primary) && !('highMs' in primary));
+  assert.deepEqual([primary.lowMs, primary.highMs], [undefined, undefined]);
 });
 
 test('without a turn that both lanes measured there is no diff', () => {

@@ -46,7 +46,7 @@ const fails = (count: number) => (index: number) =>
 
 /** Each guard by name, B against ten turns that are alike: what holds it, what breaks it, and what it says then. */
 const EDGES: readonly [name: string, b: Partial<TurnSummary>, holds: boolean, detail: string][] = [
-  ['first content audible', {}, true, '+0.0 ms'],
+  ['first content audible', {}, true, '0.0 ms'],
   ['first content audible', { firstContentAudibleUs: 900_000 }, true, '−100.0 ms'],
   ['first content audible', { firstContentAudibleUs: 1_000_100 }, false, '+0.1 ms'],
   ['stalls', { stallUs: 1000 }, true, '+1.0 ms a turn'],

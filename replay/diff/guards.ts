@@ -1,7 +1,7 @@
-/** What a faster lane must not have bought its speed with. Pure. */
+/** Guards: harm that a faster lane must not have done. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Alignment, TurnPair } from './align.ts';
-import { mcNemarWorse, mean } from './stats.ts';
+import { mcNemarWorse, mean, signed } from './stats.ts';
 
 export interface Guard {
   name: string;
@@ -9,16 +9,15 @@ export interface Guard {
   detail: string;
 }
 
-/** Transcript and reply lengths that differ by more are other work. */
+/** Two lanes did other work where transcript or reply lengths differ by more. */
 const EQUAL_WORK_SHARE = 0.1;
-/** Words heard wrong, of all captured words: more than this is another transcript. */
+/** Share of the captured words that a lane may hear wrong. */
 const TRANSCRIPT_ERROR_MARGIN = 0.05;
-/** Words that differ between the lanes' transcripts: more than this, on average over turns, is another transcript. */
+/** Share of words in which two lanes' transcripts may differ, as a mean over turns. */
 const TRANSCRIPT_CHANGE_MARGIN = 0.05;
-/** A stall shorter than this cannot be heard. */
+/** Nobody hears a shorter stall. */
 const STALL_MARGIN_MS = 1;
 
-/** What a faster lane must not have bought its speed with. */
 export function guardsOf({ pairs, both }: Alignment): Guard[] {
   const contentMs = meanDifferenceMs(pairs, (turn) => turn.firstContentAudibleUs);
   const stallsMs = meanDifferenceMs(pairs, (turn) => turn.stallUs);
@@ -30,33 +29,31 @@ export function guardsOf({ pairs, both }: Alignment): Guard[] {
     guardOf('stalls', stallsMs, STALL_MARGIN_MS, 'ms a turn'),
     { name: 'failed turns', holds: !moreFailed, detail: `${worse} more, ${better} fewer of ${both.length}` },
     prematureEnds(both),
-    ...[
-      equalWork('transcript length', pairs, (turn) => turn.transcriptChars),
-      equalWork('reply length', pairs, (turn) => turn.replyChars),
-    ],
-    ...transcriptChange(pairs),
+    equalWork('transcript length', pairs, (turn) => turn.transcriptChars),
+    equalWork('reply length', pairs, (turn) => turn.replyChars),
+    ...transcriptChangeGuard(pairs),
     ...broken('transcript errors', transcriptErrors(pairs)),
     ...broken('refusals', refusals(pairs)),
     ...broken('reply silence', replySilence(pairs)),
-    ...broken('served model', substitutions(pairs)),
-    ...broken('connections', inherited(pairs)),
+    ...broken('served model', otherModels(pairs)),
+    ...broken('connections', inheritedConnections(pairs)),
   ];
 }
 
-/** Turns decided to have ended while the user went on: a shorter silence is not faster when it cuts people off. */
+/** A shorter silence is not faster when it cuts people off. */
 function prematureEnds(both: readonly TurnPair[]): Guard {
   const more = both.filter(({ a, b }) => b.premature && !a.premature).length;
   const fewer = both.filter(({ a, b }) => a.premature && !b.premature).length;
   return { name: 'premature ends', holds: more <= fewer, detail: `${more} more, ${fewer} fewer of ${both.length}` };
 }
 
-/** Guards that are shown only when they do not hold. */
+/** A guard that is shown only when it does not hold. */
 function broken(name: string, detail: string | undefined): Guard[] {
   return detail === undefined ? [] : [{ name, holds: false, detail }];
 }
 
-/** Words that B heard otherwise than A, a turn; no row where no pair has both transcripts. */
-function transcriptChange(pairs: readonly TurnPair[]): Guard[] {
+/** No row where no pair has both transcripts. */
+function transcriptChangeGuard(pairs: readonly TurnPair[]): Guard[] {
   const known = pairs.map(({ b }) => b.transcriptChange).filter((share) => share !== undefined);
   if (known.length === 0) return [];
   const share = mean(known);
@@ -70,7 +67,6 @@ function transcriptChange(pairs: readonly TurnPair[]): Guard[] {
   ];
 }
 
-/** B hears the captured words worse than A, by more of them than the margin. */
 function transcriptErrors(pairs: readonly TurnPair[]): string | undefined {
   const known = pairs.filter(
     (pair) => pair.a.transcriptErrorShare !== undefined && pair.b.transcriptErrorShare !== undefined,
@@ -81,8 +77,8 @@ function transcriptErrors(pairs: readonly TurnPair[]): string | undefined {
 }
 
 /**
- * B's speech is longer for the same text: audio received per character sent to TTS, over all pairs. Per character, since pieces
- * out of a cache and early pieces that nobody heard are in neither. Shorter is no silence: half-made pieces count characters.
+ * B's speech is longer for the same text. The figure is audio received per character sent to TTS: cached pieces, and early pieces that
+ * nobody heard, are in neither. Shorter speech is no silence, since half-made pieces count all their characters.
  */
 function replySilence(pairs: readonly TurnPair[]): string | undefined {
   const known = pairs.filter(({ a, b }) => msPerCharacter([a]) !== undefined && msPerCharacter([b]) !== undefined);
@@ -104,8 +100,8 @@ function refusals(pairs: readonly TurnPair[]): string | undefined {
   return more > fewer && more - fewer > pairs.length / 100 ? `${more} more, ${fewer} fewer` : undefined;
 }
 
-/** Both lanes asked for one model and were served by two. */
-function substitutions(pairs: readonly TurnPair[]): string | undefined {
+/** Both lanes asked for one model, and two models answered. */
+function otherModels(pairs: readonly TurnPair[]): string | undefined {
   const swapped = pairs.filter(
     ({ a, b }) =>
       a.model?.served !== undefined &&
@@ -119,18 +115,18 @@ function substitutions(pairs: readonly TurnPair[]): string | undefined {
     : `substituted in ${swapped.length} turns: ${example.b.model?.served ?? ''} for ${example.a.model?.served ?? ''}`;
 }
 
-/** In a session's first turn every arm sets up its own connections, or none does. */
-function inherited(pairs: readonly TurnPair[]): string | undefined {
+/** In the first turn of a session every arm sets up its own connections, or none does. */
+function inheritedConnections(pairs: readonly TurnPair[]): string | undefined {
   const firsts = new Map<string, TurnPair>();
   for (const pair of pairs) {
     const known = firsts.get(pair.a.sessionId);
     if (known === undefined || pair.a.turnIndex < known.a.turnIndex) firsts.set(pair.a.sessionId, pair);
   }
   const count = [...firsts.values()].filter(({ a, b }) => a.reusedFirst === false && b.reusedFirst === true).length;
-  return count === 0 ? undefined : `${count} sessions began on a connection that another arm had paid for`;
+  return count === 0 ? undefined : `${count} sessions began on a connection of another arm`;
 }
 
-/** Over the turns that both lanes measured: absent is not 0. */
+/** Over the turns in which both lanes have the figure: absent is not 0. */
 function meanDifferenceMs(
   pairs: readonly TurnPair[],
   us: (turn: TurnSummary) => number | undefined,
@@ -150,8 +146,4 @@ function equalWork(name: string, pairs: readonly TurnPair[], chars: (turn: TurnS
   const [a, b] = [mean(known.map((pair) => chars(pair.a) ?? 0)), mean(known.map((pair) => chars(pair.b) ?? 0))];
   const share = a === b ? 0 : b / a - 1;
   return { name, holds: Math.abs(b - a) <= EQUAL_WORK_SHARE * a, detail: `${signed(share * 100)} %` };
-}
-
-function signed(value: number): string {
-  return `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(1)}`;
 }

@@ -1,4 +1,4 @@
-/** The secondary rows of a diff, read together: which of them differ when all are looked at. Pure. */
+/** Which rows of a diff differ when a reader looks at all of them. Pure. */
 import { holm, studentT975, tTestP } from './stats.ts';
 
 interface Compared {
@@ -9,12 +9,12 @@ interface Adjusted {
   pHolm?: number;
 }
 
-/** Below it a row differs, all rows being read together. */
+/** A row whose adjusted p is below differs. */
 const LEVEL = 0.05;
 
 /**
- * Adds `pHolm` to every row that has an interval: the two-sided p of its t-interval with `degrees` degrees of freedom, adjusted by
- * Holm over all such rows. Stages and phases are one family; a stage with one phase counts twice, which only makes it stricter.
+ * Adds `pHolm` to every row with an interval: the two-sided p of its t-interval with `degrees` degrees of freedom, adjusted by
+ * Holm over all such rows. Stages and phases are one family. A stage with one phase counts twice, which is stricter.
  */
 export function withHolm<Row extends Compared>(rows: readonly Row[], degrees: number): (Row & Adjusted)[] {
   const family = rows.flatMap(({ deltaMs, highMs }, index) =>
@@ -28,11 +28,11 @@ export function withHolm<Row extends Compared>(rows: readonly Row[], degrees: nu
   });
 }
 
-/** Of a mean with the 95 % interval ± `half`. */
+/** The p-value of a mean with the 95 % interval ± `half`. */
 function pOf(mean: number, half: number, degrees: number): number {
   if (half === 0) return mean === 0 ? 1 : 0;
   return tTestP((mean / half) * studentT975(degrees), degrees);
 }
 
-/** Whether the row differs when all are read together; its mark in every report. */
+/** Whether every report marks the row. */
 export const differs = ({ pHolm }: Adjusted): boolean => pHolm !== undefined && pHolm < LEVEL;

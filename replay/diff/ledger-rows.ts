@@ -1,14 +1,14 @@
-/** Ledgers of turns summed by stage and phase, in the order of the pipeline. Pure. */
+/** Ledgers summed by stage and phase, in the order of the pipeline. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { LEDGER_STAGES, PHASES, type LedgerStage, type Phase } from '../../service/base/events.ts';
 
-/** A ledger's part, or a stage's total where there is no phase. */
+/** A part of a ledger. Without a phase: the total of the stage. */
 export interface LedgerKey {
   stage: LedgerStage;
   phase?: Phase;
 }
 
-/** What a part took in one turn; 0 where the turn has no such part. */
+/** The time of a part in one turn; 0 where the turn has no such part. */
 export function ledgerUs({ ledger }: Pick<TurnSummary, 'ledger'>, { stage, phase }: LedgerKey): number {
   let sumUs = 0;
   for (const part of ledger)
@@ -16,7 +16,7 @@ export function ledgerUs({ ledger }: Pick<TurnSummary, 'ledger'>, { stage, phase
   return sumUs;
 }
 
-/** The parts that any of the turns has: a stage's total, then its phases. */
+/** The parts of all turns: the total of a stage, then its phases. */
 export function ledgerKeys(turns: Iterable<Pick<TurnSummary, 'ledger'>>): LedgerKey[] {
   const seen = new Set<string>();
   for (const { ledger } of turns) for (const { stage, phase, us } of ledger) if (us > 0) seen.add(`${stage}/${phase}`);

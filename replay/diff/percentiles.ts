@@ -1,7 +1,7 @@
 /**
- * What a quantile of the end-to-end latency is made of. Stages' own quantiles do not add up to it (they are of different
- * turns), so each part's contribution is its mean over the turns around the quantile, rescaled to it: Euler allocation,
- * E[part | total = quantile] (Tasche 1999), estimated in a window of ranks. Pure.
+ * The parts of a quantile of end to end. Quantiles of stages are of different turns, so they do not add up. A part contributes
+ * its mean over the turns around the quantile, rescaled to the quantile. This is Euler allocation, E[part | total = quantile]
+ * (Tasche 1999), estimated in a window of ranks. Pure.
  */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { ledgerKeys, ledgerUs, type LedgerKey } from './ledger-rows.ts';
@@ -14,7 +14,7 @@ export interface PercentileRow extends LedgerKey {
   deltaMs: number;
 }
 
-/** One quantile of both lanes. Phase rows add up to the total, and so do the stages'. */
+/** One quantile of both lanes. The phase rows add up to the total, and so do the rows of stages. */
 export interface Percentile {
   /** 0.5 is the median. */
   q: number;
@@ -24,10 +24,10 @@ export interface Percentile {
   rows: readonly PercentileRow[];
 }
 
-/** Turns on each side of the quantile, as a share of all; at least one. */
+/** Turns on each side of the quantile, as a share of all turns; at least one turn. */
 const WINDOW_SHARE = 0.02;
 
-/** Of the turns of both lanes that were measured. Undefined when a lane has none. */
+/** Of measured turns. Undefined when a lane has none. */
 export function percentileOf(a: readonly TurnSummary[], b: readonly TurnSummary[], q: number): Percentile | undefined {
   const [left, right] = [aroundQuantile(a, q), aroundQuantile(b, q)];
   if (left === undefined || right === undefined) return undefined;

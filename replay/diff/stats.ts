@@ -1,4 +1,4 @@
-/** Statistics of paired replays. Pure; each formula names its source. How they are used: docs/statistics.md. */
+/** Statistics of paired replays. Pure. Each formula names its source; docs/statistics.md tells how they are used. */
 import { InvariantError } from '../../service/base/errors.ts';
 
 export interface Interval {
@@ -8,34 +8,37 @@ export interface Interval {
   high?: number;
 }
 
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
+export function mean(values: readonly number[]): number {
+  return sum(values) / values.length;
+}
+
+/** The fewest turns that have a 95th percentile with a two-sided 95 % bound: the smallest n with 0.95ⁿ ≤ 0.025. */
+export const P95_TURNS = 72;
+
 /**
- * Mean of all values with a 95 % Student-t interval over the means of their clusters (sessions). The interval is centred on
- * the mean of the cluster means, weighted by cluster size so that it is the mean of all values; its variance is the
- * between-cluster variance of the ratio estimator (Cochran, Sampling Techniques, 1977, §6.4), with clusters − 1 degrees
- * of freedom.
+ * Mean of all values with a 95 % Student-t interval over the means of their clusters (sessions). The centre is the mean of the
+ * cluster means, weighted by cluster size: the mean of all values. The variance is the between-cluster variance of the ratio
+ * estimator (Cochran, Sampling Techniques, 1977, §6.4), with clusters − 1 degrees of freedom.
  */
 export function clusteredMean(clusters: readonly (readonly number[])[]): Interval {
   const filled = clusters.filter((cluster) => cluster.length > 0);
-  const total = filled.reduce((sum, cluster) => sum + cluster.length, 0);
+  const total = sum(filled.map((cluster) => cluster.length));
   const overall = mean(filled.flat());
   const count = filled.length;
   if (count < 2) return { mean: overall };
   const averageSize = total / count;
-  const squares = filled.reduce(
-    (sum, cluster) => sum + ((cluster.length / averageSize) * (mean(cluster) - overall)) ** 2,
-    0,
-  );
+  const squares = sum(filled.map((cluster) => ((cluster.length / averageSize) * (mean(cluster) - overall)) ** 2));
   const halfWidth = studentT975(count - 1) * Math.sqrt(squares / (count - 1) / count);
   return { mean: overall, low: overall - halfWidth, high: overall + halfWidth };
 }
 
 /**
- * Hodges–Lehmann estimate of a shift: the median of all pairwise averages (Hodges & Lehmann 1963), selected without making
- * them all: their count below a bound takes one pass over the sorted values, as in Johnson & Mizoguchi (1978).
+ * Hodges–Lehmann estimate of a shift: the median of all pairwise averages (Hodges & Lehmann 1963). The median is selected
+ * without making all averages: one pass over the sorted values counts those below a bound (Johnson & Mizoguchi 1978).
  */
 export function hodgesLehmann(differences: readonly number[]): number {
   const sorted = Float64Array.from(differences).sort();
@@ -51,14 +54,14 @@ function kthPairSum(sorted: Float64Array, k: number): number {
   let [low, high] = [2 * (sorted[0] ?? 0), 2 * (sorted.at(-1) ?? 0)];
   let [countLow, countHigh] = [pairSumsUpTo(sorted, low), pairSumsUpTo(sorted, high)];
   if (k < countLow) return low;
-  // the answer lies in (low, high]: halve it until little is left, or until no number lies between
+  // the answer lies in (low, high]: halve the range until few sums, or no number, lie between
   for (let middle = (low + high) / 2; middle > low && middle < high; middle = (low + high) / 2) {
     const count = pairSumsUpTo(sorted, middle);
     if (count > k) [high, countHigh] = [middle, count];
     else [low, countLow] = [middle, count];
     if (countHigh - countLow <= 2 * sorted.length) break;
   }
-  if (countHigh - countLow > 2 * sorted.length) return high; // all of them are equal
+  if (countHigh - countLow > 2 * sorted.length) return high; // equal sums
   const sums: number[] = [];
   for (let left = 0; left < sorted.length; left++) {
     const value = sorted[left] ?? 0;
@@ -82,7 +85,7 @@ function pairSumsUpTo(sorted: Float64Array, bound: number): number {
   return count;
 }
 
-/** Index of the first value above `bound`; rounding may put it one off. */
+/** Index of the first value above `bound`. A caller's rounding may put the index one off. */
 function firstAbove(sorted: Float64Array, bound: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -93,7 +96,7 @@ function firstAbove(sorted: Float64Array, bound: number): number {
   return low;
 }
 
-/** 97.5 % quantile of Student's t with `degrees` degrees of freedom, by bisection on its distribution function. */
+/** 97.5 % quantile of Student's t, by bisection on its distribution function. */
 export function studentT975(degrees: number): number {
   return studentQuantile(0.975, degrees);
 }
@@ -115,8 +118,8 @@ export function tTestP(t: number, degrees: number): number {
 }
 
 /**
- * p-values adjusted for being read together: in rising order the i-th of m is multiplied by m − i + 1, and none is below the
- * one before it (Holm 1979, Scand. J. Statist. 6:65–70). In the order given.
+ * p-values adjusted for being read together (Holm 1979, Scand. J. Statist. 6:65–70). In rising order, the i-th of m is multiplied
+ * by m − i + 1, and none is below the one before. Returned in the order given.
  */
 export function holm(pValues: readonly number[]): number[] {
   const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
@@ -133,10 +136,9 @@ export function holm(pValues: readonly number[]): number[] {
 const Z80 = 0.8416212335729143;
 
 /**
- * The effect that a plan detects with 80 % power: its interval excludes 0 and its estimate is beyond the margin. With the
- * standard deviation of session means and s sessions, the standard error is sd/√s; the estimate must lie above
- * t₀.₉₇₅ · se and above the margin, each with 80 % chance. The first is (t₀.₉₇₅ + t₀.₈) · se (Cohen 1988, §2.4, with t for z).
- * Undefined with fewer than two sessions.
+ * The effect that a plan detects with 80 % power: the interval excludes 0, and the estimate is beyond the margin. The standard
+ * error of s sessions is sd/√s. The estimate must lie above t₀.₉₇₅ · se and above the margin, each with 80 % chance. The first
+ * is (t₀.₉₇₅ + t₀.₈) · se (Cohen 1988, §2.4, with t for z). Undefined with fewer than two sessions.
  */
 export function minimumDetectable(sdOfSessions: number, sessions: number, margin: number): number | undefined {
   if (sessions < 2) return undefined;
@@ -190,8 +192,8 @@ function logGamma(z: number): number {
 }
 
 /**
- * McNemar's exact test, one-sided: the probability of at least `worse` of `worse + better` discordant pairs when both
- * outcomes are equally likely (binomial tail; McNemar 1947, exact form).
+ * McNemar's exact test, one-sided (McNemar 1947, binomial tail): the probability of at least `worse` of `worse + better`
+ * discordant pairs when both outcomes are equally likely.
  */
 export function mcNemarWorse(worse: number, better: number): number {
   const pairs = worse + better;
@@ -202,15 +204,14 @@ export function mcNemarWorse(worse: number, better: number): number {
 }
 
 /**
- * Rounds values to `decimals` so that the printed values add up to the printed total: each is rounded down, and what is
- * missing goes to the largest remainders (Hamilton's method). Ties go to the earlier value.
+ * Rounds values to `decimals` so that printed values add up to their printed total. Each is rounded down, and the missing units
+ * go to the largest remainders (Hamilton's method). Ties go to the earlier value.
  */
 export function roundToSum(values: readonly number[], decimals: number): number[] {
   const scale = 10 ** decimals;
   const units = values.map((value) => value * scale);
   const floors = units.map(Math.floor);
-  const target = Math.round(units.reduce((sum, value) => sum + value, 0));
-  const missing = target - floors.reduce((sum, value) => sum + value, 0);
+  const missing = Math.round(sum(units)) - sum(floors);
   if (missing < 0 || missing > values.length)
     throw new InvariantError(`cannot round ${values.length} values to their sum`);
   const order = units
@@ -218,4 +219,10 @@ export function roundToSum(values: readonly number[], decimals: number): number[
     .sort((a, b) => b.remainder - a.remainder || a.index - b.index);
   for (const { index } of order.slice(0, missing)) floors[index] = (floors[index] ?? 0) + 1;
   return floors.map((value) => value / scale);
+}
+
+/** `+1.5`, `−1.5`, and `0.0` for what rounds to 0: a true minus, and never −0.0. */
+export function signed(value: number, digits = 1): string {
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : `${value > 0 ? '+' : '−'}${text}`;
 }

@@ -1,7 +1,8 @@
-/** The targets of the field, today → target, and what a lane measured. Pure. */
+/** The targets, with today's figure and that of each lane. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { TARGET_MS } from '../../service/turn-log/targets.ts';
 import { median, quantile } from '../../service/base/quantile.ts';
+import { P95_TURNS } from './stats.ts';
 
 export interface TargetRow {
   name: string;
@@ -13,14 +14,12 @@ export interface TargetRow {
 
 export interface Measured {
   medianMs: number;
-  /** Only where n allows. */
+  /** From 72 turns on. */
   p95Ms?: number;
   n: number;
   /** Median below target; absent where there is no target. */
   met?: boolean;
 }
-
-const P95_TURNS = 72;
 
 interface Target {
   name: string;
@@ -29,13 +28,7 @@ interface Target {
   us: (turn: TurnSummary) => number | undefined;
 }
 
-const sum = (values: readonly (number | undefined)[]): number | undefined =>
-  values.reduce<number | undefined>(
-    (total, value) => (total === undefined || value === undefined ? undefined : total + value),
-    0,
-  );
-
-/** Today's figures are means from the field; 2500 is quoted from another set-up (docs/metrics.md#targets). */
+/** Today's figures are means of production; 2500 was measured in another set-up (docs/metrics.md#targets). */
 const TARGETS: readonly Target[] = [
   { name: 'STT', todayMs: 800, targetMs: TARGET_MS.stt, us: ({ serviceUs }) => serviceUs.stt },
   { name: 'LLM time to first token', todayMs: 1500, targetMs: TARGET_MS.llm, us: ({ serviceUs }) => serviceUs.llm },
@@ -44,7 +37,8 @@ const TARGETS: readonly Target[] = [
     name: 'seed-comparable total',
     todayMs: 2800,
     targetMs: TARGET_MS.total,
-    us: ({ serviceUs }) => sum([serviceUs.stt, serviceUs.llm, serviceUs.tts]),
+    us: ({ serviceUs: { stt, llm, tts } }) =>
+      stt === undefined || llm === undefined || tts === undefined ? undefined : stt + llm + tts,
   },
   { name: 'first audio byte', todayMs: 2500, targetMs: TARGET_MS.firstAudioByte, us: (turn) => turn.firstAudioByteUs },
   { name: 'first audible (from speech end)', us: (turn) => turn.e2eUs },
@@ -52,20 +46,16 @@ const TARGETS: readonly Target[] = [
 ];
 
 export function targetRows(a: readonly TurnSummary[], b: readonly TurnSummary[]): TargetRow[] {
-  return TARGETS.map(({ name, todayMs, targetMs, us }) => {
-    const left = measured(a, us, targetMs);
-    const right = measured(b, us, targetMs);
-    return {
-      name,
-      ...(todayMs === undefined ? {} : { todayMs }),
-      ...(targetMs === undefined ? {} : { targetMs }),
-      ...(left === undefined ? {} : { a: left }),
-      ...(right === undefined ? {} : { b: right }),
-    };
-  });
+  return TARGETS.map(({ name, todayMs, targetMs, us }) => ({
+    name,
+    todayMs,
+    targetMs,
+    a: measured(a, us, targetMs),
+    b: measured(b, us, targetMs),
+  }));
 }
 
-/** A turn that could not be measured misses every target: it counts as longer than any. */
+/** A turn without the figure misses every target: it counts as longer than any other. */
 function measured(turns: readonly TurnSummary[], us: Target['us'], targetMs: number | undefined): Measured | undefined {
   const valuesMs = turns.map((turn) => (us(turn) ?? Infinity) / 1000);
   const n = valuesMs.filter(Number.isFinite).length;
@@ -74,8 +64,8 @@ function measured(turns: readonly TurnSummary[], us: Target['us'], targetMs: num
   const p95Ms = quantile(valuesMs, 0.95);
   return {
     medianMs,
-    ...(n < P95_TURNS || !Number.isFinite(p95Ms) ? {} : { p95Ms }),
+    p95Ms: n < P95_TURNS || !Number.isFinite(p95Ms) ? undefined : p95Ms,
     n,
-    ...(targetMs === undefined ? {} : { met: medianMs < targetMs }),
+    met: targetMs === undefined ? undefined : medianMs < targetMs,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Two production windows that share no turn: means side by side, over sessions, and no claim of `faster`. What differs between
- * two windows is not only what was changed, so such a comparison is observational. Pure.
+ * Two production windows that share no turn: means side by side, over sessions. More than the change may differ between two
+ * windows. So the comparison is observational and never claims `faster`. Pure.
  */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
@@ -15,7 +15,8 @@ type Figure = (turn: TurnSummary) => number | undefined;
 export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[]): Diff | undefined {
   const [left, right] = [a.filter(isMeasured), b.filter(isMeasured)];
   const zeros = new Set([...left, ...right].map(({ zero }) => zero));
-  if (zeros.size > 1) throw new InputError('A and B measure from different zeros; such turns are never compared');
+  if (zeros.size > 1)
+    throw new InputError('A and B measure from different zeros; turns of different zeros are never compared');
   const endToEnd = unpairedRow({ stage: 'end to end' }, left, right, (turn) => turn.e2eUs);
   if (endToEnd === undefined) return undefined;
   const stages = ledgerKeys([...left, ...right])
@@ -23,7 +24,7 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
     .filter((row) => row !== undefined);
   const sessions = Math.min(...[left, right].map((lane) => new Set(lane.map(({ sessionId }) => sessionId)).size));
   const marginMs = marginMsOf(left.map(({ e2eUs }) => (e2eUs ?? 0) / 1000));
-  const { verdict, reasons } = judge(endToEnd, marginMs, 0, []);
+  const { verdict, reasons } = judge(endToEnd, { marginMs, guards: [] });
   const claimed = verdict === 'faster' ? 'inconclusive' : verdict;
   const lost = [
     { lane: 'a' as const, turns: a.length - left.length },
@@ -33,7 +34,7 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
     verdict: claimed,
     reasons: [
       ...(claimed === verdict ? reasons : []),
-      'A and B share no turn: what differs between them is not only what was changed (observational)',
+      'A and B share no turn: more than the change may differ between them (observational)',
     ],
     primary: endToEnd,
     endToEnd,
@@ -51,7 +52,7 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
 
 const isMeasured = ({ e2eUs, failure }: TurnSummary): boolean => e2eUs !== undefined && failure === undefined;
 
-/** Difference of means with Welch's interval (Welch 1947), each side's variance between its sessions. */
+/** Difference of means with Welch's interval (Welch 1947); the variance of a side is that between its sessions. */
 function unpairedRow(
   about: Pick<DiffRow, 'stage' | 'phase'>,
   a: readonly TurnSummary[],
@@ -75,7 +76,8 @@ function unpairedRow(
     aMs: left.meanMs,
     bMs: right.meanMs,
     deltaMs,
-    ...(half === undefined ? {} : { lowMs: deltaMs - half, highMs: deltaMs + half }),
+    lowMs: half === undefined ? undefined : deltaMs - half,
+    highMs: half === undefined ? undefined : deltaMs + half,
     n: Math.min(left.n, right.n),
   };
 }

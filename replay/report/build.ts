@@ -3,11 +3,11 @@ import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
-import type { Draws } from '../../sim/times/plan.ts';
+import { DRAWS, type Draws } from '../../sim/times/plan.ts';
 import { alignTurns } from '../diff/align.ts';
 import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
-import { diffLanes, exitCodeOf, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
+import { diffLanes, verdictExitCode, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
 import { median, quantile } from '../../service/base/quantile.ts';
 import type { Percentile } from '../diff/percentiles.ts';
@@ -15,6 +15,10 @@ import type { TurnText } from '../traces/load.ts';
 import { targetRows, type TargetRow } from '../diff/targets.ts';
 
 export const REPORT_FORMAT = 1;
+/** What the figures rest on: `live` alone is measured, all other worlds predict. */
+export const BASES = ['measured', 'predicted'] as const;
+/** `as measured`: no stand-in drew anything. */
+export const REPORTED_DRAWS = [...DRAWS, 'as measured'] as const;
 
 export interface ReportArm {
   lane: string;
@@ -34,7 +38,7 @@ export interface Drift {
 
 export interface Report {
   format: typeof REPORT_FORMAT;
-  basis: 'measured' | 'predicted';
+  basis: (typeof BASES)[number];
   world: World;
   verdict: Verdict;
   exitCode: number;
@@ -53,7 +57,7 @@ export interface Report {
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
   validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'endToEnd' | 'stages' | 'percentiles'> & {
-    draws: Draws | 'as measured';
+    draws: (typeof REPORTED_DRAWS)[number];
     drift?: Drift;
     seed?: string;
     profile?: string;
@@ -120,7 +124,7 @@ export function buildReport(input: ReportInput): Report | undefined {
     basis: world === 'live' ? 'measured' : 'predicted',
     world,
     verdict,
-    exitCode: exitCodeOf(verdict),
+    exitCode: verdictExitCode(verdict),
     reasons,
     primary,
     endToEnd,

@@ -5,11 +5,13 @@ import { InputError } from '../../service/base/errors.ts';
 import { LEDGER_STAGES, PHASES, WORLDS } from '../../service/base/events.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
 import { literals } from '../../service/base/schema.ts';
-import { REPORT_FORMAT, type Report } from './build.ts';
+import { DROP_CAUSES } from '../diff/align.ts';
+import { VERDICTS, WHOLE_TURN_ROWS } from '../diff/diff.ts';
+import { BASES, REPORT_FORMAT, REPORTED_DRAWS, type Report } from './build.ts';
 
 /** What the other forms print as it is: no markup and no control characters. */
 const Word = Type.String({ pattern: '^[\\w .,()-]*$' });
-const Stage = literals([...LEDGER_STAGES, 'end to end', 'first content audible', 'reply end']);
+const Stage = literals([...LEDGER_STAGES, ...WHOLE_TURN_ROWS]);
 const Phase = literals(PHASES);
 const ms = (description: string) => Type.Number({ description: `${description}, ms` });
 const us = (description: string) => Type.Optional(Type.Integer({ description: `${description}, µs` }));
@@ -92,9 +94,9 @@ const Span = Type.Object({
 export const ReportSchema = Type.Object(
   {
     format: Type.Literal(REPORT_FORMAT),
-    basis: Type.Unsafe<Report['basis']>({ enum: ['measured', 'predicted'] }),
+    basis: literals(BASES),
     world: literals(WORLDS),
-    verdict: Type.Unsafe<Report['verdict']>({ enum: ['faster', 'slower', 'same', 'inconclusive'] }),
+    verdict: literals(VERDICTS),
     exitCode: Type.Integer({ description: '0 faster or same, 1 slower, 3 inconclusive' }),
     reasons: Type.Array(Type.String()),
     primary: Row,
@@ -121,7 +123,7 @@ export const ReportSchema = Type.Object(
       marginMs: Type.Number(),
       observational: Type.Optional(Type.Literal(true, { description: 'A and B share no turn' })),
       generalizes: Type.Boolean({ description: 'false with one conversation only' }),
-      draws: Type.Unsafe<Report['validity']['draws']>({ enum: ['common', 'independent', 'as measured'] }),
+      draws: literals(REPORTED_DRAWS),
       noiseFloorMs: Type.Optional(Type.Number()),
       p95: Type.Optional(Type.Object({ aMs: Type.Number(), bMs: Type.Number(), deltaMs: Type.Number() })),
       drift: Type.Optional(
@@ -131,7 +133,7 @@ export const ReportSchema = Type.Object(
       profile: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })),
       notes: Type.Optional(Type.Array(Type.String(), { description: 'what to know beside the figures' })),
       guards: Type.Array(Type.Object({ name: Type.String(), holds: Type.Boolean(), detail: Type.String() })),
-      dropped: Type.Array(Type.Object({ lane: Word, cause: Word, turns: Type.Integer() })),
+      dropped: Type.Array(Type.Object({ lane: Word, cause: literals(DROP_CAUSES), turns: Type.Integer() })),
     }),
     spans: Type.Optional(Type.Array(Span)),
     texts: Type.Optional(
