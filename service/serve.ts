@@ -1,38 +1,32 @@
-/** A running service: world, sessions, capture, traces and sockets put together, and taken apart again within 2 s. */
-import { createServer as createHttpServer } from 'node:http';
-import { once } from 'node:events';
-import { openDiskCache } from './calls/speech-cache.ts';
+/** A running service: what it acquires, in order, and gives back in reverse within 2 s. */
 import pino from 'pino';
-import { APOLOGY_LANGUAGES, rehearseApology } from './turn/apologize.ts';
-import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.ts';
-import { EXPORTER, FORMAT, type SessionHeader } from './capture/format.ts';
-import { projectTurns } from './capture/projection.ts';
+import { createRealClock } from './base/clock.ts';
+import { foldersIn } from './base/data-folder.ts';
+import { describeError, isDiskError } from './base/errors.ts';
+import { openDiskCache, type SpeechCache } from './calls/speech-cache.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
-import { foldersIn } from './base/data-folder.ts';
-import { eraseSession } from './capture/erase.ts';
-import { describeError, isDiskError } from './base/errors.ts';
-import { apart, createGenerations } from './generations.ts';
+import { createGenerations } from './generations.ts';
+import { openEntrance } from './http/entrance.ts';
 import { createReadBack } from './http/read-back.ts';
-import { createRegistry, type NewSession } from './http/registry.ts';
+import { createRegistry } from './http/registry.ts';
 import { createServer } from './http/server.ts';
-import { serveSockets } from './http/socket.ts';
+import { createSockets } from './http/socket.ts';
+import { createKeptSessions } from './kept-sessions.ts';
 import { checkRegion } from './net/regions.ts';
-import { unpredictableHex } from './base/random.ts';
-import { createSession, type Session } from './turn/session.ts';
-import { REFERENCE_DETECTOR } from './audio/speech-end.ts';
-import type { TurnPorts } from './calls/stage.ts';
-import { resolveStrategy } from './strategy/patch.ts';
-import { strategyHash, type Strategy } from './strategy/strategy.ts';
-import { createServiceMetrics } from './telemetry/service-metrics.ts';
-import { createTracing } from './telemetry/otel.ts';
+import { createOwned } from './owned.ts';
 import { createSpool } from './spool/spool.ts';
+import type { Strategy } from './strategy/strategy.ts';
+import { createTracing } from './telemetry/otel.ts';
+import { createServiceMetrics } from './telemetry/service-metrics.ts';
+import { APOLOGY_LANGUAGES, rehearseApology } from './turn/apologize.ts';
 import { warmUp } from './warm-up.ts';
 import type { RunWorld } from './world.ts';
 
 export interface ServiceOptions {
   config: Config;
-  world: RunWorld;
+  /** Opens the world once the port is taken; the service closes it. */
+  openWorld: () => RunWorld | Promise<RunWorld>;
   strategy: Strategy;
   commit: string;
   /** The stand-ins' profile, absent in `live`. */
@@ -52,178 +46,114 @@ export interface Service {
 const SPOOL_LIMIT_BYTES = 512 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 2000;
 
+/**
+ * Takes the port, which answers 503 from then on, opens everything behind it, and resolves when the service is warm. Throws
+ * `InputError` where the configuration cannot be: whatever was opened by then is closed again.
+ */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { config, world } = options;
-  const { clock } = world;
-  checkRegion(options.strategy.network.region, world.regions ?? {});
+  const { config, strategy, commit, profile } = options;
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
-  const onError = (error: unknown): void => {
-    logger.error(
-      { error: describeError(error) },
-      isDiskError(error) ? 'the turn went on, but what is kept of it could not be written' : 'a fault of ours',
-    );
-  };
-  const folders = foldersIn(config.dataFolder);
-  const store = createFolderStore(folders.captures);
-  const spool = createSpool({
-    dir: folders.spool,
-    clock,
-    maxBytes: SPOOL_LIMIT_BYTES,
-    keepSentBytes: SPOOL_LIMIT_BYTES / 4,
-    log: (message) => logger.warn(message),
-    ...(config.otlpEndpoint === undefined ? {} : { endpoint: config.otlpEndpoint }),
-    headers: config.otlpHeaders,
-  });
-  const tracing = createTracing({ spool, onError });
-  const metrics = createServiceMetrics({
-    spool: () => spool.counters(),
-    pools: () => world.pools?.() ?? [],
-    sessions: () => registry.count(),
-  });
-  const runId = unpredictableHex(16);
-  const speechCache = openDiskCache(folders.speech, () => clock.epochUs());
-  const bundles = new Map<string, BundleWriter>();
-  const generations = createGenerations(onError);
+  const onError = (error: unknown): void => logger.error({ error: describeError(error) }, messageFor(error));
+  const clock = createRealClock();
+  const owned = createOwned({ clock, limitMs: CLOSE_LIMIT_MS, onError });
+  const { own } = owned;
+  try {
+    const entrance = own(await openEntrance(config), (each) => each.close());
+    logger.info({ url: entrance.url }, 'listening, and answering 503 until warm');
 
-  const open = (request: NewSession): Session => {
-    const id = unpredictableHex(20);
-    const strategy = resolveStrategy(
-      [request.strategy ?? {}, ...(request.voice === undefined ? [] : [{ tts: { voice: request.voice } }])],
-      'strategy',
-      options.strategy,
+    const folders = foldersIn(config.dataFolder);
+    const spool = own(
+      createSpool({
+        dir: folders.spool,
+        clock,
+        maxBytes: SPOOL_LIMIT_BYTES,
+        keepSentBytes: SPOOL_LIMIT_BYTES / 4,
+        endpoint: config.otlpEndpoint,
+        headers: config.otlpHeaders,
+        log: (message) => logger.warn(message),
+      }),
+      (each) => each.shutdown(),
     );
+    const tracing = own(createTracing({ spool, onError }), (each) => each.shutdown());
+    const world = own(await options.openWorld(), (each) => each.close());
     checkRegion(strategy.network.region, world.regions ?? {});
-    const header = headerOf(id, request, strategy);
-    const bundle = header === undefined ? undefined : createBundleWriter(store, header);
-    if (bundle !== undefined) bundles.set(id, bundle);
-    const traced = projectTurns({ tracing, ...(bundle === undefined ? {} : { bundle }) });
-    const asking = (turnIndex: number): TurnPorts => world.ports(apart(strategy), id, turnIndex);
-    return createSession({
-      id,
-      language: request.language ?? 'tr',
-      ...(request.greeting === undefined ? {} : { greeting: request.greeting }),
-      systemPrompt: request.systemPrompt ?? '',
-      history: request.history ?? [],
-      strategy,
-      identity: {
-        runId,
-        world: config.world,
-        lane: 'captured',
-        variant: 'captured',
-        arm: options.commit.slice(0, 12),
-        strategyHash: strategyHash(strategy),
-        ...(options.profile === undefined ? {} : { profile: options.profile }),
-        ...(request.interview === undefined ? {} : { interview: request.interview }),
-      },
-      ports: (turnIndex) => ({ ...world.ports(strategy, id, turnIndex), speechCache }),
-      traceIds: () => unpredictableHex(32),
-      projections: [
-        config.generationRecords ? generations.before(traced, id, asking) : traced,
-        metrics.projection,
-        {
-          opened: () => undefined,
-          closed: (log, measured) => {
-            registry.finished(log, measured);
-            const { sessionId, turnIndex, traceId, e2eUs, failure } = measured.summary;
-            logger.info(
-              {
-                sessionId,
-                turnIndex,
-                traceId,
-                e2eMs: e2eUs === undefined ? undefined : e2eUs / 1000,
-                failure: failure?.kind,
-              },
-              'turn',
-            );
-            bundle?.flushed().catch(onError);
-          },
-        },
-      ],
-      onProjectionError: onError,
+
+    const store = createFolderStore(folders.captures);
+    const speechCache = openDiskCache(folders.speech, () => clock.epochUs());
+    const generations = createGenerations(onError);
+    const metrics = createServiceMetrics({
+      spool: () => spool.counters(),
+      pools: () => world.pools?.() ?? [],
+      sessions: () => registry.count(),
     });
-  };
-  const headerOf = (sessionId: string, request: NewSession, strategy: Strategy): SessionHeader | undefined => {
-    if (config.capture === 'off') return undefined;
-    const { systemPrompt = '', history = [] } = request;
-    return {
-      format: FORMAT,
-      exporter: EXPORTER,
-      level: config.capture,
-      sessionId,
-      startedEpochUs: clock.epochUs(),
-      world: config.world,
-      commit: options.commit,
-      language: request.language ?? 'tr',
-      systemPromptChars: systemPrompt.length,
-      historyChars: history.map(({ content }) => content.length),
-      ...(config.capture === 'full' ? { systemPrompt, history } : {}),
+    const kept = createKeptSessions({
+      facts: { world: config.world, commit, profile, endpoints: world.endpoints },
       strategy,
-      endpoints: { ...world.endpoints },
-      referenceDetector: {
-        name: REFERENCE_DETECTOR.name,
-        version: REFERENCE_DETECTOR.version,
-        thresholdDbfs: REFERENCE_DETECTOR.thresholdDbfs,
+      level: config.capture,
+      withRecords: config.generationRecords,
+      clock,
+      world,
+      store,
+      spool,
+      speechCache,
+      tracing,
+      generations,
+      projections: [
+        metrics.projection,
+        { opened: () => undefined, closed: (log, measured) => registry.finished(log, measured) },
+      ],
+      logger,
+      onError,
+    });
+    own(kept, (each) => each.flushed());
+    own(generations, (each) => each.stop());
+    const registry = createRegistry({ clock, open: kept.open, eraseCapture: kept.erase, onForgotten: kept.forget });
+    own(registry, (each) => each.idle());
+
+    const { apiKey } = config;
+    const readBack = createReadBack(registry, store);
+    const app = createServer({ clock, registry, readBack, metrics, apiKey, onError });
+    const sockets = own(createSockets({ clock, registry, apiKey, onError }), (each) => each.close());
+
+    await warmUp(world, strategy);
+    const rehearsal = own(new AbortController(), (each) => each.abort(new Error('the service closes')));
+    rehearseApologies({ world, strategy, speechCache, signal: rehearsal.signal, onError });
+    entrance.open({ request: app, upgrade: sockets.upgrade });
+    own(entrance, (each) => each.shut());
+    logger.info({ url: entrance.url, world: config.world, capture: config.capture }, 'warm, and serving');
+
+    return {
+      url: entrance.url,
+      async flushed() {
+        await generations.settled();
+        await kept.flushed();
       },
-      ...(options.profile === undefined ? {} : { profile: options.profile }),
-      ...(request.interview === undefined ? {} : { interview: request.interview }),
+      close: owned.giveBack,
     };
-  };
-  const registry = createRegistry({
-    clock,
-    open,
-    eraseCapture: async (id) => {
-      await generations.stop(id);
-      await bundles.get(id)?.flushed().catch(onError);
-      bundles.delete(id);
-      return eraseSession({ captures: store, spool, speech: speechCache }, id);
-    },
-    onForgotten: (id) => void bundles.delete(id),
-  });
-
-  const readBack = createReadBack(registry, store);
-  const key = config.apiKey === undefined ? {} : { apiKey: config.apiKey };
-  const server = createHttpServer(createServer({ clock, registry, readBack, metrics, onError, ...key }));
-  const closeSockets = serveSockets({ server, clock, registry, onError, ...key });
-  await warmUp(world, options.strategy);
-  server.listen(config.port, config.host);
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : config.port;
-  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
-  logger.info({ url, world: config.world, capture: config.capture }, 'listening');
-  const closing = new AbortController();
-  if (options.strategy.cache.responses) {
-    const ports = { ...world.ports(options.strategy, 'apologies', 0), speechCache };
-    for (const language of APOLOGY_LANGUAGES) {
-      // off every turn's path; without it a failed turn ends in silence
-      rehearseApology(ports, options.strategy, language, closing.signal).catch((error: unknown) => {
-        if (!closing.signal.aborted) onError(error);
-      });
-    }
+  } catch (error) {
+    await owned.giveBack();
+    throw error;
   }
+}
 
-  const flushed = async (): Promise<void> => {
-    await generations.settled();
-    await Promise.all([...bundles.values()].map((bundle) => bundle.flushed()));
-  };
-  return {
-    url,
-    flushed,
-    async close() {
-      closing.abort(new Error('the service closes'));
-      const unanswered = generations.stop();
-      closeSockets();
-      server.close();
-      server.closeAllConnections();
-      const limit = new AbortController();
-      // turns whose clients have just been sent away still have to end and to reach the disk
-      const orderly = registry
-        .idle()
-        .then(() => unanswered)
-        .then(() => Promise.all([flushed().catch(onError), tracing.shutdown(), world.close()]));
-      await Promise.race([orderly, clock.sleep(CLOSE_LIMIT_MS, limit.signal)]);
-      limit.abort(new Error('closed'));
-      orderly.catch(onError);
-    },
-  };
+function messageFor(error: unknown): string {
+  return isDiskError(error) ? 'the turn continued, but its capture could not be written' : 'internal error';
+}
+
+/** Synthesizes what failed turns say, off every turn's path; without it a failed turn ends in silence. */
+function rehearseApologies(options: {
+  world: RunWorld;
+  strategy: Strategy;
+  speechCache: SpeechCache;
+  signal: AbortSignal;
+  onError: (error: unknown) => void;
+}): void {
+  const { world, strategy, speechCache, signal, onError } = options;
+  if (!strategy.cache.responses) return;
+  const ports = { ...world.ports(strategy, 'apologies', 0), speechCache };
+  for (const language of APOLOGY_LANGUAGES) {
+    rehearseApology(ports, strategy, language, signal).catch((error: unknown) => {
+      if (!signal.aborted) onError(error);
+    });
+  }
 }

@@ -33,7 +33,7 @@ export async function testService(
   };
   const service = await startService({
     config: configFrom({ RETAKE_PORT: '0', RETAKE_DATA: dataFolder, ...env }),
-    world,
+    openWorld: () => world,
     strategy: DEFAULT_STRATEGY,
     commit: 'test',
     logLevel: 'silent',

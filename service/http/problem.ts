@@ -1,4 +1,5 @@
 /** Errors over HTTP: application/problem+json (RFC 9457), naming what, where and the limit. */
+import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
 import { AudioFormatError } from '../audio/pcm.ts';
 import { describeError, InputError, type FailureKind } from '../base/errors.ts';
@@ -47,14 +48,32 @@ export function problemOf(error: unknown): Problem {
   return { status: 500, title: 'Internal error', detail: 'the service failed; its log has the cause' };
 }
 
-export function sendProblem(response: Response, { headers = {}, ...problem }: Problem): void {
+export function sendProblem(response: Response, problem: Problem): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
   response
     .status(problem.status)
-    .set(headers)
+    .set(problem.headers ?? {})
     .type('application/problem+json')
-    .send(JSON.stringify({ type: 'about:blank', ...problem }));
+    .send(problemText(problem));
+}
+
+/** The body of the answer. */
+export function problemText({ headers: _headers, ...problem }: Problem): string {
+  return JSON.stringify({ type: 'about:blank', ...problem });
+}
+
+/** Answers a request for another protocol, which has no response of its own. */
+export function refuseUpgrade(duplex: Duplex, problem: Problem): void {
+  const body = problemText(problem);
+  const headers = {
+    ...problem.headers,
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  duplex.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${head.join('')}\r\n${body}`);
 }

@@ -1,6 +1,5 @@
 /** The WebSocket side: a microphone's frames up at the speaker's pace, events and reply audio down. */
-import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { parsedJson } from '../base/json.ts';
 import { InvariantError, unreachable } from '../base/errors.ts';
@@ -10,7 +9,8 @@ import type { Session } from '../turn/session.ts';
 import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import { createVad, type Vad } from '../audio/vad.ts';
 import { advance, NEW_CONVERSATION, type ConversationEffect, type ConversationMessage } from './conversation.ts';
-import { problemOf, ProblemError, type Problem } from './problem.ts';
+import type { Handlers } from './entrance.ts';
+import { problemOf, ProblemError, refuseUpgrade, type Problem } from './problem.ts';
 import type { Registry } from './registry.ts';
 import { isAllowed, unauthorized } from './server.ts';
 
@@ -23,55 +23,51 @@ const SEND_BUFFER_BYTES = 1_000_000;
 const DRAIN_POLL_MS = 20;
 
 export interface SocketOptions {
-  server: Server;
   clock: Clock;
   registry: Registry;
   apiKey?: string;
   onError: (error: unknown) => void;
 }
 
-/** Serves `/v1/sessions/:id/stream` on an HTTP server. Returns a function that closes all connections. */
-export function serveSockets({ server, clock, registry, apiKey, onError }: SocketOptions): () => void {
+export interface Sockets {
+  /** A client's request for a WebSocket. */
+  upgrade: Handlers['upgrade'];
+  /** Tells every client that the service stops (1001). */
+  close(): void;
+}
+
+/** Serves `/v1/sessions/:id/stream`. */
+export function createSockets({ apiKey, ...options }: SocketOptions): Sockets {
+  const { registry } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_LIMIT_BYTES, perMessageDeflate: false });
-  server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
-    duplex.on('error', () => undefined); // a client that vanishes during the handshake is nobody's fault
-    try {
-      const id = /^\/v1\/sessions\/([\w.-]+)\/stream(?:\?|$)/.exec(request.url ?? '')?.[1];
-      if (id === undefined)
-        throw new ProblemError({
-          status: 404,
-          title: 'Not found',
-          detail: 'sockets are served at /v1/sessions/:id/stream',
-        });
-      if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
-      const session = registry.get(id);
-      sockets.handleUpgrade(request, duplex, head, (socket) => {
-        talk(socket, { session, isOpen: () => registry.find(id) === session, clock, onError });
-      });
-    } catch (error) {
-      const { status, title, detail } = problemOf(error);
-      const body = JSON.stringify({ type: 'about:blank', status, title, detail });
-      duplex.end(
-        `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
-    }
-  });
-  return () => {
-    for (const socket of sockets.clients) socket.close(1001, 'the service is stopping');
-    sockets.close();
+  return {
+    upgrade(request, duplex, head) {
+      try {
+        const session = sessionFor(request, registry, apiKey);
+        sockets.handleUpgrade(request, duplex, head, (socket) => talk(socket, session, options));
+      } catch (error) {
+        refuseUpgrade(duplex, problemOf(error));
+      }
+    },
+    close() {
+      for (const socket of sockets.clients) socket.close(1001, 'the service is stopping');
+      sockets.close();
+    },
   };
 }
 
+function sessionFor(request: IncomingMessage, registry: Registry, apiKey: string | undefined): Session {
+  const id = /^\/v1\/sessions\/([\w.-]+)\/stream(?:\?|$)/.exec(request.url ?? '')?.[1];
+  if (id === undefined) {
+    const detail = 'sockets are served at /v1/sessions/:id/stream';
+    throw new ProblemError({ status: 404, title: 'Not found', detail });
+  }
+  if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
+  return registry.get(id);
+}
+
 /** One client: its messages advance the conversation, and what that asks for is done here. */
-function talk(
-  socket: WebSocket,
-  {
-    session,
-    isOpen,
-    clock,
-    onError,
-  }: { session: Session; isOpen: () => boolean } & Pick<SocketOptions, 'clock' | 'onError'>,
-): void {
+function talk(socket: WebSocket, session: Session, { clock, registry, onError }: Omit<SocketOptions, 'apiKey'>): void {
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
   let frames: Channel<AudioFrame> | undefined;
@@ -84,7 +80,8 @@ function talk(
     tell({ type: 'error', status, title, detail, field, limit });
   const onMessage = (message: ConversationMessage): void => {
     try {
-      const facts = { isOpen: isOpen(), isBusy: session.busy, mayInterrupt: session.strategy.client.bargeIn !== 'off' };
+      const isOpen = registry.find(session.id) === session;
+      const facts = { isOpen, isBusy: session.busy, mayInterrupt: session.strategy.client.bargeIn !== 'off' };
       const advanced = advance(state, message, facts);
       state = advanced.state;
       advanced.effects.forEach(perform);

@@ -3,7 +3,7 @@ import type { Config } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { startService, type Service } from '../../service/serve.ts';
 import { strategyFromFile } from '../../service/strategy/file.ts';
-import { createRealWorld } from '../../service/world.ts';
+import { createRealWorld, type RunWorld } from '../../service/world.ts';
 import { loadInterviews } from '../world/fixtures.ts';
 import { loadProfile } from '../times/profile.ts';
 import { loadScenario } from '../faults/scenario.ts';
@@ -25,39 +25,30 @@ export interface ServeOptions {
   logLevel: 'info' | 'silent';
 }
 
-/** Starts the service for a configuration, with its world. Closing it closes the world. */
+/** Starts the service for a configuration, with its world. Closing it closes the world. Throws `InputError` that says what to type. */
 export async function serve({ config, standIns, commit, logLevel }: ServeOptions): Promise<Service> {
-  const strategy = strategyFromFile(config.strategyFile);
   const live = config.world === 'live';
   if (live && standIns.scenario !== undefined)
-    throw new InputError('--scenario is for stand-ins: there are none in live');
-  const { falKey = '', openRouterKey = '', endpoints, audioHosts, regions } = config;
-  const scenario = standIns.scenario === undefined ? undefined : loadScenario(standIns.scenario, 'wire');
-  const world = live
-    ? createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' })
-    : await createWireWorld({
-        profile: loadProfile(standIns.profile),
-        seed: standIns.seed,
-        interviews: loadInterviews(),
-        scenario,
-      });
-  try {
-    return await startService({
-      config,
-      world,
-      strategy,
-      commit,
-      logLevel,
-      profile: live ? undefined : standIns.profile,
-    });
-  } catch (error) {
-    await world.close();
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-      throw new InputError(
-        `port ${config.port} is taken; stop what listens there or set RETAKE_PORT (0: any free port)`,
-        { cause: error },
-      );
-    }
-    throw error;
-  }
+    throw new InputError('--scenario is for stand-ins, and RETAKE_WORLD=live has none; leave out one of the two');
+  return startService({
+    config,
+    openWorld: () => (live ? liveWorld(config) : wireWorld(standIns)),
+    strategy: strategyFromFile(config.strategyFile),
+    commit,
+    logLevel,
+    profile: live ? undefined : standIns.profile,
+  });
+}
+
+function liveWorld({ falKey = '', openRouterKey = '', endpoints, audioHosts, regions }: Config): RunWorld {
+  return createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' });
+}
+
+function wireWorld({ profile, seed, scenario }: StandInFlags): Promise<RunWorld> {
+  return createWireWorld({
+    profile: loadProfile(profile),
+    seed,
+    interviews: loadInterviews(),
+    scenario: scenario === undefined ? undefined : loadScenario(scenario, 'wire'),
+  });
 }

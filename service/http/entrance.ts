@@ -1,0 +1,101 @@
+/** The service's port. It is taken first of all, and answers 503 until there is a service behind it that can answer. */
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { InputError } from '../base/errors.ts';
+import { problemText, refuseUpgrade, type Problem } from './problem.ts';
+
+export interface Handlers {
+  request: RequestListener;
+  /** A client asks for a WebSocket. */
+  upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void;
+}
+
+export interface Entrance {
+  readonly url: string;
+  /** From now on requests and upgrades go there. */
+  open(handlers: Handlers): void;
+  /** Takes no more connections, and cuts the requests that are being answered. WebSockets stay: they are told by their owner. */
+  shut(): void;
+  /** Cuts whatever is left. */
+  close(): void;
+}
+
+const WARMING_UP: Problem = {
+  status: 503,
+  title: 'Warming up',
+  detail: 'the service warms up and will answer in some seconds; try again',
+  headers: { 'retry-after': '1' },
+};
+
+const warmingUp: Handlers = {
+  request: (_request, response) => {
+    response
+      .writeHead(WARMING_UP.status, {
+        ...WARMING_UP.headers,
+        'content-type': 'application/problem+json; charset=utf-8',
+        connection: 'close',
+      })
+      .end(problemText(WARMING_UP));
+  },
+  upgrade: (_request, duplex) => refuseUpgrade(duplex, WARMING_UP),
+};
+
+/** Takes the port. Throws `InputError`, one line that says what to set, where the address cannot be had. */
+export async function openEntrance(address: { host: string; port: number }): Promise<Entrance> {
+  let handlers = warmingUp;
+  const server = createServer((request, response) => handlers.request(request, response));
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  server.on('upgrade', (request, duplex, head) => {
+    duplex.on('error', () => undefined); // a client that vanishes during the handshake is nobody's fault
+    handlers.upgrade(request, duplex, head);
+  });
+  server.listen(address.port, address.host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw listenError(error, address);
+  }
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  const shut = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return {
+    url: `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`,
+    open: (to) => void (handlers = to),
+    shut,
+    close() {
+      shut();
+      for (const socket of connections) socket.destroy();
+    },
+  };
+}
+
+/** Why an address cannot be had, and what to set. Any other error is returned as it is. */
+export function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  const message = error instanceof Error && 'code' in error ? reasonOf(String(error.code), host, port) : undefined;
+  return message === undefined ? error : new InputError(message);
+}
+
+function reasonOf(code: string, host: string, port: number): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} is taken; stop what listens there, or set RETAKE_PORT to another port (0: any free port)`;
+    case 'EACCES':
+      return `port ${port} is not for this user, as ports below 1024 usually are; set RETAKE_PORT=8080`;
+    case 'EADDRNOTAVAIL':
+      return `RETAKE_HOST=${host} is no address of this machine; set RETAKE_HOST=127.0.0.1, or 0.0.0.0 for every address`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `RETAKE_HOST=${host} cannot be looked up; set RETAKE_HOST=127.0.0.1, or an address of this machine`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRealClock } from './base/clock.ts';
+import { describeError } from './base/errors.ts';
+import { createOwned } from './owned.ts';
+
+const clock = createRealClock();
+
+test('what is owned is closed once, the latest first, each after the one before it; an error keeps nothing open', async () => {
+  const closed: string[] = [];
+  const errors: string[] = [];
+  const onError = (error: unknown): void => void errors.push(describeError(error));
+  const { own, giveBack } = createOwned({ clock, limitMs: 10_000, onError });
+  for (const [name, delayMs] of [
+    ['port', 0],
+    ['world', 20],
+    ['spool', 5],
+  ] as const) {
+    const close = async (resource: string): Promise<void> => {
+      await clock.sleep(delayMs);
+      closed.push(resource);
+    };
+    assert.equal(own(name, close), name);
+  }
+  own('registry', () => {
+    throw new Error('thrown at once');
+  });
+  own('server', () => Promise.reject(new Error('rejected')));
+  await giveBack();
+  await giveBack();
+  assert.deepEqual(closed, ['spool', 'world', 'port']);
+  assert.deepEqual(errors, ['rejected', 'thrown at once']);
+});
+
+test('at the limit nothing is waited for, and the rest is closed all the same', { timeout: 10_000 }, async () => {
+  const closed: string[] = [];
+  const { own, giveBack } = createOwned({ clock, limitMs: 30, onError: (error) => assert.fail(String(error)) });
+  own('port', (name) => void closed.push(name));
+  own('a turn that never ends', () => new Promise(() => undefined));
+  own('server', (name) => void closed.push(name));
+  await giveBack();
+  assert.deepEqual(closed, ['server', 'port']);
+});

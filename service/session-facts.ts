@@ -1,0 +1,85 @@
+/** What a session's captures and spans say about it. Pure. */
+import { REFERENCE_DETECTOR } from './audio/speech-end.ts';
+import type { TurnIdentity } from './base/events.ts';
+import { EXPORTER, FORMAT, type CaptureLevel, type SessionHeader } from './capture/format.ts';
+import type { Config } from './config.ts';
+import type { NewSession } from './http/registry.ts';
+import type { Endpoints } from './net/regions.ts';
+import { resolveStrategy } from './strategy/patch.ts';
+import { strategyHash, type Strategy } from './strategy/strategy.ts';
+
+/** Of the service: the same for all of its sessions. */
+export interface ServiceFacts {
+  world: Config['world'];
+  commit: string;
+  /** The stand-ins' profile, absent in `live`. */
+  profile?: string;
+  endpoints: Endpoints;
+}
+
+/** A session as it was asked for, with what the service adds. */
+export interface SessionFacts {
+  sessionId: string;
+  startedEpochUs: number;
+  request: NewSession;
+  strategy: Strategy;
+}
+
+/** Where a client names no language. */
+const DEFAULT_LANGUAGE = 'tr';
+
+export function languageOf({ language }: NewSession): string {
+  return language ?? DEFAULT_LANGUAGE;
+}
+
+/** The service's strategy under the client's patch. Throws `InputError` that names the knob. */
+export function strategyOf({ strategy, voice }: NewSession, ofService: Strategy): Strategy {
+  const patches = [strategy ?? {}, ...(voice === undefined ? [] : [{ tts: { voice } }])];
+  return resolveStrategy(patches, 'strategy', ofService);
+}
+
+/** `session.json` of the session's bundle. */
+export function headerOf(
+  { sessionId, startedEpochUs, request, strategy }: SessionFacts,
+  { world, commit, profile, endpoints }: ServiceFacts,
+  level: Exclude<CaptureLevel, 'off'>,
+): SessionHeader {
+  const { systemPrompt = '', history = [], interview } = request;
+  const { name, version, thresholdDbfs } = REFERENCE_DETECTOR;
+  return {
+    format: FORMAT,
+    exporter: EXPORTER,
+    level,
+    sessionId,
+    startedEpochUs,
+    world,
+    commit,
+    language: languageOf(request),
+    systemPromptChars: systemPrompt.length,
+    historyChars: history.map(({ content }) => content.length),
+    ...(level === 'full' ? { systemPrompt, history } : {}),
+    strategy,
+    endpoints: { ...endpoints },
+    referenceDetector: { name, version, thresholdDbfs },
+    profile,
+    interview,
+  };
+}
+
+/** What all turns of the session have in common on their spans. */
+export function identityOf(
+  { request, strategy }: SessionFacts,
+  { world, commit, profile }: ServiceFacts,
+  runId: string,
+): Omit<TurnIdentity, 'sessionId' | 'turnIndex' | 'traceId'> {
+  return {
+    runId,
+    world,
+    lane: 'captured',
+    variant: 'captured',
+    arm: commit.slice(0, 12),
+    strategyHash: strategyHash(strategy),
+    profile,
+    interview: request.interview,
+  };
+}
