@@ -1,5 +1,5 @@
 /** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
-import { isObject } from '../../service/base/json.ts';
+import { isObject, parsedJson } from '../../service/base/json.ts';
 import { NO_LONGER_NEEDED } from '../../service/base/streams.ts';
 import type { BodyReader, Clock, HttpRequest, HttpResponse } from '../../service/base/ports.ts';
 import type { DrawContext, ExchangePlan, PlannedItem, Planner } from '../times/plan.ts';
@@ -154,12 +154,8 @@ export function reachable(handler: Handler, planner: Planner): Handler {
 
 /** A request's JSON body as an object, or undefined when it is not one. */
 export function readObject({ body: bytes }: Received): Record<string, unknown> | undefined {
-  try {
-    const body: unknown = JSON.parse(textOf(bytes));
-    return isObject(body) ? body : undefined;
-  } catch {
-    return undefined;
-  }
+  const body = parsedJson(decoded(bytes));
+  return isObject(body) ? body : undefined;
 }
 
 /** The request's size on its way up: what the transport sent, or an estimate where it is not known. */
@@ -167,6 +163,6 @@ export function uploadBytesOf({ body }: Received, bodyBytes: number): number {
   return (body?.length ?? bodyBytes) + 400; // 400: request line and headers
 }
 
-function textOf(bytes: Uint8Array | undefined): string {
+function decoded(bytes: Uint8Array | undefined): string {
   return bytes === undefined ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }

@@ -8,7 +8,6 @@ import {
   type Answer,
   type ExchangeInfo,
   type Handler,
-  type Received,
 } from './exchange.ts';
 import { falFailure, FREYA_STT_APP, FREYA_TTS_APP, missingField, refusal, requestId, respondOther } from './fal.ts';
 import { createFalFiles, createFalQueue, type Synthesis } from './freya-queue.ts';
@@ -51,20 +50,35 @@ export function createFreyaStandIn(options: FreyaOptions): FreyaHandlers {
     const plan = planner.planOf(info.context, { operation: 'tts', method, uploadBytes, ...input });
     return { plan, pcm: audioOf(plan, input.text) };
   };
+  const transcribe = async (
+    info: ExchangeInfo,
+    audio: Uint8Array,
+    method: SttMethod,
+    uploadBytes: number,
+  ): Promise<HttpResponse> => {
+    const heard = await heardIn(audio);
+    const facts: Facts = { operation: 'stt', method, audioBytes: audio.length, audioMs: heard.audioMs, uploadBytes };
+    const plan = planner.planOf(info.context, facts);
+    const headers = { 'x-fal-request-id': requestId(info) };
+    return answer(plan, info, jsonAnswer({ text: script.transcript(info.context, heard) }, 200, headers), falFailure);
+  };
 
   const falRun: Handler = async (request, info) => {
     const { pathname } = new URL(request.url);
     const denied = refusal(request);
     if (denied !== undefined) return respondOther(planner, request, info, denied);
     switch (`${request.method} ${pathname}`) {
-      case `POST /${FREYA_STT_APP}/audio/transcriptions`:
-        return transcribeUpload(planner, script, request, info);
+      case `POST /${FREYA_STT_APP}/audio/transcriptions`: {
+        const audio = uploadedFile(request, 'file');
+        if (audio === undefined) return respondOther(planner, request, info, missingField('file'));
+        return transcribe(info, audio, 'transcriptions', uploadBytesOf(request, audio.length + 700));
+      }
       case `POST /${FREYA_STT_APP}/generate`: {
         const body = readObject(request);
         const url = body?.['audio_url'];
         if (typeof url !== 'string') return respondOther(planner, request, info, missingField('audio_url'));
         const audio = files.audioAt(url) ?? new Uint8Array();
-        return transcribe(planner, script, info, audio, uploadBytesOf(request, url.length), 'generate');
+        return transcribe(info, audio, 'generate', uploadBytesOf(request, url.length));
       }
       case `POST /${FREYA_TTS_APP}/stream`:
       case `POST /${FREYA_TTS_APP}/audio/speech`: {
@@ -116,35 +130,6 @@ function ttsInput(body: Record<string, unknown> | undefined): TtsInput | undefin
     voice: typeof voice === 'string' ? voice : 'alloy',
     speed: typeof speed === 'number' && speed > 0 ? speed : 1,
   };
-}
-
-async function transcribeUpload(
-  planner: Planner,
-  script: Script,
-  request: Received,
-  info: ExchangeInfo,
-): Promise<HttpResponse> {
-  const audio = uploadedFile(request, 'file');
-  if (audio === undefined) return respondOther(planner, request, info, missingField('file'));
-  const uploadBytes = uploadBytesOf(request, audio.length + 700);
-  return transcribe(planner, script, info, audio, uploadBytes, 'transcriptions');
-}
-
-async function transcribe(
-  planner: Planner,
-  script: Script,
-  info: ExchangeInfo,
-  audio: Uint8Array,
-  uploadBytes: number,
-  method: SttMethod,
-): Promise<HttpResponse> {
-  const heard = await heardIn(audio);
-  const facts: Facts = { operation: 'stt', method, audioBytes: audio.length, audioMs: heard.audioMs, uploadBytes };
-  const plan = planner.planOf(info.context, facts);
-  const reply = jsonAnswer({ text: script.transcript(info.context, heard) }, 200, {
-    'x-fal-request-id': requestId(info),
-  });
-  return answer(plan, info, reply, falFailure);
 }
 
 function audioOf(plan: ExchangePlan, text: string): Uint8Array {

@@ -96,19 +96,17 @@ export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions):
       return side(jsonAnswer(openRouterFailure(400, `${model.slice(0, 80)} is not a valid model ID`), 400));
     }
     const cachedTokens = cachedTokensOf(info, model, messages);
-    const generation = generate(info, model, messages, maxTokens, script, cachedTokens);
+    const scripted = script.reply(info.context, messages);
+    const generation = generate(info, { model, messages, maxTokens, cachedTokens }, scripted);
     const facts: Facts = {
       operation: 'llm',
       model: sortedByThroughput(body?.['provider']) && !model.includes(':') ? `${model}:nitro` : model,
       messages: messages.length,
-      promptChars: messages.reduce((sum, { content }) => sum + content.length, 0),
+      promptChars: charsOf(messages),
       maxTokens,
       cachedChars: cachedTokens * CHARS_PER_TOKEN,
       text: generation.text,
-      uploadBytes: uploadBytesOf(
-        request,
-        messages.reduce((sum, { content }) => sum + content.length + 40, 400),
-      ),
+      uploadBytes: uploadBytesOf(request, charsOf(messages) + 40 * messages.length + 400),
     };
     const plan = planner.planOf(info.context, facts);
     generations.set(generation.id, generationRecord(generation, plan));
@@ -123,19 +121,23 @@ export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions):
   };
 }
 
-function generate(
-  { context, clock }: ExchangeInfo,
-  model: string,
-  messages: readonly Message[],
-  maxTokens: number,
-  script: Script,
-  cachedTokens: number,
-): Generation {
-  const whole = obeying(context, model, messages, script.reply(context, messages));
+interface Prompt {
+  model: string;
+  messages: readonly Message[];
+  /** 0: no limit. */
+  maxTokens: number;
+  cachedTokens: number;
+}
+
+const charsOf = (messages: readonly Message[]): number =>
+  messages.reduce((sum, { content }) => sum + content.length, 0);
+
+function generate({ context, clock }: ExchangeInfo, prompt: Prompt, scripted: string): Generation {
+  const { model, messages, maxTokens, cachedTokens } = prompt;
+  const whole = obeying(context, model, messages, scripted);
   const limitChars = maxTokens > 0 ? maxTokens * CHARS_PER_TOKEN : whole.length;
   const text = whole.slice(0, limitChars);
-  const promptChars = messages.reduce((sum, { content }) => sum + content.length, 0);
-  const prompt_tokens = Math.ceil(promptChars / CHARS_PER_TOKEN);
+  const prompt_tokens = Math.ceil(charsOf(messages) / CHARS_PER_TOKEN);
   const completion_tokens = Math.ceil(text.length / CHARS_PER_TOKEN);
   const { usdPerMInput: input, usdPerMOutput: output } = modelFacts(model) ?? UNLISTED;
   return {

@@ -1,6 +1,7 @@
 /** Observed exchanges as lines of a file: what a bench leaves behind of its answers, for `retake profile --bench`. No text, no audio. */
 import { ITEM_KINDS } from './plan.ts';
 import { CALL_STAGES } from '../../service/base/events.ts';
+import { parsedJson } from '../../service/base/json.ts';
 import { literals } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
@@ -79,12 +80,8 @@ export function parseExchanges(text: string, file: string): ReadExchanges {
 }
 
 function parseExchange(text: string, where: string): ExchangeLine {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${where}: is not JSON; run the bench again`);
-  }
+  const json = parsedJson(text);
+  if (json === undefined) throw new InputError(`${where}: is not JSON; run the bench again`);
   if (validate(json)) return json;
   const { instancePath, message } = validate.errors?.[0] ?? {};
   throw new InputError(`${where}: ${instancePath} ${message}; run the bench again with this version`);

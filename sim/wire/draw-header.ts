@@ -2,6 +2,7 @@
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { STAGES } from '../../service/base/events.ts';
+import { parsedJson } from '../../service/base/json.ts';
 import { literals } from '../../service/base/schema.ts';
 import type { DrawContext } from '../times/plan.ts';
 
@@ -30,10 +31,6 @@ export function drawContextOf(header: string | undefined, path: string, anonymou
     const stage = path.includes('/freya-stt/') ? 'stt' : path.includes('/api/v1/') ? 'llm' : 'tts';
     return { sessionId: 'anonymous', turnIndex: anonymous, stage, ordinal: 0, attempt: 0, fetchIndex: 0, arm: '' };
   }
-  try {
-    const json: unknown = JSON.parse(header);
-    return validate(json) ? { ...json, fetchIndex: json.fetchIndex ?? 0 } : undefined;
-  } catch {
-    return undefined;
-  }
+  const json = parsedJson(header);
+  return validate(json) ? { ...json, fetchIndex: json.fetchIndex ?? 0 } : undefined;
 }
