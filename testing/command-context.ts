@@ -1,7 +1,7 @@
-/** What a command is given in tests. */
+/** What tests of commands give a command instead of a terminal. */
 import type { CommandContext } from '../replay/report/context.ts';
 
-/** A terminal of 80 columns, without colours, on which nobody looks, but for what a test says. */
+/** A terminal of 80 columns without colours that shows nothing, but for what a test says. */
 export function contextFor<More extends Partial<CommandContext>>(more: More): CommandContext & More {
   const quiet: CommandContext = {
     env: {},

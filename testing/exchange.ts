@@ -1,4 +1,4 @@
-/** For tests: a simulated world around one fetch, with the marks of every exchange. */
+/** One `fetch` in a simulated world, for tests of the stand-ins and of captured times: it keeps every exchange's marks. */
 import { asResponse } from '../service/net/body.ts';
 import type { Clock, HttpMarks } from '../service/base/ports.ts';
 import type { Handler } from '../sim/stand-ins/exchange.ts';
@@ -11,10 +11,10 @@ import { loadProfile } from '../sim/times/profile.ts';
 import { tuneWith, underScenario, type Scenario } from '../sim/faults/scenario.ts';
 import { createScript, type Script } from '../sim/stand-ins/script.ts';
 
-export interface TestWorld {
+interface TestWorld {
   transport: SimTransport;
   marks: HttpMarks[];
-  /** A fetch whose exchanges have the context given last. */
+  /** Its exchanges have the context as it stands when they begin. */
   fetch: typeof globalThis.fetch;
   context: DrawContext;
 }

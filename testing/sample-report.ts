@@ -1,4 +1,4 @@
-/** Reports for tests: small enough to add up by eye, and with hostile text wherever text can be. */
+/** Reports for tests of every format: small enough to add up by eye, and one with hostile text wherever text can be. */
 import { InvariantError } from '../service/base/errors.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import type { Lane } from '../service/base/events.ts';
@@ -15,7 +15,7 @@ interface Sample {
 }
 
 /** One turn each of three sessions, small enough to add up by eye. */
-export function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }: Sample): TurnSummary[] {
+function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }: Sample): TurnSummary[] {
   return holdMs.map((hold, index) => {
     const ttsWait = ttsMs[index] ?? 0;
     const ledger: TurnSummary['ledger'] = [
@@ -190,5 +190,3 @@ export function hostileReport(text: string): Report {
     validity: { ...report.validity, guards: [{ name: text, holds: false, detail: text }] },
   };
 }
-
-export const HOSTILE_TEXTS: readonly string[] = HOSTILE.map(([text]) => text);

@@ -1,21 +1,35 @@
-/** Test support: hand-made turns, small enough to check by eye. */
+/** Hand-made turns, small enough to check by eye, for tests of spans, metrics and captures. */
 import { measureTurn, type MeasuredTurn } from '../service/turn-log/metrics.ts';
 import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../service/base/events.ts';
-import { definedOnly } from '../service/base/json.ts';
 import { createRecorder } from '../service/turn-log/recorder.ts';
 
-export const IDENTITY: TurnIdentity = {
+/** The first turn of session `s` in virtual time, but for what a test says. */
+export function identityOf(more: Partial<TurnIdentity> = {}): TurnIdentity {
+  return {
+    sessionId: 's',
+    turnIndex: 0,
+    traceId: '1'.repeat(32),
+    runId: 'r',
+    world: 'sim',
+    lane: 'captured',
+    variant: 'captured',
+    arm: 'a',
+    strategyHash: 'h',
+    ...more,
+  };
+}
+
+/** Of the turns below: a replayed one. */
+const IDENTITY = identityOf({
   sessionId: 'session-1',
   turnIndex: 2,
   traceId: '0af7651916cd43dd8448eb211c80319c',
   runId: 'run-1',
-  world: 'sim',
   lane: 'candidate',
   variant: 'baseline',
-  arm: 'a',
   strategyHash: 'abcd',
   profile: 'seed',
-};
+});
 
 /** Writes a log, event by event, at given times: `at(kind, stage, atUs, cause, more)` returns the id. */
 export function writeTurn(
@@ -29,7 +43,7 @@ export function writeTurn(
   const recorder = createRecorder(clock, [], (error) => {
     throw error;
   });
-  write((kind, stage, atUs, cause, more) => recorder.record(definedOnly({ kind, stage, atUs, cause, ...more })));
+  write((kind, stage, atUs, cause, more) => recorder.record({ kind, stage, atUs, cause, ...more }));
   const events: readonly TurnEvent[] = recorder.events;
   const log = { identity: { ...IDENTITY, ...identity }, zero, anchorUs: 1_780_000_000_123_457, events };
   return { log, measured: measureTurn(log) };
@@ -60,13 +74,19 @@ function exchange(at: At, id: string, startUs: number, cause: number): { chunk: 
   return { chunk: last, chunkUs: startUs + 28_000 };
 }
 
-/** A turn as it should go: one STT upload, one LLM stream, one piece. */
-export function wholeTurn(identity: Partial<TurnIdentity> = {}): { log: TurnLog; measured: MeasuredTurn } {
-  return writeTurn('audio', (at) => writeWholeTurn(at), identity);
+/** A turn as it should go: one STT upload, one LLM stream, one piece. `more` writes further events. */
+export function wholeTurn(
+  identity: Partial<TurnIdentity> = {},
+  more: (at: At) => void = () => undefined,
+): { log: TurnLog; measured: MeasuredTurn } {
+  const write = (at: At): void => {
+    writeWholeTurn(at);
+    more(at);
+  };
+  return writeTurn('audio', write, identity);
 }
 
-/** The events of `wholeTurn`, for a turn that has more of them. */
-export function writeWholeTurn(at: At): void {
+function writeWholeTurn(at: At): void {
   const start = at('speech.start', 'endpointing', 0);
   const quiet = at('speech.quiet', 'endpointing', 1_020_000, start);
   const ended = at('turn.ended', 'endpointing', 1_500_000, quiet, { attrs: { decision: 'vad', audioMs: 1500 } });
@@ -86,7 +106,7 @@ export function writeWholeTurn(at: At): void {
   });
   const stream = exchange(at, 'llm.0.0.0', 1_528_500, llm);
   const delta = at('llm.content', 'llm', 1_556_600, stream.chunk, { exchange: 'llm.0', attrs: { index: 0, chars: 9 } });
-  const reply = at('llm.done', 'llm', 1_556_700, stream.chunk, {
+  at('llm.done', 'llm', 1_556_700, stream.chunk, {
     exchange: 'llm.0',
     attrs: {
       chars: 9,
@@ -117,7 +137,6 @@ export function writeWholeTurn(at: At): void {
   at('speech.end', 'endpointing', 1_000_000, undefined, { attrs: { detector: 'retake-energy@1', thresholdDbfs: -45 } });
   const end = at('deliver.reply_end', 'deliver', 1_985_100, byte, { attrs: { stallUs: 0, stalls: [] } });
   at('turn.done', 'deliver', 1_985_100, end, {});
-  void reply;
 }
 
 /** A turn whose second STT attempt fails too. */

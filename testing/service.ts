@@ -1,4 +1,4 @@
-/** Test support: the whole service on a free port, over providers that answer at once. */
+/** The whole service on a free port, for tests of its HTTP interface: its providers answer at once. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { WARM_UP_SESSION } from '../service/warm-up.ts';
 import { LIVE_ENDPOINTS, type RunWorld } from '../service/world.ts';
 
 export interface TestService extends Service {
-  /** Holds captures and the spool. */
+  /** RETAKE_DATA: captures and the spool. */
   dataFolder: string;
 }
 

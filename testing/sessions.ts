@@ -1,4 +1,4 @@
-/** Captured sessions for tests and checks, made in virtual time: short uploads, so that a replay in real time is short too. */
+/** Captured sessions for tests and checks of replays: uploads of a second, so that a replay in real time is short too. */
 import type { TurnLog } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
@@ -10,7 +10,7 @@ import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import type { ExperimentOptions } from '../replay/plan/plan.ts';
 
 const RATE_HZ = 16_000;
-/** A second of a loud tone: the stand-ins answer by interview and turn, whatever was said. */
+/** A second of a loud tone. The stand-ins answer by interview and turn, whatever was said. */
 const SAID = Int16Array.from({ length: RATE_HZ }, (_, index) => Math.round(8000 * Math.sin(index / 5)));
 
 /** Sessions `session-0` …, each `turns` uploads of one second, captured under `profile` with draws of their own. */
@@ -64,7 +64,7 @@ export async function uploadSessions(options: {
   return captured;
 }
 
-/** An experiment in virtual time, profile `seed`, common draws: what tests do not say otherwise. */
+/** The options that most tests of experiments share: virtual time, profile `seed`, common draws. */
 export const SIM_EXPERIMENT = {
   baseline: [],
   world: 'sim',
@@ -75,7 +75,7 @@ export const SIM_EXPERIMENT = {
   commit: 'test',
 } as const satisfies Partial<ExperimentOptions>;
 
-/** Sockets, by the rules of `wire`, to nobody: for arms that a test makes itself. */
+/** An arm's world by the rules of `wire` in which nobody listens: for arms that a test makes itself. */
 export const NOBODY: ArmWorld = {
   world: 'wire',
   access: {

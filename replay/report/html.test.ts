@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { parseHTML } from 'linkedom';
 import { htmlReport } from './html.ts';
-import { FASTER, hostileReport, HOSTILE_TEXTS, reportOf, SLOWER } from '../../testing/sample-report.ts';
+import { FASTER, hostileReport, HOSTILE, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const tagsOf = (page: string): string[] => page.match(/<\/?[a-z][\w-]*/gi) ?? [];
 
@@ -28,7 +28,8 @@ test('the policy allows the page’s own style and script by hash, and nothing e
 test('hostile text adds no element and no attribute, whatever it is', () => {
   const harmless = htmlReport(hostileReport('harmless'));
   const data = /<script type="application\/json"[\s\S]*?<\/script>/;
-  for (const hostile of [...HOSTILE_TEXTS, HOSTILE_TEXTS.join(' ')]) {
+  const texts = HOSTILE.map(([text]) => text);
+  for (const hostile of [...texts, texts.join(' ')]) {
     const page = htmlReport(hostileReport(hostile));
     const markup = (text: string): string[] => tagsOf(text.replace(data, '')).filter((tag) => !/^<\/?span$/.test(tag));
     assert.deepEqual(markup(page), markup(harmless), hostile);
@@ -41,7 +42,7 @@ test('hostile text adds no element and no attribute, whatever it is', () => {
     const { document } = parseHTML(page);
     assert.equal(document.querySelectorAll('img,iframe,a,object,[onerror],[onload],[href]').length, 0, hostile);
   }
-  const raw = harmless.replace('</main>', `${HOSTILE_TEXTS[0] ?? ''}</main>`);
+  const raw = harmless.replace('</main>', `${HOSTILE[0]?.[0] ?? ''}</main>`);
   assert.equal(parseHTML(raw).document.querySelectorAll('img').length, 1, 'control: raw, it would be an element');
 });
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { settleBet, type Bet } from '../turn-log/bets.ts';
 import type { NewEvent } from '../base/events.ts';
 import { MAX_SPANS } from './names.ts';
-import { wholeTurn, writeTurn, writeWholeTurn } from '../../testing/sample-turn.ts';
+import { wholeTurn } from '../../testing/sample-turn.ts';
 import { spansOf, type SpanRecord } from './spans.ts';
 
 const NOTHING: Omit<Bet, 'kind'> = {
@@ -17,10 +17,8 @@ const NOTHING: Omit<Bet, 'kind'> = {
 
 /** The sample turn's spans with these bets settled at 1.9 s. */
 function spansWith(bets: readonly Bet[]): { spans: SpanRecord[]; anchorUs: number } {
-  const { log, measured } = writeTurn('audio', (at) => {
-    writeWholeTurn(at);
-    const record = ({ kind, stage, cause, attrs }: NewEvent): number =>
-      at(kind, stage, 1_900_000, cause, { ...(attrs === undefined ? {} : { attrs }) });
+  const { log, measured } = wholeTurn({}, (at) => {
+    const record = ({ kind, stage, cause, attrs }: NewEvent): number => at(kind, stage, 1_900_000, cause, { attrs });
     for (const bet of bets) settleBet({ record }, bet);
   });
   return { spans: spansOf(log, measured), anchorUs: log.anchorUs };

@@ -6,7 +6,7 @@ import { InputError } from '../base/errors.ts';
 import { measureTurn } from '../turn-log/metrics.ts';
 import type { Attrs } from '../base/events.ts';
 import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
-import { failedTurn, IDENTITY, wholeTurn, writeTurn } from '../../testing/sample-turn.ts';
+import { failedTurn, wholeTurn, writeTurn } from '../../testing/sample-turn.ts';
 import { spanIdOf, spansOf, type SpanRecord } from './spans.ts';
 import { identityAttributes, summaryOf } from './turn-attributes.ts';
 
@@ -160,9 +160,9 @@ test('ids depend on the trace and the ordinal only, are unique, and link a repla
   );
   for (const id of ids) assert.match(id, /^(?!0{16})[0-9a-f]{16}$/);
   const captured = spansOf(log, measured)[0];
-  const replay = wholeTurn({ traceId: 'f'.repeat(32), linkedTraceId: IDENTITY.traceId });
+  const replay = wholeTurn({ traceId: 'f'.repeat(32), linkedTraceId: log.identity.traceId });
   const [turn] = spansOf(replay.log, replay.measured);
-  assert.deepEqual(turn?.links, [{ traceId: IDENTITY.traceId, spanId: captured?.spanId }]);
+  assert.deepEqual(turn?.links, [{ traceId: log.identity.traceId, spanId: captured?.spanId }]);
   assert.notEqual(turn?.spanId, captured?.spanId);
   assert.notEqual(spanIdOf('a', 1), spanIdOf('a', 2));
 });

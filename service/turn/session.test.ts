@@ -1,5 +1,5 @@
 /** What becomes of a turn beside the turn itself. */
-import { identityOf } from '../../testing/calls.ts';
+import { identityOf } from '../../testing/sample-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile } from '../../sim/world/by-hand.ts';
