@@ -13,7 +13,7 @@ import { createPlayback } from '../../service/audio/playback.ts';
 import type { Tts, TtsRequest } from '../../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
 import { speak } from '../../service/turn/speak.ts';
-import { openTurn, type TurnInput, type TurnPorts, type TurnScope } from '../../service/calls/stage.ts';
+import { createTurnScope, type TurnInput, type TurnPorts, type TurnScope } from '../../service/calls/stage.ts';
 import { createChannel } from '../../service/base/streams.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
@@ -93,5 +93,5 @@ function scopeFor(tts: Tts, sse: TtsRequest['sse'], onAudio: (pcm: Uint8Array) =
     reply: { audio: async (pcm) => onAudio(pcm) },
     sinks: [],
   };
-  return openTurn({ ...ports, transport }, input, new AbortController().signal);
+  return createTurnScope({ ...ports, transport }, input, new AbortController().signal);
 }

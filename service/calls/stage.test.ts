@@ -5,7 +5,7 @@ import { createRealClock } from '../base/clock.ts';
 import { InvariantError } from '../base/errors.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
-import { callProvider, openTurn, type TurnScope } from './stage.ts';
+import { callProvider, createTurnScope, type TurnScope } from './stage.ts';
 
 const clock = createRealClock();
 const { signal } = new AbortController();
@@ -20,7 +20,7 @@ function scope(): TurnScope {
     reply: { audio: () => Promise.resolve() },
     sinks: [],
   };
-  return openTurn(instantPorts(clock), input, signal);
+  return createTurnScope(instantPorts(clock), input, signal);
 }
 
 test('a turn waits for stray work, also for what it brings; a failure of it is its own, a bug is the turn’s', async () => {

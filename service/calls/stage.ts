@@ -77,7 +77,7 @@ export interface TurnScope extends CallScope {
 }
 
 /** The scope of a turn that begins now. */
-export function openTurn(ports: TurnPorts, input: TurnInput, signal: AbortSignal): TurnScope {
+export function createTurnScope(ports: TurnPorts, input: TurnInput, signal: AbortSignal): TurnScope {
   const strays: Promise<unknown>[] = [];
   const calls: OpenCall[] = [];
   return {

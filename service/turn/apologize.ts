@@ -1,4 +1,4 @@
-/** What the user hears when a turn fails: an apology, if its audio is at hand, else nothing. Either way the log says so. */
+/** After a failed turn the user hears an apology, where its audio is at hand, else nothing. The log says which. */
 import type { StageError } from '../base/errors.ts';
 import type { CachedSpeech } from '../calls/speech-cache.ts';
 import { speechKeyOf } from './look-up.ts';
@@ -6,26 +6,25 @@ import { createRecorder } from '../turn-log/recorder.ts';
 import { callProvider, drains, speechRequest, type CallScope, type TurnPorts, type TurnScope } from '../calls/stage.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
-/** By language, the text whose audio a cache may hold. */
+/** By language. The speech cache may hold their audio. */
 const TEXTS: Readonly<Record<string, string>> = {
   tr: 'Kusura bakmayın, bağlantıda bir sorun oldu. Son söylediğinizi tekrar eder misiniz?',
   en: 'Sorry, there was a problem with the connection. Could you say that again, please?',
 };
 
-/** Languages with an apology of their own. */
 export const APOLOGY_LANGUAGES = Object.keys(TEXTS);
 
-/** What is said after a failed turn; languages without a text of their own get the English one. */
+/** The apology in a language; in English where the language has none. */
 export function apologyText(language: string): string {
   return TEXTS[language.toLowerCase().split('-')[0] ?? ''] ?? TEXTS['en'] ?? '';
 }
 
-/** Nobody is there to hear it, or there was nothing to answer. */
+/** After these nobody is there to hear an apology, or nothing was said. */
 const SILENT: ReadonlySet<StageError['kind']> = new Set(['cancelled', 'no-speech']);
 
 /**
- * Plays the apology after what was heard of the reply, if any: that is not said again. `failedId` is the turn's failure.
- * The event holds what the user hears: `apology` or `nothing`. Never throws.
+ * Plays the apology behind the heard part of the reply. `failedId` is the event of the turn's failure. An event says
+ * whether the user hears `apology` or `nothing`. Never throws.
  */
 export async function apologize(scope: TurnScope, failure: StageError, failedId: number): Promise<void> {
   const { input, owner, ports, recorder } = scope;
@@ -55,12 +54,12 @@ function isPiece({ kind }: { kind: string }): boolean {
   return kind === 'piece.ready';
 }
 
-/** Whom an apology in the cache belongs to: no session, so that none takes it along. */
+/** Owns the apologies in the cache, so that no erased session takes one along. */
 const NOBODY = 'apologies';
 
 /**
- * Has a language's apology spoken once and kept in the cache, before it is needed; does nothing when it is there. It
- * belongs to no turn and is on no trace. Throws `StageError`.
+ * Has a language's apology spoken into the cache, unless it is there. The call belongs to no turn and is on no trace.
+ * Throws `StageError`.
  */
 export async function rehearseApology(
   ports: TurnPorts,

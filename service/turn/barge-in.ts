@@ -1,15 +1,15 @@
 /**
- * Barge-in: the user speaks while the reply is heard. An onset pauses playback at once; `minSpeechMs` of speech cancel the
- * reply, less was a cough and the reply goes on.
+ * Barge-in: the user speaks while the reply is heard. An onset pauses playback at once. `minSpeechMs` of speech cancel
+ * the reply; after less, a cough, the reply resumes.
  */
 import type { Hearer } from './listen.ts';
 import type { Piece } from './pieces.ts';
 import type { TurnScope } from '../calls/stage.ts';
 import { createVad } from '../audio/vad.ts';
 
-/** Why a turn's work was cancelled: the user took the floor. */
+/** The reason with which a turn's work is cancelled when the user takes the floor. */
 export class Interruption extends Error {
-  /** When the interrupting speech was first heard, and its events. */
+  /** Arrival of the first frame of the interrupting speech. */
   readonly onsetUs: number;
   readonly confirmedId: number;
 
@@ -23,15 +23,15 @@ export class Interruption extends Error {
 
 export interface BargeIn {
   readonly enabled: boolean;
-  /** The reply is heard from `firstAudibleUs` on: what the user says then is an interruption. */
+  /** The reply is heard from `firstAudibleUs` on. Speech after that time interrupts. */
   arm(firstAudibleUs: number, firstAudibleId: number): void;
-  /** Frames after the end of turn. */
+  /** Takes the frames after the end of turn. */
   interrupt: Hearer['interrupt'];
-  /** Resolves when playback is not paused; pauses are bounded, also when the client sends nothing any more. */
+  /** Resolves when playback is not paused. No pause is endless, even if the client sends no more audio. */
   gate(): Promise<void>;
 }
 
-/** What pauses and shifts with the client's playback. */
+/** The playback model, which pauses as the client does. */
 export interface Pausable {
   pause(atUs: number): void;
   resume(atUs: number): void;
@@ -39,9 +39,9 @@ export interface Pausable {
 
 /** Audio before an onset that belongs to the speech: a detector hears speech some frames after it began. */
 export const PRE_ROLL_MS = 400;
-/** Silence after which an onset was no interruption. */
+/** An onset with this much silence behind it was no interruption. */
 const FALSE_AFTER_MS = 200;
-/** A pause is never longer than minSpeechMs and this. */
+/** A pause lasts at most `minSpeechMs` and this. */
 const PAUSE_SLACK_MS = 1000;
 
 interface Onset {
@@ -52,7 +52,7 @@ interface Onset {
   over: PromiseWithResolvers<undefined>;
 }
 
-/** Watches one turn. `cancel` is called once, with an `Interruption`, when the user has taken the floor. */
+/** Watches one turn. `cancel` gets an `Interruption`, once, when the user has taken the floor. */
 export function createBargeIn(scope: TurnScope, playback: Pausable, cancel: (reason: Interruption) => void): BargeIn {
   const { recorder, input, ports, signal } = scope;
   const { bargeIn } = input.strategy.client;
@@ -68,7 +68,7 @@ export function createBargeIn(scope: TurnScope, playback: Pausable, cancel: (rea
     input.reply.control?.('pause');
     return { id, atUs, speechMs: 0, quietMs: 0, over: Promise.withResolvers<undefined>() };
   };
-  const goOn = (current: Onset): void => {
+  const resume = (current: Onset): void => {
     onset = undefined;
     recorder.record({ kind: 'interrupt.resumed', stage: 'deliver', cause: current.id });
     playback.resume(ports.clock.nowUs());
@@ -95,7 +95,7 @@ export function createBargeIn(scope: TurnScope, playback: Pausable, cancel: (rea
         input.reply.control?.('stop');
         onset.over.resolve(undefined);
         cancel(new Interruption(onset.atUs, confirmedId));
-      } else if (onset.quietMs >= FALSE_AFTER_MS) goOn(onset);
+      } else if (onset.quietMs >= FALSE_AFTER_MS) resume(onset);
     },
     async gate() {
       while (onset !== undefined) {
@@ -103,7 +103,7 @@ export function createBargeIn(scope: TurnScope, playback: Pausable, cancel: (rea
         const timer = new AbortController();
         const late = ports.clock.sleep(minSpeechMs + PAUSE_SLACK_MS, timer.signal).then(
           () => {
-            if (onset === current && !signal.aborted) goOn(current);
+            if (onset === current && !signal.aborted) resume(current);
           },
           () => undefined,
         );
@@ -118,19 +118,19 @@ export function createBargeIn(scope: TurnScope, playback: Pausable, cancel: (rea
   };
 }
 
-/** One piece as far as it was handed to the client. */
+/** A piece's audio, as far as the client got it. */
 export interface DeliveredPiece {
   samples: number;
-  /** All of its audio was handed over. */
+  /** The client got all of it. */
   complete: boolean;
-  /** Its audio came from the speech cache. */
+  /** From the speech cache. */
   cached: boolean;
 }
 
-/** Usual speaking rate: how much text lies in the audio of a piece whose end nobody has. */
+/** A usual speaking rate: estimates the text in the audio of a piece that never became complete. */
 const CHARS_PER_SECOND = 15;
 
-/** What was heard of the reply's text, by piece, to a word's end: whole pieces, and of the last one its share of the audio. */
+/** The heard text of each piece: whole pieces, and the last one as far as its audio was heard, to a word's end. */
 export function heardTexts(
   texts: readonly Pick<Piece, 'text'>['text'][],
   delivered: readonly Pick<DeliveredPiece, 'samples' | 'complete'>[],

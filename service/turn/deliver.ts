@@ -1,4 +1,4 @@
-/** Delivery: audio to the client's connection, and the books of a client that plays from the first byte on. */
+/** Delivery: hands audio to the client's connection and records when the playing client hears it. */
 import { pcmBytesToSamples } from '../audio/pcm.ts';
 import { StageError } from '../base/errors.ts';
 import type { Listening } from './listen.ts';
@@ -10,19 +10,19 @@ import type { TurnScope } from '../calls/stage.ts';
 import { createSilenceTrimmer } from '../audio/trim-silence.ts';
 import { untilAborted, type Channel } from '../base/streams.ts';
 
-/** The client's end of a turn, as far as it is known here. */
+/** What the client has of the reply. */
 export interface Delivery {
   playback: Playback;
   bargeIn: BargeIn;
-  /** By piece, in order; filled in place, so that an interrupted turn keeps what it had. */
+  /** In order. Filled in place, so that an interrupted turn keeps what it had. */
   pieces: DeliveredPiece[];
-  /** When the last byte so far was handed over. */
+  /** When the newest byte was handed over. */
   lastByteUs?: number;
 }
 
 /**
- * Hands each piece's audio over as it comes, pieces in the order of the text; ends when the last byte is handed over, or,
- * where the user may interrupt, when it has been played.
+ * Hands each piece's audio over as it comes, in the order of the text. Ends when the last byte is handed over, or, where
+ * the user may interrupt, when that byte has been played. Throws `StageError` for a reply without audio.
  */
 export async function deliver(
   scope: TurnScope,
@@ -33,7 +33,7 @@ export async function deliver(
   const { recorder, ports, input, signal } = scope;
   const { playback, bargeIn } = delivery;
   const { sampleRateHz } = ports.tts;
-  /** The event since which the client has been playing without a gap. */
+  /** Since this event the client plays without a gap. */
   let playingId: number | undefined;
   for await (const piece of untilAborted(queue, signal)) {
     const delivered: DeliveredPiece = { samples: 0, complete: false, cached: piece.cached };
@@ -105,7 +105,7 @@ export async function deliver(
   });
 }
 
-/** Waits until the client has played everything: as long as it plays, the user may interrupt. */
+/** As long as the client plays, the user may interrupt. */
 async function playedOut({ ports, signal }: TurnScope, { playback, bargeIn }: Delivery): Promise<void> {
   for (;;) {
     await bargeIn.gate();

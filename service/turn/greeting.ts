@@ -1,4 +1,4 @@
-/** The reply that opens a session: a given text, nobody has said anything yet. Its zero is the session's opening. */
+/** The reply that opens a session: a given text, said before the user speaks. Its zero is the session's opening. */
 import { createChunker } from '../text/chunker.ts';
 import type { Piece } from './pieces.ts';
 import type { UserAudio } from '../base/ports.ts';
@@ -6,10 +6,10 @@ import type { Reply } from './reply.ts';
 import type { TurnScope } from '../calls/stage.ts';
 import type { Channel } from '../base/streams.ts';
 
-/** Nobody has said anything; no frame comes, at a rate that every detector takes. */
+/** The audio of a user who has said nothing: no frame, at a rate that every detector takes. */
 export const OPENING: UserAudio = { zero: 'opening', sampleRateHz: 8000, async *frames() {} };
 
-/** Says the greeting, cut as the strategy cuts replies; closes `pieces`. */
+/** Cuts the greeting as the strategy cuts replies, and closes `pieces`. */
 export function greet(scope: TurnScope, greeting: string, reply: Reply, pieces: Channel<Piece>): void {
   const { recorder, input } = scope;
   const openedId = recorder.record({ kind: 'session.opened', stage: 'endpointing' });

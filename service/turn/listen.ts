@@ -1,4 +1,4 @@
-/** Listening to the user: the strategy's decision that the turn has ended, and, off that path, the reference speech end. */
+/** Listening to the user: the strategy decides when the turn ends. Beside it the reference detector finds the speech end. */
 import { openAhead } from '../calls/ahead.ts';
 import { samplesToPcmBytes } from '../audio/pcm.ts';
 import { StageError } from '../base/errors.ts';
@@ -10,12 +10,12 @@ import type { TurnScope } from '../calls/stage.ts';
 import { childSignal } from '../base/streams.ts';
 import { createVad } from '../audio/vad.ts';
 
-/** Longer turns are refused: 5 minutes of speech. */
+/** 5 minutes. A longer turn is refused. */
 export const TURN_LIMIT_MS = 300_000;
 
 const TURN_OVER = new Error('the turn is over');
 
-/** Everything received up to the decision. */
+/** The audio up to the end-of-turn decision. */
 export interface Heard extends Utterance {
   turnEndedId: number;
 }
@@ -23,24 +23,25 @@ export interface Heard extends Utterance {
 export interface Listening {
   /** Resolves at the end-of-turn decision. */
   ended: Promise<Heard>;
-  /** From this time on, speech is an answer to the reply and no longer part of what ended. */
+  /** Speech from this time on answers the reply: the reference detector leaves it out. */
   heardReply(firstAudibleUs: number): void;
-  /** Stops listening; records the received audio and where its speech ended. */
+  /** Stops listening. Records the received audio and its speech end. */
   close(): Promise<void>;
 }
 
-/** Who is told what is heard, up to the decision. */
+/** Gets the user's audio while it arrives. */
 export interface Hearer {
+  /** A frame before the decision. */
   hear(samples: Int16Array): void;
-  /** `stt.upload` asks for an early transcript of what was heard so far. */
+  /** `stt.upload` asks for an early transcript of the audio so far. */
   cut(audio: EarlyAudio): void;
-  /** A frame after the decision: the user goes on, or interrupts the reply. */
+  /** A frame after the decision: the user goes on or interrupts the reply. */
   interrupt(samples: Int16Array, atUs: number): void;
 }
 
 /**
- * Starts to listen. Frames are read until `close`: also after the decision, to know whether it was premature. `onStart`
- * gets the turn's first event.
+ * Starts to listen. Frames are read until `close`, also after the decision: speech there shows that it was premature.
+ * `onStart` gets the turn's first event.
  */
 export function listen(
   scope: TurnScope,
@@ -66,7 +67,7 @@ export function listen(
   let heardSpeech: Omit<Utterance, 'samples'> = {};
   let replyHeardUs = Infinity;
 
-  /** Arrival of the frame that holds a sample. */
+  /** Arrival of the frame with this sample. */
   const arrivalOf = (sample: number): number => {
     let end = 0;
     const holds = frameSamples.findIndex((samples) => sample < (end += samples));
@@ -92,7 +93,7 @@ export function listen(
       onStart(startId);
     }
     if (received.length + frame.samples.length > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
-      const limit = `the turn is longer than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;
+      const limit = `the turn has more than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;
       throw new StageError('endpointing', 'oversized', limit);
     }
     received.push(frame.samples);
@@ -125,7 +126,11 @@ export function listen(
     for await (const frame of audio.frames(stop.signal)) hear(frame);
     if (decided || stop.signal.aborted) return;
     if (startId === undefined)
-      throw new StageError('endpointing', 'no-speech', 'the turn ended before any audio arrived');
+      throw new StageError(
+        'endpointing',
+        'no-speech',
+        'the turn ended before any audio arrived; send audio before the end',
+      );
     const rest = gatherer.rest();
     if (rest !== undefined) decideOn(rest, clock.nowUs());
     if (decided) return;
@@ -169,7 +174,7 @@ export function listen(
           ...detector.probabilities(),
         },
         content: {
-          audio: samplesToPcmBytes(received.samples().slice()), // by itself: a log keeps no room to grow
+          audio: samplesToPcmBytes(received.samples().slice()), // a copy: the log keeps no room to grow
           sampleRateHz,
           recorded: audio.recorded,
         },

@@ -1,11 +1,11 @@
-/** Whether a piece has been spoken before: its audio out of the speech cache, each look-up an event and a settled bet. */
+/** Pieces in the speech cache. Each look-up is an event, and a bet that is settled at once. */
 import { settleBet } from '../turn-log/bets.ts';
 import { CACHEABLE_CHARS, speechKey, type CachedSpeech } from '../calls/speech-cache.ts';
 import type { Piece } from './pieces.ts';
 import type { TurnInput, TurnPorts, TurnScope } from '../calls/stage.ts';
 
 export interface LookedUp {
-  /** The `cache.looked` event. */
+  /** Of `cache.looked`. */
   eventId: number;
   /** Absent on a miss. */
   speech?: CachedSpeech;
@@ -15,7 +15,7 @@ interface Found extends LookedUp {
   outcome: 'hit' | 'miss' | 'broken';
 }
 
-/** The key under which the strategy keeps a text's speech; undefined where it keeps none. */
+/** Undefined where the strategy does not cache the text. */
 function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin']): string | undefined {
   const { cache } = input.strategy;
   if (ports.speechCache === undefined) return undefined;
@@ -23,7 +23,7 @@ function keyOf({ ports, input }: TurnScope, text: string, origin: Piece['origin'
   return speechKeyOf(ports, input, text);
 }
 
-/** The name of a text's speech as the strategy has it spoken. */
+/** The cache's key of a text, spoken as the strategy says. */
 export function speechKeyOf(
   ports: Pick<TurnPorts, 'origins' | 'tts'>,
   { strategy, language }: Pick<TurnInput, 'strategy' | 'language'>,
@@ -42,15 +42,15 @@ export function speechKeyOf(
   });
 }
 
-/** Looks a piece up and settles the bet on it; undefined, at once, where the strategy does not cache it. */
+/** Looks a piece up and settles its bet. Undefined, at once, where the strategy does not cache the piece. */
 export function lookUp(scope: TurnScope, piece: Piece): Promise<LookedUp> | undefined {
   const key = keyOf(scope, piece.text, piece.origin);
   return key === undefined ? undefined : look(scope, piece, key).then((found) => settled(scope, piece, found));
 }
 
 /**
- * The same for words that may be said, ahead of them; `cause` is the event that allowed it. They are the opener's bet, not
- * one more of the cache's.
+ * The same for an opener, before it is certain. `cause` is the event that allowed the look-up. The cache settles no bet:
+ * the opener has one.
  */
 export function lookUpAhead(
   scope: TurnScope,
@@ -62,7 +62,7 @@ export function lookUpAhead(
   return key === undefined ? undefined : look(scope, { index, readyId: cause }, key);
 }
 
-/** `readyId`: the event since which it could be looked up. */
+/** `readyId` is the event that released the look-up. */
 async function look(
   { ports, recorder, owner }: TurnScope,
   piece: Pick<Piece, 'index' | 'readyId'>,
@@ -92,12 +92,13 @@ function settled({ recorder }: TurnScope, { origin, readyId }: Piece, found: Fou
     wastedChars: 0,
     estimated: true,
     savedUs: speech?.ttfbUs,
-    reason: outcome === 'broken' ? 'the cache file was broken: removed, and synthesized again' : undefined,
+    reason:
+      outcome === 'broken' ? 'the cache file was broken; it was removed, and the text synthesized again' : undefined,
   });
   return found;
 }
 
-/** Keeps a complete synthesis where the strategy caches its text. */
+/** Puts a complete synthesis into the cache, where the strategy caches its text. */
 export function keep(scope: TurnScope, text: string, origin: Piece['origin'], speech: CachedSpeech): void {
   const key = keyOf(scope, text, origin);
   if (key === undefined) return;

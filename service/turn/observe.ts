@@ -1,15 +1,15 @@
-/** One turn run under observation: its log goes to projections, whose failures never reach the turn. */
+/** Runs a turn under observation: its log goes to projections, and no failure of theirs reaches the turn. */
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../turn-log/metrics.ts';
 import type { EventSink, TurnIdentity, TurnLog } from '../base/events.ts';
 import type { CallOwner, UserAudio } from '../base/ports.ts';
 import type { TurnInput, TurnPorts } from '../calls/stage.ts';
 import { runTurn } from './turn.ts';
 
-/** What a turn's log becomes beside the turn itself: spans, a capture. None of it can throw into the turn. */
+/** Turns a log into something else, such as spans or a capture. It cannot throw into the turn. */
 export interface Projection {
   /** Before the turn's first event. */
   opened(identity: TurnIdentity, zero: UserAudio['zero'], anchorUs: number): EventSink | undefined;
-  /** After its last. */
+  /** After the turn's last event. */
   closed(log: TurnLog, measured: MeasuredTurn): void;
 }
 
@@ -19,17 +19,17 @@ export interface FinishedTurn {
   /** User content. */
   transcript: string;
   replyText: string;
-  /** When the user began to interrupt the reply, on the turn's clock. */
+  /** Onset of the user's interruption, on the turn's clock. */
   interruptedUs?: number;
 }
 
-/** A turn to run, and who it is. */
+/** A turn to run, with its whole identity. */
 export interface ObservedTurn extends Omit<TurnInput, 'owner'>, Pick<CallOwner, 'userTurn'> {
   identity: TurnIdentity;
   onSinkError: (error: unknown) => void;
 }
 
-/** Runs one turn and hands its log to the projections. What a projection throws goes to `onSinkError` and no further. */
+/** Runs one turn and hands its log to the projections. Their errors go to `onSinkError` and no further. */
 export async function observeTurn(
   ports: TurnPorts,
   { identity, userTurn, ...input }: ObservedTurn,
@@ -46,7 +46,7 @@ export async function observeTurn(
       return undefined;
     }
   };
-  // once: two readings differ by the time between them
+  // read once: a second reading would differ by the time between them
   const anchorUs = ports.clock.epochUs() - ports.clock.nowUs();
   const sinks = projections.flatMap((each) => guarded(() => each.opened(identity, audio.zero, anchorUs)) ?? []);
   const observed = { ...input, owner, sinks: [...sinks, ...input.sinks] };

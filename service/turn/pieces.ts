@@ -1,25 +1,24 @@
-/** What goes from writing to speaking to delivery: pieces of the reply, and their audio. */
+/** Pieces of the reply and their audio, on their way from writing to speaking to delivery. */
 import type { Channel } from '../base/streams.ts';
 
-/** Whose words a piece has. Only the model's own count as content. */
+/** Where a piece's words come from. Only `llm` counts as content. */
 export type Origin = 'llm' | 'predicted' | 'prefilled' | 'greeting';
 
-/** One piece of the reply, ready to be spoken. */
 export interface Piece {
   index: number;
   text: string;
   readyId: number;
   origin: Origin;
-  /** Its audio, where it was synthesized ahead. */
+  /** Audio that was synthesized ahead. */
   prepared?: Prepared;
 }
 
-/** A piece's audio, readable while it is being synthesized. */
+/** A piece's audio, readable during the synthesis. */
 export interface PieceAudio {
   index: number;
-  /** Words that this turn's LLM has just generated, not ones that were put before them. */
+  /** The words are this turn's LLM's, not an opener or a greeting. */
   content: boolean;
-  /** From the speech cache: nothing was synthesized for it now. */
+  /** From the speech cache. */
   cached: boolean;
   chunks: Channel<AudioChunk>;
 }
@@ -28,20 +27,20 @@ export interface AudioChunk {
   /** PCM16 little-endian mono. */
   pcm: Uint8Array;
   atUs: number;
-  /** Id of its `tts.audio` event, which is recorded once somebody needs it as a cause. */
+  /** Id of the chunk's `tts.audio` event, which is recorded at the first call: when it is needed as a cause. */
   eventId(): number;
 }
 
-/** A text that is synthesized before it is known whether it will be said. */
+/** A text that is synthesized ahead: perhaps it is never said. */
 export interface Prepared {
   readonly text: string;
   readonly chunks: Channel<AudioChunk>;
-  /** Start and first audio, on the turn's clock. */
+  /** On the turn's clock. */
   readonly startUs: number;
   firstAudioUs(): number | undefined;
   failed(): boolean;
-  /** What its first audio took when it was synthesized, where it came from the speech cache: nothing was paid for it now. */
+  /** TTFB of the synthesis that filled the speech cache. Undefined where this turn synthesizes, and pays, itself. */
   cachedTtfbUs(): number | undefined;
-  /** Its characters are paid for all the same. */
+  /** Stops the synthesis. Its characters are paid for all the same. */
   abandon(): void;
 }

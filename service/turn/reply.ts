@@ -1,4 +1,4 @@
-/** The reply as it is being written: deltas → text → pieces, each released as soon as the chunker is certain of it. */
+/** Writes the reply: deltas → text → pieces. Each piece is released as soon as the chunker is certain of it. */
 import type { Delta, Reader } from '../calls/ask.ts';
 import { createChunker } from '../text/chunker.ts';
 import type { Piece, Prepared } from './pieces.ts';
@@ -6,22 +6,22 @@ import { join } from '../turn-log/recorder.ts';
 import type { TurnScope } from '../calls/stage.ts';
 import type { Channel } from '../base/streams.ts';
 
-/** The reply as far as it has been streamed; filled in place, so that a turn that fails keeps what it had. */
+/** The reply so far. Filled in place, so that a turn that fails keeps what it had. */
 export interface Reply {
   text: string;
 }
 
-/** What the beginning of the model's text is held against before it counts as the reply. */
+/** How a reply may begin. The writer compares the beginning of the model's text with these openers. */
 export interface Opening {
-  /** Openers that were synthesized ahead: the one that the model begins with is spoken at once. */
+  /** Synthesized ahead. The opener that the model begins with is spoken at once. */
   predicted: readonly Prepared[];
-  /** The opener that is spoken at the end of turn: the model goes on behind it, and must not say it again. */
+  /** Spoken at the end of turn. The model continues behind it, and must not repeat it. */
   spoken?: string;
-  /** Its audio. */
+  /** Audio of `spoken`. */
   prepared?: Prepared;
 }
 
-/** Says the opener of `opening.spoken`: the reply's first piece, released by the end of turn. */
+/** Makes `opening.spoken` the reply's first piece, released by the end of turn. */
 export function beginWithOpener(
   { recorder }: TurnScope,
   reply: Reply,
@@ -40,8 +40,8 @@ export function beginWithOpener(
 }
 
 /**
- * The writer of one reply, streamed as `exchange`. The first content is TTFT. A later delta becomes an event when it
- * completes a piece: the wait before it is hold-back. Text that came before `heldBy` waited for that event as well.
+ * Creates the writer of one reply, streamed as `exchange`. The first content is TTFT. A later delta becomes an event when
+ * it completes a piece: the wait before it is hold-back. Text from before the event `heldBy` waited for that event too.
  */
 export function createReplyWriter(
   { recorder, input }: TurnScope,
@@ -55,7 +55,7 @@ export function createReplyWriter(
   let head = '';
   let opened = opening.spoken === undefined && opening.predicted.length === 0;
 
-  /** The event of a delta: the first is released by its arrival, later ones by the stream going on. */
+  /** The event of a delta. The first is released by its arrival, a later one by the content event before it. */
   const contentEvent = ({ index, atUs, eventId }: Delta): number => {
     if (content?.index === index) return content.id;
     const id = recorder.record({
@@ -89,7 +89,7 @@ export function createReplyWriter(
     for (const each of ready) release(each, cause());
   };
 
-  /** The beginning is judged once it can no longer become an opener, or has become one. */
+  /** Judges the beginning once it is an opener, or can no longer become one. */
   const open = (cause: () => number, complete: boolean): void => {
     const text = head.trimStart();
     const openers = opening.spoken === undefined ? opening.predicted.map((each) => each.text) : [opening.spoken];

@@ -1,4 +1,4 @@
-/** One conversation: what was said so far, and the turns that carry it on. Used by the service and by replays alike. */
+/** One conversation: its history and its turns, in the service and in replays alike. */
 import { InputError } from '../base/errors.ts';
 import type { TurnSummary } from '../turn-log/metrics.ts';
 import type { EventSink, TurnIdentity } from '../base/events.ts';
@@ -10,16 +10,16 @@ import type { Strategy } from '../strategy/strategy.ts';
 export interface SessionOptions {
   id: string;
   language: string;
-  /** What opens the session, if anything does. */
+  /** The text that opens the session. */
   greeting?: string;
   systemPrompt: string;
   history: readonly Message[];
   strategy: Strategy;
-  /** All but the turn's own: those are added turn by turn. */
+  /** Each turn adds its own fields. */
   identity: Omit<TurnIdentity, 'sessionId' | 'turnIndex' | 'traceId'>;
-  /** Ports of one turn: the same transport and clients, a random stream of its own. */
+  /** Turns share transport and clients; each has a random stream of its own. */
   ports: (turnIndex: number) => TurnPorts;
-  /** A new trace id for each turn. */
+  /** Gives a new trace id at each call. */
   traceIds: () => string;
   projections: readonly Projection[];
   onProjectionError: (error: unknown) => void;
@@ -27,10 +27,10 @@ export interface SessionOptions {
 
 export interface TurnRequest {
   audio: UserAudio;
-  /** With `OPENING` as audio: the text that opens the session. */
+  /** Given together with `OPENING` as audio. */
   greeting?: string;
   reply: ReplySink;
-  /** Live subscribers; they see content. */
+  /** Live subscribers, which see content. */
   sinks?: readonly EventSink[];
   signal?: AbortSignal;
 }
@@ -40,12 +40,11 @@ export interface Session {
   readonly language: string;
   readonly strategy: Strategy;
   readonly greeting?: string;
-  /** Figures of the turns so far, by index; no content. */
+  /** Figures of the turns so far, by index, without content. */
   readonly finished: readonly TurnSummary[];
   readonly busy: boolean;
-  /** The trace id that the next turn will have. */
   nextTraceId(): string;
-  /** Runs the next turn. One at a time: throws `InputError` while another is running. */
+  /** Runs the next turn. Throws `InputError` while another one is running. */
   turn(request: TurnRequest): Promise<FinishedTurn>;
   /** Resolves when no turn is running. */
   idle(): Promise<void>;
@@ -73,7 +72,7 @@ export function createSession(options: SessionOptions): Session {
     },
     nextTraceId: () => nextTraceId,
     async turn(request) {
-      if (running !== undefined) throw new InputError(`session ${options.id} is in a turn; wait for it to be done`);
+      if (running !== undefined) throw new InputError(`session ${options.id} is in a turn; wait for its end`);
       const ended = Promise.withResolvers<undefined>();
       running = ended;
       const turnIndex = nextIndex++;

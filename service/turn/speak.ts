@@ -1,4 +1,4 @@
-/** TTS: pieces of text → their audio, several at once, handed on in the order of the text. */
+/** TTS: pieces of text → audio. Several are synthesized at once; their audio keeps the order of the text. */
 import { pcmBytesToSamples, rmsDbfs } from '../audio/pcm.ts';
 import { StageError } from '../base/errors.ts';
 import type { Arrival } from '../base/ports.ts';
@@ -8,12 +8,12 @@ import { callProvider, speechRequest, type TurnScope } from '../calls/stage.ts';
 import { childSignal, createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import type { AudioChunk, Piece, PieceAudio, Prepared } from './pieces.ts';
 
-/** No reply has more; reaching it is a fault of the provider's, ended by the body limit first. */
+/** More than any reply has: the limit of a provider's answer ends a longer one first. */
 const CHUNKS_LIMIT = 16_384;
-/** Quieter than this is silence, as for first audible. */
+/** As for first audible: no louder frame is silence. */
 const SILENCE_DBFS = -45;
 
-/** Synthesizes up to `tts.concurrency` pieces at once: a piece waits for its text and for a free slot. */
+/** Synthesizes up to `tts.concurrency` pieces at once. A piece waits for its text and for a free slot. */
 export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Channel<PieceAudio>): Promise<void> {
   const { concurrency } = scope.input.strategy.tts;
   const slots = createChannel<{ freedBy?: number }>(concurrency, 'synthesis slots');
@@ -44,7 +44,7 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
     queue.push(audio);
     const released = join(scope.recorder, known?.eventId ?? piece.readyId, slot.value.freedBy);
     const spoken = synthesize(scope, piece, audio.chunks, released).then((freedBy) => slots.push({ freedBy }));
-    // the reader of the audio meets the failure; awaiting it here as well ends the stage
+    // the reader of the audio meets the failure; `Promise.all` below ends the stage with it
     spoken.catch((error: unknown) => audio.chunks.close(error));
     running.push(spoken);
   }
@@ -53,7 +53,7 @@ export async function speak(scope: TurnScope, pieces: Channel<Piece>, queue: Cha
   await freeSlots.return(undefined);
 }
 
-/** A piece that had been spoken before, whole at once. */
+/** The cached audio of a piece, in one chunk. */
 function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uint8Array): PieceAudio {
   const chunks = createChannel<AudioChunk>(1, `cached audio of piece ${piece.index}`);
   chunks.push({ pcm, atUs: ports.clock.nowUs(), eventId: () => eventId });
@@ -61,10 +61,10 @@ function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uin
   return { index: piece.index, content: false, cached: true, chunks };
 }
 
-/** Ordinals of syntheses ahead: no reply has so many pieces. */
+/** Syntheses ahead count from here: no reply has so many pieces. */
 const AHEAD_ORDINAL = 10_000;
 
-/** Has the `ordinal`th text spoken ahead, from the cache or by a synthesis; `cause` is the event that allowed it. Its failure is nobody's but its own. */
+/** Speaks a text ahead, from the cache or by a synthesis. `cause` is the event that allowed it. A failure stays here. */
 export function prepare(scope: TurnScope, ordinal: number, text: string, cause: number): Prepared {
   const own = childSignal(scope.signal);
   const ahead = { ...scope, signal: own.signal };
@@ -84,7 +84,7 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
   const spoken = (releasedBy: number): Promise<unknown> =>
     synthesize(ahead, { index, text, origin: 'predicted' }, watched, { cause: releasedBy });
   const known = lookUpAhead(scope, index, text, cause)?.then(({ eventId, speech }) => {
-    ahead.signal.throwIfAborted(); // abandoned while it was looked up
+    ahead.signal.throwIfAborted(); // it may have been abandoned during the look-up
     if (speech === undefined) return spoken(eventId);
     cachedTtfbUs = speech.ttfbUs;
     watched.push({ pcm: speech.pcm, atUs: scope.ports.clock.nowUs(), eventId: () => eventId });
@@ -110,7 +110,7 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
   };
 }
 
-/** Audio from ahead, as that of a piece: what had come before the piece was ready is released by it. */
+/** Makes audio from ahead the audio of a piece. The piece's words release the chunks that were there before them. */
 function release(scope: TurnScope, piece: Piece, prepared: Prepared): { audio: PieceAudio; played: Promise<void> } {
   const { recorder } = scope;
   const chunks = createChannel<AudioChunk>(CHUNKS_LIMIT, `audio of piece ${piece.index}`);

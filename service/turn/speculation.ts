@@ -1,6 +1,6 @@
 /**
- * What a turn does before it is certain to be needed: openers spoken ahead, a reply begun on an early transcript, a prompt
- * sent ahead to be cached. Nothing of it is heard before the end of turn; every bet is settled when the turn closes.
+ * A turn's bets on work that may not be needed: openers spoken ahead, a reply begun on an early transcript, a prompt
+ * sent ahead to be cached. The user hears none of it before the end of turn. Each bet is settled when the turn closes.
  */
 import { ask, type Asked } from '../calls/ask.ts';
 import { ORDINALS, settleBet } from '../turn-log/bets.ts';
@@ -16,23 +16,23 @@ import { prefetches } from '../strategy/strategy.ts';
 import type { EarlyTranscript, Transcript } from './transcribe.ts';
 
 export interface Speculation {
-  /** The turn's first event: what can be done before a word is understood, begins. */
+  /** Begins the work that needs no transcript. `startId` is the turn's first event. */
   started(startId: number): void;
-  /** What had been said at a pause. */
+  /** Takes the transcript of a pause. */
   early(transcript: EarlyTranscript): void;
-  /** The openers that the reply may begin with, or the one that it does begin with. */
+  /** Openers with which the reply may begin, or the one with which it does begin. */
   readonly opening: Opening;
-  /** What the model is asked, this strategy's openers included. */
+  /** The prompt, with the strategy's openers. */
   messages(transcript: string): Message[];
-  /** The reply that was begun on these same words, if there is one. */
+  /** The reply that was begun on the same words. */
   take(transcript: Transcript): Asked | undefined;
-  /** A second request was made beside the reply's own; the loser, where there is one, was stopped. */
+  /** Notes a second request beside the reply's own, and which of the two was stopped. */
   hedged(winner: Asked, loser: Asked | undefined): void;
-  /** Stops what nobody needs and settles every bet. Call it once, when the turn has nothing more to say. */
+  /** Stops unneeded work and settles every bet. Call it once, when the turn has nothing more to say. */
   close(): void;
 }
 
-/** Replies begun on early transcripts of one turn. */
+/** Begun replies of one turn. */
 const PARTIAL_LIMIT = 3;
 
 export function createSpeculation(scope: TurnScope): Speculation {
@@ -57,7 +57,7 @@ export function createSpeculation(scope: TurnScope): Speculation {
     ...(spoken === undefined ? [] : [{ role: 'assistant' as const, content: spoken }]),
   ];
 
-  /** One token of an answer, so that the provider has the prompt when the real request comes. */
+  /** Asks for one token, so that the provider has the prompt cached when the real request comes. */
   const warm = (startId: number): void => {
     const { model } = strategy.llm;
     const head = asked(promptHead(prompt, historyTurns));

@@ -1,8 +1,8 @@
-/** What each speculation staked and won, from the turn's log. Pure; the rows are explained in `bets.ts`. */
-import { type Asked } from '../calls/ask.ts';
+/** Stake and gain of each speculation, from the turn's log. Pure; `bets.ts` explains the rows. */
+import type { Asked } from '../calls/ask.ts';
 import { ORDINALS, type Bet } from '../turn-log/bets.ts';
 import { estimateUsd, tokensOf } from '../strategy/models.ts';
-import type { EventKind, TurnEvent } from '../base/events.ts';
+import { numberOf, stringOf, type EventKind, type TurnEvent } from '../base/events.ts';
 import type { Prepared } from './pieces.ts';
 
 /** A reply begun on an early transcript. */
@@ -17,7 +17,7 @@ const find = (events: Events, kind: EventKind, exchange?: string): TurnEvent | u
   events.find((event) => event.kind === kind && (exchange === undefined || event.exchange === exchange));
 const startOf = (events: Events, { startId }: Asked): number => events[startId]?.atUs ?? 0;
 
-/** Tokens and money of a request whose answer is thrown away. `chars`: of the answer, as far as it is charged. */
+/** Tokens and money of a request whose answer is thrown away. `chars` of the answer are charged. */
 function lost(asked: Asked, chars: number): { wastedTokens: number; wastedUsd?: number } {
   const [prompt, completion] = [tokensOf(asked.promptChars), tokensOf(chars)];
   const wastedUsd = estimateUsd(asked.model, prompt, completion);
@@ -34,8 +34,8 @@ function sum(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost>
 }
 
 /**
- * A hit began its request before the transcript was final. Without it the first content would have come its TTFT after
- * the transcript: saved = final + TTFT − the later of first content and final.
+ * A hit began its request before the transcript was final. Without the bet the first content would have come one TTFT
+ * after the transcript: saved = final + TTFT − the later of first content and final.
  */
 export function partialBet(begun: readonly Begun[], taken: Begun | undefined, events: Events): Bet {
   const fromUs = Math.min(...begun.map(({ asked }) => startOf(events, asked)));
@@ -48,7 +48,7 @@ export function partialBet(begun: readonly Begun[], taken: Begun | undefined, ev
   return { ...bet, outcome: 'hit', savedUs: Math.max(0, finalUs + ttftUs - Math.max(contentUs, finalUs)) };
 }
 
-/** What a stopped request would have saved is not known, nor what it still costs: charged at the winner's full length. */
+/** Nobody knows the saving or the cost of a stopped request: the bet is charged at the winner's full length. */
 export function hedgeBet(winner: Asked, loser: Asked | undefined, events: Events): Bet {
   const won = winner.exchange === `llm.${ORDINALS.hedge}`;
   const second = won ? winner : loser;
@@ -63,7 +63,7 @@ export function hedgeBet(winner: Asked, loser: Asked | undefined, events: Events
   };
 }
 
-/** The provider says whether the prompt was there. How much earlier the answer came by it, one turn cannot tell. */
+/** The provider says whether it had the prompt cached. One turn cannot tell how much earlier the answer came. */
 export function promptBet(
   warmed: { fromUs: number; promptTokens: number; refused?: string },
   model: string,
@@ -74,7 +74,7 @@ export function promptBet(
   if (refused !== undefined) {
     return { ...bet, outcome: 'refused', attempts: 0, wastedTokens: 0, wastedUsd: 0, reason: refused };
   }
-  const cached = Number(find(events, 'llm.done')?.attrs?.['cachedTokens'] ?? 0);
+  const cached = numberOf(find(events, 'llm.done'), 'cachedTokens') ?? 0;
   const wastedUsd = estimateUsd(model, promptTokens, 1);
   return {
     ...bet,
@@ -86,12 +86,12 @@ export function promptBet(
 }
 
 /**
- * A predicted opener that came true has its audio there when its piece is ready, instead of its TTFB later. A prefilled
- * one is always said; what it wins is not the model's content, so no saving is claimed for it.
+ * The audio of a predicted opener that came true is there when its piece is ready, not one TTFB later. A prefilled opener
+ * is always said. Its words are not the model's content, so no saving is claimed.
  */
 export function openersBet(openers: readonly Prepared[], events: Events): Bet {
-  const said = events.find(({ kind, attrs }) => kind === 'piece.ready' && attrs?.['origin'] !== undefined);
-  const prefilled = said?.attrs?.['origin'] === 'prefilled';
+  const said = events.find((event) => event.kind === 'piece.ready' && stringOf(event, 'origin') !== undefined);
+  const prefilled = stringOf(said, 'origin') === 'prefilled';
   const text = said?.content?.text?.trim();
   const used = openers.find((each) => each.text === text && !each.failed());
   const firstUs = used?.firstAudioUs();

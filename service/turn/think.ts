@@ -9,7 +9,7 @@ import type { TurnScope } from '../calls/stage.ts';
 import type { Channel } from '../base/streams.ts';
 import type { Transcript } from './transcribe.ts';
 
-/** Streams the reply and lets each piece go as soon as the chunker is certain of it; closes `pieces` at the end. */
+/** Streams the reply and releases each piece as soon as the chunker is certain of it. Closes `pieces` at the end. */
 export async function think(
   scope: TurnScope,
   transcript: Transcript,
@@ -29,7 +29,7 @@ export async function think(
   pieces.close();
 }
 
-/** The reply's own request, or the faster one of it and its hedge. */
+/** The reply's own request, or its hedge where that is faster. */
 async function askNow(scope: TurnScope, transcript: Transcript, speculation: Speculation): Promise<Asked> {
   const { llm } = scope.input.strategy;
   const messages = speculation.messages(transcript.text);

@@ -1,4 +1,4 @@
-/** STT: the received utterance → its text, once at the end of turn or also before it (`stt.upload`). */
+/** STT: the received utterance → its text, at the end of turn and, by `stt.upload`, before. */
 import type { EarlyAudio, Utterance } from '../audio/early-audio.ts';
 import { InvariantError, StageError } from '../base/errors.ts';
 import type { Heard, Hearer } from './listen.ts';
@@ -12,33 +12,33 @@ import { createUploadAudio, type UploadAudio } from '../audio/upload-audio.ts';
 
 export interface Transcript {
   text: string;
-  /** The event that brought it: `stt.done`, or `stt.early` of an early transcript. */
+  /** Of `stt.done`, or of `stt.early` for an early transcript. */
   doneId: number;
 }
 
-/** What had been said at a cut. The user may go on: only `final` knows whether it was all. */
+/** The words up to a cut. The user may go on: only `final` knows whether these were all. */
 export interface EarlyTranscript extends Transcript {
-  /** Ordinal of its upload. */
+  /** Ordinal of the upload. */
   part: number;
-  /** It was cut in a silence, so it may be all there is. */
+  /** The cut was in a silence: these may be all words. */
   quiet: boolean;
-  /** Length of the prefix on which it and the early transcript before it agree, to a word's end. */
+  /** Length of the prefix that the early transcript before has too, to a word's end. */
   agreedChars: number;
 }
 
-/** Hears what the user says; at a cut it sends what was said so far, while the user may go on. */
+/** Hears the user. At a cut it uploads the audio so far, while the user may go on. */
 export interface Transcriber extends Pick<Hearer, 'hear' | 'cut'> {
   /**
-   * The turn's transcript: the answer to the early upload that holds all that was said, else to one of the whole
-   * utterance. Throws `StageError`, also for audio without words.
+   * The turn's transcript: of the early upload that holds all speech, else of the whole utterance. Throws `StageError`,
+   * also for audio without words.
    */
   final(heard: Heard): Promise<Transcript>;
 }
 
 interface Answer {
-  /** Absent when there was none. */
+  /** Absent when the upload failed. */
   text?: string;
-  /** What it came with, or what ended the wait for it. */
+  /** The event with which it came, or which ended the wait. */
   eventId: number;
   part: number;
   attrs: NewAttrs;
@@ -50,12 +50,12 @@ interface EarlyUpload {
   cancel(reason: unknown): void;
 }
 
-/** Early uploads of one turn: the pauses of a long answer, or half a minute of growing audio. */
+/** Of one turn: the pauses of a long answer, or half a minute of growing audio. */
 const EARLY_LIMIT = 64;
-/** Early uploads under way at once; while there are so many, a cut is passed over. */
+/** While so many early uploads run, further cuts are ignored. */
 const EARLY_AT_ONCE = 4;
 
-/** One turn's STT. `onEarly` is told each early transcript as it arrives, until the end of turn. */
+/** One turn's STT. `onEarly` gets each early transcript as it arrives, until the end of turn. */
 export function createTranscriber(
   scope: TurnScope,
   onEarly: (early: EarlyTranscript) => void = () => undefined,
@@ -78,7 +78,7 @@ export function createTranscriber(
       underWay += 1;
       try {
         const request: UploadRequest = { part, utterance, cause: cutId, early: true, opened: (call) => (last = call) };
-        return await upload({ ...scope, signal: own.signal }, audio, request, (call, { text, requestId }) => {
+        return await uploadPart({ ...scope, signal: own.signal }, audio, request, (call, { text, requestId }) => {
           const agreedChars = agreement(textBefore, text);
           textBefore = text;
           const attrs = { chars: text.length, requestId };
@@ -140,7 +140,7 @@ export function createTranscriber(
       if (answer?.text !== undefined && answer.text !== '')
         return done(`stt.${answer.part}`, releasedBy, answer.text, answer.attrs);
       const part = uploads.length;
-      return upload(scope, audio, { part, utterance, cause: releasedBy.cause }, (call, { text, requestId }) => {
+      return uploadPart(scope, audio, { part, utterance, cause: releasedBy.cause }, (call, { text, requestId }) => {
         const attrs = { chars: text.length, requestId };
         return done(`stt.${part}`, { cause: call.arrival().eventId() }, text, attrs);
       });
@@ -161,7 +161,7 @@ interface UploadRequest {
 }
 
 /** One upload. `answered` turns its result into what the caller needs; an attempt fails where `answered` throws. */
-async function upload<T>(
+async function uploadPart<T>(
   scope: TurnScope,
   uploadAudio: UploadAudio,
   { part, utterance, cause, early, opened }: UploadRequest,

@@ -1,6 +1,6 @@
 /**
- * One turn, top to bottom: listen → transcribe → think → speak → deliver. The only owner of control flow: what to do is
- * in the strategy, what happened is in the recorder's log, and everything else is a projection of that log.
+ * One turn, top to bottom: listen → transcribe → think → speak → deliver. Only this file owns the control flow. The
+ * strategy says what to do, the recorder's log says what happened. Everything else is a projection of that log.
  */
 import { apologize } from './apologize.ts';
 import { createBargeIn, heardTexts, Interruption } from './barge-in.ts';
@@ -9,10 +9,10 @@ import { describeError, InvariantError, StageError } from '../base/errors.ts';
 import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
 import { createPlayback } from '../audio/playback.ts';
-import type { TurnEvent } from '../base/events.ts';
+import { numberOf, type TurnEvent } from '../base/events.ts';
 import type { Piece, PieceAudio } from './pieces.ts';
 import { speak } from './speak.ts';
-import { openTurn, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
+import { createTurnScope, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
 import { childSignal, createChannel } from '../base/streams.ts';
 import { beginWithOpener, type Reply } from './reply.ts';
 import { createSpeculation } from './speculation.ts';
@@ -21,21 +21,21 @@ import { createTranscriber } from './transcribe.ts';
 
 export interface TurnOutcome {
   events: readonly TurnEvent[];
-  /** User content, as far as the turn got. */
+  /** User content, as far as the turn came. */
   transcript: string;
   replyText: string;
   failure?: StageError;
-  /** The user took the floor; `replyText` is what was heard. */
+  /** The user took the floor: `replyText` is the heard part. */
   interruption?: Interruption;
 }
 
-/** Pieces of one reply that may wait for synthesis or playback; a reply of `llm.maxTokens` has far fewer. */
+/** Far more than a reply of `llm.maxTokens` has. */
 const PIECES_LIMIT = 4096;
 
 /** Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its events. */
 export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome> {
   const turn = childSignal(input.signal);
-  const scope = openTurn(ports, input, turn.signal);
+  const scope = createTurnScope(ports, input, turn.signal);
   const speculation = createSpeculation(scope);
   const transcriber = createTranscriber(scope, speculation.early);
   const playback = createPlayback(ports.tts.sampleRateHz);
@@ -81,7 +81,7 @@ export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnO
   return { events: scope.recorder.events, transcript, replyText: reply.text, failure, interruption };
 }
 
-/** What was heard of an interrupted reply, by the client's word where it gave it, else by the playback model; returns its text. */
+/** Records the heard part of an interrupted reply, by the client's report or the playback model. Returns its text. */
 function recordInterruption(
   { recorder, ports, input }: TurnScope,
   { playback, pieces, lastByteUs }: Delivery,
@@ -97,7 +97,7 @@ function recordInterruption(
   const text = heard.join('').trimEnd();
   const synthesizedHeard = heard.reduce((sum, { length }, index) => (pieces[index]?.cached ? sum : sum + length), 0);
   const synthesized = recorder.events.reduce(
-    (sum, { kind, attrs }) => (kind === 'tts.start' ? sum + Number(attrs?.['chars'] ?? 0) : sum),
+    (sum, event) => (event.kind === 'tts.start' ? sum + (numberOf(event, 'chars') ?? 0) : sum),
     0,
   );
   const cause = recorder.record({
@@ -118,7 +118,7 @@ function recordInterruption(
   return text;
 }
 
-/** Waits for all branches. The first failure aborts the others, and is thrown once every branch has let go. */
+/** Waits for all branches. The first failure aborts the others. It is thrown when every branch has ended. */
 async function together(branches: readonly Promise<void>[], abort: (reason: unknown) => void): Promise<void> {
   let first: { error: unknown } | undefined;
   const settle = (error: unknown): void => {
