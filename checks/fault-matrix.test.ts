@@ -1,4 +1,4 @@
-/** The fault matrix, run and compared with docs/operating.md; `node checks/fault-matrix.test.ts --update` writes it there. */
+/** Runs the fault matrix and compares it with docs/operating.md; `npm run docs -- fault-matrix` writes it there. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -7,7 +7,6 @@ import { FAULTS, PROVIDERS } from './fault-rows.ts';
 
 const PAGE = new URL('../docs/operating.md', import.meta.url);
 const [BEGIN, END] = ['<!-- fault-matrix:begin -->', '<!-- fault-matrix:end -->'];
-const UPDATE = 'node_modules/.bin/node checks/fault-matrix.test.ts --update';
 
 const cells: Cell[] = [];
 for (const provider of PROVIDERS) {
@@ -36,7 +35,7 @@ test('what each fault comes to is what docs/operating.md says', () => {
     assert.equal(
       page.slice(from, to + END.length),
       text,
-      `If the change is meant: ${UPDATE}, then read the difference.`,
+      'if the change is meant: npm run docs -- fault-matrix, then read the difference',
     );
 });
 
