@@ -143,19 +143,28 @@ async function measureTen(injection: Injection, protocol: Cell['protocol']): Pro
 }
 
 /** Ten at once on a cold HTTP/2 origin share one set-up: one pays for it, the others wait for its end. */
-async function measureShared(): Promise<string[]> {
+async function measureShared(): Promise<Sample[]> {
   const probe = createProbe(clock, server, true);
   const host = hostOf('tls', 150, `s${count++}`);
   const cell: Cell = { injection: 'tls', injectedMs: 150, protocol: '2', connection: 'new', client: 'fetch' };
   const samples = await Promise.all(Array.from({ length: AT_ONCE }, () => send(probe, cell, 0, host)));
   await probe.close();
-  const log = await serverLog();
-  const payers = samples.filter(({ paidBy }) => paidBy === 'own').length;
-  return [
-    ...(payers === 1 ? [] : [`${payers} of ${AT_ONCE} exchanges say that they paid for the one connection`]),
-    ...mixUpComplaints(log, 'tls', samples),
-    ...samples.flatMap(sumComplaints),
-  ];
+  return samples;
+}
+
+/** Measures ten at once, and again while they complain and the machine stalled under them. Keeps the complaints of the last try. */
+async function judgeTen(name: string, injection: Injection, measure: () => Promise<Sample[]>): Promise<Sample[]> {
+  let samples: Sample[] = [];
+  let complaints: string[] = [];
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    samples = await measure();
+    const log = await serverLog();
+    complaints = mixUpComplaints(log, injection, samples);
+    const stalls = [...ours.stalls, ...log.stalls];
+    if (complaints.length === 0 || !samples.some(({ window }) => disturbed(stalls, window))) break;
+  }
+  failures.push(...[...complaints, ...samples.flatMap(sumComplaints)].map((each) => `${name}: ${each}`));
+  return samples;
 }
 
 function errorTable(results: readonly CellResult[]): string {
@@ -195,22 +204,15 @@ const tens = new Map<string, Sample[]>();
 for (const protocol of PROTOCOLS) {
   for (const injection of INJECTIONS) {
     const name = `ten at once, ${injection}, HTTP/${protocol}`;
-    let samples: Sample[] = [];
-    let complaints: string[] = ['not measured'];
-    for (let attempt = 0; attempt < TRIES && complaints.length > 0; attempt++) {
-      samples = await measureTen(injection, protocol);
-      complaints = mixUpComplaints(await serverLog(), injection, samples);
-      const stalls = [...ours.stalls, ...(await serverLog()).stalls];
-      if (!samples.some(({ window }) => disturbed(stalls, window))) break;
-    }
-    tens.set(injection, samples);
-    failures.push(...[...complaints, ...samples.flatMap(sumComplaints)].map((each) => `${name}: ${each}`));
+    tens.set(injection, await judgeTen(name, injection, () => measureTen(injection, protocol)));
   }
 }
+const sharing = await judgeTen('one set-up shared by ten', 'tls', measureShared);
+const payers = sharing.filter(({ paidBy }) => paidBy === 'own').length;
+if (payers !== 1) failures.push(`${payers} of ${AT_ONCE} exchanges say that they paid for the one connection`);
 console.log(
-  `${2 * INJECTIONS.length} times ten at once, delayed by 0 to ${(AT_ONCE - 1) * STEP_MS} ms: each shows its own delay.`,
+  `${2 * INJECTIONS.length} times ten at once, delayed by 0 to ${(AT_ONCE - 1) * STEP_MS} ms, and once undelayed.`,
 );
-failures.push(...(await measureShared()).map((each) => `one set-up shared by ten: ${each}`));
 
 const controls = controlFailures(await serverLog(), results, tens);
 failures.push(...controls.failures);
