@@ -223,6 +223,57 @@ function longFiles(sources: Sources): string[] {
   });
 }
 
+/** Rule 8: a strategy leads to a file where the operator wrote it, and nowhere else. */
+const OPERATORS_DOORS: ReadonlySet<string> = new Set([
+  'service/strategy/file.ts',
+  'replay/variants/variants.ts',
+  'service/strategy/set.ts',
+]);
+
+function promptReaders(sources: Sources): string[] {
+  return [...sources].flatMap(([path, text]) =>
+    isTest(path) || OPERATORS_DOORS.has(path)
+      ? []
+      : imports(path, text).flatMap((target) =>
+          target === 'service/strategy/prompt-file.ts' ? [`${path} imports ${target}`] : [],
+        ),
+  );
+}
+
+/** Rule 8 as well: a file that somebody names is read by `service/base/input-file.ts`: regular, of a bounded size. */
+const FILE_READERS: ReadonlySet<string> = new Set([
+  'service/base/input-file.ts',
+  'replay/traces/otlp.ts', // a line at a time, once it is known to be regular
+  // written, not read
+  'service/capture/store.ts',
+  'replay/run/journal.ts',
+  'cli/sessions/pull.ts',
+  // the data folder's own, listed as regular files
+  'service/calls/speech-cache.ts',
+  'service/spool/files.ts',
+  'service/spool/resend.ts',
+  'service/spool/segments.ts',
+  // of this repository or a checkout of it
+  'cli/serve/doctor-probes.ts',
+  'replay/arms/checkout.ts',
+  'replay/report/html-page.ts',
+  'replay/run/trust.ts',
+  'replay/variants/variants.ts',
+  'sim/world/fixtures.ts',
+]);
+const FILE_READING = /^import .*\b(readFile|readFileSync|createReadStream|open|openSync|openAsBlob)\b.* from 'node:fs/;
+
+function fileReaders(sources: Sources): string[] {
+  return [...sources].flatMap(([path, text]) => {
+    if (isTest(path) || FILE_READERS.has(path) || !/^(service|sim|replay|cli)\//.test(path)) return [];
+    const found = withoutComments(text)
+      .replaceAll(/\{[^}]*\}/g, (names) => names.replaceAll('\n', ' '))
+      .split('\n')
+      .map((line) => FILE_READING.exec(line)?.[1]);
+    return found.flatMap((name) => (name === undefined ? [] : [`${path} reads files by ${name}`]));
+  });
+}
+
 function eachLine(sources: Sources, check: (path: string, code: string) => string | undefined): string[] {
   const complaints: string[] = [];
   for (const [path, text] of sources) {
@@ -284,6 +335,12 @@ const RULES: readonly [name: string, rule: (sources: Sources) => string[], broke
     ['6 no non-null !', looseTypes, { 'service/x.ts': 'x!.y();' }],
     ['6 no as', looseTypes, { 'service/x.ts': 'const x = y as string;' }],
     ['6 every switch ends', openSwitches, { 'service/x.ts': "switch (x) { case 'a': y(); }" }],
+    [
+      '8 prompt files are for the operator',
+      promptReaders,
+      { 'service/serve.ts': "import { operatorPatch } from './strategy/prompt-file.ts';" },
+    ],
+    ['8 files are read in one place', fileReaders, { 'sim/x.ts': "import {\n  readFileSync,\n} from 'node:fs';" }],
     ['7 files keep their size', longFiles, { 'service/x.ts': 'x\n'.repeat(251) }],
   ];
 

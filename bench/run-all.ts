@@ -63,13 +63,13 @@ export async function benchCommand(
   if (turnsPerSession > MOST_TURNS)
     throw new InputError(`--turns ${turnsPerSession}: the interviews have ${MOST_TURNS} turns; take more --sessions`);
   const startedAt = new Date().toISOString();
-  await refuseOtherWorld(options.out, world);
+  refuseOtherWorld(options.out, world);
   const profile = world === 'live' ? undefined : options.profile;
   if (world !== 'live') loadProfile(options.profile);
   const earlier =
     options.against === undefined
       ? undefined
-      : await readEarlier(
+      : readEarlier(
           options.against,
           { world, profile },
           benches.map(({ name }) => name),

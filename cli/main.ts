@@ -1,5 +1,5 @@
 /** The process of `retake`: environment, terminal, signals; every error becomes one line and an exit code. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { AudioFormatError } from '../service/audio/pcm.ts';
 import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/base/errors.ts';
@@ -9,7 +9,7 @@ import { createProgram } from './program.ts';
 /** Exit codes that scripts can trust (docs/reading-a-report.md#exit-codes). */
 const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+if (statSync('.env', { throwIfNoEntry: false })?.isFile() === true) process.loadEnvFile('.env');
 
 const interrupt = new AbortController();
 const context: CommandContext = {

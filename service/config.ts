@@ -1,8 +1,8 @@
 /** The environment as a fully specified configuration. An unknown RETAKE_ key is an error; nothing downstream has defaults. */
-import { readFileSync } from 'node:fs';
 import type { CaptureLevel } from './capture/format.ts';
 import { InputError } from './base/errors.ts';
-import { isObject } from './base/json.ts';
+import { readInputJson } from './base/input-file.ts';
+import { isObject, parsedJson } from './base/json.ts';
 import type { World } from './base/events.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
@@ -168,12 +168,10 @@ function hostsOf(text: string): string[] {
 /** `{"eu": {"falRunUrl": "https://…"}}` as JSON, or a file of it. */
 function regionsOf(textOrFile: string): Regions {
   const form = '{"NAME": {"falRunUrl": "https://…", …}}, as JSON or the name of a file that holds it';
-  let json: unknown;
-  try {
-    json = JSON.parse(textOrFile.trimStart().startsWith('{') ? textOrFile : readFileSync(textOrFile, 'utf8'));
-  } catch (error) {
-    throw new InputError(`RETAKE_REGIONS must be ${form}`, { cause: error });
-  }
+  const isJson = textOrFile.trimStart().startsWith('{');
+  const json = isJson
+    ? parsedJson(textOrFile)
+    : readInputJson(textOrFile, 'settings', { where: `RETAKE_REGIONS=${textOrFile}`, next: `it must be ${form}` });
   const entriesOf = (value: unknown): [string, unknown][] => {
     if (isObject(value)) return Object.entries(value);
     throw new InputError(`RETAKE_REGIONS must be ${form}`);

@@ -11,8 +11,7 @@ import { unpredictableHex } from './base/random.ts';
 import type { Config } from './config.ts';
 import { apart, type Generations } from './generations.ts';
 import type { NewSession } from './http/registry.ts';
-import { checkRegion } from './net/regions.ts';
-import { headerOf, identityOf, languageOf, strategyOf, type ServiceFacts } from './session-facts.ts';
+import { checkRunnable, headerOf, identityOf, languageOf, strategyOf, type ServiceFacts } from './session-facts.ts';
 import type { Spool } from './spool/spool.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import type { Tracing } from './telemetry/otel.ts';
@@ -66,7 +65,7 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
     open(request) {
       const sessionId = unpredictableHex(20);
       const strategy = strategyOf(request, options.strategy);
-      checkRegion(strategy.network.region, world.regions ?? {});
+      checkRunnable(strategy, { world: facts.world, regions: world.regions });
       const session = { sessionId, startedEpochUs: clock.epochUs(), request, strategy };
       const bundle = captureOf(session);
       const traced = projectTurns({ tracing, bundle });

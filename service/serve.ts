@@ -13,8 +13,8 @@ import { createRegistry } from './http/registry.ts';
 import { createServer } from './http/server.ts';
 import { createSockets } from './http/socket.ts';
 import { createKeptSessions } from './kept-sessions.ts';
-import { checkRegion } from './net/regions.ts';
 import { createOwned } from './owned.ts';
+import { checkRunnable } from './session-facts.ts';
 import { createSpool } from './spool/spool.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import { createTracing } from './telemetry/otel.ts';
@@ -76,7 +76,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     );
     const tracing = own(createTracing({ spool, onError }), (each) => each.shutdown());
     const world = own(await options.openWorld(), (each) => each.close());
-    checkRegion(strategy.network.region, world.regions ?? {});
+    checkRunnable(strategy, { world: config.world, regions: world.regions });
 
     const store = createFolderStore(folders.captures);
     const speechCache = openDiskCache(folders.speech, () => clock.epochUs());

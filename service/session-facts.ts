@@ -1,12 +1,14 @@
 /** What a session's captures and spans say about it. Pure. */
 import { REFERENCE_DETECTOR } from './audio/speech-end.ts';
+import { InputError } from './base/errors.ts';
 import type { TurnIdentity } from './base/events.ts';
 import { EXPORTER, FORMAT, type CaptureLevel, type SessionHeader } from './capture/format.ts';
 import type { Config } from './config.ts';
 import type { NewSession } from './http/registry.ts';
-import type { Endpoints } from './net/regions.ts';
+import { checkRegion, type Endpoints } from './net/regions.ts';
 import { resolveStrategy } from './strategy/patch.ts';
-import { strategyHash, type Strategy } from './strategy/strategy.ts';
+import { lacksPrompt, strategyHash, type Strategy } from './strategy/strategy.ts';
+import type { ProviderAccess } from './world.ts';
 
 /** Of the service: the same for all of its sessions. */
 export interface ServiceFacts {
@@ -36,6 +38,16 @@ export function languageOf({ language }: NewSession): string {
 export function strategyOf({ strategy, voice }: NewSession, ofService: Strategy): Strategy {
   const patches = [strategy ?? {}, ...(voice === undefined ? [] : [{ tts: { voice } }])];
   return resolveStrategy(patches, 'strategy', ofService);
+}
+
+/** Throws `InputError` for a strategy that names a region that the operator did not configure, or a prompt without its text. */
+export function checkRunnable(
+  strategy: Strategy,
+  { world, regions = {} }: Pick<ProviderAccess, 'regions'> & Pick<ServiceFacts, 'world'>,
+): void {
+  checkRegion(strategy.network.region, regions);
+  const lacking = lacksPrompt(strategy, world);
+  if (lacking !== undefined) throw new InputError(`${lacking}; give it as "llm.systemPrompt.text"`);
 }
 
 /** `session.json` of the session's bundle. */

@@ -119,7 +119,7 @@ test('the same run again is the same; another world, another profile or a damage
   writeFileSync(turnsFile, lines.join(''));
   writeFileSync(join(folder, 'results.json'), '{"world":"sim","profile":"seed"}');
   const read = (profile = 'seed', world = 'sim') => readEarlier(folder, { world, profile }, ['e2e']);
-  const again = compareWithEarlier(await read(), [await runBench(BENCH, runOf())]);
+  const again = compareWithEarlier(read(), [await runBench(BENCH, runOf())]);
   assert.deepEqual(
     again.map(({ arm, verdict, deltaMs }) => [arm, verdict, deltaMs]),
     [
@@ -127,9 +127,9 @@ test('the same run again is the same; another world, another profile or a damage
       ['clause-chunking', 'same', 0],
     ],
   );
-  await assert.rejects(read('seed', 'wire'), /of world sim, profile seed, these of world wire/);
-  await assert.rejects(read('zero'), /profile seed, these of world sim, profile zero/);
-  await assert.rejects(readEarlier(join(folder, 'none'), { world: 'sim' }, []), /cannot be read/);
+  assert.throws(() => read('seed', 'wire'), /of world sim, profile seed, these of world wire/);
+  assert.throws(() => read('zero'), /profile seed, these of world sim, profile zero/);
+  assert.throws(() => readEarlier(join(folder, 'none'), { world: 'sim' }, []), /cannot be read/);
   const damages: [text: string, said: RegExp][] = [
     ['', /turns-e2e.jsonl holds no turns/],
     [lines.join('').slice(0, -40), /turns-e2e.jsonl, line 6 is damaged/],
@@ -137,10 +137,17 @@ test('the same run again is the same; another world, another profile or a damage
   ];
   for (const [text, said] of damages) {
     writeFileSync(turnsFile, text);
-    await assert.rejects(read(), (error) => error instanceof InputError && said.test(error.message), text);
+    assert.throws(
+      () => read(),
+      (error) => error instanceof InputError && said.test(error.message),
+      text,
+    );
   }
   writeFileSync(join(folder, 'results.json'), '{"world":"si');
-  await assert.rejects(read(), (error) => error instanceof InputError && /results.json is damaged/.test(error.message));
+  assert.throws(
+    () => read(),
+    (error) => error instanceof InputError && /results.json is damaged/.test(error.message),
+  );
 });
 
 test('longer turns, other words and short texts are told apart; the baseline heard its own words', async () => {

@@ -1,7 +1,7 @@
 /** A result folder against an earlier one, arm by arm, with the verdicts of `retake diff`. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
+import { readInput } from '../../service/base/input-file.ts';
 import { isObject, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { diffLanes, type Verdict } from '../../replay/diff/diff.ts';
@@ -24,13 +24,13 @@ export type EarlierTurns = ReadonlyMap<string, readonly TurnSummary[]>;
  * Throws `InputError` when the folder holds no turns of one of the benches, when a file of it is damaged, or when its results are
  * of another world or profile: those are never mixed.
  */
-export async function readEarlier(
+export function readEarlier(
   folder: string,
   { world, profile }: { world: string; profile?: string },
   benches: readonly string[],
-): Promise<EarlierTurns> {
+): EarlierTurns {
   const file = join(folder, 'results.json');
-  const earlier = parsedJson(await textOf(file));
+  const earlier = parsedJson(textOf(file));
   if (earlier === undefined) throw damaged(file);
   const of = (results: { world?: string; profile?: string }): string =>
     `world ${results.world}${results.profile === undefined ? '' : `, profile ${results.profile}`}`;
@@ -41,7 +41,7 @@ export async function readEarlier(
   if (then !== now)
     throw new InputError(`--against ${folder}: its results are of ${then}, these of ${now}; they cannot be compared`);
   const turns = new Map<string, readonly TurnSummary[]>();
-  for (const bench of benches) turns.set(bench, await readTurns(join(folder, turnsFile(bench))));
+  for (const bench of benches) turns.set(bench, readTurns(join(folder, turnsFile(bench))));
   return turns;
 }
 
@@ -59,8 +59,10 @@ export function compareWithEarlier(earlier: EarlierTurns, results: readonly Benc
   );
 }
 
-async function readTurns(file: string): Promise<TurnSummary[]> {
-  const lines = (await textOf(file)).split('\n').filter((line) => line !== '');
+function readTurns(file: string): TurnSummary[] {
+  const lines = textOf(file)
+    .split('\n')
+    .filter((line) => line !== '');
   if (lines.length === 0) throw new InputError(`--against: ${file} holds no turns; name a folder of a bench that ran`);
   return lines.map((line, index) => {
     const where = `${file}, line ${index + 1}`;
@@ -85,12 +87,7 @@ function damaged(where: string): InputError {
   return new InputError(`--against: ${where} is damaged; run that bench again, or name another folder`);
 }
 
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new InputError(`--against: ${file} cannot be read; name a folder that "retake bench" wrote`, {
-      cause: error,
-    });
-  }
+function textOf(file: string): string {
+  const next = 'name a folder that "retake bench" wrote';
+  return readInput(file, 'log', { where: `--against: ${file}`, next }).toString('utf8');
 }

@@ -1,7 +1,9 @@
 /** A result folder: whose it is, and that it can be written. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
+import { readInput } from '../../service/base/input-file.ts';
 import { cannotWrite, makeFolder } from '../../replay/run/out-folder.ts';
 import { EXCHANGES_FILE } from '../../sim/times/exchange-lines.ts';
 
@@ -10,9 +12,10 @@ const SAMPLES = 'samples.jsonl';
 const TELLING = ['results.json', SAMPLES, 'history.jsonl'];
 
 /** Throws `InputError` when the folder holds results of another world: figures of providers and of stand-ins never share one. */
-export async function refuseOtherWorld(folder: string, world: string): Promise<void> {
+export function refuseOtherWorld(folder: string, world: string): void {
   for (const file of TELLING) {
-    const text = await readFile(join(folder, file), 'utf8').catch(() => '');
+    const path = join(folder, file);
+    const text = existsSync(path) ? readInput(path, 'log').toString('utf8') : '';
     const found = /"world": ?"(\w+)"/.exec(text)?.[1];
     if (found !== undefined && found !== world)
       throw new InputError(`${folder} holds results of world ${found}; give those of ${world} another folder with -o`);

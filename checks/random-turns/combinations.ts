@@ -1,7 +1,8 @@
 /** Every knob with the values that a random strategy may have, and covers of their combinations. */
 import { InputError } from '../../service/base/errors.ts';
 import type { Random } from '../../service/base/ports.ts';
-import { patchFromSet, resolveStrategy } from '../../service/strategy/patch.ts';
+import { resolveStrategy } from '../../service/strategy/patch.ts';
+import { patchFromSet } from '../../service/strategy/set.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 
 export interface KnobValues {

@@ -3,11 +3,12 @@
  * It says what it did in GitHub's own words (`::warning::`), and its exit status comes from the verdicts of all candidates alone: a comment that
  * could not be written, as from a fork, fails nothing.
  */
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, InputError } from '../../service/base/errors.ts';
 import { verdictExitCode, verdictOfAll } from '../../replay/diff/diff.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
+import { readInputJson } from '../../service/base/input-file.ts';
 import { fieldOf } from '../../service/base/json.ts';
 import { readReport } from '../../replay/report/json.ts';
 import type { Report } from '../../replay/report/build.ts';
@@ -110,7 +111,7 @@ async function targetOf(env: Env, input: (name: string) => string): Promise<Comm
   if (token === '') return 'there is no token';
   const [, owner, repo] = /^(\w[\w.-]*)\/(\w[\w.-]*)$/.exec(repository) ?? [];
   if (owner === undefined || repo === undefined) return 'GITHUB_REPOSITORY is not owner/name';
-  const number = input('PULL_REQUEST') || String((await pullRequestOfEvent(env['GITHUB_EVENT_PATH'])) ?? '');
+  const number = input('PULL_REQUEST') || String(pullRequestOfEvent(env['GITHUB_EVENT_PATH']) ?? '');
   if (!/^[1-9]\d*$/.test(number)) return 'the run belongs to no pull request';
   return {
     apiUrl: (env['GITHUB_API_URL'] ?? 'https://api.github.com').replace(/\/+$/, ''),
@@ -122,10 +123,10 @@ async function targetOf(env: Env, input: (name: string) => string): Promise<Comm
   };
 }
 
-async function pullRequestOfEvent(path: string | undefined): Promise<unknown> {
+function pullRequestOfEvent(path: string | undefined): unknown {
   if (path === undefined || path === '') return undefined;
   try {
-    return fieldOf(fieldOf(JSON.parse(await readFile(path, 'utf8')), 'pull_request'), 'number');
+    return fieldOf(fieldOf(readInputJson(path, 'sessions'), 'pull_request'), 'number');
   } catch {
     return undefined;
   }

@@ -1,7 +1,8 @@
 /** `retake profile`: a latency profile fitted to captured sessions or to a bench's answers, as a file that `--profile` takes. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describeError, InputError } from '../../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { readInput } from '../../service/base/input-file.ts';
 import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../../sim/times/exchange-lines.ts';
 import { FIT_EXCHANGES } from '../../sim/times/fitted.ts';
 import { observationsOf } from '../../sim/times/observed.ts';
@@ -31,7 +32,7 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
   if (!/^[a-z0-9-]+$/.test(options.name))
     throw new InputError(`--name ${options.name}: only lower-case letters, digits and hyphens`);
   const { worlds, observations, sessions } =
-    options.bench === undefined ? await ofCaptures(context, options) : await ofBench(options.bench);
+    options.bench === undefined ? await ofCaptures(context, options) : ofBench(options.bench);
   const { profile, kinds, setUps } = fitProfile(observations, base, options.name);
   if (!kinds.some(({ fitted }) => fitted))
     throw new InputError(
@@ -68,12 +69,10 @@ async function ofCaptures(context: CommandContext, options: ProfileCommandOption
   };
 }
 
-async function ofBench(folder: string): Promise<ReadExchanges> {
+function ofBench(folder: string): ReadExchanges {
   const file = join(folder, EXCHANGES_FILE);
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new InputError(`--bench ${folder}: no ${EXCHANGES_FILE} of a retake bench there: ${describeError(error)}`);
-  });
-  return parseExchanges(text, file);
+  const next = 'name the result folder of a "retake bench"';
+  return parseExchanges(readInput(file, 'log', { where: `--bench ${file}`, next }).toString('utf8'), file);
 }
 
 const digits = (value: number | undefined, count = 0): string =>

@@ -4,12 +4,13 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { configFrom } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { World } from '../../service/base/events.ts';
-import { patchFromSet, type StrategyPatch } from '../../service/strategy/patch.ts';
+import type { StrategyPatch } from '../../service/strategy/patch.ts';
+import { patchFromSet } from '../../service/strategy/set.ts';
 import { liveWorld, startWire } from '../../replay/arms/against.ts';
 import type { ArmWorld } from '../../replay/arms/arm.ts';
 import type { Pace } from '../../replay/arms/planned.ts';
 import type { Words } from '../../replay/arms/words.ts';
-import type { CapturedSession, ChosenBy } from '../../replay/sessions/captured-session.ts';
+import { capturedProfile, type CapturedSession, type ChosenBy } from '../../replay/sessions/captured-session.ts';
 import { captureStoreIn, loadSessions } from '../../replay/sessions/load.ts';
 import { type CommandContext } from '../../replay/report/context.ts';
 import { choiceNote, choiceOf } from '../../replay/sessions/choice.ts';
@@ -73,7 +74,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   const sessions = await chosenSessions(context, options);
   refuseTimingOnly(sessions, world, options.withText === true);
   const sessionChoice = choiceOf(options.choose, options.sessions !== undefined);
-  const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
+  const profile = options.profile ?? capturedProfile(sessions);
   const baselineCheckout =
     options.baselineRef === undefined
       ? undefined

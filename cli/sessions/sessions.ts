@@ -1,6 +1,8 @@
 /** `retake sessions`: what has been captured. */
 import { readBundle } from '../../service/capture/bundle-reader.ts';
 import { eraseSession, placesIn } from '../../service/capture/erase.ts';
+import type { SessionHeader } from '../../service/capture/format.ts';
+import { redactHeader } from '../../service/capture/redact.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
@@ -50,13 +52,7 @@ export const sessionsCommand = {
     const summaries = turns.map((log) => measureTurn(log).summary);
     for (const problem of problems) context.problem(problem);
     if (options.json === true) {
-      context.out(
-        JSON.stringify(
-          { session: { ...session, systemPrompt: undefined, history: undefined }, turns: summaries, problems },
-          null,
-          2,
-        ),
-      );
+      context.out(JSON.stringify({ session: withoutText(session), turns: summaries, problems }, null, 2));
       return;
     }
     context.out(
@@ -88,3 +84,9 @@ export const sessionsCommand = {
     context.out(`erased ${plain(id)}`);
   },
 };
+
+/** What the header says beside what was said. */
+function withoutText(session: SessionHeader): SessionHeader {
+  const { systemPrompt: _systemPrompt, history: _history, ...rest } = redactHeader({ ...session, level: 'timing' });
+  return { ...rest, level: session.level };
+}

@@ -1,8 +1,9 @@
 /** What an experiment is, as data, and what it will run: lanes, order, pace, words. Pure. */
 import type { Scenario } from '../../sim/faults/scenario.ts';
 import { InputError } from '../../service/base/errors.ts';
+import type { World } from '../../service/base/events.ts';
 import { keyedHex } from '../../service/base/random.ts';
-import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import { lacksPrompt, strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
 import { heardPastSpeechMs } from '../arms/captured-audio.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
@@ -76,7 +77,7 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
   const { lanes, comparisons, words } = lanesOf(options);
   refuseRetired(options, lanes);
   for (const { lane, variant, strategyOf } of lanes) {
-    const lacking = lacksAudio(sessions, strategyOf);
+    const lacking = lacksText(sessions, strategyOf, options.world) ?? lacksAudio(sessions, strategyOf);
     if (lacking !== undefined) throw new InputError(`${lane} ${variant}: ${lacking}`);
   }
   const strategies = new Map(lanes.map((lane) => [lane, lane.strategyOf(first.strategy)]));
@@ -114,6 +115,20 @@ export function lacksAudio(
     const short = turns.find((log) => (heardPastSpeechMs(log) ?? Number.POSITIVE_INFINITY) < silenceMs);
     if (short !== undefined)
       return `stt.vad.silenceMs ${silenceMs} needs as much audio after the speech; session ${sessionId}, turn ${short.identity.turnIndex} holds ${Math.round(heardPastSpeechMs(short) ?? 0)} ms of it: leave the session out, or try less`;
+  }
+  return undefined;
+}
+
+/** Why a strategy's prompt cannot be replayed in the world: the captures hold its digest, not its text. Undefined where it can. */
+function lacksText(
+  sessions: readonly CapturedSession[],
+  strategyOf: (captured: Strategy) => Strategy,
+  world: World,
+): string | undefined {
+  for (const { sessionId, strategy } of sessions) {
+    const lacking = lacksPrompt(strategyOf(strategy), world);
+    if (lacking !== undefined)
+      return `session ${sessionId}: ${lacking}; capture with RETAKE_CAPTURE=full, replay in --world sim, or name the file again: --baseline-set llm.systemPrompt.file=FILE --set llm.systemPrompt.file=FILE`;
   }
   return undefined;
 }

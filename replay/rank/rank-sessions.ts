@@ -6,7 +6,7 @@ import type { CandidateSpec } from '../plan/lanes.ts';
 import { runExperiment, type Experiment } from '../run/experiment.ts';
 import { summariesOf } from '../run/schedule.ts';
 import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../run/trust.ts';
-import type { CapturedSession } from '../sessions/captured-session.ts';
+import { capturedProfile, type CapturedSession } from '../sessions/captured-session.ts';
 import { proposalsFor } from './proposals.ts';
 import {
   attribute,
@@ -45,7 +45,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const { commit, seed, runs, signal, onTurn } = options;
   const baseline = sessions[0]?.strategy;
   if (baseline === undefined) throw new InputError('there is no session to rank strategies on');
-  const profile = options.profile ?? sessions[0]?.profile ?? 'seed';
+  const profile = options.profile ?? capturedProfile(sessions);
   const { judged, left } = withAudio(judgeable(options.variants, baseline), sessions);
   if (judged.length === 0) throw new InputError('none of the variants can be judged in virtual time');
   const simulate: Simulate = (candidates) =>

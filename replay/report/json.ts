@@ -156,7 +156,7 @@ const isReport = new Ajv({ allErrors: false }).compile<Report>(ReportSchema);
 
 /** Reads a report; throws `InputError` naming file and field. */
 export function readReport(path: string): Report {
-  const json = readInputJson(path, { next: 'name a run folder that "retake replay" wrote' });
+  const json = readInputJson(path, 'log', { next: 'name a run folder that "retake replay" wrote' });
   if (isReport(json)) return json;
   const [error] = isReport.errors ?? [];
   throw new InputError(

@@ -7,7 +7,7 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { measureTurn, type TurnSummary } from '../../service/turn-log/metrics.ts';
 import { keyedHex } from '../../service/base/random.ts';
-import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
+import { strategyHash, withoutPromptText, type Strategy } from '../../service/strategy/strategy.ts';
 import { simWorld } from '../arms/against.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { createArm, type Arm, type ArmWorld } from '../arms/arm.ts';
@@ -194,7 +194,7 @@ function capturedSummaries(sessions: readonly CapturedSession[]): TurnSummary[] 
 }
 
 function armOf({ lane, variant }: ReplayLane, commit: string, strategy: Strategy): ReportArm {
-  return { lane, variant, commit, strategyHash: strategyHash(strategy), strategy };
+  return { lane, variant, commit, strategyHash: strategyHash(strategy), strategy: withoutPromptText(strategy) };
 }
 
 /** What was said in captured turns, and in those that were run with their text kept. */

@@ -52,7 +52,7 @@ export function openJournal(
   { goOn, sync }: { goOn: boolean; sync: boolean },
 ): Journal {
   mkdirSync(dirname(path), { recursive: true });
-  const torn = goOn && existsSync(path) && !/(^|\n)$/.test(readInput(path).toString('utf8'));
+  const torn = goOn && existsSync(path) && !/(^|\n)$/.test(readInput(path, 'log').toString('utf8'));
   const file = openSync(path, goOn ? 'a' : 'w', 0o600);
   const write = (line: JournalLine): void => {
     writeSync(file, `${JSON.stringify(line)}\n`);
@@ -82,7 +82,7 @@ export function readJournal(path: string): JournalState | undefined {
   let spentUsd = 0;
   const repeated = new Map<string, string>();
   let finished = false;
-  for (const text of readInput(path).toString('utf8').split('\n')) {
+  for (const text of readInput(path, 'log').toString('utf8').split('\n')) {
     const line = parsed(text);
     if (line === undefined) continue;
     switch (line.line) {

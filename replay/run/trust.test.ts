@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { format, resolveConfig } from 'prettier';
-import { patchFromSet } from '../../service/strategy/patch.ts';
+import { patchFromSet } from '../../service/strategy/set.ts';
 import {
   errorNotMeasured,
   holds,

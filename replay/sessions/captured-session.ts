@@ -1,8 +1,10 @@
 /** A captured session as replays take it: data, whatever store it came from. */
+import { InputError } from '../../service/base/errors.ts';
 import type { Message } from '../../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedTurn } from '../../sim/times/captured-turn.ts';
+import { PROFILE_NAMES } from '../../sim/times/profile.ts';
 
 /**
  * What a replay chooses its sessions by. `latency`: the slowest; `error`: those with most failed turns. The report labels either.
@@ -26,15 +28,21 @@ export interface CapturedSession {
   turns: readonly TurnLog[];
 }
 
+/** A text of which only the length was captured, as much of nothing. A length that no text has is none. */
+export function asLongAs(chars: number): string {
+  return 'x'.repeat(chars > 0 && chars <= TEXT_LIMIT_CHARS ? chars : 0);
+}
+const TEXT_LIMIT_CHARS = 10_000_000;
+
 /**
  * The captured conversation up to a turn: the same history for every lane, whatever the lanes' own models said. Where the
  * capture keeps no text, as much of nothing: the prompt has its captured size.
  */
-export function historyBefore(session: CapturedSession, turnIndex: number): Message[] {
+export function historyBefore(session: Pick<CapturedSession, 'history' | 'turns'>, turnIndex: number): Message[] {
   const said = (log: TurnLog, kind: TurnEvent['kind']): string | undefined => {
     const event = log.events.find((each) => each.kind === kind);
     const chars = event?.attrs?.['chars'];
-    return event?.content?.text ?? (typeof chars === 'number' ? 'x'.repeat(chars) : undefined);
+    return event?.content?.text ?? (typeof chars === 'number' ? asLongAs(chars) : undefined);
   };
   const earlier = session.turns.filter((log) => log.identity.turnIndex < turnIndex);
   return [
@@ -48,6 +56,18 @@ export function historyBefore(session: CapturedSession, turnIndex: number): Mess
       ];
     }),
   ];
+}
+
+/**
+ * The profile that the stand-ins had, or `seed`. A capture comes from anywhere, so its profile is a name, never a file. Throws `InputError`
+ * for a profile that does not come with Retake.
+ */
+export function capturedProfile([first]: readonly CapturedSession[]): string {
+  const profile = first?.profile ?? 'seed';
+  if (PROFILE_NAMES.some((name) => name === profile)) return profile;
+  throw new InputError(
+    `session ${first?.sessionId ?? ''} was captured with profile ${JSON.stringify(profile.slice(0, 60))}, which is none of ${PROFILE_NAMES.join(', ')}: name its file with --profile`,
+  );
 }
 
 /** Its turns as stand-ins need them. */

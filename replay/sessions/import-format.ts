@@ -1,4 +1,5 @@
 /** What `retake sessions import DIR` reads: `DIR/sessions.json`. Every field and its unit: docs/capture-format.md#import. */
+import { SESSION_ID } from '../../service/capture/format.ts';
 import { ROLES } from '../../service/base/ports.ts';
 import { literals } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
@@ -28,7 +29,7 @@ export const ImportSchema = Type.Object(
     sessions: Type.Array(
       Type.Object(
         {
-          sessionId: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' }),
+          sessionId: Type.String({ pattern: SESSION_ID }),
           startedAt: Type.Optional(Type.String({ description: 'ISO 8601; now, when absent' })),
           language: Type.String({ minLength: 2, maxLength: 8 }),
           systemPrompt: Type.String(),

@@ -3,13 +3,14 @@
  * holds what was told and what the audio says, and nothing else: no exchange, no cause and no ledger are made up, so what its
  * captured lane cannot say is absent, and a replay takes those times from a profile.
  */
-import { join, relative, resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
 import { AudioFormatError, parseWav, samplesToPcmBytes, type Wav } from '../../service/audio/pcm.ts';
 import { createBundleWriter } from '../../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT } from '../../service/capture/format.ts';
 import type { CaptureStore } from '../../service/capture/store.ts';
 import { InputError } from '../../service/base/errors.ts';
-import { readInput, readInputJson } from '../../service/base/input-file.ts';
+import { cannotRead, readInput, readInputJson } from '../../service/base/input-file.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { Clock } from '../../service/base/ports.ts';
 import type { TurnEvent, TurnIdentity, TurnLog } from '../../service/base/events.ts';
@@ -34,7 +35,7 @@ export interface Imported {
 /** Writes one bundle a session. Throws `InputError` that names file and field, before anything of a session is written. */
 export async function importSessions(folder: string, store: CaptureStore, clock: Clock): Promise<Imported[]> {
   const path = join(folder, 'sessions.json');
-  const json = readInputJson(path, { next: 'docs/capture-format.md#import says what it holds' });
+  const json = readInputJson(path, 'sessions', { next: 'docs/capture-format.md#import says what it holds' });
   const known = new Set(await store.list());
   const imported: Imported[] = [];
   for (const session of parseImport(json, path)) {
@@ -50,14 +51,26 @@ export async function importSessions(folder: string, store: CaptureStore, clock:
 }
 
 function readWav(folder: string, name: string): Wav {
-  const path = resolve(folder, name);
-  if (relative(folder, path).startsWith('..')) throw new InputError(`${name}: audio lies below the imported folder`);
-  const bytes = readInput(path);
+  const path = pathBelow(folder, name);
+  const bytes = readInput(path, 'recording');
   try {
     return parseWav(bytes);
   } catch (error) {
     throw error instanceof AudioFormatError ? new InputError(`${path}: ${error.message}`) : error;
   }
+}
+
+/** Where a file lies that `sessions.json` names: below the folder, also once links are followed. Throws `InputError`. */
+function pathBelow(folder: string, name: string): string {
+  const path = resolve(folder, name);
+  const isBelow = (root: string, place: string): boolean => place.startsWith(`${root}${sep}`);
+  try {
+    // links are followed only for a name that stays below by itself: of other files nothing is said
+    if (isBelow(resolve(folder), path) && isBelow(realpathSync(folder), realpathSync(path))) return path;
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+  throw new InputError(`${name}: audio lies below the imported folder`);
 }
 
 async function importSession(

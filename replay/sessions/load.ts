@@ -5,9 +5,11 @@ import { createFolderStore, type CaptureStore } from '../../service/capture/stor
 import { foldersIn } from '../../service/base/data-folder.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { whenUnreadable } from '../../service/base/input-file.ts';
-import type { TurnLog } from '../../service/base/events.ts';
+import { numberOf, type TurnLog } from '../../service/base/events.ts';
+import { fieldOf, isObject, numberIn } from '../../service/base/json.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
-import type { CapturedSession, ChosenBy } from './captured-session.ts';
+import { promptHead } from '../../service/text/prompt.ts';
+import { asLongAs, historyBefore, type CapturedSession, type ChosenBy } from './captured-session.ts';
 import { pickedBy, spreadSample } from './choice.ts';
 
 export function captureStoreIn(folder: string): CaptureStore {
@@ -19,30 +21,52 @@ const isGreeting = ({ zero }: TurnLog): boolean => zero === 'opening';
 
 function greetingOf({ events }: TurnLog): string {
   const pieces = events.filter(({ kind }) => kind === 'piece.ready');
-  return pieces.map(({ content, attrs }) => content?.text ?? 'x'.repeat(Number(attrs?.['chars'] ?? 0))).join('');
+  return pieces.map(({ content, attrs }) => content?.text ?? asLongAs(Number(attrs?.['chars'] ?? 0))).join('');
 }
 
 export function capturedSession({ session, turns }: Bundle): CapturedSession {
   const { sessionId, language, interview, profile } = session;
-  return {
+  const captured: Omit<CapturedSession, 'strategy'> = {
     sessionId,
     language,
     level: session.level,
     commit: session.commit,
-    systemPrompt: session.systemPrompt ?? 'x'.repeat(session.systemPromptChars),
+    systemPrompt: session.systemPrompt ?? asLongAs(session.systemPromptChars),
     history: [
       ...(session.history ??
         session.historyChars.map((chars, index) => ({
           role: index % 2 === 0 ? ('user' as const) : ('assistant' as const),
-          content: 'x'.repeat(chars),
+          content: asLongAs(chars),
         }))),
       ...turns.filter(isGreeting).map((log) => ({ role: 'assistant' as const, content: greetingOf(log) })),
     ],
-    strategy: resolveStrategy([session.strategy], `session ${sessionId}`),
     turns: turns.filter((log) => !isGreeting(log)),
     ...(interview === undefined ? {} : { interview }),
     ...(profile === undefined ? {} : { profile }),
   };
+  const strategy = withPromptChars(session.strategy, captured);
+  return { ...captured, strategy: resolveStrategy([strategy], `session ${sessionId}`) };
+}
+
+/** Early bundles hold of a prompt file its digest alone. Its length is what the first prompt has beside what was said. */
+function withPromptChars(
+  strategy: SessionHeader['strategy'],
+  session: Omit<CapturedSession, 'strategy'>,
+): SessionHeader['strategy'] {
+  const { llm } = strategy;
+  const prompt = fieldOf(llm, 'systemPrompt');
+  if (!isObject(llm) || !isObject(prompt) || 'text' in prompt || 'chars' in prompt) return strategy;
+  for (const { identity, events } of session.turns) {
+    const transcript = events.find(({ kind }) => kind === 'stt.done');
+    const asked = events.find(({ kind, attrs }) => kind === 'llm.start' && attrs?.['ahead'] !== true);
+    if (transcript === undefined || asked === undefined) continue;
+    const history = historyBefore(session, identity.turnIndex);
+    const said = promptHead({ systemPrompt: '', history }, numberIn(llm, 'historyTurns') ?? 'all');
+    const saidChars = said.reduce((sum, { content }) => sum + content.length, numberOf(transcript, 'chars') ?? 0);
+    const chars = Math.max(1, (numberOf(asked, 'promptChars') ?? 0) - saidChars);
+    return { ...strategy, llm: { ...llm, systemPrompt: { ...prompt, chars } } };
+  }
+  return strategy;
 }
 
 /**

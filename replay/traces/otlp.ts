@@ -1,7 +1,7 @@
 /** OTLP JSON as spans, from the lines of a file. Attributes are read only when a caller asks. */
 import { createReadStream } from 'node:fs';
 import { InputError } from '../../service/base/errors.ts';
-import { whenUnreadable } from '../../service/base/input-file.ts';
+import { checkRegular, whenUnreadable } from '../../service/base/input-file.ts';
 import type { Attrs, AttrValue } from '../../service/base/events.ts';
 import { fieldOf, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import { SCOPE_NAME } from '../../service/telemetry/names.ts';
@@ -66,6 +66,7 @@ async function* readLines(path: string): AsyncGenerator<Buffer> {
 }
 
 async function* readChunks(path: string): AsyncGenerator<Buffer> {
+  checkRegular(path);
   try {
     yield* createReadStream(path, { highWaterMark: 1024 * 1024 });
   } catch (error) {

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
+import { operatorPatch } from '../../service/strategy/prompt-file.ts';
 
 const VariantSchema = Type.Object(
   {
@@ -34,8 +35,9 @@ export function namedVariants(): Variant[] {
         const { instancePath, message } = validate.errors?.[0] ?? {};
         throw new InputError(`${where}: ${instancePath} ${message}`);
       }
-      resolveStrategy([variant.patch], where);
-      return { name: file.replace(/\.json$/, ''), ...variant };
+      const patch = operatorPatch(variant.patch, where);
+      resolveStrategy([patch], where);
+      return { ...variant, name: file.replace(/\.json$/, ''), patch };
     });
 }
 

@@ -1,6 +1,32 @@
-/** Files that the user named. Every error names the file, says why it cannot be used, and what to do. */
-import { readFileSync } from 'node:fs';
+/**
+ * Files that the user named: regular files only, of a bounded size. Nothing else is even opened: to open a pipe waits for ever, and
+ * `/dev/zero` has no end. Every error names the file, says why it cannot be used, and what to do.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
 import { diskReason, InputError, isDiskError } from './errors.ts';
+import { isObject } from './json.ts';
+
+/** What a file may be, and the most bytes that it has then: a larger one is refused before a byte is read. */
+export const FILE_LIMITS = {
+  prompt: { what: 'a prompt file', maxBytes: 256_000 },
+  /** A strategy, regions, a scenario, a profile. */
+  settings: { what: 'a settings file', maxBytes: 4_000_000 },
+  /** `session.json` of a bundle, `sessions.json` of an import. */
+  sessions: { what: 'a file about sessions', maxBytes: 64_000_000 },
+  /** Audio of one turn: 5 minutes of 48 kHz stereo are 58 MB. */
+  recording: { what: 'a recording', maxBytes: 64_000_000 },
+  /** Events, journals, reports, turns of a bench. A text in Node holds 536,870,888 characters. */
+  log: { what: 'a log or a report', maxBytes: 500_000_000 },
+} as const;
+export type FileKind = keyof typeof FILE_LIMITS;
+
+interface Naming {
+  /** Stands before the reason in errors; the path by default. */
+  where?: string;
+  /** What to do. */
+  next?: string;
+}
 
 /** `x.json: cannot be read (ENOENT: does not exist); try y`. `next` says what to do. */
 export function cannotRead(where: string, cause: unknown, next?: string): InputError {
@@ -15,23 +41,108 @@ export function whenUnreadable(where: string): (error: unknown) => never {
   };
 }
 
-/** A whole file. Throws `InputError` that begins with `where`, by default the path. */
-export function readInput(path: string, { where = path, next }: { where?: string; next?: string } = {}): Buffer {
+// without it, to open a pipe that took the place of a file waits for somebody to write
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/**
+ * A whole regular file, as long as it says it is: files of `/proc` say 0 bytes. Throws `InputError` that begins with `where`, by
+ * default the path.
+ */
+export function readInput(path: string, kind: FileKind, { where = path, next }: Naming = {}): Buffer {
   try {
-    return readFileSync(path);
+    refuse(against(statSync(path), kind)); // before it is opened: to open a device may do something
+    const file = openSync(path, READ);
+    try {
+      const stats = fstatSync(file);
+      refuse(against(stats, kind));
+      const bytes = Buffer.alloc(stats.size);
+      let size = 0;
+      for (let read = -1; read !== 0 && size < bytes.length; size += read)
+        read = readSync(file, bytes, size, bytes.length - size, size);
+      return bytes.subarray(0, size);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
-    throw cannotRead(where, error, next);
+    throw error instanceof Unusable
+      ? new InputError(withNext(`${where}: cannot be read (${error.message})`, next))
+      : cannotRead(where, error, next);
   }
 }
 
-/** The JSON in a file. Throws as `readInput` does, and where the text is not JSON. */
-export function readInputJson(path: string, { where = path, next }: { where?: string; next?: string } = {}): unknown {
-  const text = readInput(path, { where, next }).toString('utf8');
+/** The JSON in a file. Throws as `readInput` does, and where the text is not JSON; the error quotes none of the text. */
+export function readInputJson(path: string, kind: FileKind, { where = path, next }: Naming = {}): unknown {
+  const text = readInput(path, kind, { where, next }).toString('utf8');
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new InputError(withNext(`${where}: not JSON (${diskReason(error)})`, next));
+    throw new InputError(withNext(`${where}: not JSON (${jsonReason(error)})`, next));
   }
+}
+
+/** What `JSON.parse` complains of, without its quotation: the text may be a secret. */
+function jsonReason(error: unknown): string {
+  return diskReason(error).replace(/, (?:\.\.\.)?".*$/s, '');
+}
+
+/**
+ * The same without waiting for the disk, for files of a folder that somebody else may have filled: a symbolic link is refused too. Undefined
+ * where there is no such file.
+ */
+export async function readOwn(path: string, kind: FileKind): Promise<Buffer | undefined> {
+  try {
+    refuse(against(await lstat(path), kind));
+    await using file = await open(path, READ | constants.O_NOFOLLOW);
+    const stats = await file.stat();
+    refuse(against(stats, kind));
+    const bytes = Buffer.alloc(stats.size);
+    let size = 0;
+    for (let read = -1; read !== 0 && size < bytes.length; size += read)
+      read = (await file.read(bytes, size, bytes.length - size, size)).bytesRead;
+    return bytes.subarray(0, size);
+  } catch (error) {
+    if (error instanceof Unusable) throw new InputError(`${path}: cannot be read (${error.message})`);
+    if (isObject(error) && error['code'] === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Throws `InputError` unless the path leads to a regular file. For files of any size, which are read piece by piece. */
+export function checkRegular(path: string): void {
+  try {
+    refuse(oddity(statSync(path)));
+  } catch (error) {
+    throw error instanceof Unusable
+      ? new InputError(`${path}: cannot be read (${error.message})`)
+      : cannotRead(path, error);
+  }
+}
+
+/** Why a file is not read. */
+class Unusable extends Error {}
+
+function refuse(reason: string | undefined): void {
+  if (reason !== undefined) throw new Unusable(reason);
+}
+
+function against(stats: Stats, kind: FileKind): string | undefined {
+  const { what, maxBytes } = FILE_LIMITS[kind];
+  const large = `has ${stats.size.toLocaleString('en')} bytes; ${what} has at most ${maxBytes.toLocaleString('en')}`;
+  return oddity(stats) ?? (stats.size > maxBytes ? large : undefined);
+}
+
+/** What it is, where it is no regular file. */
+function oddity(stats: Stats): string | undefined {
+  if (stats.isFile()) return undefined;
+  if (stats.isDirectory()) return 'EISDIR: is a folder';
+  const what = stats.isFIFO()
+    ? 'a pipe'
+    : stats.isSocket()
+      ? 'a socket'
+      : stats.isSymbolicLink()
+        ? 'a symbolic link'
+        : 'a device';
+  return `is ${what}; only regular files are read`;
 }
 
 const withNext = (text: string, next: string | undefined): string => (next === undefined ? text : `${text}; ${next}`);

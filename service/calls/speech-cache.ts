@@ -143,9 +143,9 @@ export function openDiskCache(folder: string, epochUs: () => number, limits: Cac
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const pathOf = (key: string): string => join(folder, `${key}${SUFFIX}`);
   const index = createIndex(limits, (key) => rmSync(pathOf(key), { force: true }));
-  const found = readdirSync(folder)
-    .filter((name) => name.endsWith(SUFFIX))
-    .map((name) => ({ key: name.slice(0, -SUFFIX.length), usedMs: statSync(join(folder, name)).mtimeMs }))
+  const found = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(SUFFIX))
+    .map(({ name }) => ({ key: name.slice(0, -SUFFIX.length), usedMs: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => a.usedMs - b.usedMs);
   for (const { key } of found) {
     const header = headerOf(readFileSync(pathOf(key)));

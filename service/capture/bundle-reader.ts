@@ -35,7 +35,7 @@ export async function readSessionHeader(files: SessionFiles): Promise<SessionHea
 
 /**
  * The whole bundle. A line that is not what the format says is a problem, and a turn that misses one is skipped and
- * reported; the others are returned. Throws `InputError` for the header only.
+ * reported; the others are returned. Throws `InputError` for the header, and for a file that is not read (`FILE_LIMITS`).
  */
 export async function readBundle(files: SessionFiles): Promise<Bundle> {
   const session = await readSessionHeader(files);
@@ -120,7 +120,14 @@ async function contentOf(
   const read = async (sha256: string | undefined, extension: string, bytes = 0): Promise<Uint8Array | undefined> => {
     if (sha256 === undefined) return undefined;
     const name = `audio/${sha256}.${extension}`;
-    const found = await files.read(name);
+    let found: Uint8Array | undefined;
+    try {
+      found = await files.read(name);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      problems.push(`${where}: ${error.message}: the audio is left out`);
+      return undefined;
+    }
     if (found?.byteLength === bytes) return found;
     problems.push(`${where}: ${name} has ${found?.byteLength ?? 0} of ${bytes} bytes: the audio is left out`);
     return undefined;

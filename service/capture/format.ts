@@ -3,6 +3,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../base/errors.ts';
 import { LANES, STAGES, WORLDS, ZERO_KINDS } from '../base/events.ts';
+import { isObject } from '../base/json.ts';
 import { ROLES } from '../base/ports.ts';
 import { literals } from '../base/schema.ts';
 import { SERVICE_NAME, SERVICE_VERSION } from '../telemetry/names.ts';
@@ -22,12 +23,15 @@ const Message = Type.Object({
   content: Type.String(),
 });
 
+/** A session's id names its folder. */
+export const SESSION_ID = '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
+
 /** `session.json`. */
 export const SessionSchema = Type.Object({
   format: Type.Literal(FORMAT),
   exporter: Type.String({ description: 'name@version of the program that wrote the bundle' }),
   level: literals(BUNDLE_LEVELS, { description: 'timing: no text and no audio' }),
-  sessionId: Type.String(),
+  sessionId: Type.String({ pattern: SESSION_ID }),
   startedEpochUs: Type.Integer({ description: 'µs since 1970' }),
   world: literals(WORLDS),
   profile: Type.Optional(Type.String({ description: "the stand-ins' latency profile" })),
@@ -35,9 +39,9 @@ export const SessionSchema = Type.Object({
   commit: Type.String({ description: 'commit of the service, or unknown' }),
   language: Type.String(),
   systemPrompt: Type.Optional(Type.String({ description: 'level full only' })),
-  systemPromptChars: Type.Integer(),
+  systemPromptChars: Type.Integer({ minimum: 0 }),
   history: Type.Optional(Type.Array(Message, { description: 'before the first turn, unpruned; level full only' })),
-  historyChars: Type.Array(Type.Integer(), { description: 'length of each message of history' }),
+  historyChars: Type.Array(Type.Integer({ minimum: 0 }), { description: 'length of each message of history' }),
   strategy: Type.Record(Type.String(), Type.Unknown(), { description: 'resolved strategy' }),
   endpoints: Type.Record(Type.String(), Type.String(), { description: 'base URLs' }),
   referenceDetector: Type.Object({
@@ -49,7 +53,7 @@ export const SessionSchema = Type.Object({
 export type SessionHeader = Static<typeof SessionSchema>;
 
 const Identity = Type.Object({
-  sessionId: Type.String(),
+  sessionId: Type.String({ pattern: SESSION_ID }),
   turnIndex: Type.Integer({ minimum: 0 }),
   traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
   runId: Type.String(),
@@ -137,8 +141,16 @@ export function parseHeader(json: unknown, where: string): SessionHeader {
     if (upgrade === undefined) throw new InputError(`${where}: format ${format} was never released`);
     header = upgrade(header);
   }
-  if (isHeader(header)) return header;
+  if (isHeader(header)) return withoutPath(header);
   throw new InputError(`${where}: ${complaint(isHeader)}`);
+}
+
+/** Early bundles name a prompt by the path of its file. A bundle comes from anywhere: the path is dropped here, before anybody can open it. */
+function withoutPath(header: SessionHeader): SessionHeader {
+  const { llm } = header.strategy;
+  if (!isObject(llm) || !isObject(llm['systemPrompt'])) return header;
+  const { file: _file, ...systemPrompt } = llm['systemPrompt'];
+  return { ...header, strategy: { ...header.strategy, llm: { ...llm, systemPrompt } } };
 }
 
 /** A line from parsed JSON, or what is wrong with it. */

@@ -1,5 +1,6 @@
 /** What of an event may go into a bundle at each level. Keys are in no event to begin with; content goes here. */
 import { createHash } from 'node:crypto';
+import { isObject } from '../base/json.ts';
 import type { AttrValue, Attrs, TurnEvent } from '../base/events.ts';
 import type { BundleLevel, SessionHeader } from './format.ts';
 
@@ -27,10 +28,18 @@ export function redactEvent(event: TurnEvent, level: BundleLevel): TurnEvent {
   return Object.keys(kept).length === 0 ? rest : { ...rest, attrs: kept };
 }
 
-/** The header as a bundle of its level keeps it. At `timing`, words in the strategy are named by their digest, as a prompt's file is. */
+/** The header as a bundle of its level keeps it. At `timing`, words in the strategy are named by their digest, and a prompt's length. */
 export function redactHeader(header: SessionHeader): SessionHeader {
-  const { stt } = header.strategy;
-  if (header.level === 'full' || typeof stt !== 'object' || stt === null || !('prompt' in stt)) return header;
-  const prompt = `sha256:${createHash('sha256').update(String(stt.prompt)).digest('hex')}`;
-  return { ...header, strategy: { ...header.strategy, stt: { ...stt, prompt } } };
+  if (header.level === 'full') return header;
+  const strategy = { ...header.strategy };
+  const { stt, llm } = strategy;
+  if (isObject(stt) && 'prompt' in stt) {
+    const prompt = `sha256:${createHash('sha256').update(String(stt['prompt'])).digest('hex')}`;
+    strategy['stt'] = { ...stt, prompt };
+  }
+  if (isObject(llm) && isObject(llm['systemPrompt'])) {
+    const { text: _text, ...systemPrompt } = llm['systemPrompt'];
+    strategy['llm'] = { ...llm, systemPrompt };
+  }
+  return { ...header, strategy };
 }

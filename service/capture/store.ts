@@ -1,8 +1,10 @@
 /** Where captured sessions live: a local folder now. Listing reads `session.json` only; erasing leaves nothing behind. */
-import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../base/errors.ts';
+import { readOwn } from '../base/input-file.ts';
+import { SESSION_ID } from './format.ts';
 
 /** One captured session's files, by name relative to its folder. */
 export interface SessionFiles {
@@ -12,7 +14,7 @@ export interface SessionFiles {
   append(name: string, text: string, durable?: 'durable'): Promise<void>;
   /** Writes a whole file; one that is there already is left alone. */
   writeOnce(name: string, bytes: Uint8Array | string): Promise<void>;
-  /** The file's bytes, or undefined when there is none. */
+  /** The file's bytes, or undefined when there is none. Throws `InputError` for what is no regular file, or is too large. */
   read(name: string): Promise<Uint8Array | undefined>;
 }
 
@@ -27,11 +29,11 @@ export interface CaptureStore {
   erase(sessionId: string): Promise<boolean>;
 }
 
-const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const IS_SESSION_ID = new RegExp(SESSION_ID);
 
 /** Throws `InputError` unless the id is safe to name a folder with. */
 export function checkSessionId(sessionId: string): void {
-  if (!SESSION_ID.test(sessionId) || sessionId.includes('..')) {
+  if (!IS_SESSION_ID.test(sessionId)) {
     throw new InputError(
       `session id ${JSON.stringify(sessionId.slice(0, 60))} is not one of ours: letters, digits, . _ -`,
     );
@@ -90,6 +92,8 @@ export function createFolderStore(root: string): CaptureStore {
 /** The files of one bundle folder, wherever it lies. */
 export function filesIn(folder: string): SessionFiles {
   const path = (name: string): string => join(folder, name);
+  /** Whether `audio` is a folder, and no link to one. */
+  let checked: Promise<boolean> | undefined;
   return {
     where: folder,
     async append(name, text, durable) {
@@ -119,12 +123,13 @@ export function filesIn(folder: string): SessionFiles {
       }
     },
     async read(name) {
-      try {
-        return await readFile(path(name));
-      } catch (error) {
-        if (isCode(error, 'ENOENT')) return undefined;
-        throw error;
-      }
+      const [first = '', ...below] = name.split('/');
+      if (below.length === 0) return readOwn(path(name), first === 'session.json' ? 'sessions' : 'log');
+      checked ??= lstat(path(first)).then(
+        (stats) => stats.isDirectory(),
+        () => false,
+      );
+      return (await checked) ? readOwn(path(name), 'recording') : undefined;
     },
   };
 }

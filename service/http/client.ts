@@ -58,7 +58,7 @@ export async function converse(
     sessionId,
     close: () => socket.close(),
     async speak(wavPath, { push = false } = {}) {
-      const { samples, sampleRateHz } = parseWav(readInput(wavPath));
+      const { samples, sampleRateHz } = parseWav(readInput(wavPath, 'recording'));
       socket.send(JSON.stringify({ type: 'start', sampleRateHz, format: 'pcm_s16le' }));
       const listening = new AbortController();
       const turn: SpokenTurn = { traceId: '', transcript: '', replyText: '', replyBytes: 0 };
@@ -114,7 +114,7 @@ export async function upload(
   session: { language?: string; interview?: string },
   apiKey?: string,
 ): Promise<{ sessionId: string; traceId: string }> {
-  const body = readInput(wavPath);
+  const body = readInput(wavPath, 'recording');
   parseWav(body); // a file that the service would refuse is named here
   const sessionId = await openSession(url, session, apiKey);
   const response = await request(`${url}/v1/sessions/${sessionId}/turns`, {

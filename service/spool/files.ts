@@ -2,9 +2,10 @@
  * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, how far they were sent.
  * Reading them is safe while a service writes.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readInputJson } from '../base/input-file.ts';
 
 export const FILE_MODE = 0o600;
 const SEGMENT_NAME = /^(\d{3,})\.otlp\.jsonl$/;
@@ -31,10 +32,11 @@ export function makeSpoolFolder(dir: string): void {
 
 /** The folder's segments, oldest first. */
 export function segmentsIn(dir: string): { number: number; path: string }[] {
-  return readdirSync(dir)
-    .flatMap((name) => {
+  return readdirSync(dir, { withFileTypes: true })
+    .flatMap((entry) => {
+      const { name } = entry;
       const number = SEGMENT_NAME.exec(name)?.[1];
-      return number === undefined ? [] : [{ number: Number(number), path: join(dir, name) }];
+      return number === undefined || !entry.isFile() ? [] : [{ number: Number(number), path: join(dir, name) }];
     })
     .sort((left, right) => left.number - right.number);
 }
@@ -122,7 +124,7 @@ export function isErased(line: Buffer): boolean {
 /** A state that cannot be read means that everything is sent again: at least once, never not at all. */
 export function readSent(path: string): SentState {
   try {
-    const state: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const state: unknown = readInputJson(path, 'settings');
     if (typeof state === 'object' && state !== null && 'segment' in state && 'bytes' in state) {
       const { segment, bytes } = state;
       if (Number.isSafeInteger(segment) && Number.isSafeInteger(bytes)) {

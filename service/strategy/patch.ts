@@ -1,9 +1,9 @@
 /** Strategies out of patches: merged knob by knob, held to the schema and to what can go together. */
 import { Ajv } from 'ajv';
 import { InputError } from '../base/errors.ts';
-import { isObject, parsedJson } from '../base/json.ts';
-import { readPromptFile } from './prompt-file.ts';
+import { fieldOf, isObject } from '../base/json.ts';
 import { complaint } from './complaint.ts';
+import { promptOf } from './prompt-text.ts';
 import { impossible } from './rules.ts';
 import { StrategySchema } from './schema.ts';
 import { DEFAULT_STRATEGY, type Strategy } from './strategy.ts';
@@ -16,12 +16,16 @@ const validatePart = ajv.compile(
   JSON.parse(JSON.stringify(StrategySchema, (key, value: unknown) => (key === 'required' ? undefined : value))),
 );
 
-/** Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. */
+/**
+ * Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. From whomever it comes, it is data: it can
+ * name no file (prompt-file.ts reads those of the operator), no host, and of regions only those that the operator configured.
+ */
 export type StrategyPatch = Readonly<Record<string, unknown>>;
 
 /**
  * A complete strategy from a base and patches, later ones winning.
- * Throws `InputError` that names the knob, what is wrong with it, and where (`source`) it came from.
+ * Reads nothing: not even a file that a patch names. Throws `InputError` that names the knob, what is wrong with it, and where
+ * (`source`) it came from.
  */
 export function resolveStrategy(
   patches: readonly StrategyPatch[],
@@ -29,41 +33,45 @@ export function resolveStrategy(
   base: Strategy = DEFAULT_STRATEGY,
 ): Strategy {
   let merged: unknown = base;
-  for (const patch of patches) merged = withPromptRead(merge(merged, patch), source);
+  for (const patch of patches) merged = merge(merged, patch);
+  merged = withPromptNamed(merged, source);
   if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
   const reason = impossible(merged);
   if (reason !== undefined) throw new InputError(`${source}: ${reason}`);
   return merged;
 }
 
-/**
- * A patch from `llm.model=openai/gpt-4o-mini`: values are JSON where they parse as JSON, else text. Throws `InputError` that begins with
- * the flag, for a knob or value that fits no strategy. Whether it goes with other knobs is seen when it is resolved.
- */
-export function patchFromSet(assignment: string, flag = '--set'): StrategyPatch {
-  const source = `${flag} ${assignment}`;
-  const [, path, text] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
-  if (path === undefined || text === undefined)
-    throw new InputError(`${source}: expected knob=value, for example ${flag} llm.maxTokens=200`);
-  const json = parsedJson(text);
-  const value = json === undefined ? text : json;
-  const patch = path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+/** Throws `InputError` for a knob or value that fits no strategy. Whether it goes with other knobs is seen when it is resolved. */
+export function checkPatch(patch: StrategyPatch, source: string): void {
   if (!validatePart(patch)) throw new InputError(`${source}: ${complaint(validatePart.errors ?? [])}`);
-  return withPromptRead(patch, source) as StrategyPatch;
 }
 
-function merge(base: unknown, patch: unknown): unknown {
-  if (!isObject(base) || !isObject(patch)) return patch;
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(patch)) merged[key] = key in base ? merge(base[key], value) : value;
-  return merged;
+/** A prompt's fields belong to one text: they are replaced together. */
+const REPLACED_WHOLE = 'llm.systemPrompt';
+
+function merge(base: unknown, patch: unknown, path = ''): unknown {
+  if (!isObject(base) || !isObject(patch) || path === REPLACED_WHOLE) return patch;
+  // own fields only, and set as such: "__proto__" is a knob that does not exist
+  const merged = new Map(Object.entries(base));
+  for (const [key, value] of Object.entries(patch))
+    merged.set(key, merge(merged.get(key), value, path === '' ? key : `${path}.${key}`));
+  return Object.fromEntries(merged);
 }
 
-/** A prompt file that is named without its digest is read now, so that the strategy says which text it meant. */
-function withPromptRead(merged: unknown, source: string): unknown {
-  if (!isObject(merged) || !isObject(merged['llm'])) return merged;
-  const prompt = merged['llm']['systemPrompt'];
-  if (!isObject(prompt) || typeof prompt['file'] !== 'string' || prompt['sha256'] !== undefined) return merged;
-  const { sha256 } = readPromptFile(prompt['file'], `${source}: knob "llm.systemPrompt.file"`);
-  return { ...merged, llm: { ...merged['llm'], systemPrompt: { file: prompt['file'], sha256 } } };
+/** A prompt that is given as its text is named by its digest too. */
+function withPromptNamed(merged: unknown, source: string): unknown {
+  const llm = fieldOf(merged, 'llm');
+  const prompt = fieldOf(llm, 'systemPrompt');
+  if (!isObject(prompt)) return merged;
+  if ('file' in prompt)
+    throw new InputError(
+      `${source}: knob "llm.systemPrompt.file" is for the operator's command line and RETAKE_STRATEGY only; give the text itself as "llm.systemPrompt.text"`,
+    );
+  const { text, sha256, chars } = prompt;
+  if (typeof text !== 'string') return merged;
+  if (text.trim() === '') throw new InputError(`${source}: knob "llm.systemPrompt.text" is empty`);
+  const named = promptOf(text);
+  if ((sha256 ?? named.sha256) !== named.sha256 || (chars ?? named.chars) !== named.chars)
+    throw new InputError(`${source}: knob "llm.systemPrompt.text" is another text than its sha256 and chars say`);
+  return { ...Object(merged), llm: { ...Object(llm), systemPrompt: { ...prompt, ...named } } };
 }

@@ -1,35 +1,34 @@
-/** System prompts that are kept in files: read once, named by their digest, so that a strategy means one text for ever. */
-import { createHash } from 'node:crypto';
+/**
+ * The one place where a strategy leads to a file. Only what the operator wrote comes here: the command line, RETAKE_STRATEGY, variants.
+ * `tidy.test.ts` holds who may import this. Every other strategy is data, and `resolveStrategy` refuses one that names a file.
+ */
 import { InputError } from '../base/errors.ts';
 import { readInput } from '../base/input-file.ts';
+import { fieldOf, isObject, textIn } from '../base/json.ts';
+import type { StrategyPatch } from './patch.ts';
 
-export interface PromptFile {
-  text: string;
-  /** Of the file's bytes, 64 hex digits. */
-  sha256: string;
+/**
+ * The operator's patch as data: a prompt that it names by `{"file": …}` is read and stands there as its text. Throws `InputError` that
+ * begins with `where`.
+ */
+export function operatorPatch(patch: StrategyPatch, where: string): StrategyPatch {
+  const prompt = fieldOf(patch['llm'], 'systemPrompt');
+  const file = textIn(prompt, 'file');
+  if (!isObject(prompt) || file === undefined) return patch;
+  const { file: _file, ...rest } = prompt;
+  return { ...patch, llm: { ...Object(patch['llm']), systemPrompt: { ...rest, text: readPrompt(file, where) } } };
 }
 
-/** Longer ones are a mistake in the path. */
-const LIMIT_BYTES = 256 * 1024;
-const known = new Map<string, string>();
-
-/** Reads a prompt file; throws `InputError` that begins with `where`. */
-export function readPromptFile(path: string, where: string): PromptFile {
-  const bytes = readInput(path, { where: `${where}: ${path}` });
-  if (bytes.length > LIMIT_BYTES) throw new InputError(`${where}: ${path} has more than ${LIMIT_BYTES / 1024} kB`);
-  const text = bytes.toString('utf8').trim();
-  if (text === '') throw new InputError(`${where}: ${path} is empty`);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  known.set(sha256, text);
-  return { text, sha256 };
-}
-
-/** The text that a strategy meant; throws `InputError` when the file has another text by now. */
-export function promptOfFile(file: string, sha256: string): string {
-  const text = known.get(sha256);
-  if (text !== undefined) return text;
-  const where = 'knob "llm.systemPrompt.file"';
-  const read = readPromptFile(file, where);
-  if (read.sha256 === sha256) return read.text;
-  throw new InputError(`${where}: ${file} has another text than the strategy was resolved with (sha256 ${sha256})`);
+function readPrompt(path: string, where: string): string {
+  const named = `${where}: knob "llm.systemPrompt.file": ${path}`;
+  const bytes = readInput(path, 'prompt', { where: named });
+  let text: string;
+  try {
+    // a text that is not kept to the byte has another digest
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${named} is not UTF-8 text`);
+  }
+  if (text.trim() === '') throw new InputError(`${named} is empty`);
+  return text;
 }

@@ -1,6 +1,7 @@
 /** Every knob as a row: its values, what it does, and what it is beside its type. A knob enters together with the code that reads it. */
 import { literals } from '../base/schema.ts';
 import { Type } from 'typebox';
+import { FILE_LIMITS } from '../base/input-file.ts';
 
 /** What a knob is beside its type. Stands as `traits` in the schema, on a knob or on the section that holds it; knobs.ts reads it. */
 export const TRAITS = [
@@ -112,8 +113,17 @@ export const StrategySchema = section({
       [
         oneOf(['captured', 'compressed'], 'the conversation’s own, or a short interviewer of ours'),
         section({
-          file: Type.String({ minLength: 1, description: 'a text file' }),
-          sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of its bytes; filled in when it is read' }),
+          sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the text; filled in' }),
+          chars: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: FILE_LIMITS.prompt.maxBytes, description: 'of the text; filled in' }),
+          ),
+          text: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: FILE_LIMITS.prompt.maxBytes,
+              description: 'the prompt; absent where a capture kept its length only',
+            }),
+          ),
         }),
       ],
       { description: 'what the model is told to be', ...WORDS },

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promptOfFile, readPromptFile } from './prompt-file.ts';
-import { DEFAULT_STRATEGY, strategyDiff, strategyHash } from './strategy.ts';
-import { patchFromSet, resolveStrategy } from './patch.ts';
+import { operatorPatch } from './prompt-file.ts';
+import { promptOf } from './prompt-text.ts';
+import { DEFAULT_STRATEGY, lacksPrompt, strategyDiff, strategyHash, withoutPromptText } from './strategy.ts';
+import { resolveStrategy } from './patch.ts';
+import { patchFromSet } from './set.ts';
 
 test('the defaults satisfy the schema', () => {
   assert.deepEqual(resolveStrategy([], 'defaults'), DEFAULT_STRATEGY);
@@ -53,6 +56,7 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
   ['llm.route={"sort":"latency","zdr":true}', /there is no knob "llm.route.zdr"/],
   ['llm.route={"only":["Groq"],"ignore":["Groq"]}', /both allows only and ignores "Groq"/],
   ['llm.systemPrompt={"file":"/no/such/prompt.txt"}', /knob "llm.systemPrompt.file": .*ENOENT/],
+  ['llm.systemPrompt={"file":7}', /there is no knob "llm.systemPrompt.file"/],
   ['llm.seed=-1', /knob "llm.seed"/],
   ['pipeline.speculation=prefill', /cannot be prefill with google\/gemini-2.5-flash: no source says that it continues/],
   ['pipeline.prefetch=partial', /cannot be partial with "stt.upload" whole: there is no transcript before the end/],
@@ -62,6 +66,29 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
 for (const [set, message] of REFUSED) {
   test(`--set ${set} is refused by name`, () => {
     assert.throws(() => resolveStrategy([patchFromSet(set)], '--set'), message);
+  });
+}
+
+/** As they come over HTTP, in a bundle, an import or from a worker. */
+const FOREIGN: readonly [patch: string, message: RegExp][] = [
+  [
+    '{"llm":{"systemPrompt":{"file":"/no/such/prompt.txt"}}}',
+    /^InputError: there: knob "llm.systemPrompt.file" is for the operator's command line and RETAKE_STRATEGY only; give the text itself as "llm.systemPrompt.text"$/,
+  ],
+  [`{"llm":{"systemPrompt":{"file":"/dev/zero","sha256":"${'0'.repeat(64)}"}}}`, /"llm.systemPrompt.file" is for/],
+  ['{"llm":{"systemPrompt":{"file":7,"text":"Ask."}}}', /"llm.systemPrompt.file" is for the operator/],
+  ['{"llm":{"systemPrompt":{"text":" "}}}', /knob "llm.systemPrompt.text" is empty/],
+  [
+    `{"llm":{"systemPrompt":{"text":"Ask.","sha256":"${'0'.repeat(64)}"}}}`,
+    /another text than its sha256 and chars say/,
+  ],
+  ['{"llm":{"systemPrompt":{"text":"Ask.","chars":5}}}', /another text than its sha256 and chars say/],
+  ['{"network":{"__proto__":{"region":"eu"}}}', /there is no knob "network.__proto__"/],
+  ['{"__proto__":{"llm":{}}}', /there is no knob "__proto__"/],
+];
+for (const [patch, message] of FOREIGN) {
+  test(`${patch} from elsewhere is refused by name`, () => {
+    assert.throws(() => resolveStrategy([JSON.parse(patch)], 'there'), message);
   });
 }
 
@@ -93,18 +120,47 @@ test(':nitro and a sort are two ways of one thing: refused together, each allowe
   assert.deepEqual(resolveStrategy([sorted], '--set').llm.route, sorted.llm.route);
 });
 
-test('a prompt file is read when the strategy is resolved, and named by its digest', () => {
+test("the operator's prompt file becomes its text, digest and length; whatever else comes replaces them together", (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-prompt-'));
+  t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'prompt.txt');
-  writeFileSync(file, 'Ask one question.\n');
-  const { systemPrompt } = resolveStrategy([{ llm: { systemPrompt: { file } } }], 'test').llm;
-  assert.ok(typeof systemPrompt === 'object');
-  assert.match(systemPrompt.sha256, /^[0-9a-f]{64}$/);
-  assert.equal(promptOfFile(file, systemPrompt.sha256), 'Ask one question.');
-  writeFileSync(file, 'Ask two questions.\n');
-  assert.throws(() => promptOfFile(file, '0'.repeat(64)), /has another text than the strategy was resolved with/);
-  assert.throws(() => readPromptFile(folder, 'here'), /here: /);
-  rmSync(folder, { recursive: true });
+  const text = 'Ask one question.\n';
+  writeFileSync(file, text);
+  const patch = operatorPatch({ llm: { systemPrompt: { file } } }, 'test');
+  const strategy = resolveStrategy([patch, { llm: { maxTokens: 9 } }], 'test');
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  assert.deepEqual(strategy.llm.systemPrompt, { sha256, chars: 17, text });
+  assert.ok(!JSON.stringify(strategy).includes(folder));
+  const other = resolveStrategy([{ llm: { systemPrompt: { text: 'Ask.' } } }], 'test', strategy);
+  assert.deepEqual(other.llm.systemPrompt, promptOf('Ask.'));
+  assert.equal(resolveStrategy([{ llm: { systemPrompt: 'captured' } }], 'test', strategy).llm.systemPrompt, 'captured');
+
+  for (const [bytes, says] of [
+    [Buffer.from([0x41, 0xff]), /prompt.txt is not UTF-8 text/],
+    [Buffer.from(' \n'), /prompt.txt is empty/],
+    [Buffer.alloc(256_001, 'a'), /has 256,001 bytes; a prompt file has at most 256,000/],
+  ] as const) {
+    writeFileSync(file, bytes);
+    assert.throws(() => operatorPatch({ llm: { systemPrompt: { file } } }, 'here'), says);
+  }
+  assert.throws(() => operatorPatch({ llm: { systemPrompt: { file: folder } } }, 'here'), /^InputError: here: knob/);
+});
+
+test('hash and report name a prompt by its digest; without its text it lacks outside of virtual time', () => {
+  const whole = resolveStrategy([{ llm: { systemPrompt: { text: 'Ask.' } } }], 'test');
+  const { sha256, chars } = promptOf('Ask.');
+  const timing = resolveStrategy([{ llm: { systemPrompt: { sha256, chars } } }], 'test');
+  const early = resolveStrategy([{ llm: { systemPrompt: { sha256 } } }], 'test');
+  assert.equal(new Set([whole, timing, early].map(strategyHash)).size, 1);
+  assert.notEqual(
+    strategyHash(whole),
+    strategyHash(resolveStrategy([{ llm: { systemPrompt: { text: 'Ask' } } }], 'test')),
+  );
+  assert.ok(!JSON.stringify(withoutPromptText(whole)).includes('Ask.'));
+  const lacking = [DEFAULT_STRATEGY, whole, timing, early].map((strategy) =>
+    (['live', 'wire', 'sim'] as const).filter((world) => lacksPrompt(strategy, world) !== undefined),
+  );
+  assert.deepEqual(lacking, [[], [], ['live', 'wire'], ['live', 'wire', 'sim']]);
 });
 
 test('HTTP/2 without keep-alive is a contradiction, refused with its reason; each alone is fine', () => {

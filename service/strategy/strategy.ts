@@ -1,5 +1,6 @@
 /** A strategy: every optimization knob of one run, as data. Defaults are today's production. A variant is a patch of a strategy. */
 import type { Static } from 'typebox';
+import type { World } from '../base/events.ts';
 import { isObject } from '../base/json.ts';
 import { keyedHex } from '../base/random.ts';
 import type { Prefetch, StrategySchema } from './schema.ts';
@@ -52,7 +53,25 @@ export function prefetches({ pipeline: { prefetch } }: Strategy, what: Prefetch)
 
 /** 12 hex digits that name a resolved strategy: equal strategies, equal hash, whatever the order of their keys. */
 export function strategyHash(strategy: Strategy): string {
-  return keyedHex(12, JSON.stringify(sortKeys(strategy)));
+  return keyedHex(12, JSON.stringify(sortKeys(withoutPromptText(strategy))));
+}
+
+/** The strategy with its own prompt, if it has one, named by its digest alone: what reports and hashes hold. */
+export function withoutPromptText(strategy: Strategy): Strategy {
+  const { systemPrompt } = strategy.llm;
+  if (typeof systemPrompt === 'string') return strategy;
+  return { ...strategy, llm: { ...strategy.llm, systemPrompt: { sha256: systemPrompt.sha256 } } };
+}
+
+/**
+ * Why turns under the strategy cannot be run in the world; undefined where they can. Of a prompt whose text was not captured, virtual time
+ * needs only the length.
+ */
+export function lacksPrompt({ llm: { systemPrompt } }: Strategy, world: World): string | undefined {
+  if (typeof systemPrompt === 'string' || systemPrompt.text !== undefined) return undefined;
+  if (world === 'sim' && systemPrompt.chars !== undefined) return undefined;
+  const { sha256 } = systemPrompt;
+  return `knob "llm.systemPrompt" names a text by its sha256 ${sha256.slice(0, 12)}…, and the text is not here`;
 }
 
 /** The knobs in which two strategies differ: `[path, a, b]`. */

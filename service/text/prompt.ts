@@ -1,6 +1,6 @@
-/** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure but for prompt files, read once. */
+/** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure. */
 import type { Message } from '../base/ports.ts';
-import { promptOfFile } from '../strategy/prompt-file.ts';
+import { sentText } from '../strategy/prompt-text.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
 export interface Conversation {
@@ -46,11 +46,12 @@ const COMPRESSED = {
   en: 'You are a polite, professional interviewer in a spoken job interview. Acknowledge the answer in one sentence, then ask one question. At most three short sentences; no lists, headings or symbols. Write numbers as they are said. If the talk drifts, return to the interview. Do not answer or judge; ask.',
 } as const;
 
-/** The system prompt that the strategy asks for. */
+/** The system prompt that the strategy asks for; where only its length is known (`lacksPrompt`), as much of nothing. */
 export function systemPromptFor({ llm: { systemPrompt } }: Strategy, language: string, captured: string): string {
   if (systemPrompt === 'captured') return captured;
   if (systemPrompt === 'compressed') return compressedPrompt(language);
-  return promptOfFile(systemPrompt.file, systemPrompt.sha256);
+  const { text, chars = 0 } = systemPrompt;
+  return text === undefined ? 'x'.repeat(chars) : sentText(text);
 }
 
 /** What a reply may begin with: short, and fitting whatever the user said. Each is synthesized ahead. */

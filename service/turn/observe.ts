@@ -1,6 +1,8 @@
 /** Runs a turn under observation: its log goes to projections, and no failure of theirs reaches the turn. */
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../turn-log/metrics.ts';
+import { InputError } from '../base/errors.ts';
 import type { EventSink, TurnIdentity, TurnLog } from '../base/events.ts';
+import { lacksPrompt } from '../strategy/strategy.ts';
 import type { CallOwner, UserAudio } from '../base/ports.ts';
 import type { TurnInput, TurnPorts } from '../calls/stage.ts';
 import { runTurn } from './turn.ts';
@@ -29,13 +31,18 @@ export interface ObservedTurn extends Omit<TurnInput, 'owner'>, Pick<CallOwner, 
   onSinkError: (error: unknown) => void;
 }
 
-/** Runs one turn and hands its log to the projections. Their errors go to `onSinkError` and no further. */
+/**
+ * Runs one turn and hands its log to the projections. Their errors go to `onSinkError` and no further. Throws `InputError` where the
+ * strategy's prompt is not here, before anything is sent.
+ */
 export async function observeTurn(
   ports: TurnPorts,
   { identity, userTurn, ...input }: ObservedTurn,
   projections: readonly Projection[],
 ): Promise<FinishedTurn> {
-  const { audio, onSinkError } = input;
+  const { audio, strategy, onSinkError } = input;
+  const lacking = lacksPrompt(strategy, identity.world);
+  if (lacking !== undefined) throw new InputError(lacking);
   const { sessionId, turnIndex, interview, arm, traceId } = identity;
   const owner: CallOwner = { sessionId, turnIndex, userTurn, interview, arm, traceId };
   const guarded = <T>(work: () => T): T | undefined => {

@@ -95,7 +95,7 @@ export function connectionSwitches(scenario: Scenario | undefined, server: Serve
 /** A scenario from a file; throws `InputError`. */
 export function loadScenario(file: string, world: StandInWorld): Scenario {
   const where = `scenario ${file}`;
-  return parseScenario(readInputJson(file, { where }), where, world);
+  return parseScenario(readInputJson(file, 'settings', { where }), where, world);
 }
 
 function applies(rule: Rule, route: RouteName, context: DrawContext, model: string | undefined): boolean {

@@ -107,13 +107,16 @@ export function parseProfile(json: unknown, source: string): Profile {
   return json;
 }
 
-/** Loads a profile by name (`seed`, `zero`: the files beside this one) or by the path of a JSON file. */
+/** The profiles that come with Retake: what a capture may name. */
+export const PROFILE_NAMES = ['seed', 'zero'] as const;
+
+/** Loads a profile by name (`PROFILE_NAMES`) or by the path of a JSON file: for names that the operator wrote. Throws `InputError`. */
 export function loadProfile(nameOrPath: string): Profile {
   const path = /^[a-z0-9-]+$/.test(nameOrPath)
     ? fileURLToPath(new URL(`../profiles/${nameOrPath}.json`, import.meta.url))
     : nameOrPath;
-  const next = 'known profiles: seed, zero, or a JSON file (npx retake profile writes one)';
-  return parseProfile(readInputJson(path, { where: `profile ${nameOrPath}`, next }), nameOrPath);
+  const next = `known profiles: ${PROFILE_NAMES.join(', ')}, or a JSON file (npx retake profile writes one)`;
+  return parseProfile(readInputJson(path, 'settings', { where: `profile ${nameOrPath}`, next }), nameOrPath);
 }
 
 /** The value at probability `u` in [0, 1): straight lines between the table's quantiles. */

@@ -5,7 +5,7 @@ import { startService, type Service } from '../../service/serve.ts';
 import { strategyFromFile } from '../../service/strategy/file.ts';
 import { createRealWorld, type RunWorld } from '../../service/world.ts';
 import { loadInterviews } from '../world/fixtures.ts';
-import { loadProfile } from '../times/profile.ts';
+import { loadProfile, type Profile } from '../times/profile.ts';
 import { loadScenario } from '../faults/scenario.ts';
 import { createWireWorld } from './wire.ts';
 
@@ -30,13 +30,15 @@ export async function serve({ config, standIns, commit, logLevel }: ServeOptions
   const live = config.world === 'live';
   if (live && standIns.scenario !== undefined)
     throw new InputError('--scenario is for stand-ins, and RETAKE_WORLD=live has none; leave out one of the two');
+  const profile = live ? undefined : loadProfile(standIns.profile);
   return startService({
     config,
-    openWorld: () => (live ? liveWorld(config) : wireWorld(standIns)),
+    openWorld: () => (profile === undefined ? liveWorld(config) : wireWorld(standIns, profile)),
     strategy: strategyFromFile(config.strategyFile),
     commit,
     logLevel,
-    profile: live ? undefined : standIns.profile,
+    // its name, not its file's: captures hold it, and a replay opens no file that a capture names
+    profile: profile?.name,
   });
 }
 
@@ -44,9 +46,9 @@ function liveWorld({ falKey = '', openRouterKey = '', endpoints, audioHosts, reg
   return createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' });
 }
 
-function wireWorld({ profile, seed, scenario }: StandInFlags): Promise<RunWorld> {
+function wireWorld({ seed, scenario }: StandInFlags, profile: Profile): Promise<RunWorld> {
   return createWireWorld({
-    profile: loadProfile(profile),
+    profile,
     seed,
     interviews: loadInterviews(),
     scenario: scenario === undefined ? undefined : loadScenario(scenario, 'wire'),
