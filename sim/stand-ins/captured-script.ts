@@ -1,4 +1,4 @@
-/** Texts from a captured turn: what the stand-ins hear and say again. */
+/** The words of captured turns, for the stand-ins to hear and say again. */
 import { numberOf, numbersOf, turnKey, type TurnEvent } from '../../service/base/events.ts';
 import type { Message } from '../../service/base/ports.ts';
 import { loudnessOf, REFERENCE_DETECTOR, speechBounds } from '../../service/audio/speech-end.ts';
@@ -7,7 +7,7 @@ import type { DrawContext } from '../times/plan.ts';
 import { filler, replyTextOf, type CapturedTurn } from '../times/captured-turn.ts';
 import type { Script } from './script.ts';
 
-/** Transcripts and replies as captured, by session and turn; without a captured text (level `timing`) filler of its shape. */
+/** Captured transcripts and replies by session and turn. A capture of level `timing` gets filler of the same shape. */
 export function capturedScript(turns: readonly CapturedTurn[], fallback: Script): Script {
   const texts = new Map(
     turns.map(({ sessionId, turnIndex, events }) => {
@@ -33,7 +33,7 @@ export function capturedScript(turns: readonly CapturedTurn[], fallback: Script)
   };
 }
 
-/** Where the captured transcript's speech lay in the upload that it answered; absent where the capture does not tell. */
+/** The speech within the upload of a captured transcript. Undefined where the capture does not hold it. */
 function speechSpanOf(events: readonly TurnEvent[], done: TurnEvent): SpeechSpan | undefined {
   const received = events.find(({ kind }) => kind === 'speech.audio');
   const start = events.find(({ kind, exchange }) => kind === 'stt.start' && exchange === done.exchange);

@@ -1,37 +1,36 @@
-/** What every stand-in does once it has a plan: wait for the upload, wait, answer, and send items one after another. */
+/** Answers by a plan, as every stand-in does: wait for the upload, wait, send headers, send items. */
 import { isObject, parsedJson } from '../../service/base/json.ts';
 import { NO_LONGER_NEEDED } from '../../service/base/streams.ts';
 import type { BodyReader, Clock, HttpRequest, HttpResponse } from '../../service/base/ports.ts';
 import type { DrawContext, ExchangePlan, PlannedItem, Planner } from '../times/plan.ts';
 
-/** What a handler is told about the exchange besides its request. */
+/** The circumstances of a request. */
 export interface ExchangeInfo {
   context: DrawContext;
   clock: Clock;
-  /** Aborts the exchange: waits reject, the body breaks. */
+  /** Aborts the exchange: waits reject, and the body breaks. */
   signal?: AbortSignal;
-  /** Resolves when the request has arrived, connection set-up and upload included, with the µs at which it was due to. */
+  /** Resolves after connection set-up and upload, with the µs at which the request was due. */
   arrive?: (plan: ExchangePlan) => Promise<number>;
-  /** Called once: the body's end was sent (`true`), or its reader went away (`false`). */
+  /** Called once: with true when the body's end was sent, with false when its reader left. */
   ended?: (complete: boolean) => void;
 }
 
-/** A request as a stand-in has it: whole. */
+/** A whole request. */
 export type Received = Pick<HttpRequest, 'url' | 'method' | 'headers' | 'body'>;
 
-/** A stand-in for one origin: the same in `sim` and `wire`. */
+/** A stand-in for one origin, in `sim` and `wire`. */
 export type Handler = (request: Received, info: ExchangeInfo) => Promise<HttpResponse>;
 
 export interface Answer {
   status?: number;
   headers: Record<string, string>;
-  /** The bytes of one item. */
   chunk: (item: PlannedItem, index: number) => string | Uint8Array;
 }
 
 /**
- * Answers on time by the plan: each wait ends when it was due, so that a timer's lateness is not added to the next one's. A captured
- * failure comes again as `failure`, in one item.
+ * Answers when the plan says. Each wait ends at its due time, so that late timers do not add up. A captured failure comes
+ * again as the JSON of `failure`.
  */
 export async function answer(
   plan: ExchangePlan,
@@ -62,7 +61,7 @@ function responseOf(status: number, headers: Record<string, string>, reader: Bod
   return { status, statusText: '', headers: new Headers(headers), body: { getReader: () => reader } };
 }
 
-/** An answer of one JSON value in the plan's last item. */
+/** One JSON value, sent in the plan's last item. */
 export function jsonAnswer(value: unknown, status = 200, headers: Record<string, string> = {}): Answer {
   const text = JSON.stringify(value);
   return {
@@ -73,8 +72,8 @@ export function jsonAnswer(value: unknown, status = 200, headers: Record<string,
 }
 
 /**
- * A body whose items come serially on the clock, read or not: each is due its gap after the one before it was due, the first after the
- * headers were. No `ReadableStream`: the one that production makes of it is enough.
+ * Sends items on the clock, read or not. Each is due its gap after the one before it, the first after the headers. Not a
+ * `ReadableStream`: production wraps this reader in one anyway.
  */
 function bodyOf(
   items: readonly PlannedItem[],
@@ -86,7 +85,7 @@ function bodyOf(
   const stop = new AbortController();
   const come: Uint8Array[] = [];
   let dueUs = headersUs;
-  /** How it ended: whole, cancelled by its reader, or broken for a reason. */
+  /** Set once the body has ended: whole, cancelled, or broken for a reason. */
   let over: { broken?: unknown } | undefined;
   let reading: PromiseWithResolvers<Awaited<ReturnType<BodyReader['read']>>> | undefined;
   const answerReading = (): void => {
@@ -143,7 +142,7 @@ function bodyOf(
   };
 }
 
-/** The same stand-in, answering `OPTIONS` after a round trip: what a client measures before it has anything to ask. */
+/** The stand-in, with an answer to `OPTIONS` after a round trip: clients measure regions by that. */
 export function reachable(handler: Handler, planner: Planner): Handler {
   return async (request, info) => {
     if (request.method !== 'OPTIONS') return handler(request, info);
@@ -152,13 +151,13 @@ export function reachable(handler: Handler, planner: Planner): Handler {
   };
 }
 
-/** A request's JSON body as an object, or undefined when it is not one. */
+/** A request's JSON body. Undefined where the body is no object. */
 export function readObject({ body: bytes }: Received): Record<string, unknown> | undefined {
   const body = parsedJson(decoded(bytes));
   return isObject(body) ? body : undefined;
 }
 
-/** The request's size on its way up: what the transport sent, or an estimate where it is not known. */
+/** Bytes of a request. `bodyBytes` is an estimate for requests whose body is not known. */
 export function uploadBytesOf({ body }: Received, bodyBytes: number): number {
   return (body?.length ?? bodyBytes) + 400; // 400: request line and headers
 }

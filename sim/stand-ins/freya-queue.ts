@@ -1,4 +1,4 @@
-/** Stand-in for fal's queue, storage and CDN: `generate` is a submit, polls, a result and a download. */
+/** Stand-in for fal's queue, storage and CDN. `generate` takes a submit, polls, a result and a download. */
 import type { HttpResponse } from '../../service/base/ports.ts';
 import {
   answer,
@@ -18,12 +18,12 @@ const KEPT_FILES = 1000;
 export interface FalFiles {
   rest: Handler;
   cdn: Handler;
-  /** Stores bytes and returns their URL. */
+  /** Returns the URL of the stored bytes. */
   store(name: string, bytes: Uint8Array): string;
   audioAt(url: string): Uint8Array | undefined;
 }
 
-/** fal's storage: `initiate` on the rest host, PUT and GET on the CDN. The last 1,000 files are kept, in memory. */
+/** fal's storage: `initiate` on the rest host, PUT and GET on the CDN. Memory holds the last 1,000 files. */
 export function createFalFiles(planner: Planner, cdnUrl: string): FalFiles {
   const files = new Map<string, Uint8Array>();
   let uploads = 0;
@@ -71,7 +71,7 @@ export function createFalFiles(planner: Planner, cdnUrl: string): FalFiles {
   return { rest, cdn, store, audioAt: (url) => (URL.canParse(url) ? files.get(nameIn(url)) : undefined) };
 }
 
-/** Reply audio and when it comes. */
+/** Reply audio and its times. */
 export interface Synthesis {
   plan: ExchangePlan;
   pcm: Uint8Array;
@@ -81,7 +81,7 @@ interface Queued {
   startUs: number;
   doneUs: number;
   synthesis: Synthesis;
-  /** PCM without a WAV header was asked for. */
+  /** The client asked for PCM without a WAV header. */
   bare: boolean;
   cancelled: boolean;
 }
@@ -94,7 +94,7 @@ export interface FalQueueOptions {
   synthesize(body: Record<string, unknown> | undefined, info: ExchangeInfo, uploadBytes: number): Synthesis | undefined;
 }
 
-/** fal's queue for `freya-tts/generate`: a request runs for as long as its plan waits and then sends, all on the clock. */
+/** fal's queue for `freya-tts/generate`. A request runs for as long as its plan waits and sends. */
 export function createFalQueue({ planner, queueUrl, files, synthesize }: FalQueueOptions): Handler {
   const queued = new Map<string, Queued>();
   const statusOf = (id: string, entry: Queued, nowUs: number): Record<string, unknown> => {

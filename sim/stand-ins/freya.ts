@@ -1,4 +1,4 @@
-/** Stand-in for Freya's STT and TTS on fal: the run host, and what the other hosts share with it. */
+/** Stand-in for Freya's STT and TTS on fal. */
 import type { HttpResponse } from '../../service/base/ports.ts';
 import {
   answer,
@@ -29,9 +29,9 @@ import { uploadedFile } from './upload.ts';
 export interface FreyaOptions {
   planner: Planner;
   script: Script;
-  /** Base URL under which files are uploaded and fetched, as it is put into answers. */
+  /** Base URL of files in answers. */
   cdnUrl: string;
-  /** Base URL of the queue, as it is put into answers. */
+  /** Base URL of the queue in answers. */
   queueUrl: string;
 }
 
@@ -42,7 +42,7 @@ export interface FreyaHandlers {
   falCdn: Handler;
 }
 
-/** One Freya on fal: four handlers, one per host, with files and queued requests in common. */
+/** One handler a host. All four share files and queued requests. */
 export function createFreyaStandIn(options: FreyaOptions): FreyaHandlers {
   const { planner, script } = options;
   const files = createFalFiles(planner, options.cdnUrl);
@@ -152,7 +152,7 @@ function streamedSpeech(plan: ExchangePlan, pcm: Uint8Array, headers: Record<str
         at += bytes;
         return `data: {"audio":"${audio}"}\n\n`;
       });
-      return Buffer.from(events.join(''), 'latin1'); // ASCII alone: copied, not encoded
+      return Buffer.from(events.join(''), 'latin1'); // all ASCII: latin1 copies instead of encoding
     },
   };
 }

@@ -1,9 +1,9 @@
-/** What a stand-in for STT hears: the turn's words by audio time, whatever the upload is called and whoever sends it. */
+/** The words that a stand-in for STT hears in an upload: those of the turn whose time the audio holds. */
 import { AudioFormatError, parseWav, type Wav } from '../../service/audio/pcm.ts';
 import { decodeWebm } from '../../service/audio/opus.ts';
 import { createSpeechEndDetector } from '../../service/audio/speech-end.ts';
 
-/** A stretch of speech, in ms of its audio. */
+/** Speech within an upload, in ms from its start. */
 export interface SpeechSpan {
   fromMs: number;
   toMs: number;
@@ -11,16 +11,16 @@ export interface SpeechSpan {
 
 export interface Heard {
   audioMs: number;
-  /** From its first to its last sound of speech, looked for when it is asked for; `unknown` where the upload cannot be decoded. */
+  /** First to last sound of speech, detected on first use. `unknown`: the upload cannot be decoded. */
   readonly speech: SpeechSpan | 'none' | 'unknown';
 }
 
-/** A word that ends later than this before an edge that cuts the speech is heard in part only. */
+/** A word closer than this to an edge that cuts the speech is heard in part. */
 const EDGE_MS = 150;
-/** How far the detector's answer for a part of the audio may lie from that for the whole. */
+/** The detector's answers for a part and for the whole differ by up to this. */
 const DETECTOR_MS = 40;
 
-/** How long an upload is, and where in it somebody speaks. What is neither WAV nor WebM counts as 32 kbit/s of speech. */
+/** An upload's length and where somebody speaks in it. Bytes of no known format count as 32 kbit/s of speech. */
 export async function heardIn(audio: Uint8Array): Promise<Heard> {
   try {
     return heardInWav(isWebm(audio) ? await decodeWebm(audio) : parseWav(audio));
@@ -55,10 +55,9 @@ function speechIn(samples: Int16Array, sampleRateHz: number, toMs: (sample: numb
 }
 
 /**
- * The part of a turn's text that an upload holds. `whole` is where the text's speech lies in the whole turn; words are
- * spread over it by their letters. A word within 150 ms of an edge that cuts the speech loses its half on that side: at
- * the end where the upload stops before the speech does, at the start where it has less before the speech than the turn
- * had. So an upload cut too early, trimmed too tight or joined wrongly shows in the transcript.
+ * The part of a turn's text that an upload holds. The words are spread over `whole`, the turn's speech, by their letters. A
+ * word within 150 ms of a cut loses its half on that side. An upload is cut at its end if it stops before the speech, and at
+ * its start if less silence comes before the speech than in the turn. So wrong cuts, trims and joins show in the transcript.
  */
 export function wordsHeard(text: string, whole: SpeechSpan, { audioMs, speech }: Heard): string {
   if (speech === 'none') return '';

@@ -1,16 +1,16 @@
-/** How the stand-in's models behave beyond what their script says: openers, prefills, prompt caches. All of it assumed. */
+/** How the stand-in's models treat openers, prefills and prompt caches. All of this is assumed. */
 import { CHARS_PER_TOKEN, modelFacts } from '../../service/strategy/models.ts';
 import type { ExchangeContext, Message } from '../../service/base/ports.ts';
 import { OPENERS_ASK } from '../../service/text/prompt.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { ExchangeInfo } from './exchange.ts';
 
-/** Assumed: how often a model begins with one of the openers that it is asked for. */
+/** How often a model begins with one of the openers of its prompt. */
 export const OPENER_OBEDIENCE = 0.8;
-/** Assumed: how often a model says the opener again that it was given to continue. */
+/** How often a model repeats an opener that it should continue. */
 export const PREFILL_REPETITION = 0.1;
 
-/** The scripted reply, as a model would say it that was asked for an opener, or was given one to continue. */
+/** The scripted reply of a model that a prompt asks for an opener, or that continues one. */
 export function obeying(
   context: ExchangeContext,
   model: string,
@@ -33,7 +33,7 @@ export function obeying(
 
 const KEPT_PROMPTS = 1000;
 
-/** Tokens of a prompt that the provider has from an earlier request of the same arm, session and model: its longest prefix. */
+/** Tokens of a prompt's prefix that the arm sent in the same session to the same model before. */
 export function createPromptCache(): (info: ExchangeInfo, model: string, messages: readonly Message[]) => number {
   const prompts = new Map<string, string>();
   return ({ context }, model, messages) => {

@@ -1,4 +1,4 @@
-/** OpenRouter's side of the conversation as JSON: errors, generations, models. */
+/** OpenRouter's JSON: errors, generations, models. */
 import type { MODELS } from '../../service/strategy/models.ts';
 import { isObject } from '../../service/base/json.ts';
 import type { ExchangePlan } from '../times/plan.ts';
@@ -19,13 +19,12 @@ export interface Generation {
   };
 }
 
-/** An error body. */
 export function openRouterFailure(code: number, message: string): unknown {
   const metadata = code === 502 ? { provider_name: 'Stand-in', raw: message } : {};
   return { error: { code, message, metadata } };
 }
 
-/** What `GET /generation` answers. */
+/** The answer to `GET /generation`. */
 export function generationRecord(generation: Generation, plan: ExchangePlan): Record<string, unknown> {
   const bodyUs = plan.items.reduce((sum, { gapUs }) => sum + gapUs, 0);
   return {
@@ -53,7 +52,7 @@ export function modelRecord({ id, usdPerMInput, usdPerMOutput }: (typeof MODELS)
   return { id, name: id, pricing: { prompt: String(usdPerMInput / 1e6), completion: String(usdPerMOutput / 1e6) } };
 }
 
-/** What `:nitro` stands for, asked for by routing. */
+/** Whether `provider` of a request asks for the same as a model's suffix `:nitro`. */
 export function sortedByThroughput(provider: unknown): boolean {
   return isObject(provider) && provider['sort'] === 'throughput';
 }

@@ -31,10 +31,10 @@ import {
 import type { Script } from './script.ts';
 
 const KEPT_GENERATIONS = 1000;
-/** The gateway's own since about March 2026; it sent an empty delta before. */
+/** As OpenRouter sends since about March 2026. Before, it sent an empty delta. */
 const USAGE_FORM: UsageForm = 'empty';
 
-/** What the stand-in charges for models that the table of models does not list. */
+/** Prices of models that service/strategy/models.ts does not list. */
 const UNLISTED = { usdPerMInput: 0.1, usdPerMOutput: 0.4 };
 const PROVIDERS: Readonly<Record<string, string>> = {
   google: 'Google',
@@ -49,7 +49,7 @@ export interface OpenRouterOptions {
   script: Script;
 }
 
-/** A handler for the OpenRouter origin; remembers its last 1,000 generations for `GET /generation`. */
+/** Keeps its last 1,000 generations for `GET /generation`. */
 export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
   const cachedTokensOf = createPromptCache();

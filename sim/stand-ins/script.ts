@@ -1,4 +1,4 @@
-/** What the stand-ins hear and say: an interview's script where there is one, else plain text by length. */
+/** The words of the stand-ins: an interview's script, or generic text where there is none. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
@@ -8,9 +8,8 @@ import { wordsHeard, type Heard } from './heard.ts';
 import type { DrawContext } from '../times/plan.ts';
 
 export interface Script {
-  /** What is heard in an upload: as much of the turn's text as the upload holds of its speech. */
+  /** The part of the turn's text that an upload holds. */
   transcript(context: DrawContext, heard: Heard): string;
-  /** The model's reply. */
   reply(context: DrawContext, messages: readonly Message[]): string;
 }
 
@@ -35,7 +34,7 @@ export type Interviews = Static<typeof InterviewsSchema>;
 
 const validate = new Ajv().compile<Interviews>(InterviewsSchema);
 
-/** Interviews from parsed JSON; throws `InputError` that names the faulty field. */
+/** Interviews from parsed JSON. Throws `InputError` that names the faulty field. */
 export function parseInterviews(json: unknown): Interviews {
   if (validate(json)) return json;
   const error = validate.errors?.[0];
@@ -65,8 +64,8 @@ const REPLIES = {
 } as const;
 
 /**
- * A script from the text of `fixtures/interviews.json`, followed by `context.interview` and the turn's place among those in
- * which the user speaks; a conversation without a user message gets the greeting. Other interviews get generic text.
+ * A script from `fixtures/interviews.json`. `context.interview` and the number of user turns before this one choose the line. A
+ * conversation without a user message gets the greeting. Unknown interviews get generic text.
  */
 export function createScript(interviewsJson: unknown): Script {
   const byName = new Map(parseInterviews(interviewsJson).map((interview) => [interview.name, interview]));
@@ -90,7 +89,7 @@ export function createScript(interviewsJson: unknown): Script {
   };
 }
 
-/** Text of about the length that was spoken, nothing for silence. Interviews whose name has `en` in it are English, all others Turkish. */
+/** Text as long as the speech, none for silence. English for interviews with `en` in their name, else Turkish. */
 function genericTranscript(context: DrawContext, { audioMs, speech }: Heard): string {
   if (speech === 'none') return '';
   const words = WORDS[languageOf(context)];

@@ -1,9 +1,9 @@
-/** A multipart upload as a stand-in reads it: the one file in it, found by its boundaries. */
+/** The file of a multipart upload. */
 import type { Received } from './exchange.ts';
 
 /**
- * The file of a `multipart/form-data` body (RFC 7578) that stands under `name`, in the body's memory; undefined where there is none. By hand, since
- * `Request.formData()` and the file's `arrayBuffer()` were a thirtieth of a simulated turn.
+ * The file named `name` in a `multipart/form-data` body (RFC 7578), not copied; undefined where there is none. By hand:
+ * `Request.formData()` and the file's `arrayBuffer()` took a thirtieth of a simulated turn.
  */
 export function uploadedFile({ headers, body: bytes }: Received, name: string): Uint8Array | undefined {
   const type = headers.get('content-type') ?? '';

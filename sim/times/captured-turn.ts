@@ -1,7 +1,6 @@
-/** A captured turn as the stand-ins need it: its events, and the text that it had or a filler of that shape. */
+/** A captured turn as the stand-ins need it, and its reply's text or a filler of the same shape. */
 import { numberOf, numbersOf, type TurnEvent } from '../../service/base/events.ts';
 
-/** A captured turn as far as the stand-ins need it. */
 export interface CapturedTurn {
   sessionId: string;
   turnIndex: number;
@@ -10,7 +9,7 @@ export interface CapturedTurn {
   anchorUs?: number;
 }
 
-/** The reply as captured; a filler of its shape where the capture keeps no text; undefined where there was none. */
+/** The captured reply, or a filler of its shape where the capture keeps no text. Undefined where the turn had no reply. */
 export function replyTextOf(events: readonly TurnEvent[]): string | undefined {
   const done = events.find(({ kind }) => kind === 'llm.done');
   if (done === undefined) return undefined;
@@ -20,8 +19,8 @@ export function replyTextOf(events: readonly TurnEvent[]): string | undefined {
 }
 
 /**
- * A text of the captured shape that says nothing: `chars` long, a full stop at each break where a piece ended, a comma at
- * the others, so that it is cut where the captured text was cut. A piece's length includes the white space after it.
+ * A text without meaning, `chars` long. Each break where a piece ended has a full stop and each other break a comma, so that
+ * the chunker cuts where it cut the captured text. A piece's length includes the white space after it.
  */
 export function filler(chars: number, breaks: readonly number[], pieceChars: readonly number[]): string {
   let end = 0;
@@ -36,7 +35,7 @@ export function filler(chars: number, breaks: readonly number[], pieceChars: rea
   return text;
 }
 
-/** Words of six letters, the last one of up to twelve: none so short that it reads as an abbreviation. */
+/** Words of six letters, the last of up to twelve: the chunker takes short words for abbreviations. */
 function fillerWords(chars: number): string {
   const count = Math.max(1, Math.floor(chars / 7));
   return `${'Xxxxxx '.repeat(count - 1)}X${'x'.repeat(12)}`.slice(0, chars);

@@ -1,17 +1,16 @@
-/** Plans and texts from a captured turn: its exchanges come again with the same boundaries, item by item. */
+/** Plans from captured turns: an exchange gets its captured boundaries and items again. */
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import { type TurnEvent, numberOf, turnKey } from '../../service/base/events.ts';
 import { replyTextOf, type CapturedTurn } from './captured-turn.ts';
 import { asCaptured, eventsOfCall, answeredExchanges, type EventsOfCall } from './observed.ts';
 import type { CapturedPlans, Facts, ReplayedPlan } from './plan.ts';
 
-/** A replay may put a nonce at the head of the system prompt: prompts this close in length count as the same work. */
+/** Prompts whose lengths differ by less count as the same work: a replay may put a nonce at the head of a system prompt. */
 const PROMPT_SLACK_CHARS = 64;
 
 /**
- * Plans of the captured turns' exchanges, by session, turn and exchange. A plan is given out only where the request asks
- * for the same work: the same upload; the same model, prompt size and reply; the same method, voice, speed and text.
- * An exchange that never got response headers has no plan here.
+ * Finds plans by session, turn and exchange. A request gets a plan only for the same work: the same upload; the same model,
+ * prompt size and reply; the same method, voice, speed and text. An exchange without response headers has no plan.
  */
 export function capturedPlans(turns: readonly CapturedTurn[]): CapturedPlans {
   const byTurn = new Map(turns.map((turn) => [turnKey(turn), plansOf(turn.events)]));

@@ -1,12 +1,12 @@
-/** Values that were seen: as a profile's tables, and some of many. Pure. */
+/** Observed values as a profile's tables, and a sample of many. Pure. */
 import { quantile } from '../../service/base/quantile.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { Figure } from './profile.ts';
 
-/** A table holds every value up to as many; of more, the quantiles at as many steps, ends included. */
+/** A table of more values than this holds their quantiles at this many steps. */
 const TABLE_ROWS = 101;
 
-/** The values themselves as a table, each as likely; negative ones (a line above its points) are 0. */
+/** The values as a table, each as likely. A negative value becomes 0: it comes from a fitted line above its point. */
 export function figureOf(values: readonly number[], source: string): Figure {
   const sorted = values.map((value) => Math.max(0, value)).sort((a, b) => a - b);
   const rows = Math.min(TABLE_ROWS, sorted.length);
@@ -23,8 +23,8 @@ export function figureOf(values: readonly number[], source: string): Figure {
 const round = (value: number): number => Math.round(value * 10_000) / 10_000;
 
 /**
- * All, or so many of them, in order: one drawn, always the same, from each of as many equal stretches. A fixed step could
- * meet the same turn of every session.
+ * At most `most` of them, in order: one drawn from each of as many equal stretches, the same at every call. A fixed step
+ * could meet the same turn of every session.
  */
 export function spread<Value>(all: readonly Value[], most: number): readonly Value[] {
   if (all.length <= most) return all;

@@ -1,4 +1,4 @@
-/** Observed exchanges as lines of a file: what a bench leaves behind of its answers, for `retake profile --bench`. No text, no audio. */
+/** Observed exchanges as lines of a file. A bench writes the file, `retake profile --bench` reads it. No text, no audio. */
 import { ITEM_KINDS } from './plan.ts';
 import { CALL_STAGES } from '../../service/base/events.ts';
 import { parsedJson } from '../../service/base/json.ts';
@@ -46,7 +46,7 @@ const ExchangeSchema = Type.Object({
 type ExchangeLine = Static<typeof ExchangeSchema>;
 const validate = new Ajv().compile<ExchangeLine>(ExchangeSchema);
 
-/** One line, its end included. */
+/** One line with its line feed. */
 export function exchangeLine(world: string, observation: Observation): string {
   return `${JSON.stringify({ world, ...observation })}\n`;
 }
@@ -58,8 +58,8 @@ export interface ReadExchanges {
 }
 
 /**
- * What such a file holds; its last line counts only if it is whole. Arms of stand-ins meet the same draws, so that of the same exchange with
- * the same work the first arm's alone is taken, of providers every one. Throws `InputError` naming the line that is none.
+ * Reads such a file. A torn last line is left out. Arms of stand-ins meet the same draws, so an exchange with the same work
+ * counts once; a provider's answers all count. Throws `InputError` that names a wrong line.
  */
 export function parseExchanges(text: string, file: string): ReadExchanges {
   const lines = text.split('\n').slice(0, -1);

@@ -1,7 +1,7 @@
 /**
- * Times for what a strategy changes, fitted to the capture's own exchanges (docs/virtual-time.md#fitted): the exchange
- * that stood in the changed one's place, or one drawn from those of its kind, moved by the fitted effect of the other size.
- * What it differed by from its kind's line stays its own, so that tails survive.
+ * Times for requests that a strategy changes, fitted to the capture's own exchanges (docs/virtual-time.md#fitted). The base is
+ * the captured exchange in the request's place, or one drawn from its kind. The fitted effect of the other size moves the
+ * base. The base's distance from its kind's line stays, so that tails survive.
  */
 import { keyedRandom } from '../../service/base/random.ts';
 import { spread } from './empirical.ts';
@@ -24,33 +24,32 @@ import { growthUs, profilePlan } from './profile-plan.ts';
 import { shownSlope } from './slope.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
-/** Exchanges of one kind below which nothing is fitted to them. */
+/** Fewer exchanges of a kind are not fitted. */
 export const FIT_EXCHANGES = 8;
-/** Connections set up below which their times are the profile's. */
+/** With fewer new connections, set-ups come from the profile. */
 export const FIT_SET_UPS = 3;
-/** Pairs of exchanges grow with the square: a line is fitted to as many as this, spread evenly over the capture. */
+/** A line is fitted to at most this many exchanges, spread over the capture. Pairs grow with the square of this. */
 export const LINE_EXCHANGES = 200;
-/** A size is predicted from half the smallest that was seen to twice the largest. */
+/** Sizes are predicted from half the smallest captured one to twice the largest. */
 const REACH = 2;
-/** Shorter speech than this is made of nothing. */
+/** No text is spoken in less. */
 const LEAST_SPEECH_MS = 200;
 
-/** A capture's exchanges by kind, with a line through each kind's sizes where it is needed. */
+/** A capture's exchanges by kind. A kind's line is fitted when somebody asks for the kind. */
 export interface Fit {
   kind(name: string): FittedKind | undefined;
-  /** The exchange that stood in a request's place. */
+  /** The captured exchange in a request's place. */
   twin(context: DrawContext): Observation | undefined;
-  /** New connections, by whether they led to the language model. */
+  /** Set-ups of new connections: to OpenRouter where `llm`, else to fal. */
   setUps(llm: boolean): readonly NetworkPlan[];
-  /** What exchanges of a stage waited in this process before they went out, in µs. */
+  /** µs that exchanges of a stage waited in this process before sending. */
   queues(stage: DrawContext['stage']): readonly number[];
 }
 
 export interface FittedKind {
   observations: readonly Observation[];
-  /** Of the smallest and the largest. */
   sizes: readonly [least: number, most: number];
-  /** µs more for each unit of size; the profile's growth where the capture shows none. */
+  /** More µs for each unit of size: the capture's growth, or the profile's where the capture shows none. */
   slopeUs: number;
 }
 
@@ -97,7 +96,7 @@ function fitKind(
   return { observations, sizes: [least, most], slopeUs: shownSlope(points) ?? growthUs(profile, first) };
 }
 
-/** Request begun to be sent → first data, or the answer's headers where it has none. */
+/** Sending begins → first data, or headers of an answer without data. */
 export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'items'>): number {
   const first = plan.items.findIndex(isData);
   const gapsUs = plan.items.slice(0, first + 1).reduce((sum, { gapUs }) => sum + gapUs, 0);
@@ -108,7 +107,7 @@ function uploadUs({ operation, uploadBytes }: Pick<Observation, 'operation' | 'u
   return operation === 'stt' ? (usPerKb * uploadBytes) / 1000 : 0;
 }
 
-/** Under `independent` draws no lane meets the residuals of another. */
+/** Under `independent` draws a lane does not meet another lane's residuals. */
 export type FittedOptions = Pick<PlannerOptions, 'profile' | 'seed' | 'draws'>;
 
 const MEDIANS: Draw = (_field, figure) => medianOf(figure);
@@ -133,12 +132,12 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
       const kind = own === undefined ? undefined : fit.kind(exchangeKind(own));
       if (own === undefined || own.operation !== facts.operation || kind === undefined) return plan;
-      // the profile says how many times as long, by its medians for both kinds; the capture as long as what
+      // the capture says how long the old kind took, the profile's medians how many times as long the new kind takes
       const then = answerUs(profilePlan(profile, MEDIANS, factsOf(own, facts)));
       if (then === 0) return plan;
       const dueUs = answerUs(own.plan) * (answerUs(profilePlan(profile, MEDIANS, facts)) / then);
       const asked = askedOf(facts);
-      // of the same kind only the size is out of reach: the stream's steps are known
+      // of the same kind only the size is out of reach: the captured stream's steps still serve
       const sameKind = asked !== undefined && exchangeKind(asked) === exchangeKind(own);
       const answer = sameKind ? { waitUs: own.plan.waitUs, items: itemsFor(facts, own, kind) } : plan;
       const nowUs = answerUs({ networkUs: plan.networkUs, ...answer });
@@ -161,14 +160,14 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const moreUs =
         kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
       const { reused: _reused, failed: _failed, ...plan } = like.plan;
-      const { queue, send } = like.plan.networkUs; // of a new connection the planner knows the set-up
+      const { queue, send } = like.plan.networkUs; // the planner knows a new connection's set-up
       const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind) };
       return { ...plan, networkUs: { queue, send }, ...moved(answer, Math.round(moreUs)) };
     },
   };
 }
 
-/** What a profile is asked for to have an observed exchange again, with the other request's words. */
+/** A request like an observed exchange, with another request's words: what to ask a profile for. */
 function factsOf({ operation, what, size, uploadBytes, speed }: Observation, asked: Facts): Facts {
   switch (operation) {
     case 'stt':
@@ -199,7 +198,7 @@ function factsOf({ operation, what, size, uploadBytes, speed }: Observation, ask
 
 type Answer = Pick<ReplayedPlan, 'waitUs' | 'items'>;
 
-/** An answer that comes later or earlier by so much: in its wait, and what is left of it before the first item. */
+/** An answer that comes later or earlier: the wait changes first, then the gaps before the first data. */
 function moved(plan: Answer, moreUs: number): Answer {
   const waitUs = Math.max(0, plan.waitUs + moreUs);
   let leftUs = plan.waitUs + moreUs - waitUs;
@@ -213,7 +212,7 @@ function moved(plan: Answer, moreUs: number): Answer {
   return { waitUs, items };
 }
 
-/** The other exchange's stream, cut to the new length or gone on with in its own steps. */
+/** An observed stream, cut to a new length or continued in its own steps. */
 function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind): PlannedItem[] {
   const { items } = like.plan;
   const total = lengthOf(facts, like);
@@ -238,7 +237,7 @@ function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind)
   return [...made, ...tails];
 }
 
-/** Characters of a reply; bytes of speech, in the other's bytes a character after its silence; undefined for other answers. */
+/** Characters of a reply, or bytes of speech at the observed pace. Undefined for other answers. */
 function lengthOf(facts: Facts, { plan, size, speed }: Observation): number | undefined {
   if (facts.operation === 'llm') return facts.text.length;
   if (facts.operation !== 'tts') return undefined;

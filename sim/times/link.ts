@@ -1,21 +1,21 @@
-/** A link with a bandwidth and losses, as data of a profile or a scenario: what it adds to an exchange's plan. Pure. */
+/** What a link's bandwidth and losses add to an exchange's plan. Pure. */
 import { sizeOf, type Draw, type ExchangePlan, type Facts, type NetworkPlan, type PlannedItem } from './plan.ts';
 import type { Link } from './profile.ts';
 
-/** Linux waits as long at least (TCP_RTO_MIN); RFC 6298 would have a second. */
+/** The least that Linux waits (TCP_RTO_MIN). RFC 6298 asks for a second. */
 const RETRANSMIT_MS = 200;
-/** RFC 6298 §2: before anything is known of the way. */
+/** RFC 6298 §2: before a round trip was measured. */
 const SYN_RETRANSMIT_MS = 1000;
 const SEGMENT_BYTES = 1460;
-/** SYN and its answer; TLS 1.3's flights with an EC certificate chain. */
+/** Connect: SYN and its answer. TLS 1.3: its flights, with an EC certificate chain. */
 const PACKETS = { connect: 2, tls: 6 } as const;
 
 const UNIFORM = { source: 'probability', quantiles: [[0, 0], [1, 1]] } satisfies Parameters<Draw>[1]; // prettier-ignore
 
 /**
- * The plan over the link, its connection open: uploads take bytes ÷ bandwidth; a part of the exchange of which a packet is lost (probability
- * 1 − (1 − share)^packets) is one retransmission later. What comes behind a late item waits for it and is late no more than that.
- * Draws have names of their own, so a link moves nothing else.
+ * The plan over the link, on an open connection. Uploads take bytes ÷ bandwidth. A part of the exchange loses a packet with
+ * probability 1 − (1 − share)^packets and is then one retransmission later. Items behind a late one wait for it.
+ * A link draws under names of its own, so it moves no other draw.
  */
 export function overLink(plan: ExchangePlan, facts: Facts, link: Link, draw: Draw): ExchangePlan {
   const { uploadKbps } = link;
@@ -45,7 +45,7 @@ function losses({ lossShare = 0, retransmitMs = RETRANSMIT_MS }: Link, draw: Dra
   };
 }
 
-/** TCP hands on nothing behind a gap: items that were due meanwhile come together with the late one. */
+/** TCP delivers nothing behind a gap: items that fall due meanwhile come together with the late one. */
 function late(items: readonly PlannedItem[], lost: Losses): PlannedItem[] {
   let dueUs = 0;
   let beforeUs = 0;

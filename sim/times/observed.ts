@@ -1,11 +1,11 @@
-/** What a capture saw of its providers: each answered exchange as it would be played again, and what its time depended on. */
+/** The answered exchanges of a capture: each as a plan to replay, beside the facts that its time depended on. */
 import { type CallStage, type TurnEvent, numberOf, numbersOf } from '../../service/base/events.ts';
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import type { CapturedTurn } from './captured-turn.ts';
 import { AUDIO_RATE_HZ } from './speech-audio.ts';
 import type { Facts, ItemKind, NetworkPlan, PlannedItem, ReplayedPlan } from './plan.ts';
 
-/** One exchange's boundaries by kind, the first of each, and its end. */
+/** One exchange's boundaries, the first of each kind, and its end. */
 export interface CapturedExchange {
   /** `stage.ordinal.attempt.fetch`. */
   name: string;
@@ -13,7 +13,7 @@ export interface CapturedExchange {
   done: TurnEvent;
 }
 
-/** An answered exchange as data: no text and no audio. */
+/** An answered exchange without its text and audio. */
 export interface Observation {
   sessionId: string;
   turnIndex: number;
@@ -21,23 +21,22 @@ export interface Observation {
   /** µs since 1970 at which its turn's clock began. */
   anchorUs?: number;
   operation: CallStage;
-  /** Method of STT and TTS; the model. */
+  /** STT and TTS: the method. LLM: the model. */
   what: string;
-  /** What its time grows with: ms of audio, characters of the prompt that were not cached, characters to speak. */
+  /** STT: ms of audio. LLM: characters of the prompt that the provider had not cached. TTS: characters to speak. */
   size: number;
-  /** Of the request's body. */
   uploadBytes: number;
-  /** Of speech; 1 elsewhere. */
+  /** Of speech. 1 for STT and LLM. */
   speed: number;
   plan: ReplayedPlan;
 }
 
-/** An observation's kind: exchanges of one kind are compared with each other. */
+/** Only exchanges of one kind are compared with each other. */
 export function exchangeKind({ operation, what }: Pick<Observation, 'operation' | 'what'>): string {
   return `${operation} ${what}`;
 }
 
-/** The same of a request; undefined for requests that are steps of a call. */
+/** A request's own kind, size and speed. Undefined for a step of a call, such as a poll. */
 export function askedOf(facts: Facts): Pick<Observation, 'operation' | 'what' | 'size' | 'speed'> | undefined {
   switch (facts.operation) {
     case 'stt':
@@ -69,8 +68,8 @@ export function answeredExchanges(events: readonly TurnEvent[]): CapturedExchang
 }
 
 /**
- * What a model can be fitted to: calls of one request that were answered well and whole. Calls of several
- * requests (`generate`) are left out: their time lies in their steps.
+ * Exchanges that times can be fitted to: calls of one request with a whole answer. Calls of several requests (`generate`)
+ * are left out: their time lies in their steps.
  */
 export function observationsOf({ sessionId, turnIndex, events, anchorUs }: CapturedTurn): Observation[] {
   return answeredExchanges(events).flatMap((exchange): Observation[] => {
@@ -80,7 +79,7 @@ export function observationsOf({ sessionId, turnIndex, events, anchorUs }: Captu
     if (status >= 400 || step !== undefined) return [];
     const ofCall = eventsOfCall(events, name);
     const asked = askedThen(ofCall);
-    // a stream's reader may leave at its last event; a transcript whose body was not read to its end is none
+    // a stream's reader may leave at the last event, but a transcript needs its whole body
     if (asked === undefined || (asked.operation === 'stt' && done.attrs?.['complete'] === false)) return [];
     const plan = asCaptured(exchange, asked, ofCall(`${asked.operation}.done`));
     if (plan === undefined) return [];
@@ -92,7 +91,7 @@ export function observationsOf({ sessionId, turnIndex, events, anchorUs }: Captu
 
 export type EventsOfCall = (kind: string) => TurnEvent | undefined;
 
-/** Events, by kind, of the call that an exchange was made for: `stage.ordinal` of its name. */
+/** Finds events of an exchange's call by kind. The call's name is `stage.ordinal` of the exchange's name. */
 export function eventsOfCall(events: readonly TurnEvent[], exchange: string): EventsOfCall {
   const call = exchange.split('.').slice(0, 2).join('.');
   return (kind) => events.find((event) => event.kind === kind && event.exchange === call);
@@ -113,7 +112,7 @@ function askedThen(ofCall: EventsOfCall): ReturnType<typeof askedOf> {
   return undefined;
 }
 
-/** The exchange's own boundaries and items as a plan; undefined where its answer broke off. */
+/** A captured exchange as a plan to replay. Undefined where its answer broke off. */
 export function asCaptured(
   { boundaries, done }: CapturedExchange,
   { operation, what }: { operation: Facts['operation']; what: string },
@@ -137,7 +136,7 @@ export function asCaptured(
   const streamed = operation === 'llm' || operation === 'tts';
   if (streamed && answered === undefined) return undefined; // broken off
   const rateHz = operation === 'tts' ? replyRateHz(answered) : undefined;
-  // the stand-ins speak at their own rate: audio of another one is made anew, as long as it was
+  // stand-ins speak at one rate: audio of another rate is made again, of the same length
   const audio = rateHz === AUDIO_RATE_HZ ? answered?.content?.audio : undefined;
   const bare = operation === 'tts' && what !== 'stream'; // a bare body ends with its audio
   const captured = streamed ? (numbersOf(answered, operation === 'llm' ? 'itemChars' : 'itemBytes') ?? []) : [];
@@ -146,7 +145,7 @@ export function asCaptured(
   return { ...shared, items: itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }), audio };
 }
 
-/** The rate of a captured reply. Captures that do not say it are of Freya, at 16 kHz. */
+/** Captures that name no rate hold Freya's audio at 16 kHz. */
 function replyRateHz(answered: TurnEvent | undefined): number {
   return numberOf(answered, 'sampleRateHz') ?? 16_000;
 }
@@ -182,7 +181,7 @@ interface Arrivals {
   lastUs: number;
 }
 
-/** Deltas and audio at their captured arrival, those of one read together; the body's last read ends it. */
+/** Deltas and audio at their captured arrival, those of one read as one item. The body's last read is the end marker. */
 function itemsOf({ atEachUs, sizes, bare, headersUs, lastUs }: Arrivals): PlannedItem[] {
   const items: { atUs: number; kind: ItemKind; parts: number[] }[] = [];
   atEachUs.forEach((atUs, index) => {

@@ -1,17 +1,17 @@
-/** When an exchange's phases end and its items come: one plan per exchange (planner.ts makes them). */
+/** A plan says when one exchange's phases end and when its body's items come. planner.ts makes plans. */
 import type { HttpPhase } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { ExchangeContext, TimesBasis } from '../../service/base/ports.ts';
 import type { Figure, Link, Profile } from './profile.ts';
 
-/** Whose draws an exchange takes: in `wire` it travels as JSON in the header `x-retake-draw`. */
+/** The key of an exchange's draws. In `wire` the client sends this context as JSON in the header `x-retake-draw`. */
 export type DrawContext = ExchangeContext;
 export const DRAW_HEADER = 'x-retake-draw';
 
 export type SttMethod = Strategy['stt']['method'];
 export type TtsMethod = Strategy['tts']['method'];
 
-/** What the request asks for, as far as time depends on it. `cachedChars` of a prompt are not processed again. */
+/** What a request asks for, as far as its time depends on that. The provider does not process `cachedChars` of a prompt again. */
 export type Facts = { uploadBytes: number; cachedChars?: number } & (
   | { operation: 'stt'; method: SttMethod; audioBytes: number; audioMs: number }
   | { operation: 'llm'; model: string; messages: number; promptChars: number; maxTokens: number; text: string }
@@ -22,24 +22,23 @@ export type Facts = { uploadBytes: number; cachedChars?: number } & (
 export const ITEM_KINDS = ['comment', 'data', 'tail'] as const;
 export type ItemKind = (typeof ITEM_KINDS)[number];
 
-/** One read of a response body: the next `parts` (delta characters, audio bytes), a comment, or what ends the body. */
+/** One read of a response body: content, a gateway's comment, or the end marker. */
 export interface PlannedItem {
   /** After the item before it, or after the headers. */
   gapUs: number;
   kind: ItemKind;
+  /** Characters of each delta, or bytes of audio. */
   parts: readonly number[];
 }
 
-/** Whether an item is content. */
 export const isData = ({ kind }: PlannedItem): boolean => kind === 'data';
 /** An item's characters, or bytes of audio. */
 export const sizeOf = ({ parts }: PlannedItem): number => parts.reduce((sum, part) => sum + part, 0);
-/** A body's. */
 export const sizeOfAll = (items: readonly PlannedItem[]): number => items.reduce((sum, item) => sum + sizeOf(item), 0);
 
-/** Phases that a new connection needs are absent where the captured connection did not need them (DNS of an address). */
+/** µs of each phase before the wait. A phase is absent where the captured connection had none, such as DNS of an address. */
 export interface NetworkPlan {
-  /** Where a new connection's figures come from; absent where the exchange's own basis says it. */
+  /** Where a new connection's figures come from. Absent: the exchange's own basis. */
   basis?: TimesBasis;
   queue: number;
   dns?: number;
@@ -54,40 +53,40 @@ export type UsageForm = (typeof USAGE_FORMS)[number];
 
 export interface ExchangePlan {
   basis: TimesBasis;
-  /** Whether the captured exchange had a connection already; absent in profile plans. */
+  /** Whether the captured exchange found its connection open. Absent in plans from a profile. */
   reused?: boolean;
   /** For a new connection, in µs. */
   networkUs: NetworkPlan;
   /** Request sent → response headers, round trip included. */
   waitUs: number;
   items: readonly PlannedItem[];
-  /** Last item → end of the body; 0 = in the same read. */
+  /** Last item → end of the body; 0: in the same read. */
   terminatorUs: number;
   leadingSilenceMs: number;
-  /** Captured reply audio; speech-shaped audio is made where it is absent. */
+  /** Captured reply audio. Absent: the stand-in makes speech-shaped audio. */
   audio?: Uint8Array;
-  /** A captured answer that was an error. */
+  /** The captured answer was this error. */
   failed?: { status: number; message: string };
-  /** In fal's queue before the work begins. */
+  /** How long fal's queue holds the request before work begins. */
   queueUs?: number;
   usage?: UsageForm;
-  /** Deltas of reasoning before the first content, all with the item that holds it. */
+  /** Deltas of reasoning in the item of the first content, before it. */
   reasoningDeltas?: number;
 }
 
-/** A captured exchange's plan, where the request asks for the same work. Phases of a reused connection are absent. */
+/** The plan of the captured exchange in a request's place; undefined where the request asks for other work. */
 export type CapturedPlans = (context: DrawContext, facts: Facts) => ReplayedPlan | undefined;
-/** Without `terminatorUs` the reader went away before the body's end was seen: the profile has its time. */
+/** `terminatorUs` is absent where the reader left before the body's end. The profile has a time for that. */
 export type ReplayedPlan = Omit<ExchangePlan, 'basis' | 'terminatorUs'> & { terminatorUs?: number };
 
-/** Plans of a model that is fitted to a capture. */
+/** Plans from a capture's own exchanges, for requests that the capture does not hold. */
 export interface FittedPlans {
   planOf(context: DrawContext, facts: Facts): ReplayedPlan | undefined;
-  /** A new connection's set-up, that of the exchange in this place where it had one; undefined where the capture holds too few. */
+  /** A new connection's set-up: the captured one in this place, or one of all. Undefined where the capture holds too few. */
   setUpOf(context: DrawContext): NetworkPlan | undefined;
-  /** µs that an exchange of the profile's waits in this process before it goes out, as captured ones did. */
+  /** µs that an exchange waits in this process before sending, drawn from the captured ones. */
   queueOf(context: DrawContext): number;
-  /** A profile's plan of another kind than the capture's, on the capture's level; as it is where the capture has nothing. */
+  /** A profile's plan of another kind, scaled to the capture's level. Unchanged where the capture holds nothing to scale by. */
   levelled(plan: ExchangePlan, context: DrawContext, facts: Facts): ExchangePlan;
 }
 
@@ -100,10 +99,10 @@ export interface DelayKey {
   item: Exclude<HttpPhase, 'queue' | 'body'> | number;
 }
 
-/** A figure's value by the draw that its field's name keys. */
+/** A value drawn from a figure. The field's name is part of the draw's key. */
 export type Draw = (field: string, figure: Figure) => number;
 
-/** Whether the arms of an experiment meet the same draws; `independent` puts the arm into the key of every draw. */
+/** `common`: the arms of an experiment meet the same draws. `independent`: the arm is part of every draw's key. */
 export const DRAWS = ['common', 'independent'] as const;
 export type Draws = (typeof DRAWS)[number];
 
@@ -113,26 +112,26 @@ export interface PlannerOptions {
   /** By default `common`. */
   draws?: Draws;
   captured?: CapturedPlans;
-  /** For what is not as captured; where it has nothing either, the profile's draws. */
+  /** For requests without a captured plan. Where these have no plan either, the profile is drawn from. */
   fitted?: FittedPlans;
-  /** Extra µs for one boundary alone: the causality test. Items that come later are pushed back with it. */
+  /** Extra µs for one boundary, for the causality check. Everything after the boundary moves with it. */
   delay?: (key: DelayKey) => number;
-  /** A scenario's link, for all exchanges; a profile's own is for those that are drawn from it. */
+  /** A scenario's link, for all exchanges. A profile's own link is for exchanges drawn from the profile. */
   link?: Link;
-  /** A scenario's switches; what they draw is the exchange's own draw. */
+  /** A scenario's switches. They draw with the exchange's own key. */
   tune?: (plan: ExchangePlan, context: DrawContext, facts: Facts, draw: Draw) => ExchangePlan;
-  /** Told of every request that a stand-in answers: what the provider saw. */
+  /** Called for every request that a stand-in answers. */
   served?: (context: DrawContext, facts: Facts) => void;
 }
 
 export interface Planner {
   profile: Profile;
   planOf(context: DrawContext, facts: Facts): ExchangePlan;
-  /** What setting up the exchange's connection takes, by the draws that its plan would have: for one opened ahead of it. */
+  /** The set-up of a connection that is opened ahead of its exchange, by the same draws as the exchange's plan. */
   networkOf(context: DrawContext): NetworkPlan;
 }
 
-/** `stage.ordinal.attempt`, and the fetch where a call makes several: the exchange's part in the key of its draws. */
+/** `stage.ordinal.attempt`, plus the fetch where a call makes several: an exchange's part in the key of its draws. */
 export function exchangeKey({ stage, ordinal, attempt, fetchIndex }: DrawContext): string {
   return `${stage}.${ordinal}.${attempt}${fetchIndex === 0 ? '' : `.${fetchIndex}`}`;
 }

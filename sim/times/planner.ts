@@ -1,4 +1,4 @@
-/** One plan per exchange: as captured where it asks for the same work, else by a model fitted to the capture, else drawn from a profile. */
+/** Plans every exchange of the stand-ins: as captured, else fitted to the capture, else drawn from a profile. */
 import type { TimesBasis } from '../../service/base/ports.ts';
 import { keyedRandoms } from '../../service/base/random.ts';
 import { overLink, setUpOverLink } from './link.ts';
@@ -16,7 +16,7 @@ import {
 import { profilePlan, setUpPlan, toUs } from './profile-plan.ts';
 import { valueAt, type Link } from './profile.ts';
 
-/** Decides all timing of the stand-ins. Draws depend only on (seed, session, turn, exchange, field) and on no order. */
+/** Draws depend on seed, session, turn, exchange and field alone: not on the order of requests. */
 export function createPlanner(options: PlannerOptions): Planner {
   const { profile, seed, draws = 'common', captured, fitted, delay, tune, served, link } = options;
   const drawOf = (context: DrawContext): Draw => {
@@ -25,7 +25,7 @@ export function createPlanner(options: PlannerOptions): Planner {
     const random = keyedRandoms(...key);
     return (field, figure) => valueAt(figure, random(field)());
   };
-  /** As captured, else fitted, else drawn; with a connection's set-up only where the captured one was new. */
+  /** Holds a connection's set-up only where the captured connection was new. */
   const answerOf = (context: DrawContext, facts: Facts, draw: Draw): ExchangePlan => {
     const replayed = captured?.(context, facts);
     const own = replayed ?? fitted?.planOf(context, facts);
@@ -38,7 +38,6 @@ export function createPlanner(options: PlannerOptions): Planner {
     const terminatorUs = own.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
     return { ...own, basis: replayed === undefined ? 'fitted' : 'captured', terminatorUs };
   };
-  /** A profile's own link is for what is drawn from it. */
   const linkFor = (basis: TimesBasis | undefined): Link | undefined =>
     link ?? (basis === 'profile' ? profile.network.link : undefined);
   const overIts = (network: NetworkPlan, draw: Draw): NetworkPlan => {
@@ -52,7 +51,7 @@ export function createPlanner(options: PlannerOptions): Planner {
     const draw = drawOf(context);
     const answer = answerOf(context, facts, draw);
     const { queue, send } = answer.networkUs;
-    // one whose connection was open already, should this run need a new one, has the set-up of another
+    // the captured exchange may have found its connection open: should this run need a new one, another's set-up serves
     const networkUs =
       answer.reused === false ? overIts(answer.networkUs, draw) : { ...setUpOf(context, draw), queue, send };
     let plan: ExchangePlan = { ...answer, networkUs };

@@ -1,4 +1,4 @@
-/** A latency profile from captured exchanges: empirical quantiles per provider, model, method and reuse (docs/virtual-time.md#profiles). Pure. */
+/** A latency profile from captured exchanges: their quantiles by provider, model and method (docs/virtual-time.md#profiles). Pure. */
 import { median, quantile } from '../../service/base/quantile.ts';
 import { figureOf, spread } from './empirical.ts';
 import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fitted.ts';
@@ -10,30 +10,30 @@ import { shownSlope } from './slope.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
 const FOLDS = 5;
-/** Predictions grow with the square: as many exchanges of a kind are predicted from each other, spread evenly. */
+/** Exchanges of a kind that are predicted from each other. Predictions grow with the square of this. */
 const ERROR_EXCHANGES = 500;
 
-/** What is known of one kind of exchange. */
+/** One kind of exchange and how well it was fitted. */
 export interface KindFit {
   /** `stt transcriptions`, `llm MODEL`, `tts stream`. */
   kind: string;
   n: number;
-  /** Of them on connections that were open already. */
+  /** Exchanges that found their connection open. */
   reused: number;
   /** First and last day, `YYYY-MM-DD`. */
   from?: string;
   to?: string;
-  /** Request → first data, without connection set-up: its quantiles, and the medians on new and on open connections. */
+  /** Request → first data, without connection set-up: quantiles of all, medians on new and on open connections. */
   p50Ms: number;
   p95Ms: number;
   newP50Ms?: number;
   reusedP50Ms?: number;
-  /** More for each ms of audio, or character; absent where these exchanges show no growth: the base's stands. */
+  /** More ms for each ms of audio or character. Absent where the exchanges show no growth: the base's growth stays. */
   slopeMs?: number;
-  /** Of the fitted line: its quantiles less those of exchanges that were left out, in % of the latter: mean size over the folds. */
+  /** How far the fitted line's quantiles are from those of left-out exchanges, in % of the latter: the mean size over the folds. */
   errorP50Pct: number;
   errorP90Pct: number;
-  /** False: too few; the base profile's figures stay. */
+  /** False for too few exchanges: the base's figures stay. */
   fitted: boolean;
 }
 
@@ -47,7 +47,7 @@ const PROVIDERS = ['fal', 'openrouter'] as const;
 type Provider = (typeof PROVIDERS)[number];
 type Models = Profile['llm']['models'];
 
-/** A profile of this name; what the observations do not tell is the base's, with its sources. */
+/** A profile of this name. Figures that the observations do not show are the base's, with its sources. */
 export function fitProfile(observations: readonly Observation[], base: Profile, name: string): ProfileFit {
   const roundTripMs = medianOf(base.network.roundTripMs);
   const kinds: KindFit[] = [];
@@ -72,7 +72,7 @@ export function fitProfile(observations: readonly Observation[], base: Profile, 
     setUps: { ...base.network.setUps, ...Object.fromEntries(fitted.map((each) => [each.provider, setUpOf(each)])) },
   };
   const days = datesOf(observations);
-  profile.description = `Fitted to ${observations.length} exchanges${days.from === undefined ? '' : `, ${days.from} to ${days.to}`}; what they do not tell is profile ${base.name}'s.`;
+  profile.description = `Fitted to ${observations.length} exchanges${days.from === undefined ? '' : `, ${days.from} to ${days.to}`}. All other figures are profile ${base.name}'s.`;
   return { profile, kinds, setUps: setUps.map(({ provider, ways }) => ({ provider, n: ways.length })) };
 }
 
@@ -92,13 +92,13 @@ function setUpOf(each: {
   };
 }
 
-/** How the tables of a kind differ from the line that its error is of. */
+/** The error is of a fitted line. A kind's tables differ from that line by this. */
 const DRAWN_APART: Readonly<Record<string, string>> = {
   llm: "; headers and first content are drawn independently, ms a prompt character are the base's",
   tts: '; headers and first audio are drawn independently',
 };
 
-/** The profile with one kind's figures. The round trip inside each wait is the base's median: it cannot be told apart. */
+/** The profile with one kind's figures. A capture does not show the round trip inside each wait: the base's median counts. */
 function withKind(
   profile: Profile,
   all: readonly Observation[],
@@ -119,7 +119,7 @@ function withKind(
   const gaps = later.length === 0 ? [0] : later.map(({ gapUs }) => gapUs / 1000);
   const what = kind.slice(4);
   if (kind.startsWith('stt')) {
-    // what a second of audio takes on its way up is the network's figure
+    // the upload of a second of audio is the network's figure
     const wayMs = median(all.map((each) => uploadMs(each) / Math.max(1, each.size)));
     const perMs = about.slopeMs === undefined ? growthMs(all, profile) : Math.max(0, about.slopeMs - wayMs);
     return {
@@ -189,7 +189,7 @@ function describe(kind: string, all: readonly Observation[], base: Profile): Kin
   };
 }
 
-/** Theil–Sen over at most so many, evenly chosen; undefined where they show no growth. */
+/** Undefined where the exchanges show no growth. */
 function slopeOf(all: readonly Observation[]): number | undefined {
   return shownSlope(spread(all, LINE_EXCHANGES).map((each) => [each.size, answerUs(each.plan) / 1000]));
 }
@@ -199,9 +199,8 @@ function growthMs([first]: readonly Observation[], profile: Profile): number {
 }
 
 /**
- * Each fifth is left out, the rest fitted, and the quantiles of the left-out times compared with those that the fit
- * predicts for their sizes (growing by `otherwiseMs` where the rest shows no growth). The mean size of the error in %; NaN where a fifth
- * would be empty.
+ * The mean size of the fit's error in %: each fifth of the exchanges is left out, the rest fitted, and the fit's quantiles for
+ * the sizes left out compared with the true ones. `otherwiseMs` is the growth where the rest shows none. NaN where a fifth is empty.
  */
 export function leftOutError(all: readonly Observation[], otherwiseMs = 0): { p50: number; p90: number } {
   const some = spread(all, ERROR_EXCHANGES);

@@ -1,4 +1,4 @@
-/** Plans drawn from a profile, field by field. */
+/** Plans drawn from a profile, one draw a field. */
 import type { CallStage } from '../../service/base/events.ts';
 import type { Draw, ExchangePlan, Facts, NetworkPlan, PlannedItem, TtsMethod } from './plan.ts';
 import { modelFigures, medianOf, type Profile } from './profile.ts';
@@ -6,7 +6,7 @@ import { BYTES_PER_MS } from './speech-audio.ts';
 
 export const toUs = (ms: number): number => Math.round(ms * 1000);
 
-/** A new connection's figures, to the language model or to the other provider. */
+/** The figures of new connections: to OpenRouter where `llm`, else to fal. */
 export function setUpFigures(
   { network }: Profile,
   llm: boolean,
@@ -14,7 +14,6 @@ export function setUpFigures(
   return network.setUps?.[llm ? 'openrouter' : 'fal'] ?? network;
 }
 
-/** A new connection's set-up, drawn. */
 export function setUpPlan(profile: Profile, draw: Draw, llm: boolean): NetworkPlan {
   const { dnsMs, connectMs, tlsMs } = setUpFigures(profile, llm);
   return {
@@ -27,7 +26,7 @@ export function setUpPlan(profile: Profile, draw: Draw, llm: boolean): NetworkPl
   };
 }
 
-/** µs that an answer takes longer for each ms of audio, prompt character or character to speak; the upload's own way apart. */
+/** More µs of answer for each ms of audio, prompt character or character to speak. The upload's own time is not in it. */
 export function growthUs(
   { stt, llm, tts }: Profile,
   { operation, what }: { operation: CallStage; what: string },
@@ -37,7 +36,7 @@ export function growthUs(
   return 1000 * medianOf(tts[what === 'speech' ? 'speech' : 'stream'].perCharMs);
 }
 
-/** All times of an exchange on an open connection, drawn. */
+/** All times of an exchange on an open connection. */
 export function profilePlan(profile: Profile, draw: Draw, facts: Facts): ExchangePlan {
   const roundTripMs = draw('roundTrip', profile.network.roundTripMs);
   const shared = {

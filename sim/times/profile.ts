@@ -13,20 +13,19 @@ const Figure = section({
     description: '[p, value] pairs, both rising, p from 0 to 1; a single pair is a constant',
   }),
 });
-/** A quantile table in the unit that the figure's name ends with. */
+/** A quantile table. Its unit is the last word of the figure's name. */
 export type Figure = Static<typeof Figure>;
 
 const SetUp = section({ dnsMs: Figure, connectMs: Figure, tlsMs: Figure });
 
 const TtsMethod = section({
-  waitMs: Figure, // server, request received to response headers, without what depends on the text
-  perCharMs: Figure, // added to the wait for each character of the text
+  waitMs: Figure, // request received to response headers, for no text
+  perCharMs: Figure, // more wait for each character of the text
   firstByteMs: Figure, // headers to the first audio
   gapMs: Figure, // between audio items
   audioMsPerItem: Figure,
 });
 
-/** A link with a bandwidth and losses. */
 export const LinkSchema = section({
   uploadKbps: Type.Optional(
     Type.Number({ minimum: 1, maximum: 10_000_000, description: 'kbit/s; 1 kbit = 1,000 bit' }),
@@ -48,17 +47,17 @@ export const ProfileSchema = section({
     roundTripMs: Figure, // inside each wait
     sendMsPerKb: Figure, // 1 kB = 1,000 bytes
     dnsTtlMs: Figure,
-    terminatorMs: Figure, // last item to the end of the body; 0 = in the same read
-    /** The way up and its losses, on top of drawn times; its bandwidth in place of `sendMsPerKb`. */
+    terminatorMs: Figure, // last item to the end of the body; 0: in the same read
+    /** Losses on top of drawn times, and a bandwidth in place of `sendMsPerKb`. */
     link: Type.Optional(LinkSchema),
-    /** A provider's own, in place of the three above. */
+    /** One provider's own figures in place of `dnsMs`, `connectMs` and `tlsMs`. */
     setUps: Type.Optional(section({ fal: Type.Optional(SetUp), openrouter: Type.Optional(SetUp) })),
   }),
-  /** Endpoints elsewhere, for `network.region`: round trips there for one to the default endpoints. */
+  /** Endpoints for `network.region`. `roundTrips` is how many times as long a round trip takes as to the default endpoints. */
   regions: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z0-9-]+$' }), section({ roundTrips: Figure }))),
   stt: section({ waitMs: Figure, perAudioSecondMs: Figure, bodyMs: Figure }),
   llm: section({
-    headersMs: Figure, // server, request received to response headers
+    headersMs: Figure, // request received to response headers
     firstContentMs: Figure, // headers to the first content delta, before the model's scale
     perPromptCharMs: Figure,
     comments: Figure, // gateway comments before the first content
@@ -68,10 +67,10 @@ export const ProfileSchema = section({
         scale: Figure,
         charsPerDelta: Figure,
         gapMs: Figure,
-        /** The model's own, where `scale` times the shared figures would be less exact. */
+        /** The model's own figures in place of `scale` times the shared ones. */
         headersMs: Type.Optional(Figure),
         firstContentMs: Type.Optional(Figure),
-      }), // `default` serves every model not listed
+      }), // `default` serves every model that is not listed
     ),
   }),
   tts: section({
@@ -93,7 +92,7 @@ export type Profile = Static<typeof ProfileSchema>;
 
 const validate = new Ajv({ allErrors: true }).compile<Profile>(ProfileSchema);
 
-/** A profile from untrusted JSON; throws `InputError` naming the figure and what is wrong with it. */
+/** A profile from untrusted JSON. Throws `InputError` that names the figure and its fault. */
 export function parseProfile(json: unknown, source: string): Profile {
   if (!validate(json)) {
     const error = validate.errors?.[0];
@@ -102,15 +101,16 @@ export function parseProfile(json: unknown, source: string): Profile {
       `${source}: profile${error?.instancePath ?? ''} ${error?.message ?? 'is wrong'} ${extra}`.trim(),
     );
   }
-  if (json.llm.models['default'] === undefined) throw new InputError(`${source}: profile/llm/models needs "default"`);
+  if (json.llm.models['default'] === undefined)
+    throw new InputError(`${source}: profile/llm/models has no "default": add one for models that are not listed`);
   for (const [path, figure] of figuresOf(json)) checkFigure(figure, `${source}: profile${path}`);
   return json;
 }
 
-/** The profiles that come with Retake: what a capture may name. */
+/** The profiles that come with Retake. A capture may name no other. */
 export const PROFILE_NAMES = ['seed', 'zero'] as const;
 
-/** Loads a profile by name (`PROFILE_NAMES`) or by the path of a JSON file: for names that the operator wrote. Throws `InputError`. */
+/** Loads a profile by name or by the path of a JSON file. For names that the operator wrote. Throws `InputError`. */
 export function loadProfile(nameOrPath: string): Profile {
   const path = /^[a-z0-9-]+$/.test(nameOrPath)
     ? fileURLToPath(new URL(`../profiles/${nameOrPath}.json`, import.meta.url))
@@ -119,7 +119,7 @@ export function loadProfile(nameOrPath: string): Profile {
   return parseProfile(readInputJson(path, 'settings', { where: `profile ${nameOrPath}`, next }), nameOrPath);
 }
 
-/** The value at probability `u` in [0, 1): straight lines between the table's quantiles. */
+/** The value at probability `u` in [0, 1), by straight lines between the table's quantiles. */
 export function valueAt(figure: Figure, u: number): number {
   let below = figure.quantiles[0];
   for (const above of figure.quantiles) {
@@ -134,7 +134,7 @@ export function valueAt(figure: Figure, u: number): number {
 
 export const medianOf = (figure: Figure): number => valueAt(figure, 0.5);
 
-/** The mean of all draws from a figure: the area under its straight lines. */
+/** The mean of all draws: the area under the straight lines. */
 export function meanOf(figure: Figure): number {
   let mean = 0;
   figure.quantiles.forEach(([p, value], index) => {
@@ -144,15 +144,16 @@ export function meanOf(figure: Figure): number {
   return figure.quantiles.length === 1 ? (figure.quantiles[0]?.[1] ?? 0) : mean;
 }
 
-/** A model's figures: by its id, by its id without `:nitro` and the like, or the default. */
+/** A model's figures by its id, by its id without a suffix like `:nitro`, or the default. */
 export function modelFigures(profile: Profile, model: string): Profile['llm']['models'][string] {
   const { models } = profile.llm;
   const figures = models[model] ?? models[model.replace(/:[\w-]+$/, '')] ?? models['default'];
-  if (figures === undefined) throw new InputError(`profile ${profile.name} has no figures for ${model} and no default`);
+  if (figures === undefined)
+    throw new InputError(`profile ${profile.name} has no figures for ${model}: add them, or a "default"`);
   return figures;
 }
 
-/** Throws `InputError` for a table that does not rise from p = 0 to p = 1; a single pair is a constant. */
+/** Throws `InputError` for a table that does not rise from p = 0 to p = 1. A single pair is a constant. */
 export function checkFigure(figure: Figure, where: string): void {
   const pairs = figure.quantiles;
   if (pairs.length === 1) return;

@@ -1,13 +1,13 @@
-/** Endpoints elsewhere, as the profile has them: the same stand-ins at the end of another way. */
+/** A profile's regions: the same stand-ins, further away or nearer. */
 import type { Endpoints } from '../../service/net/regions.ts';
 import type { DrawContext, NetworkPlan, PlannerOptions, ReplayedPlan } from './plan.ts';
 import { setUpFigures } from './profile-plan.ts';
 import { medianOf, type Figure, type Profile } from './profile.ts';
 
-/** What each region has of its own; queue and storage stay with the default endpoints. */
+/** A region's own endpoints. Queue and storage stay with the default ones. */
 export type SimRegions = Record<string, Pick<Endpoints, 'falRunUrl' | 'openRouterUrl'>>;
 
-/** The regions of a profile, with origins that only `sim` knows. */
+/** The regions' endpoints in `sim`: origins that no network knows. */
 export function simRegions({ regions = {} }: Profile): SimRegions {
   return Object.fromEntries(
     Object.keys(regions).map((name) => [
@@ -18,9 +18,9 @@ export function simRegions({ regions = {} }: Profile): SimRegions {
 }
 
 /**
- * How the region's stand-ins are planned: TCP and TLS set-up and the round trip in each wait take its factor; names, uploads and the
- * provider's own time do not depend on the way's length. What of a captured or fitted set-up or wait is way, and what is key exchange and
- * work, the capture does not tell: as much as the profile's medians is, so the rest stays.
+ * How a region's stand-ins are planned. Its factor scales TCP and TLS set-up and the round trip in each wait, but no lookup,
+ * upload or provider's work. A capture does not show how much of a set-up or wait is distance: the profile's medians count as
+ * distance, and the rest stays.
  */
 export function regionalPlanning(planning: PlannerOptions, region: string): PlannerOptions {
   const { profile, captured, fitted } = planning;
@@ -45,7 +45,7 @@ export function regionalPlanning(planning: PlannerOptions, region: string): Plan
     const own = setUpFigures(profile, llm);
     if (connect === undefined && tls === undefined) return way;
     const connectedUs = Math.max(0, (connect ?? 0) + moreUs(own.connectMs));
-    // what the handshake cannot give (in `wire` it has no length) the TLS set-up has
+    // in `wire` the handshake has no length: what it cannot give comes off the TLS set-up
     const leftUs = moreUs(own.connectMs) - (connectedUs - (connect ?? 0));
     return {
       ...way,

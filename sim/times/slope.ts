@@ -1,4 +1,4 @@
-/** How an answer's time grows with what was asked, from exchanges of several sizes. Pure. */
+/** How an answer's time grows with the size of its request. Pure. */
 
 /** Size and time of one exchange. */
 export type Point = readonly [x: number, y: number];
@@ -6,13 +6,13 @@ export type Point = readonly [x: number, y: number];
 /** Two-sided 5 %. */
 const NORMAL_95 = 1.96;
 
-/** Theil–Sen: the median of the slopes of all pairs, which outliers do not move; 0 without two sizes. */
+/** Theil–Sen: the median of the slopes of all pairs. Outliers do not move it. 0 without two sizes. */
 export function middleSlope(points: readonly Point[]): number {
   return middle(slopesOf(points)) ?? 0;
 }
 
 /**
- * The same where the points show that there is growth: its 95 % interval lies above 0; undefined where noise alone may have made it.
+ * The same slope where its 95 % interval lies above 0. Undefined where noise alone may have made the growth.
  * The interval is Sen's (P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968): of the N sorted slopes the
  * (N − C)/2th and the (N + C)/2th, C = 1.960·√((n(n−1)(2n+5) − Σ t(t−1)(2t+5)) / 18), t the numbers of points that share a size.
  */

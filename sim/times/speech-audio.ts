@@ -3,7 +3,7 @@ import { pcmAsWav } from '../../service/audio/pcm.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 
 export const AUDIO_RATE_HZ = 16_000;
-/** Of what the stand-ins say: 16 bit, mono. */
+/** 16 bit, mono. */
 export const BYTES_PER_MS = (2 * AUDIO_RATE_HZ) / 1000;
 const SYLLABLES = 48;
 const SYLLABLE_SAMPLES = 3200; // 200 ms: five syllables a second
