@@ -28,7 +28,7 @@
  *
  * A latency that could not be measured is absent, never 0.
  */
-import type { ZeroKind, Stage } from './events.ts';
+import type { CallStage, Stage, ZeroKind } from './events.ts';
 
 /** Time, passed in. Nothing else in the service may read a clock or arm a timer. */
 export interface Clock {
@@ -151,7 +151,7 @@ export interface AheadTarget {
 }
 
 /** Whom a turn's calls go to, by stage: `https://fal.run`. */
-export type Origins = Readonly<Record<'stt' | 'llm' | 'tts', string>>;
+export type Origins = Readonly<Record<CallStage, string>>;
 
 /** The `fetch` that provider SDKs are given. Carries `Response` so that SDKs need not probe for it. */
 export type Fetch = ((input: string | URL | Request, init?: RequestInit) => Promise<Response>) & {

@@ -1,4 +1,4 @@
-/** While the user still speaks: names resolved and connections opened for the calls to come. */
+/** While the user speaks, names are resolved and connections opened for the calls to come. */
 import type { AheadTarget, ExchangeContext, Origins } from '../base/ports.ts';
 import type { Stage } from '../base/events.ts';
 import type { TurnScope } from './stage.ts';
@@ -7,8 +7,8 @@ import { prefetches, type Strategy } from '../strategy/strategy.ts';
 type Expected = Omit<ExchangeContext, 'stage' | 'ordinal'>;
 
 /**
- * What is made ready at speech start, one target an origin: its name (`preResolve`), or as many connections as the turn
- * will use at once there (`preconnect`, `prefetch: connect`): one for STT and for the LLM, `tts.concurrency` for TTS.
+ * The work at speech start, one target an origin. `preResolve` asks for the name. `preconnect` and `prefetch: connect`
+ * ask for the connections that the turn will use at once: one for STT and for the LLM, `tts.concurrency` for TTS.
  */
 export function aheadTargets(strategy: Strategy, origins: Origins, expected: Expected): AheadTarget[] {
   const { preResolve } = strategy.network;
@@ -19,7 +19,7 @@ export function aheadTargets(strategy: Strategy, origins: Origins, expected: Exp
   const targets = new Map<string, AheadTarget>();
   const want = (origin: string, contexts: readonly ExchangeContext[]): void => {
     const known = targets.get(origin);
-    // calls of one origin follow each other: a stage finds the connections of the one before it free again
+    // stages follow each other: a stage finds the connections of the stage before free again
     if (known !== undefined && known.contexts.length >= contexts.length) return;
     const all = [...(known?.contexts ?? []), ...contexts].slice(0, contexts.length);
     targets.set(origin, { origin, contexts: all, sockets: preconnect ? all.length : 0 });
@@ -30,7 +30,7 @@ export function aheadTargets(strategy: Strategy, origins: Origins, expected: Exp
   return [...targets.values()];
 }
 
-/** Begins at speech start (event `startId`); what is ready before `signal` aborts is an event of the turn. */
+/** Begins at speech start (event `startId`). A target that is ready before `signal` aborts is an event of the turn. */
 export function openAhead(
   { ports, input, owner, recorder, signal: turn }: TurnScope,
   startId: number,

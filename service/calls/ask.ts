@@ -1,4 +1,4 @@
-/** One request for a reply. Its deltas wait until somebody adopts them; one that nobody wants is abandoned. */
+/** One request for a reply. Its deltas wait until a reader adopts the request; an unwanted request is abandoned. */
 import { StageError } from '../base/errors.ts';
 import type { Arrival, LlmResult, LlmRoute, Message } from '../base/ports.ts';
 import type { Attrs } from '../base/events.ts';
@@ -8,19 +8,19 @@ import { callProvider, type TurnScope } from './stage.ts';
 import { childSignal } from '../base/streams.ts';
 
 export interface Question {
-  /** Names the call: `llm.<ordinal>`. */
+  /** The call's name is `llm.<ordinal>`. */
   ordinal: number;
-  /** The event that released it. */
+  /** The event that released the request. */
   cause: number;
   messages: readonly Message[];
-  /** Instead of the strategy's. */
+  /** In place of the strategy's. */
   model?: string;
   route?: LlmRoute;
-  /** More about it for `llm.start`: why it was asked beside, or ahead of, the reply's own request. */
+  /** Added to `llm.start`: why this request was made beside, or ahead of, the reply's own. */
   attrs?: Attrs;
 }
 
-/** A delta with its arrival, which becomes an event only when it releases something. */
+/** A delta. Its arrival becomes an event only when the delta releases something. */
 export interface Delta extends Arrival {
   text: string;
   /** Ordinal among the stream's deltas. */
@@ -34,7 +34,7 @@ export interface Answer {
   endedUs: number;
 }
 
-/** Whom an adopted request speaks to, synchronously and in order. */
+/** Gets an adopted request's deltas, synchronously and in order. */
 export interface Reader {
   delta(delta: Delta): void;
   done(answer: Answer): void;
@@ -45,17 +45,17 @@ export interface Asked {
   readonly startId: number;
   readonly model: string;
   readonly promptChars: number;
-  /** Characters that have come so far. */
+  /** Characters so far. */
   chars(): number;
-  /** Resolves with the first content; rejects when the request fails before. */
+  /** Resolves with the first content. Rejects when the request fails before. */
   readonly content: Promise<undefined>;
-  /** What has come goes to the reader now, the rest as it comes. Resolves when the reply is complete. */
+  /** The reader gets the deltas so far now, the rest as they come. Resolves when the reply is complete. */
   adopt(reader: Reader): Promise<void>;
-  /** Stops it; what it has cost is lost. */
+  /** Stops the request. Its cost is lost. */
   abandon(why: string): void;
 }
 
-/** Sends the request. Failures reach whoever adopts it; one that nobody adopted fails in silence. */
+/** Sends the request. Its failure reaches the reader that adopts it, and nobody else. */
 export function ask(scope: TurnScope, question: Question): Asked {
   const { recorder, ports, input, owner } = scope;
   const { maxTokens, temperature, reasoning, seed, sse, fallback, ...llm } = input.strategy.llm;
@@ -78,7 +78,7 @@ export function ask(scope: TurnScope, question: Question): Asked {
   let waiting: Delta[] = [];
   let answer: Answer | undefined;
   let chars = 0;
-  /** No content has come yet: blanks wait, since an attempt that brought nothing else may be made again. */
+  /** No content has come yet. Blanks wait: an attempt that brought nothing else may be repeated. */
   let blank = true;
 
   const flush = (by: Reader): void => {

@@ -1,19 +1,19 @@
-/** A second request beside one that is slow to answer: the first content of the two is the reply's, the other one stops. */
+/** A second request beside a slow one. The request with the first content makes the reply, the other one stops. */
 import type { Asked } from './ask.ts';
 import type { Clock } from '../base/ports.ts';
 import { childSignal } from '../base/streams.ts';
 
 export interface Hedged {
   winner: Asked;
-  /** The request that was stopped; absent where no second one was made, or it had failed. */
+  /** The stopped request. Absent where no second request was made, or the loser had failed. */
   loser?: Asked;
-  /** The second one was asked at all. */
+  /** A second request was made. */
   placed: boolean;
 }
 
 /**
- * Waits `afterMs` for content of `first`; then, or as soon as it fails, asks `second`. Resolves with the first content,
- * a tie going to `first`. Rejects with `first`'s failure when both fail.
+ * Waits `afterMs` for content of `first`, then asks `second`; sooner where `first` fails. Resolves with the first
+ * content; `first` wins a tie. Rejects with the failure of `first` when both fail.
  */
 export async function hedge(
   clock: Clock,

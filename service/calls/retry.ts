@@ -1,29 +1,28 @@
 /**
  * Attempts of one provider call: bounded, on the clock, each visible in the log. The SDKs' own retries are off.
  *
- * What may be asked again: requests that were not answered (no connection, no headers, 429, 5xx, a broken connection), as
- * long as nothing of an answer has been used. A word that the chunker has, audio that was handed on, is never asked for
- * twice: the attempt says so by `mayRepeat`. STT and TTS requests change nothing at the provider but the bill.
+ * A request is repeated when it was not answered: no connection, no headers, 429, 5xx, a broken connection. Nothing of
+ * an answer may have been used: once the chunker has a word, or audio was handed on, the attempt clears `mayRepeat`.
+ * STT and TTS requests change nothing at the provider but the bill.
  */
 import { StageError } from '../base/errors.ts';
 import type { Clock, Random } from '../base/ports.ts';
-import type { Recorder } from '../base/events.ts';
+import type { CallStage, Recorder } from '../base/events.ts';
 import { untilSettled, withDeadline } from '../base/streams.ts';
 import { createWatchdog, type Deadlines, type Watchdog } from '../net/watchdog.ts';
 
 export interface RetryPolicy extends Deadlines {
   attempts: number;
-  /** Wait before the first repetition; doubled each time up to `capMs`, ±25 % jitter. */
+  /** Wait before the first repetition. Doubled each time up to `capMs`, ±25 % jitter. */
   baseMs: number;
   capMs: number;
-  /** All waits of one call together: a `Retry-After` beyond what is left of it ends the call at once. */
+  /** All waits of one call together. A `Retry-After` beyond the rest of the budget ends the call at once. */
   backoffBudgetMs: number;
   /** The whole stage, repetitions and waits included. */
   stageMs: number;
 }
 
-/** One row a stage. */
-export const RETRY_POLICIES: Readonly<Record<'stt' | 'llm' | 'tts', RetryPolicy>> = {
+export const RETRY_POLICIES: Readonly<Record<CallStage, RetryPolicy>> = {
   stt: {
     attempts: 2,
     baseMs: 150,
@@ -59,12 +58,12 @@ export const RETRY_POLICIES: Readonly<Record<'stt' | 'llm' | 'tts', RetryPolicy>
   },
 };
 
-/** How long an aborted attempt may take to let go before the next one begins. */
+/** Time for an aborted attempt to end before the next one begins. */
 const LET_GO_MS = 500;
 
 export interface AttemptsOptions {
-  stage: 'stt' | 'llm' | 'tts';
-  /** The call's, within its stage. */
+  stage: CallStage;
+  /** Of the call, within its stage. */
   ordinal: number;
   clock: Clock;
   random: Random;
@@ -72,7 +71,7 @@ export interface AttemptsOptions {
   signal: AbortSignal;
   /** The event that released the first attempt. */
   cause: number;
-  /** More attempts than the policy's, each asking somebody else: models of `llm.fallback`. */
+  /** Attempts beyond the policy's, each with another model of `llm.fallback`. */
   alternatives?: number;
 }
 
@@ -81,15 +80,15 @@ export interface Attempt {
   /** The event that released this attempt. */
   cause: number;
   watchdog: Watchdog;
-  /** Aborts at a deadline and with the turn. */
+  /** Aborts at a deadline, and with the turn. */
   signal: AbortSignal;
-  /** Set to false once something was done that must not be done twice: a word shown, audio played. */
+  /** False once something was done that must not happen twice, such as a word shown or audio played. */
   mayRepeat: boolean;
-  /** The last event of a failed attempt: what a backoff follows. */
+  /** The last event of a failed attempt. The backoff follows it. */
   endedBy: number;
 }
 
-/** Runs `work` until it succeeds, its failure is final, or the policy's attempts, budget or time are used up. */
+/** Runs `work` until it succeeds or fails for good: by a final failure, or without attempts, budget or time left. */
 export async function withAttempts<T>(options: AttemptsOptions, work: (attempt: Attempt) => Promise<T>): Promise<T> {
   const { stage, clock, recorder } = options;
   const policy = RETRY_POLICIES[stage];
@@ -123,7 +122,7 @@ export async function withAttempts<T>(options: AttemptsOptions, work: (attempt: 
   });
 }
 
-/** Failures of one model that another model need not share. */
+/** Failures of one model that another model may not have. */
 const ELSEWHERE: ReadonlySet<StageError['kind']> = new Set([
   'rejected',
   'rate-limited',
@@ -135,7 +134,7 @@ const ELSEWHERE: ReadonlySet<StageError['kind']> = new Set([
   'oversized',
 ]);
 
-/** Exponential backoff with ±25 % seeded jitter; what the provider asked for counts more. */
+/** The provider's own wish, else exponential backoff with ±25 % seeded jitter. */
 function backoffMs(policy: RetryPolicy, number: number, retryAfterMs: number | undefined, random: Random): number {
   const jitter = 0.75 + random() / 2;
   return retryAfterMs ?? Math.min(policy.capMs, policy.baseMs * 2 ** number) * jitter;

@@ -1,14 +1,15 @@
 /**
- * Speech that was synthesized before: complete syntheses by what they depend on, bounded, with a time limit. On disk one
- * file an entry, a JSON line and then the PCM: a file that is cut short is a miss, said to be broken, and goes away.
+ * Complete syntheses, kept under the facts that they depend on, within limits of size and time. On disk an entry is one
+ * file: a JSON line, then the PCM. A file that is cut short is a miss, reported as broken, and removed.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fieldOf, parsedJson } from '../base/json.ts';
 import { keyedHex } from '../base/random.ts';
 
-/** All that a synthesis depends on. */
+/** The facts that a synthesis depends on. */
 export interface SpeechFacts {
   endpoint: string;
   method: string;
@@ -24,16 +25,16 @@ export interface CachedSpeech {
   /** PCM16 little-endian mono. */
   pcm: Uint8Array;
   sampleRateHz: number;
-  /** What its first audio took when it was synthesized: what a hit saves. */
+  /** TTFB of the synthesis: a hit saves this much. */
   ttfbUs: number;
 }
 
 export interface SpeechCache {
-  /** `broken`: there was an entry, and it could not be read. Never rejects. */
+  /** `broken` for an entry that could not be read. Never rejects. */
   get(key: string, sessionId: string): Promise<CachedSpeech | 'broken' | undefined>;
-  /** Keeps a complete synthesis; never rejects. */
+  /** Keeps a complete synthesis. Never rejects. */
   put(key: string, speech: CachedSpeech, sessionId: string): Promise<void>;
-  /** Takes out what a session put in; returns how many entries that were. */
+  /** Removes the entries of a session; returns their number. */
   erase(sessionId: string): number;
 }
 
@@ -44,10 +45,10 @@ export interface CacheLimits {
 }
 
 export const CACHE_LIMITS: CacheLimits = { maxBytes: 64e6, maxEntries: 2000, ttlMs: 7 * 24 * 3600e3 };
-/** Longer texts are not said twice. */
+/** Longer texts are hardly ever said twice. */
 export const CACHEABLE_CHARS = 160;
 
-/** The entry's name: equal for texts that differ in spacing or Unicode form only. */
+/** The entry's name. Texts that differ only in spacing or Unicode form have the same. */
 export function speechKey({ text, ...facts }: SpeechFacts): string {
   return keyedHex(40, JSON.stringify({ ...facts, text: text.normalize('NFC').trim().replace(/\s+/gu, ' ') }));
 }
@@ -58,7 +59,7 @@ interface Entry {
   bytes: number;
 }
 
-/** What all caches share: which entries there are, least recently used first, and which have to go. */
+/** The entries of any cache, least recently used first. Calls `drop` for an entry that has to go. */
 function createIndex(limits: CacheLimits, drop: (key: string) => void) {
   const entries = new Map<string, Entry>();
   let totalBytes = 0;
@@ -73,7 +74,7 @@ function createIndex(limits: CacheLimits, drop: (key: string) => void) {
   };
   return {
     remove,
-    /** The entry, if it is still good; it counts as used. */
+    /** The entry, unless it is too old. Counts as used. */
     use(key: string, nowUs: number): Entry | undefined {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
@@ -82,7 +83,7 @@ function createIndex(limits: CacheLimits, drop: (key: string) => void) {
       entries.set(key, entry);
       return entry;
     },
-    /** What it stands for is there already, in the place of an earlier one of its name. */
+    /** Call after the speech was stored. Replaces an earlier entry of the name. */
     add(key: string, entry: Entry): void {
       forget(key);
       entries.set(key, entry);
@@ -101,8 +102,8 @@ function createIndex(limits: CacheLimits, drop: (key: string) => void) {
 }
 
 /**
- * A cache in memory: simulated worlds, and arms of a replay. With `earlierSessionsOnly` a session does not meet what it
- * put in itself, so that an arm is filled by the sessions before it alone.
+ * A cache in memory, for simulated worlds and arms of a replay. With `earlierSessionsOnly` a session does not find its
+ * own entries: an arm is filled by earlier sessions alone.
  */
 export function createMemoryCache(
   epochUs: () => number,
@@ -138,7 +139,7 @@ interface Header {
   storedUs: number;
 }
 
-/** The cache in a folder, which is made when it is missing. One process at a time; a file nobody can read is removed. */
+/** The cache in a folder, made when missing, for one process at a time. Removes files that cannot be read. */
 export function openDiskCache(folder: string, epochUs: () => number, limits: CacheLimits = CACHE_LIMITS): SpeechCache {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const pathOf = (key: string): string => join(folder, `${key}${SUFFIX}`);
@@ -171,7 +172,7 @@ export function openDiskCache(folder: string, epochUs: () => number, limits: Cac
         await rename(temporary, pathOf(key));
         index.add(key, { sessionId, storedUs, bytes: pcm.byteLength });
       } catch {
-        // a full or read-only disk costs a hit later, not this turn
+        // a full or read-only disk costs a later hit, not this turn
         await rm(temporary, { force: true }).catch(() => undefined);
       }
     },
@@ -179,19 +180,19 @@ export function openDiskCache(folder: string, epochUs: () => number, limits: Cac
   };
 }
 
-/** Removes every entry of the cache in `folder`; returns how many there were. */
+/** Removes every entry of the cache in `folder`; returns their number. */
 export function purgeCache(folder: string): number {
   let names: string[] = [];
   try {
     names = readdirSync(folder).filter((name) => name.includes(SUFFIX));
   } catch {
-    return 0; // no cache was ever there
+    return 0; // there never was a cache
   }
   for (const name of names) rmSync(join(folder, name), { force: true });
   return names.length;
 }
 
-/** At once: an entry is short, and the turn waits for it. Undefined when it is gone. */
+/** Synchronous: an entry is short, and the turn waits for it. Undefined for a missing file. */
 function read(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
@@ -207,12 +208,7 @@ function sha256Of(bytes: Uint8Array): string {
 function headerOf(file: Buffer): Header | undefined {
   const end = file.indexOf(10);
   if (end < 0) return undefined;
-  let header: unknown;
-  try {
-    header = JSON.parse(file.toString('utf8', 0, end));
-  } catch {
-    return undefined;
-  }
+  const header = parsedJson(file.toString('utf8', 0, end));
   return isHeader(header) && file.length - end - 1 === header.bytes ? header : undefined;
 }
 
@@ -225,11 +221,9 @@ function speechOf(file: Buffer): CachedSpeech | undefined {
 }
 
 function isHeader(value: unknown): value is Header {
-  if (typeof value !== 'object' || value === null || !('version' in value) || value.version !== 1) return false;
-  const fields = new Map(Object.entries(value));
-  const numbers = ['sampleRateHz', 'ttfbUs', 'bytes', 'storedUs'];
+  if (fieldOf(value, 'version') !== 1) return false;
   return (
-    numbers.every((name) => Number.isSafeInteger(fields.get(name))) &&
-    ['sha256', 'sessionId'].every((name) => typeof fields.get(name) === 'string')
+    ['sampleRateHz', 'ttfbUs', 'bytes', 'storedUs'].every((name) => Number.isSafeInteger(fieldOf(value, name))) &&
+    ['sha256', 'sessionId'].every((name) => typeof fieldOf(value, name) === 'string')
   );
 }

@@ -1,4 +1,4 @@
-/** What every stage of a turn works with, and how it makes a provider call. */
+/** What the stages of a turn share, and how they call providers. */
 import type { SpeechCache } from './speech-cache.ts';
 import { openCall, type OpenCall } from '../net/exchange.ts';
 import { InvariantError } from '../base/errors.ts';
@@ -15,27 +15,26 @@ import type {
   TtsRequest,
   UserAudio,
 } from '../base/ports.ts';
-import type { EventSink, Recorder } from '../base/events.ts';
+import type { CallStage, EventSink, Recorder } from '../base/events.ts';
 import type { ReadGeneration } from '../providers/generation.ts';
 import type { Conversation } from '../text/prompt.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
 import { withAttempts, type Attempt } from './retry.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
-/** What a turn runs on: built by the two composition roots, `service/world.ts` and `sim/world/world.ts`. */
+/** The world of a turn, built by a composition root: `service/world.ts` or `sim/world/world.ts`. */
 export interface TurnPorts {
   clock: Clock;
   transport: Transport;
   stt: Stt;
   llm: Llm;
   tts: Tts;
-  /** Whom they call. */
+  /** Where stt, llm and tts send their calls. */
   origins: Origins;
-  /** Asked for when a turn is over, by nothing within it. */
+  /** Read when a turn is over, never within it. */
   generationRecord?: ReadGeneration;
-  /** Speech that was synthesized before. */
   speechCache?: SpeechCache;
-  /** Retry jitter of this turn. */
+  /** Draws the retry jitter of this turn. */
   random: Random;
 }
 
@@ -45,7 +44,7 @@ export interface TurnInput {
   conversation: Conversation;
   language: string;
   audio: UserAudio;
-  /** The text that opens the session; then nothing is heard before it. */
+  /** The text that opens the session, in place of an answer to the user. */
   greeting?: string;
   reply: ReplySink;
   sinks: readonly EventSink[];
@@ -53,7 +52,7 @@ export interface TurnInput {
   onSinkError?: (error: unknown) => void;
 }
 
-/** What a provider call needs of whoever makes it. */
+/** What a caller of a provider brings. */
 export interface CallScope {
   ports: Pick<TurnPorts, 'clock' | 'transport' | 'random'>;
   owner: CallOwner;
@@ -62,7 +61,7 @@ export interface CallScope {
   signal: AbortSignal;
   /** Cancelled streams are read to their end: `network.keepAlive.drain`. */
   drain: boolean;
-  /** Takes in every call, which may settle later than its work. */
+  /** Gets every call: one may settle later than its work. */
   calls: OpenCall[];
 }
 
@@ -70,13 +69,12 @@ export interface CallScope {
 export interface TurnScope extends CallScope {
   ports: TurnPorts;
   input: TurnInput;
-  /** Takes in work that may outlive its stage, such as a superseded upload. A failure of it is nobody's but its own. */
+  /** Takes in work that may outlive its stage, such as a superseded upload. Its failure has no effect; a bug does. */
   stray(work: Promise<unknown>): void;
   /** Resolves when stray work and provider calls have settled. Rejects for bugs only. */
   settled(): Promise<void>;
 }
 
-/** The scope of a turn that begins now. */
 export function createTurnScope(ports: TurnPorts, input: TurnInput, signal: AbortSignal): TurnScope {
   const strays: Promise<unknown>[] = [];
   const calls: OpenCall[] = [];
@@ -92,23 +90,23 @@ export function createTurnScope(ports: TurnPorts, input: TurnInput, signal: Abor
       const settled = work.catch((error: unknown) => {
         if (error instanceof InvariantError) throw error;
       });
-      settled.catch(() => undefined); // `settled` meets it
+      settled.catch(() => undefined); // `settled` below throws it
       strays.push(settled);
     },
     async settled() {
-      for (const work of strays) await work; // work may bring more
+      for (const work of strays) await work; // which may bring more
       // streams that are being read to their end still write to the log
       await Promise.all(calls.map((call) => call.settled()));
     },
   };
 }
 
-/** Whether the strategy has cancelled streams read to their end. */
+/** Whether the strategy reads cancelled streams to their end. */
 export function drains({ network: { keepAlive } }: Strategy): boolean {
   return keepAlive !== false && keepAlive.drain;
 }
 
-/** A text as the strategy has it spoken. */
+/** A request to speak a text as the strategy says. */
 export function speechRequest(
   { strategy, language }: Pick<TurnInput, 'strategy' | 'language'>,
   text: string,
@@ -118,7 +116,7 @@ export function speechRequest(
 }
 
 export interface CallRequest {
-  stage: 'stt' | 'llm' | 'tts';
+  stage: CallStage;
   /** As `ExchangeContext` has it. */
   ordinal: number;
   /** The event that released the call. */

@@ -1,5 +1,6 @@
 /** The deadlines of one attempt at a provider call, all on the clock: what is due when, and what is aborted then. */
 import { StageError } from '../base/errors.ts';
+import type { CallStage } from '../base/events.ts';
 import type { Clock } from '../base/ports.ts';
 import { childSignal, NO_LONGER_NEEDED } from '../base/streams.ts';
 
@@ -40,12 +41,7 @@ const NOUNS: Readonly<Record<Deadline, string>> = {
 const REPEATABLE: ReadonlySet<Deadline> = new Set(['connectMs', 'headersMs']);
 
 /** One sleeping timer for all deadlines: it is armed anew only when something is due earlier than what it waits for. */
-export function createWatchdog(
-  clock: Clock,
-  stage: 'stt' | 'llm' | 'tts',
-  deadlines: Deadlines,
-  parent: AbortSignal,
-): Watchdog {
+export function createWatchdog(clock: Clock, stage: CallStage, deadlines: Deadlines, parent: AbortSignal): Watchdog {
   const child = childSignal(parent);
   const dueUs = new Map<Deadline, number>();
   let sleeping: { untilUs: number; wake: AbortController } | undefined;

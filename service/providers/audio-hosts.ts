@@ -1,22 +1,22 @@
-/** From which hosts a URL that a provider returned may be fetched: fal's CDN, and hosts that the operator lists. */
+/** The hosts of files that a provider may name: fal's CDN, and hosts that the operator lists. */
 import { isIP } from 'node:net';
 import { describeError, StageError } from '../base/errors.ts';
 import type { Stage } from '../base/events.ts';
 
 export interface AudioHosts {
-  /** The URL when it may be fetched; throws `StageError` of kind `rejected` otherwise. */
+  /** The URL, if it may be fetched. Throws `StageError` of kind `rejected` otherwise. */
   admit(url: string, stage: Stage): AdmittedUrl;
 }
 
 export interface AdmittedUrl {
   href: string;
-  /** The host is not listed, so that a name of it that leads into a private network is refused. */
+  /** The host is not listed: its name must not lead into a private network. */
   publicOnly: boolean;
 }
 
 const FAL_CDN = /^(v3b?\.)?fal\.media$/;
 
-/** `listed` names hosts, with a port where it is not the scheme's own; only a listed host may be an address or use http. */
+/** `listed` names hosts, with any port that is not the scheme's. Only a listed host may be an address or use http. */
 export function createAudioHosts(listed: readonly string[]): AudioHosts {
   const known = new Set(listed.map((host) => host.toLowerCase()));
   return {

@@ -1,4 +1,4 @@
-/** What a provider's client throws → our one union of errors. Provider texts are bounded and escaped. */
+/** Errors of a provider's client → `StageError`. Texts of providers are bounded and escaped. */
 import { ApiError } from '@fal-ai/client';
 import { APIError } from 'openai';
 import { describeError, failureOfStatus, StageError, type FailureKind } from '../base/errors.ts';
@@ -6,7 +6,7 @@ import { BodyLimitError } from '../net/body.ts';
 import { PrivateAddressError } from '../net/private-address.ts';
 import type { Call, Clock, HttpResponse } from '../base/ports.ts';
 import type { Stage } from '../base/events.ts';
-import { fieldOf, textIn } from '../base/json.ts';
+import { fieldOf, parsedJson, textIn } from '../base/json.ts';
 import { scrub, type Sent } from './scrub.ts';
 
 const REMEDY: Partial<Record<FailureKind, string>> = {
@@ -20,12 +20,12 @@ const REMEDY: Partial<Record<FailureKind, string>> = {
 const UNREACHABLE =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|CERT|SSL|TLS|self.signed|UND_ERR_CONNECT_TIMEOUT/i;
 const RESET = /ECONNRESET|EPIPE|UND_ERR_SOCKET|\bterminated\b|other side closed|socket hang up/i;
-/** A provider that asks for more patience than this is as good as down. */
+/** A longer `Retry-After` counts as this. */
 const RETRY_AFTER_LIMIT_MS = 60_000;
-/** Of an error's body; the rest is not read. */
+/** The rest of an error's body is not read. */
 const ERROR_TEXT_LIMIT_BYTES = 4096;
 
-/** An answer with an error status, read by our own code. */
+/** An answer with an error status, where no client library reads it. */
 export class HttpStatusError extends Error {
   readonly status: number;
 
@@ -36,7 +36,7 @@ export class HttpStatusError extends Error {
   }
 }
 
-/** The response itself when it succeeded; throws `HttpStatusError` with what the provider's error body says. */
+/** The response, if it succeeded. Throws `HttpStatusError` with the message of the provider's error body. */
 export async function successful<T extends HttpResponse>(response: T): Promise<T> {
   if (response.status >= 200 && response.status < 300) return response;
   throw new HttpStatusError(response.status, messageIn(await readStart(response), response.statusText));
@@ -56,14 +56,9 @@ async function readStart(response: HttpResponse): Promise<string> {
   return Buffer.concat(parts).toString('utf8', 0, ERROR_TEXT_LIMIT_BYTES);
 }
 
-/** fal says `{"detail": text or [{msg}]}`, OpenRouter `{"error": {message}}`; anything else is not repeated. */
+/** fal says `{"detail": text or [{msg}]}`, OpenRouter `{"error": {message}}`. No other text is repeated. */
 function messageIn(text: string, otherwise: string): string {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return otherwise;
-  }
+  const body = parsedJson(text);
   const detail = fieldOf(body, 'detail');
   return (
     textIn(fieldOf(body, 'error'), 'message') ??
@@ -74,8 +69,8 @@ function messageIn(text: string, otherwise: string): string {
 }
 
 /**
- * A `StageError` for whatever a client library or our own code threw; `what` names the request in the message, and what
- * was `sent` is not repeated in it. An SDK's error holds request and answer: it is not kept as a cause.
+ * A `StageError` for anything that a client library or our own code threw. `what` names the request in the message;
+ * nothing that was `sent` is repeated there. An SDK's error holds request and answer, so it does not become the cause.
  */
 export function asStageError(stage: Stage, what: string, error: unknown, call: Call, sent: Sent): StageError {
   if (error instanceof StageError) {
@@ -93,12 +88,12 @@ export function asStageError(stage: Stage, what: string, error: unknown, call: C
     const { reason } = signal;
     return reason instanceof StageError ? reason : new StageError(stage, 'cancelled', `${what} was cancelled`);
   }
-  // SDKs wrap what broke the connection, or lose it
+  // SDKs wrap the error that broke the connection, or lose it
   const broken = call.failure();
   const kind = kindOf(broken ?? error);
   const remedy = REMEDY[kind];
   const status = broken === undefined ? statusOf(error) : undefined;
-  // a parser's message quotes what it could not parse; what broke a connection is our own side's word
+  // a parser quotes the text it could not parse; the error of a connection comes from our own side
   const said =
     kind === 'malformed'
       ? 'the answer is not JSON'
@@ -129,7 +124,7 @@ function kindOf(error: unknown): FailureKind {
 function statusOf(error: unknown): number | undefined {
   if (error instanceof HttpStatusError) return error.status;
   if (error instanceof APIError) return typeof error.status === 'number' ? error.status : undefined;
-  // the fal client reports its own stream faults as ApiErrors with a made-up status and no body
+  // the fal client reports faults of its own as ApiErrors with a made-up status and no body
   if (error instanceof ApiError) return error.body === undefined ? undefined : error.status;
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** fal's storage and CDN: files go up before a request and come down after it. The key goes to fal's own hosts only. */
+/** fal's storage and CDN: uploads before a request, downloads after it. The key goes to fal's own hosts only. */
 import { StageError } from '../base/errors.ts';
 import type { Call } from '../base/ports.ts';
 import type { Stage } from '../base/events.ts';
@@ -14,8 +14,8 @@ export interface FalFilesConfig {
 }
 
 /**
- * Uploads bytes to fal's storage and returns the file's URL: `initiate` with the key, then a bare PUT to where the
- * answer says, if that is an allowed host. Throws what `fetch` throws, `HttpStatusError` and `StageError`.
+ * Uploads bytes to fal's storage and returns the file's URL: `initiate` with the key, then a PUT without it to the URL
+ * of the answer, on an allowed host. Throws `HttpStatusError`, `StageError` and the errors of `fetch`.
  */
 export async function uploadFile(
   config: FalFilesConfig,
@@ -50,12 +50,12 @@ export async function uploadFile(
   return fileUrl;
 }
 
-/** A CDN may send elsewhere once or twice; more is a loop. */
+/** A CDN redirects once or twice; more is a loop. */
 const REDIRECTS_LIMIT = 3;
 
 /**
- * Fetches a file that a provider named, if it lies on an allowed host; no key goes there. Where that host redirects to is
- * checked in the same way, hop by hop.
+ * Fetches a file that a provider named, without a key. Its host, and the host of each redirect, must be allowed. Throws
+ * as `uploadFile` does.
  */
 export async function downloadFile(config: FalFilesConfig, call: Call, stage: Stage, url: string): Promise<Response> {
   let admitted = config.audioHosts.admit(url, stage);

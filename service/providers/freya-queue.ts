@@ -1,4 +1,4 @@
-/** Freya's `/generate` by fal's queue: submit, ask until it is done, fetch the result, download its audio. */
+/** Freya's `/generate` by fal's queue: submit, ask until done, fetch the result, download the audio. */
 import { describeError, StageError } from '../base/errors.ts';
 import type { Call, TtsRequest } from '../base/ports.ts';
 import { successful } from './failure.ts';
@@ -17,8 +17,8 @@ const WHAT = 'Freya TTS /generate';
 const REQUEST_ID = /^[\w-]{1,100}$/;
 
 /**
- * Synthesizes one piece; `push` gets PCM16 as the download brings it. URLs of the queue are built here, as fal's client
- * does: no URL from an answer ever gets the key.
+ * Synthesizes one piece; `push` gets PCM16 while it is downloaded. The queue's URLs are built here, as fal's client
+ * does: no URL of an answer ever gets the key.
  */
 export async function synthesizeByQueue(
   config: FreyaQueueConfig,
@@ -60,7 +60,7 @@ export async function synthesizeByQueue(
   return { requestId, inferenceMs };
 }
 
-/** True once it is done; throws when it never will be. */
+/** Throws for a state from which the request never completes. */
 function isDone(state: unknown): boolean {
   const status = textIn(state, 'status') ?? 'nothing';
   switch (status) {

@@ -14,7 +14,7 @@ export const FREYA_STT_MODEL = 'freya-stt-v1';
 
 interface Config extends FalFilesConfig {
   falRunUrl: string;
-  /** All keys there are: none may stand in an error. */
+  /** Keys of all providers: none may stand in an error. */
   keys: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export function createFreyaStt(config: Config): Stt {
     baseURL: `${config.falRunUrl}/${FREYA_STT_APP}`,
     defaultHeaders: { Authorization: `Key ${config.falKey}` },
     maxRetries: 0,
-    logLevel: 'off', // it would print events that it cannot parse: what users hear
+    logLevel: 'off', // the client would print events that it cannot parse: users' words
     fetch: fetchOfCall,
   });
   return {
@@ -85,7 +85,7 @@ function resultOf(data: unknown, response: Response, path: string): SttResult {
   return { text: text.trim(), requestId };
 }
 
-/** The endpoint tells formats by the file's name. */
+/** The endpoint takes the format from the file's name. */
 function fileNameOf({ mimeType }: SttRequest): string {
   return mimeType === 'audio/webm' ? 'audio.webm' : 'audio.wav';
 }

@@ -17,7 +17,7 @@ export const FREYA_TTS_RATE_HZ = 16_000;
 
 interface Config extends FreyaQueueConfig {
   falRunUrl: string;
-  /** All keys there are: none may stand in an error. */
+  /** Keys of all providers: none may stand in an error. */
   keys: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export function createFreyaTts(config: Config): Tts {
     baseURL: `${config.falRunUrl}/${FREYA_TTS_APP}`,
     defaultHeaders: { Authorization: `Key ${config.falKey}` },
     maxRetries: 0,
-    logLevel: 'off', // it would print events that it cannot parse: what users hear
+    logLevel: 'off', // the client would print events that it cannot parse: users' words
     fetch: fetchOfCall,
   });
   const ask = (request: TtsRequest, call: Call, push: (bytes: Uint8Array) => void): Promise<Partial> => {
@@ -55,7 +55,7 @@ export function createFreyaTts(config: Config): Tts {
       const what = `Freya TTS ${PATHS[request.method]}`;
       const limitBytes = audioLimitBytes(request);
       let bytes = 0;
-      const samples = wholeSamples((pcm) => {
+      const samples = uncutSamples((pcm) => {
         bytes += pcm.byteLength;
         if (bytes > limitBytes) {
           throw new StageError(
@@ -78,14 +78,14 @@ export function createFreyaTts(config: Config): Tts {
   };
 }
 
-/** Half a second a character and ten seconds more: several times the slowest speech. */
+/** Half a second a character and ten seconds more: several times slower than the slowest speech. */
 function audioLimitBytes({ text, speed }: TtsRequest): number {
   return Math.round(((10_000 + 500 * text.length) / Math.min(1, speed)) * 2 * (FREYA_TTS_RATE_HZ / 1000));
 }
 
 type Partial = Omit<TtsResult, 'audioBytes'>;
 
-/** `on("data")`, not the iterator: that one sleeps 16 ms after each event. Errors reach `done()` only. */
+/** By `on("data")`: the iterator sleeps 16 ms after each event. Errors reach `done()` only. */
 async function byFalStream(
   config: Config,
   request: TtsRequest,
@@ -106,7 +106,7 @@ async function byFalStream(
   let result: Partial | undefined;
   const failed = Promise.withResolvers<never>();
   stream.on('data', (data: unknown) => {
-    // the client keeps every event for an iterator that nobody runs: two copies of the reply's audio
+    // the client keeps all events for an iterator that nobody runs: two copies of the reply's audio
     const kept: unknown = Reflect.get(stream, 'buffer');
     if (Array.isArray(kept)) kept.length = 0;
     try {
@@ -124,7 +124,7 @@ async function byFalStream(
   return { ...result, requestId: stream.requestId ?? undefined };
 }
 
-/** The same events off the raw body, which is read to its end as the fal client does. */
+/** The same events off the raw body, read to its end as the fal client does. */
 async function byParser(
   config: Config,
   request: TtsRequest,
@@ -227,8 +227,8 @@ async function bySpeech(
   };
 }
 
-/** Network chunks may cut a 16-bit sample in two. */
-function wholeSamples(onAudio: (pcm: Uint8Array) => void): { push(bytes: Uint8Array): void; bytes(): number } {
+/** Network chunks may cut a 16-bit sample in two: its first byte waits for the next chunk. */
+function uncutSamples(onAudio: (pcm: Uint8Array) => void): { push(bytes: Uint8Array): void; bytes(): number } {
   let odd: number | undefined;
   let total = 0;
   return {

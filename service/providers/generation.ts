@@ -1,21 +1,21 @@
-/** OpenRouter's own account of one answer, which it has some seconds after it: `GET /generation?id=…`. */
+/** OpenRouter's own record of one answer, there some seconds after it: `GET /generation?id=…`. */
 import type { Call } from '../base/ports.ts';
 import { successful } from './failure.ts';
 import { fieldOf, listIn, numberIn, textIn } from '../base/json.ts';
 import { readJson } from './json.ts';
 
-/** What of it becomes attributes; each is absent where OpenRouter does not say it. Times are OpenRouter's own, in ms. */
+/** The fields that become attributes, each absent where OpenRouter does not say it. Times are OpenRouter's, in ms. */
 export interface GenerationRecord {
-  /** Its `latency`, called total latency; whether that is the time to the first token is not confirmed. */
+  /** `latency`, which OpenRouter calls total latency. No source confirms that it is the time to the first token. */
   gatewayMs?: number;
-  /** Its `generation_time`. */
+  /** `generation_time`. */
   generationMs?: number;
   moderationMs?: number;
-  /** `latency` of the provider's answer that was used: the last one with status 200. */
+  /** `latency` of the used answer: the last one with status 200. */
   providerMs?: number;
-  /** Providers that were tried. */
+  /** Number of providers that were tried. */
   providers?: number;
-  /** In the model's own tokens, which are what is billed. */
+  /** In the model's own tokens, which are billed. */
   nativePromptTokens?: number;
   nativeCompletionTokens?: number;
   nativeReasoningTokens?: number;
@@ -23,10 +23,10 @@ export interface GenerationRecord {
   totalCostUsd?: number;
 }
 
-/** Reads the record of generation `id`; undefined while there is none. Throws for any other answer. */
+/** Reads the record of generation `id`. Undefined while there is none. Throws for an error. */
 export type ReadGeneration = (id: string, call: Call) => Promise<GenerationRecord | undefined>;
 
-/** The one place that asks; its key goes to OpenRouter alone. */
+/** Asks OpenRouter alone, which alone gets the key. */
 export function createGenerationRecord(config: { openRouterUrl: string; openRouterKey: string }): ReadGeneration {
   return async function generationRecord(id, call) {
     const response = await call.fetch(`${config.openRouterUrl}/generation?id=${encodeURIComponent(id)}`, {
@@ -43,7 +43,7 @@ export function createGenerationRecord(config: { openRouterUrl: string; openRout
   };
 }
 
-/** Lists of a provider's answers are longer only by mistake. */
+/** Of one record: longer lists are a mistake. */
 const ANSWERS_LIMIT = 20;
 
 function recordFrom(data: unknown): GenerationRecord {

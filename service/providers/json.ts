@@ -1,19 +1,19 @@
-/** Answers of providers that are JSON. */
+/** JSON answers of providers. */
 import { StageError } from '../base/errors.ts';
-import { fieldOf, textIn } from '../base/json.ts';
+import { fieldOf, parsedJson, textIn } from '../base/json.ts';
 import type { Stage } from '../base/events.ts';
 
-/** The message of an error inside an answer whose status says that all is well. */
+/** The message of an error inside an answer with a good status. */
 export function errorIn(value: unknown): string | undefined {
   const error = fieldOf(value, 'error');
   if (error === undefined || error === null) return undefined;
   return textIn(error, 'message') ?? (typeof error === 'string' ? error : 'an error without a message');
 }
 
-/** No JSON answer of these providers is larger; audio never travels in one. */
+/** Larger than any JSON answer of these providers: none holds audio. */
 const JSON_LIMIT_BYTES = 1024 * 1024;
 
-/** A JSON body; throws `malformed` for anything else and `oversized` beyond 1 MiB. */
+/** A JSON body. Throws `malformed` for anything else and `oversized` beyond 1 MiB. */
 export async function readJson(response: Response, what: string, stage: Stage): Promise<unknown> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
@@ -33,11 +33,7 @@ export async function readJson(response: Response, what: string, stage: Stage): 
     }
     parts.push(value);
   }
-  try {
-    const json: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
-    return json;
-  } catch {
-    // no cause: a parser's message quotes what it could not parse
-    throw new StageError(stage, 'malformed', `${what}: the answer is not JSON`);
-  }
+  const json = parsedJson(Buffer.concat(parts).toString('utf8'));
+  if (json === undefined) throw new StageError(stage, 'malformed', `${what}: the answer is not JSON`);
+  return json;
 }

@@ -1,4 +1,4 @@
-/** A `multipart/form-data` body (RFC 7578) as bytes, at once. */
+/** A `multipart/form-data` body (RFC 7578) as bytes, built at once. */
 import { unpredictableHex } from '../base/random.ts';
 
 export interface FormFile {
@@ -9,8 +9,9 @@ export interface FormFile {
 }
 
 /**
- * One file and text fields. By hand, since `FormData` keeps a file in a `Blob`, which is read in several rounds of the event loop: on a
- * busy service each costs a turn what all others do meanwhile. The boundary cannot be guessed, so no audio can hold it on purpose.
+ * One file and text fields; undefined fields are left out. By hand, since `FormData` keeps a file in a `Blob`, whose
+ * reading takes several rounds of the event loop: on a busy service each round costs a turn the work of all others.
+ * Nobody can guess the boundary, so no audio holds it on purpose.
  */
 export function multipartOf(
   file: FormFile,

@@ -1,17 +1,18 @@
-/** One openai client for all calls: each request goes out by the `fetch` of the call that it belongs to. */
+/** One openai client for all calls: each request goes out by the `fetch` of its call. */
 import type { Call, Fetch } from '../base/ports.ts';
 
-/** Where a request's options carry its call's `fetch`: the client hands on what it does not know. */
+/** The key of a call's `fetch` in the request's options: the client hands unknown options on. */
 const FETCH = Symbol("the call's fetch");
 
 /**
- * The `fetch` of such a client. A client per call would do too, but it costs 60 µs: its resources, and a test upload that it
- * makes for every `fetch` that is new to it. Every request must belong to a call, or it would be on no trace.
+ * The `fetch` of such a client. A client for each call would cost 60 µs: its resources, and a test upload for each new
+ * `fetch`. Every request must belong to a call, else it would be on no trace.
  */
 export const fetchOfCall: Fetch = Object.assign(
   (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const fetch: unknown = init === undefined ? undefined : Reflect.get(init, FETCH);
-    if (typeof fetch !== 'function') return Promise.reject(new Error('a provider client was used outside of a call'));
+    if (typeof fetch !== 'function')
+      return Promise.reject(new Error('a provider client was used outside of a call: pass it the options of inCall()'));
     return Reflect.apply(fetch, undefined, [input, init]);
   },
   { Response },

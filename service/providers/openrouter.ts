@@ -11,7 +11,7 @@ import { parseEvent, readEvents } from './sse.ts';
 interface Config {
   openRouterUrl: string;
   openRouterKey: string;
-  /** All keys there are: none may stand in an error. */
+  /** Keys of all providers: none may stand in an error. */
   keys: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export function createOpenRouter(config: Config): Llm {
     apiKey: config.openRouterKey,
     baseURL: config.openRouterUrl,
     maxRetries: 0,
-    logLevel: 'off', // it would print events that it cannot parse: what users hear
+    logLevel: 'off', // the client would print events that it cannot parse: users' words
     fetch: fetchOfCall,
   });
   return {
@@ -56,7 +56,7 @@ export function createOpenRouter(config: Config): Llm {
       } catch (error) {
         throw failed(error);
       }
-      // the client ends quietly on an abort and on a stream that just stops
+      // the client ends without an error on an abort, and on a stream that stops in the middle
       if (call.signal.aborted) throw failed(call.signal.reason);
       if (result.finishReason === undefined) {
         throw new StageError('llm', 'malformed', `${what}: the stream ended without a finish reason`);
@@ -113,7 +113,7 @@ async function byParser(
   result.comments = comments;
 }
 
-/** What OpenRouter's body has beyond OpenAI's. */
+/** OpenRouter's additions to OpenAI's body. */
 interface OpenRouterFields {
   session_id: string;
   models?: readonly string[];
@@ -121,7 +121,7 @@ interface OpenRouterFields {
   reasoning?: { effort: string };
 }
 
-function providerOf({ dataCollection, ...route }: LlmRoute): Record<string, unknown> {
+function routingOf({ dataCollection, ...route }: LlmRoute): Record<string, unknown> {
   return { ...route, data_collection: dataCollection };
 }
 
@@ -134,7 +134,7 @@ function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRo
     temperature: request.temperature,
     seed: request.seed,
     session_id: request.sessionId,
-    provider: request.route && providerOf(request.route),
+    provider: request.route && routingOf(request.route),
     reasoning: request.reasoning === undefined ? undefined : { effort: request.reasoning },
   };
 }
@@ -144,7 +144,7 @@ function readHeaders(response: Pick<Response, 'headers'>, result: LlmResult): vo
   if (generationId !== null) result.generationId = generationId.slice(0, 200);
 }
 
-/** OpenRouter adds to OpenAI's chunk: the provider that served the request, reasoning, cost, and errors in mid-stream. */
+/** OpenRouter adds to OpenAI's chunk the serving provider, reasoning, cost, and errors in mid-stream. */
 function readChunk(chunk: unknown, what: string, result: LlmResult): string {
   const failed = errorIn(chunk);
   if (failed !== undefined) throw new StageError('llm', 'provider', `${what}: ${describeError(failed)}`);

@@ -1,21 +1,23 @@
-/** Provider texts may repeat what they were sent: keys and content are taken out before a text goes anywhere. */
+/** Takes keys and content out of a provider's text, which may repeat the request. */
 
-/** What a call sent and must not come back in an error: keys as they are, content in any piece of it. */
+/** Parts of a request that no error may repeat: keys as a whole, content in any piece. */
 export interface Sent {
   keys: readonly string[];
-  /** Prompts, transcripts, texts to speak; `unknown` where the provider knows words that we do not (speech). */
+  /** Prompts, transcripts, texts to speak. `unknown` for speech, whose words the provider alone knows. */
   contents: readonly string[] | 'unknown';
 }
 
-/** A shorter echo says nothing. */
+/** A shorter echo reveals nothing. */
 const ECHO_CHARS = 12;
-/** Of one content; prompts are longer than any error text that repeats them. */
+/** Of one content: no error text repeats more of a prompt. */
 const CONTENT_LIMIT_CHARS = 200_000;
 const KEY_LIKE = /\b(?:Bearer|Key) +[\w.:+/=-]{7,}|\bsk-[\w-]{8,}|\b[0-9a-f-]{36}:[0-9a-f]{16,}/g;
 
-/** The text without keys, and without any stretch of 12 characters or more that was sent; nothing where that is unknown. */
+/**
+ * The text without keys, and without any 12 characters in a row that were sent. Nothing of it where these are unknown.
+ */
 export function scrub(text: string, { keys, contents }: Sent): string {
-  if (contents === 'unknown') return 'what it says is withheld';
+  if (contents === 'unknown') return 'its message is withheld, since it may repeat what was said';
   let clean = text;
   for (const key of keys) if (key.length >= 4) clean = clean.replaceAll(key, '[key]');
   clean = clean.replace(KEY_LIKE, '[key]');

@@ -2,17 +2,18 @@
 import { createParser } from 'eventsource-parser';
 import { StageError } from '../base/errors.ts';
 import type { Stage } from '../base/events.ts';
+import { parsedJson } from '../base/json.ts';
 import type { HttpResponse } from '../base/ports.ts';
 
 export interface EventReader {
-  /** One event's data. True: this was the last one that matters, the rest of the body is left to the connection. */
+  /** Takes one event's data. True for the last one that matters: the connection gets the rest of the body. */
   data(text: string): boolean;
   comment?(): void;
 }
 
 /**
- * Reads a body's events as they arrive, each synchronously with the chunk that completed it. Bytes of a character that
- * two chunks share are joined. Throws `malformed` for a body of another type.
+ * Reads a body's events as they arrive, each synchronously with the chunk that completes it. Joins a character that two
+ * chunks share. Throws `malformed` for a body of another type.
  */
 export async function readEvents(
   response: HttpResponse,
@@ -49,22 +50,17 @@ export async function readEvents(
       throw failure.error;
     }
     if (over) {
-      // not awaited: reading the rest is for the connection's sake, and nobody waits for it
+      // not awaited: only the connection needs the rest
       chunks.cancel().catch(() => undefined);
       return;
     }
   }
 }
 
-/** JSON of one event; throws `malformed`. */
+/** One event's JSON object. Throws `malformed` for anything else. */
 export function parseEvent(text: string, what: string, stage: Extract<Stage, 'llm' | 'tts'>): object {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // no cause: a parser's message quotes what it could not parse
-    throw new StageError(stage, 'malformed', `${what}: an event is not JSON`);
-  }
+  const value = parsedJson(text);
+  if (value === undefined) throw new StageError(stage, 'malformed', `${what}: an event is not JSON`);
   if (typeof value === 'object' && value !== null) return value;
   throw new StageError(stage, 'malformed', `${what}: an event is not a JSON object`);
 }

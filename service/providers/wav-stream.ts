@@ -1,12 +1,12 @@
-/** A WAV body as it arrives → its PCM16 samples, header taken off. */
+/** A WAV body as it arrives → its PCM16 samples. */
 import { StageError } from '../base/errors.ts';
 
-/** Chunks before the samples (LIST, fact) are small. */
+/** The chunks before the samples (`LIST`, `fact`) are smaller. */
 const HEADER_LIMIT_BYTES = 64 * 1024;
 
 /**
- * Hands on the bytes of the `data` chunk as they come. Takes 16-bit mono PCM at `rateHz` only; throws `malformed` for
- * everything else, and from `end` when there was no `data` chunk.
+ * Hands on the bytes of the `data` chunk as they come. Throws `malformed` for anything but 16-bit mono PCM at `rateHz`,
+ * and from `end` without a `data` chunk.
  */
 export function wavStream(
   what: string,
@@ -15,7 +15,7 @@ export function wavStream(
 ): { push(bytes: Uint8Array): void; end(): void } {
   const malformed = (message: string): StageError => new StageError('tts', 'malformed', `${what}: ${message}`);
   let head = Buffer.alloc(0);
-  /** Of the `data` chunk, once it has begun; a header that was written before the length was known says 0 or 2³²−1. */
+  /** Of the `data` chunk, once begun. A header that was written before the length was known says 0 or 2³²−1. */
   let leftBytes: number | undefined;
 
   const findData = (): number | undefined => {

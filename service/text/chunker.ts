@@ -1,6 +1,6 @@
 /**
- * Cuts a streamed reply into pieces for speech synthesis. A piece is released as soon as it is certain, since every
- * delta it waits for is heard as delay:
+ * Cuts a streamed reply into pieces for speech synthesis. A piece is released as soon as it is certain, since the user
+ * hears every delta of waiting as delay:
  *
  *     ends a sentence                                                 when it is certain
  *     .  then whitespace                                              at the whitespace
@@ -12,21 +12,21 @@
  *     300 characters                                                  at the last whitespace among them
  *
  * Never an end: `Dr.`, `e.g.`, `J.`, `No. 5`, `3. madde` (Turkish ordinal), `1.000`, `3,5`, `10:30`, `Node.js`,
- * `https://a.b/c?d`, `a@b.co`. Whitespace that is there when a piece is released goes with it, later whitespace leads
- * the next piece.
+ * `https://a.b/c?d`, `a@b.co`. Whitespace that is there at a piece's release goes with it; later whitespace begins the
+ * next piece.
  */
 import { endsSentence, TERMINATORS } from './sentence-end.ts';
 
 export type ChunkingMode = 'sentence' | 'clause' | 'reply';
 
 export interface Chunker {
-  /** Takes a delta; returns the pieces it completed. */
+  /** Takes a delta; returns the pieces that it completes. */
   push(delta: string): string[];
-  /** The reply is complete; returns what was left. */
+  /** The reply is complete; returns the last pieces. */
   end(): string[];
   /**
-   * After `end`: text that came after the last piece and holds nothing to speak, usually ''. Pieces + rest = the text.
-   * A piece that was released cannot be called back, and a piece without a word must not be synthesized.
+   * After `end`: text behind the last piece without anything to speak, usually ''. Pieces + rest = the text. A released
+   * piece cannot take it in, and a piece without a word must not be synthesized.
    */
   rest(): string;
 }
@@ -36,7 +36,7 @@ const MIN_SPEAKABLE = 2;
 const MIN_CLAUSE_SPEAKABLE = 12;
 const SPEAKABLE = /[\p{L}\p{N}]/gu;
 const CLAUSE_MARKS = ',;:–—';
-/** Without one of these nothing ends, unless it is too long. */
+/** Without one of these marks no piece ends, unless it is too long. */
 const ANY_MARK = new RegExp(`[\\n${TERMINATORS}${CLAUSE_MARKS}]`, 'u');
 const CLOSERS = '"\'”’»)]';
 
@@ -52,7 +52,7 @@ function clauseEnd(text: string, at: number): number {
   return /(?:https?|mailto|ftp):$/iu.test(text) ? -1 : end;
 }
 
-/** Characters that a piece may have: 300, or more where fewer than 2 of these are speakable. */
+/** A piece's limit: 300 characters, or more where fewer than 2 of these are speakable. */
 function maxChars(text: string): number {
   let seen = 0;
   for (const { index } of text.matchAll(SPEAKABLE)) {
@@ -62,7 +62,7 @@ function maxChars(text: string): number {
   return Infinity;
 }
 
-/** Where a piece that must be cut is cut: after the last whitespace, else at the limit, between whole characters. */
+/** The cut of a too long piece: after the last whitespace, else at the limit, between whole characters. */
 function forcedCut(text: string, limit: number): number {
   const afterSpace = text.slice(0, limit).search(/\s\S*$/u) + 1;
   if (afterSpace > 0 && speakableIn(text.slice(0, afterSpace)) >= MIN_SPEAKABLE) return afterSpace;
@@ -71,14 +71,14 @@ function forcedCut(text: string, limit: number): number {
   return cut;
 }
 
-/** End of the first piece that is certain in `text`, without the whitespace after it; -1 when none is yet. */
+/** End of the first certain piece of `text`, without the whitespace behind it; -1 when none is certain. */
 function firstPieceEnd(text: string, mode: 'sentence' | 'clause', language: string, complete: boolean): number {
   if (text.length < MAX_PIECE_CHARS && !ANY_MARK.test(text)) return -1; // most deltas of a stream
   const limit = maxChars(text);
   let speakable = 0;
   for (let at = 0; at < Math.min(text.length, limit); at += 1) {
     const char = text.charAt(at);
-    // counted as far as it decides anything
+    // more than 12 decide nothing
     if (speakable < MIN_CLAUSE_SPEAKABLE && /[\p{L}\p{N}]/u.test(String.fromCodePoint(text.codePointAt(at) ?? 0)))
       speakable += 1;
     if (speakable < MIN_SPEAKABLE) continue;
@@ -93,9 +93,9 @@ function firstPieceEnd(text: string, mode: 'sentence' | 'clause', language: stri
 }
 
 /**
- * Creates the chunker of one reply in `language` (`tr`, `en`, or a tag that begins so). No piece is without a letter or
- * digit; none has fewer than 2 unless it is all that was left; none has more than 300 characters before its trailing
- * whitespace (unless it has under 2 speakable ones until then), except in mode `reply`, whose one piece is everything.
+ * Creates the chunker of one reply in `language`: `tr`, `en`, or a tag that begins so. A piece has at least 2 letters
+ * or digits; the last piece may have 1. A piece has at most 300 characters before its trailing whitespace, or more
+ * where fewer than 2 of these are speakable. In mode `reply` one piece is everything.
  */
 export function createChunker(mode: ChunkingMode, language: string): Chunker {
   let held = '';

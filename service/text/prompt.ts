@@ -1,20 +1,20 @@
-/** What the LLM is asked, from the captured (unpruned) conversation and the strategy. Pure. */
+/** The LLM's prompt, from the unpruned conversation and the strategy. Pure. */
 import type { Message } from '../base/ports.ts';
 import { sentText } from '../strategy/prompt-text.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
 export interface Conversation {
   systemPrompt: string;
-  /** Unpruned, oldest first: user and assistant messages; replies as far as they were heard. */
+  /** Unpruned, oldest first. An interrupted reply stands there as far as it was heard. */
   history: readonly Message[];
 }
 
-/** System prompt, the last `historyTurns` turns (a user message begins one) or all, then what the user just said. */
+/** System prompt, the last `historyTurns` turns or all, then the user's new words. A user message begins a turn. */
 export function promptFor(conversation: Conversation, transcript: string, historyTurns: 'all' | number): Message[] {
   return [...promptHead(conversation, historyTurns), { role: 'user', content: transcript }];
 }
 
-/** The same without the user's new words: all that is known of the prompt before they are. */
+/** The same without the user's new words: the part that is known before they are. */
 export function promptHead({ systemPrompt, history }: Conversation, historyTurns: 'all' | number): Message[] {
   return [
     ...(systemPrompt === '' ? [] : [{ role: 'system' as const, content: systemPrompt }]),
@@ -32,8 +32,8 @@ function lastTurns(history: readonly Message[], turns: number): readonly Message
 }
 
 /**
- * Our short interviewer, in place of a captured system prompt: the same job in about 70 tokens. Languages without a text
- * of their own get the English one, told to speak that language.
+ * A short interviewer in place of a captured system prompt: the same job in about 70 tokens. A language without a text
+ * gets the English one, with the request to speak that language.
  */
 export function compressedPrompt(language: string): string {
   if (language.startsWith('tr')) return COMPRESSED.tr;
@@ -54,7 +54,7 @@ export function systemPromptFor({ llm: { systemPrompt } }: Strategy, language: s
   return text === undefined ? 'x'.repeat(chars) : sentText(text);
 }
 
-/** What a reply may begin with: short, and fitting whatever the user said. Each is synthesized ahead. */
+/** Short beginnings of a reply that fit anything the user says. Each is synthesized ahead. */
 export function openersFor(language: string): readonly string[] {
   return language.startsWith('tr') ? OPENERS.tr : OPENERS.en;
 }
@@ -64,7 +64,7 @@ const OPENERS = {
   en: ['I see.', 'Thank you.', 'Very good.'],
 } as const;
 
-/** The same prompt, asking the model to begin with one of the openers, word for word. */
+/** Adds the request to begin with one of the openers, word for word. */
 export function withOpeners(messages: readonly Message[], openers: readonly string[]): Message[] {
   const [first, ...rest] = messages;
   const ask = `${OPENERS_ASK} ${openers.map((opener) => `"${opener}"`).join(' | ')}`;
@@ -72,5 +72,5 @@ export function withOpeners(messages: readonly Message[], openers: readonly stri
   return [{ role: 'system', content: `${first.content}\n\n${ask}` }, ...rest];
 }
 
-/** What stands before the openers in a prompt; the stand-in looks for it. */
+/** Stands before the openers in a prompt. The stand-in looks for it. */
 export const OPENERS_ASK = 'Begin your reply with exactly one of these openers, word for word:';

@@ -1,12 +1,12 @@
-/** Where a sentence of a streamed Turkish or English text certainly ends. The rules are listed in `chunker.ts`. */
+/** Finds the certain end of a sentence in a streamed Turkish or English text. `chunker.ts` lists the rules. */
 
 export const TERMINATORS = '.!?…';
 const CLOSERS = '"\'”’»)]';
-/** Titles, in front of a name. Written with a capital, so that the unit of "450 ms." is none. */
+/** Titles before a name. Capitals count, so that the unit of "450 ms." is no title. */
 const TITLES: ReadonlySet<string> = new Set('Dr Prof Doç Yrd Av Sn Hz Mr Mrs Ms St Op Uzm Müh Arş'.split(' '));
-/** What these shorten always goes on. */
+/** No sentence ends with these. */
 const NEVER_LAST: ReadonlySet<string> = new Set('dr prof sn örn bkz approx'.split(' '));
-/** May also be a sentence's last word: a capital decides. */
+/** A sentence may end with these: a capital behind them decides. */
 const MAYBE_LAST: ReadonlySet<string> = new Set('vb vs vd etc inc ltd co şti jr sr e.g i.e a.m p.m t.c'.split(' '));
 /** Abbreviations only before a number: `No. 5`, but "No. I did not." */
 const BEFORE_NUMBER: ReadonlySet<string> = new Set(['no', 'nr', 's', 'p', 'pp', 'vol']);
@@ -20,13 +20,13 @@ function wordBefore(text: string, at: number): string {
 
 const looksLikeAddress = (word: string): boolean => /:\/\/|^www\.|@/iu.test(word);
 
-/** A quote or bracket was opened and not closed. Apostrophes tell nothing and are not counted. */
+/** Whether a quote or bracket is open. Apostrophes do not count: they tell nothing. */
 function hasOpen(text: string): boolean {
   const count = (chars: string): number => [...text].filter((char) => chars.includes(char)).length;
   return count('"') % 2 === 1 || count('“«([') > count('”»)]');
 }
 
-/** The stop after `word` is followed, after whitespace, by `next`: does the sentence end at the stop? */
+/** Whether the sentence ends at the stop between `word` and, behind whitespace, `next`. */
 function stopEnds(word: string, next: string, language: string, alone: boolean): boolean {
   const lower = word.toLocaleLowerCase(language.startsWith('tr') ? 'tr' : 'en');
   const capital = /^[\p{Lu}\p{Lt}"“«(]/u.test(next);
@@ -39,15 +39,15 @@ function stopEnds(word: string, next: string, language: string, alone: boolean):
   return true;
 }
 
-/** Whether the stop after `word` cannot be judged before the next visible character is there. */
+/** Whether only the next visible character can tell if the stop after `word` ends the sentence. */
 function needsNext(word: string, language: string): boolean {
   const verdicts = ['A', 'a', '1'].map((next) => stopEnds(word, next, language, false));
   return verdicts.includes(true) && verdicts.includes(false);
 }
 
 /**
- * End of the sentence whose last terminator stands at `at`, behind closing quotes and brackets; -1 when there is none,
- * or when only further text can tell. `complete` says that no text will follow.
+ * End of the sentence with the last terminator at `at`, behind closing quotes and brackets. -1 when no sentence ends
+ * there, or only further text can tell. `complete` says that no text will follow.
  */
 export function endsSentence(text: string, at: number, language: string, complete: boolean): number {
   const mark = text.charAt(at);

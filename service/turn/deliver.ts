@@ -21,8 +21,8 @@ export interface Delivery {
 }
 
 /**
- * Hands each piece's audio over as it comes, in the order of the text. Ends when the last byte is handed over, or, where
- * the user may interrupt, when that byte has been played. Throws `StageError` for a reply without audio.
+ * Hands each piece's audio over as it comes, in the order of the text. Ends when the last byte is handed over, or,
+ * where the user may interrupt, when that byte has been played. Throws `StageError` for a reply without audio.
  */
 export async function deliver(
   scope: TurnScope,

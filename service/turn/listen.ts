@@ -1,4 +1,7 @@
-/** Listening to the user: the strategy decides when the turn ends. Beside it the reference detector finds the speech end. */
+/**
+ * Listening to the user: the strategy decides when the turn ends. Beside it the reference detector finds the speech
+ * end.
+ */
 import { openAhead } from '../calls/ahead.ts';
 import { samplesToPcmBytes } from '../audio/pcm.ts';
 import { StageError } from '../base/errors.ts';

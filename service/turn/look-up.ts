@@ -49,8 +49,8 @@ export function lookUp(scope: TurnScope, piece: Piece): Promise<LookedUp> | unde
 }
 
 /**
- * The same for an opener, before it is certain. `cause` is the event that allowed the look-up. The cache settles no bet:
- * the opener has one.
+ * The same for an opener, before it is certain. `cause` is the event that allowed the look-up. The cache settles no
+ * bet: the opener has one.
  */
 export function lookUpAhead(
   scope: TurnScope,

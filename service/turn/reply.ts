@@ -40,8 +40,9 @@ export function beginWithOpener(
 }
 
 /**
- * Creates the writer of one reply, streamed as `exchange`. The first content is TTFT. A later delta becomes an event when
- * it completes a piece: the wait before it is hold-back. Text from before the event `heldBy` waited for that event too.
+ * Creates the writer of one reply, streamed as `exchange`. The first content is TTFT. A later delta becomes an event
+ * when it completes a piece: the wait before it is hold-back. Text from before the event `heldBy` waited for that event
+ * too.
  */
 export function createReplyWriter(
   { recorder, input }: TurnScope,

@@ -64,7 +64,9 @@ function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uin
 /** Syntheses ahead count from here: no reply has so many pieces. */
 const AHEAD_ORDINAL = 10_000;
 
-/** Speaks a text ahead, from the cache or by a synthesis. `cause` is the event that allowed it. A failure stays here. */
+/**
+ * Speaks a text ahead, from the cache or by a synthesis. `cause` is the event that allowed it. A failure stays here.
+ */
 export function prepare(scope: TurnScope, ordinal: number, text: string, cause: number): Prepared {
   const own = childSignal(scope.signal);
   const ahead = { ...scope, signal: own.signal };

@@ -86,8 +86,8 @@ export function promptBet(
 }
 
 /**
- * The audio of a predicted opener that came true is there when its piece is ready, not one TTFB later. A prefilled opener
- * is always said. Its words are not the model's content, so no saving is claimed.
+ * The audio of a predicted opener that came true is there when its piece is ready, not one TTFB later. A prefilled
+ * opener is always said. Its words are not the model's content, so no saving is claimed.
  */
 export function openersBet(openers: readonly Prepared[], events: Events): Bet {
   const said = events.find((event) => event.kind === 'piece.ready' && stringOf(event, 'origin') !== undefined);
