@@ -89,8 +89,7 @@ function programOf(context: TestContext, spec: ProgramSpec): Program {
     logPath: spec.logPath,
     stop: end,
     async start() {
-      child = await start(spec);
-      running.add(child);
+      child = await start(spec, (each) => void running.add(each));
     },
   };
 }

@@ -1,14 +1,14 @@
 /** `infra:up` and `infra:down` as users meet them: up twice, down without up, and a program that does not start. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
-import { folderOf, ROOT } from './harness.ts';
+import test, { type TestContext } from 'node:test';
+import { ROOT } from './harness.ts';
 
 test('up starts both, up again is refused, down stops both, and down again says so', async (context) => {
-  const infra = infraIn(folderOf(context));
-  context.after(() => infra('down'));
+  const { infra } = infraIn(context);
   const up = infra('up');
   assert.equal(up.code, 0, up.err);
   const urls = [...up.out.matchAll(/ (http:\S+)/g)].map(([, url = '']) => url);
@@ -24,9 +24,7 @@ test('up starts both, up again is refused, down stops both, and down again says 
 });
 
 test('a Collector that does not start takes Jaeger with it, and the end of its log is the message', (context) => {
-  const folder = folderOf(context);
-  const infra = infraIn(folder, { COLLECTOR_MEMORY_MIB: 'much' });
-  context.after(() => infra('down'));
+  const { infra, folder } = infraIn(context, { COLLECTOR_MEMORY_MIB: 'much' });
   const up = infra('up');
   assert.equal(up.code, 2);
   assert.match(up.err, /otelcol did not get ready[\s\S]*limit_mib/);
@@ -34,18 +32,25 @@ test('a Collector that does not start takes Jaeger with it, and the end of its l
   assert.equal(infra('down').out.trim(), 'nothing was up');
 });
 
+/** `infra` in a folder of its own. After the test everything is down, then the folder is removed: it says what is up. */
 function infraIn(
-  cwd: string,
+  context: TestContext,
   env: Readonly<Record<string, string>> = {},
-): (command: string) => { code: number | null; out: string; err: string } {
-  return (command) => {
+): { infra(command: string): { code: number | null; out: string; err: string }; folder: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-infra-'));
+  const infra = (command: string): { code: number | null; out: string; err: string } => {
     const words = [join(ROOT, 'scripts/infra/main.ts'), command];
     const { status, stdout, stderr } = spawnSync(process.execPath, words, {
-      cwd,
+      cwd: folder,
       env: { ...process.env, ...env },
       encoding: 'utf8',
       timeout: 120_000,
     });
     return { code: status, out: stdout, err: stderr };
   };
+  context.after(() => {
+    infra('down');
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { infra, folder };
 }

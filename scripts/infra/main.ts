@@ -38,10 +38,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
     const started: RunningProgram[] = [];
     try {
       for (const { spec } of [jaeger, collector]) {
-        const child = await start(spec);
+        const child = await start(spec, ({ pid }) => {
+          if (pid === undefined) return;
+          started.push({ pid, binary: spec.binary });
+          writeFileSync(STATE, JSON.stringify(started));
+        });
         child.unref();
-        started.push({ pid: child.pid ?? 0, binary: spec.binary });
-        writeFileSync(STATE, JSON.stringify(started));
       }
     } catch (error) {
       await stopPrograms(started.filter(isRunning)); // one may have ended by itself since

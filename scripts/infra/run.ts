@@ -113,8 +113,11 @@ export async function collectorSpec(
   };
 }
 
-/** Starts the program and resolves when it is ready; throws `InputError` with the end of its log when it is not. */
-export async function start(spec: ProgramSpec): Promise<ChildProcess> {
+/**
+ * Starts the program in a process group of its own and resolves when the program is ready; throws `InputError` with the end of its log
+ * when it is not. `onSpawn` has the process before that, for whoever must end it.
+ */
+export async function start(spec: ProgramSpec, onSpawn: (child: ChildProcess) => void): Promise<ChildProcess> {
   const log = openSync(spec.logPath, 'a');
   const child = spawn(spec.binary, ['--config', `file:${spec.config}`], {
     env: { ...process.env, ...spec.env },
@@ -122,6 +125,7 @@ export async function start(spec: ProgramSpec): Promise<ChildProcess> {
     detached: true,
   });
   closeSync(log);
+  onSpawn(child);
   let failed: Error | undefined;
   child.once('error', (error) => (failed = error));
   const deadline = performance.now() + READY_LIMIT_MS;
