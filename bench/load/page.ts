@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { svgOf } from '../../replay/report/figures.ts';
 import { htmlPage } from '../../replay/report/html-page.ts';
-import { section, table, text, type Cell } from '../../replay/report/html-text.ts';
+import { section, htmlTable, escapeHtml, type Cell } from '../../replay/report/html-text.ts';
 import { barOf, type StepFigures } from './figures.ts';
 
 const COLUMNS = [
@@ -41,7 +41,7 @@ export function loadPage(title: string, steps: readonly StepFigures[], lines: re
   return htmlPage({
     title: 'Retake: sessions at once',
     sections: [
-      `<header><div><span class="badge basis">predicted</span></div><h1>Sessions at once</h1><p>${text(title)}</p></header>`,
+      `<header><div><span class="badge basis">predicted</span></div><h1>Sessions at once</h1><p>${escapeHtml(title)}</p></header>`,
       section(
         'overhead',
         'Overhead',
@@ -54,7 +54,7 @@ export function loadPage(title: string, steps: readonly StepFigures[], lines: re
         `<figure>${cpuFigure(steps)}</figure>`,
         '100 % is one core; the machine is all of its cores.',
       ),
-      section('steps', 'Steps', table(columns, rows) + lines.map((line) => `<p>${text(line)}</p>`).join('')),
+      section('steps', 'Steps', htmlTable(columns, rows) + lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('')),
     ],
   });
 }

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { svgOf } from '../../replay/report/figures.ts';
 import { htmlPage } from '../../replay/report/html-page.ts';
-import { html, section, table, text, type Cell, type Column } from '../../replay/report/html-text.ts';
+import { html, section, htmlTable, escapeHtml, type Cell, type Column } from '../../replay/report/html-text.ts';
 import { VERDICT_SIGN } from '../../replay/report/words.ts';
 import { type ArmResult, type StageGroup, betText, ledgerText } from './arm-result.ts';
 import { METRICS, type MetricName } from './metrics.ts';
@@ -28,12 +28,12 @@ export function benchPage(results: BenchResults): string {
 }
 
 function headerOf({ basis, world, profile, sessions, turnsPerSession, benches }: BenchResults): string {
-  const badge = (content: string, more = ''): string => `<span class="badge${more}">${text(content)}</span>`;
+  const badge = (content: string, more = ''): string => `<span class="badge${more}">${escapeHtml(content)}</span>`;
   const profileBadge = profile === undefined ? '' : badge(`profile ${profile}`);
   return (
     `<header><div>${badge(basis, ' basis')}${badge(`world ${world}`)}${profileBadge}` +
     `${badge(`${sessions} sessions × ${turnsPerSession} turns an arm`)}</div>` +
-    `<h1>Benches: ${text(benches.map(({ bench }) => bench).join(', '))}</h1>` +
+    `<h1>Benches: ${escapeHtml(benches.map(({ bench }) => bench).join(', '))}</h1>` +
     '<p>Differences are paired by turn; intervals are 95 %, over sessions.</p></header>'
   );
 }
@@ -56,7 +56,7 @@ function targetSection({ targets }: BenchResults): string {
     cell(row.b?.p95Ms),
     String(row.b?.n ?? 0),
   ]);
-  return section('targets', 'Targets', table(columns, rows), 'Median below target is “met”.');
+  return section('targets', 'Targets', htmlTable(columns, rows), 'Median below target is “met”.');
 }
 
 function comparisonSection({ against = [] }: BenchResults): string {
@@ -78,7 +78,7 @@ function comparisonSection({ against = [] }: BenchResults): string {
   return section(
     'against',
     'Against the earlier folder',
-    table(columns, rows),
+    htmlTable(columns, rows),
     'First audible, the same arm then and now.',
   );
 }
@@ -106,7 +106,7 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
     `bench-${bench}`,
     `${bench}: ${title}`,
     figure +
-      table(columns, rows, { caption: 'Medians, and the mean paired difference from the baseline.' }) +
+      htmlTable(columns, rows, { caption: 'Medians, and the mean paired difference from the baseline.' }) +
       groupTable(grouping, arms) +
       totalsTable(arms),
     note,
@@ -129,7 +129,7 @@ function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): s
     }),
   ]);
   const by = grouping === undefined ? '' : ` and ${grouping}`;
-  return table(columns, rows, { caption: `Median of the stage's latency in ms, by connection${by}.` });
+  return htmlTable(columns, rows, { caption: `Median of the stage's latency in ms, by connection${by}.` });
 }
 
 /** Where the wait went, and what came of the bets. */
@@ -140,7 +140,9 @@ function totalsTable(arms: readonly ArmResult[]): string {
     bets.map((bet) => `${bet.kind}: ${betText(bet)}`).join(' · '),
   ]);
   const columns: Column[] = [{ title: 'arm' }, { title: 'wait, mean ms' }, { title: 'bets' }];
-  return table(columns, rows, { caption: 'Parts of the wait until first audible; they add up. Bets: hits and waste.' });
+  return htmlTable(columns, rows, {
+    caption: 'Parts of the wait until first audible; they add up. Bets: hits and waste.',
+  });
 }
 
 /** The median and, paler, the mean difference; its interval is in `results.json`, and for first audible in the plot. */
@@ -150,7 +152,7 @@ function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
   const median = numberText(metric, row.mean ?? row.median);
   const { difference } = row;
   if (difference === undefined) return median;
-  return html(`${median} <small class="note">${text(differenceText(metric, { mean: difference.mean }))}</small>`);
+  return html(`${median} <small class="note">${escapeHtml(differenceText(metric, { mean: difference.mean }))}</small>`);
 }
 
 function differenceFigure(arms: readonly ArmResult[]): string {
@@ -190,5 +192,9 @@ function environmentSection({ commit, seed, environment }: BenchResults): string
     `answered from ${environment.servedFrom.length === 0 ? 'no region that was told' : environment.servedFrom.join(', ')}`,
     `seed ${seed}`,
   ];
-  return section('environment', 'Where and when', `<ul>${lines.map((line) => `<li>${text(line)}</li>`).join('')}</ul>`);
+  return section(
+    'environment',
+    'Where and when',
+    `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`,
+  );
 }

@@ -17,7 +17,7 @@ import {
   scenarioOption,
   sessionOptions,
 } from '../options/options.ts';
-import { REPORT_FORMS } from './forms.ts';
+import { REPORT_FORMS } from '../../replay/report/forms.ts';
 
 /** Adds `replay`, `diff`, `report`, `variants`, `profile` and `bench`. */
 export function addReplayCommands(program: Command, context: CommandContext): void {

@@ -5,7 +5,8 @@ import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { buildReport, type ReportArm, type ReportSide } from '../../replay/report/build.ts';
 import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
-import { printerOf, type Printer, type ReportForm } from './forms.ts';
+import type { ReportForm } from '../../replay/report/forms.ts';
+import { printerOf, type Printer } from './report.ts';
 import { inertJson, plain } from '../../replay/report/words.ts';
 import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
 
@@ -91,7 +92,7 @@ function oneArmOf(
   const names = variants.map((name) => plain(name)).join(', ');
   if (variant !== undefined && !variants.includes(variant))
     throw new InputError(
-      `${path} has no candidate "${plain(variant)}"; ${names === '' ? 'it is no run folder with candidates' : `it has: ${names}`}`,
+      `${path} has no candidate "${plain(variant)}"; ${names === '' ? 'it is no run folder with candidates' : `candidates: ${names}`}`,
     );
   if (variant === undefined && variants.length > 1)
     throw new InputError(`${path} holds ${variants.length} candidates: name one with --variant (${names})`);

@@ -7,7 +7,6 @@ import { exportRun } from './export-run.ts';
 import { terminalReport } from '../../replay/report/terminal.ts';
 import { plain } from '../../replay/report/words.ts';
 import { writeRunFolder } from '../../replay/run/run-folder.ts';
-import { writePages } from '../../replay/report/run-report.ts';
 
 /**
  * Candidates of which nothing was measured (`unmeasured`, one line each) are told, and make the exit code 2; the others keep their
@@ -16,12 +15,11 @@ import { writePages } from '../../replay/report/run-report.ts';
 export async function tellOutcome(
   context: CommandContext,
   experiment: Experiment,
-  { out, unmeasured, withText, gate }: { out: string; unmeasured: readonly string[]; withText: boolean; gate: boolean },
+  { out, unmeasured, gate }: { out: string; unmeasured: readonly string[]; gate: boolean },
 ): Promise<void> {
   const { reports, otlp } = experiment;
   if (reports.length === 0) throw new InputError(unmeasured.join('\n'));
   const files = await writeRunFolder(out, experiment);
-  files.push(...(await writePages(out, { withText })));
   context.progressDone();
   for (const { report } of reports) context.out(`${terminalReport(report, context)}\n`);
   for (const what of unmeasured) context.out(`no report of ${plain(what)}`);

@@ -21,7 +21,7 @@ import { contextFor } from '../../testing/command-context.ts';
 import { diffCommand } from './diff.ts';
 import { importSessions } from '../../replay/sessions/import-sessions.ts';
 import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay.ts';
-import type { ReportForm } from './forms.ts';
+import type { ReportForm } from '../../replay/report/forms.ts';
 import { reportCommand } from './report.ts';
 import { sessionsCommand } from '../sessions/sessions.ts';
 
@@ -153,7 +153,7 @@ test('a folder of several candidates asks which one; a single one is taken', asy
   );
   await assert.rejects(
     diff(two, 'nope'),
-    refused(/has no candidate "nope"; it has: clause-chunking, tts-trim-silence/),
+    refused(/has no candidate "nope"; candidates: clause-chunking, tts-trim-silence/),
   );
   const one = await diff(two, 'tts-trim-silence');
   assert.match(one, /^B {2}candidate tts-trim-silence,/m);
@@ -221,7 +221,10 @@ test('each candidate’s report is printed by its name; the first without one', 
   assert.match(await print(), /^B {2}candidate clause-chunking,/m);
   assert.match(await print('clause-chunking'), /^B {2}candidate clause-chunking,/m);
   assert.match(await print('tts-trim-silence'), /^B {2}candidate tts-trim-silence,/m);
-  await assert.rejects(print('nope'), refused(/has no candidate "nope"; it has: clause-chunking, tts-trim-silence$/));
+  await assert.rejects(
+    print('nope'),
+    refused(/has no candidate "nope"; candidates: clause-chunking, tts-trim-silence$/),
+  );
 });
 
 test('a run leaves no report of the candidates that an earlier run had in its folder', async () => {

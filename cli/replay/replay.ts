@@ -134,7 +134,6 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     await tellOutcome(context, experiment, {
       out: options.out,
       unmeasured,
-      withText: options.withText === true,
       gate: options.gate === true,
     });
   } finally {

@@ -3,7 +3,9 @@ import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { reportFileOf } from '../../replay/run/run-folder.ts';
 import { readRun } from '../../replay/report/run-report.ts';
-import { printerOf, type ReportForm } from './forms.ts';
+import { renderReport, type ReportForm } from '../../replay/report/forms.ts';
+import type { Report } from '../../replay/report/build.ts';
+import type { PageOptions } from '../../replay/report/page-data.ts';
 
 export interface ReportOptions {
   format: ReportForm;
@@ -21,5 +23,17 @@ export async function reportCommand(context: CommandContext, folder: string, opt
     throw new InputError(
       `${folder}: the report holds no text; it has it after "retake replay --with-text", or from "retake diff --with-text" of two bundles`,
     );
-  await print(report, spans === undefined ? undefined : { a: spans, b: spans });
+  await print(report, spans);
+}
+
+/** Turns a report into text. `spans` are those of its turns, where they are known. */
+export type Printer = (report: Report, spans?: PageOptions['spans']) => Promise<void>;
+
+export function printerOf(context: CommandContext, form: ReportForm): Printer {
+  const { columns, color } = context;
+  const jaegerUi = context.env['RETAKE_JAEGER_UI'] || undefined;
+  return async (report, spans) => {
+    const text = await renderReport(form, report, { columns, color, jaegerUi, spans });
+    context.out(text.replace(/\n$/, ''));
+  };
 }

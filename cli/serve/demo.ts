@@ -16,7 +16,6 @@ import type { ExperimentOptions } from '../../replay/plan/plan.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 import { writeRunFolder } from '../../replay/run/run-folder.ts';
 import { terminalReport, waterfall } from '../../replay/report/terminal.ts';
-import { writePages } from '../../replay/report/run-report.ts';
 import { converse } from '../../service/http/client.ts';
 import { serve } from '../../sim/wire/serve.ts';
 import { currentCommit } from '../../replay/arms/checkout.ts';
@@ -90,7 +89,6 @@ export async function demo(
     `   ${again.replayed.length} turns, and again the same byte for byte: ${perSecond.toFixed(0)} turns a second on one core`,
   );
   await writeRunFolder(out, experiment);
-  await writePages(out);
   const [first] = experiment.reports;
   const sample = firstMeasured(experiment.captured);
   if (first === undefined || sample === undefined)

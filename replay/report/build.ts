@@ -1,14 +1,15 @@
-/** Everything a report says, as one object: `report.json` is this, the other forms are views of it. Pure. */
+/** A report as one object. `report.json` is this object; the other forms are views of it. Pure. */
 import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
 import { DRAWS, type Draws } from '../../sim/times/plan.ts';
-import { alignTurns } from '../diff/align.ts';
+import { alignTurns, type TurnPair } from '../diff/align.ts';
 import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { diffLanes, verdictExitCode, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
+import { mean, sum } from '../diff/stats.ts';
 import { median, quantile } from '../../service/base/quantile.ts';
 import type { Percentile } from '../diff/percentiles.ts';
 import type { TurnText } from '../traces/load.ts';
@@ -28,7 +29,7 @@ export interface ReportArm {
   strategy?: Strategy;
 }
 
-/** Captured against baseline: does the world still behave as it did? A warning, never a gate. */
+/** Captured against baseline: whether the world still behaves as it did. A warning, never a gate. */
 export interface Drift {
   turns: number;
   deltaMs: number;
@@ -47,12 +48,12 @@ export interface Report {
   endToEnd: DiffRow;
   stages: readonly DiffRow[];
   turns: readonly TurnSummary[];
-  /** Turns that both lanes ran, measured or not: A's and B's index in `turns`. */
+  /** Of each turn that both lanes ran, measured or not: the indexes of A's and B's in `turns`. */
   pairs: readonly (readonly [a: number, b: number])[];
-  /** What the median and the 95th percentile of end to end are made of. */
+  /** The median of end to end, and its 95th percentile where n allows, with their parts. */
   percentiles: readonly Percentile[];
   targets: readonly TargetRow[];
-  /** The primary metric with both lanes on the captured words, where each had its own in the verdict. No verdict of its own. */
+  /** The primary metric with both lanes on the captured words, beside a verdict on own words. Not judged. */
   sameWords?: DiffRow;
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
@@ -61,12 +62,12 @@ export interface Report {
     drift?: Drift;
     seed?: string;
     profile?: string;
-    /** What a reader must know beside the figures, one line each. */
+    /** One line for each thing that a reader must know beside the figures. */
     notes?: readonly string[];
   };
-  /** Spans of paired turns by path and ordinal, those without a partner counted by side. */
+  /** Spans of paired turns by path and ordinal. Unpaired spans are counted by side. */
   spans?: readonly SpanRow[];
-  /** What was said, only when it was asked for. */
+  /** What was said, only when the user asked for text. */
   texts?: readonly ({ traceId: string; turnIndex: number } & TurnText)[];
   /** The command that repeats the run. */
   rerun?: string;
@@ -75,7 +76,7 @@ export interface Report {
 export interface ReportSide {
   arm: ReportArm;
   turns: readonly TurnSummary[];
-  /** Spans of the turns, as far as they are known, by `tracedTurnKey`. */
+  /** Spans of the turns, as far as known, by `tracedTurnKey`. */
   spans?: SpansByTurn;
 }
 
@@ -84,7 +85,7 @@ export interface ReportInput {
   a: ReportSide;
   b: ReportSide;
   a2?: readonly TurnSummary[];
-  /** Lanes that share no turn are compared side by side, as an observation. */
+  /** Lanes that share no turn are compared by their means. */
   mayBeUnpaired?: boolean;
   captured?: readonly TurnSummary[];
   /** By `tracedTurnKey`. Only when the user asked for text. */
@@ -94,7 +95,7 @@ export interface ReportInput {
   draws?: Draws;
   seed?: string;
   profile?: string;
-  /** Why its figures are no results, whatever they say: the verdict is then `inconclusive`. */
+  /** Why the figures are no results. The verdict is then `inconclusive`, whatever they are. */
   distrust?: string;
   notes?: readonly string[];
   rerun?: string;
@@ -109,16 +110,12 @@ export function buildReport(input: ReportInput): Report | undefined {
   const isUnpaired = both.length === 0 && input.mayBeUnpaired === true;
   const diff = isUnpaired
     ? diffUnpaired(a.turns, b.turns)
-    : diffLanes(a.turns, b.turns, {
-        ...(input.primary === undefined ? {} : { primary: input.primary }),
-        ...(input.a2 === undefined ? {} : { a2: input.a2 }),
-      });
+    : diffLanes(a.turns, b.turns, { primary: input.primary, a2: input.a2 });
   if (diff === undefined) return undefined;
   const { primary, endToEnd, stages, percentiles, ...judged } = diff;
   const { verdict, reasons, ...validity }: typeof judged =
     input.distrust === undefined ? judged : { ...judged, verdict: 'inconclusive', reasons: [input.distrust] };
   const index = new Map(all.map((turn, at) => [turn, at]));
-  const drift = input.captured === undefined ? undefined : driftOf(input.captured, a.turns);
   return {
     format: REPORT_FORMAT,
     basis: world === 'live' ? 'measured' : 'predicted',
@@ -133,24 +130,42 @@ export function buildReport(input: ReportInput): Report | undefined {
     pairs: both.map((pair): [number, number] => [index.get(pair.a) ?? 0, index.get(pair.b) ?? 0]),
     percentiles,
     targets: targetRows(a.turns, b.turns),
-    ...(input.sameWords === undefined ? {} : { sameWords: input.sameWords }),
+    sameWords: input.sameWords,
     arms: { a: a.arm, b: b.arm },
     knobs: strategyDiff(a.arm.strategy, b.arm.strategy).map(([knob, left, right]) => ({ knob, a: left, b: right })),
     validity: {
       ...validity,
       draws: input.draws ?? 'as measured',
-      ...(drift === undefined ? {} : { drift }),
-      ...(input.seed === undefined ? {} : { seed: input.seed }),
-      ...(input.profile === undefined ? {} : { profile: input.profile }),
-      ...(input.notes === undefined || input.notes.length === 0 ? {} : { notes: input.notes }),
+      drift: input.captured === undefined ? undefined : driftOf(input.captured, a.turns),
+      seed: input.seed,
+      profile: input.profile,
+      notes: input.notes?.length === 0 ? undefined : input.notes,
     },
-    ...(a.spans === undefined || b.spans === undefined ? {} : { spans: alignSpans(both, a.spans, b.spans) }),
-    ...(input.texts === undefined ? {} : { texts: textsOf(all, input.texts) }),
-    ...(input.rerun === undefined ? {} : { rerun: input.rerun }),
+    spans: a.spans === undefined || b.spans === undefined ? undefined : alignSpans(both, a.spans, b.spans),
+    texts: input.texts === undefined ? undefined : reportTexts(all, input.texts),
+    rerun: input.rerun,
   };
 }
 
-function textsOf(turns: readonly TurnSummary[], texts: ReadonlyMap<string, TurnText>): NonNullable<Report['texts']> {
+/** The report with rows of spans, where its turns' spans are known and it has no rows yet. */
+export function withSpanRows(report: Report, spans: { a: SpansByTurn; b: SpansByTurn } | undefined): Report {
+  if (spans === undefined || report.spans !== undefined) return report;
+  const rows = alignSpans(pairsIn(report), spans.a, spans.b);
+  return rows.length === 0 ? report : { ...report, spans: rows };
+}
+
+/** The pairs as turns, in the report's order. */
+export function pairsIn({ pairs, turns }: Pick<Report, 'pairs' | 'turns'>): TurnPair[] {
+  return pairs.flatMap(([left, right]) => {
+    const [a, b] = [turns[left], turns[right]];
+    return a === undefined || b === undefined ? [] : [{ a, b }];
+  });
+}
+
+function reportTexts(
+  turns: readonly TurnSummary[],
+  texts: ReadonlyMap<string, TurnText>,
+): NonNullable<Report['texts']> {
   return turns.flatMap((turn) => {
     const text = texts.get(tracedTurnKey(turn));
     return text === undefined ? [] : [{ traceId: turn.traceId, turnIndex: turn.turnIndex, ...text }];
@@ -159,7 +174,7 @@ function textsOf(turns: readonly TurnSummary[], texts: ReadonlyMap<string, TurnT
 
 function checkLedger({ sessionId, turnIndex, lane, e2eUs, ledger }: TurnSummary): void {
   if (e2eUs === undefined) return;
-  const sumUs = ledger.reduce((sum, part) => sum + part.us, 0);
+  const sumUs = sum(ledger.map((part) => part.us));
   if (sumUs !== e2eUs) {
     throw new InvariantError(
       `session ${sessionId}, turn ${turnIndex}, ${lane}: parts add up to ${sumUs} µs, end to end is ${e2eUs} µs`,
@@ -174,7 +189,7 @@ function driftOf(captured: readonly TurnSummary[], baseline: readonly TurnSummar
   const deltas = pairs.map(({ a, b }) => ((b.e2eUs ?? 0) - (a.e2eUs ?? 0)) / 1000);
   return {
     turns: pairs.length,
-    deltaMs: deltas.reduce((sum, value) => sum + value, 0) / deltas.length,
+    deltaMs: mean(deltas),
     medianErrorPct: median(errors),
     p95ErrorPct: quantile(errors, 0.95),
   };

@@ -1,12 +1,13 @@
-/** Small pictures of characters: a pair's waterfall, and how a lane's turns are spread. Pure; the caller paints. */
+/** Small pictures made of characters. Pure; the caller adds colours. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage } from '../../service/base/events.ts';
-import type { Report } from './build.ts';
+import type { TurnPair } from '../diff/align.ts';
+import { pairsIn, type Report } from './build.ts';
 import { deltaUsOf } from './words.ts';
 
 const TICKS = '▁▂▃▄▅▆▇█';
 
-/** Counts as a row of bars; an empty bin is blank, the fullest one is `█`. */
+/** Counts as a row of bars: an empty bin is blank, the fullest one is `█`. */
 export function sparkline(counts: readonly number[]): string {
   const most = Math.max(...counts, 1);
   return counts
@@ -14,7 +15,7 @@ export function sparkline(counts: readonly number[]): string {
     .join('');
 }
 
-/** Values counted in `bins` equal bins from `low` to `high`. */
+/** Counts in `bins` equal bins from `low` to `high`. */
 export function histogram(values: readonly number[], low: number, high: number, bins: number): number[] {
   const counts = Array.from({ length: bins }, () => 0);
   for (const value of values) {
@@ -26,12 +27,12 @@ export function histogram(values: readonly number[], low: number, high: number, 
 
 export interface StageSpan {
   stage: LedgerStage;
-  /** Pieces of the wait that the stage held, in µs from the zero; a stage may come back. */
+  /** In µs from the zero; a stage may hold several pieces of the wait. */
   pieces: { fromUs: number; toUs: number }[];
   us: number;
 }
 
-/** A turn's wait by stage, in order of first appearance. Adds up to the end-to-end latency. */
+/** The wait of a turn by stage, in order of first appearance. Adds up to end to end. */
 export function stagesInTime({ ledger }: Pick<TurnSummary, 'ledger'>): StageSpan[] {
   const stages = new Map<LedgerStage, StageSpan>();
   let atUs = 0;
@@ -47,8 +48,8 @@ export function stagesInTime({ ledger }: Pick<TurnSummary, 'ledger'>): StageSpan
   return [...stages.values()];
 }
 
-/** A bar of `width` characters in which the pieces are filled; a piece too short to see is a thin mark. */
-export function bar(pieces: readonly { fromUs: number; toUs: number }[], scaleUs: number, width: number): string {
+/** A line of `width` characters in which the pieces are filled. A piece shorter than a character is a thin mark. */
+export function textBar(pieces: readonly { fromUs: number; toUs: number }[], scaleUs: number, width: number): string {
   const cells = Array.from({ length: width }, () => ' ');
   const cellOf = (us: number): number => Math.round((us / scaleUs) * width);
   for (const { fromUs, toUs } of pieces) {
@@ -61,17 +62,13 @@ export function bar(pieces: readonly { fromUs: number; toUs: number }[], scaleUs
 }
 
 /** Pairs that both lanes measured, in the report's order. */
-export function measuredPairs(report: Pick<Report, 'pairs' | 'turns'>): { a: TurnSummary; b: TurnSummary }[] {
-  return report.pairs.flatMap(([left, right]) => {
-    const [a, b] = [report.turns[left], report.turns[right]];
-    return a?.e2eUs === undefined || b?.e2eUs === undefined || a.failure !== undefined || b.failure !== undefined
-      ? []
-      : [{ a, b }];
-  });
+export function measuredPairs(report: Pick<Report, 'pairs' | 'turns'>): TurnPair[] {
+  const isMeasured = ({ e2eUs, failure }: TurnSummary): boolean => e2eUs !== undefined && failure === undefined;
+  return pairsIn(report).filter(({ a, b }) => isMeasured(a) && isMeasured(b));
 }
 
-/** The pair whose difference is the median one: what the change looks like in one turn. */
-export function typicalPair(report: Pick<Report, 'pairs' | 'turns'>): { a: TurnSummary; b: TurnSummary } | undefined {
+/** The pair with the median difference: what the change looks like in one turn. */
+export function typicalPair(report: Pick<Report, 'pairs' | 'turns'>): TurnPair | undefined {
   const ranked = measuredPairs(report).sort((left, right) => deltaUsOf(left) - deltaUsOf(right));
   return ranked[Math.floor((ranked.length - 1) / 2)];
 }

@@ -1,13 +1,13 @@
-/** The figures of the HTML page, drawn by Observable Plot when the report is made: the page carries finished SVG. */
+/** Figures of the HTML page, drawn by Observable Plot when the report is made. The page holds finished SVG. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { quantile } from '../../service/base/quantile.ts';
 import { histogram } from './charts.ts';
 
 const WIDTH = 1000;
-/** Beyond it, every k-th of the sorted differences is drawn. */
+/** Of more differences, every k-th of the sorted ones is drawn. */
 const BARS = 400;
-/** Below it, each turn is a mark; a histogram of few turns is mostly gaps. */
+/** Fewer turns are marks: a histogram of them would be mostly gaps. */
 const HISTOGRAM_TURNS = 40;
 const BINS = 60;
 
@@ -19,7 +19,7 @@ interface Lanes {
 
 type Marks = NonNullable<Plot.PlotOptions['marks']>;
 
-/** How both lanes' turns are spread, A over B on one axis; the line is the median. */
+/** The spread of both lanes' turns, A above B on one axis, with the medians as lines. */
 export function distributionFigure({ a, b }: Lanes): string {
   const turns = [...a.map((ms) => ({ ms, lane: 'A' })), ...b.map((ms) => ({ ms, lane: 'B' }))];
   const medians = [
@@ -68,7 +68,7 @@ function bins({ a, b }: Lanes): { x1: number; x2: number; turns: number; lane: s
   return [...lane('A', a), ...lane('B', b)];
 }
 
-/** Every pair's difference, in order of size; the band is the margin inside which nothing is claimed. */
+/** The difference of every pair, in order of size. The band is the margin. */
 export function differenceFigure({ a, b }: Lanes, marginMs: number): { svg: string; shown: number } {
   const sorted = a.map((ms, index) => (b[index] ?? ms) - ms).sort((left, right) => left - right);
   const step = Math.max(1, Math.ceil(sorted.length / BARS));
@@ -102,7 +102,7 @@ export function differenceFigure({ a, b }: Lanes, marginMs: number): { svg: stri
   return { svg, shown: bars.length };
 }
 
-/** A finished plot as SVG text, styled by the page. */
+/** A plot as SVG text. The page has the styles. */
 export function svgOf(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const drawn = Plot.plot({
@@ -114,7 +114,7 @@ export function svgOf(options: Plot.PlotOptions): string {
     marginBottom: 38,
     className: 'plot',
   });
-  // the page has the styles: its policy allows no others
+  // the page's policy allows no other styles
   for (const style of drawn.querySelectorAll('style')) style.remove();
   drawn.setAttribute('role', 'img');
   return drawn.outerHTML;

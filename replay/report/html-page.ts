@@ -1,22 +1,22 @@
 /**
- * One self-contained HTML page: no network, no outside file, and a content security policy that allows exactly the page's own
- * style and script, by their hashes.
+ * One self-contained HTML page: no network and no other file. The content security policy allows the page's own style and script,
+ * by their hashes, and nothing else.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { text } from './html-text.ts';
+import { escapeHtml } from './html-text.ts';
 
 /** A file beside this one. */
 export const asset = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 const hashOf = (content: string): string => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
 
 export interface PageParts {
-  /** Text. */
+  /** Plain text. */
   title: string;
-  /** HTML, safe already. */
+  /** Escaped HTML. */
   sections: readonly string[];
-  /** The page's own script, and the data that it finds by its id; without them the page has none. */
   script?: string;
+  /** What the script reads, by its id. */
   data?: { id: string; json: string };
 }
 
@@ -37,7 +37,7 @@ export function htmlPage({ title, sections, script, data }: PageParts): string {
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="referrer" content="no-referrer">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${text(title)}</title>`,
+    `<title>${escapeHtml(title)}</title>`,
     `<style>${style}</style>`,
     '</head>',
     '<body>',

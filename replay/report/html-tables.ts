@@ -1,7 +1,8 @@
-/** The tables of the HTML page. Pure. */
+/** Tables of the HTML page. Pure. */
 import type { Report } from './build.ts';
-import { html, table, text, type Cell } from './html-text.ts';
-import { printedLedger, signed } from './rows.ts';
+import { html, htmlTable, escapeHtml, type Cell } from './html-text.ts';
+import { signed } from '../diff/stats.ts';
+import { printedLedger } from './rows.ts';
 import { knobText } from './words.ts';
 
 export function targetTable({ targets }: Report): string {
@@ -15,7 +16,7 @@ export function targetTable({ targets }: Report): string {
           : ' <span class="no">missed</span>';
     return html(`${Math.round(measured.medianMs)}${met}`);
   };
-  return table(
+  return htmlTable(
     [
       { title: 'median, ms' },
       ...['today', 'target', 'A', 'B', 'B p95', 'n'].map((title) => ({
@@ -43,7 +44,7 @@ export function percentileTables({ percentiles, validity }: Report): string {
     ...['A ms', 'B ms', 'Δ ms'].map((title) => ({ title, isNumber: true })),
   ];
   const tables = percentiles.map((each) =>
-    table(
+    htmlTable(
       columns,
       printedLedger(each.rows, each).map(({ stage, phase, a, b, delta }) => [stage, phase, a, b, delta]),
       { caption: `p${Math.round(each.q * 100)} of end to end`, hasTotal: true },
@@ -58,14 +59,14 @@ export function percentileTables({ percentiles, validity }: Report): string {
 export function knobTable({ knobs }: Report): string {
   return knobs.length === 0
     ? ''
-    : table(
+    : htmlTable(
         [{ title: 'knob' }, { title: 'A' }, { title: 'B' }],
         knobs.map(({ knob, a, b }) => [knob, knobText(a), knobText(b)]),
       );
 }
 
 export function guardTable({ validity }: Report): string {
-  return table(
+  return htmlTable(
     [{ title: 'guard' }, { title: 'holds' }, { title: 'detail' }],
     validity.guards.map(({ name, holds, detail }) => [
       name,
@@ -83,12 +84,12 @@ export function spanTable({ spans = [] }: Report): string {
     isNumber: true,
   }));
   const rows = spans.map((row): Cell[] => [
-    html(`<span class="path">${text(row.path, 300)}</span>`),
+    html(`<span class="path">${escapeHtml(row.path, 300)}</span>`),
     ms(row.aMs),
     ms(row.bMs),
     row.deltaMs === undefined ? '–' : signed(row.deltaMs),
     ...[row.n, row.onlyA, row.onlyB].map(String),
   ]);
-  const alone = spans.filter(({ onlyA, onlyB }) => onlyA + onlyB > 0).length;
-  return `<details${spans.length > 80 ? '' : ' open'}><summary>${spans.length} paths, ${alone} with spans that have no partner</summary>${table([{ title: 'span' }, ...columns], rows)}</details>`;
+  const unpaired = spans.filter(({ onlyA, onlyB }) => onlyA + onlyB > 0).length;
+  return `<details${spans.length > 80 ? '' : ' open'}><summary>${spans.length} paths, ${unpaired} with unpaired spans</summary>${htmlTable([{ title: 'span' }, ...columns], rows)}</details>`;
 }

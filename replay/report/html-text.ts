@@ -1,43 +1,41 @@
-/** HTML's text, tables and small bars, safe for any text. Pure. */
-import { plain } from './words.ts';
+/** Text, tables and small bars of HTML, safe for any text. Pure. */
+import { shown } from './words.ts';
 
-/** What a cell or a page shows of one text at most. */
+/** One text of a page is cut here. */
 const TEXT_LIMIT_CHARS = 20_000;
 
-/** HTML that has been made here; everything else is text and is escaped. */
+/** HTML made by this program. A plain string is text and gets escaped. */
 export interface Html {
   readonly html: string;
 }
 
-export const html = (text: string): Html => ({ html: text });
+export const html = (markup: string): Html => ({ html: markup });
 
-/** Untrusted text: no markup, no control or bidirectional characters, and no more of it than a page can take. */
-export function text(untrusted: string, limitChars = TEXT_LIMIT_CHARS): string {
-  const cut =
-    untrusted.length > limitChars ? `${untrusted.slice(0, limitChars)}… (${untrusted.length} characters)` : untrusted;
-  return plain(cut).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+/** Untrusted text without markup, control or bidirectional characters, cut to what a page can take. */
+export function escapeHtml(untrusted: string, limitChars = TEXT_LIMIT_CHARS): string {
+  return shown(untrusted, limitChars).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 export type Cell = string | Html;
 
-/** Texts longer than this break anywhere and keep their column narrow. */
+/** A longer text may break anywhere, so that its column stays narrow. */
 const LONG_CHARS = 40;
 
 function cell(value: Cell): string {
   if (typeof value !== 'string') return value.html;
-  return value.length > LONG_CHARS ? `<span class="long">${text(value)}</span>` : text(value);
+  return value.length > LONG_CHARS ? `<span class="long">${escapeHtml(value)}</span>` : escapeHtml(value);
 }
 
 export interface Column {
   title: string;
-  /** Numbers stand right. */
+  /** Aligned right. */
   isNumber?: boolean;
-  /** Left out where the page is narrow, so that what matters more is seen without scrolling. */
+  /** Left out on a narrow page, so that the other columns are seen without scrolling. */
   isWideOnly?: boolean;
 }
 
-/** A table that scrolls by itself when the page is narrow. The last row may be a total. */
-export function table(
+/** A table that scrolls when the page is narrow. With `hasTotal` the last row is a total. */
+export function htmlTable(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
   options: { caption?: string; hasTotal?: boolean } = {},
@@ -47,7 +45,7 @@ export function table(
     const names = [...(isNumber ? ['number'] : []), ...(isWideOnly ? ['wide'] : [])];
     return names.length === 0 ? '' : ` class="${names.join(' ')}"`;
   };
-  const head = columns.map(({ title }, index) => `<th scope="col"${kind(index)}>${text(title)}</th>`).join('');
+  const head = columns.map(({ title }, index) => `<th scope="col"${kind(index)}>${escapeHtml(title)}</th>`).join('');
   const body = rows.map((row, at) => {
     const isTotal = options.hasTotal === true && at === rows.length - 1;
     const cells = row.map((value, index) =>
@@ -55,13 +53,13 @@ export function table(
     );
     return `<tr${isTotal ? ' class="total"' : ''}>${cells.join('')}</tr>`;
   });
-  const caption = options.caption === undefined ? '' : `<caption>${text(options.caption)}</caption>`;
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${text(options.caption ?? columns[0]?.title ?? 'table')}"><table>${caption}<thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
+  const caption = options.caption === undefined ? '' : `<caption>${escapeHtml(options.caption)}</caption>`;
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(options.caption ?? columns[0]?.title ?? 'table')}"><table>${caption}<thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
 const BAR_WIDTH = 160;
 
-/** A's bar over B's on a scale that all rows share. */
+/** A's bar above B's. All rows share the scale. */
 export function twinBar(aMs: number, bMs: number, scaleMs: number): Html {
   const width = (value: number): string => ((Math.max(0, value) / Math.max(scaleMs, 1e-9)) * BAR_WIDTH).toFixed(1);
   return html(
@@ -70,7 +68,7 @@ export function twinBar(aMs: number, bMs: number, scaleMs: number): Html {
   );
 }
 
-/** A difference as a bar from the middle: left is faster. Its interval is a line. */
+/** A difference as a bar from the middle, faster to the left, with its interval as a line. */
 export function deltaBar(row: { deltaMs: number; lowMs?: number; highMs?: number }, scaleMs: number): Html {
   const middle = BAR_WIDTH / 2;
   const at = (value: number): number =>
@@ -89,5 +87,5 @@ export function deltaBar(row: { deltaMs: number; lowMs?: number; highMs?: number
 
 export function section(id: string, title: string, body: string, note = ''): string {
   if (body === '') return '';
-  return `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${text(title)}</h2>${note === '' ? '' : `<p class="note">${text(note)}</p>`}${body}</section>`;
+  return `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${note === '' ? '' : `<p class="note">${escapeHtml(note)}</p>`}${body}</section>`;
 }

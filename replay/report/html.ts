@@ -1,16 +1,17 @@
-/** A report as one HTML page. Figures are finished SVG; the script only finds pairs and draws their waterfalls. */
+/** A report as one HTML page. Figures are finished SVG. The script finds pairs and draws their waterfalls. */
 import { LEDGER_STAGES } from '../../service/base/events.ts';
 import type { Report } from './build.ts';
 import { measuredPairs } from './charts.ts';
 import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';
 import { asset, htmlPage } from './html-page.ts';
-import { deltaBar, html, section, table, text, twinBar, type Cell } from './html-text.ts';
+import { deltaBar, html, section, htmlTable, escapeHtml, twinBar, type Cell } from './html-text.ts';
 import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
-import { intervalText, intervalTitle, printedLedger, signed } from './rows.ts';
+import { signed } from '../diff/stats.ts';
+import { intervalText, intervalTitle, printedLedger } from './rows.ts';
 import { rerunText, validityLine, VERDICT_SIGN } from './words.ts';
 
-/** The whole page. `spans` are those of the report's turns; what does not fit is left out and told. */
+/** The whole page. Spans that do not fit are left out, and the page says so. */
 export function htmlReport(report: Report, options: PageOptions = {}): string {
   const data = pageData(report, options);
   const { verdict, primary } = report;
@@ -19,31 +20,31 @@ export function htmlReport(report: Report, options: PageOptions = {}): string {
     data: { id: 'pairs-data', json: scriptJson(data) },
     script: asset('page.js'),
     sections: [
-      headerOf(report),
+      reportHeader(report),
       ledgerSection(report),
       section('targets', 'Targets', targetTable(report), 'Median below target is “met”.'),
       figureSection(report),
       pairSection(data),
-      section('percentiles', 'What the median and the tail are made of', percentileTables(report)),
+      section('percentiles', 'Parts of the median and of the 95th percentile', percentileTables(report)),
       section('knobs', 'What differs', knobTable(report)),
-      section('guards', 'Guards', guardTable(report), 'What a faster candidate must not have bought its speed with.'),
+      section('guards', 'Guards', guardTable(report), 'Harm that a faster candidate must not have done.'),
       section(
         'spans',
         'Spans',
         spanTable(report),
-        'Aligned by path and ordinal over all pairs; what has no partner is counted.',
+        'Aligned by path and ordinal over all pairs. Unpaired spans are counted.',
       ),
       validitySection(report),
     ],
   });
 }
 
-function headerOf(report: Report): string {
+function reportHeader(report: Report): string {
   const { verdict, primary, validity, arms } = report;
   const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
-  const badge = (content: string, more = ''): string => `<span class="badge${more}">${text(content)}</span>`;
+  const badge = (content: string, more = ''): string => `<span class="badge${more}">${escapeHtml(content)}</span>`;
   const arm = ({ lane, variant, commit, strategyHash }: Report['arms']['a']): string =>
-    text(
+    escapeHtml(
       `${lane}${variant === lane ? '' : ` · ${variant}`} · commit ${commit.slice(0, 12)} · strategy ${strategyHash}`,
       400,
     );
@@ -52,9 +53,9 @@ function headerOf(report: Report): string {
     `<div>${badge(report.basis, ' basis')}${badge(`world ${report.world}`)}` +
     (validity.profile === undefined ? '' : badge(`profile ${validity.profile.slice(0, 80)}`)) +
     `${badge(`${validity.pairs} turns · ${validity.sessions} sessions`)}</div>` +
-    `<h1><span class="sign">${VERDICT_SIGN[verdict]} ${verdict}</span>: ${text(primary.stage)} ${signed(primary.deltaMs)} ms</h1>` +
+    `<h1><span class="sign">${VERDICT_SIGN[verdict]} ${verdict}</span>: ${escapeHtml(primary.stage)} ${signed(primary.deltaMs)} ms</h1>` +
     `<p>95 % interval ${intervalText(primary)} ms${percent} · margin ${validity.marginMs.toFixed(1)} ms</p>` +
-    report.reasons.map((reason) => `<p class="note">${text(reason)}</p>`).join('') +
+    report.reasons.map((reason) => `<p class="note">${escapeHtml(reason)}</p>`).join('') +
     `<div class="arms"><b class="key-a">A</b><span>${arm(arms.a)}</span><b class="key-b">B</b><span>${arm(arms.b)}</span></div>` +
     '</header>'
   );
@@ -72,7 +73,7 @@ function ledgerSection({ stages, endToEnd }: Report): string {
   const rows = printedLedger(stages, endToEnd).map(({ stage, phase, a, b, delta, interval }, index): Cell[] => {
     const row = phases[index];
     return [
-      index > 0 && phases[index - 1]?.stage === stage ? html(`<span class="again">${text(stage)}</span>`) : stage,
+      index > 0 && phases[index - 1]?.stage === stage ? html(`<span class="again">${escapeHtml(stage)}</span>`) : stage,
       phase,
       a,
       b,
@@ -95,7 +96,10 @@ function ledgerSection({ stages, endToEnd }: Report): string {
   return section(
     'ledger',
     'Where the wait went',
-    table(columns, rows, { caption: 'Means of paired turns; every column adds up to its last line.', hasTotal: true }),
+    htmlTable(columns, rows, {
+      caption: 'Means of paired turns. Every column adds up to its last line.',
+      hasTotal: true,
+    }),
   );
 }
 
@@ -136,11 +140,12 @@ function pairSection(data: PageData): string {
 }
 
 function validitySection(report: Report): string {
-  const rerun = report.rerun === undefined ? '' : `<h3>Run it again</h3><pre>${text(rerunText(report) ?? '')}</pre>`;
+  const rerun =
+    report.rerun === undefined ? '' : `<h3>Repeat the run</h3><pre>${escapeHtml(rerunText(report) ?? '')}</pre>`;
   const lines = validityLine(report).split(' · ');
   return section(
     'validity',
-    'How far this carries',
-    `<ul>${lines.map((line) => `<li>${text(line)}</li>`).join('')}</ul>${rerun}`,
+    'Validity',
+    `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>${rerun}`,
   );
 }

@@ -1,4 +1,4 @@
-/** `report.json` read back: validated as far as the other forms rely on it. */
+/** `report.json` read back, validated as far as the other forms need. */
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
@@ -9,22 +9,22 @@ import { DROP_CAUSES } from '../diff/align.ts';
 import { VERDICTS, WHOLE_TURN_ROWS } from '../diff/diff.ts';
 import { BASES, REPORT_FORMAT, REPORTED_DRAWS, type Report } from './build.ts';
 
-/** What the other forms print as it is: no markup and no control characters. */
+/** The other forms print it unescaped: no markup and no control characters. */
 const Word = Type.String({ pattern: '^[\\w .,()-]*$' });
 const Stage = literals([...LEDGER_STAGES, ...WHOLE_TURN_ROWS]);
 const Phase = literals(PHASES);
-const ms = (description: string) => Type.Number({ description: `${description}, ms` });
-const us = (description: string) => Type.Optional(Type.Integer({ description: `${description}, µs` }));
+const msField = (description: string) => Type.Number({ description: `${description}, ms` });
+const usField = (description: string) => Type.Optional(Type.Integer({ description: `${description}, µs` }));
 const Index = Type.Integer({ minimum: 0 });
 
 const Row = Type.Object({
   stage: Stage,
   phase: Type.Optional(Phase),
-  aMs: ms('mean of A'),
-  bMs: ms('mean of B'),
-  deltaMs: ms('mean of the paired differences B − A'),
-  lowMs: Type.Optional(ms('lower end of its 95 % interval')),
-  highMs: Type.Optional(ms('upper end')),
+  aMs: msField('mean of A'),
+  bMs: msField('mean of B'),
+  deltaMs: msField('mean of the paired differences B − A'),
+  lowMs: Type.Optional(msField('lower end of its 95 % interval')),
+  highMs: Type.Optional(msField('upper end')),
   shiftPct: Type.Optional(Type.Number({ description: 'Hodges–Lehmann shift of log ratios, %' })),
   lowPct: Type.Optional(Type.Number()),
   highPct: Type.Optional(Type.Number()),
@@ -46,11 +46,11 @@ const Turn = Type.Object({
   variant: Type.String(),
   world: Type.String(),
   zero: Type.String({ description: 'audio: speech end; upload: arrival of the last byte' }),
-  e2eUs: us('zero → first audible; absent when there was none'),
-  firstAudioByteUs: us('end of turn → first reply audio byte handed over'),
-  firstContentAudibleUs: us('zero → first audible of generated words'),
-  replyEndUs: us('zero → last sample played'),
-  stallUs: us('time in which the playing client had nothing to play'),
+  e2eUs: usField('zero → first audible; absent when there was none'),
+  firstAudioByteUs: usField('end of turn → first reply audio byte handed over'),
+  firstContentAudibleUs: usField('zero → first audible of generated words'),
+  replyEndUs: usField('zero → last sample played'),
+  stallUs: usField('time in which the playing client had nothing to play'),
   ledger: Type.Array(Type.Object({ stage: Stage, phase: Phase, us: Type.Integer() }), {
     description: 'contiguous, in order of time; adds up to e2eUs',
   }),
@@ -64,9 +64,9 @@ const Measured = Type.Object({
 });
 const Percentile = Type.Object({
   q: Type.Number({ minimum: 0, maximum: 1 }),
-  aMs: ms('quantile of A'),
-  bMs: ms('quantile of B'),
-  deltaMs: ms('B − A'),
+  aMs: msField('quantile of A'),
+  bMs: msField('quantile of B'),
+  deltaMs: msField('B − A'),
   rows: Type.Array(
     Type.Object({
       stage: Stage,
@@ -90,7 +90,7 @@ const Span = Type.Object({
   onlyBMs: Type.Optional(Type.Number()),
 });
 
-/** JSON Schema of what scripts may rely on; more fields may come with later versions. Published: docs/report.schema.json. */
+/** The JSON Schema that scripts may rely on, published as docs/report.schema.json. Later versions may add fields. */
 export const ReportSchema = Type.Object(
   {
     format: Type.Literal(REPORT_FORMAT),
@@ -154,7 +154,7 @@ export const ReportSchema = Type.Object(
 
 const isReport = new Ajv({ allErrors: false }).compile<Report>(ReportSchema);
 
-/** Reads a report; throws `InputError` naming file and field. */
+/** Throws `InputError` naming file and field. */
 export function readReport(path: string): Report {
   const json = readInputJson(path, 'log', { next: 'name a run folder that "retake replay" wrote' });
   if (isReport(json)) return json;

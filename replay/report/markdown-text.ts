@@ -1,8 +1,8 @@
-/** Markdown's tables, fences and cells, safe for any text. Pure. */
+/** Tables, fences and cells of Markdown, safe for any text. Pure. */
 import { shown } from './words.ts';
 
 /** `align`: one cell a column, `:` = right. */
-export function table(head: readonly string[], align: string, rows: readonly (readonly string[])[]): string {
+export function markdownTable(head: readonly string[], align: string, rows: readonly (readonly string[])[]): string {
   const cells = align.split('|').slice(1, head.length + 1);
   const line = (row: readonly string[]): string => `| ${row.join(' | ')} |`;
   return [line(head), line(head.map((_, index) => (cells[index] === ':' ? '---:' : '---'))), ...rows.map(line)].join(
@@ -15,7 +15,7 @@ export function code(text: string): string {
   return shown(text).replace(/[`|<>]/g, ' ');
 }
 
-/** In a fence longer than any run of backticks in the text, so that nothing in it needs to change. */
+/** A code block. Its fence is longer than any run of backticks in the text, so the text stays as it is. */
 export function fenced(text: string): string {
   const runs = (text.match(/`+/g) ?? []).map((run) => run.length);
   const fence = '`'.repeat(Math.max(2, ...runs) + 1);
@@ -23,10 +23,10 @@ export function fenced(text: string): string {
 }
 
 /**
- * Untrusted text in a table cell: no HTML, no Markdown, no mention, no reference, no link. GitHub looks for mentions and
- * references after Markdown has run, when an escaped `@` is an `@` again: there a zero-width space has to follow it.
+ * Untrusted text in a table cell: no HTML, Markdown, mention, reference or link. GitHub finds mentions and references after it has
+ * rendered Markdown, when an escaped `@` is an `@` again. So a zero-width space follows.
  */
-export function escapeText(text: string, limitChars?: number): string {
+export function escapeMarkdown(text: string, limitChars?: number): string {
   return shown(text, limitChars)
     .replace(
       /[&<>\\`*_{}[\]()#|~!$@]/g,

@@ -1,11 +1,13 @@
-/** A report as a pull request comment: one screen, the rest folded, and never longer than GitHub takes. */
+/** A report as a pull request comment: one screen, the rest folded, never longer than GitHub's limit. */
+import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
-import { type SpanRow } from '../diff/align-spans.ts';
+import type { SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { measuredPairs } from './charts.ts';
-import { code, escapeText, fenced, table } from './markdown-text.ts';
-import { intervalText, intervalTitle, markedInterval, printedLedger, signed } from './rows.ts';
+import { code, escapeMarkdown, fenced, markdownTable } from './markdown-text.ts';
+import { signed } from '../diff/stats.ts';
+import { intervalText, intervalTitle, markedInterval, printedLedger } from './rows.ts';
 import { compareUrl, deltaUsOf, knobText, rerunText, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** GitHub refuses comments beyond about 65,536 characters. */
@@ -17,7 +19,7 @@ interface Section {
 }
 
 export interface MarkdownOptions {
-  /** Finds the comment again, to update it in place. */
+  /** By which the Action finds the comment again, to update it. */
   marker?: string;
   /** Base URL of a Jaeger UI that has the traces. */
   jaegerUi?: string;
@@ -42,7 +44,7 @@ export function markdownReport(report: Report, { marker = 'retake-report', jaege
       shed.length === 0
         ? ''
         : `\nLeft out, to stay below ${LIMIT_CHARS} characters: ${shed.join(', ')} (see report.json).\n`;
-    const text = [head, ...sections.map(folded), notice, tail].join('\n');
+    const text = [head, ...sections.map(details), notice, tail].join('\n');
     if (text.length <= LIMIT_CHARS || sections.length === 0) return text;
     const largest = sections.reduce((a, b) => (b.text.length > a.text.length ? b : a));
     sections = sections.filter((section) => section !== largest);
@@ -64,7 +66,7 @@ function headOf(report: Report): string {
       lane === undefined ? '–' : `${Math.round(lane.medianMs)}${lane.met === undefined ? '' : lane.met ? ' ✓' : ' ✗'}`;
     const p95 = b?.p95Ms === undefined ? 'n too small' : String(Math.round(b.p95Ms));
     return [
-      escapeText(name),
+      escapeMarkdown(name),
       todayMs === undefined ? '–' : String(todayMs),
       targetMs === undefined ? '–' : `&lt;${targetMs}`,
       cell(a),
@@ -76,13 +78,13 @@ function headOf(report: Report): string {
   return [
     `### ${VERDICT_SIGN[verdict]} ${verdict}: ${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`,
     '',
-    `*${report.basis}* · world \`${report.world}\`${validity.profile === undefined ? '' : ` · profile \`${code(validity.profile)}\``} · ${report.reasons.map((reason) => escapeText(reason)).join('; ')}`,
+    `*${report.basis}* · world \`${report.world}\`${validity.profile === undefined ? '' : ` · profile \`${code(validity.profile)}\``} · ${report.reasons.map((reason) => escapeMarkdown(reason)).join('; ')}`,
     '',
-    table(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', intervalTitle(report.stages)], '|||:|:|:||', ledger),
+    markdownTable(['stage', 'phase', 'A ms', 'B ms', 'Δ ms', intervalTitle(report.stages)], '|||:|:|:||', ledger),
     '',
-    table(['median', 'today', 'target', 'A', 'B', 'B p95', 'n'], '||:|:|:|:|:|:|', targets),
+    markdownTable(['median', 'today', 'target', 'A', 'B', 'B p95', 'n'], '||:|:|:|:|:|:|', targets),
     '',
-    escapeText(validityLine(report), 8000),
+    escapeMarkdown(validityLine(report), 8000),
     '',
     `A: \`${armText(arms.a)}\` · B: \`${armText(arms.b)}\``,
     ...(report.rerun === undefined ? [] : ['', fenced(rerunText(report) ?? '')]),
@@ -92,18 +94,22 @@ function headOf(report: Report): string {
 
 function knobTable({ knobs }: Report): string {
   if (knobs.length === 0) return '';
-  return table(
+  return markdownTable(
     ['knob', 'A', 'B'],
     '||||',
-    knobs.map(({ knob, a, b }) => [knob, knobText(a), knobText(b)].map((text) => escapeText(text))),
+    knobs.map(({ knob, a, b }) => [knob, knobText(a), knobText(b)].map((text) => escapeMarkdown(text))),
   );
 }
 
 function guardTable({ validity }: Report): string {
-  return table(
+  return markdownTable(
     ['guard', 'holds', 'detail'],
     '||||',
-    validity.guards.map(({ name, holds, detail }) => [escapeText(name), holds ? 'yes' : '**no**', escapeText(detail)]),
+    validity.guards.map(({ name, holds, detail }) => [
+      escapeMarkdown(name),
+      holds ? 'yes' : '**no**',
+      escapeMarkdown(detail),
+    ]),
   );
 }
 
@@ -119,14 +125,14 @@ function stageTable({ stages }: Report): string {
       row.shiftPct === undefined ? '–' : `${signed(row.shiftPct)} %`,
       String(row.n),
     ]);
-  return table(['stage', 'A ms', 'B ms', 'Δ ms', intervalTitle(stages), 'shift', 'n'], '||:|:|:||:|:|', rows);
+  return markdownTable(['stage', 'A ms', 'B ms', 'Δ ms', intervalTitle(stages), 'shift', 'n'], '||:|:|:||:|:|', rows);
 }
 
-/** What each quantile is made of; both tables add up to their last lines. */
+/** Each table adds up to its last line. */
 function percentileTables({ percentiles, validity }: Report): string {
   const tables = percentiles.map((each) => {
     const rows = printedLedger(each.rows, each).map(({ stage, phase, a, b, delta }) => [stage, phase, a, b, delta]);
-    return table([`p${Math.round(each.q * 100)}`, 'phase', 'A ms', 'B ms', 'Δ ms'], '|||:|:|:|', rows);
+    return markdownTable([`p${Math.round(each.q * 100)}`, 'phase', 'A ms', 'B ms', 'Δ ms'], '|||:|:|:|', rows);
   });
   const few = percentiles.some(({ q }) => q > 0.9) ? [] : [`p95: n too small (${validity.pairs} pairs).`];
   return [...tables, ...few].join('\n\n');
@@ -134,7 +140,7 @@ function percentileTables({ percentiles, validity }: Report): string {
 
 const PAIRS_SHOWN = 5;
 
-/** The pairs at both ends of the differences, with Jaeger's comparison of their traces where there is a Jaeger. */
+/** The pairs with the smallest and largest differences. With a Jaeger, each links to the comparison of its traces. */
 function pairTable(report: Report, jaegerUi: string | undefined): string {
   const ranked = measuredPairs(report).sort((left, right) => deltaUsOf(left) - deltaUsOf(right));
   const shown =
@@ -142,7 +148,7 @@ function pairTable(report: Report, jaegerUi: string | undefined): string {
   const rows = shown.map((pair) => {
     const url = jaegerUi === undefined ? undefined : compareUrl(jaegerUi, pair.a.traceId, pair.b.traceId);
     return [
-      escapeText(pair.a.sessionId),
+      escapeMarkdown(pair.a.sessionId),
       String(pair.a.turnIndex),
       msOf(pair.a, 'e2eUs'),
       msOf(pair.b, 'e2eUs'),
@@ -151,22 +157,22 @@ function pairTable(report: Report, jaegerUi: string | undefined): string {
     ];
   });
   const head = ['session', 'turn', 'A ms', 'B ms', 'Δ ms', ...(jaegerUi === undefined ? [] : ['Jaeger'])];
-  return rows.length === 0 ? '' : table(head, '||:|:|:|:||', rows);
+  return rows.length === 0 ? '' : markdownTable(head, '||:|:|:|:||', rows);
 }
 
 const SPANS_SHOWN = 60;
 
-/** Spans without a partner first, then the largest differences. */
+/** Unpaired spans first, then the largest differences. */
 function spanTable({ spans = [] }: Report): string {
-  const alone = (row: SpanRow): number => row.onlyA + row.onlyB;
+  const unpaired = (row: SpanRow): number => row.onlyA + row.onlyB;
   const ranked = [...spans].sort(
-    (left, right) => alone(right) - alone(left) || Math.abs(right.deltaMs ?? 0) - Math.abs(left.deltaMs ?? 0),
+    (left, right) => unpaired(right) - unpaired(left) || Math.abs(right.deltaMs ?? 0) - Math.abs(left.deltaMs ?? 0),
   );
   const ms = (value: number | undefined): string => value?.toFixed(1) ?? '–';
   const rows = ranked
     .slice(0, SPANS_SHOWN)
     .map((row) => [
-      escapeText(row.path),
+      escapeMarkdown(row.path),
       ms(row.aMs),
       ms(row.bMs),
       row.deltaMs === undefined ? '–' : signed(row.deltaMs),
@@ -177,62 +183,55 @@ function spanTable({ spans = [] }: Report): string {
   if (rows.length === 0) return '';
   const more = ranked.length > SPANS_SHOWN ? `\n\n${ranked.length - SPANS_SHOWN} more in report.json.` : '';
   const head = ['span', 'A ms', 'B ms', 'Δ ms', 'pairs', 'only in A', 'only in B'];
-  return table(head, '||:|:|:|:|:|:|', rows) + more;
+  return markdownTable(head, '||:|:|:|:|:|:|', rows) + more;
 }
 
-const TEXT_SHOWN = 600;
+const TEXT_CHARS = 600;
 
 function wordTable({ texts = [], turns }: Report): string {
   const known = new Map(turns.map((turn) => [tracedTurnKey(turn), turn]));
-  const cell = (text: string | undefined): string => {
-    if (text === undefined) return '–';
-    return escapeText(text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN)}… (${text.length} characters)` : text);
-  };
+  const cell = (text: string | undefined): string => (text === undefined ? '–' : escapeMarkdown(text, TEXT_CHARS));
   const rows = texts.map(({ transcript, reply, ...key }) => {
     const turn = known.get(tracedTurnKey(key));
     return [
-      escapeText(turn?.sessionId ?? ''),
+      escapeMarkdown(turn?.sessionId ?? ''),
       String(turn?.turnIndex ?? ''),
-      escapeText(turn?.lane ?? ''),
+      escapeMarkdown(turn?.lane ?? ''),
       cell(transcript),
       cell(reply),
     ];
   });
-  return rows.length === 0 ? '' : table(['session', 'turn', 'lane', 'transcript', 'reply'], '||:||||', rows);
+  return rows.length === 0 ? '' : markdownTable(['session', 'turn', 'lane', 'transcript', 'reply'], '||:||||', rows);
 }
 
-/** With a Jaeger, a replayed turn's trace leads to its comparison with the captured one. */
+/** With a Jaeger, the trace of a replayed turn links to the comparison with the captured trace. */
 function turnTable({ turns }: Report, jaegerUi: string | undefined): string {
   const captured = new Map(
-    turns.filter(({ lane }) => lane === 'captured').map((turn) => [placeOf(turn), turn.traceId]),
+    turns.filter(({ lane }) => lane === 'captured').map((turn) => [turnKey(turn), turn.traceId]),
   );
   const trace = (turn: TurnSummary): string => {
     const id = `\`${code(turn.traceId)}\``;
-    const original = turn.lane === 'captured' ? undefined : captured.get(placeOf(turn));
+    const original = turn.lane === 'captured' ? undefined : captured.get(turnKey(turn));
     const url =
       jaegerUi === undefined || original === undefined ? undefined : compareUrl(jaegerUi, original, turn.traceId);
     return url === undefined ? id : `[${id}](${url})`;
   };
   const rows = turns.map((turn) => [
-    escapeText(turn.sessionId),
+    escapeMarkdown(turn.sessionId),
     String(turn.turnIndex),
-    escapeText(`${turn.lane}${turn.variant === turn.lane ? '' : ` ${turn.variant}`}`),
+    escapeMarkdown(`${turn.lane}${turn.variant === turn.lane ? '' : ` ${turn.variant}`}`),
     msOf(turn, 'e2eUs'),
     msOf(turn, 'firstAudioByteUs'),
     msOf(turn, 'replyEndUs'),
     msOf(turn, 'stallUs'),
-    turn.failure === undefined ? '' : escapeText(`${turn.failure.stage} ${turn.failure.kind}`),
+    turn.failure === undefined ? '' : escapeMarkdown(`${turn.failure.stage} ${turn.failure.kind}`),
     trace(turn),
   ]);
-  return table(
+  return markdownTable(
     ['session', 'turn', 'lane', 'first audible', 'first byte', 'reply end', 'stalls', 'failure', 'trace'],
     '||:||:|:|:|:|||',
     rows,
   );
-}
-
-function placeOf({ sessionId, turnIndex }: TurnSummary): string {
-  return JSON.stringify([sessionId, turnIndex]);
 }
 
 function msOf(turn: TurnSummary, key: 'e2eUs' | 'firstAudioByteUs' | 'replyEndUs' | 'stallUs'): string {
@@ -240,7 +239,7 @@ function msOf(turn: TurnSummary, key: 'e2eUs' | 'firstAudioByteUs' | 'replyEndUs
   return us === undefined ? '–' : (us / 1000).toFixed(1);
 }
 
-function folded({ title, text }: Section): string {
+function details({ title, text }: Section): string {
   return `<details><summary>${title}</summary>\n\n${text}\n\n</details>\n`;
 }
 

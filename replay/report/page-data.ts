@@ -1,15 +1,16 @@
-/** What the HTML page draws waterfalls from: every pair's ledgers, and spans as far as the page may grow. Pure. */
+/** The data of the HTML page's waterfalls: the ledgers of every pair, and spans as far as the page may grow. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { tracedTurnKey, type SpansByTurn, type TurnSpans } from '../traces/trace-tree.ts';
 import { LEDGER_STAGES } from '../../service/base/events.ts';
-import type { Report } from './build.ts';
-import { compareUrl, deltaUsOf, plain } from './words.ts';
+import type { TurnPair } from '../diff/align.ts';
+import { pairsIn, type Report } from './build.ts';
+import { compareUrl, deltaUsOf, shown } from './words.ts';
 
-/** Spans beyond this many leave the page; ledgers of all pairs stay. */
+/** No more spans than these are in the page. The ledgers of all pairs are. */
 const SPAN_LIMIT = 60_000;
 const TEXT_LIMIT_CHARS = 20_000;
 
-/** One turn of a pair. Parts are `[stage index, phase, µs]`, spans `[path index, start µs, µs]`. */
+/** Parts are `[stage index, phase, µs]`, spans `[path index, start µs, µs]`. */
 interface PageTurn {
   e2eUs?: number;
   failure?: string;
@@ -39,27 +40,24 @@ export interface PageOptions {
   jaegerUi?: string;
 }
 
-/** Pairs in order of their difference, those that became slower last; unmeasured ones at the end. */
+/** Pairs in order of their difference, the slowest last. Pairs without a difference follow. */
 export function pageData(report: Report, { spans, jaegerUi }: PageOptions): PageData {
   const paths = new Map<string, number>();
   const texts = new Map((report.texts ?? []).map((each) => [tracedTurnKey(each), each]));
   let spansLeft = SPAN_LIMIT;
   let withSpans = 0;
-  const pairs = report.pairs.flatMap(([left, right]) => {
-    const [a, b] = [report.turns[left], report.turns[right]];
-    return a === undefined || b === undefined ? [] : [{ a, b }];
-  });
-  const rank = (pair: { a: TurnSummary; b: TurnSummary }): number =>
+  const pairs = pairsIn(report);
+  const rank = (pair: TurnPair): number =>
     pair.a.e2eUs === undefined || pair.b.e2eUs === undefined ? Infinity : deltaUsOf(pair);
   const turnOf = (turn: TurnSummary, own: TurnSpans | undefined): PageTurn => {
     const { transcript, reply } = texts.get(tracedTurnKey(turn)) ?? {};
     return {
-      ...(turn.e2eUs === undefined ? {} : { e2eUs: turn.e2eUs }),
-      ...(turn.failure === undefined ? {} : { failure: shown(`${turn.failure.stage} ${turn.failure.kind}`) }),
+      e2eUs: turn.e2eUs,
+      failure: turn.failure && pageText(`${turn.failure.stage} ${turn.failure.kind}`),
       parts: merged(turn),
-      ...(own === undefined ? {} : { spans: spansOf(own, paths) }),
-      ...(transcript === undefined ? {} : { transcript: shown(transcript) }),
-      ...(reply === undefined ? {} : { reply: shown(reply) }),
+      spans: own && pageSpans(own, paths),
+      transcript: transcript && pageText(transcript),
+      reply: reply && pageText(reply),
     };
   };
   const drawn = pairs
@@ -74,10 +72,10 @@ export function pageData(report: Report, { spans, jaegerUi }: PageOptions): Page
       }
       const url = jaegerUi === undefined ? undefined : compareUrl(jaegerUi, a.traceId, b.traceId);
       return {
-        session: shown(a.sessionId),
+        session: pageText(a.sessionId),
         turn: a.turnIndex,
-        traces: [shown(a.traceId), shown(b.traceId)] as const,
-        ...(url === undefined ? {} : { url }),
+        traces: [pageText(a.traceId), pageText(b.traceId)] as const,
+        url,
         a: turnOf(a, fits ? ownA : undefined),
         b: turnOf(b, fits ? ownB : undefined),
       };
@@ -93,12 +91,9 @@ export function scriptJson(value: unknown): string {
   );
 }
 
-function shown(untrusted: string): string {
-  const isLong = untrusted.length > TEXT_LIMIT_CHARS;
-  return plain(isLong ? `${untrusted.slice(0, TEXT_LIMIT_CHARS)}… (${untrusted.length} characters)` : untrusted);
-}
+const pageText = (untrusted: string): string => shown(untrusted, TEXT_LIMIT_CHARS);
 
-/** Parts of one stage and phase that follow each other are one. */
+/** Consecutive parts of one stage and phase become one part. */
 function merged({ ledger }: TurnSummary): [stage: number, phase: string, us: number][] {
   const parts: [number, string, number][] = [];
   for (const { stage, phase, us } of ledger) {
@@ -111,9 +106,9 @@ function merged({ ledger }: TurnSummary): [stage: number, phase: string, us: num
   return parts;
 }
 
-function spansOf({ paths, times }: TurnSpans, index: Map<string, number>): [number, number, number][] {
+function pageSpans({ paths, times }: TurnSpans, index: Map<string, number>): [number, number, number][] {
   return paths.map((path, at) => {
-    const name = shown(path);
+    const name = pageText(path);
     const known = index.get(name) ?? index.size;
     index.set(name, known);
     return [known, times[at * 2] ?? 0, times[at * 2 + 1] ?? 0];

@@ -1,4 +1,4 @@
-// The page's only script: finds a pair and draws its two waterfalls. It builds elements and sets text; it never parses markup.
+// The page's only script: finds a pair and draws its two waterfalls. The script builds elements and sets text; it parses no markup.
 'use strict';
 (() => {
   const data = JSON.parse(document.getElementById('pairs-data').textContent);
@@ -7,6 +7,7 @@
   const count = document.getElementById('count');
   const panel = document.getElementById('panel');
   const SHOWN = 200;
+  const SIDES = ['a', 'b'];
   // one unit is one pixel, so that text keeps its size on any screen
   const WIDTH = Math.max(320, Math.min(900, panel.clientWidth || 760));
   const LABEL = WIDTH < 500 ? 112 : 150;
@@ -78,11 +79,10 @@
         `${pair.session} · turn ${pair.turn}: ${ms(pair.a.e2eUs)} → ${ms(pair.b.e2eUs)} ms (${signed(deltaOf(pair))})`,
       ),
     );
-    for (const [side, turn] of [
-      ['A', pair.a],
-      ['B', pair.b],
-    ])
-      if (turn.failure !== undefined) panel.append(element('p', 'no', `${side} failed: ${turn.failure}`));
+    for (const side of SIDES) {
+      const { failure } = pair[side];
+      if (failure !== undefined) panel.append(element('p', 'no', `${side.toUpperCase()} failed: ${failure}`));
+    }
     panel.append(waterfall(pair));
     if (pair.url !== undefined) {
       const link = element('a', '', 'Compare the two traces in Jaeger');
@@ -101,16 +101,12 @@
     panel.append(element('p', 'note', `trace ${pair.traces[0]} (A), ${pair.traces[1]} (B)`));
   }
 
-  function said({ a, b }) {
-    for (const [who, text] of [
-      ['A, user', a.transcript],
-      ['A, reply', a.reply],
-      ['B, user', b.transcript],
-      ['B, reply', b.reply],
-    ]) {
-      if (text === undefined) continue;
-      panel.append(element('h3', '', who), element('div', 'said', text));
-    }
+  function said(pair) {
+    for (const side of SIDES)
+      for (const [who, text] of Object.entries({ user: pair[side].transcript, reply: pair[side].reply })) {
+        if (text === undefined) continue;
+        panel.append(element('h3', '', `${side.toUpperCase()}, ${who}`), element('div', 'said', text));
+      }
   }
 
   function axis(picture, scaleUs, height) {
@@ -125,18 +121,18 @@
     }
   }
 
-  // A row per stage and phase, A's bar over B's, on one scale from the zero.
-  function waterfall({ a, b }) {
-    const scaleUs = Math.max(a.e2eUs ?? 0, b.e2eUs ?? 0, 1);
+  // A row for each stage and phase, A's bar above B's, on one scale from the zero.
+  function waterfall(pair) {
+    const scaleUs = Math.max(pair.a.e2eUs ?? 0, pair.b.e2eUs ?? 0, 1);
     const rows = [];
     const rowOf = (stage, phase) => {
       let row = rows.find((each) => each.stage === stage && each.phase === phase);
       if (row === undefined) rows.push((row = { stage, phase, a: [], b: [] }));
       return row;
     };
-    for (const side of ['a', 'b']) {
+    for (const side of SIDES) {
       let atUs = 0;
-      for (const [stage, phase, us] of (side === 'a' ? a : b).parts) {
+      for (const [stage, phase, us] of pair[side].parts) {
         rowOf(stage, phase)[side].push([atUs, us]);
         atUs += us;
       }
@@ -154,10 +150,8 @@
       const y = 20 + index * 26;
       const name = data.stages[row.stage];
       picture.append(svg('text', { x: 0, y: y + 14 }, name === row.phase ? name : `${name} · ${row.phase}`));
-      for (const [side, top] of [
-        ['a', y + 1],
-        ['b', y + 11],
-      ]) {
+      for (const side of SIDES) {
+        const top = side === 'a' ? y + 1 : y + 11;
         let sum = 0;
         for (const [from, us] of row[side]) {
           sum += us;
@@ -183,13 +177,10 @@
   }
 
   // Spans by path: those of both turns, then those of one alone.
-  function spans({ a, b }) {
+  function spans(pair) {
     const rows = new Map();
-    for (const [side, turn] of [
-      ['a', a],
-      ['b', b],
-    ])
-      for (const [path, startUs, us] of turn.spans ?? []) {
+    for (const side of SIDES)
+      for (const [path, startUs, us] of pair[side].spans ?? []) {
         if (!rows.has(path)) rows.set(path, {});
         rows.get(path)[side] = { startUs, us };
       }
@@ -205,9 +196,8 @@
     for (const [path, row] of rows) {
       const tr = element('tr');
       tr.append(element('td', 'path', data.paths[path]));
-      for (const side of ['a', 'b']) {
+      for (const side of SIDES)
         tr.append(element('td', 'number', ms(row[side]?.startUs)), element('td', 'number', ms(row[side]?.us)));
-      }
       const alone = row.a === undefined ? 'only in B' : row.b === undefined ? 'only in A' : undefined;
       tr.append(element('td', 'number', alone ?? signed(row.b.us - row.a.us)));
       body.append(tr);

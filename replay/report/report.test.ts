@@ -11,7 +11,7 @@ import { InputError, InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { buildReport, type Report, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';
-import { escapeText } from './markdown-text.ts';
+import { escapeMarkdown } from './markdown-text.ts';
 import { markdownReport } from './markdown.ts';
 import { EVERYTHING, FASTER, HOSTILE, hostileReport, reportOf, SLOWER } from '../../testing/sample-report.ts';
 import { terminalReport } from './terminal.ts';
@@ -212,7 +212,7 @@ for (const [text, complaint] of HOSTILE) {
 }
 
 test('what is escaped still reads as what it was', () => {
-  const visible = (text: string): string => decoded(escapeText(text)).replaceAll('\u200b', '');
+  const visible = (text: string): string => decoded(escapeMarkdown(text)).replaceAll('\u200b', '');
   const texts = HOSTILE.map(([text]) => text).filter((text) => !/[\u0000-\u001f\u007f-\u009f\u200b-\u206f]/.test(text));
   for (const text of texts) assert.equal(visible(text), text);
   assert.equal(visible('a\u001b[31m\u202e\n'), 'a\\u001b[31m\\u202e\\u000a');

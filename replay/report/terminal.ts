@@ -1,10 +1,11 @@
-/** A report for a terminal of any width: verdict, ledger, targets, validity. */
+/** A report for a terminal of any width. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { LEDGER_STAGES } from '../../service/base/events.ts';
-import { bar, histogram, measuredPairs, sparkline, stagesInTime, typicalPair, type StageSpan } from './charts.ts';
-import { intervalText, intervalTitle, printedLedger, signed, type PrintedRow } from './rows.ts';
+import { histogram, measuredPairs, sparkline, stagesInTime, textBar, typicalPair, type StageSpan } from './charts.ts';
+import { signed } from '../diff/stats.ts';
+import { intervalText, intervalTitle, printedLedger, type PrintedRow } from './rows.ts';
 import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine, wrapped } from './words.ts';
 
 export interface TerminalOptions {
@@ -54,7 +55,7 @@ export function terminalReport(report: Report, options: TerminalOptions): string
   return lines.map((line) => line.trimEnd()).join('\n');
 }
 
-/** The typical pair's wait by stage, A over B on a common scale. */
+/** The typical pair's wait by stage, A above B on one scale. */
 function pairLines(report: Report, { columns, jaegerUi }: TerminalOptions, paint: Paint): string[] {
   const pair = typicalPair(report);
   if (pair === undefined) return [];
@@ -64,8 +65,8 @@ function pairLines(report: Report, { columns, jaegerUi }: TerminalOptions, paint
   const [left, right] = [stagesInTime(a), stagesInTime(b)];
   const stages = LEDGER_STAGES.filter((stage) => [...left, ...right].some((each) => each.stage === stage));
   const line = (name: string, side: 'A' | 'B', of: StageSpan | undefined): string => {
-    const drawn = bar(of?.pieces ?? [], scaleUs, width);
-    return `${name.padEnd(12)}${side} ${paint(drawn, side === 'A' ? 'dim' : 'cyan')} ${ms(of?.us ?? 0).padStart(8)}`;
+    const drawn = textBar(of?.pieces ?? [], scaleUs, width);
+    return `${name.padEnd(12)}${side} ${paint(drawn, side === 'A' ? 'dim' : 'cyan')} ${msText(of?.us ?? 0).padStart(8)}`;
   };
   const said = (side: 'A' | 'B', turn: TurnSummary): string[] => {
     const text = report.texts?.find((each) => tracedTurnKey(each) === tracedTurnKey(turn));
@@ -106,36 +107,35 @@ function spreadLines(report: Report, { columns }: TerminalOptions, paint: Paint)
   const [lowUs, highUs] = [Math.min(...a, ...b), Math.max(...a, ...b)];
   const bins = Math.max(10, Math.min(60, columns - 2 - 24));
   const line = (side: string, values: readonly number[]): string =>
-    `${side} ${ms(lowUs).padStart(8)} ${paint(sparkline(histogram(values, lowUs, highUs, bins)), side === 'A' ? 'dim' : 'cyan')} ${ms(highUs)}`;
+    `${side} ${msText(lowUs).padStart(8)} ${paint(sparkline(histogram(values, lowUs, highUs, bins)), side === 'A' ? 'dim' : 'cyan')} ${msText(highUs)}`;
   const tails = report.percentiles.map(
     ({ q, aMs, bMs, deltaMs }) => `p${Math.round(q * 100)} ${aMs.toFixed(1)} → ${bMs.toFixed(1)} (${signed(deltaMs)})`,
   );
   return [paint('end to end, turns by ms', 'dim'), line('A', a), line('B', b), `  ${tails.join(' · ')}`, ''];
 }
 
-const UNMATCHED_SHOWN = 3;
+const UNPAIRED_SHOWN = 3;
 
-/** What the spans' alignment left without a partner. */
 function spanLines({ spans = [] }: Report, { columns }: TerminalOptions): string[] {
   if (spans.length === 0) return [];
-  const alone = spans.filter(({ onlyA, onlyB }) => onlyA > 0 || onlyB > 0);
-  const told = alone
-    .slice(0, UNMATCHED_SHOWN)
+  const unpaired = spans.filter(({ onlyA, onlyB }) => onlyA > 0 || onlyB > 0);
+  const told = unpaired
+    .slice(0, UNPAIRED_SHOWN)
     .map(({ path, onlyA, onlyB }) => `${shown(path)} (${onlyA} only in A, ${onlyB} only in B)`.slice(0, columns - 2));
-  const more = alone.length - told.length;
-  const head = `spans: ${spans.length} paths, ${alone.length === 0 ? 'all with a partner' : `${alone.length} with spans that have no partner`}`;
+  const more = unpaired.length - told.length;
+  const head = `spans: ${spans.length} paths, ${unpaired.length === 0 ? 'all paired' : `${unpaired.length} with unpaired spans`}`;
   return [head, ...told.map((each) => `  ${each}`), ...(more > 0 ? [`  and ${more} more in report.json`] : [])];
 }
 
-function ms(us: number): string {
+function msText(us: number): string {
   return (us / 1000).toFixed(1);
 }
 
-/** One turn's waiting time as bars on a common scale. */
+/** The wait of one turn as bars on one scale. */
 export function waterfall(turn: TurnSummary, options: TerminalOptions): string {
   const paint = painter(options.color);
   const { e2eUs } = turn;
-  if (e2eUs === undefined) return 'no first audible in this turn: nothing to draw';
+  if (e2eUs === undefined) return 'this turn has no first audible: there is nothing to draw';
   const label = 22;
   const width = Math.max(20, options.columns - label - 11);
   let fromUs = 0;
@@ -150,12 +150,12 @@ export function waterfall(turn: TurnSummary, options: TerminalOptions): string {
       line: `${name.padEnd(label)}${' '.repeat(begin)}${paint(bar, 'cyan')}${' '.repeat(Math.max(0, width - begin - bar.length))}`,
     };
   });
-  const lines = rows.map(({ us, line }) => `${line} ${(us / 1000).toFixed(1).padStart(8)}`);
-  const total = `${'end to end'.padEnd(label)}${paint('─'.repeat(width), 'dim')} ${(e2eUs / 1000).toFixed(1).padStart(8)}`;
+  const lines = rows.map(({ us, line }) => `${line} ${msText(us).padStart(8)}`);
+  const total = `${'end to end'.padEnd(label)}${paint('─'.repeat(width), 'dim')} ${msText(e2eUs).padStart(8)}`;
   return [...lines, total].join('\n');
 }
 
-/** Narrower than this, tables leave out the column that their others tell: B is A and Δ, today is in every report. */
+/** Narrower tables leave out a column: B, which is A + Δ, or today's figure. */
 const TABLE_COLUMNS = 74;
 
 function ledgerLines({ stages, endToEnd }: Report, { columns }: TerminalOptions, paint: Paint): string[] {

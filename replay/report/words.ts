@@ -1,8 +1,9 @@
-/** Words that all forms of a report share, and untrusted text made harmless. Pure. */
-import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+/** Lines that all forms of a report share, and untrusted text made harmless. Pure. */
+import type { TurnPair } from '../diff/align.ts';
 import type { Verdict } from '../diff/diff.ts';
 import type { Report } from './build.ts';
-import { intervalText, signed } from './rows.ts';
+import { signed } from '../diff/stats.ts';
+import { intervalText } from './rows.ts';
 
 export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
   faster: '✓',
@@ -11,12 +12,12 @@ export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
   inconclusive: '?',
 };
 
-/** One line on how far the figures carry. */
+/** How far the figures carry, in one line. */
 export function validityLine({ validity, sameWords }: Report): string {
   const { pairs, sessions, noiseFloorMs, marginMs, dropped, draws, drift, generalizes, seed } = validity;
   const parts = [
     validity.observational === true
-      ? `no turn in common; ${sessions} session${sessions === 1 ? '' : 's'} or more a side: observational`
+      ? `no shared turn; ${sessions} session${sessions === 1 ? '' : 's'} or more a side (observational)`
       : `${pairs} turns in ${sessions} session${sessions === 1 ? '' : 's'}`,
     `margin ${marginMs.toFixed(1)} ms`,
     noiseFloorMs === undefined ? 'noise floor not measured' : `noise floor ${noiseFloorMs.toFixed(1)} ms`,
@@ -39,28 +40,30 @@ export function validityLine({ validity, sameWords }: Report): string {
   return parts.join(' · ');
 }
 
-/** Beyond this, one text would crowd out the report that it stands in. */
+/** A longer text would crowd out the report around it. */
 const SHOWN_CHARS = 1000;
 
-/** Untrusted text as `plain`, and no more of it than a reader takes in; a cut says how long it was. */
+/** Untrusted text as `plain`, cut to what a reader takes in. A cut text ends with its length. */
 export function shown(text: string, limitChars = SHOWN_CHARS): string {
   return plain(text.length > limitChars ? `${text.slice(0, limitChars)}… (${text.length} characters)` : text);
 }
 
-/** A knob's value; one arm may not know the knob. */
+/** `absent`: the arm's commit does not know the knob. */
 export function knobText(value: unknown): string {
   return JSON.stringify(value) ?? 'absent';
 }
 
-/** A command is shown whole or not at all: cut, it would be another one. */
+/** The whole command, or where it stands: a cut command would be another command. */
 export function rerunText({ rerun }: Report): string | undefined {
   if (rerun === undefined) return undefined;
-  return rerun.length > RERUN_CHARS ? '# the command is long: it stands in report.json, field rerun' : plain(rerun);
+  return rerun.length > RERUN_CHARS
+    ? '# the command is too long to print: see field rerun of report.json'
+    : plain(rerun);
 }
 
 const RERUN_CHARS = 4000;
 
-/** Untrusted text on one line: control, bidirectional and zero-width characters are made visible. */
+/** Untrusted text on one line, with control, bidirectional and zero-width characters made visible. */
 export function plain(text: string): string {
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
@@ -68,7 +71,7 @@ export function plain(text: string): string {
   );
 }
 
-/** JSON whose texts are the same texts, and which a terminal prints as it stands: what could steer it is escaped. */
+/** JSON that is safe on a terminal: what could steer the terminal is escaped, and parses to the same text. */
 export function inertJson(value: unknown): string {
   return JSON.stringify(value, null, 2)
     .split('\n')
@@ -76,7 +79,7 @@ export function inertJson(value: unknown): string {
     .join('\n');
 }
 
-/** Jaeger's comparison of two traces; undefined when an id is none of ours. */
+/** The page of Jaeger that compares two traces. Undefined for an id that is no trace id. */
 export function compareUrl(jaegerUi: string, traceIdA: string, traceIdB: string): string | undefined {
   const isId = (id: string): boolean => /^[0-9a-f]{32}$/.test(id);
   const base = URL.parse(jaegerUi);
@@ -85,12 +88,12 @@ export function compareUrl(jaegerUi: string, traceIdA: string, traceIdB: string)
   return `${base.origin}${path}/trace/${traceIdA}...${traceIdB}`;
 }
 
-/** How much longer B's turn waited than A's. */
-export function deltaUsOf({ a, b }: { a: TurnSummary; b: TurnSummary }): number {
+/** How much longer the user waited in B's turn than in A's. */
+export function deltaUsOf({ a, b }: TurnPair): number {
   return (b.e2eUs ?? 0) - (a.e2eUs ?? 0);
 }
 
-/** Text on as many lines as it needs, broken at `gap`, then at blanks; continued lines are indented, by two unless it is said. */
+/** Text in lines of at most `columns`, broken at `gap`, then at blanks. Continued lines begin with `indent`. */
 export function wrapped(text: string, gap: string, columns: number, indent = '  '): string[] {
   const lines: string[] = [];
   for (const part of text.split(gap)) {
