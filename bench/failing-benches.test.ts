@@ -176,7 +176,7 @@ test('turns of an earlier run in the folder are not left for --against to find; 
   const out = join(folder, 'reused');
   await bench([], { out, names: ['tts'] });
   const refused = bench([], { out, names: ['e2e'], options: { against: out } });
-  await assert.rejects(refused, /turns-e2e.jsonl cannot be read/);
+  await assert.rejects(refused, /turns-e2e.jsonl: cannot be read \(ENOENT/);
   assert.ok(existsSync(join(out, 'turns-tts.jsonl')), 'control: a refused run removes nothing');
   await bench([], { out, names: ['e2e'] });
   assert.ok(!existsSync(join(out, 'turns-tts.jsonl')));

@@ -1,13 +1,11 @@
 /** `retake bench`: the benches over one engine, one result folder, targets, comparison with an earlier folder. */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { configFrom } from '../service/config.ts';
 import { describeError, InputError } from '../service/base/errors.ts';
 import type { World } from '../service/base/events.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { loadScenario } from '../sim/faults/scenario.ts';
-import { liveWorld, startWire } from '../replay/arms/against.ts';
-import type { ArmWorld } from '../replay/arms/arm.ts';
+import { openArmWorld } from '../replay/arms/against.ts';
 import type { CommandContext } from '../replay/report/context.ts';
 import { createPurse } from '../replay/plan/purse.ts';
 import { currentCommit } from '../replay/arms/checkout.ts';
@@ -56,7 +54,8 @@ export async function benchCommand(
 ): Promise<void> {
   const benches = benchesOf(names);
   const { seed, budgetUsd, world } = options;
-  checkLive(options);
+  if (world === 'live' && budgetUsd === undefined)
+    throw new InputError('a live bench costs money; set a limit with --budget-usd');
   const size = options.quick === true ? SIZES.quick : world === 'sim' ? SIZES.full : SIZES.wire;
   const count = options.sessions ?? size.sessions;
   const turnsPerSession = options.turns ?? size.turns;
@@ -74,9 +73,9 @@ export async function benchCommand(
           { world, profile },
           benches.map(({ name }) => name),
         );
-  const scenario =
-    options.scenario === undefined || world === 'live' ? undefined : loadScenario(options.scenario, world);
-  const against = await againstOf(context, world, { profile: options.profile, seed, draws: 'common', scenario });
+  const scenario = options.scenario === undefined ? undefined : loadScenario(options.scenario, world);
+  const standIns = { profile: options.profile, seed, draws: 'common', scenario } as const;
+  const { against, close } = await openArmWorld(world, standIns, context.env);
   const run: Omit<BenchRun, 'samplesFile' | 'exchangesFile'> = {
     sessions: (speech) => benchSessions(count, turnsPerSession, speech),
     world,
@@ -86,7 +85,7 @@ export async function benchCommand(
     signal: context.signal,
     progress: context.progress,
     scenario,
-    against: against?.against,
+    against,
     budget: budgetUsd === undefined ? undefined : { limitUsd: budgetUsd, purse: createPurse(budgetUsd) },
   };
   const results: BenchResult[] = [];
@@ -107,7 +106,7 @@ export async function benchCommand(
       }
     }
   } finally {
-    await against?.close();
+    await close();
   }
   context.progressDone();
   const turnsOf = (arm: string) => results.find(({ bench }) => bench === e2e.name)?.turns.get(arm) ?? [];
@@ -123,7 +122,7 @@ export async function benchCommand(
       cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
       startedAt,
       packages: packageVersions(),
-      endpoints: against?.against.world === 'live' ? hostsOf(against.against.access.endpoints) : undefined,
+      endpoints: against?.world === 'live' ? hostsOf(against.access.endpoints) : undefined,
       servedFrom: [...new Set(results.flatMap(({ servedFrom }) => servedFrom))].sort(),
     },
     sessions: count,
@@ -156,26 +155,6 @@ function packageVersions(): Record<string, string> {
 /** No paths: a gateway's may hold an account. */
 function hostsOf(endpoints: object): string[] {
   return [...new Set(Object.values(endpoints).map((url) => new URL(String(url)).host))];
-}
-
-/** Whom the arms call; in `sim` that follows from profile and seed. */
-async function againstOf(
-  { env }: CommandContext,
-  world: BenchRun['world'],
-  standIns: Parameters<typeof startWire>[0],
-): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
-  if (world === 'sim') return undefined;
-  if (world === 'wire') return startWire(standIns);
-  const against = liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed);
-  return { against, close: () => Promise.resolve() };
-}
-
-/** Throws `InputError` where live does not go with the other options. */
-function checkLive({ world, budgetUsd, scenario }: BenchOptions): void {
-  if (world === 'live' && budgetUsd === undefined)
-    throw new InputError('a live bench costs money: say how much with --budget-usd');
-  if (world === 'live' && scenario !== undefined)
-    throw new InputError('--scenario is for stand-ins: there are none in live');
 }
 
 function benchesOf(names: readonly BenchChoice[]): readonly Bench[] {

@@ -41,10 +41,11 @@ try {
   process.exitCode = typeof code === 'number' ? code : EXIT.pass;
 } catch (error) {
   context.progressDone();
-  process.exitCode = exitCodeOf(error);
+  process.exitCode = tellError(error);
 }
 
-function exitCodeOf(error: unknown): number {
+/** Says what failed, in one line; returns the exit code. */
+function tellError(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.pass;
     if (error.code !== 'commander.help')

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figuresOf, heapGrowth, heapLine, isMet, kneeLines, quantileInterval, rowOf, type Step } from './figures.ts';
+import {
+  stepFiguresOf,
+  heapGrowth,
+  heapLine,
+  isMet,
+  kneeLines,
+  quantileInterval,
+  stepRowOf,
+  type Step,
+} from './figures.ts';
 import { loadPage } from './page.ts';
 
 const SECOND = { cpuMs: 500, rssMb: 300, heapMb: 100, loopDelayP99Ms: 8, clientsCpuMs: 100, machineBusy: 0.4 };
@@ -12,23 +21,23 @@ function step(sessions: number, overheadMs: readonly number[], more: Partial<Ste
 const steady = (ms: number): number[] => Array.from({ length: 100 }, () => ms);
 
 test('a step is held to its bar, and to no failure and no lost frame', () => {
-  assert.ok(isMet(figuresOf(step(50, steady(9)))));
-  assert.ok(!isMet(figuresOf(step(50, steady(11)))), 'the bar of 50 sessions');
-  assert.ok(isMet(figuresOf(step(200, steady(11)))));
-  assert.ok(!isMet(figuresOf(step(200, steady(26)))));
-  assert.ok(!isMet(figuresOf(step(50, steady(9), { failures: ['no answer'] }))));
+  assert.ok(isMet(stepFiguresOf(step(50, steady(9)))));
+  assert.ok(!isMet(stepFiguresOf(step(50, steady(11)))), 'the bar of 50 sessions');
+  assert.ok(isMet(stepFiguresOf(step(200, steady(11)))));
+  assert.ok(!isMet(stepFiguresOf(step(200, steady(26)))));
+  assert.ok(!isMet(stepFiguresOf(step(50, steady(9), { failures: ['no answer'] }))));
   const [turn] = step(50, [9]).turns;
   assert.ok(turn);
-  assert.ok(!isMet(figuresOf(step(50, [], { turns: [{ ...turn, lostFrames: 1 }] }))));
-  assert.ok(!isMet(figuresOf(step(50, []))), 'nothing measured is not met');
+  assert.ok(!isMet(stepFiguresOf(step(50, [], { turns: [{ ...turn, lostFrames: 1 }] }))));
+  assert.ok(!isMet(stepFiguresOf(step(50, []))), 'nothing measured is not met');
 });
 
 test('the knee is the first step that does not hold, with what was used up there', () => {
-  const [small, large] = [figuresOf(step(100, steady(5))), figuresOf(step(350, steady(400)))];
+  const [small, large] = [stepFiguresOf(step(100, steady(5))), stepFiguresOf(step(350, steady(400)))];
   const knee = kneeLines([small, large]).join('\n');
   assert.match(knee, /knee at 350 sessions, 100 still hold: p99 400\.0 ms.*50 % of a core.*40 % busy/);
   assert.match(kneeLines([small]).join('\n'), /no knee up to 100/);
-  assert.match(rowOf(large), /^ +350 +100 +0 +0 +400\.0 +400\.0 +400\.0 +20\.0 +50 +10 +40 +310$/);
+  assert.match(stepRowOf(large), /^ +350 +100 +0 +0 +400\.0 +400\.0 +400\.0 +20\.0 +50 +10 +40 +310$/);
 });
 
 test('the interval of a quantile: ranks as tables of the median have them; too few turns say nothing of the upper end', () => {
@@ -43,7 +52,7 @@ test('the interval of a quantile: ranks as tables of the median have them; too f
     { low: 197_912, high: 198_088 },
     '198,000 ± 1.96 √(n q (1 − q)) = 87.2, outwards',
   );
-  assert.match(kneeLines([figuresOf(step(50, upTo(100)))]).join('\n'), /50: 99\.0 \[97\.0, –\] of 100/);
+  assert.match(kneeLines([stepFiguresOf(step(50, upTo(100)))]).join('\n'), /50: 99\.0 \[97\.0, –\] of 100/);
 });
 
 test('heap: a saw-tooth over a level floor is flat, over a rising one grows, few or wild seconds say nothing', () => {
@@ -61,7 +70,7 @@ test('heap: a saw-tooth over a level floor is flat, over a rising one grows, few
 });
 
 test('the page draws every step and says what it is, with nothing from elsewhere', () => {
-  const page = loadPage('a <title>', [figuresOf(step(50, steady(9))), figuresOf(step(200, []))], ['a line']);
+  const page = loadPage('a <title>', [stepFiguresOf(step(50, steady(9))), stepFiguresOf(step(200, []))], ['a line']);
   assert.match(page, /predicted/);
   assert.match(page, /a &#60;title&#62;/);
   assert.equal(page.split('<svg').length - 1, 2);

@@ -52,7 +52,7 @@ const FLAT_KB_PER_TURN = 5;
 const BLOCK_S = 20;
 const BLOCKS_MIN = 5;
 
-export function figuresOf({ sessions, turns, failures, seconds }: Step): StepFigures {
+export function stepFiguresOf({ sessions, turns, failures, seconds }: Step): StepFigures {
   const overhead = turns.map(({ overheadMs }) => overheadMs);
   const of = (q: number): number => quantile(overhead, q);
   return {
@@ -96,7 +96,7 @@ export const HEAD = [
   '                        frames   p50     p95     p99     p99, ms     service   clients    busy      MB',
 ];
 
-export function rowOf(figures: StepFigures): string {
+export function stepRowOf(figures: StepFigures): string {
   const { sessions, turns, failed, lostFrames, overheadMs, loopDelayP99Ms } = figures;
   const percent = (part: number): string => (part * 100).toFixed(0);
   const quantiles = [overheadMs?.p50, overheadMs?.p95, overheadMs?.p99].map((ms) => ms?.toFixed(1) ?? '–');
@@ -135,14 +135,14 @@ export function kneeLines(steps: readonly StepFigures[]): string[] {
   const picture = sparkline(steps.map(({ overheadMs }) => Math.round((overheadMs?.p99 ?? 0) * 10)));
   return [
     `overhead p99 by sessions  ${picture}  (${sizes.join(', ')})`,
-    `p99 in ms [95 %]  ${steps.map(intervalText).join(', ')}`,
+    `p99 in ms [95 %]  ${steps.map(p99Text).join(', ')}`,
     knee === undefined
       ? `no knee up to ${sizes.at(-1)} sessions: p99 stays below ${limitMs} ms, nothing failed, no frame was lost`
       : `knee at ${knee.sessions} sessions${first === 0 ? '' : `, ${sizes[first - 1]} still hold`}: ${reasonOf(knee)}`,
   ];
 }
 
-function intervalText({ sessions, turns, overheadMs, p99Ms }: StepFigures): string {
+function p99Text({ sessions, turns, overheadMs, p99Ms }: StepFigures): string {
   const [low, p99, high] = [p99Ms?.low, overheadMs?.p99, p99Ms?.high].map((ms) => ms?.toFixed(1) ?? '–');
   return `${sessions}: ${p99} [${low}, ${high}] of ${turns}`;
 }

@@ -15,13 +15,13 @@ import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import {
-  figuresOf,
+  stepFiguresOf,
   HEAD,
   heapGrowth,
   heapLine,
   isMet,
   kneeLines,
-  rowOf,
+  stepRowOf,
   type LoadSecond,
   type Step,
   type StepFigures,
@@ -130,10 +130,10 @@ const steps: Step[] = [];
 const figures: StepFigures[] = [];
 for (const sessions of sizes) {
   const step = await runStep(sessions, durationS);
-  const row = figuresOf(step);
+  const row = stepFiguresOf(step);
   steps.push(step);
   figures.push(row);
-  console.log(rowOf(row));
+  console.log(stepRowOf(row));
   for (const failure of [...new Set(step.failures)].slice(0, 3)) console.log(`          ${failure}`);
 }
 child.disconnect();

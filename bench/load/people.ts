@@ -50,10 +50,10 @@ export async function person(
   }
   const session = id === undefined ? undefined : `${url}/v1/sessions/${id}`;
   // asked for once, at the end: a question after each turn would be part of the load
-  const summaries = session === undefined ? [] : await summariesOf(session);
+  const summaries = session === undefined ? [] : await fetchSummaries(session);
   const turns = begun.flatMap(({ traceId, atMs }) => {
     const summary = summaries.find((each) => each.traceId === traceId);
-    return summary === undefined ? [] : [turnOf(summary, atMs)];
+    return summary === undefined ? [] : [loadTurnOf(summary, atMs)];
   });
   const erase = async (): Promise<unknown> => session && fetch(session, { method: 'DELETE' });
   return { turns, failure, erase };
@@ -69,12 +69,12 @@ async function openSession(url: string): Promise<string> {
   return id;
 }
 
-async function summariesOf(session: string): Promise<readonly TurnSummary[]> {
+async function fetchSummaries(session: string): Promise<readonly TurnSummary[]> {
   const page: { turns: readonly TurnSummary[] } = JSON.parse(await (await fetch(session)).text());
   return page.turns;
 }
 
-function turnOf({ ledger, uploadedBytes }: TurnSummary, atMs: number): LoadTurn {
+function loadTurnOf({ ledger, uploadedBytes }: TurnSummary, atMs: number): LoadTurn {
   const heard = Math.floor(((uploadedBytes ?? WAV_HEADER_BYTES) - WAV_HEADER_BYTES) / FRAME_BYTES);
   return {
     atMs,

@@ -1,7 +1,7 @@
 /** A result folder against an earlier one, arm by arm, with the verdicts of `retake diff`. */
 import { join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
-import { readInput } from '../../service/base/input-file.ts';
+import { readInput, readInputJson } from '../../service/base/input-file.ts';
 import { isObject, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { diffLanes, type Verdict } from '../../replay/diff/diff.ts';
@@ -17,6 +17,8 @@ export interface ArmComparison {
   highMs?: number;
 }
 
+const NEXT = 'name a folder that "retake bench" wrote';
+
 /** The turns of each bench of an earlier folder. */
 export type EarlierTurns = ReadonlyMap<string, readonly TurnSummary[]>;
 
@@ -30,8 +32,7 @@ export function readEarlier(
   benches: readonly string[],
 ): EarlierTurns {
   const file = join(folder, 'results.json');
-  const earlier = parsedJson(textOf(file));
-  if (earlier === undefined) throw damaged(file);
+  const earlier = readInputJson(file, 'log', { where: `--against: ${file}`, next: NEXT });
   const of = (results: { world?: string; profile?: string }): string =>
     `world ${results.world}${results.profile === undefined ? '' : `, profile ${results.profile}`}`;
   const [then, now] = [
@@ -40,9 +41,7 @@ export function readEarlier(
   ];
   if (then !== now)
     throw new InputError(`--against ${folder}: its results are of ${then}, these of ${now}; they cannot be compared`);
-  const turns = new Map<string, readonly TurnSummary[]>();
-  for (const bench of benches) turns.set(bench, readTurns(join(folder, turnsFile(bench))));
-  return turns;
+  return new Map(benches.map((bench) => [bench, earlierTurns(join(folder, turnsFile(bench)))]));
 }
 
 /** In the order of the tables. Pure. Arms that either side has not are left out. */
@@ -59,15 +58,14 @@ export function compareWithEarlier(earlier: EarlierTurns, results: readonly Benc
   );
 }
 
-function readTurns(file: string): TurnSummary[] {
-  const lines = textOf(file)
-    .split('\n')
-    .filter((line) => line !== '');
-  if (lines.length === 0) throw new InputError(`--against: ${file} holds no turns; name a folder of a bench that ran`);
+function earlierTurns(file: string): TurnSummary[] {
+  const text = readInput(file, 'log', { where: `--against: ${file}`, next: NEXT }).toString('utf8');
+  const lines = text.split('\n').filter((line) => line !== '');
+  if (lines.length === 0) throw new InputError(`--against: ${file} holds no turns; ${NEXT}`);
   return lines.map((line, index) => {
-    const where = `${file}, line ${index + 1}`;
     const turn = parsedJson(line);
-    if (!isTurn(turn)) throw damaged(where);
+    if (!isTurn(turn))
+      throw new InputError(`--against: ${file}, line ${index + 1} is damaged; run that bench again, or ${NEXT}`);
     return turn;
   });
 }
@@ -81,13 +79,4 @@ function isTurn(value: unknown): value is TurnSummary {
     isObject(value['serviceUs']) &&
     listIn(value, 'ledger').every(isObject)
   );
-}
-
-function damaged(where: string): InputError {
-  return new InputError(`--against: ${where} is damaged; run that bench again, or name another folder`);
-}
-
-function textOf(file: string): string {
-  const next = 'name a folder that "retake bench" wrote';
-  return readInput(file, 'log', { where: `--against: ${file}`, next }).toString('utf8');
 }

@@ -101,7 +101,7 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
     arm.verdict === undefined ? '' : `${VERDICT_SIGN[arm.verdict]} ${arm.verdict}`,
   ]);
   const note = stopped === undefined ? limits : `${limits} Ended early: ${stopped}`;
-  const figure = `<figure>${differenceFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval; coloured by verdict.</figcaption></figure>`;
+  const figure = `<figure>${armsFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval; coloured by verdict.</figcaption></figure>`;
   return section(
     `bench-${bench}`,
     `${bench}: ${title}`,
@@ -155,7 +155,7 @@ function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
   return html(`${median} <small class="note">${escapeHtml(differenceText(metric, { mean: difference.mean }))}</small>`);
 }
 
-function differenceFigure(arms: readonly ArmResult[]): string {
+function armsFigure(arms: readonly ArmResult[]): string {
   const drawn = arms.flatMap(({ arm, rows, verdict }) => {
     const difference = rows.find(({ metric }) => metric === 'e2eMs')?.difference;
     if (difference === undefined) return [];

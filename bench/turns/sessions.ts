@@ -61,7 +61,7 @@ function sessionOf(interview: Interview, sessionId: string, turns: number, speec
     strategy: DEFAULT_STRATEGY,
     turns: interview.turns.slice(0, turns).map((_, turnIndex) => {
       const { sampleRateHz, samples } = spoken(interview, turnIndex, speech);
-      const log = turnOf(sessionId, turnIndex, startMs, sampleRateHz, samples);
+      const log = turnLogOf(sessionId, turnIndex, startMs, sampleRateHz, samples);
       startMs += (samples.length / sampleRateHz) * 1000 + GAP_MS;
       return log;
     }),
@@ -86,7 +86,7 @@ function spoken(interview: Interview, turnIndex: number, { recordings = [1], rat
   return { sampleRateHz: rateHz, samples: joinSamples([...resampler.push(samples), resampler.rest()]) };
 }
 
-function turnOf(
+function turnLogOf(
   sessionId: string,
   turnIndex: number,
   startMs: number,

@@ -55,7 +55,7 @@ export async function profileCommand(context: CommandContext, options: ProfileCo
     'request → first data, connection set-up apart, ms; error: of the fitted line, a fifth left out, mean size',
   ];
   for (const line of told.flatMap((text) => wrapped(text, ' ', context.columns))) context.out(line);
-  for (const row of table(kinds)) context.out(plain(row));
+  for (const row of kindRows(kinds)) context.out(plain(row));
   for (const { provider, n } of setUps) context.out(`  ${provider}: ${n} new connections`);
   context.out(`written: ${options.out}; use it with --profile ${options.out}`);
 }
@@ -78,7 +78,7 @@ function ofBench(folder: string): ReadExchanges {
 const digits = (value: number | undefined, count = 0): string =>
   value === undefined || Number.isNaN(value) ? '–' : value.toFixed(count);
 
-function table(kinds: readonly KindFit[]): string[] {
+function kindRows(kinds: readonly KindFit[]): string[] {
   const width = Math.max(4, ...kinds.map(({ kind }) => kind.length));
   return [
     `  ${'kind'.padEnd(width)}     n   p50   p95   new  open per unit  error p50, p90 %`,

@@ -1,13 +1,11 @@
 /** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
-import { configFrom } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { World } from '../../service/base/events.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { patchFromSet } from '../../service/strategy/set.ts';
-import { liveWorld, startWire } from '../../replay/arms/against.ts';
-import type { ArmWorld } from '../../replay/arms/arm.ts';
+import { openArmWorld } from '../../replay/arms/against.ts';
 import type { Pace } from '../../replay/arms/planned.ts';
 import type { Words } from '../../replay/arms/words.ts';
 import { capturedProfile, type CapturedSession, type ChosenBy } from '../../replay/sessions/captured-session.ts';
@@ -25,7 +23,7 @@ import { refuseOverwrite } from '../../replay/run/journal.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 import { tellOutcome } from './outcome.ts';
 import { dayOf } from '../../replay/plan/retired.ts';
-import { loadScenario, type Scenario } from '../../sim/faults/scenario.ts';
+import { loadScenario } from '../../sim/faults/scenario.ts';
 import type { Draws } from '../../sim/times/plan.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { namedVariants, patchesOf } from '../../replay/variants/variants.ts';
@@ -69,7 +67,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   checkExportable(context, world, options.runId);
   const candidates = candidatesOf(options);
   const baseline = baselineOf(options);
-  const scenario = scenarioOf(options.scenario, world);
+  const scenario = options.scenario === undefined ? undefined : loadScenario(options.scenario, world);
   if (options.profile !== undefined) loadProfile(options.profile);
   const sessions = await chosenSessions(context, options);
   refuseTimingOnly(sessions, world, options.withText === true);
@@ -123,13 +121,13 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       'a live replay costs money and sends what users said to providers: add --yes to run this plan',
     );
   await makeFolder(options.out);
-  const against = await worldOf(context, world, { profile, seed: options.seed, draws, scenario });
+  const { against, close } = await openArmWorld(world, { profile, seed: options.seed, draws, scenario }, context.env);
   try {
     const unmeasured: string[] = [];
     const experiment = await runExperiment({
       ...settings,
       onUnmeasured: (what) => unmeasured.push(what),
-      against: against?.against,
+      against,
     });
     await tellOutcome(context, experiment, {
       out: options.out,
@@ -137,25 +135,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       gate: options.gate === true,
     });
   } finally {
-    await against?.close();
+    await close();
   }
-}
-
-function scenarioOf(file: string | undefined, world: ExperimentOptions['world']): Scenario | undefined {
-  if (file === undefined) return undefined;
-  if (world === 'live') throw new InputError('--scenario is for stand-ins: there are none in live');
-  return loadScenario(file, world);
-}
-
-async function worldOf(
-  { env }: CommandContext,
-  world: ExperimentOptions['world'],
-  standIns: Parameters<typeof startWire>[0],
-): Promise<{ against: ArmWorld; close(): Promise<void> } | undefined> {
-  if (world === 'sim') return undefined;
-  if (world === 'wire') return startWire(standIns);
-  const against = liveWorld(configFrom({ ...env, RETAKE_WORLD: 'live' }), standIns.seed);
-  return { against, close: async () => undefined };
 }
 
 /** `--sessions`, else `--sample` of those that are there, picked as `--choose` says. */

@@ -49,7 +49,7 @@ export async function doctor(
   const calls = typeof config === 'string' ? [] : await providerChecks(context, config);
   const checks = [...local, ...(typeof config === 'string' ? [bad('configuration', config)] : []), ...calls];
   if (options.json === true) context.out(JSON.stringify({ world: options.world, checks }, null, 2));
-  else for (const check of checks) context.out(lineOf(check));
+  else for (const check of checks) context.out(checkLine(check));
   if (checks.some(({ ok }) => !ok)) context.exit(2);
 }
 
@@ -91,7 +91,7 @@ function configOf({ env }: CommandContext, world: Config['world']): Config | str
 }
 
 async function providerChecks(context: CommandContext, config: Config): Promise<ProviderCheck[]> {
-  const world = await worldOf(config);
+  const world = await worldToCall(config);
   try {
     const ports = world.ports(DEFAULT_STRATEGY, 'doctor', 0);
     const checks: ProviderCheck[] = [];
@@ -106,7 +106,7 @@ async function providerChecks(context: CommandContext, config: Config): Promise<
   }
 }
 
-function worldOf({
+function worldToCall({
   world,
   endpoints,
   falKey = '',
@@ -167,7 +167,7 @@ async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Pr
   }
 }
 
-function lineOf(check: Check | ProviderCheck): string {
+function checkLine(check: Check | ProviderCheck): string {
   const head = `${check.ok ? '✓' : '✗'} ${check.name.padEnd(14)}`;
   if (!('endpoint' in check)) return plain(`${head}${check.detail}`);
   const { endpoint, tookMs, firstMs, served, region, requestId, cost, detail } = check;

@@ -1,5 +1,7 @@
 /** What the arms of an experiment run against, as data: virtual time, stand-ins in a process of their own, or providers. */
 import { InputError } from '../../service/base/errors.ts';
+import type { World } from '../../service/base/events.ts';
+import { configFrom } from '../../service/config.ts';
 import type { ProviderAccess } from '../../service/world.ts';
 import { loadInterviews } from '../../sim/world/fixtures.ts';
 import { observationsOf } from '../../sim/times/observed.ts';
@@ -67,6 +69,20 @@ export async function startWire(
     regions,
   };
   return { against: { world: 'wire', access, caPem, seed }, connections, close: stop };
+}
+
+/**
+ * Whom the arms call, until `close`; nobody in `sim`, where answers follow from profile and seed. Throws `InputError` for a live
+ * world without keys.
+ */
+export async function openArmWorld(
+  world: World,
+  standIns: StandInChoice,
+  env: Parameters<typeof configFrom>[0],
+): Promise<{ against?: ArmWorld; close(): Promise<void> }> {
+  if (world === 'wire') return startWire(standIns);
+  const against = world === 'sim' ? undefined : liveWorld(configFrom({ ...env, RETAKE_WORLD: world }), standIns.seed);
+  return { against, close: async () => undefined };
 }
 
 /** The real providers. Throws `InputError` naming the key that is missing. */

@@ -92,8 +92,9 @@ export function connectionSwitches(scenario: Scenario | undefined, server: Serve
   return Object.assign({}, scenario?.servers, ...own.map(({ connection }) => connection));
 }
 
-/** A scenario from a file; throws `InputError`. */
-export function loadScenario(file: string, world: StandInWorld): Scenario {
+/** A scenario from a file. Throws `InputError`; in `live` always: there are no stand-ins to follow it. */
+export function loadScenario(file: string, world: World): Scenario {
+  if (world === 'live') throw new InputError('--scenario is for stand-ins, and live has none; leave it out');
   const where = `scenario ${file}`;
   return parseScenario(readInputJson(file, 'settings', { where }), where, world);
 }
