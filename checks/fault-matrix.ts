@@ -11,7 +11,7 @@ import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { strategyHash } from '../service/strategy/strategy.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
-import { flatProfile } from '../sim/world/by-hand.ts';
+import { flatProfile } from '../testing/flat-profile.ts';
 import type { FaultRow, ProviderRow } from './fault-rows.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 

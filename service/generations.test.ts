@@ -1,7 +1,8 @@
 /** Generation records in virtual time: after the turn, beside the next one, and never at its expense. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones } from '../sim/world/by-hand.ts';
+import { tones } from '../testing/turn-by-hand.ts';
+import { flatProfile } from '../testing/flat-profile.ts';
 import { runFixtureTurn } from '../sim/world/fixtures.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
 import { createSimWorld, type SimWorld } from '../sim/world/world.ts';

@@ -5,7 +5,7 @@ import type { TurnLog } from '../../service/base/events.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
-import { tones } from '../../sim/world/by-hand.ts';
+import { tones } from '../../testing/turn-by-hand.ts';
 import { runFixtureTurn, type Interview } from '../../sim/world/fixtures.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { samplesToPcmBytes } from './pcm.ts';
 import { createSilenceTrimmer } from './trim-silence.ts';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { joinSamples, parseWav, rmsDbfs } from './pcm.ts';
 import { createOpusEncoder, decodeWebm, opusRate, webmOf } from './opus.ts';
 import type { UserAudio } from '../base/ports.ts';

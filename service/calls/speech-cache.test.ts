@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { flatProfile, tones } from '../../sim/world/by-hand.ts';
+import { tones } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { runFixtureTurn } from '../../sim/world/fixtures.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache, openDiskCache, purgeCache, speechKey, type SpeechCache } from './speech-cache.ts';

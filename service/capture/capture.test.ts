@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { flatProfile } from '../../sim/world/by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache } from '../calls/speech-cache.ts';
 import { OPENING } from '../turn/greeting.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { flatProfile, tones, turnByHand, type Tones } from '../../sim/world/by-hand.ts';
+import { tones, turnByHand, type Tones } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { heardTexts } from './barge-in.ts';
 import { createMemoryCache } from '../calls/speech-cache.ts';
 import type { EventKind, TurnLog } from '../base/events.ts';

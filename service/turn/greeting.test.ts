@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones } from '../../sim/world/by-hand.ts';
+import { tones } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { createSimWorld, type SimWorld } from '../../sim/world/world.ts';
 import { createMemoryCache, type SpeechCache } from '../calls/speech-cache.ts';
 import { OPENING } from './greeting.ts';

@@ -2,7 +2,8 @@
 import { callBy } from '../../bench/programs/stream-bodies.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import type { EventKind, TurnLog } from '../base/events.ts';
 import { compressedPrompt } from '../text/prompt.ts';
 import { createOpenRouter } from '../providers/openrouter.ts';

@@ -1,7 +1,8 @@
 /** What each pipeline strategy gains, in virtual time, computed by hand; each with its control. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { createMemoryCache } from '../calls/speech-cache.ts';
 import { ledgerOf } from '../turn-log/ledger.ts';
 import { zeroUsOf } from '../turn-log/metrics.ts';

@@ -1,7 +1,8 @@
 /** A TTS of another sample rate than Freya's: every figure of its reply is in that rate's time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, type Tones } from '../../sim/world/by-hand.ts';
+import { tones, type Tones } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { runFixtureTurn } from '../../sim/world/fixtures.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import type { EventKind, TurnEvent } from '../base/events.ts';

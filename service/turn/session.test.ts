@@ -2,7 +2,7 @@
 import { identityOf } from '../../testing/sample-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile } from '../../sim/world/by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { OPENING } from './greeting.ts';
 import type { Clock } from '../base/ports.ts';

@@ -1,7 +1,8 @@
 /** Early transcripts in virtual time: what each saves can be added up on paper. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile, tones, turnByHand } from '../../sim/world/by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import type { EventKind, TurnLog } from '../base/events.ts';
 import type { StrategyPatch } from '../strategy/patch.ts';
 import { agreement } from './transcribe.ts';

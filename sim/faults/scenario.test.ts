@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { flatProfile, tones, turnByHand } from '../world/by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import { createPlanner } from '../times/planner.ts';
 import { loadScenario, parseScenario, tuneWith, type Scenario } from './scenario.ts';
 

@@ -1,7 +1,7 @@
 /** What of a captured exchange is way, and so grows and shrinks with a region's. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flatProfile } from '../world/by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 import type { DrawContext, Facts, NetworkPlan, ReplayedPlan } from './plan.ts';
 import { regionalPlanning } from './regions.ts';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { flatProfile, tones, turnByHand } from './by-hand.ts';
+import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
+import { flatProfile } from '../../testing/flat-profile.ts';
 
 const SET_UP = { dns: 7, connect: 20, tls: 40 };
 const ALL_MS = 67;
