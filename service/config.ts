@@ -1,5 +1,5 @@
-/** The environment as a fully specified configuration. An unknown RETAKE_ key is an error; nothing downstream has defaults. */
-import type { CaptureLevel } from './capture/format.ts';
+/** The environment as a whole configuration: nothing behind it has defaults. An unknown RETAKE_ key is an error, so that a typo shows. */
+import { CAPTURE_LEVELS, type CaptureLevel } from './capture/format.ts';
 import { InputError } from './base/errors.ts';
 import { readInputJson } from './base/input-file.ts';
 import { isObject, parsedJson } from './base/json.ts';
@@ -15,19 +15,19 @@ export interface Config {
   apiKey?: string;
   strategyFile?: string;
   capture: CaptureLevel;
-  /** Ask OpenRouter for its record of each answer, after the turn. */
+  /** After each turn, ask OpenRouter for its record of each answer. */
   generationRecords: boolean;
   otlpEndpoint?: string;
   /** Sent with every export; may hold a key. */
   otlpHeaders: Readonly<Record<string, string>>;
   jaegerUi?: string;
-  /** Both are there in `live`. */
+  /** In `live` both keys are there. */
   falKey?: string;
   openRouterKey?: string;
   endpoints: Endpoints;
   /** Hosts, beside fal's CDN, from which a provider's audio URL may be fetched. */
   audioHosts: readonly string[];
-  /** Endpoints elsewhere, by the names that a strategy may use. */
+  /** Endpoints in other regions, by the names that `network.region` may have. */
   regions: Regions;
 }
 
@@ -52,56 +52,58 @@ const KEYS = [
   'RETAKE_GENERATION_RECORDS',
 ] as const;
 type Key = (typeof KEYS)[number];
+type ForeignKey = 'FAL_KEY' | 'OPENROUTER_API_KEY' | 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS';
 
 /** Reads the configuration. Throws `InputError` that names the variable and says what it takes. */
 export function configFrom(env: Env): Config {
   for (const key of Object.keys(env)) {
     if (key.startsWith('RETAKE_') && !KEYS.some((known) => known === key)) {
-      throw new InputError(`${key} is not a setting; there are ${KEYS.join(', ')}`);
+      throw new InputError(`${key} is not a setting; unset it, or use one of ${KEYS.join(', ')}`);
     }
   }
-  type Other = 'FAL_KEY' | 'OPENROUTER_API_KEY' | 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS';
-  const text = (key: Key | Other): string | undefined =>
-    env[key] === undefined || env[key] === '' ? undefined : env[key];
-  const world = oneOf('RETAKE_WORLD', text('RETAKE_WORLD') ?? 'wire', ['wire', 'live'] as const);
+  const text = (key: Key | ForeignKey): string | undefined => (env[key] === '' ? undefined : env[key]);
+  const choice = <Value extends string>(key: Key, values: readonly Value[], otherwise: Value): Value =>
+    choiceOf(key, text(key) ?? otherwise, values);
+  const endpoint = (key: Key, name: keyof Endpoints): string => urlOf(key, text(key) ?? LIVE_ENDPOINTS[name]);
+
+  const world = choice('RETAKE_WORLD', ['wire', 'live'], 'wire');
+  const isLive = world === 'live';
   const host = text('RETAKE_HOST') ?? '127.0.0.1';
   const apiKey = text('RETAKE_API_KEY');
-  const trusted = oneOf('RETAKE_TRUST_NETWORK', text('RETAKE_TRUST_NETWORK') ?? 'no', ['no', 'yes'] as const);
-  if (!isLoopback(host) && apiKey === undefined && trusted === 'no') {
-    throw new InputError(`RETAKE_HOST=${host} would serve others; set RETAKE_API_KEY, or leave it at 127.0.0.1`);
+  if (choice('RETAKE_TRUST_NETWORK', ['no', 'yes'], 'no') === 'no' && !isLoopback(host) && apiKey === undefined) {
+    throw new InputError(
+      `RETAKE_HOST=${host} would serve others without a key; set RETAKE_API_KEY, or RETAKE_HOST=127.0.0.1`,
+    );
   }
   const falKey = text('FAL_KEY');
   const openRouterKey = text('OPENROUTER_API_KEY');
-  if (world === 'live' && (falKey === undefined || openRouterKey === undefined)) {
-    throw new InputError('RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; without keys use RETAKE_WORLD=wire');
+  if (isLive && (falKey === undefined || openRouterKey === undefined)) {
+    throw new InputError(
+      'RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; set both, or RETAKE_WORLD=wire, which needs no keys',
+    );
   }
-  const records = text('RETAKE_GENERATION_RECORDS') ?? (world === 'live' ? 'on' : 'off');
   return {
     world,
-    generationRecords: oneOf('RETAKE_GENERATION_RECORDS', records, ['on', 'off'] as const) === 'on',
+    generationRecords: choice('RETAKE_GENERATION_RECORDS', ['on', 'off'], isLive ? 'on' : 'off') === 'on',
     host,
     port: portOf(text('RETAKE_PORT') ?? '8080'),
     dataFolder: dataFolderOf(env),
-    capture: oneOf('RETAKE_CAPTURE', text('RETAKE_CAPTURE') ?? (world === 'live' ? 'timing' : 'full'), [
-      'full',
-      'timing',
-      'off',
-    ] as const),
+    capture: choice('RETAKE_CAPTURE', CAPTURE_LEVELS, isLive ? 'timing' : 'full'),
     endpoints: {
-      falRunUrl: urlOf('RETAKE_FAL_RUN_URL', text('RETAKE_FAL_RUN_URL') ?? LIVE_ENDPOINTS.falRunUrl),
-      falQueueUrl: urlOf('RETAKE_FAL_QUEUE_URL', text('RETAKE_FAL_QUEUE_URL') ?? LIVE_ENDPOINTS.falQueueUrl),
-      falRestUrl: urlOf('RETAKE_FAL_REST_URL', text('RETAKE_FAL_REST_URL') ?? LIVE_ENDPOINTS.falRestUrl),
-      openRouterUrl: urlOf('RETAKE_OPENROUTER_URL', text('RETAKE_OPENROUTER_URL') ?? LIVE_ENDPOINTS.openRouterUrl),
+      falRunUrl: endpoint('RETAKE_FAL_RUN_URL', 'falRunUrl'),
+      falQueueUrl: endpoint('RETAKE_FAL_QUEUE_URL', 'falQueueUrl'),
+      falRestUrl: endpoint('RETAKE_FAL_REST_URL', 'falRestUrl'),
+      openRouterUrl: endpoint('RETAKE_OPENROUTER_URL', 'openRouterUrl'),
     },
     regions: regionsOf(text('RETAKE_REGIONS') ?? '{}'),
     audioHosts: hostsOf(text('RETAKE_AUDIO_HOSTS') ?? ''),
     otlpHeaders: headersOf(text('OTEL_EXPORTER_OTLP_HEADERS') ?? ''),
-    ...given('apiKey', apiKey),
-    ...given('strategyFile', text('RETAKE_STRATEGY')),
-    ...given('otlpEndpoint', optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', text('OTEL_EXPORTER_OTLP_ENDPOINT'))),
-    ...given('jaegerUi', optionalUrl('RETAKE_JAEGER_UI', text('RETAKE_JAEGER_UI'))),
-    ...given('falKey', falKey),
-    ...given('openRouterKey', openRouterKey),
+    apiKey,
+    strategyFile: text('RETAKE_STRATEGY'),
+    otlpEndpoint: optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', text('OTEL_EXPORTER_OTLP_ENDPOINT')),
+    jaegerUi: optionalUrl('RETAKE_JAEGER_UI', text('RETAKE_JAEGER_UI')),
+    falKey,
+    openRouterKey,
   };
 }
 
@@ -115,35 +117,41 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-function oneOf<const Value extends string>(key: string, text: string, values: readonly Value[]): Value {
+function choiceOf<Value extends string>(key: string, text: string, values: readonly Value[]): Value {
   const value = values.find((each) => each === text);
-  if (value === undefined) throw new InputError(`${key}=${text.slice(0, 40)}: must be one of ${values.join(', ')}`);
+  if (value === undefined) throw new InputError(`${key}=${text.slice(0, 40)} is not one of ${values.join(', ')}`);
   return value;
 }
 
 function portOf(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new InputError(`RETAKE_PORT=${text.slice(0, 40)}: must be a port number, 0 for any free one`);
+  throw new InputError(
+    `RETAKE_PORT=${text.slice(0, 40)} is not a port; set a number from 1 to 65535, or 0 for any free port`,
+  );
 }
 
 function optionalUrl(key: string, text: string | undefined): string | undefined {
   return text === undefined ? undefined : urlOf(key, text);
 }
 
-/** `name=value,name=value`, values percent-encoded, as OpenTelemetry defines it. The message repeats no value. */
+/** `name=value,name=value`, values percent-encoded, as OpenTelemetry defines it. Values may be keys: no message repeats one. */
 function headersOf(text: string): Record<string, string> {
   const pairs = text.split(',').filter((pair) => pair.trim() !== '');
   return Object.fromEntries(
     pairs.map((pair) => {
       const [, name, value] = /^\s*([\w-]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
       if (name === undefined || value === undefined) {
-        throw new InputError('OTEL_EXPORTER_OTLP_HEADERS: must be name=value pairs with commas between them');
+        throw new InputError(
+          'OTEL_EXPORTER_OTLP_HEADERS cannot be read; write name=value pairs with commas between them',
+        );
       }
       try {
         return [name.toLowerCase(), decodeURIComponent(value)];
       } catch {
-        throw new InputError(`OTEL_EXPORTER_OTLP_HEADERS: the value of ${name} is not percent-encoded text`);
+        throw new InputError(
+          `OTEL_EXPORTER_OTLP_HEADERS: the value of ${name} cannot be decoded; write % in it as %25`,
+        );
       }
     }),
   );
@@ -158,35 +166,34 @@ function hostsOf(text: string): string[] {
   for (const host of hosts) {
     if (URL.parse(`https://${host}`)?.host !== host) {
       throw new InputError(
-        'RETAKE_AUDIO_HOSTS: must be hosts with commas between them, such as cdn.example.com,10.0.0.5:8443',
+        'RETAKE_AUDIO_HOSTS cannot be read; write hosts with commas between them, such as cdn.example.com,10.0.0.5:8443',
       );
     }
   }
   return hosts;
 }
 
-/** `{"eu": {"falRunUrl": "https://…"}}` as JSON, or a file of it. */
+/** From `{"eu": {"falRunUrl": "https://…"}}` as JSON, or from a file that holds it. */
 function regionsOf(textOrFile: string): Regions {
-  const form = '{"NAME": {"falRunUrl": "https://…", …}}, as JSON or the name of a file that holds it';
-  const isJson = textOrFile.trimStart().startsWith('{');
-  const json = isJson
+  const form = '{"NAME": {"falRunUrl": "https://…", …}}, or the name of a file that holds it';
+  const json = textOrFile.trimStart().startsWith('{')
     ? parsedJson(textOrFile)
-    : readInputJson(textOrFile, 'settings', { where: `RETAKE_REGIONS=${textOrFile}`, next: `it must be ${form}` });
+    : readInputJson(textOrFile, 'settings', { where: `RETAKE_REGIONS=${textOrFile}`, next: `set ${form}` });
   const entriesOf = (value: unknown): [string, unknown][] => {
     if (isObject(value)) return Object.entries(value);
-    throw new InputError(`RETAKE_REGIONS must be ${form}`);
+    throw new InputError(`RETAKE_REGIONS cannot be read; set ${form}`);
   };
   const keys = Object.keys(LIVE_ENDPOINTS);
   const regions = entriesOf(json).map(([name, urls]) => {
     if (!/^[a-z0-9-]{1,40}$/.test(name) || RESERVED_REGIONS.includes(name)) {
       throw new InputError(
-        `RETAKE_REGIONS: "${name.slice(0, 60)}" cannot be a name: small letters, digits and -, but not ${RESERVED_REGIONS.join(', ')}`,
+        `RETAKE_REGIONS: "${name.slice(0, 60)}" cannot be a name; use small letters, digits and -, but not ${RESERVED_REGIONS.join(', ')}`,
       );
     }
     const region: Partial<Endpoints> = Object.fromEntries(
       entriesOf(urls).map(([key, url]) => {
         if (!keys.includes(key))
-          throw new InputError(`RETAKE_REGIONS: ${name} may have ${keys.join(', ')}, not ${key}`);
+          throw new InputError(`RETAKE_REGIONS: ${name} has ${key}; a region may have ${keys.join(', ')}`);
         return [key, urlOf(`RETAKE_REGIONS: ${name}.${key}`, String(url))];
       }),
     );
@@ -198,13 +205,7 @@ function regionsOf(textOrFile: string): Regions {
 /** A base URL without its trailing slash. */
 function urlOf(key: string, text: string): string {
   if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) {
-    throw new InputError(`${key} must be a full http(s) URL such as https://example.com/base`);
+    throw new InputError(`${key} is not a full URL; set one such as https://example.com/base`);
   }
   return text.replace(/\/+$/, '');
-}
-
-function given<Name extends string>(key: Name, value: string | undefined): { [K in Name]?: string } {
-  const object: { [K in Name]?: string } = {};
-  if (value !== undefined) object[key] = value;
-  return object;
 }

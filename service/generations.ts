@@ -1,6 +1,6 @@
 /**
- * Generation records: what the gateway says of a turn's answers some seconds after them. They are asked for when the turn
- * is over, beside whatever comes next; until they are there, or it is certain that they are not, its projection waits.
+ * Generation records: what the gateway says of a turn's answers some seconds later. The service asks when the turn is over. The
+ * turn's projection waits for the answer, at most 5 s; the next turn does not.
  */
 import { measureTurn, type MeasuredTurn } from './turn-log/metrics.ts';
 import { openCall } from './net/exchange.ts';
@@ -12,27 +12,27 @@ import type { TurnPorts } from './calls/stage.ts';
 import { childSignal } from './base/streams.ts';
 import type { Strategy } from './strategy/strategy.ts';
 
-/** Before each question. */
+/** One before each question: the gateway needs a moment to write its record. */
 const PAUSES_MS = [500, 1000, 2000] as const;
-/** From the end of the turn on; what is not there by then is absent. */
+/** After the end of the turn. A record that comes later is absent. */
 const LIMIT_MS = 5000;
-/** Turns that may wait for records; a turn beyond that is closed without. */
+/** Turns that may wait for records; one more is closed without them. */
 const WAITING_LIMIT = 64;
-/** Answers of one turn that are asked for. */
+/** Answers of one turn. */
 const ANSWERS_LIMIT = 8;
 /** Ids go into URLs. */
 const GENERATION_ID = /^[\w-]{1,100}$/;
 
 export interface Generations {
-  /** `inner`, closed when the turn's records are there. Its sink gets them as events `llm.record`. */
+  /** `inner`, closed once the turn's records are there. Its sink gets them as events `llm.record`. */
   before(inner: Projection, sessionId: string, ports: (turnIndex: number) => TurnPorts): Projection;
-  /** Gives up a session's questions, or all; resolves when its turns, or all, are closed. */
+  /** Stops asking for a session, or for all; resolves when the session's turns, or all, are closed. */
   stop(sessionId?: string): Promise<void>;
   /** Resolves when no turn waits. */
   settled(): Promise<void>;
 }
 
-/** Questions go over connections of their own: a turn's connections are as warm, and as free, as without them. */
+/** The strategy under which questions are asked: over connections of their own, so that no turn finds its own busy or warmed. */
 export function apart(strategy: Strategy): Strategy {
   return { ...strategy, network: { ...strategy.network, keepAlive: false } };
 }
@@ -71,7 +71,11 @@ export function createGenerations(onError: (error: unknown) => void): Generation
           .then((records) => close(log, measured, records))
           .catch(onError)
           .finally(() => waiting.delete(entry));
-        const entry = { sessionId, giveUp: () => limit.abort(new Error('the records are given up')), closed };
+        const entry = {
+          sessionId,
+          giveUp: () => limit.abort(new Error('nobody waits for the records any more')),
+          closed,
+        };
         waiting.add(entry);
       },
     };
@@ -95,11 +99,11 @@ interface KnownAnswer {
   /** `llm.<ordinal>`. */
   call: string;
   id: string;
-  /** What named it. */
+  /** The event that named it. */
   named: TurnEvent;
 }
 
-/** A call's last answer, by the header that named it or by its end; a hedge's loser has only the header. */
+/** The last answer of each call, named by a header or by the answer's end. The loser of a hedge has only the header. */
 function answersOf({ events }: TurnLog): KnownAnswer[] {
   const byCall = new Map<string, KnownAnswer>();
   for (const named of events) {
@@ -111,7 +115,7 @@ function answersOf({ events }: TurnLog): KnownAnswer[] {
   return [...byCall.values()].slice(0, ANSWERS_LIMIT);
 }
 
-/** Never rejects for what the gateway does: an answer whose record does not come has none. */
+/** Never rejects because of the gateway: an answer whose record does not come has none. */
 async function recordsOf(log: TurnLog, ports: TurnPorts, signal: AbortSignal): Promise<TurnEvent[]> {
   const limit = childSignal(signal);
   const over = new AbortController();
@@ -130,7 +134,7 @@ async function recordsOf(log: TurnLog, ports: TurnPorts, signal: AbortSignal): P
     })
     .map(({ call, named, record }, index): TurnEvent => {
       const id = log.events.length + index;
-      // at the answer that it describes: when it was fetched is no part of the turn
+      // dated like the answer that it describes: the turn was over when it was fetched
       const { id: cause, atUs } = named;
       return { id, kind: 'llm.record', stage: 'llm', exchange: call, atUs, cause, attrs: { ...record } };
     });
@@ -144,10 +148,10 @@ async function askFor(
 ): Promise<GenerationRecord | undefined> {
   if (generationRecord === undefined) return undefined;
   const { sessionId, turnIndex, arm, traceId } = identity;
-  // ordinals of their own, so that no draw of a stand-in is shared with the turn's calls
+  // an ordinal that no call of the turn has: a stand-in would draw the same for both
   const ordinal = 1000 + Number(call.split('.')[1]);
   for (const [attempt, pauseMs] of PAUSES_MS.entries()) {
-    // its own exchange is no part of the turn: these events go nowhere
+    // the exchange is no part of the turn: its events go nowhere
     const recorder = createRecorder(clock, [], () => undefined);
     const cause = recorder.record({ kind: 'llm.done', stage: 'llm' });
     const context = { sessionId, turnIndex, stage: 'llm' as const, ordinal, attempt, arm, traceId };
@@ -157,7 +161,7 @@ async function askFor(
       const record = await generationRecord(id, asking);
       if (record !== undefined) return record;
     } catch {
-      asking.abandon(); // the next question may be answered; when there is none left, the record is absent
+      asking.abandon(); // the next question may be answered
     }
     await asking.settled();
     if (signal.aborted) return undefined;

@@ -1,17 +1,17 @@
-/** Some turns before the first: so that no user waits for code to be loaded and compiled. No network, nothing recorded. */
+/** Turns before the first one, so that no user waits while code is loaded and compiled. No network; nothing is kept. */
 import { samplesToPcmBytes } from './audio/pcm.ts';
 import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import { runTurn } from './turn/turn.ts';
 import type { RunWorld } from './world.ts';
 
-/** The session that these turns ask the world for. */
+/** The session under which the world is asked for ports. */
 export const WARM_UP_SESSION = 'warm-up';
 const TURNS = 24;
 const RATE_HZ = 16_000;
 const TONE = Int16Array.from({ length: RATE_HZ / 2 }, (_, index) => 8000 * Math.sin(index / 5));
 
-/** Runs whole turns through the real clients against answers in memory. A turn that fails warms up all the same. */
+/** Runs whole turns through the real clients against answers in memory. A turn that fails warms the code up all the same. */
 export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void> {
   for (let turnIndex = 0; turnIndex < TURNS; turnIndex++) {
     const ports = { ...world.ports(strategy, WARM_UP_SESSION, turnIndex), transport: cannedTransport };

@@ -26,7 +26,7 @@ export interface ProviderAccess {
   openRouterKey: string;
   /** Hosts, beside fal's CDN, that a URL returned by a provider may name. */
   audioHosts: readonly string[];
-  /** Endpoints elsewhere that a strategy may name. */
+  /** Endpoints in other regions, by the names that `network.region` may have. */
   regions?: Regions;
 }
 
@@ -35,10 +35,10 @@ export interface RunWorld {
   clock: Clock;
   /** Whom the providers' clients call. */
   endpoints: Endpoints;
-  /** Those elsewhere. */
+  /** The same in other regions. */
   regions?: Regions;
   ports(strategy: Strategy, sessionId: string, turnIndex: number): TurnPorts;
-  /** Connections of all its transports, where there are real ones. */
+  /** Connections of all its transports; absent in a world without sockets. */
   pools?(): readonly PoolState[];
   close(): Promise<void>;
 }
@@ -47,7 +47,7 @@ export interface RealWorldOptions {
   access: ProviderAccess;
   /** Seeds retry jitter. */
   seed: string;
-  /** Trusted in place of the system's authorities: the stand-ins'. */
+  /** A certificate authority in place of the system's, such as the stand-ins'. */
   caPem?: string;
   lookup?: LookupFunction;
   headersFor?: (context: ExchangeContext) => Readonly<Record<string, string>>;
@@ -84,7 +84,7 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
   const clock = createRealClock();
   const providers = createProviders(options.access);
   const { regions = {} } = options.access;
-  /** One connection pool a network strategy: sessions that agree on it share its sockets. */
+  /** Sessions whose `network` knobs agree share sockets. */
   const transports = new Map<string, Transport>();
   const transportFor = (strategy: Strategy): Transport => {
     const key = JSON.stringify(strategy.network);
@@ -93,9 +93,9 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
     const socketTransport = createRealTransport({
       clock,
       network: strategy.network,
-      ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
-      ...(options.headersFor === undefined ? {} : { headersFor: options.headersFor }),
+      caPem: options.caPem,
+      lookup: options.lookup,
+      headersFor: options.headersFor,
     });
     const transport = inRegion(socketTransport, {
       clock,

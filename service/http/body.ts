@@ -1,4 +1,4 @@
-/** Audio bodies: which formats are taken, how much of them, and when they arrived. */
+/** Uploaded audio: its formats, its limits, and when it arrived. */
 import type { Request } from 'express';
 import { l16ToPcm, parseWav } from '../audio/pcm.ts';
 import { TURN_LIMIT_MS } from '../turn/listen.ts';
@@ -7,16 +7,18 @@ import type { Clock, UserAudio } from '../base/ports.ts';
 import { ProblemError } from './problem.ts';
 import { decodeUploadedWebm } from './webm.ts';
 
-/** 5 minutes of 48 kHz stereo PCM16: no audio that is allowed is larger. */
+/** 5 minutes of 48 kHz stereo PCM16: the longest audio in the largest format. */
 export const BODY_LIMIT_BYTES = (TURN_LIMIT_MS / 1000) * 48_000 * 4 + 4096;
 const RATES_HZ = { min: 8000, max: 48_000 } as const;
 
-/** Reads an upload as a turn's audio: zero is the arrival of its last byte. Throws `ProblemError`. */
+/** Reads an upload as a turn's audio, whose zero is the arrival of its last byte. Throws `ProblemError`. */
 export async function readAudioBody(request: Request, clock: Clock): Promise<UserAudio> {
   const decode = decoderFor(request.headers['content-type'], clock);
   const { bytes, startedUs, endedUs } = await readBytes(request, clock);
   const { samples, sampleRateHz, recorded } = await decode(bytes);
-  if (samples.length === 0) throw refused(400, 'Empty body', 'the body holds no audio', 'body');
+  if (samples.length === 0) {
+    throw new ProblemError({ status: 400, title: 'Empty body', detail: 'the body holds no audio', field: 'body' });
+  }
   checkRate(sampleRateHz);
   const seconds = samples.length / sampleRateHz;
   if (seconds > TURN_LIMIT_MS / 1000) throw tooLong(`the body holds ${Math.round(seconds)} s of audio`);
@@ -24,7 +26,7 @@ export async function readAudioBody(request: Request, clock: Clock): Promise<Use
     zero: 'upload',
     sampleRateHz,
     startedUs,
-    ...(recorded === undefined ? {} : { recorded }),
+    recorded,
     async *frames() {
       yield { atUs: endedUs, samples };
     },
@@ -51,22 +53,14 @@ function decoderFor(contentType: string | undefined, clock: Clock): (bytes: Uint
     };
     const rate = parameter('rate');
     if (rate === undefined || !Number.isInteger(rate)) {
-      throw refused(
-        415,
-        'Unsupported audio',
-        'audio/L16 needs its rate: audio/L16;rate=16000;channels=1',
-        'content-type',
-      );
+      throw unsupported('audio/L16 needs its rate: audio/L16;rate=16000;channels=1', 'content-type');
     }
-    if ((parameter('channels') ?? 1) !== 1)
-      throw refused(415, 'Unsupported audio', 'audio/L16 must be mono: channels=1', 'content-type');
+    if ((parameter('channels') ?? 1) !== 1) throw unsupported('audio/L16 must be mono: channels=1', 'content-type');
     checkRate(rate);
     return (bytes) => ({ samples: l16ToPcm(bytes), sampleRateHz: rate });
   }
   const found = type === '' ? 'no content type' : JSON.stringify(type.slice(0, 60));
-  throw refused(
-    415,
-    'Unsupported audio',
+  throw unsupported(
     `the body must be audio/wav, audio/webm or audio/L16;rate=N;channels=1, not ${found}`,
     'content-type',
   );
@@ -100,9 +94,7 @@ export function checkRate(sampleRateHz: number): void {
     sampleRateHz % 100 === 0
   )
     return;
-  throw refused(
-    415,
-    'Unsupported audio',
+  throw unsupported(
     `a sample rate of ${sampleRateHz} Hz is not supported`,
     'sampleRateHz',
     `${RATES_HZ.min}–${RATES_HZ.max} Hz, a multiple of 100`,
@@ -111,9 +103,10 @@ export function checkRate(sampleRateHz: number): void {
 
 function tooLong(found: string): ProblemError {
   const limit = `${TURN_LIMIT_MS / 1000} s or ${BODY_LIMIT_BYTES} bytes`;
-  return refused(413, 'Audio too long', `${found}; a turn may have ${limit}`, 'body', limit);
+  const detail = `${found}; a turn may have ${limit}`;
+  return new ProblemError({ status: 413, title: 'Audio too long', detail, field: 'body', limit });
 }
 
-function refused(status: number, title: string, detail: string, field: string, limit?: string): ProblemError {
-  return new ProblemError({ status, title, detail, field, ...(limit === undefined ? {} : { limit }) });
+function unsupported(detail: string, field: string, limit?: string): ProblemError {
+  return new ProblemError({ status: 415, title: 'Unsupported audio', detail, field, limit });
 }

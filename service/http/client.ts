@@ -2,12 +2,13 @@
 import { WebSocket } from 'ws';
 import { parseWav, samplesToPcmBytes } from '../audio/pcm.ts';
 import { describeError, InputError } from '../base/errors.ts';
+import { parsedJson, textIn } from '../base/json.ts';
 import { readInput } from '../base/input-file.ts';
 import type { TurnSummary } from '../turn-log/metrics.ts';
 import type { Clock } from '../base/ports.ts';
 
 const FRAME_MS = 20;
-/** After the recording's end the microphone stays open this long, so that the service can decide by itself. */
+/** Silence sent after the recording, in which the service decides that the user has finished. */
 const TAIL_MS = 4000;
 const ANSWER_LIMIT_MS = 90_000;
 
@@ -47,11 +48,11 @@ export async function converse(
     closed ??= error;
     wake?.();
   };
-  socket.on('close', (code) => end(new InputError(`the service closed the connection (${code})`)));
-  socket.on('error', (error) => end(unreachable(url, error)));
+  socket.on('close', (code) => end(new InputError(`the service closed the connection (${code}); see its log`)));
+  socket.on('error', (error) => end(noServiceAt(url, error)));
   await new Promise<void>((resolve, reject) => {
     socket.once('open', () => resolve());
-    socket.once('error', (error) => reject(unreachable(url, error)));
+    socket.once('error', (error) => reject(noServiceAt(url, error)));
   });
 
   return {
@@ -65,7 +66,7 @@ export async function converse(
       const speaking = speakFrames(samples, sampleRateHz, push, listening.signal);
       const deadline = new AbortController();
       const late = clock.sleep(ANSWER_LIMIT_MS, deadline.signal).then(
-        () => end(new InputError(`no answer within ${ANSWER_LIMIT_MS / 1000} s`)),
+        () => end(new InputError(`no answer within ${ANSWER_LIMIT_MS / 1000} s; see the service's log`)),
         () => undefined,
       );
       try {
@@ -96,7 +97,7 @@ export async function converse(
     const total = Math.ceil(samples.length / frame) + tailFrames;
     const beganUs = clock.nowUs();
     for (let index = 0; index < total && !signal.aborted; index++) {
-      // a frame is there when its last sample has been spoken
+      // a microphone has a frame when its last sample has been spoken
       const leftUs = beganUs + (index + 1) * FRAME_MS * 1000 - clock.nowUs();
       if (leftUs > 0) await clock.sleep(leftUs / 1000, signal).catch(() => undefined);
       if (signal.aborted || socket.readyState !== socket.OPEN) return;
@@ -133,7 +134,7 @@ export async function fetchTurn(
   apiKey?: string,
 ): Promise<{ summary: TurnSummary; trace: unknown }> {
   const response = await request(`${url}/v1/turns/${traceId}`, { headers: authorization(apiKey) });
-  // our own service's answer, whose shape is its contract
+  // docs/client.md: the shape of the service's own answer
   return (await response.json()) as { summary: TurnSummary; trace: unknown };
 }
 
@@ -143,33 +144,28 @@ async function openSession(url: string, session: object, apiKey: string | undefi
     headers: { 'content-type': 'application/json', ...authorization(apiKey) },
     body: JSON.stringify(session),
   });
-  const created: unknown = await response.json();
-  if (typeof created === 'object' && created !== null && 'id' in created) return String(created.id);
-  throw new InputError(`${url} did not answer like a Retake service`);
+  const id = textIn(await response.json(), 'id');
+  if (id !== undefined) return id;
+  throw new InputError(`${url} did not answer as a Retake service does; name the service with --url`);
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, init).catch((error: unknown) => {
-    throw unreachable(url, error);
+    throw noServiceAt(url, error);
   });
   if (response.ok) return response;
   const text = await response.text();
   throw new InputError(`${url} answered ${response.status}: ${describeError(detailOf(text), 400)}`);
 }
 
+/** What a problem says; of any other answer its text. */
 function detailOf(text: string): string {
-  try {
-    const problem: unknown = JSON.parse(text);
-    if (typeof problem === 'object' && problem !== null && 'detail' in problem) return String(problem.detail);
-  } catch {
-    // not JSON: the text itself is what there is to say
-  }
-  return text;
+  return textIn(parsedJson(text), 'detail') ?? text;
 }
 
-function unreachable(url: string, error: unknown): InputError {
+function noServiceAt(url: string, error: unknown): InputError {
   return new InputError(
-    `no service answers at ${url} (${describeError(error, 120)}); start one with "npx retake serve"`,
+    `no service answers at ${url} (${describeError(error, 120)}); start one with "npx retake serve", or name another with --url`,
   );
 }
 
@@ -177,20 +173,17 @@ function authorization(apiKey: string | undefined): Record<string, string> {
   return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
 }
 
-/** Takes in one message of the service; true when the turn is done. */
+/** Notes one message of the service in `turn`; true when the turn is done. Throws `InputError` when it failed. */
 function readMessage(text: string, turn: SpokenTurn): boolean {
-  const message: unknown = JSON.parse(text);
-  if (typeof message !== 'object' || message === null || !('type' in message)) return false;
-  const field = (name: string): string => {
-    const value: unknown = Reflect.get(message, name);
-    return typeof value === 'string' ? value : '';
-  };
-  if (message.type === 'turn') turn.traceId = field('traceId');
-  if (message.type === 'transcript') turn.transcript = field('text');
-  if (message.type === 'piece') turn.replyText += field('text');
-  if (message.type === 'error')
-    throw new InputError(
-      `the turn failed: ${field('title')} ${field('stage')} ${field('kind')} ${field('detail')}${field('message')}`,
-    );
-  return message.type === 'done';
+  const message = parsedJson(text);
+  const field = (name: string): string => textIn(message, name) ?? '';
+  const type = field('type');
+  if (type === 'turn') turn.traceId = field('traceId');
+  if (type === 'transcript') turn.transcript = field('text');
+  if (type === 'piece') turn.replyText += field('text');
+  if (type === 'error') {
+    const what = ['title', 'stage', 'kind', 'detail', 'message'].map(field).filter((part) => part !== '');
+    throw new InputError(`the turn failed: ${what.join(' ')}`);
+  }
+  return type === 'done';
 }

@@ -9,7 +9,7 @@ import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 import { checkRate } from './body.ts';
-import { problemOf, ProblemError, type Problem } from './problem.ts';
+import { problemOf, ProblemError, sessionBusy, type Problem } from './problem.ts';
 
 export type ConversationState =
   /** No turn is open. `sampleRateHz` is absent before the first `start`; `heard` is the pre-roll of a turn that speech opens. */
@@ -115,8 +115,7 @@ function onText(state: Open, json: unknown, session: SessionFacts): Advanced {
     case 'start':
       checkRate(json.sampleRateHz);
       if (state.kind !== 'idle' || session.isBusy) {
-        const detail = 'a turn is running; wait for its done';
-        throw new ProblemError({ status: 409, title: 'Session busy', detail });
+        throw sessionBusy('a turn is running; wait for its done');
       }
       return openTurn(json.sampleRateHz, [], state.recent, session);
     case 'end':

@@ -1,4 +1,4 @@
-/** Errors over HTTP: application/problem+json (RFC 9457), naming what, where and the limit. */
+/** Errors over HTTP: application/problem+json (RFC 9457). */
 import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
 import { AudioFormatError } from '../audio/pcm.ts';
@@ -8,14 +8,14 @@ export interface Problem {
   status: number;
   title: string;
   detail: string;
-  /** The request's field or header that is wrong. */
+  /** What is wrong of the request: a field, a header, or `body`. */
   field?: string;
-  /** The limit that was exceeded, with its unit. */
+  /** The limit that was exceeded, with its unit, such as `300 s`. */
   limit?: string;
   headers?: Readonly<Record<string, string>>;
 }
 
-/** A request that cannot be served; thrown anywhere below a route. */
+/** A request that cannot be served. Thrown anywhere below a route, sent at one place. */
 export class ProblemError extends Error {
   readonly problem: Problem;
 
@@ -26,6 +26,14 @@ export class ProblemError extends Error {
   }
 }
 
+export function notFound(detail: string): ProblemError {
+  return new ProblemError({ status: 404, title: 'Not found', detail });
+}
+
+export function sessionBusy(detail: string): ProblemError {
+  return new ProblemError({ status: 409, title: 'Session busy', detail });
+}
+
 const STATUS_OF_FAILURE: ReadonlyMap<string, number> = new Map([
   ['no-speech', 422],
   ['oversized', 413],
@@ -34,18 +42,18 @@ const STATUS_OF_FAILURE: ReadonlyMap<string, number> = new Map([
   ['internal', 500],
 ] satisfies [FailureKind, number][]);
 
-/** The status of a turn's failure, by its kind (`FailureKind`). Provider failures are 502: the request was fine. */
+/** By the failure's kind (`FailureKind`). A provider's failure is 502: the request was fine. */
 export function statusOfFailure(kind: string): number {
   return STATUS_OF_FAILURE.get(kind) ?? 502;
 }
 
-/** What went wrong, as a problem. */
+/** Whatever was thrown, as a problem. An internal error tells the client nothing of its cause. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof AudioFormatError)
     return { status: 415, title: 'Unusable audio', detail: error.message, field: 'body' };
   if (error instanceof InputError) return { status: 400, title: 'Bad request', detail: describeError(error, 500) };
-  return { status: 500, title: 'Internal error', detail: 'the service failed; its log has the cause' };
+  return { status: 500, title: 'Internal error', detail: 'the service failed; see its log for the cause' };
 }
 
 export function sendProblem(response: Response, problem: Problem): void {
@@ -60,12 +68,12 @@ export function sendProblem(response: Response, problem: Problem): void {
     .send(problemText(problem));
 }
 
-/** The body of the answer. */
+/** The response's body. */
 export function problemText({ headers: _headers, ...problem }: Problem): string {
   return JSON.stringify({ type: 'about:blank', ...problem });
 }
 
-/** Answers a request for another protocol, which has no response of its own. */
+/** Refuses a request for a WebSocket: Node makes no response object for it. */
 export function refuseUpgrade(duplex: Duplex, problem: Problem): void {
   const body = problemText(problem);
   const headers = {

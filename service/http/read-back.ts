@@ -1,10 +1,10 @@
-/** Sessions and turns as pages for links: the ones in memory, and the captured ones when they are no longer there. */
+/** Sessions and turns as a link shows them: from memory, and from the capture once they are no longer there. */
 import { readBundle, type Bundle } from '../capture/bundle-reader.ts';
 import type { CaptureStore } from '../capture/store.ts';
 import { InputError } from '../base/errors.ts';
 import { measureTurn, type TurnSummary } from '../turn-log/metrics.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
-import { ProblemError } from './problem.ts';
+import { notFound } from './problem.ts';
 import type { Registry, TurnRecord } from './registry.ts';
 
 export interface SessionPage {
@@ -17,7 +17,7 @@ export interface SessionPage {
 export interface ReadBack {
   /** Throws `ProblemError` (404) when the session is neither open nor captured. */
   session(id: string): Promise<SessionPage>;
-  /** One finished turn of a session; 404 as above, or when it has no such turn. */
+  /** A finished turn. Throws `ProblemError` (404) as well when the session has no turn of that index. */
   turn(id: string, index: string): Promise<TurnRecord>;
 }
 
@@ -54,8 +54,4 @@ export function createReadBack(registry: Registry, store: CaptureStore): ReadBac
       return { summary: measured.summary, trace: JSON.parse(otlpLineOf(log, measured)) };
     },
   };
-}
-
-function notFound(detail: string): ProblemError {
-  return new ProblemError({ status: 404, title: 'Not found', detail });
 }

@@ -1,4 +1,4 @@
-/** The sessions that are alive, and the figures and traces of their turns. Bounded; holds no content. */
+/** The open sessions, and figures and traces of the last turns. Bounded; holds no content. */
 import { literals } from '../base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
@@ -8,7 +8,7 @@ import type { Clock } from '../base/ports.ts';
 import type { TurnLog } from '../base/events.ts';
 import type { Session } from '../turn/session.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
-import { ProblemError } from './problem.ts';
+import { notFound, ProblemError, sessionBusy } from './problem.ts';
 
 const text = (maxLength: number): Type.TString => Type.String({ maxLength });
 
@@ -40,16 +40,16 @@ export interface TurnRecord {
 }
 
 export interface Registry {
-  /** Throws `ProblemError` for a body that is wrong and when there are too many sessions. */
+  /** Throws `ProblemError` for a wrong body (400) and for one session too many (503). */
   create(body: unknown): Session;
   /** Throws `ProblemError` (404) when there is no such session. */
   get(id: string): Session;
-  /** The open session, if it is one; looking does not keep it open. */
+  /** Undefined where there is no open session of that id. Does not count as use, which keeps a session open. */
   find(id: string): Session | undefined;
-  /** Forgets a session and erases what was captured of it. */
+  /** Closes a session and erases what was kept of it. False where there was nothing. Throws `ProblemError` (409) while a turn runs. */
   erase(id: string): Promise<boolean>;
   turn(traceId: string): TurnRecord;
-  /** Every finished turn passes here. */
+  /** To be called for every turn that is over. */
   finished(log: TurnLog, measured: MeasuredTurn): void;
   count(): number;
   /** Resolves when no turn is running. */
@@ -65,7 +65,7 @@ export function createRegistry(options: {
   clock: Clock;
   open: (request: NewSession) => Session;
   eraseCapture: (sessionId: string) => Promise<boolean>;
-  /** A session was idle for too long and is no longer here; its capture stays. */
+  /** A session was idle for too long and has been closed; its capture stays. */
   onForgotten: (sessionId: string) => void;
 }): Registry {
   const { clock } = options;
@@ -117,13 +117,9 @@ export function createRegistry(options: {
     async erase(id) {
       const known = sessions.get(id);
       if (known?.session.busy === true) {
-        throw new ProblemError({
-          status: 409,
-          title: 'Session busy',
-          detail: 'a turn is running; erase the session when it is done',
-        });
+        throw sessionBusy('a turn is running; erase the session when it is done');
       }
-      // gone first: a turn that began while its traces are searched for would leave some behind
+      // closed first: a turn that began during the search would leave traces behind
       const wasOpen = sessions.delete(id);
       for (const [traceId, { log }] of turns) if (log.identity.sessionId === id) turns.delete(traceId);
       const captured = await options.eraseCapture(id).catch((error: unknown) => {
@@ -142,10 +138,10 @@ export function createRegistry(options: {
       return { summary: found.measured.summary, trace };
     },
     finished(log, measured) {
-      // a socket's turns come by no request: a session that talks is not idle
+      // turns over a WebSocket come by no request: without this, a session that talks would be idle
       const open = sessions.get(log.identity.sessionId);
       if (open !== undefined) open.usedUs = clock.nowUs();
-      // content has its own place, the capture: what stays in memory is what spans and ledger are made of
+      // spans and ledger are made without content, which belongs in captures only
       const events = log.events.map(({ content: _content, ...event }) => event);
       turns.set(log.identity.traceId, { log: { ...log, events }, measured });
       const [oldest] = turns.keys();
@@ -156,8 +152,4 @@ export function createRegistry(options: {
       await Promise.all([...sessions.values()].map(({ session }) => session.idle()));
     },
   };
-}
-
-function notFound(detail: string): ProblemError {
-  return new ProblemError({ status: 404, title: 'Not found', detail });
 }

@@ -8,11 +8,12 @@ import type { EventSink } from '../base/events.ts';
 import type { Session } from '../turn/session.ts';
 import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import { createVad, type Vad } from '../audio/vad.ts';
+import { checkApiKey } from './api-key.ts';
 import { advance, NEW_CONVERSATION, type ConversationEffect, type ConversationMessage } from './conversation.ts';
 import type { Handlers } from './entrance.ts';
-import { problemOf, ProblemError, refuseUpgrade, type Problem } from './problem.ts';
+import { notFound, problemOf, refuseUpgrade, type Problem } from './problem.ts';
 import type { Registry } from './registry.ts';
-import { isAllowed, unauthorized } from './server.ts';
+import { doneOf, toldOf } from './told.ts';
 
 /** One second of the fastest audio: a microphone sends far smaller frames. */
 const FRAME_LIMIT_BYTES = 96_000;
@@ -58,11 +59,8 @@ export function createSockets({ apiKey, ...options }: SocketOptions): Sockets {
 
 function sessionFor(request: IncomingMessage, registry: Registry, apiKey: string | undefined): Session {
   const id = /^\/v1\/sessions\/([\w.-]+)\/stream(?:\?|$)/.exec(request.url ?? '')?.[1];
-  if (id === undefined) {
-    const detail = 'sockets are served at /v1/sessions/:id/stream';
-    throw new ProblemError({ status: 404, title: 'Not found', detail });
-  }
-  if (!isAllowed(request.headers.authorization, apiKey)) throw unauthorized();
+  if (id === undefined) throw notFound('sockets are served at /v1/sessions/:id/stream');
+  checkApiKey(request.headers.authorization, apiKey);
   return registry.get(id);
 }
 
@@ -142,16 +140,18 @@ function talk(socket: WebSocket, session: Session, { clock, registry, onError }:
         }
       },
     };
-    const sink: EventSink = ({ kind, content, attrs }) => {
-      if (kind === 'turn.ended') onMessage({ kind: 'turn-ended' });
-      if (kind === 'turn.ended') tell({ type: 'ended', decision: attrs?.['decision'] });
-      if (kind === 'stt.done') tell({ type: 'transcript', text: content?.text ?? '' });
-      if (kind === 'piece.ready') tell({ type: 'piece', index: attrs?.['index'], text: content?.text ?? '' });
+    const sink: EventSink = (event) => {
+      if (event.kind === 'turn.ended') {
+        onMessage({ kind: 'turn-ended' });
+        tell({ type: 'ended', decision: event.attrs?.['decision'] });
+      }
+      const told = toldOf(event);
+      if (told !== undefined) tell({ type: told.type, ...told.data });
     };
     try {
       const { summary, interruptedUs } = await session.turn({ audio, reply, sinks: [sink], signal: gone.signal });
-      const { traceId, e2eUs, firstAudioByteUs, ledger, failure } = summary;
-      if (failure === undefined) tell({ type: 'done', traceId, e2eUs, firstAudioByteUs, ledger });
+      const { traceId, failure } = summary;
+      if (failure === undefined) tell({ type: 'done', ...doneOf(summary) });
       else tell({ type: 'error', traceId, ...failure });
       if (failure?.kind === 'internal') onError(new InvariantError(`${failure.stage}: ${failure.message}`));
       return { kind: 'turn-over', interruptedUs };

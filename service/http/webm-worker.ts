@@ -1,4 +1,4 @@
-/** Decodes WebM in a thread of its own: a container library that a hostile file sends in circles must not stop the service. */
+/** Decodes WebM in a thread of its own: a hostile file can send the container library in circles, and must not stop the service. */
 import { parentPort } from 'node:worker_threads';
 import { describeError } from '../base/errors.ts';
 import { decodeWebm } from '../audio/opus.ts';

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { AudioFormatError } from '../audio/pcm.ts';
 import { describeError } from '../base/errors.ts';
+import { fieldOf, numberIn, textIn } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
 import { ProblemError } from './problem.ts';
 
@@ -10,9 +11,9 @@ interface Decoded {
   sampleRateHz: number;
 }
 
-/** 5 minutes of Opus take about 0.3 s. */
+/** Ten times what 5 minutes of Opus take. */
 const DEADLINE_MS = 3000;
-/** Uploads that may wait for the one in work. */
+/** Uploads that may wait while another is decoded. */
 const WAITING_LIMIT = 16;
 
 let worker: Worker | undefined;
@@ -45,7 +46,7 @@ async function decode(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
     thread.once('exit', () => reject(new Error('the decoder stopped')));
   });
   const late = clock.sleep(DEADLINE_MS, answered.signal).then(() => {
-    throw new Error(`it did not end within ${DEADLINE_MS / 1000} s`);
+    throw new Error(`the decoder did not end within ${DEADLINE_MS / 1000} s`);
   });
   late.catch(() => undefined);
   answer.catch(() => undefined);
@@ -68,11 +69,10 @@ async function decode(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
 }
 
 function decodedIn(message: unknown): Decoded {
-  if (typeof message === 'object' && message !== null) {
-    if ('problem' in message) throw new AudioFormatError(String(message.problem));
-    if ('samples' in message && message.samples instanceof Int16Array && 'sampleRateHz' in message) {
-      return { samples: message.samples, sampleRateHz: Number(message.sampleRateHz) };
-    }
-  }
+  const problem = textIn(message, 'problem');
+  if (problem !== undefined) throw new AudioFormatError(problem);
+  const samples = fieldOf(message, 'samples');
+  const sampleRateHz = numberIn(message, 'sampleRateHz');
+  if (samples instanceof Int16Array && sampleRateHz !== undefined) return { samples, sampleRateHz };
   throw new Error('the decoder gave no audio');
 }
