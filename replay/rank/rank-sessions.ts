@@ -6,7 +6,8 @@ import type { CandidateSpec } from '../plan/lanes.ts';
 import { runExperiment, type Experiment } from '../run/experiment.ts';
 import { summariesOf } from '../run/schedule.ts';
 import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../run/trust.ts';
-import { capturedProfile, type CapturedSession } from '../sessions/captured-session.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import { capturedProfile } from '../sessions/load.ts';
 import { proposalsFor } from './proposals.ts';
 import {
   attribute,

@@ -1,10 +1,8 @@
 /** A captured session as replays take it: data, whatever store it came from. */
-import { InputError } from '../../service/base/errors.ts';
 import type { Message } from '../../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedTurn } from '../../sim/times/captured-turn.ts';
-import { PROFILE_NAMES } from '../../sim/times/profile.ts';
 
 /**
  * What a replay chooses its sessions by. `latency`: the slowest; `error`: those with most failed turns. The report labels either.
@@ -56,18 +54,6 @@ export function historyBefore(session: Pick<CapturedSession, 'history' | 'turns'
       ];
     }),
   ];
-}
-
-/**
- * The profile that the stand-ins had, or `seed`. A capture comes from anywhere, so its profile is a name, never a file. Throws `InputError`
- * for a profile that does not come with Retake.
- */
-export function capturedProfile([first]: readonly CapturedSession[]): string {
-  const profile = first?.profile ?? 'seed';
-  if (PROFILE_NAMES.some((name) => name === profile)) return profile;
-  throw new InputError(
-    `session ${first?.sessionId ?? ''} was captured with profile ${JSON.stringify(profile.slice(0, 60))}, which is none of ${PROFILE_NAMES.join(', ')}: name its file with --profile`,
-  );
 }
 
 /** Its turns as stand-ins need them. */

@@ -9,6 +9,7 @@ import { numberOf, type TurnLog } from '../../service/base/events.ts';
 import { fieldOf, isObject, numberIn } from '../../service/base/json.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { promptHead } from '../../service/text/prompt.ts';
+import { PROFILE_NAMES } from '../../sim/times/profile.ts';
 import { asLongAs, historyBefore, type CapturedSession, type ChosenBy } from './captured-session.ts';
 import { pickedBy, spreadSample } from './choice.ts';
 
@@ -134,4 +135,16 @@ export async function listSessions(store: CaptureStore, tell: (problem: string) 
     }
   }
   return headers.sort((a, b) => a.startedEpochUs - b.startedEpochUs);
+}
+
+/**
+ * The profile that the stand-ins had, or `seed`. A capture comes from anywhere, so its profile is a name, never a file. Throws `InputError`
+ * for a profile that does not come with Retake.
+ */
+export function capturedProfile([first]: readonly CapturedSession[]): string {
+  const profile = first?.profile ?? 'seed';
+  if (PROFILE_NAMES.some((name) => name === profile)) return profile;
+  throw new InputError(
+    `session ${first?.sessionId ?? ''} was captured with profile ${JSON.stringify(profile.slice(0, 60))}, which is none of ${PROFILE_NAMES.join(', ')}: name its file with --profile`,
+  );
 }
