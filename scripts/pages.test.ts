@@ -46,10 +46,7 @@ function linksIn(path: string, text: string): Link[] {
         anchor,
       ])
     : [];
-  return [...named, ...relative].map(([, to = '', anchor]) => ({
-    path: to,
-    ...(anchor === undefined ? {} : { anchor }),
-  }));
+  return [...named, ...relative].map(([, to = '', anchor]) => ({ path: to, anchor }));
 }
 
 /** Links that lead nowhere. `pageOf` is undefined where there is no such file. */
