@@ -1,32 +1,32 @@
-/** When to transcribe what was said so far, before anybody knows whether the user has finished: `stt.upload`. Pure. */
+/** When to transcribe the audio so far, before it is known whether the user has finished: `stt.upload`. Pure. */
 import { joinSamples } from './pcm.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { VadDecision } from './vad.ts';
 
-/** Received audio by its length, and where the strategy's VAD heard speech in it. All in samples as received. */
+/** Received audio: its length, and where the strategy's VAD heard speech. In samples as received. */
 export interface Utterance {
   samples: number;
-  /** First sample of speech; absent when it heard none. */
+  /** First sample of speech. Absent without speech. */
   speechFromSample?: number;
-  /** First sample of the silence at its end; absent when it ends in speech, or has none. */
+  /** First sample of the silence at the end. Absent when the audio ends in speech, or has none. */
   quietSinceSample?: number;
 }
 
-/** What was said up to a cut. */
+/** The audio up to a cut. */
 export interface EarlyAudio extends Utterance {
-  /** Its `speech.cut` event. */
+  /** Of the cut's `speech.cut` event. */
   cutId: number;
 }
 
-/** Frames as a client that sends longer ones would send them: `client.frameMs`. */
+/** Joins frames, as a client with longer frames would send them: `client.frameMs`. */
 export interface Gatherer {
-  /** Takes a frame as received; returns what arrives with it, nothing while a longer frame is still being filled. */
+  /** Takes a received frame. Returns the longer frame that it completes, if any. */
   push(samples: Int16Array): Int16Array | undefined;
-  /** What is left when the client ends. */
+  /** The incomplete frame when the client ends. */
   rest(): Int16Array | undefined;
 }
 
-/** Gathers received frames until they hold `frameMs` of audio; frames are never cut, since nothing can arrive earlier. */
+/** Gathers received frames until they hold `frameMs` of audio. Never cuts a frame: no part of it arrives earlier. */
 export function createGatherer(frameMs: Strategy['client']['frameMs'], sampleRateHz: number): Gatherer {
   const wanted = frameMs === 'received' ? 0 : (frameMs * sampleRateHz) / 1000;
   let parts: Int16Array[] = [];
@@ -48,10 +48,10 @@ export function createGatherer(frameMs: Strategy['client']['frameMs'], sampleRat
   };
 }
 
-/** What trimming leaves around the speech: recognizers garble words at an edge. */
+/** Trimming leaves this much around the speech: recognizers garble words at an edge. */
 const TRIM_MARGIN_MS = 200;
 
-/** The utterance without the silence before and after its speech but for 200 ms; all of it when no speech was heard. */
+/** The speech with 200 ms around it. All of the utterance where no speech was heard. */
 export function trimRange(
   { samples, speechFromSample, quietSinceSample }: Utterance,
   sampleRateHz: number,
@@ -63,8 +63,8 @@ export function trimRange(
 }
 
 /**
- * Decides after each frame whether to cut here. `atPause` cuts once in every silence, when it has lasted `pauseMs`;
- * `growing` cuts at the first frame that completes another `chunkMs` of audio, once speech was heard.
+ * Decides after each frame whether to cut here. `atPause` cuts once in every silence, when the silence has lasted
+ * `pauseMs`. `growing` cuts at each frame that completes another `chunkMs` of audio, once speech was heard.
  */
 export function createEarlyCuts(
   upload: Strategy['stt']['upload'],

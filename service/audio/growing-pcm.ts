@@ -1,20 +1,20 @@
-/** A turn's audio in one piece of memory, which grows while frames arrive. */
+/** A turn's audio in one piece of memory that grows with the frames. */
 
 export interface GrowingPcm {
   /** Samples so far. */
   readonly length: number;
-  /** Copies the samples: the frame that they came in can go. */
+  /** Copies the samples, so that their frame can be freed. */
   push(samples: Int16Array): void;
-  /** All samples so far, without a copy: treat as read-only. What is pushed later does not change it. */
+  /** All samples so far, without a copy: treat as read-only. Later pushes do not change them. */
   samples(): Int16Array;
 }
 
-/** Two seconds of 16 kHz. */
+/** Two seconds at 16 kHz. */
 const FIRST_SAMPLES = 32_768;
 
 /**
- * Begins empty. A turn that kept its frames would keep hundreds of small objects until it ends; with many turns at once the garbage
- * collector would look at them again and again.
+ * Begins empty. A turn that kept its frames would keep hundreds of small objects until its end. With many turns at once
+ * the garbage collector would visit these again and again.
  */
 export function createGrowingPcm(): GrowingPcm {
   let memory = new Int16Array(0);

@@ -1,4 +1,4 @@
-/** Opus in WebM: encoded packet by packet while audio arrives, put into its container when it is sent, and read back. */
+/** Opus in WebM: encodes packet by packet while audio arrives, writes the container, and decodes uploads. */
 import { Decoder, Encoder } from '@evan/opus';
 import {
   BufferSource,
@@ -16,7 +16,7 @@ import { AudioFormatError, pcmBytesToSamples } from './pcm.ts';
 export const WEBM_OPUS = 'audio/webm';
 /** Rates that Opus encodes, highest first. */
 const OPUS_RATES_HZ = [48_000, 24_000, 16_000, 12_000, 8000] as const;
-/** What Opus timestamps and decodes at, whatever was encoded. */
+/** The rate of Opus's timestamps, and of decoding, for every encoded rate. */
 const OPUS_CLOCK_HZ = 48_000;
 const PACKET_MS = 20;
 /** Speech is transparent to recognizers from about 16 kbit/s on (RFC 6716, 2.1.1: 16–20 kbit/s for wideband speech). */
@@ -24,19 +24,19 @@ const BITRATE = 24_000;
 /** Samples at 48 kHz that a decoder drops at the start (RFC 7845, 5.1). */
 const PRE_SKIP = 312;
 
-/** The highest rate that Opus takes and that is not above `rateHz`. */
+/** Opus's highest rate that is not above `rateHz`. */
 export function opusRate(rateHz: number): (typeof OPUS_RATES_HZ)[number] {
   return OPUS_RATES_HZ.find((each) => each <= rateHz) ?? 8000;
 }
 
-/** Packets of a few bytes may decode to hours: no turn is longer than 5 minutes. */
+/** No turn has more than 5 minutes, but packets of a few bytes may decode to hours. */
 const DECODED_LIMIT_S = 301;
 const DECODED_LIMIT_BYTES = DECODED_LIMIT_S * OPUS_CLOCK_HZ * 2;
 
 export interface OpusEncoder {
   /** Takes samples in any portions and encodes each 20 ms that they complete. */
   push(samples: Int16Array): void;
-  /** Encodes what is left, filled up with silence; nothing may follow. */
+  /** Encodes the rest, filled up with silence. Nothing may be pushed afterwards. */
   finish(): void;
   /** Packets so far, 20 ms each. */
   readonly packets: readonly Uint8Array[];
@@ -130,7 +130,7 @@ export async function decodeWebm(bytes: Uint8Array): Promise<{ samples: Int16Arr
       decodedBytes += pcm.length;
       if (decodedBytes > DECODED_LIMIT_BYTES) {
         throw new AudioFormatError(
-          `WebM of ${bytes.length} bytes holds more than ${DECODED_LIMIT_S} s of audio: end it earlier`,
+          `WebM of ${bytes.length} bytes holds more than ${DECODED_LIMIT_S} s of audio: end the turn earlier`,
         );
       }
       parts.push(pcm);

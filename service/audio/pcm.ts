@@ -1,11 +1,11 @@
 /**
- * Audio as bytes and as samples: WAV files, L16 and PCM16, loudness. Pure; every function here is total on any bytes or
- * says what is wrong with them.
+ * Audio as bytes and as samples: WAV files, L16 and PCM16, loudness. Pure. Every function takes any bytes, or throws an
+ * error that says what is wrong with them.
  *
  * A sample is a signed 16-bit integer. Full scale, 0 dBFS, is an RMS of 32768.
  */
 
-/** Bytes that are not the audio they were taken for. The message says what, where and what to do. */
+/** The bytes are not the expected audio. The message says what is wrong, where, and what to do. */
 export class AudioFormatError extends Error {
   constructor(message: string) {
     super(message);
@@ -23,7 +23,7 @@ const FULL_SCALE = 32768;
 const WAV_HEADER_BYTES = 44;
 const FORMAT_PCM = 1;
 const FORMAT_EXTENSIBLE = 0xfffe;
-/** Sizes that writers to a pipe (ffmpeg, sox, espeak-ng) leave in place of one they cannot know: read to the end. */
+/** Sizes that writers to a pipe (ffmpeg, sox, espeak-ng) put where they cannot know the length: read to the end. */
 const UNKNOWN_SIZES: ReadonlySet<number> = new Set([0xffffffff, 0x7ffff000, 0x7fffffff]);
 /** Bytes 2 to 15 of the sub-format GUID that carries a plain format tag in its first two (mmreg.h, KSDATAFORMAT). */
 const SUBFORMAT_TAIL = '000000001000800000aa00389b71';
@@ -96,8 +96,8 @@ function mixdown(interleaved: Int16Array): Int16Array {
 }
 
 /**
- * Reads a WAV file: 16-bit PCM, mono or stereo (mixed down), plain or WAVE_FORMAT_EXTENSIBLE, any other chunks skipped.
- * A data size that stands for "unknown" (written to a pipe) means up to the end of the bytes.
+ * Reads a WAV file: 16-bit PCM, mono or stereo (mixed down), plain or WAVE_FORMAT_EXTENSIBLE. Skips other chunks. The
+ * data size that a writer to a pipe leaves means up to the end of the bytes.
  *
  * @throws AudioFormatError when the bytes are no WAV file, use another codec, or are cut short.
  */
@@ -178,7 +178,7 @@ function wholeSamples(bytes: Uint8Array, name: string): number {
 }
 
 /**
- * Big-endian 16-bit PCM (audio/L16, RFC 2586) to samples; always a copy.
+ * Big-endian 16-bit PCM (audio/L16, RFC 2586) to samples. Always copies.
  *
  * @throws AudioFormatError on an odd number of bytes.
  */
@@ -212,13 +212,12 @@ export function samplesToPcmBytes(samples: Int16Array): Uint8Array {
   return bytes;
 }
 
-/** Portions of audio as one. */
 export function joinSamples(parts: readonly Int16Array[]): Int16Array {
   return pcmBytesToSamples(Buffer.concat(parts.map(samplesToPcmBytes)));
 }
 
 /**
- * RMS of samples [from, to) in dBFS, 20·log10(rms / 32768): a full-scale square wave is 0, digital silence and an empty
+ * RMS of samples [from, to) in dBFS, 20·log10(rms / 32768). A full-scale square wave is 0; digital silence and an empty
  * range are −Infinity.
  */
 export function rmsDbfs(samples: Int16Array, from: number, to: number): number {
@@ -232,8 +231,8 @@ export function rmsDbfs(samples: Int16Array, from: number, to: number): number {
 }
 
 /**
- * RMS of samples [from, to) about their mean, in dBFS: as `rmsDbfs`, but blind to a DC offset, which cheap microphones
- * add and nobody hears. From exact integer sums, so it is the same on every machine.
+ * RMS of samples [from, to) about their mean, in dBFS. Ignores the DC offset that cheap microphones add and nobody
+ * hears. From exact integer sums: the same on every machine.
  */
 export function acRmsDbfs(samples: Int16Array, from: number, to: number): number {
   let sum = 0;

@@ -1,25 +1,25 @@
 /**
- * The playback model: a client that plays a reply from its first byte on, in real time, and waits whenever it has run
- * out of audio. Nothing else in the service says when a user hears something.
+ * The playback model: a client plays a reply from its first byte on, in real time, and waits when it runs out of audio.
+ * Nothing else in the service says when a user hears something.
  *
  *     sample s is played at   start + round(s · 10⁶ / rate) + stalls so far
  *
- * Rounding is by the sample's place in the whole reply, so Σ audio + Σ stalls = reply end − start exactly, in integer µs.
+ * The place in the whole reply is rounded, so Σ audio + Σ stalls = reply end − start exactly, in integer µs.
  */
 import { rmsDbfs } from './pcm.ts';
 import { InvariantError } from '../base/errors.ts';
 
-/** What one chunk of audio brought to light. */
+/** The news that one chunk of audio brings. */
 export interface PlaybackStep {
-  /** The client had run out of audio, at `stalledFromUs`; it plays again from this chunk's arrival. */
+  /** The client ran out of audio at `stalledFromUs`, and plays again from this chunk's arrival. */
   resumed?: { stalledFromUs: number };
-  /** The chunk begins another piece than the one before, whose first sample is played at `fromUs`. */
+  /** The chunk begins a piece, whose first sample is played at `fromUs`. */
   piece?: { index: number; fromUs: number };
-  /** When the reply becomes audible. In the one step in which it becomes known; may lie before or after the step. */
+  /** When the reply becomes audible: in the one step that makes it known, before or after that step's time. */
   firstAudibleUs?: number;
-  /** What is audible first was put before the words that the turn's LLM generated. */
+  /** The first audible words are not the LLM's: an opener comes first. */
   inserted?: true;
-  /** When those become audible; only where others came before them. */
+  /** When the LLM's words become audible, where others come before them. */
   contentAudibleUs?: number;
 }
 
@@ -29,21 +29,21 @@ export interface Stall {
 }
 
 export interface PlaybackEnd {
-  /** When the last sample has been played; absent without audio. */
+  /** When the last sample has been played. Absent without audio. */
   replyEndUs?: number;
   stallUs: number;
   stalls: Stall[];
 }
 
 export interface Playback {
-  /** The client was told to pause: it plays nothing until `resume`. */
+  /** The client plays nothing until `resume`. */
   pause(atUs: number): void;
   resume(atUs: number): void;
-  /** Samples of the reply that have been played at `atUs`. */
+  /** Samples of the reply that were played before `atUs`. */
   playedSamples(atUs: number): number;
   /**
-   * Takes a chunk that reached the client at `atUs`. An empty chunk changes nothing. `content` (default true) says
-   * whether its words are the LLM's own of this turn.
+   * Takes a chunk that reached the client at `atUs`. An empty chunk changes nothing. `content`, true by default, says
+   * whether this turn's LLM generated the words.
    *
    * @throws InvariantError when chunks or pieces go backwards.
    */
@@ -60,15 +60,15 @@ const FRAMES_PER_SECOND = 100;
 interface Onset {
   frame: Int16Array;
   filled: number;
-  /** When each frame of the running row of audible ones starts to play. */
+  /** The playing time of each frame in the current row of audible frames. */
   rowUs: number[];
   frameUs: number;
   atUs: number | undefined;
 }
 
 /**
- * Creates the playback of one reply of `sampleRateHz`. Frames of 10 ms are counted from the reply's first sample on,
- * across chunks and pieces; a last frame that stays incomplete is not judged.
+ * Creates the playback of one reply of `sampleRateHz`. Frames of 10 ms count from the reply's first sample on, across
+ * chunks and pieces. An incomplete last frame is not judged.
  */
 export function createPlayback(sampleRateHz: number): Playback {
   const newOnset = (): Onset => ({
@@ -79,7 +79,7 @@ export function createPlayback(sampleRateHz: number): Playback {
     atUs: undefined,
   });
   const ofReply = newOnset();
-  /** Its own from the moment on at which something else is played. */
+  /** The same as `ofReply` until other words than the LLM's are played. */
   let ofContent = ofReply;
   const stalls: Stall[] = [];
   let startUs: number | undefined;
@@ -93,7 +93,7 @@ export function createPlayback(sampleRateHz: number): Playback {
   const playedAtUs = (from: number, sample: number): number =>
     from + Math.round((sample * 1_000_000) / sampleRateHz) + stallUs + pausedUs;
 
-  /** Looks for the onset in samples of which the first is the reply's sample `at`. */
+  /** Looks for the onset in samples that begin at the reply's sample `at`. */
   const listen = (onset: Onset, samples: Int16Array, at: number, from: number): void => {
     const { frame, rowUs } = onset;
     for (let offset = 0; offset < samples.length && onset.atUs === undefined;) {
@@ -146,7 +146,7 @@ export function createPlayback(sampleRateHz: number): Playback {
     chunk,
     pause: (atUs) => (pausedFromUs ??= atUs),
     resume(atUs) {
-      // a client that had nothing left to play lost no time by not playing it
+      // a pause costs no time where nothing was left to play
       const dryUs = startUs === undefined ? atUs : playedAtUs(startUs, received);
       if (pausedFromUs !== undefined && pausedFromUs < dryUs) pausedUs += atUs - pausedFromUs;
       pausedFromUs = undefined;

@@ -1,20 +1,20 @@
 /**
- * The one pinned reference detector: where the user's speech ended, the zero of every latency.
+ * The one pinned reference detector. It finds the end of the user's speech, the zero of every latency.
  *
- * It looks at what has arrived so far as a whole, so it may set its threshold from noise that came after the speech; a
- * strategy's VAD, which must decide at once, cannot. Any change of what it answers is a new `version`. Known limit: by
- * loudness alone, noise above −48 dBFS in which nobody ever speaks cannot be told from speech without a pause.
+ * The detector sees all audio so far as a whole, so noise after the speech may set the threshold. A strategy's VAD,
+ * which must decide at once, cannot wait for that. Any change of the answers is a new `version`. Known limit: loudness
+ * alone cannot tell noise above −48 dBFS without speech from speech without a pause.
  *
  *     10 ms frames → AC RMS in dBFS → on/off thresholds from floor and peak → runs → first and last sample of speech
  */
 import { acRmsDbfs } from './pcm.ts';
 
-/** Goes into every capture beside the answer. */
+/** Every capture holds these beside the answer. */
 export const REFERENCE_DETECTOR = {
   name: 'retake-energy',
   version: 1,
   frameMs: 10,
-  /** No frame below this is speech, however quiet the room. */
+  /** No quieter frame is speech, in any room. */
   thresholdDbfs: -48,
   /** Speech begins this far above the noise floor … */
   aboveFloorDb: 10,
@@ -23,29 +23,29 @@ export const REFERENCE_DETECTOR = {
   /** The floor is this quantile of the loudness, taken over `floorWindowFrames` since noise flickers … */
   floorQuantile: 0.1,
   floorWindowFrames: 5,
-  /** … and the threshold stays this far below the 95th percentile, so that speech without pauses is not its own noise. */
+  /** … and the threshold stays this far below the 95th percentile: speech without pauses is no noise. */
   belowPeakDb: 12,
   /** A shorter run is a click. */
   minRunMs: 60,
-  /** A quieter gap within a run: the closure of a stop consonant, whose release is speech again. */
+  /** The longest quiet gap within a run: the closure of a stop consonant, whose release is speech again. */
   bridgeMs: 90,
 } as const;
 
 export interface SpeechBounds {
-  /** First sample of speech; absent when there was none. */
+  /** First sample of speech. Absent without speech. */
   startSample?: number;
-  /** Last sample of speech, inclusive; absent when there was none. */
+  /** Last sample of speech, inclusive. Absent without speech. */
   endSample?: number;
 }
 
 export interface SpeechEndDetector {
-  /** Takes samples in any portions; the answer does not depend on how they were cut. */
+  /** Takes samples in any portions, which do not change the answer. */
   push(samples: Int16Array): void;
   /** The answer for all whole frames so far. */
   result(): SpeechBounds;
   /**
-   * How sure it is that each whole 10 ms frame is speech, 0 to 1, 0.5 at `onDbfs`: the logistic function of the frame's
-   * loudness, so that loudness can be had back (`loudnessOf`) where a capture keeps no audio.
+   * The speech probability of each whole 10 ms frame: the logistic function of its loudness, 0.5 at `onDbfs`. A capture
+   * without audio gets the loudness back by `loudnessOf`.
    */
   probabilities(): { onDbfs: number; speechProbability: number[] };
 }
@@ -97,8 +97,8 @@ function thresholdsOf(levels: readonly number[]): Thresholds {
 }
 
 /**
- * First and last frame of speech: a run begins at a frame above `on`, goes on while frames are above `off`, and is taken
- * up again by a frame above `on` within `bridgeMs`; it counts when `minRunMs` of its frames are above `on`.
+ * First and last frame of speech. A run begins at a frame above `on` and goes on while frames are above `off`. A frame
+ * above `on` within `bridgeMs` resumes the run. A run counts when `minRunMs` of its frames are above `on`.
  */
 function speechFrames(levels: readonly number[], { onDbfs, offDbfs }: Thresholds): { first?: number; last?: number } {
   let bounds: { first?: number; last?: number } = {};
@@ -121,14 +121,14 @@ function speechFrames(levels: readonly number[], { onDbfs, offDbfs }: Thresholds
 
 /**
  * Creates the reference detector for audio of `sampleRateHz`. Pure and deterministic: levels come from integer sums.
- * `result` costs a sort of all frames, so ask once, when the turn closes.
+ * `result` sorts all frames: ask once, when the turn closes.
  */
 export function createSpeechEndDetector(sampleRateHz: number): SpeechEndDetector {
   const frameSamples = Math.max(1, Math.round((sampleRateHz * frameMs) / 1000));
   const frame = new Int16Array(frameSamples);
   let filled = 0;
   const levels: number[] = [];
-  /** Of the levels so far: two sorts that `result` and `probabilities` both need. */
+  /** Of the levels so far. `result` and `probabilities` share its two sorts. */
   let known: { frames: number; thresholds: Thresholds } | undefined;
   const thresholds = (): Thresholds => {
     if (known?.frames !== levels.length) known = { frames: levels.length, thresholds: thresholdsOf(levels) };

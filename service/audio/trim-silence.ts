@@ -1,12 +1,12 @@
-/** Takes the silence off the start of a piece's audio while it arrives: `tts.trimSilence`. Pure. */
+/** Takes the leading silence off a piece's audio while it arrives: `tts.trimSilence`. Pure. */
 import { pcmBytesToSamples, rmsDbfs } from './pcm.ts';
 
-/** Quieter than this is silence, as for first audible. */
+/** As for first audible: no louder frame is silence. */
 const SILENCE_DBFS = -45;
-/** Kept before the first audible frame: a consonant may begin more softly than it is heard. */
+/** Kept before the first audible frame: a consonant may begin softly. */
 const KEPT_MS = 20;
 
-/** For one piece of PCM16 at `sampleRateHz`: takes each chunk, returns what is left to be played of it, which may be nothing. */
+/** For one piece of PCM16 at `sampleRateHz`. Takes each chunk, returns the part to play, which may be empty. */
 export function createSilenceTrimmer(sampleRateHz: number): (pcm: Uint8Array) => Uint8Array {
   const frameBytes = Math.round(sampleRateHz / 100) * 2;
   const keptBytes = Math.round((sampleRateHz * KEPT_MS) / 1000) * 2;

@@ -1,4 +1,4 @@
-/** The user's audio on its way to STT: resampled and encoded while it arrives, so that the end of turn waits for neither. */
+/** Resamples and encodes the user's audio for STT while it arrives, so that the end of turn waits for neither. */
 import { encodeWav, joinSamples } from './pcm.ts';
 import { trimRange, type Utterance } from './early-audio.ts';
 import { createGrowingPcm } from './growing-pcm.ts';
@@ -11,17 +11,17 @@ export interface Upload {
   bytes: Uint8Array;
   mimeType: string;
   audioMs: number;
-  /** Of what was encoded. */
+  /** Of the encoded audio. */
   sampleRateHz: number;
 }
 
 export interface UploadAudio {
   push(samples: Int16Array): void;
-  /** All of it, or only what lies around the speech, as STT gets it. `last`: nothing will be pushed any more. */
+  /** The upload: all audio, or the part around the speech. `last` says that nothing more will be pushed. */
   encode(utterance: Utterance, last: boolean): Promise<Upload>;
 }
 
-/** How `stt.format`, `stt.sampleRateHz` and `stt.vad.trim` turn received audio into uploads. */
+/** Turns received audio into uploads by `stt.format`, `stt.sampleRateHz` and `stt.vad.trim`. */
 export function createUploadAudio(stt: Strategy['stt'], audio: UserAudio): UploadAudio {
   const receivedHz = audio.sampleRateHz;
   const wantedHz = stt.sampleRateHz === 'received' ? receivedHz : Math.min(receivedHz, stt.sampleRateHz);
@@ -31,7 +31,7 @@ export function createUploadAudio(stt: Strategy['stt'], audio: UserAudio): Uploa
   };
   if (stt.format === 'webm-opus') {
     const { recorded } = audio;
-    // it holds the received rate: another one is a new encoding
+    // the recording has the received rate: another rate needs a new encoding
     if (recorded !== undefined && !stt.vad.trim && wantedHz === receivedHz) return passedThrough(recorded, receivedHz);
     return opusUploads(receivedHz, wantedHz, range);
   }
@@ -62,7 +62,9 @@ function wavUploads(receivedHz: number, rateHz: number, range: Range): UploadAud
   };
 }
 
-/** A cut in the middle of a packet of 20 ms leaves that packet out, unless it is the last: the encoder goes on. */
+/**
+ * A cut within a packet of 20 ms leaves that packet out, since the encoder goes on. The last upload has all packets.
+ */
 function opusUploads(receivedHz: number, wantedHz: number, range: Range): UploadAudio {
   const rateHz = opusRate(wantedHz);
   const resampler = rateHz === receivedHz ? undefined : createResampler(receivedHz, rateHz);
@@ -84,7 +86,7 @@ function opusUploads(receivedHz: number, wantedHz: number, range: Range): Upload
   };
 }
 
-/** What a browser recorded goes on as it came. */
+/** Passes a browser's recording on as it came. */
 function passedThrough(recorded: Uint8Array, receivedHz: number): UploadAudio {
   return {
     push: () => undefined,

@@ -2,22 +2,22 @@
 import fvad from '@echogarden/fvad-wasm';
 import { InvariantError, StageError } from '../base/errors.ts';
 
-// compiled when the module is loaded: virtual time may not wait for it
+// compiled when the module is loaded, since virtual time may not wait
 const wasm = await fvad();
 
-/** The only rates it takes. */
+/** The rates that the detector takes. */
 const RATES_HZ: readonly number[] = [8000, 16_000, 32_000, 48_000];
-/** The most aggressive: a breath or a fan is not speech. */
+/** The mode that calls most sounds noise: a breath or a fan is not speech. */
 const MODE = 3;
 
 export interface SpeechClassifier {
   /** Whether a frame of 10 ms is speech. */
   isSpeech(frame: Int16Array): boolean;
-  /** Gives its memory back. */
+  /** Frees its memory. */
   close(): void;
 }
 
-/** Throws `StageError` for a sample rate that it does not take. Must be closed. */
+/** Throws `StageError` for another sample rate. Must be closed. */
 export function createWebRtcClassifier(sampleRateHz: number): SpeechClassifier {
   if (!RATES_HZ.includes(sampleRateHz)) {
     const rates = RATES_HZ.join(', ');
@@ -27,7 +27,8 @@ export function createWebRtcClassifier(sampleRateHz: number): SpeechClassifier {
   const instance = wasm._fvad_new();
   const samples = sampleRateHz / 100;
   const buffer = wasm._malloc(samples * 2);
-  if (instance === 0 || buffer === 0) throw new InvariantError('the WebRTC VAD is out of memory: was one not closed?');
+  if (instance === 0 || buffer === 0)
+    throw new InvariantError('the WebRTC VAD is out of memory: some detector was not closed');
   wasm._fvad_set_mode(instance, MODE);
   wasm._fvad_set_sample_rate(instance, sampleRateHz);
   let closed = false;

@@ -1,25 +1,25 @@
 /**
- * The strategy's voice activity detector: decides, while audio arrives, that the user has finished. It only looks back,
- * and shares no threshold with the reference detector (`speech-end.ts`), which judges it.
+ * The strategy's voice activity detector: decides, while audio arrives, that the user has finished. The detector only
+ * looks back. It shares no threshold with the reference detector (`speech-end.ts`), which judges it.
  */
 import { acRmsDbfs } from './pcm.ts';
 import { createWebRtcClassifier, type SpeechClassifier } from './vad-webrtc.ts';
 
 export interface VadOptions {
-  /** `client`: the client says when the user has finished; this detector, by energy, only reports. */
+  /** With `client` the client says when the user has finished. The detector then only reports, by energy. */
   engine: 'energy' | 'webrtc' | 'client';
-  /** Non-speech that ends a turn, in ms; rounded up to whole 10 ms frames. */
+  /** Non-speech that ends a turn, rounded up to whole 10 ms frames. */
   silenceMs: number;
 }
 
-/** Where things stand after all whole frames so far. */
+/** The state after all whole frames so far. */
 export interface VadDecision {
   speaking: boolean;
-  /** First sample of the speech that is not forgotten as a cough; absent before speech. */
+  /** First sample of speech, coughs excepted. Absent before speech. */
   speechFromSample?: number;
-  /** First sample of the silence that goes on since, or that ended the turn; absent before and during speech. */
+  /** First sample of the current silence, or of the one that ended the turn. Absent before and during speech. */
   quietSinceSample?: number;
-  /** Unbroken non-speech after at least 100 ms of speech; 0 before, during and for a cough. */
+  /** Unbroken non-speech after at least 100 ms of speech. 0 before speech, during speech and after a cough. */
   quietMs: number;
   /** The user has finished. Stays true: a detector serves one turn. */
   ended: boolean;
@@ -28,19 +28,19 @@ export interface VadDecision {
 export interface Vad {
   /** Takes samples in any portions. */
   push(samples: Int16Array): VadDecision;
-  /** Gives its memory back; it hears nothing afterwards. */
+  /** Frees its memory. Nothing may be pushed afterwards. */
   close(): void;
 }
 
 const FRAME_MS = 10;
-/** Nothing below is speech. */
+/** No quieter frame is speech. */
 const LOWEST_ON_DBFS = -46;
-/** Everything above is, so that speech without a pause is never taken for noise. */
+/** Every louder frame is speech, so that speech without a pause is never taken for noise. */
 const HIGHEST_ON_DBFS = -30;
 const ON_ABOVE_FLOOR_DB = 9;
 /** Speech goes on until this far below the threshold at which it began. */
 const HYSTERESIS_DB = 4;
-/** The noise floor is the quietest 50 ms of the last 3 s; before 3 s have passed, no louder than a quiet room. */
+/** The noise floor is the quietest 50 ms of the last 3 s. In the first 3 s it is no louder than a quiet room. */
 const FLOOR_WINDOW_FRAMES = 300;
 const FLOOR_SMOOTHING_FRAMES = 5;
 const QUIET_ROOM_DBFS = -60;
@@ -68,7 +68,7 @@ function createFloor(): (levelDbfs: number) => number {
   };
 }
 
-/** Speech is what is louder than the noise floor by `ON_ABOVE_FLOOR_DB`. */
+/** Frames that are louder than the noise floor by `ON_ABOVE_FLOOR_DB` are speech. */
 function createEnergyClassifier(): { isSpeech(frame: Int16Array, speaking: boolean): boolean; close(): void } {
   const floor = createFloor();
   return {
@@ -82,8 +82,8 @@ function createEnergyClassifier(): { isSpeech(frame: Int16Array, speaking: boole
 }
 
 /**
- * Creates the detector of one turn. With engines `energy` and `webrtc`, `ended` becomes true once `silenceMs` of unbroken
- * non-speech followed at least 100 ms of speech; with `client` it never does. Throws `StageError` where the engine does
+ * Creates the detector of one turn. With `energy` and `webrtc`, `ended` becomes true once `silenceMs` of unbroken
+ * non-speech followed at least 100 ms of speech. With `client` it never does. Throws `StageError` where the engine does
  * not take the sample rate.
  */
 export function createVad(options: VadOptions, sampleRateHz: number): Vad {

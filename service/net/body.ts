@@ -1,9 +1,9 @@
-/** A response body on its way to a provider's client: every chunk's arrival is timed, every ending is told once. */
+/** A response body on its way to a provider's client. Times each chunk's arrival and reports the end, once. */
 import type { BodyReader, Clock, HttpResponse } from '../base/ports.ts';
 
-/** A response body larger than this is not a provider's answer: 100,000 words, 8 MB of events, minutes of audio. */
+/** Larger than any provider's answer: 100,000 words, 8 MB of events, minutes of audio. */
 export const BODY_LIMIT_BYTES = { stt: 1024 * 1024, llm: 8 * 1024 * 1024, tts: 32 * 1024 * 1024 } as const;
-/** How much of a cancelled stream is read to its end to save the socket, and for how long. */
+/** A cancelled stream is read to its end, to save the socket, within these limits. */
 const DRAIN_LIMIT_BYTES = 64 * 1024;
 const DRAIN_LIMIT_MS = 250;
 
@@ -14,7 +14,7 @@ export interface BodyChunk {
 }
 
 export interface BodyEnd {
-  /** False when the reader cancelled before the end, which costs the connection. */
+  /** False when the reader cancelled before the end. That costs the connection. */
   complete: boolean;
   /** The reader cancelled, and the rest was read to keep the connection. */
   drained: boolean;
@@ -26,7 +26,7 @@ export interface BodyEnd {
 export interface BodyObserver {
   clock: Clock;
   limitBytes: number;
-  /** Whether a cancelled body is to be read to its end, asked when it is cancelled. */
+  /** Whether to read a cancelled body to its end. Called when the body is cancelled. */
   drain(): boolean;
   chunk(chunk: BodyChunk): void;
   end(end: BodyEnd): void;
@@ -34,20 +34,19 @@ export interface BodyObserver {
 }
 
 export interface ObservedBody {
-  /** Read once, and not again after it threw. */
+  /** For one reader, which stops after an error. */
   body: HttpResponse['body'];
-  /** Lets go of a body that nobody will read to its end or cancel; of one that has ended, nothing. */
+  /** Ends a body that nobody will read to its end or cancel. Does nothing after the end. */
   abandon(): void;
 }
 
 export class BodyLimitError extends Error {
   constructor(limitBytes: number) {
-    super(`the answer is larger than ${limitBytes} bytes`);
+    super(`the answer has more than ${limitBytes} bytes, which no provider sends`);
     this.name = 'BodyLimitError';
   }
 }
 
-/** A response as callers of `fetch` have it. */
 export function asResponse({ status, statusText, headers, body }: HttpResponse): Response {
   return new Response(body === null ? null : streamOf(body.getReader()), { status, statusText, headers });
 }
@@ -66,7 +65,7 @@ function streamOf(reader: BodyReader): ReadableStream<Uint8Array> {
   );
 }
 
-/** The same body, observed. Chunks are read only when the consumer asks, so the newest is the one it is working on. */
+/** The same body, observed. A chunk is read when the consumer asks, so the consumer is working on the newest one. */
 export function observeBody(body: HttpResponse['body'], observer: BodyObserver): ObservedBody {
   const { clock } = observer;
   const chunkUs: number[] = [];

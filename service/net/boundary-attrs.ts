@@ -1,4 +1,4 @@
-/** What is said of an exchange at each of its boundaries. */
+/** The attributes of an exchange's boundary events. */
 import type { NewAttrs } from '../base/events.ts';
 import type { ExchangeContext, HttpMarks, HttpResponse } from '../base/ports.ts';
 import { exchangeIdOf } from './phases.ts';
@@ -28,14 +28,14 @@ export function boundaryAttrs(
   }
   if (kind === 'http.sent') return { requestBytes, known: marks.sentKnown !== false };
   if (kind === 'http.headers' && response !== undefined) {
-    // an answer that is given up before its end is known by nothing else
+    // nothing else names an answer that is given up before its end
     const generationId = response.headers.get('x-generation-id')?.slice(0, 200);
     return { status: response.status, generationId, servedFrom: servedFrom(response.headers) };
   }
   return {};
 }
 
-/** Who the connection was opened for: this exchange, nobody yet, another of the turn, or one of another turn. */
+/** The exchange that the connection was opened for: `own`, `ahead`, another of the turn, or one of another turn. */
 function payer(paidBy: HttpMarks['paidBy'], context: ExchangeContext): NewAttrs {
   if (paidBy === undefined) return {};
   if (paidBy === 'ahead') return { paidBy };

@@ -1,4 +1,4 @@
-/** Sockets to providers, seen from their first step on: who opened each, when its set-up steps ended, and some ahead. */
+/** Sockets to providers: who opened each, and when its set-up steps ended. Some are opened ahead. */
 import { isIP, Socket, type LookupFunction } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
@@ -8,7 +8,7 @@ import { lookupBy, type NameCache } from './resolver.ts';
 
 export interface Connection {
   facts: ConnectionFacts;
-  /** The exchange for which it was opened; absent when it was opened ahead of any. */
+  /** The exchange for which the socket was opened. Absent for one opened ahead. */
   openedBy?: ExchangeContext;
   protocol?: string;
   peerAddress?: string;
@@ -19,19 +19,22 @@ export interface ConnectorOptions {
   allowH2: boolean;
   caPem?: string;
   lookup?: LookupFunction;
-  /** Names that are known need no lookup. */
+  /** Known names need no lookup. */
   names?: NameCache;
-  /** The exchange on whose behalf undici asks for a socket. */
+  /** The exchange for which undici asks for a socket now. */
   opener(): ExchangeContext | undefined;
   opened(origin: string, connection: Connection): void;
 }
 
 export interface Connector {
-  /** What undici's pools connect by: takes a socket opened ahead, or opens one. */
+  /** For undici's pools: takes a socket opened ahead, or opens one. */
   connect: buildConnector.connector;
-  /** Opens sockets to an origin until `sockets` wait there; resolves when they are ready. Failures are left to the first request. */
+  /**
+   * Opens sockets until `sockets` wait at the origin. Resolves with how many became ready. The first request meets
+   * failures.
+   */
   openAhead(origin: string, sockets: number): Promise<number>;
-  /** Gives up what waits at an origin: the next request opens its own. */
+  /** Closes the sockets that wait at an origin: the next request opens its own. */
   forget(origin: string): void;
   close(): void;
 }
@@ -42,16 +45,16 @@ interface Ahead {
 }
 
 /**
- * How long a socket that was opened ahead waits for its first request: a user may speak for long, and servers keep an idle
- * connection for a minute and more. One that was closed all the same is found out by its first request.
+ * A socket opened ahead waits this long for its first request: a user may speak for long, and servers keep an idle
+ * connection for a minute and more. The first request notices a socket that was closed all the same.
  */
 export const AHEAD_IDLE_MS = 60_000;
-/** An origin's spare sockets are few: as many as pieces are synthesized at once. */
+/** At one origin: pieces that are synthesized at once are fewer. */
 const AHEAD_LIMIT = 8;
 
 const connections = new WeakMap<object, Connection>();
 
-/** What is known of a socket that a connector of ours opened; other sockets of the process are nobody's business. */
+/** The facts of a socket that one of these connectors opened. Undefined for other sockets of the process. */
 export function connectionOf(socket: object): Connection | undefined {
   return connections.get(socket);
 }
@@ -61,7 +64,7 @@ export function createConnector(options: ConnectorOptions): Connector {
   const lookup = names === undefined ? options.lookup : lookupBy(names.resolve);
   const connect = buildConnector({
     allowH2: options.allowH2,
-    // one for all: each socket would make its own, 0.1 to 0.2 ms of the event loop
+    // shared: a context for each socket takes 0.1 to 0.2 ms of the event loop
     secureContext: createSecureContext({ ca: options.caPem }),
     lookup,
   });
@@ -149,12 +152,12 @@ function adapt(callback: buildConnector.Callback): Done {
   };
 }
 
-/** Prepended listeners: undici's own run on the same events and would send before ours had stamped them. */
+/** The listeners are prepended: undici's run on the same events, and would send before the events are stamped. */
 function observe(socket: Socket, connection: Connection, clock: Clock): void {
   connections.set(socket, connection);
   const { facts } = connection;
   socket.prependListener('lookup', (error: Error | null) => {
-    // a lookup that failed ends with the exchange that it fails
+    // a failed lookup ends together with its exchange
     if (facts.looksUp === true && error === null) facts.dnsUs ??= clock.nowUs();
   });
   socket.prependOnceListener('connect', () => {

@@ -1,4 +1,4 @@
-/** One provider call's `fetch`: sends through the transport, times everything, and records it as events of the turn. */
+/** One provider call's `fetch`: sends through the transport, times each step, and records it as events of the turn. */
 import { describeError } from '../base/errors.ts';
 import type {
   Arrival,
@@ -27,9 +27,9 @@ export interface CallOptions {
   recorder: Recorder;
   signal: AbortSignal;
   context: Omit<ExchangeContext, 'fetchIndex'>;
-  /** Read a cancelled stream to its end, so that its connection can be used again. */
+  /** Read a cancelled stream to its end, to keep its connection. */
   drain: boolean;
-  /** Told how far each exchange has come. */
+  /** Follows each exchange. */
   watchdog?: Watchdog;
   /** The event that released this call. */
   cause: number;
@@ -38,15 +38,15 @@ export interface CallOptions {
 export interface OpenCall extends Call {
   /** Resolves when every exchange of the call has ended, drains included. */
   settled(): Promise<void>;
-  /** The call has failed: what its client left open is closed, and so is what opens later. */
+  /** The call has failed. Closes the bodies that its client left open, now and later. */
   abandon(): void;
 }
 
 interface Exchange {
   id: string;
-  /** The last boundary event: what the first recorded chunk was released by. */
+  /** The last boundary event, which released the first recorded chunk. */
   boundaryId: number;
-  /** The newest chunk that was read. */
+  /** The newest read chunk. */
   chunk: BodyChunk | undefined;
   /** `http.done` of a body that was read to its end. */
   doneId: number | undefined;
@@ -63,10 +63,10 @@ export function openCall(options: CallOptions): OpenCall {
   let fetches = 0;
   let abandoned = false;
   let headers: Headers | undefined;
-  /** The pause that the next fetch was released by. */
+  /** The pause that releases the next fetch. */
   let pauseId: number | undefined;
 
-  /** The last recorded event of the exchange at or before a chunk: chunks come one after another. */
+  /** The last recorded event of the exchange before a chunk. */
   const before = (exchange: Exchange, index: number): number =>
     exchange.recorded.findLast((each) => each.index < index)?.id ?? exchange.boundaryId;
 
@@ -112,7 +112,7 @@ export function openCall(options: CallOptions): OpenCall {
     const cause = arrival().eventId();
     pauseId = undefined;
     const request = await normalize(input, init);
-    // an SDK that brings a signal of its own may have missed that ours aborted before it listened
+    // an SDK with a signal of its own may have missed an abort of ours from before it listened
     const own = init?.signal ?? signal;
     const sending = {
       ...request,
@@ -128,7 +128,7 @@ export function openCall(options: CallOptions): OpenCall {
     }
   };
 
-  /** One exchange, on a fresh connection when it repeats one whose reused connection turned out to be dead. */
+  /** One exchange. On a fresh connection where it repeats an exchange whose reused connection was dead. */
   const exchangeOnce = async (
     step: ExchangeStep | undefined,
     request: Omit<HttpRequest, 'context'>,
@@ -198,7 +198,7 @@ export function openCall(options: CallOptions): OpenCall {
         const attrs = { ...facts, basis: marks.basis };
         const cause = before(exchange, Infinity);
         const doneId = recorder.record({ kind: 'http.done', stage, exchange: id, cause, attrs });
-        // a client that reads a body whole waits for its end; one that cancels has what it wanted already
+        // a client that reads a whole body waits for its end; a client that cancels has all it wants
         if (facts.complete && !facts.drained) exchange.doneId = doneId;
         ended.resolve(undefined);
       },
@@ -208,14 +208,14 @@ export function openCall(options: CallOptions): OpenCall {
       },
     });
     bodies.push(observed);
-    if (abandoned) observed.abandon(); // nobody is left to read an answer that comes only now
+    if (abandoned) observed.abandon(); // nobody is left to read a late answer
     const { status, statusText } = response;
     return { status, statusText, headers, body: observed.body };
   };
 
   const fetchFor = (step: ExchangeStep | undefined, publicOnly = false): Fetch =>
     Object.assign(
-      // held: an SDK that is aborted may reject before its fetch has recorded how it ended
+      // kept: an aborted SDK may reject before its fetch has recorded its end
       (input: string | URL | Request, init?: RequestInit) =>
         keepIn(open, send(step, publicOnly, input, init)).then(asResponse),
       { Response },

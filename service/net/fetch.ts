@@ -1,4 +1,4 @@
-/** The real transport: undici's fetch over pools of our own, and the phases that their sockets and requests show. */
+/** The real transport: undici's fetch over own pools, whose sockets and requests show the phases. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnosticsChannel from 'node:diagnostics_channel';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
@@ -17,9 +17,9 @@ export interface RealTransportOptions {
   /** PEM of a private certificate authority, trusted in place of the system's. */
   caPem?: string;
   lookup?: LookupFunction;
-  /** Who resolves names ahead; DNS itself by default. */
+  /** Resolves names ahead. DNS itself by default. */
   resolve?: Resolve;
-  /** Extra request headers by exchange. Stand-ins get their draw keys so; `live` sends none. */
+  /** Extra request headers by exchange: the stand-ins' draw keys. `live` sends none. */
   headersFor?: (context: ExchangeContext) => Readonly<Record<string, string>>;
 }
 
@@ -28,7 +28,7 @@ interface Observed {
   facts: RequestFacts;
   clock: Clock;
   onSending: (() => void) | undefined;
-  /** The connection that carried the request, or the one that was being set up when it failed. */
+  /** The connection that carried the request, or whose set-up was under way when the request failed. */
   connection?: Connection;
   /** The response's last byte was read. */
   onEnd?: () => void;
@@ -63,7 +63,7 @@ export function createRealTransport(options: RealTransportOptions): Transport {
     lookup,
     names,
   });
-  /** For URLs that a provider named: its sockets lead to public addresses only. */
+  /** For URLs that a provider named: connects to public addresses only. */
   const publicConnector = createConnector({ ...shared, lookup: publicLookup(lookup) });
   const poolOf = (origin: string, publicOnly = false): Pool => {
     const key = publicOnly ? `public ${origin}` : origin;
@@ -79,8 +79,8 @@ export function createRealTransport(options: RealTransportOptions): Transport {
     return pool;
   };
   /**
-   * undici frees a connection one turn of the event loop after its response's end, so that a request released by that end
-   * would open another: it waits for that turn, and the wait is its `queue`.
+   * undici frees a connection one round of the event loop after its response's end. A request released by that end
+   * would open another connection, so it waits for that round. The wait is its `queue`.
    */
   const freeing = new Map<string, Promise<void>>();
   const soonFree = (origin: string): void => {
@@ -91,7 +91,7 @@ export function createRealTransport(options: RealTransportOptions): Transport {
       });
     freeing.set(origin, free);
   };
-  /** What was opened before is used to its end and then no more. */
+  /** Connections so far finish their requests and get no more. */
   const retire = (origin: string): void => {
     connector.forget(origin);
     for (const key of [origin, `public ${origin}`]) {
@@ -172,7 +172,7 @@ function connectionMarks(connection: Connection | undefined): Partial<HttpMarks>
   };
 }
 
-/** undici publishes to process-wide channels; only requests that this module began are kept. */
+/** undici publishes to process-wide channels. Only requests that this module began are kept. */
 function subscribeOnce(): void {
   if (subscribed) return;
   subscribed = true;
@@ -195,13 +195,13 @@ function subscribeOnce(): void {
   });
   on<{ request: object; response: { statusCode: number } }>('undici:request:headers', ({ request, response }) => {
     const observed = byRequest.get(request);
-    // 1xx says only that more is to come
+    // 1xx only announces the answer
     if (observed !== undefined && response.statusCode >= 200) observed.facts.headersUs ??= observed.clock.nowUs();
   });
   on<{ request: object }>('undici:request:trailers', ({ request }) => byRequest.get(request)?.onEnd?.());
 }
 
 function on<Message>(channel: string, listener: (message: Message) => void): void {
-  // the channels' messages are documented by undici; nothing else publishes to them
+  // undici documents the channels' messages, and alone publishes to them
   diagnosticsChannel.subscribe(channel, (message) => listener(message as Message));
 }

@@ -1,18 +1,18 @@
-/** Socket and request facts → the boundaries of one exchange. Pure: every order of facts gives contiguous phases. */
+/** Facts of socket and request → the boundaries of one exchange. Pure. Every order of facts gives contiguous phases. */
 import type { EventKind } from '../base/events.ts';
 import type { ExchangeContext, HttpMarks } from '../base/ports.ts';
 
-/** When one connection's set-up steps ended, in µs of the clock, whoever the set-up was begun for. */
+/** When one connection's set-up steps ended, in µs of the clock. Any exchange may have begun the set-up. */
 export interface ConnectionFacts {
   startUs: number;
-  /** A lookup is needed: absent for an address, and for a name that was known. */
+  /** A lookup is needed. Absent for an address and for a known name. */
   looksUp?: boolean;
   dnsUs?: number;
   connectedUs?: number;
   tlsUs?: number;
 }
 
-/** What the client library showed of one request. */
+/** The times that the client library shows of one request. */
 export interface RequestFacts {
   startUs: number;
   /** The request's first byte went to a connection. */
@@ -26,10 +26,10 @@ export interface RequestFacts {
 }
 
 /**
- * The boundaries (each the end of its phase) of a request on its connection. A set-up counts as far as it overlaps the
- * request's wait, whoever began it; a request that found its connection ready has no `dns`, `connect` or `tls`. What is
- * left of the wait, before the set-up and after it, is `queue`. `send` ends at the earlier of last byte and headers: an
- * early refusal answers before the body is sent. A lookup that a failure cut short ends with the failure.
+ * The boundaries of a request on its connection, each the end of its phase. A set-up counts as far as it overlaps the
+ * request's wait, also if another exchange began it. A request that finds its connection ready has no `dns`, `connect`
+ * or `tls`. The rest of the wait, before and after the set-up, is `queue`. `send` ends at the earlier of last byte and
+ * headers: an early refusal answers before the body is sent. A lookup that a failure cuts short ends with the failure.
  */
 export function boundariesOf(facts: RequestFacts): Omit<HttpMarks, 'startUs'> {
   const { startUs, connection, sendingUs, bodySentUs, headersUs } = facts;
@@ -43,7 +43,7 @@ export function boundariesOf(facts: RequestFacts): Omit<HttpMarks, 'startUs'> {
     return marks;
   }
   const sentUs = bodySentUs ?? headersUs;
-  // a request that failed while it was being sent failed neither in its queue nor in a set-up
+  // a request that failed during `send` failed neither in its queue nor in a set-up
   const setUpUs = marks.tlsUs ?? marks.connectedUs ?? marks.dnsUs ?? marks.queuedUs;
   if (setUpUs === undefined ? sentUs === undefined : setUpUs < limitUs) marks.readyUs = limitUs;
   marks.queuedUs ??= limitUs;
@@ -54,12 +54,12 @@ export function boundariesOf(facts: RequestFacts): Omit<HttpMarks, 'startUs'> {
   return marks;
 }
 
-/** When a connection could carry its first request; never, if its set-up was not seen to end. */
+/** When the connection could carry its first request. Infinity where no end of its set-up was seen. */
 function readyUs({ connectedUs, tlsUs }: ConnectionFacts): number {
   return tlsUs ?? connectedUs ?? Infinity;
 }
 
-/** The part of a set-up that a request waited through, as ends of its steps. */
+/** The part of a set-up through which a request waited, as ends of the steps. */
 function overlap(
   connection: ConnectionFacts,
   startUs: number,
@@ -86,7 +86,7 @@ export function exchangeIdOf({ stage, ordinal, attempt, fetchIndex }: ExchangeCo
   return `${stage}.${ordinal}.${attempt}.${fetchIndex}`;
 }
 
-/** The exchange's boundary events up to headers, in causal order, absent phases left out; none runs backwards. */
+/** The boundary events up to headers, in causal order, without absent phases. None runs backwards. */
 export function boundaryEvents(marks: HttpMarks): { kind: EventKind; atUs: number }[] {
   const ordered: [EventKind, number | undefined][] = [
     ['http.queued', marks.queuedUs],

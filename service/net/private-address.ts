@@ -1,4 +1,4 @@
-/** Addresses that no provider's file lies at: a URL that leads there is somebody else's way into our network. */
+/** Private addresses. No provider keeps a file there: a URL that leads there is an attack on the own network. */
 import { lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { lookupBy, resolveBy } from './resolver.ts';
@@ -24,7 +24,7 @@ const SUBNETS: readonly [network: string, prefix: number, family: 'ipv4' | 'ipv6
 const PRIVATE = new BlockList();
 for (const [network, prefix, family] of SUBNETS) PRIVATE.addSubnet(network, prefix, family);
 
-/** Whether an address is not one of the public Internet's; IPv4 in IPv6 (`::ffff:10.0.0.1`) counts as what it is. */
+/** Whether an address lies outside of the public Internet. IPv4 in IPv6 (`::ffff:10.0.0.1`) counts as IPv4. */
 export function isPrivateAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 0) return true;
@@ -38,7 +38,7 @@ export class PrivateAddressError extends Error {
   }
 }
 
-/** A socket's lookup that refuses a name with any private address: what was checked is what is connected to. */
+/** A socket's lookup that refuses a name with any private address. The socket connects to the checked addresses. */
 export function publicLookup(lookup: LookupFunction = systemLookup): LookupFunction {
   const resolve = resolveBy(lookup);
   return lookupBy(async (hostname) => {

@@ -1,4 +1,4 @@
-/** Named base URLs beside the default ones, and which of them is nearest: the mechanism of `network.region`. */
+/** Named base URLs beside the default ones, and the choice of the nearest: the mechanism of `network.region`. */
 import { InputError } from '../base/errors.ts';
 import type { Clock, ExchangeContext, HttpMarks, Transport } from '../base/ports.ts';
 import { withoutQuery } from './request.ts';
@@ -9,12 +9,12 @@ export interface Endpoints {
   falRestUrl: string;
   openRouterUrl: string;
 }
-/** What a region has elsewhere; the rest stays with the default endpoints. From configuration only: keys go there. */
+/** The endpoints that a region has elsewhere; others stay the default ones. From configuration only: keys go there. */
 export type Regions = Readonly<Record<string, Partial<Endpoints>>>;
 
 const NONE = 'none';
 const NEAREST = 'nearest';
-/** The endpoints without a region, as spans name them. */
+/** In spans: the endpoints without a region. */
 const DEFAULT = 'default';
 export const RESERVED_REGIONS: readonly string[] = [NONE, NEAREST, DEFAULT];
 
@@ -22,7 +22,7 @@ const SAMPLES = 3;
 export const PROBE_LIMIT_MS = 1000;
 const CHOICE_LASTS_MS = 600_000;
 
-/** Throws `InputError`, with the names there are, where no region of the strategy's name is configured. */
+/** Throws `InputError`, with the configured names, for a region that is not configured. */
 export function checkRegion(region: string | undefined, regions: Regions): void {
   const names = Object.keys(regions);
   if (region === undefined || region === NONE || names.includes(region)) return;
@@ -36,7 +36,6 @@ export function checkRegion(region: string | undefined, regions: Regions): void 
 
 export interface RegionOptions {
   clock: Clock;
-  /** The default ones. */
   endpoints: Endpoints;
   regions: Regions;
   region: string | undefined;
@@ -45,10 +44,10 @@ export interface RegionOptions {
 type Base = keyof Endpoints;
 
 /**
- * The same transport, calling the region's base URLs. `nearest` is measured beside the turn, for each endpoint that some
- * region has elsewhere: no exchange waits for it, those before the result go to the default endpoints. A measurement ends
- * with the signal it began under, the turn's or, where no turn was prepared, that of one attempt, so that nothing is left
- * behind; the next call measures anew. Throws `InputError` for an unknown region.
+ * The same transport, calling the region's base URLs. `nearest` is measured beside the turn, for each endpoint that
+ * some region has elsewhere. No exchange waits: before the result, exchanges go to the default endpoints. A measurement
+ * ends with the signal it began under: the turn's, or one attempt's where no turn was prepared. The next call then
+ * measures anew. Throws `InputError` for an unknown region.
  */
 export function inRegion(transport: Transport, options: RegionOptions): Transport {
   const { clock, endpoints, regions, region } = options;
@@ -69,7 +68,7 @@ export function inRegion(transport: Transport, options: RegionOptions): Transpor
     );
     return choosing;
   };
-  /** Where an endpoint is called, and the name of that region. */
+  /** The region of an endpoint, and its URL there. */
   const there = (key: Base): { name: string; url: string } => {
     const name = region === NEAREST ? (nearest.get(key) ?? DEFAULT) : region;
     const url = regions[name]?.[key];
@@ -81,7 +80,7 @@ export function inRegion(transport: Transport, options: RegionOptions): Transpor
     prepare: (context, signal) => void choice(context, signal),
     async send(request, marks) {
       void choice(request.context, request.signal);
-      // a URL that a provider named is its own
+      // a URL that a provider named has no region
       const key = request.publicOnly === true ? undefined : BASES.find((each) => isUnder(request.url, endpoints[each]));
       if (key === undefined) {
         marks.region = DEFAULT;
@@ -114,8 +113,8 @@ function isUnder(url: string, base: string): boolean {
 }
 
 /**
- * For each endpoint that a region has elsewhere, the region where it answers soonest; the default where that does, or none
- * answers. Files of fal's CDN have no base URL: a provider names them. Undefined when it was cancelled. Never rejects.
+ * For each endpoint that a region has elsewhere, the region that answers soonest. The default where it is the soonest,
+ * or none answers. fal's CDN has no base URL: a provider names its files. Undefined when cancelled. Never rejects.
  */
 async function nearestOf(
   transport: Transport,
@@ -128,7 +127,7 @@ async function nearestOf(
   const stop = (): void => over.abort(new Error('not measured to its end'));
   for (const signal of cancelledBy) signal.addEventListener('abort', stop, { once: true, signal: over.signal });
   clock.sleep(PROBE_LIMIT_MS, over.signal).then(stop, () => undefined);
-  /** One measurement a URL, also where regions share it. */
+  /** Regions may share a URL: it is measured once. */
   const known = new Map<string, Promise<number>>();
   const firstByteUs = (url: string): Promise<number> => {
     const measured = known.get(url) ?? medianUs(transport, clock, url, context, over.signal).catch(() => Infinity);
@@ -151,8 +150,8 @@ async function nearestOf(
 }
 
 /**
- * Median time to first byte of requests without a key, one after another on one connection; any status is an answer. `OPTIONS`, since
- * undici closes a connection after `HEAD`.
+ * Median time to first byte of requests without a key, one after another on one connection. Any status is an answer.
+ * `OPTIONS`, since undici closes a connection after `HEAD`.
  */
 async function medianUs(
   transport: Transport,

@@ -1,9 +1,9 @@
-/** What SDKs hand to `fetch` → what the transport takes: a URL, a method, headers and bytes. */
+/** Arguments of `fetch` → a request for the transport: URL, method, headers and bytes. */
 import type { HttpRequest } from '../base/ports.ts';
 
 const encoder = new TextEncoder();
 
-/** The transport takes bytes. Strings and bytes are there at once; whatever else an SDK may hand over is read as `fetch` would. */
+/** Strings and bytes become bytes at once. Any other body is read as `fetch` would read it. */
 export async function normalize(
   input: string | URL | Request,
   init: RequestInit | undefined,
@@ -24,7 +24,7 @@ export async function normalize(
   return { url: request.url, method: request.method, headers: request.headers, body: bytes };
 }
 
-/** A URL as logs and spans may show it: queries can hold tokens. */
+/** A URL for logs and spans: queries can hold tokens. */
 export function withoutQuery(url: string): string {
   const end = url.search(/[?#]/);
   return end === -1 ? url : url.slice(0, end);

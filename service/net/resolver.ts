@@ -1,4 +1,4 @@
-/** Names resolved ahead and kept for as long as their records say: the mechanism of `network.preResolve`. */
+/** Names are resolved ahead and kept for the time in their records: the mechanism of `network.preResolve`. */
 import { lookup as systemLookup, Resolver } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Clock } from '../base/ports.ts';
@@ -8,22 +8,22 @@ export interface Address {
   family: 4 | 6;
 }
 
-/** Addresses of a name, with the time for which its records may be kept. Rejects as `dns.lookup` does. */
+/** Addresses of a name, and how long its records may be kept. Rejects as `dns.lookup` does. */
 export type Resolve = (hostname: string) => Promise<{ addresses: readonly Address[]; ttlMs: number }>;
 
 export interface NameCache {
-  /** The name's addresses, if a new connection need not wait for them. */
+  /** The name's addresses, if they are there. */
   known(hostname: string): readonly Address[] | undefined;
-  /** Looks a name up, unless it is known or being looked up already. */
+  /** The name's addresses; a lookup that is under way is shared. */
   resolve(hostname: string): Promise<readonly Address[]>;
 }
 
-/** A service talks to a handful of hosts; a cache that has more was fed by something else. */
+/** A service talks to a handful of hosts: a cache with more has bad input. */
 const NAMES_LIMIT = 256;
-/** Where the records' own time cannot be had (`/etc/hosts`, a system resolver). */
+/** For records without a time: of `/etc/hosts`, or of a system resolver. */
 const ASSUMED_TTL_MS = 10_000;
 
-/** A cache on the clock: an entry is forgotten when its time is over, a failed lookup at once. */
+/** A cache on the clock. An entry is forgotten when its time is over, a failed lookup at once. */
 export function createNameCache(clock: Clock, resolve: Resolve = resolveByDns): NameCache {
   const entries = new Map<string, { untilUs: number; addresses: readonly Address[] }>();
   const running = new Map<string, Promise<readonly Address[]>>();
@@ -55,22 +55,22 @@ export function createNameCache(clock: Clock, resolve: Resolve = resolveByDns): 
   };
 }
 
-/** A socket's lookup that is answered by `find`. */
+/** A lookup for sockets, answered by `find`. */
 export function lookupBy(find: (hostname: string) => Promise<readonly Address[]>): LookupFunction {
   return (hostname, options, callback) => {
     find(hostname).then(
       (addresses) => {
         const [first] = addresses;
-        if (first === undefined) callback(notFound(hostname), '');
+        if (first === undefined) callback(unknownName(hostname), '');
         else if (options.all === true) callback(null, [...addresses]);
         else callback(null, first.address, first.family);
       },
-      (error: unknown) => callback(error instanceof Error ? error : notFound(hostname), ''),
+      (error: unknown) => callback(error instanceof Error ? error : unknownName(hostname), ''),
     );
   };
 }
 
-/** A resolver by the system's lookup alone, or by a socket's lookup function. */
+/** A resolver that asks a socket's lookup function. */
 export function resolveBy(lookup: LookupFunction): Resolve {
   return (hostname) =>
     new Promise((resolve, reject) => {
@@ -81,7 +81,10 @@ export function resolveBy(lookup: LookupFunction): Resolve {
     });
 }
 
-/** DNS itself, because only it tells how long an answer may be kept; what it does not know, the system's lookup may. */
+/**
+ * Asks DNS, which alone says how long an answer may be kept; then the system's lookup, for names that DNS does not
+ * know.
+ */
 async function resolveByDns(hostname: string): Promise<{ addresses: readonly Address[]; ttlMs: number }> {
   const resolver = new Resolver();
   const [four, six] = await Promise.allSettled([
@@ -104,6 +107,6 @@ function addressesOf(found: string | readonly { address: string; family: number 
   return all.flatMap(({ address, family }) => (family === 4 || family === 6 ? [{ address, family }] : []));
 }
 
-function notFound(hostname: string): NodeJS.ErrnoException {
+function unknownName(hostname: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: 'ENOTFOUND' });
 }

@@ -1,7 +1,7 @@
-/** Where an answer came from, as far as its headers say: a region by name, or the data centre in Cloudflare's ray. */
+/** The origin of an answer by its headers: a named region, or the data centre in Cloudflare's ray. */
 const NAMED = ['x-fal-region', 'x-region', 'fly-region'];
 
-/** At most 40 letters, digits and dashes; undefined when the headers say nothing. */
+/** At most 40 letters, digits and dashes. Undefined when the headers say nothing. */
 export function servedFrom(headers: Headers): string | undefined {
   const named = NAMED.map((name) => headers.get(name)).find((value) => value !== null && value !== '');
   const said = named ?? headers.get('cf-ray')?.split('-')[1];

@@ -1,9 +1,9 @@
-/** Connections that had died before they were used again. */
+/** Connections that died before their next use. */
 import type { HttpMarks } from '../base/ports.ts';
 
 /**
- * A reused connection that broke before any byte of an answer: most likely its server had closed it while it was idle,
- * and never saw the request (RFC 9110, 9.2.2), which may therefore be sent again, once, whatever its method.
+ * A reused connection broke before any byte of an answer. Most likely the server had closed it while it was idle, and
+ * never saw the request. So a request of any method may be sent again, once (RFC 9110, 9.2.2).
  */
 export class StaleConnection extends Error {
   readonly exchange: string;

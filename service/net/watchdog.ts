@@ -1,14 +1,14 @@
-/** The deadlines of one attempt at a provider call, all on the clock: what is due when, and what is aborted then. */
+/** The deadlines of one attempt at a provider call, all on the clock. */
 import { StageError } from '../base/errors.ts';
 import type { CallStage } from '../base/events.ts';
 import type { Clock } from '../base/ports.ts';
 import { childSignal, NO_LONGER_NEEDED } from '../base/streams.ts';
 
-/** In ms. Each runs by itself; one that passes aborts the attempt. */
+/** In ms. Each runs by itself, and aborts the attempt when it passes. */
 export interface Deadlines {
-  /** From our own fetch to a connection, set-up included: each fetch of the attempt has its own. */
+  /** From each fetch of the attempt to its connection, set-up included. */
   connectMs: number;
-  /** From the first byte sent to response headers: each fetch has its own. */
+  /** From the first sent byte of each fetch to its response headers. */
   headersMs: number;
   /** From the attempt's start to its first content: text, a delta that is not reasoning, audio. */
   firstContentMs: number;
@@ -23,11 +23,11 @@ export interface Watchdog {
   signal: AbortSignal;
   /** The deadline runs from now on. */
   start(deadline: Deadline): void;
-  /** It was met. */
+  /** The deadline was met. */
   stop(deadline: Deadline): void;
-  /** Content arrived: the first is no longer awaited, the next one is. */
+  /** Content arrived: the next content is awaited now. */
   content(): void;
-  /** Nothing is awaited any more: no timer stays behind. */
+  /** Ends all deadlines and their timer. */
   release(): void;
 }
 
@@ -37,10 +37,10 @@ const NOUNS: Readonly<Record<Deadline, string>> = {
   firstContentMs: 'no content',
   betweenContentsMs: 'nothing more',
 };
-/** Asking again may help where nothing had been answered yet; a provider that has begun to work is not asked twice. */
+/** Repeating may help where no answer had begun. A provider that has begun to work is not asked twice. */
 const REPEATABLE: ReadonlySet<Deadline> = new Set(['connectMs', 'headersMs']);
 
-/** One sleeping timer for all deadlines: it is armed anew only when something is due earlier than what it waits for. */
+/** One sleeping timer for all deadlines. Armed anew only when a deadline is due earlier than the awaited one. */
 export function createWatchdog(clock: Clock, stage: CallStage, deadlines: Deadlines, parent: AbortSignal): Watchdog {
   const child = childSignal(parent);
   const dueUs = new Map<Deadline, number>();
