@@ -273,6 +273,33 @@ function fileReaders(sources: Sources): string[] {
   });
 }
 
+/** Rule 9: a name says one thing. Two exported functions of one name are a copy, or two meanings. */
+function twiceNamed(sources: Sources): string[] {
+  const owners = new Map<string, string>();
+  const complaints: string[] = [];
+  for (const [path, text] of sources) {
+    if (isTest(path)) continue;
+    for (const name of exportedFunctions(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true))) {
+      const owner = owners.get(name) ?? path;
+      owners.set(name, owner);
+      if (owner !== path) complaints.push(`${name} is exported by ${owner} and by ${path}`);
+    }
+  }
+  return complaints;
+}
+
+function exportedFunctions(file: ts.SourceFile): string[] {
+  const isFunction = (node: ts.Node | undefined): boolean =>
+    node !== undefined && (ts.isArrowFunction(node) || ts.isFunctionExpression(node));
+  return file.statements.flatMap((each) => {
+    if (!ts.canHaveModifiers(each) || !each.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword))
+      return [];
+    if (ts.isFunctionDeclaration(each)) return each.name?.text ?? [];
+    const variables = ts.isVariableStatement(each) ? each.declarationList.declarations : [];
+    return variables.filter(({ initializer }) => isFunction(initializer)).map(({ name }) => name.getText());
+  });
+}
+
 function eachLine(sources: Sources, check: (path: string, code: string) => string | undefined): string[] {
   const complaints: string[] = [];
   for (const [path, text] of sources) {
@@ -341,6 +368,11 @@ const RULES: readonly [name: string, rule: (sources: Sources) => string[], broke
     ],
     ['8 files are read in one place', fileReaders, { 'sim/x.ts': "import {\n  readFileSync,\n} from 'node:fs';" }],
     ['7 files keep their size', longFiles, { 'service/x.ts': 'x\n'.repeat(251) }],
+    [
+      '9 one name, one function',
+      twiceNamed,
+      { 'sim/x.ts': 'export function x(): void {}', 'service/x.ts': 'export const x = () => 1;' },
+    ],
   ];
 
 for (const [name, rule, broken] of RULES) {

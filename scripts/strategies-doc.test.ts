@@ -6,7 +6,7 @@ import { runFixtureTurn, fixtureAudio, loadInterviews } from '../sim/world/fixtu
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
-import { gains, rowOf, sectionOf } from './strategies-doc.ts';
+import { measureGains, gainRow, sectionOf } from './strategies-doc.ts';
 import { namedVariants, variantPatch } from '../replay/variants/variants.ts';
 
 const HINT = 'out of date: run "npm run docs -- strategies" and commit it';
@@ -22,12 +22,12 @@ test('every named variant has its section, word for word', () => {
 
 test('figures computed again are the committed ones; control: another draw of them is not there', async () => {
   const names = ['clause-chunking', 'keep-alive-drain'];
-  const found = await gains(names);
+  const found = await measureGains(names);
   for (const variant of variants.filter(({ name }) => names.includes(name))) {
     const gain = found.get(variant.name) ?? assert.fail(variant.name);
-    assert.ok(committed.includes(squeezed(rowOf(variant, gain))), `docs/strategies.md is ${HINT}`);
+    assert.ok(committed.includes(squeezed(gainRow(variant, gain))), `docs/strategies.md is ${HINT}`);
     const other = { ...gain, firstAudibleMs: (gain.firstAudibleMs ?? 0) + 1 };
-    assert.ok(!committed.includes(squeezed(rowOf(variant, other))));
+    assert.ok(!committed.includes(squeezed(gainRow(variant, other))));
   }
 });
 

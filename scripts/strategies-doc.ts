@@ -74,7 +74,7 @@ const ms = (value: number | undefined): string =>
   value === undefined ? '–' : Math.round(value) === 0 ? '0' : `${value > 0 ? '+' : '−'}${Math.abs(Math.round(value))}`;
 
 /** Gains of the named variants. */
-export async function gains(names: readonly string[]): Promise<Map<string, Gain>> {
+export async function measureGains(names: readonly string[]): Promise<Map<string, Gain>> {
   const baseline = await runFixtures([], PROFILE, SEEDS);
   const found = new Map<string, Gain>();
   for (const name of names) found.set(name, gainOf(baseline, await runFixtures([variantPatch(name)], PROFILE, SEEDS)));
@@ -82,7 +82,7 @@ export async function gains(names: readonly string[]): Promise<Map<string, Gain>
 }
 
 /** One row of the table: what a test can compute again alone. */
-export function rowOf({ name, primary }: Variant, gain: Gain): string {
+export function gainRow({ name, primary }: Variant, gain: Gain): string {
   const cells = [
     `[${name}](#${name.replaceAll('.', '')})`,
     primary,
@@ -128,7 +128,7 @@ function betText(bet: BetTotals): string {
 /** The whole document. */
 export async function strategiesDocument(): Promise<string> {
   const variants = namedVariants();
-  const gained = await gains(variants.map(({ name }) => name));
+  const gained = await measureGains(variants.map(({ name }) => name));
   const gainFor = (name: string): Gain => {
     const gain = gained.get(name);
     if (gain === undefined) throw new TypeError(`no gain of ${name}`);
@@ -153,7 +153,7 @@ Every strategy meets the same draws. A figure is the mean difference to today's 
 
 | variant | primary metric | primary | first audible | first content | reply end | stalls | premature |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-${variants.map((variant) => rowOf(variant, gainFor(variant.name))).join('\n')}
+${variants.map((variant) => gainRow(variant, gainFor(variant.name))).join('\n')}
 
 A *bet* is work done before it is certain to be needed ([Bets](metrics.md#bets)). Tokens of stopped requests are estimated at the winner's full length.
 Characters have no known price. A break-even hit rate assumes that 100 ms are worth $${WORTH_USD_PER_100_MS}.

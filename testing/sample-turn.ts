@@ -4,7 +4,7 @@ import type { EventKind, NewEvent, Stage, TurnEvent, TurnIdentity, TurnLog, Zero
 import { createRecorder } from '../service/turn-log/recorder.ts';
 
 /** The first turn of session `s` in virtual time, but for what a test says. */
-export function identityOf(more: Partial<TurnIdentity> = {}): TurnIdentity {
+export function sampleIdentity(more: Partial<TurnIdentity> = {}): TurnIdentity {
   return {
     sessionId: 's',
     turnIndex: 0,
@@ -20,7 +20,7 @@ export function identityOf(more: Partial<TurnIdentity> = {}): TurnIdentity {
 }
 
 /** Of the turns below: a replayed one. */
-const IDENTITY = identityOf({
+const IDENTITY = sampleIdentity({
   sessionId: 'session-1',
   turnIndex: 2,
   traceId: '0af7651916cd43dd8448eb211c80319c',

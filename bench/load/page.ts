@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { svgOf } from '../../replay/report/figures.ts';
 import { htmlPage } from '../../replay/report/html-page.ts';
-import { section, htmlTable, escapeHtml, type Cell } from '../../replay/report/html-text.ts';
+import { htmlSection, htmlTable, escapeHtml, type Cell } from '../../replay/report/html-text.ts';
 import { barOf, type StepFigures } from './figures.ts';
 
 const COLUMNS = [
@@ -42,19 +42,23 @@ export function loadPage(title: string, steps: readonly StepFigures[], lines: re
     title: 'Retake: sessions at once',
     sections: [
       `<header><div><span class="badge basis">predicted</span></div><h1>Sessions at once</h1><p>${escapeHtml(title)}</p></header>`,
-      section(
+      htmlSection(
         'overhead',
         'Overhead',
         `<figure>${overheadFigure(steps)}</figure>`,
         'The ledger’s “our code” of a turn.',
       ),
-      section(
+      htmlSection(
         'cost',
         'CPU',
         `<figure>${cpuFigure(steps)}</figure>`,
         '100 % is one core; the machine is all of its cores.',
       ),
-      section('steps', 'Steps', htmlTable(columns, rows) + lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('')),
+      htmlSection(
+        'steps',
+        'Steps',
+        htmlTable(columns, rows) + lines.map((line) => `<p>${escapeHtml(line)}</p>`).join(''),
+      ),
     ],
   });
 }

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { svgOf } from '../../replay/report/figures.ts';
 import { htmlPage } from '../../replay/report/html-page.ts';
-import { html, section, htmlTable, escapeHtml, type Cell, type Column } from '../../replay/report/html-text.ts';
+import { html, htmlSection, htmlTable, escapeHtml, type Cell, type Column } from '../../replay/report/html-text.ts';
 import { VERDICT_SIGN } from '../../replay/report/words.ts';
 import { type ArmResult, type StageGroup, betText, ledgerText } from './arm-result.ts';
 import { METRICS, type MetricName } from './metrics.ts';
@@ -56,7 +56,7 @@ function targetSection({ targets }: BenchResults): string {
     cell(row.b?.p95Ms),
     String(row.b?.n ?? 0),
   ]);
-  return section('targets', 'Targets', htmlTable(columns, rows), 'Median below target is “met”.');
+  return htmlSection('targets', 'Targets', htmlTable(columns, rows), 'Median below target is “met”.');
 }
 
 function comparisonSection({ against = [] }: BenchResults): string {
@@ -75,7 +75,7 @@ function comparisonSection({ against = [] }: BenchResults): string {
     deltaMs.toFixed(1),
     lowMs === undefined || highMs === undefined ? '–' : `[${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`,
   ]);
-  return section(
+  return htmlSection(
     'against',
     'Against the earlier folder',
     htmlTable(columns, rows),
@@ -102,7 +102,7 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
   ]);
   const note = stopped === undefined ? limits : `${limits} Ended early: ${stopped}`;
   const figure = `<figure>${armsFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval; coloured by verdict.</figcaption></figure>`;
-  return section(
+  return htmlSection(
     `bench-${bench}`,
     `${bench}: ${title}`,
     figure +
@@ -192,7 +192,7 @@ function environmentSection({ commit, seed, environment }: BenchResults): string
     `answered from ${environment.servedFrom.length === 0 ? 'no region that was told' : environment.servedFrom.join(', ')}`,
     `seed ${seed}`,
   ];
-  return section(
+  return htmlSection(
     'environment',
     'Where and when',
     `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`,

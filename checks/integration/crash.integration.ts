@@ -4,7 +4,7 @@ import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   folderOf,
-  converse,
+  uploadTurns,
   openSession,
   retake,
   uploadTurn,
@@ -23,7 +23,7 @@ test('a killed Collector loses what its sampler held; spool resend brings it bac
   const folder = folderOf(context);
   const stack = await startStack(context, folder, { COLLECTOR_ROOT_WAIT: `${ROOT_WAIT_S}s` });
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
-  const talk = (): Promise<unknown> => converse({ ...service, sessions: 20, turnsEach: 6, concurrent: 4 });
+  const talk = (): Promise<unknown> => uploadTurns({ ...service, sessions: 20, turnsEach: 6, concurrent: 4 });
 
   const talking = talk();
   await sleep(ROOT_WAIT_S * 1000 + 1500);
@@ -79,7 +79,7 @@ test('with everything down the service ends in less than 2 s, and its next start
   await stack.collector.stop();
   await stack.jaeger.stop();
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
-  await converse({ ...service, sessions: 3, turnsEach: 3, concurrent: 3 });
+  await uploadTurns({ ...service, sessions: 3, turnsEach: 3, concurrent: 3 });
   // one more turn is running when the signal comes
   const last = uploadTurn(service.url, await openSession(service.url)).catch(() => undefined);
   const tookMs = await service.stop();

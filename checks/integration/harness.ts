@@ -208,7 +208,7 @@ export async function uploadTurn(url: string, sessionId: string): Promise<Spoken
 }
 
 /** Speaks all sessions, `concurrent` of them at a time. */
-export async function converse(options: {
+export async function uploadTurns(options: {
   url: string;
   sessions: number;
   turnsEach: number;

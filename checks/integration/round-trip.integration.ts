@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { loadTurns } from '../../replay/traces/load.ts';
-import { folderOf, converse, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
+import { folderOf, uploadTurns, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
 import { asJaegerKeeps, exportedSpans, jaegerSpans, spooledSpans, traceIdsOf } from './spans.ts';
 
 const SESSIONS = 50;
@@ -16,7 +16,7 @@ test('500 turns under 50 concurrent sessions come back as they were spooled', as
   const stack = await startStack(context, folder);
   const service = await startRetake(context, { dataFolder: folder, otlp: stack.collector.urls.otlp });
   const session = { systemPrompt: PROMPT };
-  const turns = await converse({
+  const turns = await uploadTurns({
     ...service,
     sessions: SESSIONS,
     turnsEach: TURNS_EACH,

@@ -79,7 +79,7 @@ export const KNOB_VALUES: readonly KnobValues[] = [
 export type KnobChoice = readonly number[];
 
 /** A strategy with one value a knob; undefined where the schema refuses the combination. */
-export function strategyOf(choice: KnobChoice): Strategy | undefined {
+export function admittedStrategy(choice: KnobChoice): Strategy | undefined {
   const patches = KNOB_VALUES.flatMap(({ path, values }, index) => {
     const value = values[choice[index] ?? 0];
     return value === undefined ? [] : [patchFromSet(`${path.join('.')}=${JSON.stringify(value)}`)];
@@ -99,7 +99,7 @@ export function randomChoice(random: Random): KnobChoice {
 /** A random combination that the schema admits. */
 export function randomStrategy(random: Random): Strategy {
   for (let attempt = 0; attempt < 10_000; attempt++) {
-    const strategy = strategyOf(randomChoice(random));
+    const strategy = admittedStrategy(randomChoice(random));
     if (strategy !== undefined) return strategy;
   }
   throw new InputError('no admitted combination in 10,000 draws');
@@ -135,7 +135,7 @@ export function pairwise(random: Random): { strategies: Strategy[]; refused: str
     for (let draw = 0; draw < 12; draw++) {
       const drawn = draw === 11 ? base : randomChoice(random);
       const choice = drawn.map((value, index) => (index === a ? x : index === b ? y : value));
-      const strategy = strategyOf(choice);
+      const strategy = admittedStrategy(choice);
       const won = strategy === undefined ? 0 : gain(choice);
       if (strategy !== undefined && won > (best?.gain ?? 0)) best = { choice, strategy, gain: won };
     }

@@ -1,6 +1,6 @@
 /** Live replays that would settle what a ranking predicts: how many pairs, what they can find, what they cost. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { gains, perTurn, type Ranked } from './rank.ts';
+import { isGain, perTurn, type Ranked } from './rank.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 
 /** Correlation of both arms on one turn, not known before a live run: the middle of what planning tables assume. */
@@ -59,7 +59,7 @@ export interface Proposal {
 export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnSummary[], most: number): Proposal[] {
   const usd = perTurn(captured, 'costUsd');
   const characters = perTurn(captured, 'characters') ?? 0;
-  const gaining = ranked.filter(gains);
+  const gaining = ranked.filter(isGain);
   const combined = gaining.filter(({ name }) => name.includes(COMBINED_BY));
   const worth = gaining.filter((each) => each === combined[0] || !combined.includes(each)).slice(0, most);
   return worth.flatMap(({ name, primary, usdPerTurn = 0, charactersPerTurn }): Proposal[] => {

@@ -13,7 +13,7 @@ import {
   attribute,
   combinationName,
   compatible,
-  gains,
+  isGain,
   identityError,
   inRank,
   judgeable,
@@ -126,7 +126,7 @@ function bestTogether(
   fits: (set: readonly RankedVariant[]) => boolean,
 ): RankedVariant[] {
   const chosen: RankedVariant[] = [];
-  for (const { name } of ranked.filter(gains)) {
+  for (const { name } of ranked.filter(isGain)) {
     const variant = judged.find((each) => each.name === name);
     if (variant === undefined || chosen.length >= COMBINED) continue;
     if (fits([...chosen, variant])) chosen.push(variant);

@@ -11,7 +11,7 @@ import { rankSessions } from './rank-sessions.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
 import { knobsWith } from '../../service/strategy/knobs.ts';
-import { breaks, gains, identityError, inRank, judgeable } from './rank.ts';
+import { breaks, isGain, identityError, inRank, judgeable } from './rank.ts';
 import { uploadSessions } from '../../testing/sessions.ts';
 import type { ReplayCommandOptions } from '../../cli/replay/replay.ts';
 import { namedVariants, patchesOf } from '../variants/variants.ts';
@@ -58,7 +58,7 @@ test('combinations of the best stand in rank among the rest, and a replay takes 
 });
 
 test('what gains by breaking a guard stands below, is not combined and not proposed', () => {
-  const plain = ranking.results.find(gains);
+  const plain = ranking.results.find(isGain);
   assert.ok(plain !== undefined);
   const cut = { ...plain, name: 'cuts', broken: [{ name: 'premature ends', holds: false, detail: '3 more' }] };
   const cheap = { ...plain, name: 'cheaper', usdPerTurn: (plain.usdPerTurn ?? 0) - 1 };

@@ -121,7 +121,7 @@ export interface Ranked {
 }
 
 /** What gains and keeps its guards: worth being combined and bought. */
-export const gains = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length === 0;
+export const isGain = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length === 0;
 /** What gains by breaking a guard. */
 export const breaks = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length > 0;
 

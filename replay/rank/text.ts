@@ -1,7 +1,7 @@
 /** What `retake replay --rank` found, as a text for a terminal and as JSON. Pure. */
 import { basisText } from '../run/basis.ts';
 import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
-import { breaks, gains, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
+import { breaks, isGain, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
 import { roundToSum } from '../diff/stats.ts';
 import { wrapped } from '../report/words.ts';
@@ -115,7 +115,7 @@ function tableOf(ranked: Ranking['results']): string[] {
 /** Of what would be tried: what it is bought with, where its times come from, what to mind. The rest is in `--json`. */
 function notesOn(ranked: Ranking['results']): string[] {
   const worth = ranked
-    .filter(gains)
+    .filter(isGain)
     .map(({ name, sources, trust, risk }) => `  ${name}: ${basisText(sources)}; ${trust.text}; risk: ${risk}`);
   const bought = ranked
     .filter(breaks)
@@ -149,7 +149,7 @@ function attributionRows({ names, attribution, turns }: NonNullable<Ranking['tog
 }
 
 function proposalRows({ results, proposals }: Ranking): string[] {
-  if (!results.some(gains)) return ['nothing gains: no live replay is proposed'];
+  if (!results.some(isGain)) return ['nothing gains: no live replay is proposed'];
   if (proposals.length === 0) return ['too few captured turns to plan a live replay by'];
   return [
     `live replays that would settle it, at 80 % power (two-sided 5 %; spread from the capture, correlation of the arms assumed ${ASSUMED_CORRELATION}):`,

@@ -85,7 +85,7 @@ export function deltaBar(row: { deltaMs: number; lowMs?: number; highMs?: number
   );
 }
 
-export function section(id: string, title: string, body: string, note = ''): string {
+export function htmlSection(id: string, title: string, body: string, note = ''): string {
   if (body === '') return '';
   return `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${note === '' ? '' : `<p class="note">${escapeHtml(note)}</p>`}${body}</section>`;
 }

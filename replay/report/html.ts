@@ -4,7 +4,7 @@ import type { Report } from './build.ts';
 import { measuredPairs } from './charts.ts';
 import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';
 import { asset, htmlPage } from './html-page.ts';
-import { deltaBar, html, section, htmlTable, escapeHtml, twinBar, type Cell } from './html-text.ts';
+import { deltaBar, html, htmlSection, htmlTable, escapeHtml, twinBar, type Cell } from './html-text.ts';
 import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
 import { signed } from '../diff/stats.ts';
@@ -22,13 +22,13 @@ export function htmlReport(report: Report, options: PageOptions = {}): string {
     sections: [
       reportHeader(report),
       ledgerSection(report),
-      section('targets', 'Targets', targetTable(report), 'Median below target is “met”.'),
+      htmlSection('targets', 'Targets', targetTable(report), 'Median below target is “met”.'),
       figureSection(report),
       pairSection(data),
-      section('percentiles', 'Parts of the median and of the 95th percentile', percentileTables(report)),
-      section('knobs', 'What differs', knobTable(report)),
-      section('guards', 'Guards', guardTable(report), 'Harm that a faster candidate must not have done.'),
-      section(
+      htmlSection('percentiles', 'Parts of the median and of the 95th percentile', percentileTables(report)),
+      htmlSection('knobs', 'What differs', knobTable(report)),
+      htmlSection('guards', 'Guards', guardTable(report), 'Harm that a faster candidate must not have done.'),
+      htmlSection(
         'spans',
         'Spans',
         spanTable(report),
@@ -93,7 +93,7 @@ function ledgerSection({ stages, endToEnd }: Report): string {
     { title: intervalTitle(stages) },
     { title: '← faster · slower →', isWideOnly: true },
   ];
-  return section(
+  return htmlSection(
     'ledger',
     'Where the wait went',
     htmlTable(columns, rows, {
@@ -114,7 +114,7 @@ function figureSection(report: Report): string {
   const faster = pairs.filter(({ a, b }) => (b.e2eUs ?? 0) < (a.e2eUs ?? 0)).length;
   const slower = pairs.filter(({ a, b }) => (b.e2eUs ?? 0) > (a.e2eUs ?? 0)).length;
   const sampled = shown < pairs.length ? ` ${shown} of ${pairs.length} drawn.` : '';
-  return section(
+  return htmlSection(
     'figures',
     'Every turn',
     `<figure>${distributionFigure(lanes)}<figcaption>End to end of the paired turns, A over B.</figcaption></figure>` +
@@ -128,7 +128,7 @@ function pairSection(data: PageData): string {
     data.withSpans === 0
       ? ''
       : `<p class="note">A is pale and above, B full and below. Spans of ${data.withSpans} of ${data.pairs.length} pairs are in this page.</p>`;
-  return section(
+  return htmlSection(
     'pairs',
     'Any pair, A over B',
     '<div class="pairs"><div>' +
@@ -143,7 +143,7 @@ function validitySection(report: Report): string {
   const rerun =
     report.rerun === undefined ? '' : `<h3>Repeat the run</h3><pre>${escapeHtml(rerunText(report) ?? '')}</pre>`;
   const lines = validityLine(report).split(' · ');
-  return section(
+  return htmlSection(
     'validity',
     'Validity',
     `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>${rerun}`,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { identityOf } from '../../testing/sample-turn.ts';
+import { sampleIdentity } from '../../testing/sample-turn.ts';
 import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { createFolderStore, filesIn, type CaptureStore } from './store.ts';
 
 const CANARY = 'kanarya yemi 4711';
 const identity = (turnIndex: number): TurnIdentity =>
-  identityOf({ sessionId: 's-1', turnIndex, traceId: String(turnIndex + 1).padStart(32, '0') });
+  sampleIdentity({ sessionId: 's-1', turnIndex, traceId: String(turnIndex + 1).padStart(32, '0') });
 
 function header(level: 'full' | 'timing' = 'full'): SessionHeader {
   return {

@@ -1,5 +1,5 @@
 /** What the user hears when a turn fails: after what was heard of the reply, an apology if one is at hand. */
-import { identityOf } from '../../testing/sample-turn.ts';
+import { sampleIdentity } from '../../testing/sample-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { uploadOf } from '../../checks/fault-matrix.ts';
@@ -32,7 +32,7 @@ async function failedTurn(rule: Fault, atHand: boolean, gone = false) {
     const running = observeTurn(
       ports,
       {
-        identity: identityOf(),
+        identity: sampleIdentity(),
         strategy,
         conversation: { systemPrompt: '', history: [] },
         language: 'tr',

@@ -1,5 +1,5 @@
 /** What becomes of a turn beside the turn itself. */
-import { identityOf } from '../../testing/sample-turn.ts';
+import { sampleIdentity } from '../../testing/sample-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flatProfile } from '../../testing/flat-profile.ts';
@@ -26,7 +26,7 @@ test('a turn has one anchor: its capture opens with the one that its log and spa
     observeTurn(
       { ...ports, clock },
       {
-        identity: identityOf({ strategyHash: strategyHash(strategy) }),
+        identity: sampleIdentity({ strategyHash: strategyHash(strategy) }),
         strategy,
         conversation: { systemPrompt: '', history: [] },
         language: 'tr',
