@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { makeOddFiles, type OddFiles } from '../../testing/odd-files.ts';
 import { InputError } from './errors.ts';
 import { checkRegular, readInput, readInputJson, readOwn, whenUnreadable } from './input-file.ts';
 
@@ -11,69 +11,68 @@ test('a file that cannot be read is named with the reason and what to do', (t) =
   const folder = mkdtempSync(join(tmpdir(), 'retake-input-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'x.json');
-  const says = (message: string) => ({ name: 'InputError', message });
+  const saying = (message: string) => ({ name: 'InputError', message });
   assert.throws(
     () => readInput(path, 'settings', { next: 'try y' }),
-    says(`${path}: cannot be read (ENOENT: does not exist); try y`),
+    saying(`${path}: cannot be read (ENOENT: does not exist); try y`),
   );
   assert.throws(
     () => readInput(folder, 'settings', { where: 'that' }),
-    says('that: cannot be read (EISDIR: is a folder)'),
+    saying('that: cannot be read (EISDIR: is a folder)'),
   );
   writeFileSync(path, '{"a":');
-  assert.throws(() => readInputJson(path, 'settings'), says(`${path}: not JSON (Unexpected end of JSON input)`));
+  assert.throws(() => readInputJson(path, 'settings'), saying(`${path}: not JSON (Unexpected end of JSON input)`));
   writeFileSync(path, '{"a":1}');
   assert.deepEqual(readInputJson(path, 'settings'), { a: 1 });
 });
 
-/** What a path may lead to that is no regular file, and one that is too large. */
-function oddFiles(t: TestContext): { path: (name: string) => string; cases: [path: string, says: RegExp][] } {
+const says = (path: string, why: string) => ({ name: 'InputError', message: `${path}: cannot be read (${why})` });
+
+/** Odd files with what is said of each. */
+function oddFiles(t: TestContext): {
+  odd: OddFiles;
+  path: (name: string) => string;
+  cases: [path: string, why: string][];
+} {
   const folder = mkdtempSync(join(tmpdir(), 'retake-odd-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const path = (name: string): string => join(folder, name);
-  execFileSync('mkfifo', [path('pipe')]);
-  writeFileSync(path('sparse'), '');
-  truncateSync(path('sparse'), 5 * 2 ** 30);
-  symlinkSync('/dev/zero', path('link'));
-  const cases: [string, RegExp][] = [
-    [path('pipe'), /pipe: cannot be read \(is a pipe; only regular files are read\)$/],
-    ['/dev/zero', /zero: cannot be read \(is a device; only regular files are read\)$/],
-    [folder, /cannot be read \(EISDIR: is a folder\)$/],
-    [path('sparse'), /cannot be read \(has 5,368,709,120 bytes; a settings file has at most 4,000,000\)$/],
+  const odd = makeOddFiles(folder);
+  const cases: [string, string][] = [
+    [odd.pipe, 'is a pipe; only regular files are read'],
+    [odd.zero, 'is a device; only regular files are read'],
+    [odd.folder, 'EISDIR: is a folder'],
+    [odd.sparse, 'has 5,368,709,120 bytes; a settings file has at most 4,000,000'],
   ];
-  return { path, cases };
+  return { odd, path: (name) => join(folder, name), cases };
 }
 
 test('only a regular file of a bounded size is read, at once; a link that is named leads to one', (t) => {
-  const { path, cases } = oddFiles(t);
+  const { odd, path, cases } = oddFiles(t);
   const started = performance.now();
-  for (const [odd, says] of [...cases, [path('link'), /link: cannot be read \(is a device/] as const])
-    assert.throws(() => readInput(odd, 'settings'), { name: 'InputError', message: says });
+  for (const [file, why] of cases) assert.throws(() => readInput(file, 'settings'), says(file, why));
+  assert.throws(() => readInput(odd.link, 'settings'), says(odd.link, 'is a device; only regular files are read'));
   assert.ok(performance.now() - started < 2000);
-  assert.equal(readInput('/proc/self/environ', 'settings').length, 0, 'as long as it says it is');
+  assert.equal(readInput(odd.environment, 'settings').length, 0, 'as long as it says it is');
   writeFileSync(path('whole'), 'words');
   symlinkSync(path('whole'), path('to-whole'));
   assert.equal(readInput(path('to-whole'), 'settings').toString(), 'words');
 });
 
 test("a file of somebody else's folder is no link either; one that is not there is undefined", async (t) => {
-  const { path, cases } = oddFiles(t);
+  const { odd, path, cases } = oddFiles(t);
   writeFileSync(path('whole'), 'words');
   symlinkSync(path('whole'), path('to-whole'));
-  for (const [odd, says] of [
-    ...cases,
-    [path('to-whole'), /is a symbolic link; only regular files are read\)$/] as const,
-  ])
-    await assert.rejects(readOwn(odd, 'settings'), { name: 'InputError', message: says });
+  for (const [file, why] of cases) await assert.rejects(readOwn(file, 'settings'), says(file, why));
+  const why = 'is a symbolic link; only regular files are read';
+  for (const link of [path('to-whole'), odd.link]) await assert.rejects(readOwn(link, 'settings'), says(link, why));
   assert.equal((await readOwn(path('whole'), 'settings'))?.toString(), 'words');
-  assert.equal(await readOwn(path('none'), 'settings'), undefined);
+  assert.equal(await readOwn(odd.missing, 'settings'), undefined);
 });
 
 test('a file that is read piece by piece may have any size, and is regular too', (t) => {
-  const { path, cases } = oddFiles(t);
-  for (const [odd, says] of cases.filter(([odd]) => odd !== path('sparse')))
-    assert.throws(() => checkRegular(odd), { name: 'InputError', message: says });
-  checkRegular(path('sparse'));
+  const { odd, cases } = oddFiles(t);
+  for (const [file, why] of cases.slice(0, 3)) assert.throws(() => checkRegular(file), says(file, why));
+  checkRegular(odd.sparse);
 });
 
 test('what is not JSON is said without a word of it', (t) => {
