@@ -1,8 +1,8 @@
-/** How a connection breaks, as errors like those of undici: the transport of `sim` and the servers of `wire` tell them apart. */
+/** Errors of broken connections, as undici throws them. The transport of `sim` and the servers of `wire` act on the class. */
 
-/** A connection that was never made. In `sim` only: no server can do that to its client. */
+/** The connection was never made. Only `sim` can do that to a client. */
 export class ConnectFault extends TypeError {
-  /** The step that failed; the steps before it took their time. */
+  /** The step that failed. Earlier steps took their time. */
   readonly phase: 'dns' | 'connect' | 'tls';
   constructor(phase: ConnectFault['phase'], code: string, message: string) {
     super('fetch failed', { cause: Object.assign(new Error(message), { code }) });
@@ -11,7 +11,7 @@ export class ConnectFault extends TypeError {
   }
 }
 
-/** A connection that breaks under an exchange: in `wire` the server destroys its socket. */
+/** The connection breaks under an exchange. In `wire` the server destroys the socket. */
 export class ResetFault extends TypeError {
   constructor() {
     super('terminated', { cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }) });

@@ -1,4 +1,4 @@
-/** Everything that can go wrong with an exchange, one row a fault: the same bytes and breaks in `sim` and in `wire`. */
+/** The faults of exchanges, one row each: the same bytes and breaks in `sim` and `wire`. */
 import { Type, type Static } from 'typebox';
 import { literals, section } from '../../service/base/schema.ts';
 import type { HttpResponse } from '../../service/base/ports.ts';
@@ -9,7 +9,7 @@ import { ConnectFault, ResetFault } from './broken-connection.ts';
 import { hang, rewriteBody, type Rewrite } from './rewrite.ts';
 import type { Route } from './routes.ts';
 
-/** No server can make these happen to its client: they exist in `sim` only. */
+/** Only `sim` has these: no server can do them to its client. */
 const SIM_ONLY_KINDS = ['name-not-found', 'refused', 'tls'] as const;
 export const FAULT_KINDS = [
   ...SIM_ONLY_KINDS,
@@ -29,7 +29,7 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 export const SIM_ONLY: ReadonlySet<FaultKind> = new Set(SIM_ONLY_KINDS);
 
-/** A fault as a scenario asks for it. */
+/** A fault as a scenario names it. */
 export const FaultSchema = section({
   kind: literals(FAULT_KINDS, { description: 'what goes wrong' }),
   status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599, description: 'of `status`; by default 500' })),
@@ -48,15 +48,14 @@ export interface FaultyExchange {
   fault: FaultSpec;
   route: Route;
   info: ExchangeInfo;
-  /** Resolves when the request has arrived and the provider has thought about it. */
+  /** Resolves after the upload and the provider's wait. */
   arrived(): Promise<void>;
-  /** The answer as it would have been. */
+  /** The answer without the fault. */
   answer(): Promise<HttpResponse>;
 }
 
 type Row = (exchange: FaultyExchange) => Promise<HttpResponse>;
 
-/** What each fault does to an exchange. */
 const FAULTS: Readonly<Record<FaultKind, Row>> = {
   'name-not-found': async () => {
     throw new ConnectFault('dns', 'ENOTFOUND', 'getaddrinfo ENOTFOUND');
@@ -155,13 +154,12 @@ const FAULTS: Readonly<Record<FaultKind, Row>> = {
 const FILLER = 256 * 1024;
 const OVERSIZED_BYTES = 64 * 1024 * 1024;
 
-/** Answers an exchange with its fault. */
 export async function faulty(exchange: FaultyExchange): Promise<HttpResponse> {
   const response = await FAULTS[exchange.fault.kind](exchange);
   return untold.has(response) ? tellEnd(response, exchange.info) : response;
 }
 
-/** Answers made here, whose ends nobody has told the transport yet. */
+/** Answers made in this file: the transport must still be told of their end. */
 const untold = new WeakSet<object>();
 
 function tellEnd(response: HttpResponse, { signal, ended }: ExchangeInfo): HttpResponse {
@@ -172,7 +170,6 @@ function tellEnd(response: HttpResponse, { signal, ended }: ExchangeInfo): HttpR
   return rewriteBody(response, signal, told, () => ended?.(false));
 }
 
-/** The true answer with its body rewritten. */
 async function rewritten({ answer, info }: FaultyExchange, rewrite: Rewrite): Promise<HttpResponse> {
   return rewriteBody(await answer(), info.signal, rewrite);
 }
@@ -192,7 +189,7 @@ function isContent(chunk: Uint8Array): boolean {
   return /^data: .*("content":"[^"]|"audio":")/.test(text);
 }
 
-/** The first chunks as they are; of a body that is one JSON value, its first half. */
+/** The first chunks unchanged. Of a body that is one JSON value: the first half. */
 async function* beginning(
   source: AsyncGenerator<Uint8Array>,
   { fault, route }: FaultyExchange,

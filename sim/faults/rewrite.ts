@@ -1,4 +1,4 @@
-/** Response bodies on their way out of a stand-in, rewritten. */
+/** Rewrites response bodies on their way out of a stand-in. */
 import type { HttpResponse } from '../../service/base/ports.ts';
 
 /** Never resolves; rejects when the signal aborts. */
@@ -9,10 +9,10 @@ export function hang(signal: AbortSignal | undefined): Promise<never> {
   });
 }
 
-/** What becomes of a body's chunks; `stop` aborts when nobody reads them any more. */
+/** A body's chunks in, other chunks out. `stop` aborts when the reader has left. */
 export type Rewrite = (source: AsyncGenerator<Uint8Array>, stop: AbortSignal) => AsyncGenerator<Uint8Array>;
 
-/** A response with its body rewritten chunk by chunk. What a rewrite leaves over is read and thrown away. */
+/** A response with a rewritten body. Chunks that the rewrite does not read are read and dropped at the end. */
 export function rewriteBody(
   response: HttpResponse,
   signal: AbortSignal | undefined,

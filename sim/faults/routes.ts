@@ -1,4 +1,4 @@
-/** The requests that the stand-ins know, one row each: what scenarios name, and the server that takes it. */
+/** The requests that the stand-ins know, one row each: the name in scenarios, the server and the form of the answer. */
 
 /** One server an origin. */
 export const SERVERS = ['falRun', 'falQueue', 'falRest', 'falCdn', 'openrouter'] as const;
@@ -9,7 +9,7 @@ interface Row {
   server: ServerName;
   method: string;
   path: RegExp;
-  /** What its answer's body is. */
+  /** Of the answer's body. */
   form: 'json' | 'events' | 'audio';
   /** A JSON answer without content. */
   empty?: unknown;
@@ -54,12 +54,11 @@ const ROWS = [
 export type RouteName = (typeof ROWS)[number]['name'];
 export const ROUTE_NAMES: readonly RouteName[] = [...new Set(ROWS.map(({ name }) => name))];
 
-/** A row of the table. */
 export interface Route extends Row {
   name: RouteName;
 }
 
-/** The route of a request; undefined for requests that scenarios cannot name. */
+/** A request's route. Undefined for requests that no scenario can name. */
 export function routeOf(method: string, url: string): Route | undefined {
   const { pathname } = new URL(url);
   const rows: readonly Route[] = ROWS;

@@ -1,4 +1,4 @@
-/** A scenario: what goes wrong or otherwise with which request, as a file. Parsed strictly, applied in `sim` and `wire`. */
+/** A scenario is a file of rules: which requests meet a fault or a switch. It applies in `sim` and `wire`. */
 import { literals, section } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
@@ -14,7 +14,7 @@ import { tuned, TuningSchema, type Tuning } from './tuning.ts';
 
 const count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
 
-/** What a server does with its connections, whatever is asked over them. */
+/** How a server treats its connections, for every request over them. */
 const ConnectionSchema = section({
   tlsMs: Type.Optional(Type.Number({ minimum: 0, maximum: 600_000 })),
   keepAliveHintS: Type.Optional(Type.Integer({ minimum: 1, maximum: 600, description: '`Keep-Alive: timeout=`' })),
@@ -24,35 +24,33 @@ export type ConnectionSwitches = Static<typeof ConnectionSchema>;
 
 const RuleSchema = section({
   route: literals(ROUTE_NAMES, { description: 'which request' }),
-  /** Only for these; absent: for all. */
+  /** These narrow the rule. Absent: the rule is for all. */
   session: Type.Optional(Type.String({ maxLength: 200 })),
   turns: Type.Optional(Type.Array(count, { minItems: 1, maxItems: 1000 })),
   ordinals: Type.Optional(Type.Array(count, { description: 'pieces of a reply, uploads of a turn' })),
-  attempts: Type.Optional(
-    Type.Array(count, { description: '0: the first; the stand-in sees them as the client counts' }),
-  ),
+  attempts: Type.Optional(Type.Array(count, { description: '0: the first, as the client counts' })),
   model: Type.Optional(Type.String({ maxLength: 200 })),
   fault: Type.Optional(FaultSchema),
   tune: Type.Optional(TuningSchema),
-  /** Of the server that takes this request: for all that it takes, so the rule may name nothing but its route. */
+  /** Of the route's server. All its requests share the connections, so nothing may narrow such a rule. */
   connection: Type.Optional(ConnectionSchema),
 });
 const ScenarioSchema = section({
   title: Type.String({ minLength: 1, maxLength: 200 }),
   rules: Type.Array(RuleSchema, { maxItems: 1000 }),
-  /** The way to all providers: bandwidth up, and losses; in `wire` those during set-up are left out. */
+  /** The link to all providers: bandwidth up, and losses. `wire` has no losses during set-up. */
   link: Type.Optional(LinkSchema),
-  /** All servers. */
+  /** Of all servers. */
   servers: Type.Optional(ConnectionSchema),
 });
 export type Scenario = Static<typeof ScenarioSchema>;
 type Rule = Scenario['rules'][number];
-/** Where there are stand-ins. */
+/** The worlds with stand-ins. */
 type StandInWorld = Exclude<World, 'live'>;
 
 const validate = new Ajv().compile<Scenario>(ScenarioSchema);
 
-/** A scenario from parsed JSON. Throws `InputError` that names the faulty field, and faults that the world cannot make. */
+/** A scenario from parsed JSON. Throws `InputError` that names the wrong field, or a fault that the world cannot make. */
 export function parseScenario(json: unknown, where: string, world: StandInWorld): Scenario {
   if (!validate(json)) {
     const error = validate.errors?.[0];
@@ -62,14 +60,14 @@ export function parseScenario(json: unknown, where: string, world: StandInWorld)
   }
   const impossible = json.rules.find(({ fault }) => fault !== undefined && SIM_ONLY.has(fault.kind));
   if (world === 'wire' && impossible?.fault !== undefined) {
-    throw new InputError(`${where}: no server can make "${impossible.fault.kind}" happen; use it with --world sim`);
+    throw new InputError(`${where}: no server can make "${impossible.fault.kind}" happen: run it with --world sim`);
   }
   const narrowed = json.rules.find(({ connection, tune: _tune, fault: _fault, route: _route, ...only }) => {
     return connection !== undefined && Object.keys(only).length > 0;
   });
   if (narrowed !== undefined) {
     throw new InputError(
-      `${where}: "connection" of ${narrowed.route} concerns a whole server, whose connections many requests share; leave session, turns, ordinals, attempts and model out`,
+      `${where}: "connection" of ${narrowed.route} concerns a whole server, whose requests share connections: leave out session, turns, ordinals, attempts and model`,
     );
   }
   for (const [index, { tune }] of json.rules.entries()) {
@@ -86,15 +84,15 @@ const ttftFigure = (table: TtftQuantiles, source: string): Figure => ({
   quantiles: table.map(([p, value]) => [p, value]),
 });
 
-/** How a server treats its connections: what all do, then what the rules of its routes say. */
+/** A server's switches: those of all servers, then those of its routes' rules. */
 export function connectionSwitches(scenario: Scenario | undefined, server: ServerName): ConnectionSwitches {
   const own = (scenario?.rules ?? []).filter(({ route }) => goesTo(server, route));
   return Object.assign({}, scenario?.servers, ...own.map(({ connection }) => connection));
 }
 
-/** A scenario from a file. Throws `InputError`; in `live` always: there are no stand-ins to follow it. */
+/** A scenario from a file. Throws `InputError`, in `live` always: that world has no stand-ins. */
 export function loadScenario(file: string, world: World): Scenario {
-  if (world === 'live') throw new InputError('--scenario is for stand-ins, and live has none; leave it out');
+  if (world === 'live') throw new InputError('--scenario is for stand-ins, and live has none: leave out --scenario');
   const where = `scenario ${file}`;
   return parseScenario(readInputJson(file, 'settings', { where }), where, world);
 }
@@ -111,7 +109,7 @@ function applies(rule: Rule, route: RouteName, context: DrawContext, model: stri
   );
 }
 
-/** How plans differ under the scenario: by its rules for the request, later ones winning. */
+/** Applies the scenario's switches to a plan. Later rules win. */
 export function tuneWith(scenario: Scenario): NonNullable<PlannerOptions['tune']> {
   return (plan, context, facts, draw) => {
     const route = routeOfFacts(facts);
@@ -144,8 +142,8 @@ function routeOfFacts(facts: Facts): RouteName | undefined {
 }
 
 /**
- * The same handler, with the scenario's faults. A gateway that is asked for several models goes to the first one that
- * the scenario lets answer.
+ * The handler under the scenario's faults. A gateway that is asked for several models uses the first that the scenario lets
+ * answer.
  */
 export function underScenario(handler: Handler, scenario: Scenario, planner: Planner): Handler {
   if (scenario.rules.every(({ fault }) => fault === undefined)) return handler;

@@ -1,6 +1,6 @@
 /**
- * Every switch that reference/providers.md lists for the stand-ins, set for one route by a scenario, in `sim` and in `wire`.
- * The same check must hold under the rules and fail without them.
+ * Every switch of the stand-ins, set for one route by a scenario, in `sim` and `wire`. The same check must hold under the
+ * rules and fail without them.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -38,7 +38,6 @@ const failedAs = (log: TurnLog): string =>
   `${String(attr(log, 'turn.failed', 'errorStage'))} ${String(attr(log, 'turn.failed', 'errorKind'))}`;
 
 interface Row {
-  /** As the reference names it. */
   name: string;
   rules: readonly Rule[];
   patch?: StrategyPatch;

@@ -1,11 +1,10 @@
-/** Switches of the stand-ins that change when or in what form an answer comes: one plan in, one plan out. */
+/** The switches of a scenario: they change an answer's times and form. One plan in, one plan out. */
 import { Type, type Static } from 'typebox';
 import { literals, section } from '../../service/base/schema.ts';
 import { isData, sizeOf, USAGE_FORMS, type ExchangePlan, type Facts, type PlannedItem } from '../times/plan.ts';
 
 const ms = Type.Number({ minimum: 0, maximum: 600_000 });
 
-/** The switches as a scenario sets them. */
 export const TuningSchema = section({
   /** LLM: request sent → first content, with headers, comments and reasoning. */
   ttftMs: Type.Optional(ms),
@@ -21,10 +20,10 @@ export const TuningSchema = section({
   deltaChars: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
   reasoningDeltas: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
   usage: Type.Optional(literals(USAGE_FORMS, { description: "the usage chunk's `choices`; none: no such chunk" })),
-  /** The body's end in the last read, or after it. A client that cancels at `[DONE]` loses its connection where they are apart. */
+  /** Whether the body's end comes with the last read or after it. Apart, a client that cancels at `[DONE]` loses its connection. */
   terminator: Type.Optional(literals(['together', 'apart'], { description: "the body's end" })),
   terminatorMs: Type.Optional(ms),
-  /** TTS stream: audio as it is made, or all of it when it is done. */
+  /** TTS stream: audio as it is made, or all at the end. */
   firstChunk: Type.Optional(literals(['early', 'late'], { description: 'when the first audio comes' })),
   /** The queue of `generate`. */
   inQueueMs: Type.Optional(ms),
@@ -32,10 +31,10 @@ export const TuningSchema = section({
 });
 export type Tuning = Static<typeof TuningSchema>;
 
-/** What a terminator that comes by itself is later than the last event, unless the scenario says. */
+/** Last event → terminator, where a scenario says `apart` and no time. */
 const APART_MS = 5;
 
-/** The plan under the switches; a switch that does not concern the request changes nothing. */
+/** The plan under the switches. Switches of other kinds of requests change nothing. */
 export function tuned(plan: ExchangePlan, facts: Facts, tuning: Tuning): ExchangePlan {
   const { usage = plan.usage, reasoningDeltas = plan.reasoningDeltas } = tuning;
   const ended: ExchangePlan = { ...plan, usage, reasoningDeltas, terminatorUs: terminatorUsOf(plan, tuning) };
@@ -104,7 +103,7 @@ function atOnce(items: readonly PlannedItem[]): PlannedItem[] {
   return items.map((item) => ({ ...item, gapUs: 0 }));
 }
 
-/** The same end, everything in one burst there. */
+/** All items at the time of the last one. */
 function allLate(items: readonly PlannedItem[]): PlannedItem[] {
   const totalUs = items.reduce((sum, { gapUs }) => sum + gapUs, 0);
   return items.map((item, index) => ({ ...item, gapUs: index === 0 ? totalUs : 0 }));

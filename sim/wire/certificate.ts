@@ -1,5 +1,5 @@
-/** The stand-ins' certificate: made at start, signed by a CA that exists only for this run. */
-import 'reflect-metadata'; // before x509: its tsyringe looks for it while it loads
+/** The stand-ins' certificate. Each run makes its own CA and signs with that. */
+import 'reflect-metadata'; // before x509, whose tsyringe needs this module while loading
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
@@ -12,7 +12,7 @@ export interface Identity {
   keyPem: string;
 }
 
-/** A fresh EC P-256 CA and a leaf for loopback, both valid from a day ago on. */
+/** A new EC P-256 CA and a leaf for loopback, valid for 30 days. */
 export async function createIdentity(nowMs: number): Promise<Identity> {
   x509.cryptoProvider.set(webcrypto);
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };

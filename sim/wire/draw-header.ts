@@ -1,4 +1,4 @@
-/** The header by which a `wire` client says whose draws an exchange takes. */
+/** The header `x-retake-draw`: a `wire` client names the key of an exchange's draws. */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { STAGES } from '../../service/base/events.ts';
@@ -23,8 +23,8 @@ const HeaderSchema = Type.Object({
 const validate = new Ajv().compile<Static<typeof HeaderSchema>>(HeaderSchema);
 
 /**
- * The context in an `x-retake-draw` header (JSON); undefined when it is malformed. Without a header an exchange has draws
- * of its own, by a count of such requests.
+ * The context in the header's JSON. Undefined where the header is malformed. Requests without the header are counted, and
+ * their number is the key.
  */
 export function drawContextOf(header: string | undefined, path: string, anonymous: number): DrawContext | undefined {
   if (header === undefined) {

@@ -9,7 +9,7 @@ import type { Profile } from '../times/profile.ts';
 import type { ServerName } from '../faults/routes.ts';
 import type { Scenario } from '../faults/scenario.ts';
 
-/** Extra time in one phase of every exchange, on top of the profile: what the honesty test looks for. */
+/** Extra time in phases of every exchange, on top of the profile's. */
 export interface Injected {
   tlsMs?: number;
   sendMs?: number;
@@ -25,14 +25,13 @@ export interface StandInOptions {
   /** Parsed `fixtures/interviews.json`. */
   interviews?: unknown;
   inject?: Injected;
-  /** What goes wrong, or otherwise, with which request. */
   scenario?: Scenario;
 }
 
 /** Base URLs without a path. */
 export type StandInUrls = Readonly<Record<ServerName, string>>;
 
-/** One request as a server received it: the ground truth for what a client's spans say. */
+/** One request as a server received it: the truth that a client's spans are held against. */
 export interface ReceivedRequest {
   server: ServerName;
   method: string;
@@ -40,28 +39,28 @@ export interface ReceivedRequest {
   url: string;
   /** Names in lower case. */
   headers: Readonly<Record<string, string>>;
-  /** The same for requests on one connection. */
+  /** Requests on one connection share this number. */
   socketId: number;
-  /** µs since 1970, when its headers were there. */
+  /** µs since 1970 at which the headers had arrived. */
   receivedEpochUs: number;
 }
 
 export interface StandIns {
   urls: StandInUrls;
-  /** The profile's regions: their own URLs for fal's run endpoint and OpenRouter. */
+  /** URLs of fal's run endpoint and OpenRouter in each of the profile's regions. */
   regions: Regions;
-  /** The CA to trust: `new Agent({ connect: { ca: caPem } })`. */
+  /** The CA for clients to trust: `new Agent({ connect: { ca: caPem } })`. */
   caPem: string;
   pid: number;
-  /** How many connections each server has accepted so far: the ground truth of reuse. */
+  /** Connections that each server has accepted so far: the truth about reuse. */
   connections(): Promise<Record<ServerName, number>>;
   /** The last 2,000 requests, in order of arrival. */
   requests(): Promise<readonly ReceivedRequest[]>;
-  /** Resolves when the child has gone. */
+  /** Resolves when the child has exited. */
   stop(): Promise<void>;
 }
 
-/** Forks the servers and waits until they listen. The child exits when this process dies, however it dies. */
+/** Forks the servers and waits until they listen. The child also exits when this process is killed. */
 export async function startStandIns(options: StandInOptions): Promise<StandIns> {
   const child = fork(fileURLToPath(new URL('./servers.ts', import.meta.url)), [], {
     execArgv: [],
@@ -70,7 +69,11 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const started = new Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'>>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => reject(new InputError(`the stand-in servers ended with exit code ${code}`)));
+    child.once('exit', (code) =>
+      reject(
+        new InputError(`the stand-in servers ended with exit code ${code} before they listened: see their error above`),
+      ),
+    );
     child.once('message', (message) => {
       if (isStarted(message)) resolve(message);
       else reject(new InputError(`the stand-in servers did not start: ${JSON.stringify(message)}`));
@@ -86,7 +89,7 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
     new Promise((resolve, reject) => {
       child.once('message', (message) => {
         if (isSeen(message)) resolve(message);
-        else reject(new InputError('the stand-in servers did not tell what they have seen'));
+        else reject(new InputError('the stand-in servers gave no account of their requests: start them again'));
       });
       child.send('what have you seen?');
     });
@@ -110,7 +113,7 @@ function isStarted(message: unknown): message is Pick<StandIns, 'urls' | 'region
   );
 }
 
-/** What the child says it has seen. */
+/** The child's account of connections and requests. */
 export interface SeenByServers {
   connections: Record<ServerName, number>;
   requests: readonly ReceivedRequest[];

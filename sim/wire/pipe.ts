@@ -1,11 +1,11 @@
-/** A stand-in's answer on its way into a socket. */
+/** Writes a stand-in's answer into a socket. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { BodyReader, Clock } from '../../service/base/ports.ts';
 
 const FLUSH_MS = 10;
 
-/** Sends each chunk as it comes; the last one in one write with the body's end where both come together. */
+/** Sends each chunk as it comes. The last chunk and the body's end share a write where both come together. */
 export async function pipe(
   reader: BodyReader,
   outgoing: ServerResponse,
@@ -18,7 +18,7 @@ export async function pipe(
       const { done, value } = await next;
       if (done) break;
       next = reader.read();
-      const read = next.catch(() => undefined); // a break comes after what was read before it
+      const read = next.catch(() => undefined); // an error comes after the chunks before it
       const soon = await Promise.race([read, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
       if (soon?.done === true) {
         outgoing.end(value);
@@ -28,7 +28,7 @@ export async function pipe(
     }
     outgoing.end();
   } catch (error) {
-    await clock.sleep(FLUSH_MS); // what was written before the break is to arrive
+    await clock.sleep(FLUSH_MS); // lets the bytes before the break arrive
     if (!gone.aborted) outgoing.destroy();
     await reader.cancel(error).catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-/** The service put together with the world that its configuration names: the providers themselves, or stand-ins behind sockets. */
+/** Starts the service in the world of its configuration: the providers, or stand-ins behind sockets. */
 import type { Config } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { startService, type Service } from '../../service/serve.ts';
@@ -9,27 +9,27 @@ import { loadProfile, type Profile } from '../times/profile.ts';
 import { loadScenario } from '../faults/scenario.ts';
 import { createWireWorld } from './wire.ts';
 
-/** What the stand-ins are told. */
+/** As the command line has them. */
 export interface StandInFlags {
   profile: string;
   seed: string;
-  /** A file. */
+  /** Path of a file. */
   scenario?: string;
 }
 
 export interface ServeOptions {
   config: Config;
   standIns: StandInFlags;
-  /** Of this checkout: stands in every capture and span. */
+  /** Of this checkout, for captures and spans. */
   commit: string;
   logLevel: 'info' | 'silent';
 }
 
-/** Starts the service for a configuration, with its world. Closing it closes the world. Throws `InputError` that says what to type. */
+/** Closing the service closes its world. Throws `InputError` that says what to type. */
 export async function serve({ config, standIns, commit, logLevel }: ServeOptions): Promise<Service> {
   const live = config.world === 'live';
   if (live && standIns.scenario !== undefined)
-    throw new InputError('--scenario is for stand-ins, and RETAKE_WORLD=live has none; leave out one of the two');
+    throw new InputError('--scenario is for stand-ins, and RETAKE_WORLD=live has none: leave out one of the two');
   const profile = live ? undefined : loadProfile(standIns.profile);
   return startService({
     config,
@@ -37,7 +37,7 @@ export async function serve({ config, standIns, commit, logLevel }: ServeOptions
     strategy: strategyFromFile(config.strategyFile),
     commit,
     logLevel,
-    // its name, not its file's: captures hold it, and a replay opens no file that a capture names
+    // the profile's name, not its path: a replay opens no file that a capture names
     profile: profile?.name,
   });
 }

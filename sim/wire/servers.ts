@@ -1,6 +1,6 @@
 /**
- * The stand-ins as HTTPS servers on loopback: the entry of the child process that `stand-ins.ts` forks for `wire`.
- * It takes one message of options, answers with URLs and the CA, and exits with its parent.
+ * The stand-ins as HTTPS servers on loopback: the entry of the child process that launch.ts forks for `wire`. The first
+ * message holds options; the answer holds URLs and the CA. The child exits with its parent.
  */
 import { createSecureServer, Http2ServerRequest, type Http2SecureServer } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -29,7 +29,7 @@ import { connectionSwitches, parseScenario, tuneWith, underScenario } from '../f
 import { createScript } from '../stand-ins/script.ts';
 import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, SeenByServers } from './launch.ts';
 
-/** Starts one server per origin, each for HTTP/1.1 and HTTP/2, and returns their URLs with the CA of their certificate. */
+/** Starts one server an origin, each for HTTP/1.1 and HTTP/2. */
 export async function serveStandIns(
   options: StandInOptions,
 ): Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'> & { told(): SeenByServers }> {
@@ -50,9 +50,9 @@ export async function serveStandIns(
   const script = createScript(options.interviews ?? []);
   let connections = 0;
   /**
-   * A server can hold back neither a lookup nor a TCP handshake, so the profile's DNS and connect figures are folded
-   * into the TLS set-up: a new connection costs what the profile says, in one phase. Which arm opens it is not known here:
-   * under common draws every connection costs the median, so that no arm is luckier than another.
+   * A server can delay neither a lookup nor a TCP handshake, so the TLS set-up also takes the profile's DNS and connect time.
+   * The server does not know which arm opens a connection. Under common draws every connection therefore takes the median, so
+   * that no arm is luckier.
    */
   const setUpMs = (name: ServerName, own: Profile): number => {
     const { dnsMs, connectMs, tlsMs } = setUpFigures(own, name === 'openrouter');
@@ -95,7 +95,7 @@ export async function serveStandIns(
     falCdn: await listen('falCdn', () => freya.falCdn),
     openrouter: await listen('openrouter', () => openrouter),
   };
-  // the handlers above meet it only once somebody has been told a URL
+  // the handlers above use this only once a client knows a URL
   const freya = createFreyaStandIn({ planner, script, cdnUrl: urls.falCdn, queueUrl: urls.falQueue });
   const regions: Record<string, Partial<Endpoints>> = {};
   for (const region of Object.keys(profile.regions ?? {})) {
@@ -127,9 +127,9 @@ interface StandInServer {
   clock: Clock;
   handlerOf: () => Handler;
   setUpMs: () => number;
-  /** `Keep-Alive: timeout=…`, which clients obey; none by default. */
+  /** `Keep-Alive: timeout=…`, which clients obey. By default none. */
   keepAliveHintS?: number;
-  /** False: it offers HTTP/1.1 only. */
+  /** False: the server offers HTTP/1.1 only. */
   http2?: boolean;
   received(request: Omit<ReceivedRequest, 'server'>): void;
 }
@@ -148,13 +148,13 @@ function createStandIn(options: StandInServer): Http2SecureServer {
       cert,
       key,
       ...(options.http2 === false ? { ALPNCallback: () => 'http/1.1' } : {}),
-      allowHTTP1: true, // a client that asks for nothing else gets HTTP/1.1, and one that takes both HTTP/2
+      allowHTTP1: true, // a client without HTTP/2 gets HTTP/1.1
       SNICallback: (_name, done) => {
         clock.sleep(setUpMs()).then(() => done(null, context), done);
       },
     },
     (incoming, response) => {
-      const outgoing = response as unknown as ServerResponse; // HTTP/2's does the same by a type of its own
+      const outgoing = response as unknown as ServerResponse; // HTTP/2's response behaves the same but has another type
       options.received(receivedOf(incoming, clock));
       const header = incoming.headers[DRAW_HEADER];
       const drawn = drawContextOf(typeof header === 'string' ? header : undefined, incoming.url ?? '/', anonymous);
@@ -173,9 +173,9 @@ function createStandIn(options: StandInServer): Http2SecureServer {
       });
     },
   );
-  Object.assign(server, { keepAliveTimeout: 0 }); // who closes an idle connection is the client's knob
+  Object.assign(server, { keepAliveTimeout: 0 }); // a client's knob decides when an idle connection closes
   server.on('connection', (socket) => {
-    if (socket instanceof Socket) socket.setNoDelay(true); // otherwise a body of 5 ms takes 42
+    if (socket instanceof Socket) socket.setNoDelay(true); // with Nagle's delay a body of 5 ms takes 42
   });
   return server;
 }
@@ -212,7 +212,7 @@ async function respond(
   const body = chunks.length === 0 ? undefined : Buffer.concat(chunks);
   const authority = incoming.headers[':authority'] ?? incoming.headers.host ?? HOST;
   const request = { url: new URL(url, `https://${authority}`).href, method, headers, body };
-  // The upload's real transfer takes no time on loopback: the profile's is waited for here, before the server's own wait.
+  // on loopback an upload takes no time: the profile's upload time passes here, before the server's wait
   const arrive = async ({ networkUs }: ExchangePlan): Promise<number> => {
     const dueUs = clock.nowUs() + networkUs.send;
     if (networkUs.send > 0) await clock.sleep(networkUs.send / 1000, gone.signal);
@@ -221,18 +221,18 @@ async function respond(
   const response = await handler(request, { context, clock, signal: gone.signal, arrive });
   const isHttp2 = incoming instanceof Http2ServerRequest;
   const answered: Record<string, string> = Object.fromEntries(response.headers);
-  // without a `connection` of ours Node adds `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header
+  // without this header Node adds `Keep-Alive: timeout=5`, which clients obey; HTTP/2 has no such header
   if (!isHttp2) answered['connection'] = 'keep-alive';
   if (!isHttp2 && keepAliveHintS !== undefined) answered['keep-alive'] = `timeout=${keepAliveHintS}`;
   outgoing.writeHead(response.status, answered);
-  if (!isHttp2) outgoing.flushHeaders(); // over HTTP/2 they are on their way already
+  if (!isHttp2) outgoing.flushHeaders(); // HTTP/2 has sent them already
   if (response.body === null) outgoing.end();
   else await pipe(response.body.getReader(), outgoing, gone.signal, clock);
 }
 
 if (import.meta.main && process.send !== undefined) {
   const tell = (message: unknown): void => void process.send?.(message);
-  process.on('disconnect', () => process.exit(0)); // the parent died or let go
+  process.on('disconnect', () => process.exit(0)); // the parent died or disconnected
   process.once('message', (options) => {
     serveStandIns(options as StandInOptions).then(
       ({ told, ...started }) => {

@@ -1,18 +1,18 @@
-/** The `wire` world: the real composition root against stand-in servers on loopback, in a child process, over TLS. */
+/** The world `wire`: the composition root of `live` against stand-in servers on loopback. */
 import { createRealWorld, type RunWorld } from '../../service/world.ts';
 import { DRAW_HEADER } from '../times/plan.ts';
 import { startStandIns, type StandInOptions, type StandIns } from './launch.ts';
 
 export interface WireWorld extends RunWorld {
-  /** One more world against the same stand-ins, with sockets of its own: an arm of a replay. */
+  /** Another world against the same stand-ins, with its own sockets: an arm of a replay. */
   arm(): RunWorld;
   /** Connections that the stand-ins have accepted so far. */
   connections: StandIns['connections'];
-  /** Requests as they have received them. */
+  /** Requests as the stand-ins have received them. */
   requests: StandIns['requests'];
 }
 
-/** Starts the stand-ins and a world that talks to them. Keys are made up: the stand-ins only check that there is one. */
+/** Starts the stand-ins and a world that talks to them. The keys are invented: the stand-ins only check that there is one. */
 export async function createWireWorld(options: StandInOptions): Promise<WireWorld> {
   const standIns = await startStandIns(options);
   const { urls, regions, caPem } = standIns;

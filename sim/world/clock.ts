@@ -1,15 +1,15 @@
-/** Virtual time: it moves only when nothing can run. */
+/** Virtual time moves only when nothing can run. */
 import { createHook } from 'node:async_hooks';
 import { InvariantError } from '../../service/base/errors.ts';
 import type { Clock } from '../../service/base/ports.ts';
 
-/** 2026-01-01T00:00:00Z in µs: where every simulated epoch begins, so that files are byte-identical. */
+/** 2026-01-01T00:00:00Z in µs. Every run begins there, so that its files repeat byte by byte. */
 export const SIM_EPOCH_US = 1_767_225_600_000_000;
 
 export interface VirtualClock extends Clock {
-  /** Runs `main` in virtual time and returns what it returns. One at a time; time goes on from run to run. */
+  /** Runs `main` in virtual time. One run at a time; the next run continues where this one ends. */
   run<T>(main: () => Promise<T>): Promise<T>;
-  /** How many sleeps are under way: 0 when nothing was left behind. */
+  /** Sleeps under way: 0 when a run left nothing behind. */
   sleeping(): number;
 }
 
@@ -20,27 +20,27 @@ interface Sleeper {
   wake: (() => void) | undefined;
 }
 
-/** Asynchronous work of the process, clocks left out, that may need more of the event loop than the tick that began it. */
+/** Counts asynchronous work that may need more than one tick of the event loop. Clocks do not count. */
 let begun = 0;
-/** What a tick's end has seen through: promises, and what is queued with them. */
+/** A tick ends after all of these have run: promises, and the queues beside them. */
 const WITHIN_A_TICK: ReadonlySet<string> = new Set(['PROMISE', 'Microtask', 'TickObject']);
 const watched = {
   init: (_id: number, type: string): void => {
     if (!WITHIN_A_TICK.has(type)) begun++;
   },
-  trackPromises: false, // they would only be left out again
+  trackPromises: false, // `init` would only skip them
 };
 const watch = createHook(watched);
 let watching = 0;
 
-/** Ticks after a wake that began no such work: one would do. */
+/** Ticks after a wake that began no such work. One would do. */
 const QUIET_IMMEDIATES = 2;
 
 /**
- * After each wake `settleImmediates` real `setImmediate`s pass, so that all that can run has run; then the earliest
- * sleeper is woken, ties in order of registration. A wake after which nothing but promises was begun (an immediate, a
- * Blob's reader: async_hooks tells) has run all that it can by the next tick, and is given two. With nobody asleep and the
- * root unsettled after `deadlockImmediates` more, `run` rejects with a "deadlock" error.
+ * After each wake `settleImmediates` real `setImmediate`s pass, so that everything that can run has run. Then the earliest
+ * sleeper wakes, ties in order of registration. A wake that began only promises has run by the next tick and gets two;
+ * async_hooks tell of other work, such as an immediate or a Blob's reader. `run` rejects with a "deadlock" error where nobody
+ * sleeps and `main` is unsettled after `deadlockImmediates` more.
  */
 export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 64 } = {}): VirtualClock {
   const heap: Sleeper[] = [];
@@ -52,7 +52,7 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
   const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason);
-      if (!Number.isFinite(ms)) return reject(new InvariantError(`sleep of ${ms} ms: not a finite time`));
+      if (!Number.isFinite(ms)) return reject(new InvariantError(`sleep of ${ms} ms: the time must be finite`));
       const sleeper: Sleeper = {
         atUs: nowUs + Math.max(0, Math.round(ms * 1000)),
         order: order++,
@@ -71,7 +71,7 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
       push(heap, sleeper);
     });
 
-  /** Moves to the earliest sleeper and wakes it; false when nobody sleeps. */
+  /** Wakes the earliest sleeper at its time. False: nobody sleeps. */
   const wakeNext = (): boolean => {
     for (let sleeper = pop(heap); sleeper !== undefined; sleeper = pop(heap)) {
       const { wake } = sleeper;
@@ -86,7 +86,7 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
   };
 
   const run = <T>(main: () => Promise<T>): Promise<T> => {
-    if (running) throw new InvariantError('virtual time runs already: one run at a time');
+    if (running) throw new InvariantError('virtual time already runs: start one run at a time');
     running = true;
     return new Promise<T>((resolve, reject) => {
       let finish: (() => void) | undefined;
@@ -107,14 +107,14 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
         if (finish !== undefined) return end(finish);
         if (begun !== begunBefore) needed = settleImmediates;
         if (++ticks < needed) {
-          // something may still be able to run
+          // other work may still be able to run
         } else if (wakeNext()) {
           ticks = 0;
           needed = Math.min(QUIET_IMMEDIATES, settleImmediates);
           begunBefore = begun;
           deadlockLeft = deadlockImmediates;
         } else if (deadlockLeft-- <= 0) {
-          const message = `deadlock at ${nowUs} µs of virtual time: nobody sleeps and the run is unsettled`;
+          const message = `deadlock at ${nowUs} µs of virtual time: nobody sleeps, and the run has not ended`;
           return end(() => reject(new InvariantError(message)));
         }
         next();

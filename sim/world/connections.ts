@@ -1,10 +1,10 @@
-/** Connections in virtual time: one origin's pool, with the set-up of each as facts that a phase can be read from. */
+/** Connections in virtual time: one origin's pool, and the set-up of each connection as facts for phases. */
 import type { ConnectionFacts } from '../../service/net/phases.ts';
 import type { HttpMarks } from '../../service/base/ports.ts';
 import type { NetworkPlan } from '../times/plan.ts';
 
 export interface PoolOptions {
-  /** Idle time after which a connection is closed; false: a new connection for every request. */
+  /** A connection closes after this idle time. False: a new connection for every request. */
   keepAlive: { idleMs: number } | false;
   /** Requests share one connection. */
   http2: boolean;
@@ -13,31 +13,31 @@ export interface PoolOptions {
 }
 
 export interface Connection {
-  /** Who has it: at most one exchange, over HTTP/2 any number. */
+  /** Exchanges on the connection: at most one, over HTTP/2 any number. */
   streams: number;
   closed: boolean;
   idleSinceUs: number;
   paidBy: NonNullable<HttpMarks['paidBy']>;
-  /** Resolves when `facts` are there, or when its opener has gone without them. */
+  /** Resolves when `facts` are set, or when the opener gave up without them. */
   settingUp: PromiseWithResolvers<undefined>;
   facts?: ConnectionFacts;
 }
 
 export interface ConnectionPool {
-  /** A connection that an exchange may use now; undefined where it has to open one. */
+  /** A connection for an exchange. Undefined: the exchange must open one. */
   take(nowUs: number): Connection | undefined;
-  /** How many connections wait that were opened ahead; with `used`, how many are open and idle at all. */
+  /** Connections opened ahead that still wait. With `used`: all that are open and idle. */
   free(nowUs: number, used: boolean): number;
   open(paidBy: Connection['paidBy'], nowUs: number): Connection;
   /** Exchanges under way. */
   inUse(): number;
-  /** An exchange lets go of it; `alive` says whether it outlives the exchange. */
+  /** Ends an exchange's use of a connection. `alive`: the connection may serve another. */
   release(connection: Connection, alive: boolean, nowUs: number): void;
 }
 
 /**
- * As undici's pools, without a limit: an exchange goes to the first place that is free, in the order of their making. Where that place's
- * connection was closed meanwhile it is opened again (by one made ahead, if one waits), even if that of a later place is open.
+ * Like undici's pools without a limit. An exchange goes to the first free place, in the order of their making. A place whose
+ * connection has closed takes one that was opened ahead, or opens one, even where a later place has an open connection.
  */
 export function createConnectionPool({ keepAlive, http2, aheadIdleMs }: PoolOptions): ConnectionPool {
   const idleMs = keepAlive === false ? 0 : keepAlive.idleMs;
@@ -84,13 +84,13 @@ export function createConnectionPool({ keepAlive, http2, aheadIdleMs }: PoolOpti
   };
 }
 
-/** A name that was looked up: known from the answer on, until its time to live is over. */
+/** A looked-up name. It is known from the answer until its time to live ends. */
 export interface KnownName {
   fromUs: number;
   untilUs: number;
 }
 
-/** A set-up that begins at `startUs`; of a lookup that is under way only the rest is waited for. */
+/** A set-up from `startUs` on. It waits only for the rest of a lookup that is under way. */
 export function setUpFacts(startUs: number, network: NetworkPlan, name: KnownName | undefined): ConnectionFacts {
   const { dns, connect, tls } = network;
   const known = name !== undefined && name.untilUs > startUs;
@@ -103,12 +103,11 @@ export function setUpFacts(startUs: number, network: NetworkPlan, name: KnownNam
   return facts;
 }
 
-/** When a set-up is over. */
 export function readyUsOf({ startUs, dnsUs, connectedUs, tlsUs }: ConnectionFacts): number {
   return tlsUs ?? connectedUs ?? dnsUs ?? startUs;
 }
 
-/** What of a set-up has happened by now. */
+/** The steps of a set-up that have ended by now. */
 export function factsUntil(facts: ConnectionFacts, nowUs: number): ConnectionFacts | undefined {
   if (facts.startUs > nowUs) return undefined;
   const { dnsUs, connectedUs, tlsUs } = facts;

@@ -1,4 +1,4 @@
-/** The committed interviews, as user audio for simulated turns. */
+/** The interviews of `fixtures/`, and turns that speak them. */
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../../service/audio/pcm.ts';
 import type { AudioFrame, Clock, Message, ReplySink, UserAudio } from '../../service/base/ports.ts';
@@ -18,7 +18,7 @@ export function loadInterviews(): Interviews {
   return parseInterviews(JSON.parse(readFileSync(new URL('interviews.json', FIXTURES), 'utf8')));
 }
 
-/** A fixture's WAV, as a client would send it: frames of `frameMs` at the speaker's pace. */
+/** A fixture's recording in frames of `frameMs`, at the speaker's pace. */
 export function fixtureAudio(file: string, frameMs = FRAME_MS): (clock: Clock) => UserAudio {
   const { sampleRateHz, samples } = parseWav(readFileSync(new URL(`audio/${file}`, FIXTURES)));
   const frame = (sampleRateHz * frameMs) / 1000;
@@ -38,7 +38,7 @@ export function fixtureAudio(file: string, frameMs = FRAME_MS): (clock: Clock) =
   });
 }
 
-/** Runs turn `turnIndex` of an interview; the conversation so far is the interview's script. */
+/** Runs one turn of an interview. The script's earlier turns are the history. */
 export function runFixtureTurn(
   world: RunWorld,
   interview: Interview,
@@ -50,7 +50,7 @@ export function runFixtureTurn(
     projections?: readonly Projection[];
     sessionId?: string;
     signal?: AbortSignal;
-    /** Sees the reply's audio as it is handed over. */
+    /** Gets the reply's audio. */
     reply?: ReplySink;
   },
 ): Promise<FinishedTurn> {

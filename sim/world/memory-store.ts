@@ -1,13 +1,13 @@
-/** A capture store that is memory alone: bundles of simulated turns, with no file and no disk to wait for. */
+/** A capture store in memory, for simulated sessions: no file, and no disk to wait for. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CaptureStore, SessionFiles } from '../../service/capture/store.ts';
 
 export interface MemoryStore extends CaptureStore {
-  /** A session's files by name, as far as they were written. */
+  /** A session's files by name. */
   files(sessionId: string): ReadonlyMap<string, string | Uint8Array>;
 }
 
-/** Sessions that nobody erases stay. */
+/** Sessions stay until somebody erases them. */
 export function createMemoryStore(): MemoryStore {
   const sessions = new Map<string, Map<string, string | Uint8Array>>();
   const known = (sessionId: string): Map<string, string | Uint8Array> => {
@@ -35,7 +35,8 @@ function filesOf(sessionId: string, files: Map<string, string | Uint8Array>): Se
     where: `memory:${sessionId}`,
     append(name, text) {
       const before = files.get(name) ?? '';
-      if (typeof before !== 'string') throw new InputError(`memory:${sessionId}/${name} is not a text`);
+      if (typeof before !== 'string')
+        throw new InputError(`memory:${sessionId}/${name} holds bytes: text cannot be appended`);
       files.set(name, before + text);
       return Promise.resolve();
     },

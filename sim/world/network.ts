@@ -1,4 +1,4 @@
-/** The network in virtual time: connection pools, names, set-up, upload. No socket is opened. */
+/** The network in virtual time: pools, names, set-up and upload, without a socket. */
 import { AHEAD_IDLE_MS } from '../../service/net/connections.ts';
 import { boundariesOf, type ConnectionFacts } from '../../service/net/phases.ts';
 import type {
@@ -26,36 +26,37 @@ import type { ConnectionSwitches } from '../faults/scenario.ts';
 
 export interface SimTransportOptions {
   clock: Clock;
-  /** One stand-in per origin (`https://fal.run`). */
+  /** A stand-in by origin, such as `https://fal.run`. */
   handlers: Readonly<Record<string, Handler>>;
-  /** Idle time after which a connection is closed; false: a new connection for every request. */
+  /** A connection closes after this idle time. False: a new connection for every request. */
   keepAlive: { idleMs: number } | false;
   /** Requests to one origin share one connection. */
   http2?: boolean;
-  /** How long a looked-up name stays known; 0 = every new connection looks it up. */
+  /** How long a looked-up name stays known. 0: every new connection looks it up. */
   dnsTtlMs?: number;
-  /** Figures of a connection that is opened before the exchange that will use it. */
+  /** The set-up of a connection that is opened ahead of its exchange. */
   networkOf?: (context: ExchangeContext, origin: string) => NetworkPlan;
   /**
-   * Who decides whether a captured exchange finds its connection open: the capture (default: the arm's network knobs are
-   * the captured ones), at an origin's first exchange that is not in the capture the pool from then on; or always the pools (the knobs differ).
+   * Decides whether a captured exchange finds its connection open. `captured` (default) serves network knobs like the capture's:
+   * the capture decides, until an origin meets an exchange that the capture does not hold; from then on the pool decides.
+   * `pool` serves other knobs: the pool always decides.
    */
   reuse?: 'captured' | 'pool';
-  /** How an origin's server treats its connections, where a scenario says. */
+  /** A scenario's switches of an origin's server. */
   switches?: (origin: string) => ConnectionSwitches;
 }
 
 export interface SimTransport extends Transport {
   /** Connections set up so far, by origin. */
   opened(): Readonly<Record<string, number>>;
-  /** Exchanges that hold a connection: 0 when nothing was left behind. */
+  /** Exchanges that hold a connection. 0 when a turn left nothing behind. */
   inUse(): number;
 }
 
 /**
- * A transport on the clock. A connection goes back to its pool when its response's end has been sent and is closed when
- * the body is cancelled before that; over HTTP/2 a cancelled stream leaves it open, and a request that comes during its
- * set-up waits for the rest of it. Fills in `marks` in exact µs of the clock and calls the origin's handler.
+ * A transport on the clock, which sets `marks` to the µs. A connection returns to its pool when its response's end was sent.
+ * A body that is cancelled earlier closes its connection, but not over HTTP/2. Over HTTP/2 a request that comes during a
+ * set-up waits for the rest of that set-up.
  */
 export function createSimTransport(options: SimTransportOptions): SimTransport {
   const { clock, handlers, keepAlive, dnsTtlMs = 0, reuse = 'captured' } = options;
@@ -64,7 +65,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
   const pools = new Map<string, ConnectionPool>();
   const names = new Map<string, KnownName>();
   const opened: Record<string, number> = {};
-  /** Origins that have met what the capture does not hold: its connections are not theirs any more. */
+  /** Origins that met an exchange outside the capture: the captured connections no longer fit them. */
   const strayed = new Set<string>();
 
   const poolOf = (origin: string): ConnectionPool => {
@@ -109,7 +110,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       pool.release(connection, alive, clock.nowUs());
     };
 
-    /** When the exchange's connection is ready: set up for it, or for another whose set-up it waits for. */
+    /** The connection's set-up: the exchange's own, or one that another exchange began. */
     const factsFor = async ({ networkUs }: ExchangePlan): Promise<ConnectionFacts> => {
       if (found !== undefined && connection.facts === undefined) await connection.settingUp.promise;
       return connection.facts ?? setUp(origin, connection, networkUs, request.context);
@@ -150,7 +151,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
       }
       return bodySentUs;
     };
-    /** The set-up takes its time as far as it goes. */
+    /** Takes the time of the set-up's steps up to the one that fails. */
     const failSettingUp = async ({ phase }: ConnectFault): Promise<void> => {
       const startUs = clock.nowUs();
       const network = options.networkOf?.(request.context, origin) ?? { queue: 0, send: 0 };
@@ -214,7 +215,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
   };
 }
 
-/** undici closes a connection 2 s before its server would, and uses none again of which the server says less. */
+/** undici closes a connection 2 s before its server would. It reuses none that the server closes within 2 s. */
 function withHint(keepAlive: SimTransportOptions['keepAlive'], hintS: number | undefined): typeof keepAlive {
   if (keepAlive === false || hintS === undefined) return keepAlive;
   return hintS <= 2 ? false : { idleMs: Math.min(keepAlive.idleMs, (hintS - 2) * 1000) };

@@ -1,4 +1,4 @@
-/** A session in a simulated world with everything that the service attaches to one: history, spans, and a bundle in memory. */
+/** A session in a simulated world, complete as in the service: history, spans, and a bundle in memory. */
 import { createBundleWriter } from '../../service/capture/bundle-writer.ts';
 import { EXPORTER, FORMAT, type BundleLevel } from '../../service/capture/format.ts';
 import { projectTurns } from '../../service/capture/projection.ts';
@@ -30,7 +30,7 @@ export interface SimTurn extends FinishedTurn {
 
 export interface SimSession {
   store: MemoryStore;
-  /** Runs the next turn on virtual time until its bundle is written. Throws what a projection throws. */
+  /** Runs the next turn and writes its bundle. Throws the errors of projections. */
   turn(request: { audio: (clock: Clock) => UserAudio; reply: ReplySink; signal?: AbortSignal }): Promise<SimTurn>;
 }
 

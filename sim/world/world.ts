@@ -1,4 +1,4 @@
-/** The simulated composition root: virtual clock, modelled network, stand-in handlers; the same clients and turn. */
+/** The composition root of `sim`: virtual clock, modelled network and stand-ins below production's clients and turn. */
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { Transport } from '../../service/base/ports.ts';
@@ -38,45 +38,42 @@ export const SIM_ENDPOINTS: Endpoints = {
 };
 const CDN_URL = 'https://v3.fal.media';
 
-/** What the providers' records allow is not known: a minute. */
+/** Nobody knows the providers' own time to live: a minute is assumed. */
 const ASSUMED_DNS_TTL_MS = 60_000;
 
 export interface SimWorldOptions {
   profile: Profile;
   seed: string;
   draws?: Draws;
-  /** Parsed `fixtures/interviews.json`: what the stand-ins say where there is no capture. */
+  /** Parsed `fixtures/interviews.json`: the words where no capture has any. */
   interviews?: unknown;
   /**
-   * Turns whose exchanges and texts come again as captured, and the strategy they were captured under. What differs has the
-   * times of `fit`, by default fitted to these turns alone. With `timed: false` only texts come again; all times are the
-   * profile's.
+   * Turns whose exchanges and texts come again, and the strategy of their capture. Requests that differ get times from `fit`,
+   * by default fitted to these turns alone. `timed: false`: only texts come again, and all times are the profile's.
    */
   captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; timed?: boolean; fit?: Fit };
   delay?: PlannerOptions['delay'];
   served?: PlannerOptions['served'];
-  /** What the stand-ins hear and say, instead of `interviews`. */
+  /** The words of the stand-ins, in place of `interviews`. */
   script?: Script;
   settleImmediates?: number;
-  /** Speech kept from earlier worlds of the same arm; an empty one without. */
+  /** Cached speech of the arm's earlier worlds. By default empty. */
   speechCache?: SpeechCache;
-  /** What goes wrong, or otherwise, with which request. */
   scenario?: Scenario;
 }
 
 export interface SimWorld extends RunWorld {
   clock: VirtualClock;
-  /** Exchanges that hold a connection: 0 between turns. */
+  /** Exchanges that hold a connection. 0 between turns. */
   exchangesInUse(): number;
 }
 
-/** The knobs that decide which exchange finds a connection open: where one differs, pools decide, not the capture. */
+/** The knobs that decide which exchange finds a connection open. Where one differs, pools decide instead of the capture. */
 function connectionUse(strategy: Strategy): string {
-  // of prefetching, only this one opens connections of its own
+  // the other prefetches open no connection of their own
   return `${valuesWith(strategy, 'connections')} ${prefetches(strategy, 'connect')}`;
 }
 
-/** Plans as captured, and fitted ones for what differs. */
 function timesOf(
   { turns, fit }: NonNullable<SimWorldOptions['captured']>,
   { profile, seed, draws }: SimWorldOptions,
@@ -88,14 +85,13 @@ function timesOf(
   };
 }
 
-/** What stands at an origin. */
 interface Origin {
   handler: Handler;
   planner: Planner;
   switches: ConnectionSwitches;
 }
 
-/** One arm's own world: its clock, its connections, its draws. Nothing in it touches a socket, a file or a timer. */
+/** One arm's world, with its own clock, connections and draws. It touches no socket, file or timer. */
 export function createSimWorld(options: SimWorldOptions): SimWorld {
   const { profile, seed, draws, delay, served, scenario, captured, settleImmediates } = options;
   const clock = createVirtualClock({ settleImmediates });
@@ -136,7 +132,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     audioHosts: [],
   });
   const speechCache = options.speechCache ?? createMemoryCache(() => clock.epochUs());
-  // a cache behind the resolver, which every new connection meets
+  // the resolver's cache, which every new connection asks
   const resolverTtlMs = medianOf(profile.network.dnsTtlMs);
   const transports = new Map<string, Transport>();
   const pools: SimTransport[] = [];
