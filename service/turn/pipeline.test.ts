@@ -214,7 +214,7 @@ test('cancelled while its openers are looked up, a turn begins no synthesis; con
       tones: { ...SPEECH, audio: (clock) => ((wait = () => clock.sleep(1500)), SPEECH.audio(clock)) },
       patch: { pipeline: { speculation: 'predict' }, cache: { responses: true } },
       speechCache: { ...memory, get: () => wait().then(() => undefined) },
-      ...(abortAtMs === undefined ? {} : { abortAtMs }),
+      abortAtMs,
     });
     assert.equal(all(turn.log, 'cache.looked').filter(({ attrs }) => Number(attrs?.['index']) >= 10_000).length, 3);
     return all(turn.log, 'tts.start').filter(({ attrs }) => Number(attrs?.['index']) >= 10_000).length;
