@@ -70,10 +70,10 @@ for (const [name, worker, complaint] of [
   [
     'another protocol',
     `console.log('{"type":"hello","protocol":99}'); process.stdin.resume();`,
-    /abc speaks worker protocol 99, this Retake speaks 1/,
+    /abc speaks worker protocol 99, this commit speaks 1: choose a commit/,
   ],
-  ['a crash', 'process.exit(3)', /the worker of abc: it ended with exit code 3/],
-  ['chatter', `console.log('warming up'); process.stdin.resume();`, /printed what is no message: warming up/],
+  ['a crash', 'process.exit(3)', /the worker of abc: the process ended with exit code 3/],
+  ['chatter', `console.log('warming up'); process.stdin.resume();`, /printed a line that is no message: warming up/],
 ] as const) {
   test(`a commit whose worker answers with ${name} is refused by name`, async () => {
     const folder = fakeCommit(worker);

@@ -1,4 +1,4 @@
-/** What the arms of an experiment run against, as data: virtual time, stand-ins in a process of their own, or providers. */
+/** What the arms of an experiment run against: virtual time, stand-ins in a process of their own, or providers. */
 import { InputError } from '../../service/base/errors.ts';
 import type { World } from '../../service/base/events.ts';
 import { configFrom } from '../../service/config.ts';
@@ -17,13 +17,13 @@ export interface StandInChoice {
   profile: string;
   seed: string;
   draws: Draws;
-  /** What goes wrong, or otherwise, in every lane alike. */
+  /** Faults and switches, alike in every lane. */
   scenario?: Scenario;
 }
 
 /**
- * Virtual time. What a strategy changes has times fitted to all exchanges of `sessions`; `source: profile` lets all times be
- * drawn, also of exchanges that stand in the capture.
+ * Virtual time. Exchanges that a strategy changes get times fitted to all exchanges of `sessions`. With `source: profile` all times
+ * are drawn, those of captured exchanges too.
  */
 export function simWorld(
   { profile, seed, draws, scenario, sessions }: StandInChoice & { sessions?: readonly CapturedSession[] },
@@ -35,14 +35,12 @@ export function simWorld(
     seed,
     draws,
     source,
-    ...(sessions === undefined || source === 'profile'
-      ? {}
-      : { observations: sessions.flatMap(capturedTurnsOf).flatMap(observationsOf) }),
-    ...(scenario === undefined ? {} : { scenario }),
+    observations: source === 'profile' ? undefined : sessions?.flatMap(capturedTurnsOf).flatMap(observationsOf),
+    scenario,
   };
 }
 
-/** Starts stand-ins in a process of their own; all arms call the same ones. `close` ends them. */
+/** Starts stand-ins in a process of their own, which all arms call. `close` ends the process. */
 export async function startWire(
   { profile, seed, draws, scenario }: StandInChoice,
   extra: Pick<StandInOptions, 'inject'> = {},
@@ -52,7 +50,7 @@ export async function startWire(
     seed,
     draws,
     interviews: loadInterviews(),
-    ...(scenario === undefined ? {} : { scenario }),
+    scenario,
     ...extra,
   });
   const endpoints = {

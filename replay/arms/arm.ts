@@ -1,7 +1,7 @@
 /**
- * One arm: runs captured turns again under one strategy, in a world of its own for each (session, lane, run), so that no
- * arm inherits another's sockets, names, TLS sessions, caches or draws. In `sim` an arm lives in the scheduler's process;
- * in `wire` and `live` each arm is a worker process (worker.ts).
+ * One arm: runs captured turns again under one strategy. Each (session, lane, run) has a world of its own. So no arm inherits
+ * sockets, names, TLS sessions, caches or draws of another. In `sim` an arm lives in the scheduler's process; in `wire` and
+ * `live` each arm is a worker process (worker.ts).
  */
 import { InputError } from '../../service/base/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
@@ -27,7 +27,7 @@ import {
 import type { Pace, PlannedRun } from './planned.ts';
 import { capturedWords, ownWords, type Words } from './words.ts';
 
-/** What an arm runs against: data, so that it can be sent to a worker. */
+/** What an arm runs against, as data that can be sent to a worker. */
 export type ArmWorld =
   | {
       world: 'sim';
@@ -35,7 +35,7 @@ export type ArmWorld =
       seed: string;
       draws: Draws;
       source: 'captured' | 'profile';
-      /** What the fitted times are fitted to; without, to the replayed session alone. */
+      /** To which times are fitted; by default those of the replayed session alone. */
       observations?: readonly Observation[];
       scenario?: Scenario;
     }
@@ -45,16 +45,16 @@ export type ArmWorld =
 export interface TurnTask {
   planned: PlannedRun;
   strategy: Strategy;
-  /** Commit and variant, by name: on every span. */
+  /** Names commit and variant, on every span. */
   arm: string;
   runId: string;
   pace: Pace;
   words: Words;
-  /** The session's last turn in this run: its world is closed afterwards. */
+  /** The last turn of the session in this run: its world is closed afterwards. */
   last: boolean;
 }
 
-/** A turn that was run. Its log holds no audio; its text goes into no file without being asked for. */
+/** A turn that was run. Its log holds no audio. Its text goes into a file only when the user asks for text. */
 export interface ArmTurn {
   log: TurnLog;
   transcript: string;
@@ -62,7 +62,7 @@ export interface ArmTurn {
 }
 
 export interface Arm {
-  /** Runs one turn; one at a time. Rejects when the runner itself fails: what providers do is in the log. */
+  /** Runs one turn at a time. Rejects when the runner fails. A failure of a provider is in the log. */
   turn(session: CapturedSession, task: TurnTask): Promise<ArmTurn>;
   close(): Promise<void>;
 }
@@ -78,7 +78,7 @@ interface OpenSession {
 
 export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
   const open = new Map<string, OpenSession>();
-  /** One a run, met by later sessions only: what an arm says first in a session it has not said before. */
+  /** One a run. A session meets only speech of earlier sessions. */
   const speech = new Map<string, SpeechCache>();
   const cacheOf = ({ lane, variant, run }: PlannedRun): SpeechCache => {
     const key = [lane, variant, run].join('\u0000');
@@ -111,7 +111,7 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
         open.set(key, here);
       }
       try {
-        return await runAgain(against, here, cacheOf(planned), session, log, task, signal);
+        return await runAgain({ against, ...here, speechCache: cacheOf(planned), session, log, task, signal });
       } finally {
         if (task.last) await close(key);
       }
@@ -122,15 +122,19 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
   };
 }
 
-async function runAgain(
-  against: ArmWorld,
-  { world, beganUs }: OpenSession,
-  speechCache: SpeechCache,
-  session: CapturedSession,
-  log: TurnLog,
-  { planned, strategy, arm, runId, pace, words }: TurnTask,
-  signal: AbortSignal | undefined,
-): Promise<ArmTurn> {
+interface RunOptions extends OpenSession {
+  against: ArmWorld;
+  speechCache: SpeechCache;
+  session: CapturedSession;
+  /** The captured turn. */
+  log: TurnLog;
+  task: TurnTask;
+  signal?: AbortSignal;
+}
+
+async function runAgain(options: RunOptions): Promise<ArmTurn> {
+  const { against, world, beganUs, speechCache, session, log, task, signal } = options;
+  const { planned, strategy, arm, runId, pace, words } = task;
   const { sessionId, turnIndex, lane, variant, run } = planned;
   const nonce = keyedHex(16, runId, sessionId, lane, variant, run);
   const { log: replayed, ...texts } = await world.run(async () => {
@@ -156,8 +160,8 @@ async function runAgain(
           arm,
           strategyHash: strategyHash(strategy),
           linkedTraceId: log.identity.traceId,
-          ...(session.interview === undefined ? {} : { interview: session.interview }),
-          ...(session.profile === undefined ? {} : { profile: session.profile }),
+          interview: session.interview,
+          profile: session.profile,
         },
         strategy,
         conversation: {
@@ -171,7 +175,7 @@ async function runAgain(
         onSinkError: (error) => {
           throw error;
         },
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       },
       [],
     );
@@ -179,7 +183,7 @@ async function runAgain(
   return { transcript: texts.transcript, replyText: texts.replyText, log: withoutAudio(replayed) };
 }
 
-/** Real providers see one conversation per (session, arm, run): caches are warmed by that arm alone. */
+/** To a provider each (session, arm, run) is one conversation, so that only this arm warms its caches. */
 function wordsOf(
   words: Words,
   ports: ReturnType<RunWorld['ports']>,
@@ -195,14 +199,14 @@ function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedR
     case 'sim': {
       const world = createSimWorld({
         profile: against.profile,
-        ...(against.scenario === undefined ? {} : { scenario: against.scenario }),
+        scenario: against.scenario,
         seed: run === 0 ? against.seed : `${against.seed}/${run}`,
         draws: against.draws,
         captured: {
           turns: capturedTurnsOf(session),
           strategy: session.strategy,
           timed: against.source === 'captured',
-          ...(fit === undefined ? {} : { fit }),
+          fit,
         },
       });
       return { ...world, run: (main) => world.clock.run(main) };

@@ -1,4 +1,4 @@
-/** Captured user audio, spoken again: the same frames at the same distances in time. */
+/** Captured user audio, spoken again: the same frames with the same gaps. */
 import { InputError } from '../../service/base/errors.ts';
 import { pcmBytesToSamples } from '../../service/audio/pcm.ts';
 import type { AttrValue, TurnEvent, TurnLog } from '../../service/base/events.ts';
@@ -9,30 +9,30 @@ import { loudnessOf, REFERENCE_DETECTOR } from '../../service/audio/speech-end.t
 export interface CapturedAudio {
   zero: UserAudio['zero'];
   sampleRateHz: number;
-  /** Turn's clock, of the capture. */
+  /** On the clock of the captured turn. */
   startUs: number;
   frames: readonly { atUs: number; samples: Int16Array }[];
-  /** The upload as it came, where it was WebM with Opus. */
+  /** The upload as received, where it was WebM with Opus. */
   recorded?: Uint8Array;
-  /** The user spoke into the reply: audio from `fromUs` on answers what was audible first at `audibleUs`. */
+  /** The user spoke into the reply: audio from `fromUs` on interrupts the reply that was audible from `audibleUs` on. */
   interruption?: { fromUs: number; audibleUs: number };
 }
 
 /**
- * The received audio of a captured turn. A `timing` capture keeps none: with `shaped` it comes back as a tone of the captured
- * loudness, which every detector of ours answers as it answered the speech; without, `InputError`.
+ * The received audio of a captured turn. A `timing` capture holds none. With `shaped`, a tone of the captured loudness stands in,
+ * to which Retake's detectors react as to the speech. Without `shaped`, throws `InputError`.
  */
 export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): CapturedAudio {
   const { sessionId, turnIndex } = log.identity;
   const received = log.events.find((event) => event.kind === 'speech.audio');
   const start = log.events.find((event) => event.kind === 'speech.start');
   if (received === undefined || start === undefined) {
-    throw new InputError(`session ${sessionId}, turn ${turnIndex}: the capture says nothing of what was heard`);
+    throw new InputError(`session ${sessionId}, turn ${turnIndex}: the capture holds no event of the user's audio`);
   }
   const bytes = received.content?.audio;
   if (bytes === undefined && !shaped) {
     throw new InputError(
-      `session ${sessionId}, turn ${turnIndex}: the capture holds no user audio; capture with RETAKE_CAPTURE=full to replay it, or replay in --world sim`,
+      `session ${sessionId}, turn ${turnIndex}: the capture holds no user audio; capture with RETAKE_CAPTURE=full, or replay in --world sim`,
     );
   }
   const sampleRateHz = Number(received.attrs?.['sampleRateHz']);
@@ -53,12 +53,12 @@ export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): Ca
     sampleRateHz,
     startUs: start.atUs,
     frames,
-    ...(recorded === undefined ? {} : { recorded }),
-    ...interruptionOf(log),
+    recorded,
+    interruption: capturedInterruption(log),
   };
 }
 
-/** How much was heard past the reference speech end, in ms; undefined for what was not streamed. */
+/** The audio after the reference speech end, in ms. Undefined where the audio was not streamed. */
 export function heardPastSpeechMs(log: TurnLog): number | undefined {
   const speechEnd = log.events.find((event) => event.kind === 'speech.end');
   const received = log.events.find((event) => event.kind === 'speech.audio');
@@ -80,18 +80,17 @@ function shapedSamples(received: TurnEvent, sampleRateHz: number, length: number
   });
 }
 
-function interruptionOf(log: TurnLog): Pick<CapturedAudio, 'interruption'> {
+function capturedInterruption(log: TurnLog): CapturedAudio['interruption'] {
   const onset = log.events.find((event) => event.kind === 'interrupt.onset');
   const audible = log.events.find((event) => event.kind === 'deliver.first_audible');
-  if (onset === undefined || audible === undefined) return {};
+  if (onset === undefined || audible === undefined) return undefined;
   const fromUs = Math.max(audible.atUs, onset.atUs - PRE_ROLL_MS * 1000);
-  return { interruption: { fromUs, audibleUs: audible.atUs } };
+  return { fromUs, audibleUs: audible.atUs };
 }
 
 /**
- * Speaks captured audio on `clock`, its first byte arriving now. An interruption keeps its distance from the reply's first
- * audible: with `audibleUs`, which tells when this lane's reply is heard, what was said into the reply waits for it, or
- * comes earlier with it.
+ * Speaks captured audio on `clock`, with its first byte now. `audibleUs` tells when this lane's reply becomes audible. An interruption
+ * keeps its distance from that moment: later where the reply is late, earlier where it is early.
  */
 export function speakAgain(audio: CapturedAudio, clock: Clock, audibleUs?: Promise<number>): UserAudio {
   const { interruption } = audio;
@@ -102,18 +101,18 @@ export function speakAgain(audio: CapturedAudio, clock: Clock, audibleUs?: Promi
   return {
     zero: audio.zero,
     sampleRateHz: audio.sampleRateHz,
-    ...(audio.zero === 'upload' ? { startedUs } : {}),
-    ...(audio.recorded === undefined ? {} : { recorded: audio.recorded }),
+    startedUs: audio.zero === 'upload' ? startedUs : undefined,
+    recorded: audio.recorded,
     async *frames(signal): AsyncGenerator<AudioFrame> {
       // streamed audio starts with its first frame, an upload with its first byte
       const fromUs = audio.zero === 'upload' ? audio.startUs : (first?.atUs ?? audio.startUs);
       for (const { atUs, samples } of audio.frames) {
         const interrupts = interruption !== undefined && audibleUs !== undefined && atUs >= interruption.fromUs;
-        if (interrupts && heardUs === undefined) heardUs = await untilAborted(audibleUs, signal);
+        if (interrupts && heardUs === undefined) heardUs = await unlessAborted(audibleUs, signal);
         if (signal.aborted) return;
         const capturedUs = startedUs + (atUs - fromUs);
         const shiftedUs = (us: number): number => (heardUs ?? 0) + us - (interruption?.audibleUs ?? 0);
-        // the silence before an interruption that comes earlier is shorter
+        // an earlier interruption has less silence before it
         const dueUs = interrupts
           ? shiftedUs(atUs)
           : Math.min(
@@ -133,7 +132,7 @@ export function speakAgain(audio: CapturedAudio, clock: Clock, audibleUs?: Promi
   };
 }
 
-function untilAborted(promise: Promise<number>, signal: AbortSignal): Promise<number | undefined> {
+function unlessAborted(promise: Promise<number>, signal: AbortSignal): Promise<number | undefined> {
   return Promise.race([
     promise,
     new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true })),

@@ -1,4 +1,4 @@
-/** Another commit of this repository as an arm: checked out into a worktree under a cache, installed, ready for a worker. */
+/** Another commit of this repository as an arm: checked out into a cached worktree, with its modules installed. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -14,10 +14,10 @@ export interface Checkout {
   folder: string;
 }
 
-/** This checkout, as it stands: with what is not committed. */
+/** This checkout, uncommitted changes included. */
 export const HERE = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The commit of this checkout, `-dirty` when files differ from it, or `unknown` outside of git. */
+/** The commit of this checkout; with `-dirty` when files differ from the commit; `unknown` outside of git. */
 export function currentCommit(): string {
   try {
     const commit = git('rev-parse', 'HEAD');
@@ -28,15 +28,14 @@ export function currentCommit(): string {
 }
 
 /**
- * Checks `ref` out into `<cache>/<commit>`; one that is there already is used again. Modules are this checkout's own where the
- * lockfiles are equal, else `npm ci` installs them. Throws `InputError` that names a ref that does not exist or a commit
- * without the worker protocol.
+ * Checks `ref` out into `<cache>/<commit>`, or uses the checkout of an earlier run. Modules are those of this checkout where the
+ * lockfiles are equal; else `npm ci` installs them. Throws `InputError` for an unknown ref or a commit without the worker protocol.
  */
 export async function checkOut(ref: string, cache: string, tell: (what: string) => void): Promise<Checkout> {
   const commit = resolved(ref);
   if (!hasWorker(commit))
     throw new InputError(
-      `${ref} (${commit.slice(0, 12)}) has no ${WORKER_FILE}: it is older than the worker protocol and cannot be an arm; compare its recorded traces with "npx retake diff"`,
+      `${ref} (${commit.slice(0, 12)}) has no ${WORKER_FILE}: the commit is older than the worker protocol; compare its recorded traces with "npx retake diff"`,
     );
   const folder = join(cache, commit);
   if (!existsSync(join(folder, WORKER_FILE))) {
@@ -50,7 +49,7 @@ export async function checkOut(ref: string, cache: string, tell: (what: string) 
   return { commit, folder };
 }
 
-/** Where checkouts are kept: `retake/checkouts` in the user's cache. */
+/** `retake/checkouts` in the user's cache. */
 export function checkoutCache(env: Readonly<Record<string, string | undefined>>): string {
   const base = env['XDG_CACHE_HOME'];
   return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'retake', 'checkouts');

@@ -1,15 +1,15 @@
-/** A turn that was run again, and what two lanes heard of it: compared while both texts are at hand, kept as a share. */
+/** A turn that was run again, and how far two lanes' transcripts of it differ. */
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnText } from '../traces/load.ts';
 import type { PlannedRun } from './planned.ts';
 import { transcriptChange } from './work.ts';
 
-/** A turn as it stands in the journal: figures and spans, no audio. */
+/** A turn as the journal holds it: figures and spans, no audio. */
 export interface JournaledTurn {
   summary: TurnSummary;
   otlp: string;
-  /** What was said; only when the reports were asked for text. */
+  /** What was said, only when the user asked for text. */
   text?: TurnText;
 }
 
@@ -17,18 +17,18 @@ export interface ReplayedTurn extends JournaledTurn {
   planned: PlannedRun;
 }
 
-/** A turn as it is told when it is done: what was run just now has its log and words; what a journal held has not. */
 export interface ToldTurn extends ReplayedTurn {
+  /** With log and words. Absent for a turn that the journal held. */
   ran?: FinishedTurn;
 }
 
-/** Is told of each turn as it is done, of how many. */
+/** Called for each finished turn. */
 export type OnTurn = (turn: ToldTurn, done: number, total: number) => void;
 
 /**
- * Puts the transcript change into the summaries of a pair's lanes on one kind of words, as soon as the baseline's turn and another
- * lane's are both there and were run by this process: no journal need hold text. `later` hears of turns that were
- * journaled without it. Returns the turn.
+ * Puts the transcript change into the summaries of lanes on one kind of words, once the baseline's turn and another lane's have run.
+ * Both must have run in this process, so that no journal needs to hold text. `later` gets turns that were journaled before. Returns
+ * the turn.
  */
 export function compareTranscripts(
   turn: ToldTurn,

@@ -1,7 +1,7 @@
 /**
- * Whose words an arm works with. Own words: its transcript and its reply. Same words: STT and LLM are really called, but
- * the transcript is the captured one, and of the captured reply as many characters are released as the model has delivered;
- * past its end the rest at its mean rate. So two models are compared on one text.
+ * Whose words an arm works with. Own words: its transcript and its reply. Same words: STT and LLM are called, but the captured
+ * transcript and reply take the place of theirs, so that two models are compared on one text. Each delta of the model releases as
+ * many characters of the captured reply; after the model's end the rest follows at its mean rate.
  */
 import type { Llm, Stt } from '../../service/base/ports.ts';
 import type { TurnLog } from '../../service/base/events.ts';
@@ -18,7 +18,7 @@ export function ownWords({ stt, llm }: Speakers): Speakers {
   return { stt, llm };
 }
 
-/** Same words as captured; a turn whose capture holds no text keeps its own. */
+/** A turn whose capture holds no text keeps its own words. */
 export function capturedWords({ stt, llm }: Speakers, log: TurnLog): Speakers {
   const textOf = (kind: 'stt.done' | 'llm.done'): string | undefined =>
     log.events.find((event) => event.kind === kind)?.content?.text;

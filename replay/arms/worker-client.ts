@@ -1,4 +1,4 @@
-/** The scheduler's side of one worker process: an `Arm` whose turns run elsewhere. */
+/** The scheduler's side of a worker process: an `Arm` whose turns run in that process. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,11 +13,11 @@ export interface WorkerOptions {
   /** For messages. */
   commit: string;
   world: ArmWorld;
-  /** What it warms up under. */
+  /** For the turns before the first measured one. */
   strategy: Strategy;
 }
 
-/** A worker process ended or spoke nonsense: the runner's fault, not the turn's. The pair is run again. */
+/** A worker process ended or broke the protocol. The turn is not to blame, so its pair is run again. */
 export class RunnerError extends Error {
   constructor(message: string) {
     super(message);
@@ -34,7 +34,7 @@ export async function startWorker({ folder, commit, world, strategy }: WorkerOpt
   });
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `exit code ${String(code)}`}`));
+    child.once('exit', (code, signal) => resolve(`the process ended with ${signal ?? `exit code ${String(code)}`}`));
   });
   let dead: string | undefined;
   child.stdin.on('error', () => undefined); // told by `exited`
@@ -55,7 +55,9 @@ export async function startWorker({ folder, commit, world, strategy }: WorkerOpt
   createInterface({ input: child.stdout }).on('line', (line) => {
     const message = decodeFromWorker(line);
     if (message === undefined)
-      return failAll(new RunnerError(`the worker of ${commit} printed what is no message: ${line.slice(0, 80)}`));
+      return failAll(
+        new RunnerError(`the worker of ${commit} printed a line that is no message: ${line.slice(0, 80)}`),
+      );
     if (message.type === 'hello') return hello.resolve(message.protocol);
     if (message.type === 'ready') return ready.resolve(undefined);
     if (message.type === 'done') return settle(message.id)?.resolve(message.turn);
@@ -71,7 +73,7 @@ export async function startWorker({ folder, commit, world, strategy }: WorkerOpt
   };
   const say = (message: ToWorker): void => void child.stdin.write(encodeMessage(message));
   const close = async (): Promise<void> => {
-    child.stdin.end(); // it exits when its input ends
+    child.stdin.end(); // the worker exits when its input ends
     if (waiting.size > 0) child.kill();
     await exited;
   };
@@ -79,7 +81,7 @@ export async function startWorker({ folder, commit, world, strategy }: WorkerOpt
     const protocol = await hello.promise;
     if (protocol !== WORKER_PROTOCOL)
       throw new InputError(
-        `${commit} speaks worker protocol ${protocol}, this Retake speaks ${WORKER_PROTOCOL}: it cannot be an arm here`,
+        `${commit} speaks worker protocol ${protocol}, this commit speaks ${WORKER_PROTOCOL}: choose a commit with the same protocol`,
       );
     say({ type: 'start', world, strategy, defaults: DEFAULT_STRATEGY });
     await ready.promise;

@@ -1,6 +1,6 @@
 /**
- * How the scheduler and an arm's worker process talk: one JSON object a line, over the worker's stdin and stdout. The protocol
- * has a number; a commit that speaks another one, or none, cannot be an arm (docs/experiment.md#worker-protocol).
+ * The protocol between the scheduler and an arm's worker process: one JSON object a line, over the worker's stdin and stdout. A
+ * commit that speaks another version, or none, cannot be an arm (docs/experiment.md#worker-protocol).
  *
  *   worker    {type: hello, protocol}                           on start
  *   scheduler {type: start, world, strategy, defaults}          whom to call; what to warm up under
@@ -15,7 +15,7 @@ import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 
 export const WORKER_PROTOCOL = 1;
-/** Where every commit that speaks it has its worker. */
+/** In every commit that speaks the protocol. */
 export const WORKER_FILE = 'replay/worker.ts';
 
 export type ToWorker =
@@ -29,7 +29,7 @@ export type FromWorker =
   | { type: 'done'; id: number; turn: ArmTurn }
   | { type: 'failed'; id?: number; message: string; input: boolean };
 
-/** A message as one line, newline included. */
+/** One line, newline included. */
 export function encodeMessage(message: ToWorker | FromWorker): string {
   if (message.type !== 'session') return `${JSON.stringify(message)}\n`;
   const { session } = message;
@@ -37,11 +37,11 @@ export function encodeMessage(message: ToWorker | FromWorker): string {
   return `${JSON.stringify({ type: 'session', session: { ...session, turns } })}\n`;
 }
 
-/** A line of the scheduler's, as a worker reads it; undefined when it is none. */
+/** A line of the scheduler. Undefined for any other line. */
 export function decodeToWorker(line: string): ToWorker | undefined {
   const message = objectOf(line);
   if (message === undefined) return undefined;
-  if (message.type === 'start' || message.type === 'turn') return message as ToWorker; // our own scheduler wrote it
+  if (message.type === 'start' || message.type === 'turn') return message as ToWorker; // written by the scheduler
   if (message.type !== 'session') return undefined;
   const { session } = message as unknown as {
     session: CapturedSession & { turns: (TurnLog & { events: Packed[] })[] };
@@ -52,7 +52,7 @@ export function decodeToWorker(line: string): ToWorker | undefined {
   };
 }
 
-/** A line of a worker's; undefined for anything else that was printed. */
+/** A line of a worker. Undefined for anything else that the worker printed. */
 export function decodeFromWorker(line: string): FromWorker | undefined {
   const message = objectOf(line);
   const known = ['hello', 'ready', 'done', 'failed'];
@@ -68,22 +68,23 @@ function packed({ content, ...event }: TurnEvent): Packed {
   const { audio, recorded, ...rest } = content;
   return {
     ...event,
-    content: {
-      ...rest,
-      ...(audio === undefined ? {} : { audioBase64: Buffer.from(audio).toString('base64') }),
-      ...(recorded === undefined ? {} : { recordedBase64: Buffer.from(recorded).toString('base64') }),
-    },
+    content: { ...rest, audioBase64: base64Of(audio), recordedBase64: base64Of(recorded) },
   };
 }
 
 function unpacked({ content, ...event }: Packed): TurnEvent {
   if (content === undefined) return event;
   const { audioBase64, recordedBase64, ...rest } = content;
-  // a copy of its own: PCM is read as 16-bit samples, which must be aligned
-  const bytesOf = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64, 'base64'));
-  const audio = audioBase64 === undefined ? {} : { audio: bytesOf(audioBase64) };
-  const recorded = recordedBase64 === undefined ? {} : { recorded: bytesOf(recordedBase64) };
-  return { ...event, content: { ...rest, ...audio, ...recorded } };
+  return { ...event, content: { ...rest, audio: bytesOf(audioBase64), recorded: bytesOf(recordedBase64) } };
+}
+
+function base64Of(bytes: Uint8Array | undefined): string | undefined {
+  return bytes && Buffer.from(bytes).toString('base64');
+}
+
+/** A copy: PCM is read as 16-bit samples, which must be aligned. */
+function bytesOf(base64: string | undefined): Uint8Array | undefined {
+  return base64 === undefined ? undefined : new Uint8Array(Buffer.from(base64, 'base64'));
 }
 
 function objectOf(line: string): { type: string } | undefined {

@@ -1,16 +1,13 @@
-/** A captured session as replays take it: data, whatever store it came from. */
+/** A captured session as data, whatever store it came from. */
 import type { Message } from '../../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedTurn } from '../../sim/times/captured-turn.ts';
 
-/**
- * What a replay chooses its sessions by. `latency`: the slowest; `error`: those with most failed turns. The report labels either.
- */
+/** What sessions are chosen by. `latency`: the slowest; `error`: those with most failed turns. */
 export const CHOSEN_BY = ['sample', 'latency', 'error'] as const;
 export type ChosenBy = (typeof CHOSEN_BY)[number];
 
-/** One captured session as a replay needs it; read from a bundle. */
 export interface CapturedSession {
   sessionId: string;
   language: string;
@@ -26,15 +23,16 @@ export interface CapturedSession {
   turns: readonly TurnLog[];
 }
 
-/** A text of which only the length was captured, as much of nothing. A length that no text has is none. */
+const TEXT_LIMIT_CHARS = 10_000_000;
+
+/** In place of a text of which only the length was captured: `xxx…`. Empty for a length that no text has. */
 export function asLongAs(chars: number): string {
   return 'x'.repeat(chars > 0 && chars <= TEXT_LIMIT_CHARS ? chars : 0);
 }
-const TEXT_LIMIT_CHARS = 10_000_000;
 
 /**
- * The captured conversation up to a turn: the same history for every lane, whatever the lanes' own models said. Where the
- * capture keeps no text, as much of nothing: the prompt has its captured size.
+ * The captured conversation up to a turn: the same history for every lane, whatever the lane's own model said. Where the capture
+ * holds no text, `asLongAs` stands in, so that the prompt keeps its captured size.
  */
 export function historyBefore(session: Pick<CapturedSession, 'history' | 'turns'>, turnIndex: number): Message[] {
   const said = (log: TurnLog, kind: TurnEvent['kind']): string | undefined => {

@@ -1,17 +1,19 @@
-/** Which of the captured sessions a replay takes when none are named, and what its reports say of that. Pure. */
+/** Which captured sessions a replay takes, and what its reports say of the choice. Pure. */
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { startEpochUs, type CapturedSession, type ChosenBy } from './captured-session.ts';
 import { median } from '../../service/base/quantile.ts';
 
-/** How sessions came to be in the experiment. Those chosen for how they went are labelled, and drift is not shown. */
-export type Choice = 'named' | 'sampled' | 'by latency' | 'by error';
+/** How sessions came to be in the experiment. */
+export type Choice = 'named' | 'sampled' | `by ${Exclude<ChosenBy, 'sample'>}`;
+
+/** Sessions chosen for how they went: a report compares no captured lane then (regression to the mean). */
+export const isByOutcome = (choice: Choice | undefined): boolean => choice?.startsWith('by ') === true;
 
 /**
- * Ids of a seeded random sample spread over the time in which the sessions were: in order of their start, every N/n-th from a
- * random one on. Every session is equally likely, and busy hours are in it as they were in production (systematic
- * sampling: Cochran, Sampling Techniques, 1977, §8.1).
+ * Ids of a seeded random sample, spread over time: in order of start, every N/n-th session from a random one on. So every session
+ * is equally likely, and busy hours keep their share (systematic sampling: Cochran, Sampling Techniques, 1977, §8.1).
  */
 export function spreadSample(
   sessions: readonly Pick<SessionHeader, 'sessionId' | 'startedEpochUs'>[],
@@ -29,7 +31,7 @@ export function spreadSample(
   );
 }
 
-/** The `size` sessions that were slowest (median end to end) or had most failed turns; in order of their start. */
+/** The `size` sessions with the highest median end to end, or with most failed turns, in order of their start. */
 export function pickedBy(
   by: Exclude<ChosenBy, 'sample'>,
   sessions: readonly CapturedSession[],
@@ -46,25 +48,16 @@ export function pickedBy(
     .sort((a, b) => b.rank - a.rank)
     .slice(0, size)
     .map(({ session }) => session)
-    .sort((a, b) => startOf(a) - startOf(b));
+    .sort((a, b) => sessionStartUs(a) - sessionStartUs(b));
 }
 
-export function choiceOf(by: ChosenBy, named: boolean): Choice {
-  switch (by) {
-    case 'latency':
-      return 'by latency';
-    case 'error':
-      return 'by error';
-    case 'sample':
-      return named ? 'named' : 'sampled';
-    default:
-      return by satisfies never;
-  }
+export function choiceOf(by: ChosenBy, isNamed: boolean): Choice {
+  return by === 'sample' ? (isNamed ? 'named' : 'sampled') : `by ${by}`;
 }
 
-/** How sessions were chosen and when they were: what the figures stand for, and what they do not. */
+/** How and from when sessions were chosen: the figures stand for no others. */
 export function choiceNote(choice: Choice, sessions: readonly CapturedSession[]): string {
-  const startsUs = sessions.map(startOf);
+  const startsUs = sessions.map(sessionStartUs);
   const hours = new Set(startsUs.map((us) => Math.floor(us / 3.6e9))).size;
   const hour = (us: number): string => `${new Date(us / 1000).toISOString().slice(0, 13).replace('T', ' ')}h`;
   const [first, last] = [hour(Math.min(...startsUs)), hour(Math.max(...startsUs))];
@@ -72,4 +65,4 @@ export function choiceNote(choice: Choice, sessions: readonly CapturedSession[])
   return `sessions ${choice}: ${sessions.length}, ${when}`;
 }
 
-const startOf = ({ turns }: CapturedSession): number => Math.min(...turns.map(startEpochUs));
+const sessionStartUs = ({ turns }: CapturedSession): number => Math.min(...turns.map(startEpochUs));

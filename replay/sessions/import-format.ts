@@ -6,7 +6,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
 
-const ms = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
+const timeMs = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
 
 const ImportedTurnSchema = Type.Object(
   {
@@ -14,12 +14,12 @@ const ImportedTurnSchema = Type.Object(
     startedMs: Type.Optional(Type.Number({ minimum: 0, description: 'first sample, since the session’s start' })),
     transcript: Type.Optional(Type.String({ description: 'what the pipeline understood' })),
     reply: Type.Optional(Type.String({ description: 'what it answered' })),
-    turnEndedMs: ms('the pipeline decided that the user had finished; since the first sample, as all that follow'),
-    transcriptMs: ms('the transcript was there'),
-    firstTokenMs: ms('the first content of the reply was there'),
-    replyTextMs: ms('the last content of the reply was there'),
-    firstAudioByteMs: ms('the first reply audio was handed to the client'),
-    replyEndMs: ms('the client had played the last sample'),
+    turnEndedMs: timeMs('the pipeline decided that the user had finished; since the first sample, as all below'),
+    transcriptMs: timeMs('the transcript was there'),
+    firstTokenMs: timeMs('the first content of the reply was there'),
+    replyTextMs: timeMs('the last content of the reply was there'),
+    firstAudioByteMs: timeMs('the first reply audio was handed to the client'),
+    replyEndMs: timeMs('the client had played the last sample'),
   },
   { additionalProperties: false },
 );

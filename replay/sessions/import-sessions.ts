@@ -1,7 +1,7 @@
 /**
- * Another pipeline's recordings as capture bundles: WAV files, and what the pipeline wrote down of times and texts. A bundle
- * holds what was told and what the audio says, and nothing else: no exchange, no cause and no ledger are made up, so what its
- * captured lane cannot say is absent, and a replay takes those times from a profile.
+ * Another pipeline's recordings as capture bundles: WAV files, and the times and texts that the pipeline wrote down. No exchange,
+ * cause or ledger is made up. So figures that need them are absent in the captured lane, and a replay takes those times from a
+ * profile.
  */
 import { realpathSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
@@ -22,9 +22,9 @@ import { otlpLineOf } from '../../service/telemetry/otel.ts';
 import { parseImport, type ImportedSession, type ImportedTurn } from './import-format.ts';
 
 const FRAME_MS = 20;
-/** Silence after a recording, as from an open microphone, so that a replay's own detector can decide. */
+/** Silence after a recording, as from an open microphone: a replay's own detector needs it to decide. */
 const TAIL_MS = 3000;
-/** Between turns whose start nobody wrote down. */
+/** Between turns of which `sessions.json` holds no start. */
 const PAUSE_MS = 2000;
 
 export interface Imported {
@@ -32,7 +32,7 @@ export interface Imported {
   turns: number;
 }
 
-/** Writes one bundle a session. Throws `InputError` that names file and field, before anything of a session is written. */
+/** Writes one bundle a session. Throws `InputError` that names file and field before it writes anything of the session. */
 export async function importSessions(folder: string, store: CaptureStore, clock: Clock): Promise<Imported[]> {
   const path = join(folder, 'sessions.json');
   const json = readInputJson(path, 'sessions', { next: 'docs/capture-format.md#import says what it holds' });
@@ -138,7 +138,7 @@ function identityOf(sessionId: string, turnIndex: number, strategy: Strategy): T
   };
 }
 
-/** What the recording and the notes say, in order of time. Only the chain of speech has causes: the rest is not known. */
+/** Events from the recording and the notes, in order of time. Only those of speech have causes: others are not known. */
 function eventsOf(turn: ImportedTurn, wav: Wav, where: string): TurnEvent[] {
   const frame = Math.round((wav.sampleRateHz * FRAME_MS) / 1000);
   const spoken = Math.ceil(wav.samples.length / frame);
@@ -192,7 +192,7 @@ function eventsOf(turn: ImportedTurn, wav: Wav, where: string): TurnEvent[] {
   return events;
 }
 
-/** A text needs an event; where nobody noted its time it stands at the speech's end, and no figure is made of it. */
+/** A text needs an event. Without a noted time the event stands at the end of speech, and no figure is made of it. */
 function usOf(atMs: number | undefined, otherwiseUs: number): number {
   return atMs === undefined ? otherwiseUs : Math.round(atMs * 1000);
 }

@@ -1,4 +1,4 @@
-/** Captured sessions as a replay takes them: found in a data folder or given as a bundle's folder. */
+/** Captured sessions, read from a data folder. */
 import { readBundle, readSessionHeader, type Bundle } from '../../service/capture/bundle-reader.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
@@ -17,7 +17,7 @@ export function captureStoreIn(folder: string): CaptureStore {
   return createFolderStore(foldersIn(folder).captures);
 }
 
-/** A greeting is another kind of turn, never compared with answers: replays take it as history. */
+/** A greeting answers nobody. So it is never compared with answers: a replay takes it as history. */
 const isGreeting = ({ zero }: TurnLog): boolean => zero === 'opening';
 
 function greetingOf({ events }: TurnLog): string {
@@ -42,8 +42,8 @@ export function capturedSession({ session, turns }: Bundle): CapturedSession {
       ...turns.filter(isGreeting).map((log) => ({ role: 'assistant' as const, content: greetingOf(log) })),
     ],
     turns: turns.filter((log) => !isGreeting(log)),
-    ...(interview === undefined ? {} : { interview }),
-    ...(profile === undefined ? {} : { profile }),
+    interview,
+    profile,
   };
   const strategy = withPromptChars(session.strategy, captured);
   return { ...captured, strategy: resolveStrategy([strategy], `session ${sessionId}`) };
@@ -71,8 +71,8 @@ function withPromptChars(
 }
 
 /**
- * The named sessions, or a choice among all (choice.ts). Problems in bundles are told; so is a session that was not named and
- * cannot be read. Throws `InputError` for a named one that cannot, and when nothing is left.
+ * The named sessions, or a choice among all (choice.ts). `tell` hears of problems in bundles and of unreadable sessions that were
+ * not named. Throws `InputError` for a named session that cannot be read, and when no session is left.
  */
 export async function loadSessions(
   store: CaptureStore,
@@ -103,7 +103,7 @@ export async function loadSessions(
   return picked;
 }
 
-/** One session. What cannot be read is thrown, or, with `leaveOut`, told. */
+/** With `leaveOut`, an unreadable session is told and undefined; otherwise its error is thrown. */
 async function readSession(
   store: CaptureStore,
   id: string,
@@ -122,7 +122,7 @@ async function readSession(
   }
 }
 
-/** Headers of all sessions, in order of their start; unreadable ones are told. */
+/** Headers of all sessions, in order of their start. `tell` hears of unreadable ones. */
 export async function listSessions(store: CaptureStore, tell: (problem: string) => void): Promise<SessionHeader[]> {
   const headers: SessionHeader[] = [];
   for (const id of await store.list()) {
