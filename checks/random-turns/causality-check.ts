@@ -99,7 +99,7 @@ export interface CausalityResult {
   /** Delays whose effect was compared with the ledger. */
   checked: number;
   timers: number;
-  /** Delays that changed the order of events: they say nothing about this ledger. */
+  /** Delays that changed the order of events. Such a delay cannot judge the ledger. */
   reordered: number;
 }
 
