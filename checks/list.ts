@@ -28,7 +28,7 @@ export const CHECKS: readonly Check[] = [
     name: 'profile',
     sentence:
       'Profile seed has the means of the field: STT 800, LLM first token 1500, TTS first byte 500 ms, within 10 %.',
-    minutes: 0.5,
+    minutes: 0.8,
     basis: 'estimated',
     tier: 'ci',
     run: ['checks/profile.ts'],
@@ -54,7 +54,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'strategies',
     sentence: 'docs/strategies.md shows what the strategies gain in this code.',
-    minutes: 1,
+    minutes: 0.6,
     basis: 'estimated',
     tier: 'ci',
     run: ['scripts/strategies-doc.ts', '--check'],
@@ -96,7 +96,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'planted',
     sentence: 'The soak finds three bugs that are planted in the code.',
-    minutes: 1,
+    minutes: 0.5,
     basis: 'estimated',
     tier: 'ci',
     run: [TESTS, '--no-skips', `${RANDOM}/planted-bugs.ts`],
@@ -104,7 +104,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'soak',
     sentence: 'Random sessions in virtual time break no rule, and memory and CPU a turn do not grow.',
-    minutes: 2,
+    minutes: 1.7,
     basis: 'estimated',
     tier: 'ci',
     run: [`${RANDOM}/soak.ts`, '--turns', '10000', '--seed', 'ci', '--workers', '2'],
@@ -112,7 +112,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'resume',
     sentence: 'A replay that is killed and resumed repeats no journaled call, and in sim ends in the same bytes.',
-    minutes: 2.5,
+    minutes: 1.5,
     basis: 'estimated',
     tier: 'ci',
     run: ['checks/resume.ts'],
@@ -144,7 +144,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'outage',
     sentence: 'Collector and Jaeger are away for 75 s each under load: no turn is slower and every span arrives.',
-    minutes: 6,
+    minutes: 5,
     basis: 'estimated',
     tier: 'hand',
     first: ['scripts/infra/main.ts', 'build'],
