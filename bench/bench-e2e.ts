@@ -1,7 +1,7 @@
-/** Whole turns: today's strategy against chosen variants, by what the user waits. */
+/** Whole turns: today's strategy against chosen variants, by the user's wait. */
 import { variants, type Bench } from './turns/bench.ts';
 
-/** What the targets table calls "measured": the strategies of docs/strategies.md that go together, at once. */
+/** The arm beside the targets: the strategies of docs/strategies.md that go together, at once. */
 export const COMBINED = 'combined';
 
 export const bench: Bench = {

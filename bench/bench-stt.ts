@@ -1,4 +1,4 @@
-/** STT: what is sent, how, and when. */
+/** STT: method, upload, format, rate, trimming. */
 import { variants, type Bench } from './turns/bench.ts';
 import { GROUPINGS } from './turns/metrics.ts';
 

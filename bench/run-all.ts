@@ -1,4 +1,4 @@
-/** `retake bench`: the benches over one engine, one result folder, targets, comparison with an earlier folder. */
+/** `retake bench`: runs benches into one result folder, with targets and a comparison with an earlier folder. */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { describeError, InputError } from '../service/base/errors.ts';
@@ -34,7 +34,7 @@ export interface BenchOptions {
   turns?: number;
   seed: string;
   profile: string;
-  /** What goes wrong with the stand-ins: a file. */
+  /** Scenario file for the stand-ins. */
   scenario?: string;
   out: string;
   against?: string;
@@ -43,7 +43,7 @@ export interface BenchOptions {
   json?: boolean;
 }
 
-/** What stands between us and a provider. */
+/** The packages that call the providers. */
 const CALLERS = ['openai', '@fal-ai/client', 'undici', 'eventsource-parser'];
 const SIZES = { quick: { sessions: 6, turns: 2 }, full: { sessions: 24, turns: 4 }, wire: { sessions: 6, turns: 2 } };
 
@@ -91,7 +91,7 @@ export async function benchCommand(
   const results: BenchResult[] = [];
   const problems: string[] = [];
   try {
-    // samples may have been paid for: nothing is removed before all that was asked for is known to be possible
+    // earlier samples may have cost money: they are removed only after every option was checked
     const files = await takeFolder(
       options.out,
       BENCHES.map(({ name }) => name),
@@ -136,7 +136,7 @@ export async function benchCommand(
   try {
     await writeResults(options.out, summary, benchPage(summary), results);
   } catch (error) {
-    // what was measured is printed all the same
+    // the measured figures are printed all the same
     if (!(error instanceof InputError)) throw error;
     written = false;
     problems.push(describeError(error));
@@ -144,7 +144,7 @@ export async function benchCommand(
   report(context, options, summary, { written, problems });
 }
 
-/** Versions of what calls the providers, as this checkout pins them. */
+/** The versions that this checkout pins. */
 function packageVersions(): Record<string, string> {
   const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -152,7 +152,7 @@ function packageVersions(): Record<string, string> {
   return Object.fromEntries(CALLERS.map((name) => [name, dependencies[name] ?? 'absent']));
 }
 
-/** No paths: a gateway's may hold an account. */
+/** Hosts without paths: a gateway's path may hold an account. */
 function hostsOf(endpoints: object): string[] {
   return [...new Set(Object.values(endpoints).map((url) => new URL(String(url)).host))];
 }
@@ -161,12 +161,12 @@ function benchesOf(names: readonly BenchChoice[]): readonly Bench[] {
   return names.length === 0 || names.includes('all') ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
 }
 
-/** One line for each cause of which arms measured nothing, and for a bench that ended early. */
+/** One line for each bench that ended early, and for each cause by which arms measured nothing. */
 export function problemsOf(results: readonly BenchResult[]): string[] {
   const stopped = results.flatMap(({ bench, stopped: why }) =>
     why === undefined ? [] : [`bench ${bench} ended early: ${why}; its finished samples are kept`],
   );
-  /** Per cause, the arms of each bench. */
+  /** The arms of each bench, by cause. */
   const causes = new Map<string, string[]>();
   for (const { bench, arms } of results) {
     const dead = arms.filter(({ turns, failed }) => turns > 0 && failed === turns);
@@ -179,7 +179,7 @@ export function problemsOf(results: readonly BenchResult[]): string[] {
   return [...stopped, ...[...causes].map(([why, where]) => `${where.join('; ')}: every turn failed: ${why}`)];
 }
 
-/** Without the model that was asked: an address that does not answer is one cause, whichever models it was asked for. */
+/** The failure without its model: an address that does not answer is one cause for all models. */
 function causeOf({ firstFailure = '' }: ArmResult): string {
   return firstFailure.replace(/^(llm .*?OpenRouter) [\w.~-]+\/[\w.:-]*\w/, '$1');
 }

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { AudioFormatError } from '../service/audio/pcm.ts';
-import { describeError, InputError, InvariantError, isDiskError, StageError } from '../service/base/errors.ts';
+import { describeError, InputError, isDiskError, StageError } from '../service/base/errors.ts';
 import { type CommandContext, tellOn } from '../replay/report/context.ts';
 import { createProgram } from './program.ts';
 
@@ -23,7 +23,7 @@ const context: CommandContext = {
   color: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb',
 };
 
-// nobody reads any more (| head): the work goes on, and the exit code stays that of the work
+// the reader may leave (| head): the command still ends its work, and exits by its result
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -53,7 +53,7 @@ function tellError(error: unknown): number {
     return EXIT.input;
   }
   if (interrupt.signal.aborted) {
-    console.error('retake: interrupted; what was finished is on disk');
+    console.error('retake: interrupted; finished work is on disk');
     return EXIT.interrupted;
   }
   if (error instanceof InputError || error instanceof AudioFormatError || error instanceof StageError) {
@@ -61,10 +61,9 @@ function tellError(error: unknown): number {
     return EXIT.input;
   }
   if (isDiskError(error)) {
-    console.error(`retake: ${describeError(error)}; what was finished is on disk: make room, or name another folder`);
+    console.error(`retake: ${describeError(error)}; finished work is kept: make room, or name another folder`);
     return EXIT.input;
   }
-  const kind = error instanceof InvariantError ? 'a rule of ours was broken' : 'internal error';
-  console.error(`retake: ${kind}: ${error instanceof Error ? error.stack : String(error)}`);
+  console.error(`retake: internal error: ${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.internal;
 }

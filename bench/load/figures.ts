@@ -1,4 +1,4 @@
-/** What `npm run bench -- load` says of its steps: a row each, the knee, and whether memory grew. Pure. */
+/** The lines of `npm run bench -- load`: a row for each step, the knee, and whether memory grew. Pure. */
 import { TURNS_LIMIT } from '../../service/http/registry.ts';
 import { sparkline } from '../../replay/report/charts.ts';
 import { mean, studentT975, type Interval } from '../../replay/diff/stats.ts';
@@ -6,7 +6,7 @@ import { quantile } from '../../service/base/quantile.ts';
 import type { LoadTurn } from './people.ts';
 import type { ServiceSecond } from './service.ts';
 
-/** One second of everything: the service's own figures, and what this process and the whole machine used beside it. */
+/** One second: figures of the service, of this process and of the whole machine. */
 export interface LoadSecond extends ServiceSecond {
   clientsCpuMs: number;
   /** Of all cores, 0 to 1. */
@@ -15,10 +15,10 @@ export interface LoadSecond extends ServiceSecond {
 
 export interface Step {
   sessions: number;
-  /** Those that began after everybody had arrived: the first turns, which open connections, are the warm-up. */
+  /** Turns that began after everybody had arrived. Earlier ones are the warm-up. */
   turns: readonly LoadTurn[];
   failures: readonly string[];
-  /** While all of them talked. */
+  /** The seconds in which all talked. */
   seconds: readonly LoadSecond[];
 }
 
@@ -114,7 +114,7 @@ export function stepRowOf(figures: StepFigures): string {
   ].join('');
 }
 
-/** The bar that a step is held to: none beyond 200 sessions, where the knee is looked for. */
+/** The bar of a step; none beyond 200 sessions, where the knee is looked for. */
 export function barOf(sessions: number): number | undefined {
   return BARS.find((bar) => sessions <= bar.sessions)?.p99Ms;
 }
@@ -124,7 +124,7 @@ export function isMet({ sessions, failed, lostFrames, overheadMs }: StepFigures)
   return failed === 0 && lostFrames === 0 && overheadMs !== undefined && overheadMs.p99 < barMs;
 }
 
-/** What the steps come to: p99 as a line of blocks, the last step that held, and what was used up at the first that did not. */
+/** Lines below the table: p99 as blocks, the last step that held, and the load of the first that did not. */
 export function kneeLines(steps: readonly StepFigures[]): string[] {
   const limitMs = BARS[1].p99Ms;
   const holds = ({ failed, lostFrames, overheadMs }: StepFigures): boolean =>

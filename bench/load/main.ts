@@ -30,9 +30,9 @@ import { loadPage } from './page.ts';
 import { PAUSE_MS, pause, person, SPEECH_MS } from './people.ts';
 import type { ServiceMessage } from './service.ts';
 
-/** From a process's first turns, which compile and connect, to its usual cost. */
+/** The first turns compile code and open connections: they are not measured. */
 const WARM_UP = { sessions: 20, seconds: 8 };
-/** Of the seconds of a step, what the heap needs until its bounded memories (2,000 turns) are full. */
+/** Share of a step's seconds until the registry's memory of 2,000 turns is full. */
 const HEAP_WARM_UP = 0.25;
 
 interface LoadOptions {
@@ -94,7 +94,7 @@ const url = await ready.promise;
 
 const progress = (text: string): void => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[2K${text}`));
 
-/** So many people, arriving spread over a turn; measured from when all are there until `forS` seconds later. */
+/** People arrive spread over a turn. Measured are `forS` seconds from the last arrival on. */
 async function runStep(sessions: number, forS: number): Promise<Step> {
   const arrivalMs = SPEECH_MS + PAUSE_MS;
   const fromMs = performance.now() + arrivalMs;

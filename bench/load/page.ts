@@ -21,7 +21,7 @@ const COLUMNS = [
   'memory, MB',
 ];
 
-/** `lines` is what the terminal says below its table. */
+/** `lines` stand below the terminal's table. */
 export function loadPage(title: string, steps: readonly StepFigures[], lines: readonly string[]): string {
   const rows = steps.map((step): Cell[] => {
     const { overheadMs } = step;

@@ -17,17 +17,17 @@ const INTERVIEW = 'en-frontend';
 const PCM = speechPcm('load', FRAMES * FRAME_BYTES, 0);
 
 export interface LoadTurn {
-  /** When it began, on `performance.now()`. */
+  /** Begin of the turn, by `performance.now()`. */
   atMs: number;
   /** The ledger's `our code` between speech end and first audible. */
   overheadMs: number;
-  /** Frames that were sent and are not in the audio that went to STT. */
+  /** Sent frames that are missing in the audio for STT. */
   lostFrames: number;
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Turns until `untilMs`. Resolves with them, and with what ended them early. The session is left open: `erase` ends it. */
+/** Speaks turns until `untilMs`. `failure` says why they ended early. The session stays open until `erase`. */
 export async function person(
   url: string,
   untilMs: number,
@@ -49,7 +49,7 @@ export async function person(
     failure = error instanceof Error ? error.message : String(error);
   }
   const session = id === undefined ? undefined : `${url}/v1/sessions/${id}`;
-  // asked for once, at the end: a question after each turn would be part of the load
+  // asked once, at the end: questions in between would be part of the load
   const summaries = session === undefined ? [] : await fetchSummaries(session);
   const turns = begun.flatMap(({ traceId, atMs }) => {
     const summary = summaries.find((each) => each.traceId === traceId);
@@ -89,7 +89,7 @@ function speakTurn(socket: WebSocket): Promise<string> {
     let frame = 0;
     const startedMs = performance.now();
     const timer = setInterval(() => {
-      // a late timer sends what it owes: the speaker does not slow down
+      // after a late timer all due frames are sent: the speaker does not slow down
       const due = Math.min(FRAMES, Math.floor((performance.now() - startedMs) / FRAME_MS));
       for (; frame < due; frame++) socket.send(PCM.subarray(frame * FRAME_BYTES, (frame + 1) * FRAME_BYTES));
       if (frame < FRAMES) return;

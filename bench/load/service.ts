@@ -1,16 +1,16 @@
-/** The service under load, in a process of its own (its stand-ins are another): tells its parent its address and, each second, its cost. */
+/** The service under load, in a process of its own. Tells its parent its address and, each second, its cost. Stand-ins run in a third process. */
 import { currentCommit } from '../../replay/arms/checkout.ts';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { configFrom } from '../../service/config.ts';
 import { serve } from '../../sim/wire/serve.ts';
 
-/** What one second of the service cost. */
+/** The cost of one second of the service. */
 export interface ServiceSecond {
   cpuMs: number;
   rssMb: number;
-  /** What V8 holds: its heap, and the buffers that hang on it (audio). */
+  /** V8's heap and the buffers outside of it, such as audio. */
   heapMb: number;
-  /** How late its event loop was. */
+  /** Delay of its event loop. */
   loopDelayP99Ms: number;
 }
 export type ServiceMessage = { url: string } | { second: ServiceSecond };

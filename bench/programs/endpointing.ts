@@ -1,6 +1,6 @@
 /**
- * What a shorter silence costs: premature ends of turn on the fixtures, beside the endpointing that it saves.
- * No clock in it: the same table on every machine. `npm run bench -- endpointing`
+ * `npm run bench -- endpointing`: premature ends of turn on the fixtures by silence, beside the endpointing that a shorter one saves.
+ * No clock is read: every machine prints the same table.
  */
 import { readFileSync } from 'node:fs';
 import { parseWav } from '../../service/audio/pcm.ts';
@@ -50,7 +50,6 @@ export function endpointingTable(silencesMs: readonly number[]): EndpointingRow[
   );
 }
 
-/** The table as text. */
 export function renderEndpointing(rows: readonly EndpointingRow[]): string {
   const lines = rows.map(({ engine, silenceMs, turns, premature, endpointingMs }) =>
     [engine.padEnd(7), pad(silenceMs, 10), pad(`${premature} of ${turns}`, 10), pad(endpointingMs, 14)].join('  '),

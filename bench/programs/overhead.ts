@@ -84,7 +84,7 @@ async function runBlock(arm: (typeof ARMS)[number], count: number, keepSteps = f
     ourCodeMs.push(ran.ourCodeMs);
     pathMs.push((at(events, 'deliver.first_byte') - at(events, 'stt.done')) / 1000);
     const now = process.memoryUsage().heapUsed;
-    // a collection in between shows as a fall: such a turn says nothing about allocation
+    // a garbage collection shows as a fall: its turn is left out
     if (now > heap) {
       allocated += now - heap;
       counted += 1;

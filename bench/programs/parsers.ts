@@ -57,7 +57,7 @@ interface Race {
   title: string;
   unit: string;
   units: number;
-  /** Runs in one measurement, where one is too short for the clock of a process; by default 1. */
+  /** Runs in one measurement, by default 1: the clock of a process does not see a short one. */
   times?: number;
   /** The first is the plain library. */
   ways: readonly Way[];
@@ -129,7 +129,7 @@ const RACES: readonly Race[] = [
       })),
     ],
   },
-  // two ideas that the service does not use: what they would gain
+  // two ideas that the service does not use yet
   {
     title: `Idea: ${AUDIO_EVENTS} base64 texts decoded into one buffer`,
     unit: 'µs an event',

@@ -1,7 +1,7 @@
 /**
  * A reply's audio from the provider's stream to the client's connection, for bench/programs/parsers.ts: by the stages of a turn (speak.ts,
- * deliver.ts), and as the provider's library gives it. Both end with the same: what the client was handed, and when the reply
- * becomes audible. No network: the connection takes what it is given.
+ * deliver.ts), and as the provider's library gives it. Both return the bytes handed to the client, and when the reply becomes audible.
+ * No network: the connection takes every byte at once.
  */
 import { createFalClient } from '@fal-ai/client';
 import { rmsDbfs } from '../../service/audio/pcm.ts';
@@ -21,7 +21,7 @@ import { instantPorts, instantUpload } from './workload.ts';
 
 export interface HeardReply {
   bytes: number;
-  /** From the first sample on. */
+  /** Counted from the first sample. */
   audibleAfterMs: number | undefined;
 }
 

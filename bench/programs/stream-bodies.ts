@@ -32,7 +32,7 @@ export const TTS_CHUNKS = [
   event({ done: true, inference_time_ms: 100 }),
 ].map((text) => encoder.encode(text));
 
-/** An answer of these chunks, each read by itself. */
+/** A response whose body is read chunk by chunk. */
 export function streamed(chunks: readonly Uint8Array[]): Response {
   let next = 0;
   const body = new ReadableStream<Uint8Array>({

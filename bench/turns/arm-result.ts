@@ -1,4 +1,4 @@
-/** What an arm's turns come to: a sample each, and a row for each metric with its difference from the baseline. Pure. */
+/** The figures of an arm: a sample for each turn, and a row for each metric with its difference from the baseline. Pure. */
 import { turnKey, type LedgerStage, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { Verdict } from '../../replay/diff/diff.ts';
@@ -20,9 +20,9 @@ export interface Sample {
   world: string;
   sessionId: string;
   turnIndex: number;
-  /** Whether the stage's first exchange set up its connection; absent when there was none. */
+  /** `new`: the stage's first exchange set up its connection. Absent when the stage had no exchange. */
   connection?: 'new' | 'kept';
-  /** Of the bench's grouping. */
+  /** The turn's group in the bench's grouping. */
   group?: string;
   values: Partial<Record<MetricName, number>>;
   failure?: string;
@@ -32,15 +32,15 @@ export interface MetricRow {
   metric: MetricName;
   n: number;
   median: number;
-  /** Of the metrics that are shown by it. */
+  /** Present for metrics that tables show by their mean. */
   mean?: number;
-  /** Only where n allows. */
+  /** Present from 72 turns on. */
   p95?: number;
   /** Paired difference from the baseline: mean and 95 % interval over sessions. Absent for the baseline itself. */
   difference?: Interval;
 }
 
-/** Of the bench's stage, over some of its turns. */
+/** The latency of the bench's stage over one group of turns. */
 export interface StageGroup {
   group: string;
   n: number;
@@ -51,27 +51,26 @@ export interface ArmResult {
   arm: string;
   note?: string;
   rows: readonly MetricRow[];
-  /** Of the stage's latency: `new` connections were set up within it, `kept` ones before. */
+  /** By connection: `new` ones were set up within the stage, `kept` ones before it. */
   connections?: readonly StageGroup[];
-  /** Of the stage's latency, by the bench's grouping. */
+  /** By the bench's grouping. */
   groups?: readonly StageGroup[];
-  /** Where the wait went. */
+  /** Mean parts of the wait. */
   ledger?: readonly LedgerMean[];
-  /** Hits and waste of what was done before it was certain to be needed. */
+  /** Hits and waste of speculative work. */
   bets?: readonly BetTotals[];
-  /** Finished, of those planned. */
+  /** Finished turns; `planned` counts all. */
   turns: number;
   planned: number;
   failed: number;
   firstFailure?: string;
-  /** Verdict of the experiment on the end-to-end latency. */
+  /** The experiment's verdict on the end-to-end latency. */
   verdict?: Verdict;
 }
 
 export const BASELINE = 'baseline';
 const P95_TURNS = 72;
 
-/** The turn as a sample of its arm. */
 export function sampleOf(bench: Bench, arm: string, turn: FinishedTurn, language: string): Sample {
   const { sessionId, turnIndex, world, failure } = turn.summary;
   const queued = turn.log.events.find(({ kind, stage }) => kind === 'http.queued' && stage === bench.stage);
@@ -94,7 +93,7 @@ export function sampleOf(bench: Bench, arm: string, turn: FinishedTurn, language
   };
 }
 
-/** All of an arm's samples, beside the baseline's. */
+/** Sums up an arm's samples. `all` holds those of the baseline as well. */
 export function armResult(bench: Bench, arm: string, all: readonly Sample[], planned: number): ArmResult {
   const samples = all.filter((sample) => sample.arm === arm);
   const baseline = new Map(all.filter((sample) => sample.arm === BASELINE).map((sample) => [turnKey(sample), sample]));
@@ -135,7 +134,7 @@ export function armResult(bench: Bench, arm: string, all: readonly Sample[], pla
   };
 }
 
-/** With the share of words that differ from what the baseline heard, where both heard any. */
+/** Adds the share of words that differ from the baseline's transcript, where both turns have one. */
 export function withTranscriptChange(baseline: FinishedTurn | undefined, turn: FinishedTurn): FinishedTurn {
   if (baseline === undefined || baseline.summary.failure !== undefined || turn.summary.failure !== undefined)
     return turn;
@@ -168,7 +167,7 @@ function valuesOf(samples: readonly Sample[], metric: MetricName): number[] {
   return samples.flatMap(({ values }) => values[metric] ?? []);
 }
 
-/** What 100 ms are worth in the break-even rate of a bet: an assumption, docs/metrics.md#bets. */
+/** Assumed value of 100 ms in the break-even rate of a bet (docs/metrics.md#bets). */
 const WORTH_USD_PER_100_MS = 0.001;
 
 export interface LedgerMean {
@@ -177,7 +176,7 @@ export interface LedgerMean {
   meanMs: number;
 }
 
-/** In the order of the pipeline; a stage that none of the turns waited for is left out. Σ meanMs is the mean first audible. */
+/** In the order of the pipeline, without stages that no turn waited for. Σ meanMs is the mean first audible. */
 export function meanLedger(turns: readonly TurnSummary[]): LedgerMean[] {
   const heard = turns.filter(({ e2eUs }) => e2eUs !== undefined);
   const waited = new Set(heard.flatMap(({ ledger }) => ledger.map(({ stage }) => stage)));
@@ -187,7 +186,7 @@ export function meanLedger(turns: readonly TurnSummary[]): LedgerMean[] {
   }));
 }
 
-/** Of the arms that bet at all. */
+/** Totals of the bets; empty for an arm without bets. */
 export function betTotals(turns: readonly TurnSummary[]): BetTotals[] {
   return totalBets(
     turns.map(({ bets = [] }) => bets),
@@ -205,7 +204,6 @@ export function ledgerText(ledger: readonly LedgerMean[]): string {
   return `${ledger.map(({ stage }, index) => `${stage} ${(rounded[index] ?? 0).toFixed(1)}`).join(' + ')} = ${total.toFixed(1)}`;
 }
 
-/** Hits and waste of one kind of bet. */
 export function betText(bet: BetTotals): string {
   const { attempts, turns, hits, misses, refused } = bet;
   const money =

@@ -1,4 +1,4 @@
-/** What a bench is: a table of arms, what is measured of them, and by what turns are told apart. */
+/** The parts of a bench: its arms, its metrics, and the groups of its turns. */
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import type { Grouping, MetricName, STAGE_METRICS } from './metrics.ts';
 import type { BenchSpeech } from './sessions.ts';
@@ -6,7 +6,7 @@ import type { BenchSpeech } from './sessions.ts';
 /** In the order in which they run. */
 export const BENCH_NAMES = ['stt', 'llm', 'tts', 'e2e', 'parallel'] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
-/** What `retake bench` may be asked for. */
+/** The words that `retake bench` takes. */
 export const BENCH_CHOICES = [...BENCH_NAMES, 'all'] as const;
 export type BenchChoice = (typeof BENCH_CHOICES)[number];
 
@@ -14,7 +14,7 @@ export interface BenchArm {
   name: string;
   /** Named variants, patches, or both; later ones win. */
   patches: readonly (string | StrategyPatch)[];
-  /** What a reader must know of this arm's figures. */
+  /** A caution for the reader of this arm's figures. */
   note?: string;
 }
 
@@ -26,14 +26,14 @@ export function variants(...names: readonly string[]): BenchArm[] {
 export interface Bench {
   name: BenchName;
   title: string;
-  /** What limits the figures: printed under the table. */
+  /** Limits of the figures, printed under the table. */
   limits: string;
   metrics: readonly MetricName[];
-  /** The metric whose connections are told apart: new ones were set up within the stage. */
+  /** The stage whose latency is shown by new and by kept connections. */
   stage: keyof typeof STAGE_METRICS;
-  /** What else the stage's latency is told apart by. */
+  /** Further groups of the stage's latency. */
   grouping?: Grouping;
   speech?: BenchSpeech;
-  /** Each over today's strategy, which is the baseline. */
+  /** Each patches today's strategy, the baseline. */
   arms: readonly BenchArm[];
 }

@@ -1,4 +1,4 @@
-/** A result folder against an earlier one, arm by arm, with the verdicts of `retake diff`. */
+/** Compares results with an earlier result folder, arm by arm, with the verdicts of `retake diff`. */
 import { join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
 import { readInput, readInputJson } from '../../service/base/input-file.ts';
@@ -23,8 +23,8 @@ const NEXT = 'name a folder that "retake bench" wrote';
 export type EarlierTurns = ReadonlyMap<string, readonly TurnSummary[]>;
 
 /**
- * Throws `InputError` when the folder holds no turns of one of the benches, when a file of it is damaged, or when its results are
- * of another world or profile: those are never mixed.
+ * Reads an earlier folder. Throws `InputError` when turns of a bench are missing or damaged, or when the results are of another world
+ * or profile.
  */
 export function readEarlier(
   folder: string,
@@ -40,11 +40,13 @@ export function readEarlier(
     of({ world, profile }),
   ];
   if (then !== now)
-    throw new InputError(`--against ${folder}: its results are of ${then}, these of ${now}; they cannot be compared`);
+    throw new InputError(
+      `--against ${folder}: its results are of ${then}, these of ${now}; name a folder of this world and profile`,
+    );
   return new Map(benches.map((bench) => [bench, earlierTurns(join(folder, turnsFile(bench)))]));
 }
 
-/** In the order of the tables. Pure. Arms that either side has not are left out. */
+/** A comparison for each arm that both sides have, in the order of the tables. Pure. */
 export function compareWithEarlier(earlier: EarlierTurns, results: readonly BenchResult[]): ArmComparison[] {
   return results.flatMap(({ bench, arms, turns }) =>
     arms.flatMap(({ arm }): ArmComparison[] => {
@@ -70,7 +72,7 @@ function earlierTurns(file: string): TurnSummary[] {
   });
 }
 
-/** What a summary is told from; the rest is as `retake bench` wrote it. */
+/** Checks the fields that tell a summary; the others are trusted as `retake bench` wrote them. */
 function isTurn(value: unknown): value is TurnSummary {
   return (
     isObject(value) &&

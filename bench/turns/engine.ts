@@ -1,7 +1,7 @@
 /**
- * One bench: a table of arms over the fixture sessions, run by the same experiment as `retake replay` (its worlds, order, pairing
- * and statistics). What is added here: a turn becomes lines of `samples.jsonl` and `exchanges.jsonl` when all its arms ran it, so that an interrupted
- * bench keeps what it measured, and each arm's metrics are summed up beside their paired difference from the baseline, today's strategy.
+ * Runs one bench: a table of arms over the fixture sessions, by the experiment of `retake replay` (its worlds, order, pairing and
+ * statistics). When all arms ran a turn, it becomes lines of `samples.jsonl` and `exchanges.jsonl`: an interrupted bench keeps them.
+ * At the end each arm's metrics stand beside their paired difference from the baseline, today's strategy.
  */
 import { appendFileSync } from 'node:fs';
 import { describeError } from '../../service/base/errors.ts';
@@ -37,28 +37,28 @@ export interface BenchResult {
   bench: string;
   title: string;
   limits: string;
-  /** The title of the bench's grouping. */
+  /** Title of the bench's grouping. */
   grouping?: string;
   arms: readonly ArmResult[];
-  /** Turns of every arm, by its name: what a later run is compared with. */
+  /** Turns of every arm, by its name. A later run is compared with them. */
   turns: ReadonlyMap<string, readonly TurnSummary[]>;
-  /** Where answers came from, by stage, as far as they said. */
+  /** Stage and region of the answers that named a region. */
   servedFrom: readonly string[];
-  /** Why the bench did not finish; what it had measured stands. */
+  /** Why the bench did not finish. Its measured figures stand. */
   stopped?: string;
 }
 
 export interface BenchRun {
   sessions: (speech?: BenchSpeech) => readonly CapturedSession[];
   samplesFile: string;
-  /** Takes the answers' times, for `retake profile --bench`. */
+  /** The answers' times go there, for `retake profile --bench`. */
   exchangesFile: string;
   world: ExperimentOptions['world'];
   /** Whom the arms call, in `wire`. */
   against?: ExperimentOptions['against'];
   profile: string;
   scenario?: Scenario;
-  /** What all benches may spend together: each stops before it would spend more than the others left. */
+  /** What all benches may spend together. A bench stops before it would spend more than is left. */
   budget?: { limitUsd: number; purse: Purse };
   seed: string;
   commit: string;
@@ -76,7 +76,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   const verdicts = new Map<string, Verdict>();
   const servedFrom = new Set<string>();
   let stopped: string | undefined;
-  /** The arms of the turn that is being run: what was heard is compared with what the baseline heard, which may come last. */
+  /** The arms that ran the current turn. Each is compared with the baseline, which may come last. */
   let unit: FinishedTurn[] = [];
   const keepUnit = (): void => {
     const ran = unit;
@@ -110,7 +110,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     };
     const { reports, unpaid } = await runExperiment({
       ...lanes,
-      // one kind for all arms: a table has one baseline
+      // own or same words for all arms: a table has one baseline
       words: lanesOf(lanes).words,
       sessions,
       profile: run.profile,
@@ -120,11 +120,11 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       signal: run.signal,
       onTurn: ({ ran }, done, total) => {
         if (ran !== undefined) keep(ran);
-        // a simulated turn takes milliseconds, any other as long as it lasts
+        // simulated turns take milliseconds each
         if (run.world !== 'sim' || done % 20 === 0 || done === total)
           run.progress(`bench ${bench.name}: ${done} of ${total} turns`);
       },
-      // an arm whose turns all failed says so by itself; the others keep their verdicts
+      // problemsOf tells of an arm whose turns all failed; the others keep their verdicts
       onUnmeasured: () => undefined,
       against: run.against,
       scenario: run.scenario,
@@ -160,7 +160,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   };
 }
 
-/** Throws `InputError`: a full disk ends the bench, and the report says so. */
+/** Throws `InputError` on a full disk, which ends the bench. */
 function append(file: string, lines: string): void {
   try {
     appendFileSync(file, lines);

@@ -1,4 +1,4 @@
-/** A result folder: whose it is, and that it can be written. */
+/** A bench's result folder: refuses those of other worlds, and empties it for a run. */
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,10 +8,10 @@ import { cannotWrite, makeFolder } from '../../replay/run/out-folder.ts';
 import { EXCHANGES_FILE } from '../../sim/times/exchange-lines.ts';
 
 const SAMPLES = 'samples.jsonl';
-/** Each says of which world the folder is; a run that was killed left its samples only. */
+/** Each of these names the folder's world. A killed run leaves its samples only. */
 const TELLING = ['results.json', SAMPLES, 'history.jsonl'];
 
-/** Throws `InputError` when the folder holds results of another world: figures of providers and of stand-ins never share one. */
+/** Throws `InputError` when the folder holds results of another world: figures of providers and of stand-ins never share a folder. */
 export function refuseOtherWorld(folder: string, world: string): void {
   for (const file of TELLING) {
     const path = join(folder, file);
@@ -22,7 +22,7 @@ export function refuseOtherWorld(folder: string, world: string): void {
   }
 }
 
-/** Makes the folder this run's own: all but its history goes. Returns the files that grow turn by turn. Throws `InputError`. */
+/** Removes an earlier run's files but the history. Returns the files that grow turn by turn. Throws `InputError` when it cannot write. */
 export async function takeFolder(
   folder: string,
   benches: readonly string[],
@@ -39,5 +39,5 @@ export async function takeFolder(
   }
 }
 
-/** Holds a bench's turns, a line each: what a later run is compared with. */
+/** The file of a bench's turns, one a line. A later run is compared with them. */
 export const turnsFile = (bench: string): string => `turns-${bench}.jsonl`;

@@ -1,4 +1,4 @@
-/** What benches measure of a turn, as a table: name, unit, and how it is read off the turn. Unmeasured is absent. */
+/** The metrics of benches as a table: name, unit, and how each is read off a turn. An unmeasured metric is undefined. */
 import { createChunker, type ChunkingMode } from '../../service/text/chunker.ts';
 import { firstOf, numberOf, numbersOf, type EventKind, type TurnEvent } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
@@ -9,13 +9,13 @@ export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
 export interface Metric {
   title: string;
   unit: Unit;
-  /** Where most turns have none, the median says nothing: tables show the mean. */
+  /** Tables show the mean where most turns have 0: the median would say nothing. */
   shown?: 'mean';
   of(turn: FinishedTurn, language: string): number | undefined;
 }
 
 const find = (turn: FinishedTurn, kind: EventKind): TurnEvent | undefined => firstOf(turn.log.events, kind);
-/** What a stream's last event says of every item; nothing where there was no stream. */
+/** Figures of a stream's items, from its last event; empty without a stream. */
 const itemsOf = (event: TurnEvent | undefined, key: 'itemUs' | 'itemChars'): readonly number[] =>
   numbersOf(event, key) ?? [];
 const ms = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1000);
@@ -161,10 +161,10 @@ export const STAGE_METRICS = { stt: 'sttMs', llm: 'ttftMs', tts: 'ttfbMs' } as c
   MetricName
 >;
 
-/** What turns of one arm differ in by themselves: the stage's latency is told apart by it. */
+/** A property in which turns of one arm differ, such as their length. It splits the stage's latency into groups. */
 export interface Grouping {
   title: string;
-  /** Upper limits, exclusive, smallest first; what is not below the last is the last group. */
+  /** Upper limits, exclusive, smallest first. The last group has no upper limit. */
   below: readonly number[];
   unit: string;
   of(turn: FinishedTurn): number | undefined;

@@ -113,7 +113,7 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
   );
 }
 
-/** The stage's latency where turns differ by themselves: new and kept connections, and the bench's own grouping. */
+/** The stage's latency by new and kept connections, and by the bench's grouping. */
 function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): string {
   const connectionsOf = ({ connections = [] }: ArmResult): StageGroup[] =>
     connections.map((part) => ({ ...part, group: `${part.group} connection` }));
@@ -132,7 +132,7 @@ function groupTable(grouping: string | undefined, arms: readonly ArmResult[]): s
   return htmlTable(columns, rows, { caption: `Median of the stage's latency in ms, by connection${by}.` });
 }
 
-/** Where the wait went, and what came of the bets. */
+/** Parts of the wait, and outcomes of the bets. */
 function totalsTable(arms: readonly ArmResult[]): string {
   const rows = arms.map(({ arm, ledger, bets = [] }): Cell[] => [
     arm,
@@ -145,7 +145,7 @@ function totalsTable(arms: readonly ArmResult[]): string {
   });
 }
 
-/** The median and, paler, the mean difference; its interval is in `results.json`, and for first audible in the plot. */
+/** The median and, paler, the mean difference. Its interval is in `results.json`; that of first audible is in the plot. */
 function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
   const row = rows.find((each) => each.metric === metric);
   if (row === undefined) return '–';

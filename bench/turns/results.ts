@@ -1,4 +1,4 @@
-/** What a bench leaves in its result folder at its end. */
+/** The files that a bench writes at its end. */
 import { appendFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { ArmComparison } from './earlier.ts';
 import type { BenchResult } from './engine.ts';
 import { turnsFile } from './folder.ts';
 
-/** What `results.json` holds. */
+/** The content of `results.json`. */
 export interface BenchResults {
   format: 1;
   basis: Report['basis'];
@@ -21,11 +21,11 @@ export interface BenchResults {
     node: string;
     cpu: string;
     startedAt: string;
-    /** Of what calls the providers. */
+    /** Versions of the packages that call the providers. */
     packages: Readonly<Record<string, string>>;
-    /** Who was called, in `live`: stand-ins that an endpoint setting points to are told by their address. */
+    /** Hosts that were called in `live`: an endpoint setting may point to stand-ins. */
     endpoints?: readonly string[];
-    /** Stage and region of the answers that named one; empty in worlds of stand-ins. */
+    /** Stage and region of the answers that named a region; stand-ins name none. */
     servedFrom: readonly string[];
   };
   sessions: number;
@@ -35,7 +35,7 @@ export interface BenchResults {
   against?: readonly ArmComparison[];
 }
 
-/** `index.html`, `results.json`, `turns-<bench>.jsonl`, and a line for each bench in `history.jsonl`, which only grows. Throws `InputError`. */
+/** Writes `index.html`, `results.json` and `turns-<bench>.jsonl`, and appends a line a bench to `history.jsonl`. Throws `InputError` when it cannot. */
 export async function writeResults(
   folder: string,
   summary: BenchResults,

@@ -1,4 +1,4 @@
-/** The fixture interviews as sessions to replay: their audio and their conversation, and no exchange, so that every latency is drawn. */
+/** The fixture interviews as sessions to replay. They hold audio and conversation but no exchange: every latency is drawn. */
 import { readFileSync } from 'node:fs';
 import { joinSamples, parseWav, samplesToPcmBytes, type Wav } from '../../service/audio/pcm.ts';
 import { InvariantError } from '../../service/base/errors.ts';
@@ -11,21 +11,20 @@ import { loadInterviews, type Interview } from '../../sim/world/fixtures.ts';
 import type { CapturedSession } from '../../replay/sessions/captured-session.ts';
 
 const FRAME_MS = 20;
-/** From the end of one recording to the start of the next: what a reply of some seconds takes. */
+/** From the end of one recording to the start of the next: a reply takes some seconds. */
 const GAP_MS = 8000;
-/** Any fixed instant: nothing depends on which. */
+/** A fixed instant. No figure depends on it. */
 const STARTED_EPOCH_US = 1_767_225_600_000_000;
-/** Messages said before the first turn, so that history knobs have something to prune. */
+/** Messages before the first turn: the knobs of history have something to cut. */
 const HISTORY_MESSAGES = 20;
 
-/** Of a session: the shortest interview's. */
+/** Most turns of a session: those of the shortest interview. */
 export const MOST_TURNS = Math.min(...loadInterviews().map(({ turns }) => turns.length));
 
-/** How the recordings are spoken. */
 export interface BenchSpeech {
-  /** Recordings said in one turn, in turn: [1, 2] makes every second turn twice as long. By default one. */
+  /** Recordings in each turn, repeated: [1, 2] makes every second turn twice as long. By default [1]. */
   recordings?: readonly number[];
-  /** Of the client's microphone; by default the recordings' own. */
+  /** Rate of the client's microphone; by default that of the recordings. */
   rateHz?: number;
 }
 

@@ -10,7 +10,7 @@ import { METRICS, type MetricName } from './metrics.ts';
 /** Widths of a row's columns: with the longest interval they come to 80. */
 const [LABEL, MEDIAN, P95, N] = [30, 9, 8, 5];
 
-/** A block for each metric would hide the arms: a block for each arm, its metrics below one another. */
+/** A block for each arm, its metrics below one another. */
 export function benchTable(
   { bench, title, limits, grouping, arms, stopped }: Omit<BenchResult, 'turns' | 'servedFrom'>,
   columns: number,

@@ -16,7 +16,7 @@ export interface CommentTarget {
   pullRequest: number;
   /** Whose comments may be updated: a comment that somebody else wrote with our marker in it stays theirs. */
   author: string;
-  /** A second of the pauses between tries; tests shorten it. */
+  /** Length of a second in the pauses between tries. Tests shorten it. */
   secondMs?: number;
 }
 
@@ -45,19 +45,19 @@ export async function upsertComment(target: CommentTarget, comment: RunComment):
   try {
     return await upsertOnce(github, target, comment);
   } catch (error) {
-    // it may have been carried out all the same: looked for again before it is made again
+    // GitHub may have made the comment all the same: it is looked for before a second one is made
     return await (isLostCreation(error) ? upsertOnce(github, target, comment) : Promise.reject(error)).catch(refusalOf);
   }
 }
 
-/** Comments of 3,000 and more have been seen; a loop that never ends has not been asked for. */
+/** Pull requests with 3,000 comments exist. A server that names a next page for ever must end as well. */
 const PAGES = 100;
 const PAGE_SIZE = 100;
 const RETRIES = 3;
 const LONGEST_PAUSE_S = 60;
-/** The statuses of a rate limit, with `Retry-After`: nothing was carried out. */
+/** The statuses of a rate limit when `Retry-After` stands beside them: GitHub has done nothing. */
 const LIMITED = [403, 429];
-/** Statuses of which a repetition changes nothing. */
+/** Repeating the request would not change these answers. */
 const FINAL = [400, 401, 404, 410, 422, 451];
 
 const Client = Octokit.plugin(pauseAsTold, retry);
@@ -134,7 +134,7 @@ function isNewer(a: CommentRun, b: CommentRun): boolean {
   return a.number > b.number || (a.number === b.number && a.attempt > b.attempt);
 }
 
-/** Octokit's `RequestError`; where nobody answered it has no response, and status 500. */
+/** The fields of Octokit's `RequestError`. Without an answer it has no response, and status 500. */
 interface Refusal extends Error {
   status: number;
   request: { method: string; url: string };
@@ -148,7 +148,7 @@ function isRefusal(error: unknown): error is Refusal {
 const isLostCreation = (error: unknown): boolean =>
   isRefusal(error) && error.status >= 500 && error.request.method === 'POST';
 
-/** What may not be is an outcome; everything else is thrown as one line. */
+/** A token without the right to write is an outcome; every other error is thrown as one line. */
 function refusalOf(error: unknown): CommentOutcome {
   const said = describeError(error, 200);
   if (!isRefusal(error)) throw new InputError(`the answer of GitHub cannot be read: ${said}`);

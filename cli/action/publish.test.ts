@@ -327,8 +327,8 @@ test('of several candidates the exit status is of all, and the comment names the
 });
 
 const BROKEN: readonly [env: Env, message: RegExp][] = [
-  [{ INPUT_FAIL_ON: 'often' }, /fail-on often: must be one of never, slower, inconclusive/],
-  [{ INPUT_MARKER: '--> x' }, /marker --> x: letters/],
+  [{ INPUT_FAIL_ON: 'often' }, /fail-on often: give one of never, slower, inconclusive/],
+  [{ INPUT_MARKER: '--> x' }, /marker --> x: use letters/],
   [{ INPUT_RUN_FOLDER: '' }, /run-folder is empty/],
   [{ INPUT_RUN_FOLDER: '/nowhere' }, /\/nowhere\/report\.json: cannot be read/],
 ];

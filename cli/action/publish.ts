@@ -1,7 +1,7 @@
 /**
- * The GitHub Action: a run folder (made here, or by an earlier job) becomes one comment, a step summary and an exit status.
- * It says what it did in GitHub's own words (`::warning::`), and its exit status comes from the verdicts of all candidates alone: a comment that
- * could not be written, as from a fork, fails nothing.
+ * The last step of the GitHub Action: turns a run folder into a comment, a step summary and an exit status. The log uses GitHub's
+ * workflow commands (`::warning::`). The exit status comes from the verdicts of all candidates alone: a comment that cannot be
+ * written, as from a fork, fails nothing.
  */
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,9 +20,9 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 export interface ActionContext {
   env: Env;
-  /** A line to the job's log, which reads workflow commands from it. */
+  /** Writes a line to the job's log. GitHub reads workflow commands there. */
   log(line: string): void;
-  /** A second of the pauses between requests to GitHub that are repeated; tests shorten it. */
+  /** Length of a second in the pauses before GitHub is asked again. Tests shorten it. */
   secondMs?: number;
 }
 
@@ -37,11 +37,11 @@ export async function publish({ env, log, secondMs }: ActionContext): Promise<nu
   const input = (name: string): string => (env[`INPUT_${name}`] ?? '').trim();
   const failOn = FAIL_ON[input('FAIL_ON') || 'slower'];
   if (failOn === undefined)
-    throw new InputError(`fail-on ${input('FAIL_ON')}: must be one of ${Object.keys(FAIL_ON).join(', ')}`);
+    throw new InputError(`fail-on ${plain(input('FAIL_ON'))}: give one of ${Object.keys(FAIL_ON).join(', ')}`);
   const marker = input('MARKER') || 'retake-report';
-  if (!/^[\w-]+$/.test(marker)) throw new InputError(`marker ${plain(marker)}: letters, digits, - and _ only`);
+  if (!/^[\w-]+$/.test(marker)) throw new InputError(`marker ${plain(marker)}: use letters, digits, - and _ only`);
   const folder = input('RUN_FOLDER');
-  if (folder === '') throw new InputError('run-folder is empty: there is no run to report');
+  if (folder === '') throw new InputError('run-folder is empty; name the folder of a run');
   const withText = input('WITH_TEXT') === 'true';
   const { report } = await readRun(folder, { withText });
   await writePages(folder, { withText });
@@ -65,12 +65,11 @@ export async function publish({ env, log, secondMs }: ActionContext): Promise<nu
   return failOn.includes(verdict) ? verdictExitCode(verdict) : 0;
 }
 
-/** Reports of the folder's other candidates. */
 function otherCandidates(folder: string, names: readonly string[]): Promise<Report[]> {
   return Promise.all(names.filter((name) => name !== 'report.json').map((name) => readReport(join(folder, name))));
 }
 
-/** That there are others, beside the verdict of the first; nothing where there are none. */
+/** Names the other candidates and their verdicts; empty where there are none. */
 function othersText({ arms }: Report, others: readonly Report[]): string[] {
   if (others.length === 0) return [];
   const each = others.map((other) => `${other.arms.b.variant} ${other.verdict}`).join(', ');
@@ -95,7 +94,7 @@ async function comment(
       case 'newer':
         return `::notice::no comment: run ${outcome.run.number}.${outcome.run.attempt} has already reported, and is newer`;
       case 'forbidden':
-        return `::warning::no comment: the token may not write (${plain(outcome.message)}). From a fork this is so; see docs/reading-a-report.md#from-a-fork`;
+        return `::warning::no comment: the token may not write (${plain(outcome.message)}). Tokens of forks may not; see docs/reading-a-report.md#from-a-fork`;
       default:
         return outcome satisfies never;
     }
@@ -105,7 +104,7 @@ async function comment(
   }
 }
 
-/** Where to comment, or why nowhere. */
+/** Where to comment, or the reason for no comment. */
 async function targetOf(env: Env, input: (name: string) => string): Promise<CommentTarget | string> {
   const [token, repository] = [input('TOKEN'), env['GITHUB_REPOSITORY'] ?? ''];
   if (token === '') return 'there is no token';

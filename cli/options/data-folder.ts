@@ -1,12 +1,12 @@
-/** The data folder that a command reads: one that was mistyped is no empty one. */
+/** The data folder that a command reads. A mistyped folder is an error: it would look like an empty one. */
 import { statSync } from 'node:fs';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { diskReason, InputError, isDiskError } from '../../service/base/errors.ts';
 import { dataFolderOf } from '../../service/config.ts';
 
 /**
- * What `--data` names, else RETAKE_DATA, else ./data, which need not exist before the first capture. Throws `InputError` where a
- * named one is no folder.
+ * The folder of `--data`, else of RETAKE_DATA, else ./data. Throws `InputError` when a named folder does not exist. ./data may be
+ * absent: the first capture makes it.
  */
 export function existingDataFolder({ env }: Pick<CommandContext, 'env'>, named?: string): string {
   const folder = dataFolderOf(env, named);

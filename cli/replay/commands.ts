@@ -27,7 +27,7 @@ export function addReplayCommands(program: Command, context: CommandContext): vo
   addMeasuring(program, context);
 }
 
-/** What a replay takes and a ranking has no use for. */
+/** Options that a ranking would ignore. */
 const NOT_RANKED = [
   ...['set', 'baselineRef', 'baselineVariant', 'baselineSet', 'scenario', 'pace', 'words', 'budgetUsd'],
   ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText'],

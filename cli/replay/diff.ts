@@ -1,4 +1,4 @@
-/** `retake diff A B`: two sets of traces → a verdict, which is also the exit code. */
+/** `retake diff A B`: compares two sets of traces, and exits by the verdict. */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
@@ -18,7 +18,7 @@ interface Options {
   json?: boolean;
   format: ReportForm;
   withText?: boolean;
-  /** The candidate to compare, of a run folder that holds several. */
+  /** Candidate to compare; a run folder may hold several. */
   variant?: string;
 }
 
@@ -41,17 +41,20 @@ export async function diffCommand(
     mayBeUnpaired: true,
     texts: options.withText === true ? new Map([...a.texts, ...b.texts]) : undefined,
   });
-  if (report === undefined) throw new InputError(`${pathA} and ${pathB} hold no turn that was measured on both sides`);
+  if (report === undefined)
+    throw new InputError(
+      `no turn was measured both in ${pathA} and in ${pathB}; name two recordings of the same turns`,
+    );
   await print(report, { a: a.spans ?? new Map(), b: b.spans ?? new Map() });
   context.exit(report.exitCode);
 }
 
-/** What scripts rely on; turns and pairs, of which there may be many, are in `--format json`. */
+/** `--json` leaves out turns and pairs, of which there may be many; `--format json` has them. */
 function printShort(context: CommandContext): Printer {
   return async ({ turns: _turns, pairs: _pairs, ...short }) => context.out(inertJson(short));
 }
 
-/** A run folder holds several lanes: as A it stands for its baseline, as B for its candidate. */
+/** A run folder holds several lanes. As A its baseline is taken, as B its candidate. */
 async function sideOf(
   context: CommandContext,
   path: string,
@@ -72,7 +75,7 @@ async function sideOf(
   };
 }
 
-/** B is one candidate; A the baseline that worked on the same kind of words. */
+/** B is one candidate. A is the baseline that worked on the same kind of words. */
 function oneArmOf(
   all: readonly TurnTrace[],
   path: string,
@@ -87,7 +90,7 @@ function oneArmOf(
     const partner = ofVariant(`baseline${variant?.endsWith(ON_CAPTURED_WORDS) === true ? ON_CAPTURED_WORDS : ''}`);
     return lanes.has('candidate') && partner.length > 0 ? partner : lane;
   }
-  // a window of production may hold several strategies: that is what was in production
+  // traces of production may hold several strategies: they are compared as they are
   const variants = lanes.has('candidate') ? [...new Set(lane.map(({ summary }) => summary.variant))] : [];
   const names = variants.map((name) => plain(name)).join(', ');
   if (variant !== undefined && !variants.includes(variant))

@@ -1,4 +1,4 @@
-/** A run's traces to an OTLP endpoint, so that Jaeger can compare a replayed turn with the captured one. */
+/** Sends a run's traces to an OTLP endpoint: in Jaeger a replayed turn can be compared with the captured one. */
 import { createRealClock } from '../../service/base/clock.ts';
 import { configFrom } from '../../service/config.ts';
 import { InputError } from '../../service/base/errors.ts';
@@ -6,8 +6,8 @@ import { createOtlpClient } from '../../service/spool/otlp-client.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 
 /**
- * Sends the run's OTLP lines when `OTEL_EXPORTER_OTLP_ENDPOINT` names an endpoint. Throws `InputError` when it fails: the
- * lines are in the run folder all the same.
+ * Sends the run's OTLP lines when `OTEL_EXPORTER_OTLP_ENDPOINT` names an endpoint. Throws `InputError` when a line is not taken; the
+ * run folder keeps all lines.
  */
 export async function exportRun(context: CommandContext, lines: readonly string[]): Promise<void> {
   const { otlpEndpoint, otlpHeaders } = configFrom(context.env);
@@ -18,7 +18,7 @@ export async function exportRun(context: CommandContext, lines: readonly string[
       const outcome = await client.send(Buffer.from(line.trimEnd()), context.signal);
       if (outcome.kind !== 'sent') {
         throw new InputError(
-          `${client.url}: ${outcome.why}; ${index} of ${lines.length} traces exported, all are on disk`,
+          `${client.url}: ${outcome.why}; ${index} of ${lines.length} traces were exported, and the run folder keeps all`,
         );
       }
     }
@@ -28,9 +28,11 @@ export async function exportRun(context: CommandContext, lines: readonly string[
   context.out(`exported: ${lines.length} traces to ${client.url}`);
 }
 
-/** A simulated run without a name of its own has the ids of every run of the same plan: in Jaeger they would merge. */
+/** Throws `InputError` for a simulated run without a name: its ids are those of every run of this plan, and Jaeger would merge them. */
 export function checkExportable(context: CommandContext, world: string, runId: string | undefined): void {
   const { otlpEndpoint } = configFrom(context.env);
   if (otlpEndpoint !== undefined && world === 'sim' && runId === undefined)
-    throw new InputError('exporting a sim run needs --run-id NAME: its ids would be those of every run of this plan');
+    throw new InputError(
+      'a sim run has the ids of every run of its plan, which Jaeger would merge; give --run-id NAME, or unset OTEL_EXPORTER_OTLP_ENDPOINT',
+    );
 }

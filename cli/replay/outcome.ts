@@ -1,4 +1,4 @@
-/** What `retake replay` leaves and says when its turns have run: the run folder, the reports, the exit code. */
+/** The end of `retake replay`: writes the run folder, prints the reports, sets the exit code. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { verdictExitCode, verdictOfAll } from '../../replay/diff/diff.ts';
@@ -9,8 +9,8 @@ import { plain } from '../../replay/report/words.ts';
 import { writeRunFolder } from '../../replay/run/run-folder.ts';
 
 /**
- * Candidates of which nothing was measured (`unmeasured`, one line each) are told, and make the exit code 2; the others keep their
- * reports, which were paid for. Throws `InputError` when none is left.
+ * `unmeasured` holds one line for each candidate without a measured turn. Such a candidate makes the exit code 2; the others keep
+ * their reports. Throws `InputError` when none was measured.
  */
 export async function tellOutcome(
   context: CommandContext,

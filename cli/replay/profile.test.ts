@@ -72,7 +72,7 @@ test('what cannot be fitted, or is no profile, is one error that says what and w
   rmSync(join(FOLDER, 'profile.json'), { force: true });
   await assert.rejects(run({ sessions: 'session-0' }), refused(/nothing to fit: no kind of exchange has 8 answers/));
   await assert.rejects(run({ base: 'none' }), refused(/profile none: .*known profiles: seed, zero/));
-  await assert.rejects(run({ name: 'A b' }), refused(/--name A b: only lower-case/));
+  await assert.rejects(run({ name: 'A b' }), refused(/--name A b: use lower-case/));
   assert.equal(existsSync(join(FOLDER, 'profile.json')), false);
   await run();
   const file = join(FOLDER, 'profile.json');

@@ -1,4 +1,4 @@
-/** `retake profile`: a latency profile fitted to captured sessions or to a bench's answers, as a file that `--profile` takes. */
+/** `retake profile`: fits a latency profile to captured sessions or to a bench's answers, and writes the file for `--profile`. */
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
@@ -30,13 +30,13 @@ export interface ProfileCommandOptions {
 export async function profileCommand(context: CommandContext, options: ProfileCommandOptions): Promise<void> {
   const base = loadProfile(options.base);
   if (!/^[a-z0-9-]+$/.test(options.name))
-    throw new InputError(`--name ${options.name}: only lower-case letters, digits and hyphens`);
+    throw new InputError(`--name ${options.name}: use lower-case letters, digits and hyphens only`);
   const { worlds, observations, sessions } =
     options.bench === undefined ? await ofCaptures(context, options) : ofBench(options.bench);
   const { profile, kinds, setUps } = fitProfile(observations, base, options.name);
   if (!kinds.some(({ fitted }) => fitted))
     throw new InputError(
-      `nothing to fit: no kind of exchange has ${FIT_EXCHANGES} answers in these ${sessions} sessions; capture more`,
+      `nothing to fit: no kind of exchange has ${FIT_EXCHANGES} answers in the ${sessions} sessions; capture more sessions`,
     );
   const description = `${profile.description} Captured in ${worlds.join(', ')}.`;
   const written = parseProfile({ ...profile, description }, options.out);
@@ -92,7 +92,7 @@ function kindRows(kinds: readonly KindFit[]): string[] {
   ];
 }
 
-/** First and last day of all kinds; each kind's own are in `--json` and in the profile. */
+/** First and last day over all kinds. */
 function daysOf(kinds: readonly KindFit[]): string {
   const days = kinds.flatMap(({ from, to }) => [from ?? [], to ?? []].flat()).sort();
   const [first, last] = [days[0], days.at(-1)];

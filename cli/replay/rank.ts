@@ -1,4 +1,4 @@
-/** `retake replay --rank`: what would help, before a cent is spent. Everything printed is predicted. */
+/** `retake replay --rank`: predicts which variants would help, before any money is spent. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { rankSessions } from '../../replay/rank/rank-sessions.ts';
@@ -11,9 +11,9 @@ export async function rankCommand(
   context: CommandContext,
   options: ReplayCommandOptions & { json?: boolean },
 ): Promise<void> {
-  if (options.world !== 'sim') throw new InputError(`--rank simulates: use it without --world ${options.world}`);
+  if (options.world !== 'sim') throw new InputError(`--rank simulates; leave out --world ${options.world}`);
   if (options.draws !== 'common')
-    throw new InputError(`--rank compares under common draws: leave out --draws ${options.draws}`);
+    throw new InputError(`--rank compares under common draws; leave out --draws ${options.draws}`);
   const wanted = options.variant;
   for (const name of wanted ?? []) variantPatch(name);
   const ranking = await rankSessions(await chosenSessions(context, options), {

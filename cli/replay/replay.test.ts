@@ -105,7 +105,7 @@ test('hostile words are inert in all four reports of a run, and only shown where
   assert.equal(texts.length, 4 * 3, 'captured, baseline, baseline2 and candidate of three turns');
   await assert.rejects(
     reportCommand(told(), join(FOLDER, 'plain'), { format: 'terminal', withText: true }),
-    refused(/holds no text; it has it after "retake replay --with-text"/),
+    refused(/holds no text; run "retake replay --with-text"/),
   );
 });
 

@@ -1,4 +1,4 @@
-/** `retake replay`: captured sessions again, under what is to be proven. Prints the plan, runs it, reports. */
+/** `retake replay`: replays captured sessions under a candidate. Prints the plan, runs it, reports. */
 import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
@@ -57,7 +57,7 @@ export interface ReplayCommandOptions {
   withText?: boolean;
 }
 
-/** What names the sessions of a command, or draws them. */
+/** How a command's sessions are named or drawn. */
 export type SessionChoice = Pick<ReplayCommandOptions, 'sessions' | 'sample' | 'seed' | 'data'> & { choose?: ChosenBy };
 
 const JOURNAL = 'journal.jsonl';
@@ -118,7 +118,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   if (options.dryRun === true) return;
   if (world === 'live' && options.yes !== true)
     throw new InputError(
-      'a live replay costs money and sends what users said to providers: add --yes to run this plan',
+      'a live replay costs money and sends what users said to providers; add --yes to run this plan',
     );
   await makeFolder(options.out);
   const { against, close } = await openArmWorld(world, { profile, seed: options.seed, draws, scenario }, context.env);
@@ -139,13 +139,14 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   }
 }
 
-/** `--sessions`, else `--sample` of those that are there, picked as `--choose` says. */
+/** The sessions of `--sessions`, else `--sample` of all, picked as `--choose` says. */
 export function chosenSessions(context: CommandContext, options: SessionChoice): Promise<CapturedSession[]> {
   const ids = options.sessions
     ?.split(',')
     .map((id) => id.trim())
     .filter((id) => id !== '');
-  if (ids?.length === 0) throw new InputError('--sessions names no session: give ids, or leave it out for a sample');
+  if (ids?.length === 0)
+    throw new InputError('--sessions names no session; give ids, or leave --sessions out for a sample');
   const store = captureStoreIn(existingDataFolder(context, options.data));
   const { sample, seed, choose } = options;
   return loadSessions(store, { sample, seed, by: choose, ids: ids && [...new Set(ids)] }, context.problem);
@@ -159,16 +160,16 @@ function refuseTimingOnly(
   const timingOnly = sessions.find(({ level }) => level === 'timing');
   if (timingOnly !== undefined && world !== 'sim') {
     throw new InputError(
-      `session ${timingOnly.sessionId} was captured at level timing: no audio to send; capture with RETAKE_CAPTURE=full`,
+      `session ${timingOnly.sessionId} was captured at level timing and holds no audio; capture with RETAKE_CAPTURE=full, or replay in sim`,
     );
   }
   if (timingOnly !== undefined && withText)
     throw new InputError(
-      `session ${timingOnly.sessionId} was captured at level timing: there is no text; leave --with-text out`,
+      `session ${timingOnly.sessionId} was captured at level timing and holds no text; leave --with-text out`,
     );
 }
 
-/** Variants, each with the sets; the sets alone; or, against another commit, this checkout as it is. */
+/** Each variant with all `--set` knobs; without a variant those knobs alone; against another commit this checkout as it is. */
 function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOptions): CandidateSpec[] {
   const sets = set.map((each) => patchFromSet(each));
   if (variant.length === 0 && sets.length === 0 && baselineRef === undefined)

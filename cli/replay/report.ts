@@ -1,4 +1,4 @@
-/** `retake report DIR`: a run folder's report again, in another form. */
+/** `retake report DIR`: prints the report of a run folder again, in any form. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { reportFileOf } from '../../replay/run/run-folder.ts';
@@ -21,7 +21,7 @@ export async function reportCommand(context: CommandContext, folder: string, opt
   const { report, spans } = await readRun(folder, { withText, name });
   if (withText && report.texts === undefined)
     throw new InputError(
-      `${folder}: the report holds no text; it has it after "retake replay --with-text", or from "retake diff --with-text" of two bundles`,
+      `${folder}: the report holds no text; run "retake replay --with-text", or "retake diff --with-text" on two captures`,
     );
   await print(report, spans);
 }

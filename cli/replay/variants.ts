@@ -1,4 +1,4 @@
-/** `retake variants`: what there is to try. */
+/** `retake variants`: lists the named variants. */
 import type { CommandContext } from '../../replay/report/context.ts';
 import { namedVariants } from '../../replay/variants/variants.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRealClock } from '../../service/base/clock.ts';
 import { configFrom } from '../../service/config.ts';
-import { InputError, InvariantError } from '../../service/base/errors.ts';
+import { diskReason, InputError, InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Clock } from '../../service/base/ports.ts';
 import { loadInterviews, type Interview } from '../../sim/world/fixtures.ts';
@@ -23,7 +23,7 @@ import { variantPatch } from '../../replay/variants/variants.ts';
 
 const PROFILE = 'seed';
 const TURNS_PER_SESSION = 4;
-/** Pause between a reply's last byte and the next utterance; the demo does not sit through the replies. */
+/** Pause between a reply's last byte and the next utterance; the demo does not wait until a reply has been heard. */
 const PAUSE_MS = 250;
 const COLLECTOR = { host: '127.0.0.1', port: 4318 } as const;
 const JAEGER_UI = 'http://127.0.0.1:16686';
@@ -79,12 +79,12 @@ export async function demo(
     signal: context.signal,
   };
   const experiment = await runExperiment(replay);
-  // once more, now that the code is compiled: how fast virtual time is, and that it is the same time again
+  // the second run shows the speed of compiled code, and that virtual time repeats byte for byte
   const doneUs: number[] = [];
   const again = await runExperiment({ ...replay, onTurn: () => void doneUs.push(clock.nowUs()) });
   const perSecond = ((doneUs.length - 1) * 1e6) / ((doneUs.at(-1) ?? 0) - (doneUs[0] ?? 0));
   if (again.otlp.join('') !== experiment.otlp.join(''))
-    throw new InvariantError('the same replay gave other traces the second time');
+    throw new InvariantError('the second run of the same replay gave other traces');
   context.out(
     `   ${again.replayed.length} turns, and again the same byte for byte: ${perSecond.toFixed(0)} turns a second on one core`,
   );
@@ -92,7 +92,7 @@ export async function demo(
   const [first] = experiment.reports;
   const sample = firstMeasured(experiment.captured);
   if (first === undefined || sample === undefined)
-    throw new InputError('the demo measured no turn; its captures are in ' + data);
+    throw new InputError(`the demo measured no turn; look at its captures: npx retake sessions --data ${data}`);
 
   context.out(`\n3. One captured turn, from speech end to first audible (predicted: stand-ins)\n`);
   context.out(waterfall(sample, context));
@@ -113,14 +113,15 @@ export async function demo(
 }
 
 /**
- * Empties what an earlier demo left in `out`. Throws `InputError` for a folder that holds anything else: it is not ours to
- * remove.
+ * Removes the files of an earlier demo from `out`. Throws `InputError` when the folder holds files that no demo wrote.
  */
 export async function clearDemoFolder(out: string): Promise<void> {
   const namesIn = async (folder: string): Promise<string[]> =>
     readdir(folder).catch((error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-      throw new InputError(`--out ${out}: cannot be read as a folder; name another one`, { cause: error });
+      throw new InputError(`--out ${out}: the folder cannot be read (${diskReason(error)}); name another folder`, {
+        cause: error,
+      });
     });
   const names = await namesIn(out);
   const data = names.includes('data') ? await namesIn(join(out, 'data')) : [];
@@ -128,7 +129,7 @@ export async function clearDemoFolder(out: string): Promise<void> {
   const ofProject = names.includes('package.json') || names.includes('.git');
   if (ofProject || (names.length > 0 && !ofDemo))
     throw new InputError(
-      `--out ${out}: holds ${names.length} files that no demo wrote, and the demo empties its folder; name another one`,
+      `--out ${out}: the demo would empty this folder, and no demo wrote its ${names.length} files; name another folder`,
     );
   await Promise.all(names.map((name) => rm(join(out, name), { recursive: true, force: true })));
 }
@@ -164,7 +165,7 @@ function firstMeasured(turns: readonly TurnSummary[]): TurnSummary | undefined {
   return turns.find(({ e2eUs }) => e2eUs !== undefined);
 }
 
-/** Whether something listens there; a Collector that only starts is not waited for. */
+/** Whether something listens there now. */
 function answers({ host, port }: typeof COLLECTOR): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 300 });

@@ -1,4 +1,4 @@
-/** What the doctor asks of each provider: short, cheap, and through the clients that turns use. */
+/** The doctor's calls: short, cheap, and through the clients that turns use. */
 import { readFileSync } from 'node:fs';
 import { encodeWav, parseWav } from '../../service/audio/pcm.ts';
 import type { Call } from '../../service/base/ports.ts';
@@ -7,7 +7,6 @@ import type { TurnPorts } from '../../service/calls/stage.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 
 export const SAMPLE = new URL('../../fixtures/audio/en-frontend-1.wav', import.meta.url);
-/** Short: two seconds of speech, sixteen tokens, one sentence. */
 const SPOKEN_S = 2;
 const SENTENCE = 'Hello, this is a test.';
 
@@ -22,7 +21,7 @@ export interface Probe {
   name: string;
   stage: Stage;
   origin(ports: TurnPorts): string;
-  /** Calls `onFirst` when what the stage waits for begins to arrive. */
+  /** Calls `onFirst` when the answer begins to arrive. */
   run(ports: TurnPorts, call: Call, strategy: Strategy, onFirst: () => void): Promise<Told>;
 }
 

@@ -1,7 +1,6 @@
 /**
- * `retake doctor`: is everything there, and do the providers answer? One call per provider, through the clients that turns
- * use: what was served, from where, how long it took and what it cost. `live` spends money, a fraction of a cent; `wire` calls
- * the stand-ins and needs no keys.
+ * `retake doctor`: checks the set-up, then calls each provider once through the clients that turns use. It prints the served model,
+ * region, duration and price. `live` costs a fraction of a cent; `wire` calls the stand-ins and needs no keys.
  */
 import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
@@ -26,7 +25,7 @@ export interface Check {
   detail: string;
 }
 
-/** What one provider call told. Absent: the provider did not say. */
+/** One call of a provider. A field is absent where the provider did not say. */
 export interface ProviderCheck extends Check {
   endpoint: string;
   tookMs: number;
@@ -39,7 +38,7 @@ export interface ProviderCheck extends Check {
 
 const CALL_LIMIT_MS = 30_000;
 
-/** Prints the checks; exit code 2 when one of them fails. */
+/** Prints the checks. Exits 2 when one fails. */
 export async function doctor(
   context: CommandContext,
   options: { world: Config['world']; json?: boolean },
@@ -68,11 +67,13 @@ async function localChecks({ env }: CommandContext, world: Config['world']): Pro
   return [
     Number(node.split('.')[0]) >= 24
       ? good('node', node)
-      : bad('node', `${node}; run it as npx retake, which brings 24`),
-    writable ? good('data folder', data) : bad('data folder', `${data} cannot be written; set RETAKE_DATA`),
+      : bad('node', `${node} is too old; start with npx retake, which brings Node 24`),
+    writable
+      ? good('data folder', data)
+      : bad('data folder', `${data} cannot be written; set RETAKE_DATA to a folder that can`),
     existsSync(SAMPLE)
       ? good('fixtures', 'here')
-      : bad('fixtures', 'fixtures/audio is missing: the clone is not whole'),
+      : bad('fixtures', 'fixtures/audio is missing; clone the repository again'),
     ...(world === 'live'
       ? [keys.length === 0 ? good('keys', 'set') : bad('keys', `${keys.join(' and ')} not set; put them into .env`)]
       : []),
@@ -80,7 +81,7 @@ async function localChecks({ env }: CommandContext, world: Config['world']): Pro
   ];
 }
 
-/** The configuration, or what is wrong with it. */
+/** The configuration, or the message that says why it cannot be used. */
 function configOf({ env }: CommandContext, world: Config['world']): Config | string {
   try {
     return configFrom({ ...env, RETAKE_WORLD: world });

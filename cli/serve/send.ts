@@ -1,4 +1,4 @@
-/** `retake send FILE.wav`: one turn as a client would speak it, its ledger as a picture. */
+/** `retake send FILE.wav`: speaks one turn as a client does, and draws its ledger. */
 import { existsSync } from 'node:fs';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
@@ -35,7 +35,10 @@ export async function sendCommand(context: CommandContext, file: string, options
   }
   const basis = summary.world === 'live' ? 'measured' : 'predicted: stand-ins';
   context.out(`session ${plain(sessionId)}, turn ${summary.turnIndex}, trace ${plain(traceId)} (${basis})`);
-  if (summary.failure !== undefined) throw new InputError(`the turn failed: ${summary.failure.message}`);
+  if (summary.failure !== undefined)
+    throw new InputError(
+      `the turn failed: ${summary.failure.stage} ${summary.failure.kind}: ${summary.failure.message}`,
+    );
   context.out(waterfall(summary, context));
   const ui = context.env['RETAKE_JAEGER_UI'];
   if (ui !== undefined && ui !== '') context.out(`${ui.replace(/\/+$/, '')}/trace/${traceId}`);

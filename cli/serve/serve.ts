@@ -1,4 +1,4 @@
-/** `retake serve`: the service in the world that the environment names; stand-ins in a child process for `wire`. */
+/** `retake serve`: the service in the world of RETAKE_WORLD. In `wire` a child process runs the stand-ins. */
 import { once } from 'node:events';
 import { currentCommit } from '../../replay/arms/checkout.ts';
 import { configFrom } from '../../service/config.ts';
@@ -13,7 +13,7 @@ export async function serveCommand(context: CommandContext, options: StandInFlag
     logLevel: 'info',
   });
   context.out(
-    `Retake serves ${service.url} (Ctrl-C stops it); try: npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend --language en --url ${service.url}`,
+    `Retake serves ${service.url} (Ctrl-C stops it). Try: npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend --language en --url ${service.url}`,
   );
   if (!context.signal.aborted) await once(context.signal, 'abort');
   await service.close();

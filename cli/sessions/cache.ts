@@ -1,4 +1,4 @@
-/** `retake cache purge`: forgets all speech that was synthesized before. */
+/** `retake cache purge`: removes all cached speech. */
 import { foldersIn } from '../../service/base/data-folder.ts';
 import { purgeCache } from '../../service/calls/speech-cache.ts';
 import type { CommandContext } from '../../replay/report/context.ts';

@@ -15,11 +15,11 @@ export async function pullCommand(
 ): Promise<void> {
   const source = jaegerSourceOf(text, createRealClock().epochUs());
   const path = join(options.out, 'trace.otlp.jsonl');
-  if (existsSync(path)) throw new InputError(`${path} is there already; give another folder with -o`);
+  if (existsSync(path)) throw new InputError(`${path} exists already; name another folder with -o`);
   await makeFolder(options.out, 0o700);
   let traces = 0;
   {
-    // whole or not at all: a pull that breaks off leaves no file that looks finished
+    // an interrupted pull leaves no file that looks finished
     await using file = await open(`${path}.part`, 'w', 0o600);
     for await (const { json } of jaegerTraces(source, context.signal)) {
       await file.write(`${JSON.stringify(json)}\n`);
@@ -28,7 +28,8 @@ export async function pullCommand(
     }
   }
   context.progressDone();
-  if (traces === 0) throw new InputError(`${text}: no trace of ${source.service} begins in that time`);
+  if (traces === 0)
+    throw new InputError(`${text}: no trace of service ${source.service} begins in that time; widen from= and to=`);
   await rename(`${path}.part`, path);
   context.out(
     options.json === true ? JSON.stringify({ traces, path }) : `${traces} traces in ${path}; compare with: retake diff`,

@@ -1,4 +1,4 @@
-/** `retake sessions`: what has been captured. */
+/** `retake sessions`: lists, shows, imports and erases captured sessions. */
 import { readBundle } from '../../service/capture/bundle-reader.ts';
 import { eraseSession, placesIn } from '../../service/capture/erase.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';

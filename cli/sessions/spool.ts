@@ -31,8 +31,8 @@ export async function resendCommand(
     if (options.json === true) return context.out(JSON.stringify(resent));
     const { turns, bytes, refused, rejectedSpans } = resent;
     context.out(`sent ${turns} turns (${(bytes / 1e6).toFixed(1)} MB) again to ${client.url}`);
-    if (refused > 0) context.out(`${refused} turns were refused for good`);
-    if (rejectedSpans > 0) context.out(`${rejectedSpans} spans were left out by the endpoint (partial success)`);
+    if (refused > 0) context.out(`the endpoint refused ${refused} turns`);
+    if (rejectedSpans > 0) context.out(`the endpoint left out ${rejectedSpans} spans (partial success)`);
   } finally {
     await client.close();
   }
