@@ -62,8 +62,12 @@ export function configFrom(env: Env): Config {
     }
   }
   const text = (key: Key | ForeignKey): string | undefined => (env[key] === '' ? undefined : env[key]);
-  const choice = <Value extends string>(key: Key, values: readonly Value[], otherwise: Value): Value =>
-    choiceOf(key, text(key) ?? otherwise, values);
+  const choice = <Value extends string>(key: Key, values: readonly Value[], otherwise: Value): Value => {
+    const found = text(key) ?? otherwise;
+    const value = values.find((each) => each === found);
+    if (value === undefined) throw new InputError(`${key}=${found.slice(0, 40)} is not one of ${values.join(', ')}`);
+    return value;
+  };
   const endpoint = (key: Key, name: keyof Endpoints): string => urlOf(key, text(key) ?? LIVE_ENDPOINTS[name]);
 
   const world = choice('RETAKE_WORLD', ['wire', 'live'], 'wire');
@@ -115,12 +119,6 @@ export function dataFolderOf(env: Env, named?: string): string {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-function choiceOf<Value extends string>(key: string, text: string, values: readonly Value[]): Value {
-  const value = values.find((each) => each === text);
-  if (value === undefined) throw new InputError(`${key}=${text.slice(0, 40)} is not one of ${values.join(', ')}`);
-  return value;
 }
 
 function portOf(text: string): number {

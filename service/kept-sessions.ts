@@ -11,7 +11,14 @@ import { unpredictableHex } from './base/random.ts';
 import type { Config } from './config.ts';
 import { apart, type Generations } from './generations.ts';
 import type { NewSession } from './http/registry.ts';
-import { checkRunnable, headerOf, identityOf, languageOf, strategyOf, type ServiceFacts } from './session-facts.ts';
+import {
+  checkRunnable,
+  sessionHeaderOf,
+  turnIdentityOf,
+  sessionLanguageOf,
+  strategyOf,
+  type ServiceFacts,
+} from './session-facts.ts';
 import type { Spool } from './spool/spool.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import type { Tracing } from './telemetry/otel.ts';
@@ -55,9 +62,9 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
   const runId = unpredictableHex(16);
   const bundles = new Map<string, BundleWriter>();
 
-  const captureOf = (session: Parameters<typeof headerOf>[0]): BundleWriter | undefined => {
+  const captureOf = (session: Parameters<typeof sessionHeaderOf>[0]): BundleWriter | undefined => {
     if (level === 'off') return undefined;
-    const bundle = createBundleWriter(store, headerOf(session, facts, level));
+    const bundle = createBundleWriter(store, sessionHeaderOf(session, facts, level));
     bundles.set(session.sessionId, bundle);
     return bundle;
   };
@@ -72,12 +79,12 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
       const asking = (turnIndex: number): TurnPorts => world.ports(apart(strategy), sessionId, turnIndex);
       return createSession({
         id: sessionId,
-        language: languageOf(request),
+        language: sessionLanguageOf(request),
         greeting: request.greeting,
         systemPrompt: request.systemPrompt ?? '',
         history: request.history ?? [],
         strategy,
-        identity: identityOf(session, facts, runId),
+        identity: turnIdentityOf(session, facts, runId),
         ports: (turnIndex) => ({ ...world.ports(strategy, sessionId, turnIndex), speechCache }),
         traceIds: () => unpredictableHex(32),
         projections: [

@@ -2,7 +2,7 @@
 import { REFERENCE_DETECTOR } from './audio/speech-end.ts';
 import { InputError } from './base/errors.ts';
 import type { TurnIdentity } from './base/events.ts';
-import { EXPORTER, FORMAT, type CaptureLevel, type SessionHeader } from './capture/format.ts';
+import { EXPORTER, FORMAT, type BundleLevel, type SessionHeader } from './capture/format.ts';
 import type { Config } from './config.ts';
 import type { NewSession } from './http/registry.ts';
 import { checkRegion, type Endpoints } from './net/regions.ts';
@@ -30,7 +30,7 @@ export interface SessionFacts {
 /** Where a client names no language. */
 const DEFAULT_LANGUAGE = 'tr';
 
-export function languageOf({ language }: NewSession): string {
+export function sessionLanguageOf({ language }: NewSession): string {
   return language ?? DEFAULT_LANGUAGE;
 }
 
@@ -51,10 +51,10 @@ export function checkRunnable(
 }
 
 /** `session.json` of the session's bundle. */
-export function headerOf(
+export function sessionHeaderOf(
   { sessionId, startedEpochUs, request, strategy }: SessionFacts,
   { world, commit, profile, endpoints }: ServiceFacts,
-  level: Exclude<CaptureLevel, 'off'>,
+  level: BundleLevel,
 ): SessionHeader {
   const { systemPrompt = '', history = [], interview } = request;
   const { name, version, thresholdDbfs } = REFERENCE_DETECTOR;
@@ -66,7 +66,7 @@ export function headerOf(
     startedEpochUs,
     world,
     commit,
-    language: languageOf(request),
+    language: sessionLanguageOf(request),
     systemPromptChars: systemPrompt.length,
     historyChars: history.map(({ content }) => content.length),
     ...(level === 'full' ? { systemPrompt, history } : {}),
@@ -79,7 +79,7 @@ export function headerOf(
 }
 
 /** What all turns of the session have in common on their spans. */
-export function identityOf(
+export function turnIdentityOf(
   { request, strategy }: SessionFacts,
   { world, commit, profile }: ServiceFacts,
   runId: string,

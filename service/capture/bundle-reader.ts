@@ -1,5 +1,6 @@
-/** Reads bundles back. What a crash or a cut left unusable is reported and skipped; the rest is returned. */
+/** Reads bundles back. What a crash left torn is reported and skipped; the rest is returned. */
 import { InputError } from '../base/errors.ts';
+import { definedOnly, parsedJson } from '../base/json.ts';
 import { EVENT_KINDS, type Content, type EventKind, type TurnEvent, type TurnLog } from '../base/events.ts';
 import {
   parseHeader,
@@ -23,19 +24,15 @@ export interface Bundle {
 export async function readSessionHeader(files: SessionFiles): Promise<SessionHeader> {
   const where = `${files.where}/session.json`;
   const bytes = await files.read('session.json');
-  if (bytes === undefined) throw new InputError(`${where} is missing; is ${files.where} a capture bundle?`);
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    throw new InputError(`${where}: not JSON; it is torn or was edited`);
-  }
+  if (bytes === undefined) throw new InputError(`${where} is missing; name a folder that holds a capture bundle`);
+  const json = parsedJson(Buffer.from(bytes).toString('utf8'));
+  if (json === undefined) throw new InputError(`${where}: not JSON; it is torn or was edited`);
   return parseHeader(json, where);
 }
 
 /**
- * The whole bundle. A line that is not what the format says is a problem, and a turn that misses one is skipped and
- * reported; the others are returned. Throws `InputError` for the header, and for a file that is not read (`FILE_LIMITS`).
+ * The whole bundle. A line that the format does not know is a problem. A turn that lacks a line is skipped and reported; the
+ * other turns are returned. Throws `InputError` for the header, and for a file that is not read (`FILE_LIMITS`).
  */
 export async function readBundle(files: SessionFiles): Promise<Bundle> {
   const session = await readSessionHeader(files);
@@ -46,7 +43,7 @@ export async function readBundle(files: SessionFiles): Promise<Bundle> {
   const open = new Map<number, { opening: Line & { line: 'turn' }; events: TurnEvent[] }>();
   const closed = new Set<number>();
   const turns: TurnLog[] = [];
-  for (const { line, number } of linesOf(Buffer.from(bytes).toString('utf8'), where, problems)) {
+  for (const { line, number } of parsedLines(Buffer.from(bytes).toString('utf8'), where, problems)) {
     if (line.line === 'turn') {
       open.set(line.turn, { opening: line, events: [] });
       continue;
@@ -76,16 +73,14 @@ export async function readBundle(files: SessionFiles): Promise<Bundle> {
   return { session, turns, problems };
 }
 
-function* linesOf(text: string, where: string, problems: string[]): Generator<{ line: Line; number: number }> {
+function* parsedLines(text: string, where: string, problems: string[]): Generator<{ line: Line; number: number }> {
   const lines = text.split('\n');
   for (const [index, raw] of lines.entries()) {
     if (raw === '') continue;
     const number = index + 1;
     const isLast = index === lines.length - 1; // a whole last line ends with a newline
-    let json: unknown;
-    try {
-      json = JSON.parse(raw);
-    } catch {
+    const json = parsedJson(raw);
+    if (json === undefined) {
       problems.push(`${where}:${number}: ${isLast ? 'the last line is torn' : 'not JSON; torn or edited'}: skipped`);
       continue;
     }
@@ -107,7 +102,7 @@ async function eventOf(
     return undefined;
   }
   const read = content === undefined ? undefined : await contentOf(content, files, where, problems);
-  return { ...rest, kind, ...(read === undefined ? {} : { content: read }) };
+  return read === undefined ? { ...rest, kind } : { ...rest, kind, content: read };
 }
 
 async function contentOf(
@@ -134,12 +129,7 @@ async function contentOf(
   };
   const audio = await read(stored.audioSha256, 'pcm', stored.audioBytes);
   const recorded = await read(stored.recordedSha256, 'webm', stored.recordedBytes);
-  return {
-    ...(text === undefined ? {} : { text }),
-    ...(audio === undefined ? {} : { audio }),
-    ...(audio === undefined || sampleRateHz === undefined ? {} : { sampleRateHz }),
-    ...(recorded === undefined ? {} : { recorded }),
-  };
+  return definedOnly({ text, audio, sampleRateHz: audio === undefined ? undefined : sampleRateHz, recorded });
 }
 
 const KINDS: ReadonlySet<string> = new Set(EVENT_KINDS);

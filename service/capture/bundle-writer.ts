@@ -1,4 +1,4 @@
-/** Writes a session's bundle while its turns run: append-only, off the turn's path, safe against a kill at any instant. */
+/** Writes a session's bundle while its turns run: append-only, off the turn's path. A kill costs the running turn at most. */
 import { hash } from 'node:crypto';
 import { InvariantError } from '../base/errors.ts';
 import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
@@ -15,28 +15,28 @@ export interface BundleWriter {
   flushed(): Promise<void>;
 }
 
-/** The same, and nobody changes it: what an event holds is written, not copied. */
+/** A type with everything in it read-only: events are written as they are, not copied. */
 type Frozen<T> = T extends readonly (infer Item)[]
   ? readonly Frozen<Item>[]
   : T extends object
     ? { readonly [Key in keyof T]: Frozen<T[Key]> }
     : T;
 
-/** One write to a bundle, and the turn that it is of. */
+/** One write, for one turn. */
 interface Write {
   turn: number;
   write: (files: SessionFiles) => Promise<void>;
 }
 
-/** Writes that may wait for the disk. A turn has some ten; a disk that is this far behind is a fault to report. */
+/** Writes that may wait for the disk, at some ten a turn: a disk that is further behind is an error to report. */
 const WAITING_LIMIT = 20_000;
-/** Lines are written together: until a turn closes they wait this long, or until there are this many characters. */
+/** Lines wait to be written together: this long, for this many characters, or until the turn closes. */
 const HOLD_US = 5_000_000;
 const HOLD_CHARS = 64 * 1024;
 
 /**
- * Begins a bundle. Nothing is written before the first turn opens, so that an empty session leaves no folder. Where a write
- * fails, the rest of its turn is dropped and the next turn tries again: a full disk costs the turns it was full for.
+ * Begins a bundle. Nothing is written before the first turn opens, so that an empty session leaves no folder. A write that
+ * fails costs the rest of its turn; the next turn tries again, so that a full disk costs only the turns it was full for.
  */
 export function createBundleWriter(store: CaptureStore, header: SessionHeader): BundleWriter {
   const level: BundleLevel = header.level;
@@ -44,7 +44,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
   const waiting: Write[] = [];
   let working: Promise<void> | undefined;
   let failure: { error: unknown } | undefined;
-  /** The turn of which a write failed: the rest of it would be of no use. */
+  /** The turn of which a write failed: the rest of it would be useless. */
   let lostTurn: number | undefined;
 
   const begin = async (): Promise<SessionFiles> => {
@@ -64,7 +64,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
   };
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await attempt(next);
-    working = undefined; // in the same step as the last look: what is handed over later starts anew
+    working = undefined; // in one step with the last look, so that no write is left behind
   };
   const enqueue = (turn: number, write: Write['write']): void => {
     if (waiting.length >= WAITING_LIMIT)
@@ -72,7 +72,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
     waiting.push({ turn, write });
     working ??= work();
   };
-  /** By turn: one may close while the next one runs, and each write is of one turn. */
+  /** By turn: one turn may close while the next one runs. */
   const held = new Map<number, { lines: string[]; chars: number }>();
   const hold = (turn: number, value: Frozen<Line>): number => {
     const text = `${JSON.stringify(value)}\n`;
@@ -123,7 +123,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
   };
 }
 
-/** An append that failed may have left half a line: the next one to the same file begins on a line of its own. */
+/** An append that failed may have left half a line: the next one to that file begins on a line of its own. */
 function onWholeLines(files: SessionFiles): SessionFiles {
   const torn = new Set<string>();
   return {
@@ -137,7 +137,7 @@ function onWholeLines(files: SessionFiles): SessionFiles {
   };
 }
 
-/** Audio goes to a file named by its hash, written before the line that refers to it. */
+/** Audio goes to a file named by its hash. That write is queued first, so that no line refers to a file that is not there. */
 function storeContent(
   { text, audio, sampleRateHz, recorded }: NonNullable<TurnEvent['content']>,
   enqueue: (write: Write['write']) => void,
@@ -148,9 +148,11 @@ function storeContent(
     return sha256;
   };
   return {
-    ...(text === undefined ? {} : { text }),
-    ...(audio === undefined ? {} : { audioSha256: kept(audio, 'pcm'), audioBytes: audio.byteLength }),
-    ...(audio === undefined || sampleRateHz === undefined ? {} : { sampleRateHz }),
-    ...(recorded === undefined ? {} : { recordedSha256: kept(recorded, 'webm'), recordedBytes: recorded.byteLength }),
+    text,
+    audioSha256: audio && kept(audio, 'pcm'),
+    audioBytes: audio?.byteLength,
+    sampleRateHz: audio && sampleRateHz,
+    recordedSha256: recorded && kept(recorded, 'webm'),
+    recordedBytes: recorded?.byteLength,
   };
 }

@@ -7,12 +7,12 @@ import type { Clock } from '../base/ports.ts';
 import { ATTRIBUTES } from '../telemetry/names.ts';
 import { eraseInPlace } from '../spool/files.ts';
 
-/** A running service has long written the rest of a line by then: it writes a line by one call. */
+/** More than a running service needs to finish a line, which it writes by one call. */
 const APPEND_MS = 200;
 
 export interface SessionPlaces {
   captures: Pick<CaptureStore, 'erase'>;
-  /** Takes away every line that holds the text. */
+  /** Erases every line that holds the text. */
   spool: { erase(text: string): Promise<unknown> };
   speech: Pick<SpeechCache, 'erase'>;
 }
@@ -25,12 +25,12 @@ export async function eraseSession({ captures, spool, speech }: SessionPlaces, s
   return captures.erase(sessionId);
 }
 
-/** What a session's lines hold and no other line does: an id alone may be part of another text. */
+/** The session's lines hold this text, and no other line does; an id alone may be part of another text. */
 function spoolMarkOf(sessionId: string): string {
   return JSON.stringify({ key: ATTRIBUTES.sessionId.key, value: { stringValue: sessionId } }).slice(1, -1);
 }
 
-/** The places of a data folder from outside of the service, which may be running on it. */
+/** The places of a data folder, for a command. A service may be running on the folder meanwhile. */
 export function placesIn(dataFolder: string, clock: Clock, signal: AbortSignal): SessionPlaces {
   const { captures, spool, speech } = foldersIn(dataFolder);
   return {

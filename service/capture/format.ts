@@ -127,12 +127,13 @@ const isLine: ValidateFunction<Line> = ajv.compile<Line>(LineSchema);
 /** Steps from an older format to the next one, by the older one's number. Format 1 is the first. */
 const UPGRADES: Readonly<Record<number, (header: Record<string, unknown>) => Record<string, unknown>>> = {};
 
-/** A header from parsed JSON. Throws `InputError` that names file, field, and what to do about a newer format. */
+/** A header from parsed JSON. Throws `InputError` that names the file and the field. */
 export function parseHeader(json: unknown, where: string): SessionHeader {
-  if (typeof json !== 'object' || json === null) throw new InputError(`${where}: not a JSON object`);
+  if (!isObject(json)) throw new InputError(`${where}: not a JSON object`);
   let header: Record<string, unknown> = { ...json };
   const found = header['format'];
-  if (typeof found !== 'number') throw new InputError(`${where}: no format number; is this a capture bundle?`);
+  if (typeof found !== 'number')
+    throw new InputError(`${where}: no format number; name a folder that holds a capture bundle`);
   if (found > FORMAT) {
     throw new InputError(`${where}: format ${found} is newer than this Retake reads (up to ${FORMAT}); update Retake`);
   }

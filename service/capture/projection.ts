@@ -1,9 +1,9 @@
-/** A session's turns → its bundle and its traces: the projections that the service and replays attach to a turn. */
+/** A session's turns as its bundle and its traces, in the service and in replays. */
 import type { Projection } from '../turn/observe.ts';
 import { otlpLineOf, type Tracing } from '../telemetry/otel.ts';
 import type { BundleWriter } from './bundle-writer.ts';
 
-/** Without tracing the bundle gets its line all the same: a capture can always be looked at in Jaeger. */
+/** The bundle gets its trace also without tracing, so that Jaeger can show any capture. */
 export function projectTurns(sinks: { bundle?: BundleWriter; tracing?: Tracing }): Projection {
   const { bundle, tracing } = sinks;
   return {

@@ -1,4 +1,4 @@
-/** Where captured sessions live: a local folder now. Listing reads `session.json` only; erasing leaves nothing behind. */
+/** Where captured sessions live: a local folder. Erasing a session leaves nothing of it. */
 import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { SESSION_ID } from './format.ts';
 
 /** One captured session's files, by name relative to its folder. */
 export interface SessionFiles {
-  /** For messages: where this is. */
+  /** The folder, for messages. */
   readonly where: string;
   /** Appends to a file; with `durable`, resolves only when the file's data would survive a crash of the machine. */
   append(name: string, text: string, durable?: 'durable'): Promise<void>;
@@ -19,13 +19,13 @@ export interface SessionFiles {
 }
 
 export interface CaptureStore {
-  /** Begins a session's folder. `startedEpochUs` decides its place. */
+  /** Begins a session's folder, which stands under the day of `startedEpochUs`. */
   create(sessionId: string, startedEpochUs: number): Promise<SessionFiles>;
   /** The session's files; throws `InputError` when there is no such session. */
   find(sessionId: string): Promise<SessionFiles>;
   /** Ids of all sessions, oldest folder first. */
   list(): Promise<string[]>;
-  /** Erases a session wholly. True when there was one. */
+  /** True when there was such a session. */
   erase(sessionId: string): Promise<boolean>;
 }
 
@@ -35,21 +35,21 @@ const IS_SESSION_ID = new RegExp(SESSION_ID);
 export function checkSessionId(sessionId: string): void {
   if (!IS_SESSION_ID.test(sessionId)) {
     throw new InputError(
-      `session id ${JSON.stringify(sessionId.slice(0, 60))} is not one of ours: letters, digits, . _ -`,
+      `session id ${JSON.stringify(sessionId.slice(0, 60))} cannot be used; an id has letters, digits, . _ and - only`,
     );
   }
 }
 
 /** A store in `<root>/YYYY/MM/DD/<session-id>/`, folders 0700, files 0600. */
 export function createFolderStore(root: string): CaptureStore {
-  /** Where the last look found each session: to open many that were listed takes one look, not one each. */
+  /** Where the last look found each session, so that opening many listed sessions takes one look, not one each. */
   let lastSeen: ReadonlyMap<string, string> = new Map();
   const folders = async (): Promise<{ sessionId: string; folder: string }[]> => {
     const found: { sessionId: string; folder: string }[] = [];
     const descend = async (folder: string, depth: number): Promise<void> => {
       const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
         if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-        throw error; // a file where the folder should be, or one that is not ours: not "no sessions"
+        throw error; // a file in its place, or a folder that may not be read, is not "no sessions"
       });
       for (const { name } of entries
         .filter((entry) => entry.isDirectory())

@@ -1,10 +1,11 @@
 /**
- * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, how far they were sent.
- * Reading them is safe while a service writes.
+ * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, which says how far they were sent.
+ * Reading is safe while a service writes.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { numberIn } from '../base/json.ts';
 import { readInputJson } from '../base/input-file.ts';
 
 export const FILE_MODE = 0o600;
@@ -41,7 +42,7 @@ export function segmentsIn(dir: string): { number: number; path: string }[] {
     .sort((left, right) => left.number - right.number);
 }
 
-/** Whole lines, newline included; `torn` when something without one follows them. */
+/** Whole lines, newline included. `torn`: a line without its newline follows them. */
 export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
   const lines: Buffer[] = [];
   let start = 0;
@@ -52,16 +53,16 @@ export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
   return { lines, torn: start < content.length };
 }
 
-/** An erased line is an empty export as long as what stood there: lines keep their places. */
+/** An erased line is an empty export, padded to its old length so that the other lines keep their places. */
 const ERASED = '{}';
-/** Segments are searched window by window: other work gets its turn in between. */
+/** Segments are searched in windows, so that other work gets its turn. */
 const WINDOW_BYTES = 1024 * 1024;
 
 /**
- * Overwrites every line that holds `text`, sent or not, torn or whole, by an empty export of the same length: a service
- * that reads and appends there goes on undisturbed. A last line without its newline may also be one that is being
- * appended: it is torn if it is no longer after `settled`. The process that appends, in one step, needs no wait; any other
- * one does. Returns how many lines that were.
+ * Overwrites every line that holds `text`, sent or not, torn or whole, by an empty export of the same length. A service that
+ * reads and appends meanwhile is not disturbed. A last line without its newline may be torn, or is being appended: it is torn
+ * if it has not grown after `settled`. The process that appends needs no wait, since it appends in one step; any other does.
+ * Returns the number of lines.
  */
 export async function eraseInPlace(
   dir: string,
@@ -72,7 +73,7 @@ export async function eraseInPlace(
   let erased = 0;
   for (const { path } of segmentsIn(dir)) {
     const file = await open(path, 'r+').catch(() => undefined);
-    if (file === undefined) continue; // it left the disk since the listing
+    if (file === undefined) continue; // the service removed it since the listing
     try {
       erased += await eraseLines(file, Buffer.from(text), settled);
     } finally {
@@ -116,21 +117,18 @@ async function eraseLines(file: FileHandle, text: Buffer, settled: () => Promise
   }
 }
 
-/** Whether a line was erased; with or without its newline. */
+/** With or without its newline. */
 export function isErased(line: Buffer): boolean {
   return line.toString('latin1').trimEnd() === ERASED;
 }
 
-/** A state that cannot be read means that everything is sent again: at least once, never not at all. */
+/** A state that is absent or torn means that everything is sent again: twice is harmless, not at all is a loss. */
 export function readSent(path: string): SentState {
   try {
-    const state: unknown = readInputJson(path, 'settings');
-    if (typeof state === 'object' && state !== null && 'segment' in state && 'bytes' in state) {
-      const { segment, bytes } = state;
-      if (Number.isSafeInteger(segment) && Number.isSafeInteger(bytes)) {
-        return { segment: Number(segment), bytes: Number(bytes) };
-      }
-    }
+    const state = readInputJson(path, 'settings');
+    const [segment, bytes] = [numberIn(state, 'segment'), numberIn(state, 'bytes')];
+    if (Number.isSafeInteger(segment) && Number.isSafeInteger(bytes))
+      return { segment: segment ?? 0, bytes: bytes ?? 0 };
   } catch {
     // absent on the first start, or torn
   }

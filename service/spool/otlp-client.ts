@@ -1,11 +1,11 @@
-/** Posts OTLP JSON to an endpoint, one request at a time, and says what became of it. Why not the SDK's: docs/adr/0004. */
+/** Posts OTLP JSON to an endpoint, one request at a time. Why not the SDK's exporter: docs/adr/0004-spool-sender.md. */
 import { Agent, request } from 'undici';
 import { describeError } from '../base/errors.ts';
-import { fieldOf } from '../base/json.ts';
+import { fieldOf, parsedJson, textIn } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
 
 export type Outcome =
-  /** 2xx. `rejectedSpans` is what a partial success left out: OTLP forbids to send those again. */
+  /** 2xx. A partial success left `rejectedSpans` out: OTLP forbids to send those again. */
   | { kind: 'sent'; rejectedSpans: number; why?: string }
   /** The endpoint will never take it. */
   | { kind: 'refused'; why: string }
@@ -18,7 +18,7 @@ export interface OtlpClient {
   close(): Promise<void>;
 }
 
-/** Statuses that say that this very line will never be taken; 401 or 404 are a wrong configuration and may heal. */
+/** Statuses of a line that will never be taken. 401 or 404 mean a wrong configuration, which may be put right. */
 const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 
 export function createOtlpClient(options: {
@@ -43,7 +43,7 @@ export function createOtlpClient(options: {
       );
       try {
         const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher: agent });
-        // An answer that breaks off throws here: the line is then sent again.
+        // an answer that breaks off throws here, and the line is sent again
         const text = await answer.body.text();
         const { statusCode } = answer;
         if (statusCode >= 200 && statusCode < 300) return { kind: 'sent', ...partialSuccessOf(text) };
@@ -60,22 +60,16 @@ export function createOtlpClient(options: {
   };
 }
 
-/** The endpoint's traces URL, as `OTEL_EXPORTER_OTLP_ENDPOINT` is defined: the base URL plus `/v1/traces`. */
+/** Where traces go: `http://collector:4318` gives `http://collector:4318/v1/traces`. */
 export function tracesUrlOf(endpoint: string): string {
   return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
 }
 
 /** `{"partialSuccess":{"rejectedSpans":"3","errorMessage":"…"}}`; anything else rejects nothing. */
 function partialSuccessOf(text: string): { rejectedSpans: number; why?: string } {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    return { rejectedSpans: 0 };
-  }
-  const partial = fieldOf(answer, 'partialSuccess');
+  const partial = fieldOf(parsedJson(text), 'partialSuccess');
   const rejectedSpans = Number(fieldOf(partial, 'rejectedSpans') ?? 0);
   if (!Number.isSafeInteger(rejectedSpans) || rejectedSpans <= 0) return { rejectedSpans: 0 };
-  const message = fieldOf(partial, 'errorMessage');
-  return { rejectedSpans, ...(typeof message === 'string' ? { why: describeError(message, 120) } : {}) };
+  const message = textIn(partial, 'errorMessage');
+  return { rejectedSpans, why: message && describeError(message, 120) };
 }

@@ -135,6 +135,6 @@ test('a partial success counts what was left out and sends nothing again; a fail
   context.after(() => client.close());
   await assert.rejects(
     resendSpool({ dir, sinceUs: 0, client, signal: never }),
-    /HTTP 503; 2 turns were sent, run it again/,
+    /HTTP 503; 2 turns were sent; run the same command again/,
   );
 });

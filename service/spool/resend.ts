@@ -1,6 +1,6 @@
 /**
- * What the spool still holds, sent again: for traces that an endpoint took and then lost (a Collector killed while it
- * held them). Span ids are stable, so what had arrived after all arrives twice and shows once.
+ * Sends again what the spool still holds, for traces that an endpoint took and then lost, such as a Collector that was killed. Span
+ * ids are stable: a span that arrives twice shows once.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../base/errors.ts';
@@ -16,8 +16,8 @@ export interface Resent {
 }
 
 /**
- * Sends every turn that ended at or after `sinceUs` (epoch µs), oldest first; the spool stays as it is. Safe while a
- * service writes to it. Throws `InputError` when the endpoint fails; running it again is harmless.
+ * Sends every turn that ended at or after `sinceUs` (µs since 1970), oldest first. The spool stays as it is, and a service may
+ * write to it meanwhile. Throws `InputError` when the endpoint fails; sending again is harmless.
  */
 export async function resendSpool(options: {
   dir: string;
@@ -30,12 +30,14 @@ export async function resendSpool(options: {
   if (!existsSync(dir)) throw new InputError(`${dir}: there is no spool; name the service's data folder with --data`);
   const resent: Resent = { turns: 0, bytes: 0, rejectedSpans: 0, refused: 0 };
   for (const { path } of segmentsIn(dir)) {
-    for (const line of linesOf(contentOf(path)).lines) {
+    for (const line of linesOf(bytesOf(path)).lines) {
       if (isErased(line) || endUsOf(line) < sinceUs) continue;
       const body = line.subarray(0, -1);
       const outcome = await client.send(body, signal);
       if (outcome.kind === 'failed') {
-        throw new InputError(`${client.url}: ${outcome.why}; ${resent.turns} turns were sent, run it again`);
+        throw new InputError(
+          `${client.url}: ${outcome.why}; ${resent.turns} turns were sent; run the same command again`,
+        );
       }
       if (outcome.kind === 'refused') resent.refused++;
       else {
@@ -49,8 +51,8 @@ export async function resendSpool(options: {
   return resent;
 }
 
-/** A segment may leave the disk between the listing and the reading: then there is nothing to send. */
-function contentOf(path: string): Buffer {
+/** Empty where the service removed the segment since the listing. */
+function bytesOf(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch {

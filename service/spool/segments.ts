@@ -1,6 +1,6 @@
 /**
- * The spool's segments while a process owns them. One process at a time. A process never appends to a segment that another
- * one began, so a torn last line stays alone. What was sent stays on disk up to a limit, for `retake spool resend`.
+ * The spool's segments, owned by one process at a time. No process appends to a segment that another one began, so that a torn
+ * last line stays alone. What was sent stays on disk up to a limit, for `retake spool resend`.
  */
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -34,25 +34,25 @@ export interface SpoolLine {
 }
 
 export interface Segments {
-  /** Writes one line; returns how many unsent lines had to leave the disk for it. Throws what the disk says. */
+  /** Writes one line. Returns how many unsent lines had to leave the disk for it. Throws the disk's errors. */
   append(line: Buffer): number;
   oldest(): SpoolLine | undefined;
-  /** The line's bytes without its newline; undefined when the disk no longer has them. */
+  /** The line without its newline; undefined where it is no longer on disk. */
   read(line: SpoolLine): Promise<Buffer | undefined>;
-  /** Records that the line left; false when it had been dropped meanwhile. */
+  /** Notes that the line was sent; false where it has been dropped meanwhile. */
   markSent(line: SpoolLine): boolean;
   pending(): number;
   /** On disk, sent and unsent. */
   bytes(): number;
-  /** Lines found on opening, and lines found torn. */
+  /** Lines that an earlier process left, whole and torn. */
   readonly recovered: number;
   readonly torn: number;
   close(): void;
 }
 
 /**
- * Opens the folder, creating it, and takes stock of what an earlier process left. Segments that were sent wholly stay while
- * they have at most `keepSentBytes` together; `maxBytes` bounds all segments.
+ * Opens the folder, or creates it, and counts what an earlier process left. Segments that were sent wholly stay while they have at
+ * most `keepSentBytes` together. All segments have at most `maxBytes`.
  */
 export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): Segments {
   makeSpoolFolder(dir);
@@ -83,7 +83,7 @@ export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): 
   };
 
   const noteSent = (state: { segment: number; bytes: number }): void => writeSent(sentPath, (sent = state));
-  /** Oldest first, what was sent leaves the disk until the rest is within its limit. */
+  /** Removes segments that were sent, oldest first, until the others are within their limit. */
   const trim = (): void => {
     const done = segments.filter(({ lineBytes }) => lineBytes.length === 0);
     let keptBytes = done.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -129,7 +129,7 @@ export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): 
       try {
         for (let written = 0; written < line.length;) written += writeSync(fd, line, written);
       } catch (error) {
-        // what was written of it stays alone at the end of its segment
+        // the torn line stays alone at the end of its segment
         closeCurrent();
         throw error;
       }
@@ -189,7 +189,7 @@ function scan(
   return { segment, torn: torn ? 1 : 0 };
 }
 
-/** Its lines are of no interest any more: it is not read. */
+/** Not read: its lines were all sent. */
 function sentWholly(number: number, path: string): { segment: Segment; torn: number } {
   const bytes = statSync(path).size;
   return { segment: { number, path, bytes, sentBytes: bytes, lineBytes: [], gone: false }, torn: 0 };

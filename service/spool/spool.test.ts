@@ -280,7 +280,7 @@ test('a folder that cannot be used is one clear error', (context) => {
   writeFileSync(dir, 'a file');
   assert.throws(() => createSpool({ dir, clock, maxBytes: 1000 }), {
     name: 'InputError',
-    message: /spool; set RETAKE_DATA/,
+    message: /the spool cannot use .*spool \(EEXIST.*\); set RETAKE_DATA/,
   });
 });
 

@@ -1,11 +1,11 @@
 /**
  * The only way out for spans: a spool on disk, and a sender that empties it towards an OTLP endpoint.
  *
- * `append` writes to disk and returns; whether the endpoint is up, slow or refusing does not reach it. A line leaves the
- * spool when the endpoint has answered 2xx, so every line arrives at least once, after a restart too; span ids are stable,
- * so twice is harmless. Why not the exporter of OpenTelemetry: docs/adr/0004-spool-sender.md.
+ * `append` writes to disk and returns, whether the endpoint is up, slow or refusing. A line leaves the spool when the endpoint
+ * has answered 2xx, so that every line arrives at least once, also after a restart. Span ids are stable: twice is harmless. Why
+ * not OpenTelemetry's exporter: docs/adr/0004-spool-sender.md.
  */
-import { describeError, InputError } from '../base/errors.ts';
+import { describeError, diskReason, InputError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
 import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
 import { openSegments, type Segments, type SpoolLine } from './segments.ts';
@@ -17,11 +17,11 @@ export interface SpoolCounters {
   sent: number;
   /** On disk, waiting. */
   pending: number;
-  /** Left the disk unsent: no room, refused for good, torn. `appended = sent + pending + dropped`. */
+  /** Left the disk unsent: no room, refused for good, or torn. `appended = sent + pending + dropped`. */
   dropped: number;
-  /** Spans that an endpoint left out of what it took (OTLP partial success): not sent again, as OTLP says. */
+  /** Spans that an endpoint left out (OTLP partial success): OTLP forbids to send them again. */
   rejectedSpans: number;
-  /** Attempts that failed and are made again. */
+  /** Attempts that failed; they are made again. */
   failures: number;
   /** On disk now, sent lines that are kept for `retake spool resend` included. */
   diskBytes: number;
@@ -48,9 +48,9 @@ export interface Spool {
   /** Writes one line (its newline included) to disk. Never throws, never waits for the network. */
   append(line: string): void;
   counters(): SpoolCounters;
-  /** Takes every line that holds `text` (a session's id) off the disk, sent or not; an unsent one counts as dropped when its turn comes. */
+  /** Erases every line that holds `text`, such as a session's id, sent or not. An unsent one counts as dropped when its turn comes. */
   erase(text: string): Promise<void>;
-  /** Sends what can be sent within a second, then stops; at most 2 s. What is left stays on disk. */
+  /** Sends for at most a second, then stops, within 2 s in all. The rest stays on disk. */
   shutdown(): Promise<void>;
 }
 
@@ -103,7 +103,7 @@ export function createSpool(options: SpoolOptions): Spool {
       try {
         const lost = segments.append(Buffer.from(line, 'utf8'));
         counts.dropped += lost;
-        if (lost > 0) log(`spool ${options.dir} is full: ${lost} unsent turns dropped`);
+        if (lost > 0) log(`the spool ${options.dir} is full: ${lost} unsent turns were dropped`);
       } catch (error) {
         counts.dropped++;
         log(`spool ${options.dir} cannot be written: ${describeError(error)}`);
@@ -132,9 +132,9 @@ function segmentsOf({ dir, maxBytes, keepSentBytes }: SpoolOptions): Segments {
   try {
     return openSegments(dir, maxBytes, keepSentBytes);
   } catch (error) {
-    throw new InputError(`the spool cannot use ${dir}; set RETAKE_DATA to a folder that this user may write`, {
-      cause: error,
-    });
+    throw new InputError(
+      `the spool cannot use ${dir} (${diskReason(error)}); set RETAKE_DATA to a folder that this user may write`,
+    );
   }
 }
 
@@ -151,7 +151,7 @@ interface Sender {
   log: (message: string) => void;
 }
 
-/** Sends line after line until shut down; once draining, until the spool is empty or the endpoint fails. */
+/** Sends line after line until it is shut down; while draining, until the spool is empty or the endpoint fails. */
 async function startSender(sender: Sender): Promise<void> {
   const { options, segments, closing, client } = sender;
   const { url } = client;
@@ -189,7 +189,7 @@ async function startSender(sender: Sender): Promise<void> {
   }
 }
 
-/** Takes the line off the spool; when the disk refuses to note it, the line is sent again after a restart. */
+/** Notes that the line was sent. Where the disk refuses the note, the line is sent again after a restart. */
 function leave(sender: Sender, line: SpoolLine): boolean {
   try {
     return sender.segments.markSent(line);
@@ -199,7 +199,7 @@ function leave(sender: Sender, line: SpoolLine): boolean {
   }
 }
 
-/** Waits out a backoff; shutting down ends it at once. */
+/** A backoff, which shutting down ends at once. */
 async function pause(clock: Clock, ms: number, closing: AbortSignal, sender: Sender): Promise<void> {
   const done = new AbortController();
   const woken = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** Work ahead of its time (speculation, hedge, prefetch, cache) as spans that say what it came to. Pure; times on the turn's clock. */
+/** Work ahead of its time (speculation, hedge, prefetch, cache) as spans with its outcome. Pure; times on the turn's clock. */
 import { betOf, type BetKind } from '../turn-log/bets.ts';
 import type { TurnEvent } from '../base/events.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
@@ -20,7 +20,7 @@ const SPAN_OF: Readonly<Record<BetKind, SpanName>> = {
   'cache.responses': 'cache',
 };
 
-/** A span a settled bet, from the bet to its settlement, in order of settlement. Figures that nobody knows are absent. */
+/** A span for each settled bet, from the bet to its settlement, in order of settlement. Unknown figures are absent. */
 export function betSpansOf(events: readonly TurnEvent[]): BetSpan[] {
   return events.flatMap((event) => {
     const bet = betOf(event, events);

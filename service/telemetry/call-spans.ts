@@ -17,17 +17,17 @@ export interface ProviderCall {
   key: string;
   name: SpanName;
   startUs: number;
-  /** Its own done event, or as far as the log knows of a call that failed. */
+  /** The call's done event; of a call that failed, the last event that the log has of it. */
   endUs: number;
   attributes: SpanAttributes;
   status: SpanStatus;
-  /** What the stage's latency ends at, as a span below it: first content, first audio. */
+  /** First content or first audio, where the stage's latency ends: a span below the call's. */
   first?: { name: SpanName; endUs: number };
 }
 
 interface CallKinds {
   start: EventKind;
-  /** What ends it; the first of these that the log has. */
+  /** The first of these that the log has ends the call. */
   done: readonly EventKind[];
   first?: { kind: EventKind; name: SpanName };
 }
@@ -55,7 +55,7 @@ function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]
     events.find((event) => wanted.includes(event.kind) && callKey(stage, event) === key);
   const done = own(kinds.done);
   const first = kinds.first === undefined ? undefined : own([kinds.first.kind]);
-  const failure = done === undefined ? failureOf(stage, key, events) : undefined;
+  const failure = done === undefined ? whyUndone(stage, key, events) : undefined;
   const known = [start, done, first, failure?.event].filter((event) => event !== undefined);
 
   const attributes: SpanAttributes = {};
@@ -77,8 +77,8 @@ function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]
   };
 }
 
-/** Why a call has no done event: the turn failed in it, its last exchange failed, or nobody waited for it any more. */
-function failureOf(
+/** Why a call has no done event: its last exchange failed, the turn failed in it, or nobody waited any more. */
+function whyUndone(
   stage: CallStage,
   key: string,
   events: readonly TurnEvent[],
@@ -94,7 +94,7 @@ function failureOf(
   };
 }
 
-/** `<stage>.<ordinal>` of the event's exchange id; an event without one belongs to the stage's only call. */
+/** `<stage>.<ordinal>` of the event's exchange; an event without one belongs to the stage's only call. */
 function callKey(stage: CallStage, event: TurnEvent): string {
   const [own = stage, ordinal = '0'] = (event.exchange ?? `${stage}.0`).split('.');
   return `${own}.${ordinal}`;
@@ -163,7 +163,7 @@ function putStage(
   }
 }
 
-/** The gateway's own record of an answer, a given-up one's too. */
+/** The gateway's record of the answer, also of one that was given up. */
 function putRecord(into: SpanAttributes, record: TurnEvent | undefined): void {
   put(into, A.recordGatewayMs, numberOf(record, 'gatewayMs'));
   put(into, A.recordGenerationMs, numberOf(record, 'generationMs'));
@@ -177,7 +177,7 @@ function putRecord(into: SpanAttributes, record: TurnEvent | undefined): void {
   put(into, A.recordCostUsd, numberOf(record, 'totalCostUsd'));
 }
 
-/** How many items a stream had and the gaps between them (nearest rank): all that stays of single arrivals on spans. */
+/** A stream's items and the gaps between them (nearest rank). Spans hold no single arrivals. */
 function putGaps(into: SpanAttributes, itemUs: readonly number[] | undefined): void {
   if (itemUs === undefined) return;
   put(into, A.items, itemUs.length);

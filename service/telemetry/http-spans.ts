@@ -22,14 +22,14 @@ export interface HttpExchange extends HttpPart {
   id: string;
   attempt: number;
   fetchIndex: number;
-  /** The exchange of this turn, or the turn, that paid for the connection; the exchange that this one repeats. */
+  /** The exchange or the turn that paid for the connection, and the exchange that this one repeats. */
   linked: readonly { exchange?: string; traceId?: string }[];
   /** What the fetch is for, in a call that makes several. */
   step?: SpanName;
   phases: readonly HttpPart[];
 }
 
-/** Fetches of one attempt for one step that get a span of their own; later ones share one with a count. */
+/** Fetches for one step of an attempt that have a span each; the later ones share a span with a count. */
 const OWN_SPANS = 5;
 
 const BOUNDARIES: readonly EventKind[] = [
@@ -83,7 +83,7 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   const sent = at('http.sent');
   const queued = at('http.queued');
   const statusCode = numberOf(headers, 'status');
-  const status = statusOf(statusCode, done, failed);
+  const status = spanStatusOf(statusCode, done, failed);
 
   const step = STEPS.find((each) => each === stringOf(start, 'step'));
   const method = stringOf(start, 'method') ?? '_OTHER';
@@ -118,11 +118,11 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
     attempt: Number(attempt),
     fetchIndex: Number(fetch),
     startUs: start.atUs,
-    // An exchange that was given up has no end of its own: the span then ends where the log's knowledge of it ends.
+    // an exchange that was given up has no end: its span ends at its last event
     endUs: (done ?? failed)?.atUs ?? Math.max(...events.map((event) => event.atUs)),
     attributes,
     status,
-    ...(step === undefined ? {} : { step }),
+    step,
     phases: phasesOf(events, attributes),
   };
 }
@@ -138,7 +138,7 @@ function linksOf(start: TurnEvent, queued: TurnEvent | undefined): HttpExchange[
   ];
 }
 
-/** A phase lies between two boundaries that follow each other; one that did not happen has no boundary and no span. */
+/** A phase lies between two boundaries in a row. One that did not happen has no boundary, and so no span. */
 function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpPart[] {
   const phases: HttpPart[] = [];
   let from: TurnEvent | undefined;
@@ -153,7 +153,7 @@ function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpP
       if (kind === 'http.failed') put(attributes, A.errorType, stringOf(to, 'errorKind'));
       const status = kind === 'http.failed' ? failure(stringOf(to, 'message')) : UNSET;
       const last = phases.at(-1);
-      // what failed is the phase that the failure ended, not one that had no time to begin
+      // the phase that the failure ended has failed, not the one that had no time to begin
       if (kind === 'http.failed' && to.atUs === from.atUs && last !== undefined) {
         phases[phases.length - 1] = { ...last, status, attributes: { ...last.attributes, ...attributes } };
       } else phases.push({ name, startUs: from.atUs, endUs: to.atUs, attributes, status });
@@ -221,7 +221,11 @@ function failure(message: string | undefined): SpanStatus {
   return { code: 'error', message: message ?? '' };
 }
 
-function statusOf(code: number | undefined, done: TurnEvent | undefined, failed: TurnEvent | undefined): SpanStatus {
+function spanStatusOf(
+  code: number | undefined,
+  done: TurnEvent | undefined,
+  failed: TurnEvent | undefined,
+): SpanStatus {
   if (failed !== undefined) return failure(stringOf(failed, 'message'));
   if (code !== undefined && code >= 400) return failure(`HTTP ${code}`);
   return done === undefined ? failure('given up before its end') : UNSET;

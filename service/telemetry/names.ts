@@ -1,8 +1,8 @@
 /**
- * The registry: every span name and attribute that Retake emits, with type, unit and origin. Nothing else names one.
+ * Every span name, attribute and metric that Retake emits, with type, unit and origin. No other file names one.
  *
- * Span names carry no model and no host, so that traces of different arms align. Values of type `double` that happen to
- * be whole travel as `intValue` in OTLP JSON (the serializer's choice): readers take either.
+ * Span names carry no model and no host, so that traces of different arms align. A whole `double` travels as `intValue` in OTLP
+ * JSON, as the SDK's serializer has it: readers take either.
  */
 /** Semantic conventions of the `semconv` rows; GenAI names of v1.41 are those of npm 1.45. */
 export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.41.0';
@@ -315,7 +315,7 @@ export const METRICS = {
   spoolFailures: { name: 'retake_spool_failures_total', help: 'Attempts to send that are made again', labels: [] },
 } as const satisfies Record<string, MetricSpec>;
 
-/** Sets an attribute under its registered key, as its registered type; an absent value sets nothing. */
+/** Sets an attribute under its key, as its type. The one place where attributes are written: undefined, NaN and ±∞ are dropped. */
 export function put<Type extends AttributeType>(
   into: SpanAttributes,
   spec: AttributeSpec<Type>,

@@ -1,7 +1,7 @@
 /**
- * Spans of finished turns through the OpenTelemetry SDK, one OTLP JSON line a turn. Every span gets its start, its end and
- * its id from the turn's log; the SDK stamps nothing, samples nothing away and reads no resource of the machine, so the
- * same log gives the same bytes. Nothing is propagated: no `traceparent` reaches a provider.
+ * Spans of finished turns through the OpenTelemetry SDK, one OTLP JSON line a turn. Every span has its start, its end and its id
+ * from the turn's log. The SDK stamps nothing, leaves nothing out and reads nothing of the machine, so that the same log gives
+ * the same bytes. No `traceparent` reaches a provider.
  */
 import {
   context,
@@ -52,7 +52,7 @@ export interface Tracing {
   shutdown(): Promise<void>;
 }
 
-/** Far above what a turn span carries; 128, the default, would drop attributes without a word. */
+/** Far above what a turn span carries: the default, 128, drops attributes silently. */
 const LIMITS: SpanLimits = { attributeCountLimit: 1024, attributeValueLengthLimit: Infinity, linkCountLimit: 1024 };
 
 const KINDS = {
@@ -62,8 +62,8 @@ const KINDS = {
 } satisfies Record<SpanKindName, SpanKind>;
 
 /**
- * Starts the SDK. It is taken off the API's globals at once: only the returned object can make spans, and several may live
- * in one process. `resource` adds to `service.name` and `service.version`; keep host and process ids out of it.
+ * Starts the SDK, and takes it off the API's globals at once: several may live in one process, and only the returned object makes
+ * spans. `resource` adds to `service.name` and `service.version`; host and process ids would make bytes differ from run to run.
  */
 export function createTracing(options: {
   resource?: Readonly<Record<string, string>>;
@@ -110,7 +110,7 @@ export function createTracing(options: {
   };
 }
 
-/** A turn as one OTLP JSON line, newline included: for bundles and simulation. No SDK start, no environment. */
+/** A turn as one OTLP JSON line, newline included, without the SDK: for bundles and simulation. */
 export function otlpLineOf(log: TurnLog, measured: MeasuredTurn): string {
   return otlpLine(spansOf(log, measured));
 }
@@ -126,12 +126,12 @@ function resourceOf(extra: Readonly<Record<string, string>> = {}): Resource {
 interface Pipe {
   ids: IdGenerator;
   processor: SpanProcessor;
-  /** Whether spans of the tracer arrive here: a no-op SDK says nothing by itself. */
+  /** Whether the tracer's spans arrive here. Only so is it known that the environment switched the SDK off. */
   isAttached(tracer: Tracer): boolean;
   lineOf(tracer: Tracer, records: readonly SpanRecord[]): string;
 }
 
-/** The ends of the SDK that are ours: ids go in, ended spans come out, all within one synchronous call. */
+/** Both ends of the SDK: ids go in and ended spans come out, within one synchronous call. */
 function createPipe(): Pipe {
   let next = { traceId: '', spanId: '' };
   let ended: ReadableSpan[] = [];

@@ -1,7 +1,6 @@
 /**
- * Spans as one OTLP JSON line, for bundles and simulation: no SDK start, no environment. The bytes are those that the SDK's
- * spans and its serializer give (`otel.test.ts` holds the two together), in a sixth of their time: what repeats on every span
- * of a turn, and that is most of a line, is written once.
+ * Spans as one OTLP JSON line, without the SDK. The bytes are the SDK's (`otel.test.ts` compares them), in a sixth of its time:
+ * most of a line repeats on every span of the turn, and is written once.
  */
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
@@ -51,7 +50,7 @@ export function otlpLine(records: readonly SpanRecord[]): string {
     identities.set(identity, text);
     return text;
   };
-  // joined, not added up: one flat string for whoever keeps it
+  // joined: a sum of strings would keep all of its parts in memory
   return [BEFORE, records.map((record) => spanOf(record, identityOf(record), attribute)).join(), AFTER].join('');
 }
 
@@ -98,7 +97,7 @@ function anyValue(value: Value): string {
   return `{"arrayValue":{"values":[${value.map((each) => anyValue(each)).join()}]}}`;
 }
 
-/** Integer µs as a decimal count of ns: 19 digits, more than a number holds exactly. */
+/** Integer µs as decimal ns: 19 digits, more than a number holds exactly. */
 function nanoseconds(epochUs: number): string {
   return epochUs === 0 ? '0' : `${epochUs}000`;
 }

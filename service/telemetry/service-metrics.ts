@@ -1,6 +1,6 @@
 /**
- * `/metrics` of the service: finished turns as histograms whose buckets are the targets, provider errors, retries, pools and
- * the spool. A projection like spans and bundles: it sees finished turns and cannot slow one down.
+ * `/metrics` of the service: finished turns as histograms whose buckets are the targets, provider errors, retries, pools and the
+ * spool. A projection, as spans and bundles are: it sees finished turns and cannot slow one down.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MeasuredTurn } from '../turn-log/metrics.ts';
@@ -48,7 +48,7 @@ export function createServiceMetrics(sources: {
     turns.inc({ world, outcome: failure === undefined ? 'ok' : 'failed' });
     if (failure !== undefined) failures.inc({ stage: failure.stage, kind: failure.kind });
     if (summary.premature) premature.inc({ world });
-    // what was not measured is absent, never 0
+    // an unmeasured latency is absent, never 0
     if (summary.e2eUs !== undefined) e2e.observe({ world, zero }, summary.e2eUs / 1e6);
     if (summary.firstAudioByteUs !== undefined) firstAudioByte.observe({ world, zero }, summary.firstAudioByteUs / 1e6);
     if (summary.stallUs !== undefined) stall.observe({ world }, summary.stallUs / 1e6);
@@ -71,7 +71,7 @@ export function createServiceMetrics(sources: {
   };
 }
 
-/** States that are somebody else's: read when Prometheus asks. */
+/** Figures that other parts keep: read when Prometheus asks. */
 function readAtScrape(
   registry: Registry,
   { spool, pools, sessions }: Parameters<typeof createServiceMetrics>[0],
@@ -87,7 +87,7 @@ function readAtScrape(
         read(this);
       },
     });
-  /** A counter that is kept elsewhere. */
+  /** A counter whose value another part keeps. */
   const total = (spec: (typeof METRICS)[keyof typeof METRICS], read: (counter: Counter) => void): Counter =>
     new Counter({
       name: spec.name,

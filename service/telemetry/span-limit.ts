@@ -1,7 +1,7 @@
-/** A turn has fewer spans than Jaeger shows well: what goes when there are more. Pure. */
+/** Which spans a turn leaves out when it has more than Jaeger shows well. Pure. */
 import { MAX_SPANS } from './names.ts';
 
-/** Leaves out the deepest spans, last first, until the rest fits: what is left links only to what is left. */
+/** Leaves out the deepest spans, the last one first, until the rest fits. A parent is never left out before its children. */
 export function withinLimit<T extends { level: number }>(drafts: readonly T[]): readonly T[] {
   let surplus = drafts.length - MAX_SPANS;
   if (surplus <= 0) return drafts;

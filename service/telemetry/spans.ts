@@ -28,7 +28,7 @@ export interface SpanRecord {
   /** Microseconds since 1970. */
   startUs: number;
   endUs: number;
-  /** Who and what the turn is: one object for all spans of it. */
+  /** Who and what the turn is: one object for all of its spans, which `otlpLine` writes once. */
   identity: SpanAttributes;
   /** The span's own; none of the identity's keys. */
   attributes: SpanAttributes;
@@ -36,7 +36,7 @@ export interface SpanRecord {
   status: SpanStatus;
 }
 
-/** A span before it has an id; times on the turn's clock. `level` says what goes first when there are too many. */
+/** A span without its id yet; times on the turn's clock. When there are too many, the deepest `level` goes first. */
 interface Draft {
   name: SpanName;
   parent?: Draft;
@@ -49,14 +49,14 @@ interface Draft {
 }
 
 /**
- * The id of a turn's `ordinal`th span. A trace id stands for (run, session, turn, lane), so the id depends on nothing
- * else, and a replayed turn can link to the captured turn's span (ordinal 0) by its trace id alone. Never all zero.
+ * The id of a turn's `ordinal`th span, never all zero. It depends on the trace id alone, so that a replayed turn can link to the
+ * captured turn's span (ordinal 0) without knowing more.
  */
 export function spanIdOf(traceId: string, ordinal: number): string {
   return spanIdsOf(traceId)(ordinal);
 }
 
-/** One hash a turn: eight digits stand for the trace, eight count from 1. */
+/** Eight digits of the trace's hash and eight that count from 1: one hash a turn. */
 function spanIdsOf(traceId: string): (ordinal: number) => string {
   const prefix = keyedHex(8, 'span', traceId);
   return (ordinal) => prefix + (ordinal + 1).toString(16).padStart(8, '0');
@@ -82,7 +82,7 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
   return kept.map((draft) => ({
     traceId,
     spanId: idOf(draft),
-    ...(draft.parent === undefined ? {} : { parentSpanId: idOf(draft.parent) }),
+    parentSpanId: draft.parent && idOf(draft.parent),
     name: draft.name,
     kind: SPANS[draft.name].kind,
     startUs: log.anchorUs + draft.startUs,
@@ -194,7 +194,7 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
   return drafts;
 }
 
-/** What was done ahead of its time; look-ups, of which a long reply has many, are the first to go. */
+/** Work ahead of its time. Look-ups, of which a long reply has many, are the first to go (`level`). */
 function betDrafts(log: TurnLog, parent: Draft): Draft[] {
   return betSpansOf(log.events).map((bet) => ({ ...UNTOLD, ...bet, parent, level: bet.name === 'cache' ? 3 : 1 }));
 }

@@ -2,11 +2,12 @@
 import { LANES, LEDGER_STAGES, PHASES, WORLDS, ZERO_KINDS, type Attrs, type TurnLog } from '../base/events.ts';
 import { parseBets } from '../turn-log/bets.ts';
 import { InputError } from '../base/errors.ts';
+import { definedOnly, parsedJson } from '../base/json.ts';
 import type { LedgerRow, TurnSummary } from '../turn-log/metrics.ts';
 import { aboveTarget } from '../turn-log/targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
 
-/** Who and what the turn is: on every span of it. */
+/** Who and what the turn is. On each of its spans. */
 export function identityAttributes(log: Pick<TurnLog, 'identity' | 'zero'>): SpanAttributes {
   const { identity } = log;
   const into: SpanAttributes = {};
@@ -24,7 +25,7 @@ export function identityAttributes(log: Pick<TurnLog, 'identity' | 'zero'>): Spa
   return into;
 }
 
-/** The summary beyond the identity: on the turn span only. `summaryOf` is its inverse. */
+/** The rest of the summary, on the turn span only. `summaryOf` reads it back. */
 export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   const into: SpanAttributes = {};
   put(into, A.e2eUs, summary.e2eUs);
@@ -70,14 +71,12 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
 }
 
 /**
- * Reads a turn span back into the summary that was measured when the turn closed. Throws `InputError` when the span is
- * not a turn span of ours.
+ * Reads a turn span back into the summary that was measured when the turn closed. Throws `InputError` when the span is not
+ * a turn span of Retake.
  */
 export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSummary {
   const { attributes } = span;
-  const failureStage = text(attributes, A.failureStage);
-  const requested = text(attributes, A.modelRequested);
-  return {
+  return definedOnly({
     sessionId: needed(text(attributes, A.sessionId), A.sessionId),
     turnIndex: needed(figure(attributes, A.turnIndex), A.turnIndex),
     traceId: span.traceId,
@@ -85,65 +84,60 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     variant: needed(text(attributes, A.variant), A.variant),
     world: oneOf(WORLDS, text(attributes, A.world), A.world.key),
     zero: oneOf(ZERO_KINDS, text(attributes, A.zero), A.zero.key),
-    ...given('e2eUs', figure(attributes, A.e2eUs)),
-    ...given('firstAudioByteUs', figure(attributes, A.firstAudioByteUs)),
-    ...given('firstContentAudibleUs', figure(attributes, A.firstContentAudibleUs)),
-    ...given('replyEndUs', figure(attributes, A.replyEndUs)),
-    ...given('stallUs', figure(attributes, A.stallUs)),
+    e2eUs: figure(attributes, A.e2eUs),
+    firstAudioByteUs: figure(attributes, A.firstAudioByteUs),
+    firstContentAudibleUs: figure(attributes, A.firstContentAudibleUs),
+    replyEndUs: figure(attributes, A.replyEndUs),
+    stallUs: figure(attributes, A.stallUs),
     ledger: ledgerRows(text(attributes, A.ledger)),
-    serviceUs: {
-      ...given('endpointing', figure(attributes, A.endpointingServiceUs)),
-      ...given('stt', figure(attributes, A.sttServiceUs)),
-      ...given('llm', figure(attributes, A.llmServiceUs)),
-      ...given('tts', figure(attributes, A.ttsServiceUs)),
-    },
-    ...given('bets', betRows(text(attributes, A.bets))),
+    serviceUs: definedOnly({
+      endpointing: figure(attributes, A.endpointingServiceUs),
+      stt: figure(attributes, A.sttServiceUs),
+      llm: figure(attributes, A.llmServiceUs),
+      tts: figure(attributes, A.ttsServiceUs),
+    }),
+    bets: betRows(text(attributes, A.bets)),
     premature: attributes[A.premature.key] === true,
-    ...(failureStage === undefined
-      ? {}
-      : {
-          failure: {
-            stage: failureStage,
-            kind: text(attributes, A.errorType) ?? '',
-            message: text(attributes, A.failureMessage) ?? '',
-          },
-        }),
-    ...(requested === undefined
-      ? {}
-      : {
-          model: {
-            requested,
-            ...given('served', text(attributes, A.modelServed)),
-            ...given('provider', text(attributes, A.modelProvider)),
-          },
-        }),
-    ...given('transcriptChars', figure(attributes, A.transcriptChars)),
-    ...given('replyChars', figure(attributes, A.replyChars)),
-    ...given('replyAudioMs', figure(attributes, A.replyAudioMs)),
-    ...given('reusedFirst', flag(attributes, A.reusedFirst)),
-    ...given('costUsd', figure(attributes, A.costUsd)),
-    ...given('characters', figure(attributes, A.characters)),
-    ...given('uploads', figure(attributes, A.uploads)),
-    ...given('uploadedBytes', figure(attributes, A.uploadedBytes)),
-    ...given('uploadsWasted', figure(attributes, A.uploadsWasted)),
-    ...given('wastedBytes', figure(attributes, A.wastedBytes)),
-    ...(attributes[A.interrupted.key] === true ? { interrupted: true } : {}),
-    ...given('falseInterruptions', figure(attributes, A.falseInterruptions)),
-    ...given('heardMs', figure(attributes, A.heardMs)),
-    ...given('unheardMs', figure(attributes, A.unheardMs)),
-    ...given('onsetToLastByteUs', figure(attributes, A.onsetToLastByteUs)),
-  };
+    failure: failureIn(attributes),
+    model: modelIn(attributes),
+    transcriptChars: figure(attributes, A.transcriptChars),
+    replyChars: figure(attributes, A.replyChars),
+    replyAudioMs: figure(attributes, A.replyAudioMs),
+    reusedFirst: flag(attributes, A.reusedFirst),
+    costUsd: figure(attributes, A.costUsd),
+    characters: figure(attributes, A.characters),
+    uploads: figure(attributes, A.uploads),
+    uploadedBytes: figure(attributes, A.uploadedBytes),
+    uploadsWasted: figure(attributes, A.uploadsWasted),
+    wastedBytes: figure(attributes, A.wastedBytes),
+    interrupted: flag(attributes, A.interrupted) === true ? true : undefined,
+    falseInterruptions: figure(attributes, A.falseInterruptions),
+    heardMs: figure(attributes, A.heardMs),
+    unheardMs: figure(attributes, A.unheardMs),
+    onsetToLastByteUs: figure(attributes, A.onsetToLastByteUs),
+  });
+}
+
+function failureIn(attributes: Attrs): TurnSummary['failure'] {
+  const stage = text(attributes, A.failureStage);
+  if (stage === undefined) return undefined;
+  return { stage, kind: text(attributes, A.errorType) ?? '', message: text(attributes, A.failureMessage) ?? '' };
+}
+
+function modelIn(attributes: Attrs): TurnSummary['model'] {
+  const requested = text(attributes, A.modelRequested);
+  if (requested === undefined) return undefined;
+  return definedOnly({
+    requested,
+    served: text(attributes, A.modelServed),
+    provider: text(attributes, A.modelProvider),
+  });
 }
 
 function ledgerRows(json: string | undefined): LedgerRow[] {
   if (json === undefined) return [];
   const bad = new InputError(`${A.ledger.key} is not [[stage, phase, µs], …]: ${json.slice(0, 80)}`);
-  let rows: unknown;
-  try {
-    rows = JSON.parse(json);
-  } catch {
-    throw bad;
-  }
+  const rows = parsedJson(json);
   if (!Array.isArray(rows)) throw bad;
   return rows.map((row: unknown) => {
     if (!Array.isArray(row) || row.length !== 3) throw bad;
@@ -184,10 +178,4 @@ function flag(attributes: Attrs, spec: AttributeSpec<'boolean'>): boolean | unde
 function needed<Value>(value: Value | undefined, spec: AttributeSpec): Value {
   if (value === undefined) throw new InputError(`the span has no ${spec.key}: it is not a turn span of Retake`);
   return value;
-}
-
-function given<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
-  const object: { [K in Key]?: Value } = {};
-  if (value !== undefined) object[key] = value;
-  return object;
 }

@@ -33,7 +33,7 @@ export async function serve({ config, standIns, commit, logLevel }: ServeOptions
   const profile = live ? undefined : loadProfile(standIns.profile);
   return startService({
     config,
-    openWorld: () => (profile === undefined ? liveWorld(config) : wireWorld(standIns, profile)),
+    openWorld: () => (profile === undefined ? openProviders(config) : openStandIns(standIns, profile)),
     strategy: strategyFromFile(config.strategyFile),
     commit,
     logLevel,
@@ -42,11 +42,11 @@ export async function serve({ config, standIns, commit, logLevel }: ServeOptions
   });
 }
 
-function liveWorld({ falKey = '', openRouterKey = '', endpoints, audioHosts, regions }: Config): RunWorld {
+function openProviders({ falKey = '', openRouterKey = '', endpoints, audioHosts, regions }: Config): RunWorld {
   return createRealWorld({ access: { endpoints, falKey, openRouterKey, audioHosts, regions }, seed: 'live' });
 }
 
-function wireWorld({ seed, scenario }: StandInFlags, profile: Profile): Promise<RunWorld> {
+function openStandIns({ seed, scenario }: StandInFlags, profile: Profile): Promise<RunWorld> {
   return createWireWorld({
     profile,
     seed,
