@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createArm, type ArmWorld } from '../replay/arms/arm.ts';
+import { eventText } from '../service/providers/sse.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
 import { planExperiment, type ExperimentOptions } from '../replay/plan/plan.ts';
 import { readJournal } from '../replay/run/journal.ts';
@@ -79,12 +80,11 @@ const typeOf = ({ url = '' }: IncomingMessage): string =>
   url.includes('transcriptions') ? 'application/json' : 'text/event-stream';
 
 function answerTo({ url = '' }: IncomingMessage): string {
-  const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
   if (url.includes('transcriptions')) return '{"text":"one two three"}';
   if (url.includes('completions'))
-    return `${event({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content: 'Yes. And then?' }, finish_reason: 'stop' }] })}data: [DONE]\n\n`;
+    return `${eventText({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content: 'Yes. And then?' }, finish_reason: 'stop' }] })}data: [DONE]\n\n`;
   const tone = Buffer.from(Int16Array.from({ length: 1600 }, (_, index) => 8000 * Math.sin(index / 5)).buffer);
-  return event({ audio: tone.toString('base64') }) + event({ done: true });
+  return eventText({ audio: tone.toString('base64') }) + eventText({ done: true });
 }
 
 /** Runs the child until `enough()`, then kills it. Returns true when it ended by itself before. */

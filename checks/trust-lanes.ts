@@ -24,7 +24,7 @@ export interface Lane {
 }
 
 /** The session with this check's pauses and the captured words, so that every lane has the same history. */
-export function spoken(session: CapturedSession): CapturedSession {
+export function withHistory(session: CapturedSession): CapturedSession {
   const said = loadInterviews().find(({ name }) => name === session.interview)?.turns ?? [];
   let startUs = session.turns[0]?.anchorUs ?? 0;
   const turns = session.turns.map((log, index): TurnLog => {

@@ -16,7 +16,7 @@ import type { Trust, TrustRow } from '../replay/run/trust.ts';
 import { namedVariants } from '../replay/variants/variants.ts';
 import { BASELINE } from '../bench/turns/arm-result.ts';
 import { turnKey } from '../service/base/events.ts';
-import { capturedFrom, runLanes, spoken, type Lane, type LaneTurn } from './trust-lanes.ts';
+import { capturedFrom, runLanes, withHistory, type Lane, type LaneTurn } from './trust-lanes.ts';
 import { benchSessions } from '../bench/turns/sessions.ts';
 
 const PROFILE = 'seed';
@@ -68,7 +68,7 @@ type Metric = (turn: TurnSummary) => number | undefined;
 /** Captures, predicts, measures. Takes about as long as its longest session, times lanes × sessions ÷ 64. */
 export async function measureTrust(options: TrustOptions): Promise<Trust> {
   const { seed, progress, at } = options;
-  const { chosen, left } = lanesOf(options.variants);
+  const { chosen, left } = judgedLanes(options.variants);
   const standIns = { profile: PROFILE, seed, draws: 'common' } as const;
   const wire =
     options.world === 'wire'
@@ -78,7 +78,7 @@ export async function measureTrust(options: TrustOptions): Promise<Trust> {
     const fixtures = benchSessions(
       Math.max(options.captured ?? CAPTURED_SESSIONS, options.sessions),
       options.turns,
-    ).map(spoken);
+    ).map(withHistory);
     const told = (what: string) => (done: number, all: number) => progress(`${what}: ${done} of ${all} sessions`);
     progress('warming up');
     if (options.world === 'wire')
@@ -116,7 +116,7 @@ export async function measureTrust(options: TrustOptions): Promise<Trust> {
   }
 }
 
-function lanesOf(wanted: readonly string[] | undefined): { chosen: Lane[]; left: { name: string; why: string }[] } {
+function judgedLanes(wanted: readonly string[] | undefined): { chosen: Lane[]; left: { name: string; why: string }[] } {
   const all = namedVariants();
   const { judged, left } = judgeable(all, DEFAULT_STRATEGY);
   const why = new Map(INVISIBLE);

@@ -25,7 +25,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'retake-fixtures-'));
 const samplesOf = (ms: number): number => Math.round((ms * SAMPLE_RATE_HZ) / 1000);
 
 /** Speaks a text, without the silence around it. */
-function speak(text: string, interview: ScriptedInterview): Int16Array {
+function spokenByEspeak(text: string, interview: ScriptedInterview): Int16Array {
   const raw = join(scratch, 'raw.wav');
   const wav = join(scratch, 'speech.wav');
   execFileSync('espeak-ng', ['-v', interview.language, '-s', String(interview.wordsPerMinute), '-w', raw, text]);
@@ -80,7 +80,7 @@ const interviews = INTERVIEWS.map((interview) => ({
   greeting: interview.greeting,
   turns: interview.turns.map((turn, index) => {
     const spoken = turn.utterance.map((part) =>
-      typeof part === 'number' ? new Int16Array(samplesOf(part)) : speak(part, interview),
+      typeof part === 'number' ? new Int16Array(samplesOf(part)) : spokenByEspeak(part, interview),
     );
     const speech = concat([new Int16Array(samplesOf(LEAD_MS)), ...spoken]);
     const clean = concat([speech, new Int16Array(samplesOf(TAIL_MS))]);

@@ -107,12 +107,12 @@ export function sectionOf(variant: Variant, bets: readonly BetTotals[] = []): st
     `- Effect: ${effect}`,
     `- Risk: ${risk}`,
     ...(elsewhere === undefined ? [] : [`- Measured elsewhere: ${elsewhere}`]),
-    ...bets.map((each) => `- Bets: ${betText(each)}`),
+    ...bets.map((each) => `- Bets: ${betRow(each)}`),
     '',
   ].join('\n');
 }
 
-function betText(bet: BetTotals): string {
+function betRow(bet: BetTotals): string {
   const about = bet.estimated ? ' (estimated)' : '';
   const parts = [
     `${bet.kind}: ${bet.attempts} attempts in ${bet.turns} turns, ${bet.hits} hits, ${bet.misses} misses, ${bet.refused} refused`,
@@ -207,7 +207,7 @@ Medians, today → now, against the field's targets:
 ${targets.join('\n')}
 
 ${gainOf(today, now)
-  .bets.map((bet) => `- ${betText(bet)}`)
+  .bets.map((bet) => `- ${betRow(bet)}`)
   .join('\n')}
 
 `;

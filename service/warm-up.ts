@@ -1,5 +1,6 @@
 /** Turns before the first one, so that no user waits while code is loaded and compiled. No network; nothing is kept. */
 import { samplesToPcmBytes } from './audio/pcm.ts';
+import { eventText } from './providers/sse.ts';
 import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import { runTurn } from './turn/turn.ts';
@@ -38,17 +39,16 @@ export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void>
 const nobody: ReplySink = { audio: async () => undefined };
 
 const PIECE = Buffer.from(samplesToPcmBytes(TONE.subarray(0, RATE_HZ / 4)));
-const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
 const delta = (content: string, finish: string | null): string =>
-  event({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
+  eventText({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
 
 /** What each endpoint answers, by the end of its path. */
 const ANSWERS: readonly [path: string, type: string, chunks: readonly (string | Uint8Array)[]][] = [
   ['/audio/transcriptions', 'application/json', ['{"text":"warm up"}']],
   ['/chat/completions', 'text/event-stream', [...'Yes. I do, and so on.'].map((text) => delta(text, null))],
   ['/chat/completions', 'text/event-stream', [delta('', 'stop'), 'data: [DONE]\n\n']],
-  ['/stream', 'text/event-stream', [1, 2, 3].map(() => event({ audio: PIECE.toString('base64') }))],
-  ['/stream', 'text/event-stream', [event({ done: true })]],
+  ['/stream', 'text/event-stream', [1, 2, 3].map(() => eventText({ audio: PIECE.toString('base64') }))],
+  ['/stream', 'text/event-stream', [eventText({ done: true })]],
   ['/audio/speech', 'audio/pcm', [PIECE, PIECE]],
 ];
 

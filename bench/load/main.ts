@@ -62,7 +62,7 @@ const options = commandOf('npm run bench -- load')
 const { seconds: durationS, steps: sizes } = options;
 
 /** Busy and total time of all cores, in ms. */
-const machineMs = (): { busy: number; all: number } =>
+const coreTimesMs = (): { busy: number; all: number } =>
   cpus().reduce(
     ({ busy, all }, { times }) => {
       const total = Object.values(times).reduce((sum, each) => sum + each, 0);
@@ -77,11 +77,11 @@ const child = fork(fileURLToPath(new URL('./service.ts', import.meta.url)), {
   env: { ...process.env, RETAKE_PORT: '0', RETAKE_DATA: folder, RETAKE_WORLD: 'wire' },
 });
 let seconds: LoadSecond[] | undefined;
-let before = { cpu: process.cpuUsage(), machine: machineMs() };
+let before = { cpu: process.cpuUsage(), machine: coreTimesMs() };
 const ready = Promise.withResolvers<string>();
 child.on('message', (message: ServiceMessage) => {
   if ('url' in message) return ready.resolve(message.url);
-  const [cpu, machine] = [process.cpuUsage(before.cpu), machineMs()];
+  const [cpu, machine] = [process.cpuUsage(before.cpu), coreTimesMs()];
   seconds?.push({
     ...message.second,
     clientsCpuMs: (cpu.user + cpu.system) / 1000,

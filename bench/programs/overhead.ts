@@ -12,7 +12,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { foldersIn } from '../../service/base/data-folder.ts';
 import { createFolderStore, type CaptureStore } from '../../service/capture/store.ts';
 import { createRealClock } from '../../service/base/clock.ts';
-import type { TurnEvent } from '../../service/base/events.ts';
+import { firstOf, type EventKind, type TurnEvent } from '../../service/base/events.ts';
 import { createTracing, type Tracing } from '../../service/telemetry/otel.ts';
 import { createSpool } from '../../service/spool/spool.ts';
 import { tellOn } from '../../replay/report/context.ts';
@@ -66,8 +66,7 @@ const tracing = createTracing({ spool, onError });
 const steps = new Map<string, number[]>();
 let sessions = 0;
 
-const at = (events: readonly TurnEvent[], kind: TurnEvent['kind']): number =>
-  events.find((event) => event.kind === kind)?.atUs ?? Number.NaN;
+const usOf = (events: readonly TurnEvent[], kind: EventKind): number => firstOf(events, kind)?.atUs ?? Number.NaN;
 
 async function runBlock(arm: (typeof ARMS)[number], count: number, keepSteps = false): Promise<Block> {
   const pathMs: number[] = [];
@@ -82,7 +81,7 @@ async function runBlock(arm: (typeof ARMS)[number], count: number, keepSteps = f
     if (ran === undefined) continue;
     const { events } = ran;
     ourCodeMs.push(ran.ourCodeMs);
-    pathMs.push((at(events, 'deliver.first_byte') - at(events, 'stt.done')) / 1000);
+    pathMs.push((usOf(events, 'deliver.first_byte') - usOf(events, 'stt.done')) / 1000);
     const now = process.memoryUsage().heapUsed;
     // a garbage collection shows as a fall: its turn is left out
     if (now > heap) {
@@ -93,7 +92,7 @@ async function runBlock(arm: (typeof ARMS)[number], count: number, keepSteps = f
     if (!keepSteps) continue;
     for (const [name, from, to] of STEPS) {
       const known = steps.get(name) ?? [];
-      known.push((at(events, to) - at(events, from)) / 1000);
+      known.push((usOf(events, to) - usOf(events, from)) / 1000);
       steps.set(name, known);
     }
   }

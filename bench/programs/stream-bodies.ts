@@ -1,5 +1,6 @@
 /** Answers of the providers, held in memory: a streamed reply of the LLM, and speech as server-sent events. */
 import { createRealClock } from '../../service/base/clock.ts';
+import { eventText } from '../../service/providers/sse.ts';
 import type { Call, Fetch } from '../../service/base/ports.ts';
 import { FREYA_TTS_RATE_HZ } from '../../service/providers/freya-tts.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
@@ -11,11 +12,10 @@ export const EVENT_AUDIO_MS = 250;
 export const PCM = Buffer.from(speechPcm('parsers', (FREYA_TTS_RATE_HZ * 2 * EVENT_AUDIO_MS) / 1000, 0));
 
 const encoder = new TextEncoder();
-const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
 
 export const LLM_CHUNKS = [
   ...Array.from({ length: DELTAS }, (_, index) =>
-    event({
+    eventText({
       id: 'gen-1767225600-AbCdEfGhIjKlMnOpQrSt',
       provider: 'Google',
       model: 'google/gemini-2.5-flash',
@@ -24,12 +24,12 @@ export const LLM_CHUNKS = [
       choices: [{ index: 0, delta: { role: 'assistant', content: ` word${index}` }, finish_reason: null }],
     }),
   ),
-  event({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content: '' }, finish_reason: 'stop' }] }),
+  eventText({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content: '' }, finish_reason: 'stop' }] }),
   'data: [DONE]\n\n',
 ].map((text) => encoder.encode(text));
 export const TTS_CHUNKS = [
-  ...Array.from({ length: AUDIO_EVENTS }, () => event({ audio: PCM.toString('base64') })),
-  event({ done: true, inference_time_ms: 100 }),
+  ...Array.from({ length: AUDIO_EVENTS }, () => eventText({ audio: PCM.toString('base64') })),
+  eventText({ done: true, inference_time_ms: 100 }),
 ].map((text) => encoder.encode(text));
 
 /** A response whose body is read chunk by chunk. */

@@ -3,6 +3,7 @@ import { createChunker, type ChunkingMode } from '../../service/text/chunker.ts'
 import { firstOf, numberOf, numbersOf, type EventKind, type TurnEvent } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import { quantile } from '../../service/base/quantile.ts';
+import { sum } from '../../replay/diff/stats.ts';
 
 export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
 
@@ -21,7 +22,6 @@ const itemsOf = (event: TurnEvent | undefined, key: 'itemUs' | 'itemChars'): rea
 const ms = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1000);
 const difference = (from: number | undefined, to: number | undefined): number | undefined =>
   from === undefined || to === undefined ? undefined : to - from;
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** Arrival of the delta that completed the reply's first piece, as a chunker of that mode cuts it, from `llm.start`. */
 function firstPieceMs(turn: FinishedTurn, mode: ChunkingMode, language: string): number | undefined {

@@ -1,4 +1,5 @@
 /** The messages between the honesty suite and its fault server. */
+import { eventText } from '../../service/providers/sse.ts';
 import type { MachineStall } from './stalls.ts';
 
 /** The fault server resolves every name below this domain. */
@@ -6,14 +7,10 @@ export const DOMAIN = 'honesty.test';
 
 /** The answer in three parts: two events that fal's, openai's and a plain client can read, and the end. */
 export const ANSWER_PARTS = [
-  event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'one' } }] }),
-  event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
+  eventText({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'one' } }] }),
+  eventText({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
   ': the end\n\n',
 ] as const;
-
-function event(data: unknown): string {
-  return `data: ${JSON.stringify(data)}\n\n`;
-}
 
 /** How long the server waits, in ms. */
 export interface Delays {

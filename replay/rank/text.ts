@@ -3,7 +3,7 @@ import { basisText } from '../run/basis.ts';
 import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
 import { breaks, isGain, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
-import { roundToSum } from '../diff/stats.ts';
+import { roundToSum, signed } from '../diff/stats.ts';
 import { wrapped } from '../report/words.ts';
 import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from '../run/trust.ts';
 
@@ -85,9 +85,6 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
   if (together !== undefined) after.push('', ...attributionRows(together));
   return [...told(rows), '', ...tableOf(ranking.results), ...told([...after, '', ...proposalRows(ranking)])];
 }
-
-const signed = (value: number, digits: number): string =>
-  `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
 
 /** A longer name stands on a line of its own. */
 const NAME_CHARS = 28;

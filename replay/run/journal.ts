@@ -7,6 +7,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from
 import { dirname } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
 import { readInput } from '../../service/base/input-file.ts';
+import { sum } from '../diff/stats.ts';
 import type { JournaledTurn } from '../arms/replayed-turn.ts';
 
 export const JOURNAL_FORMAT = 1;
@@ -131,8 +132,6 @@ export function readJournal(path: string): JournalState | undefined {
   for (const usd of begun.values()) spentUsd += sum(usd);
   return { plan, done, inFlight: [...new Set([...lost, ...begun.keys()])], spentUsd, repeated, finished };
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /**
  * Refuses to begin anew where the journal of a live run lies: its answers were paid for. Throws `InputError`.

@@ -88,7 +88,7 @@ async function importSession(
     const startedMs = turn.startedMs ?? nextMs;
     nextMs = startedMs + (wav.samples.length / wav.sampleRateHz) * 1000 + PAUSE_MS;
     return {
-      identity: identityOf(sessionId, turnIndex, strategy),
+      identity: importedIdentity(sessionId, turnIndex, strategy),
       zero: 'audio',
       anchorUs: startedEpochUs + Math.round(startedMs * 1000),
       events: eventsOf(turn, wav, `${where}, session ${sessionId}, turn ${turnIndex}`),
@@ -124,7 +124,7 @@ async function importSession(
   return { sessionId, turns: logs.length };
 }
 
-function identityOf(sessionId: string, turnIndex: number, strategy: Strategy): TurnIdentity {
+function importedIdentity(sessionId: string, turnIndex: number, strategy: Strategy): TurnIdentity {
   return {
     sessionId,
     turnIndex,

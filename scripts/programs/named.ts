@@ -124,12 +124,12 @@ export async function runNamed(words: readonly string[], named: Named): Promise<
     ended.push({ program, code, minutes: (performance.now() - began) / 60_000, repeated });
   }
   if (chosen.length === 1 && ended[0]?.code === EXIT.input) return EXIT.input;
-  console.log(summaryOf(ended, chosen, named, commit));
+  console.log(summaryText(ended, chosen, named, commit));
   if (runner.interrupted()) return EXIT.interrupted;
   return ended.every(({ code }) => code === EXIT.ok) ? EXIT.ok : EXIT.failed;
 }
 
-function summaryOf(
+function summaryText(
   ended: readonly Ended[],
   chosen: readonly Program[],
   { command, kind }: Named,

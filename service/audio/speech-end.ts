@@ -74,7 +74,7 @@ interface Thresholds {
   offDbfs: number;
 }
 
-const quantile = (levels: readonly number[], q: number): number =>
+const quantileBelow = (levels: readonly number[], q: number): number =>
   new Float64Array(levels).sort()[Math.floor(q * (levels.length - 1))] ?? SILENCE_DBFS;
 
 /** Mean power over the window that ends at each frame, in dBFS. */
@@ -90,8 +90,8 @@ function smoothed(levels: readonly number[]): number[] {
 }
 
 function thresholdsOf(levels: readonly number[]): Thresholds {
-  const highestDbfs = Math.max(thresholdDbfs, quantile(levels, PEAK_QUANTILE) - belowPeakDb);
-  const floorDbfs = Math.min(quantile(smoothed(levels), floorQuantile), highestDbfs - aboveFloorDb);
+  const highestDbfs = Math.max(thresholdDbfs, quantileBelow(levels, PEAK_QUANTILE) - belowPeakDb);
+  const floorDbfs = Math.min(quantileBelow(smoothed(levels), floorQuantile), highestDbfs - aboveFloorDb);
   const onDbfs = Math.max(thresholdDbfs, floorDbfs + aboveFloorDb);
   return { onDbfs, offDbfs: onDbfs - (aboveFloorDb - fadeAboveFloorDb) };
 }

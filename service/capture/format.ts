@@ -143,7 +143,7 @@ export function parseHeader(json: unknown, where: string): SessionHeader {
     header = upgrade(header);
   }
   if (isHeader(header)) return withoutPath(header);
-  throw new InputError(`${where}: ${complaint(isHeader)}`);
+  throw new InputError(`${where}: ${complaintOfLine(isHeader)}`);
 }
 
 /** Early bundles name a prompt by the path of its file. A bundle comes from anywhere: the path is dropped here, before anybody can open it. */
@@ -156,10 +156,10 @@ function withoutPath(header: SessionHeader): SessionHeader {
 
 /** A line from parsed JSON, or what is wrong with it. */
 export function parseLine(json: unknown): Line | string {
-  return isLine(json) ? json : complaint(isLine);
+  return isLine(json) ? json : complaintOfLine(isLine);
 }
 
-function complaint({ errors }: ValidateFunction): string {
+function complaintOfLine({ errors }: ValidateFunction): string {
   const error = errors?.find((each) => each.instancePath !== '') ?? errors?.[0];
   return `field ${error?.instancePath.replace(/^\//, '').replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}`;
 }

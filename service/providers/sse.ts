@@ -5,6 +5,9 @@ import type { Stage } from '../base/events.ts';
 import { parsedJson } from '../base/json.ts';
 import type { HttpResponse } from '../base/ports.ts';
 
+/** One event as a server sends it. */
+export const eventText = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
+
 export interface EventReader {
   /** Takes one event's data. True for the last one that matters: the connection gets the rest of the body. */
   data(text: string): boolean;

@@ -1,5 +1,5 @@
 /** Every knob as a row: its values, what it does, and what it is beside its type. A knob enters together with the code that reads it. */
-import { literals } from '../base/schema.ts';
+import { literals, section } from '../base/schema.ts';
 import { Type } from 'typebox';
 import { FILE_LIMITS } from '../base/input-file.ts';
 
@@ -20,8 +20,6 @@ const oneOf = <const Values extends readonly (string | number)[]>(
   description: string,
   more: Annotated = {},
 ) => literals(values, { description, ...more });
-const section = <Fields extends Record<string, Type.TSchema>>(fields: Fields, more: Annotated = {}) =>
-  Type.Object(fields, { additionalProperties: false, ...more });
 const WORDS: Annotated = { traits: ['words'] };
 const modelId = (more: Annotated = {}) =>
   Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });

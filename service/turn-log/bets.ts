@@ -62,7 +62,7 @@ export function betsOf(events: readonly TurnEvent[]): Bet[] {
 }
 
 /** Where the gateway's own record of a hedge's loser is there, it stands for the estimate of what the loser cost. */
-function billed(bet: Bet, events: readonly TurnEvent[]): Bet {
+function withBilledLoss(bet: Bet, events: readonly TurnEvent[]): Bet {
   if (bet.kind !== 'hedge' || bet.wastedTokens === 0) return bet;
   const loser = `llm.${bet.outcome === 'hit' ? ORDINALS.reply : ORDINALS.hedge}`;
   const record = events.find(({ kind, exchange }) => kind === 'llm.record' && exchange === loser);
@@ -77,7 +77,7 @@ function billed(bet: Bet, events: readonly TurnEvent[]): Bet {
 export function betOf(event: TurnEvent, events: readonly TurnEvent[]): Bet | undefined {
   if (event.kind !== 'bet.settled') return undefined;
   const bet = betFrom({ fromUs: event.atUs, ...event.attrs, kind: event.attrs?.['bet'] });
-  return bet === undefined ? undefined : billed(bet, events);
+  return bet === undefined ? undefined : withBilledLoss(bet, events);
 }
 
 /** Bets as a span carries them; undefined when the text is something else. */
@@ -136,9 +136,9 @@ export function totalBets(turns: readonly (readonly Bet[])[], worthUsdPer100Ms: 
     const count = (outcome: BetOutcome): number => bets.filter((bet) => bet.outcome === outcome).length;
     const hits = bets.filter((bet) => bet.outcome === 'hit');
     const misses = bets.filter((bet) => bet.outcome === 'miss');
-    const savedMs = known(hits.map(({ savedUs }) => (savedUs === undefined ? undefined : savedUs / 1000)));
-    const wastedUsd = known(bets.map((bet) => bet.wastedUsd));
-    const stakeUsd = misses.length === 0 ? undefined : known(misses.map((bet) => bet.wastedUsd));
+    const savedMs = knownSum(hits.map(({ savedUs }) => (savedUs === undefined ? undefined : savedUs / 1000)));
+    const wastedUsd = knownSum(bets.map((bet) => bet.wastedUsd));
+    const stakeUsd = misses.length === 0 ? undefined : knownSum(misses.map((bet) => bet.wastedUsd));
     const savedEachMs = savedMs === undefined || hits.length === 0 ? undefined : savedMs / hits.length;
     const stakeEachUsd = stakeUsd === undefined ? undefined : stakeUsd / misses.length;
     const worthUsd = savedEachMs === undefined ? undefined : (savedEachMs / 100) * worthUsdPer100Ms;
@@ -168,8 +168,8 @@ export function totalBets(turns: readonly (readonly Bet[])[], worthUsdPer100Ms: 
   });
 }
 
-/** The sum, where every term is known. */
-function known(values: readonly (number | undefined)[]): number | undefined {
+/** The sum, where every term is known; 0 of none. */
+export function knownSum(values: readonly (number | undefined)[]): number | undefined {
   return values.reduce<number | undefined>(
     (sum, value) => (sum === undefined || value === undefined ? undefined : sum + value),
     0,

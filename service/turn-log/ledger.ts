@@ -146,7 +146,7 @@ export function phaseOf(cause: EventKind, kind: EventKind): Phase | 'after' {
  */
 export function ledgerOf(events: readonly TurnEvent[], zeroUs: number | undefined): Ledger | undefined {
   for (const event of events) {
-    if (event.cause !== undefined) phaseOf(at(events, event.cause).kind, event.kind);
+    if (event.cause !== undefined) phaseOf(eventAt(events, event.cause).kind, event.kind);
   }
   const stop = events.find((event) => event.kind === 'deliver.first_audible');
   if (stop === undefined || zeroUs === undefined || stop.atUs <= zeroUs) return undefined;
@@ -155,7 +155,7 @@ export function ledgerOf(events: readonly TurnEvent[], zeroUs: number | undefine
   const headStart: LedgerPart[] = [];
   const path = [stop.id];
   for (let event = stop; event.cause !== undefined;) {
-    const cause = at(events, event.cause);
+    const cause = eventAt(events, event.cause);
     if (cause.id >= event.id || cause.atUs > event.atUs) {
       throw new InvariantError(
         `${event.kind} (event ${event.id}) is not after its cause ${cause.kind} (event ${cause.id})`,
@@ -167,7 +167,7 @@ export function ledgerOf(events: readonly TurnEvent[], zeroUs: number | undefine
     path.push(cause.id);
     event = cause;
   }
-  const root = at(events, path[path.length - 1] ?? 0);
+  const root = eventAt(events, path[path.length - 1] ?? 0);
   if (root.atUs > zeroUs)
     throw new InvariantError(`the walk ends at ${root.kind}, ${root.atUs - zeroUs} µs after the zero`);
   parts.reverse();
@@ -193,11 +193,11 @@ export function slackOf(events: readonly TurnEvent[]): readonly (number | undefi
   );
   for (let id = events.length - 1; id >= 0; id--) {
     const own = slackUs[id];
-    const event = at(events, id);
+    const event = eventAt(events, id);
     if (own === undefined || event.cause === undefined) continue;
     slackUs[event.cause] = Math.min(slackUs[event.cause] ?? Infinity, own);
     if (event.also !== undefined) {
-      const leadUs = event.atUs - at(events, event.also).atUs;
+      const leadUs = event.atUs - eventAt(events, event.also).atUs;
       slackUs[event.also] = Math.min(slackUs[event.also] ?? Infinity, own + leadUs);
     }
   }
@@ -213,7 +213,7 @@ function hiddenParts(
   const hidden: LedgerPart[] = [];
   for (const event of events) {
     if (event.cause === undefined || onPath.has(event.id)) continue;
-    const cause = at(events, event.cause);
+    const cause = eventAt(events, event.cause);
     if (cause.atUs < zeroUs || event.atUs > stopUs || phaseOf(cause.kind, event.kind) === 'after') continue;
     push(hidden, partBetween(cause, event));
   }
@@ -230,7 +230,7 @@ function push(parts: LedgerPart[], part: LedgerPart): void {
   if (part.toUs > part.fromUs) parts.push(part);
 }
 
-function at(events: readonly TurnEvent[], id: number): TurnEvent {
+function eventAt(events: readonly TurnEvent[], id: number): TurnEvent {
   const event = events[id];
   if (event === undefined || event.id !== id) throw new InvariantError(`event ${id} is missing from the log`);
   return event;

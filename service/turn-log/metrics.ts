@@ -132,7 +132,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
       tts: firstTts === undefined || firstAudioUs === undefined ? undefined : firstAudioUs - firstTts.atUs,
     }),
     premature: zeroUs !== undefined && ended !== undefined && log.zero === 'audio' && ended.atUs < zeroUs,
-    failure: failed === undefined ? undefined : failureOf(failed),
+    failure: failed === undefined ? undefined : failureIn(failed),
     model: modelOf(llmStart, llmDone),
     transcriptChars: numberOf(firstOf(events, 'stt.done'), 'chars'),
     replyChars: numberOf(llmDone, 'chars'),
@@ -146,7 +146,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
   return { summary, ledger };
 }
 
-function failureOf(failed: TurnEvent): { stage: string; kind: string; message: string } {
+function failureIn(failed: TurnEvent): { stage: string; kind: string; message: string } {
   const text = (key: string): string => String(failed.attrs?.[key] ?? '');
   return { stage: text('errorStage'), kind: text('errorKind'), message: text('message') };
 }

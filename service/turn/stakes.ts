@@ -1,8 +1,8 @@
 /** Stake and gain of each speculation, from the turn's log. Pure; `bets.ts` explains the rows. */
 import type { Asked } from '../calls/ask.ts';
-import { ORDINALS, type Bet } from '../turn-log/bets.ts';
+import { knownSum, ORDINALS, type Bet } from '../turn-log/bets.ts';
 import { estimateUsd, tokensOf } from '../strategy/models.ts';
-import { numberOf, stringOf, type EventKind, type TurnEvent } from '../base/events.ts';
+import { firstOf, numberOf, stringOf, type TurnEvent } from '../base/events.ts';
 import type { Prepared } from './pieces.ts';
 
 /** A reply begun on an early transcript. */
@@ -13,9 +13,9 @@ export interface Begun {
 
 type Events = readonly TurnEvent[];
 
-const find = (events: Events, kind: EventKind, exchange?: string): TurnEvent | undefined =>
-  events.find((event) => event.kind === kind && (exchange === undefined || event.exchange === exchange));
 const startOf = (events: Events, { startId }: Asked): number => events[startId]?.atUs ?? 0;
+const contentUsOf = (events: Events, { exchange }: Asked): number | undefined =>
+  events.find((event) => event.kind === 'llm.content' && event.exchange === exchange)?.atUs;
 
 /** Tokens and money of a request whose answer is thrown away. `chars` of the answer are charged. */
 function lost(asked: Asked, chars: number): { wastedTokens: number; wastedUsd?: number } {
@@ -24,12 +24,10 @@ function lost(asked: Asked, chars: number): { wastedTokens: number; wastedUsd?: 
   return { wastedTokens: prompt + completion, wastedUsd };
 }
 
-function sum(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost> {
-  const usd = parts.map((each) => each.wastedUsd);
-  const wastedUsd = usd.includes(undefined) ? undefined : usd.reduce<number>((all, each) => all + (each ?? 0), 0);
+function total(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost> {
   return {
     wastedTokens: parts.reduce((all, each) => all + each.wastedTokens, 0),
-    wastedUsd,
+    wastedUsd: knownSum(parts.map((each) => each.wastedUsd)),
   };
 }
 
@@ -39,9 +37,9 @@ function sum(parts: readonly ReturnType<typeof lost>[]): ReturnType<typeof lost>
  */
 export function partialBet(begun: readonly Begun[], taken: Begun | undefined, events: Events): Bet {
   const fromUs = Math.min(...begun.map(({ asked }) => startOf(events, asked)));
-  const wasted = sum(begun.filter((each) => each !== taken).map(({ asked }) => lost(asked, asked.chars())));
-  const finalUs = find(events, 'stt.done')?.atUs;
-  const contentUs = taken === undefined ? undefined : find(events, 'llm.content', taken.asked.exchange)?.atUs;
+  const wasted = total(begun.filter((each) => each !== taken).map(({ asked }) => lost(asked, asked.chars())));
+  const finalUs = firstOf(events, 'stt.done')?.atUs;
+  const contentUs = taken === undefined ? undefined : contentUsOf(events, taken.asked);
   const bet = { kind: 'partial', attempts: begun.length, fromUs, wastedChars: 0, estimated: true, ...wasted } as const;
   if (taken === undefined || finalUs === undefined || contentUs === undefined) return { ...bet, outcome: 'miss' };
   const ttftUs = contentUs - startOf(events, taken.asked);
@@ -74,7 +72,7 @@ export function promptBet(
   if (refused !== undefined) {
     return { ...bet, outcome: 'refused', attempts: 0, wastedTokens: 0, wastedUsd: 0, reason: refused };
   }
-  const cached = numberOf(find(events, 'llm.done'), 'cachedTokens') ?? 0;
+  const cached = numberOf(firstOf(events, 'llm.done'), 'cachedTokens') ?? 0;
   const wastedUsd = estimateUsd(model, promptTokens, 1);
   return {
     ...bet,
