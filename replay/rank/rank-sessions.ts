@@ -60,8 +60,8 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       draws: 'common',
       runs,
       commit,
-      ...(signal === undefined ? {} : { signal }),
-      ...(onTurn === undefined ? {} : { onTurn: (_turn, done, total) => onTurn(done, total) }),
+      signal,
+      onTurn: (_turn, done, total) => onTurn?.(done, total),
     });
 
   const single = await simulate(judged.map(({ name, patch }) => ({ variant: name, patches: [patch] })));
@@ -90,7 +90,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       .filter((each) => identity.within && !results.includes(each))
       .map((each) => ({ name: each.name, why: trustOf(each).text })),
     left,
-    ...(combined?.together === undefined ? {} : { together: combined.together }),
+    together: combined?.together,
     proposals: proposalsFor(all, single.captured, PROPOSED),
   };
 }

@@ -45,9 +45,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
   const { lanes, runId } = plan;
   const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
   if (against?.world !== world) throw new InputError(`an experiment in ${world} must say whom its arms call`);
-  const limit = options.budgetUsd === undefined ? {} : { limitUsd: options.budgetUsd };
-  const purse = options.purse === undefined ? {} : { purse: options.purse };
-  const budget = { ...limit, ...purse, priceUsd: pricesOf(options, plan).usdOf };
+  const budget = { limitUsd: options.budgetUsd, purse: options.purse, priceUsd: pricesOf(options, plan).usdOf };
   if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
   const key = keyedHex(
@@ -73,7 +71,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
             runId,
             turns: plan.runs.length,
             world,
-            ...(keep.command === undefined ? {} : { command: keep.command }),
+            command: keep.command,
           },
           { goOn: before !== undefined, sync: world === 'live' },
         );
@@ -90,11 +88,11 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
       resumeWholeSessions: world === 'sim',
       clock,
       cooldownMs: options.cooldownMs ?? 30_000,
-      ...(journal === undefined ? {} : { journal }),
-      ...(before === undefined || (world === 'sim' && cachesSpeech(plan)) ? {} : { before }),
-      ...(options.spacingMs === undefined ? {} : { spacingMs: options.spacingMs }),
-      ...(options.onTurn === undefined ? {} : { onTurn: options.onTurn }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      journal,
+      before: world === 'sim' && cachesSpeech(plan) ? undefined : before,
+      spacingMs: options.spacingMs,
+      onTurn: options.onTurn,
+      signal: options.signal,
     });
     if (rest.unpaid === 0) journal?.end();
     if (replayed.length === 0 && rest.unpaid > 0)
@@ -145,13 +143,11 @@ function reportsOf(
   const texts = options.withText === true ? textsOf(options.sessions, replayed) : undefined;
   return plan.comparisons.flatMap(({ spec, baseline, baseline2, candidate, onSameWords }) => {
     const { variant, primary } = spec;
-    const metric = primary === undefined ? {} : { primary };
     const sameWords =
       onSameWords === undefined
         ? undefined
-        : diffLanes(turnsOf(onSameWords.baseline), turnsOf(onSameWords.candidate), metric)?.primary;
+        : diffLanes(turnsOf(onSameWords.baseline), turnsOf(onSameWords.candidate), { primary })?.primary;
     const trust = world === 'sim' ? trustInCandidate({ ...options, spec }, loadTrust()) : undefined;
-    const prediction = trust === undefined ? {} : { prediction: trust.text };
     const report = buildReport({
       world,
       a: sideOf(baseline, baselineCheckout?.commit ?? commit),
@@ -166,16 +162,16 @@ function reportsOf(
       profile: options.profile,
       notes: [
         ...validityNotes(
-          { ...options, ...prediction, pace: plan.pace, words: candidate.words },
+          { ...options, prediction: trust?.text, pace: plan.pace, words: candidate.words },
           run,
           candidate.variant,
         ),
         ...retirementNotes(options, [baseline, baseline2, candidate]),
       ],
-      ...metric,
-      ...(sameWords === undefined ? {} : { sameWords }),
-      ...(texts === undefined ? {} : { texts }),
-      ...(options.rerun === undefined ? {} : { rerun: options.rerun }),
+      primary,
+      sameWords,
+      texts,
+      rerun: options.rerun,
     });
     if (report !== undefined) return [{ variant, report }];
     const what = `${variant}: no turn was measured in both lanes${firstFailure(replayed, candidate, baseline)}`;

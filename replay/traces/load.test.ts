@@ -9,6 +9,7 @@ import { filesIn } from '../../service/capture/store.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { otlpLineOf } from '../../service/telemetry/otel.ts';
+import { definedOnly } from '../../service/base/json.ts';
 import { alignSpans } from '../diff/align-spans.ts';
 import { tracedTurnKey } from './trace-tree.ts';
 import { alignTurns } from '../diff/align.ts';
@@ -197,7 +198,7 @@ test('spans align by path and ordinal; what has no partner is counted by side', 
   const byTrace = ({ summary, spans }: TurnTrace): ReadonlyMap<string, TurnTrace['spans']> =>
     new Map([[tracedTurnKey(summary), spans]]);
   const rows = alignSpans(both, byTrace(a), byTrace(b));
-  const row = (path: string) => rows.find((each) => each.path === path);
+  const row = (path: string) => definedOnly(rows.find((each) => each.path === path) ?? {});
   assert.deepEqual(row('conversation turn › stt'), {
     ...{ path: 'conversation turn › stt', n: 1, aMs: 300, bMs: 310, deltaMs: 10 },
     ...{ onlyA: 0, onlyB: 0 },
@@ -205,7 +206,9 @@ test('spans align by path and ordinal; what has no partner is counted by side', 
   assert.deepEqual(row('conversation turn › tts #2'), {
     ...{ path: 'conversation turn › tts #2', n: 0, onlyA: 1, onlyB: 0, onlyAMs: 50 },
   });
-  assert.deepEqual(row('conversation turn › cache')?.onlyBMs, 7);
+  assert.deepEqual(row('conversation turn › cache'), {
+    ...{ path: 'conversation turn › cache', n: 0, onlyA: 0, onlyB: 1, onlyBMs: 7 },
+  });
   const spans = rows.reduce((sum, { n, onlyA, onlyB }) => sum + 2 * n + onlyA + onlyB, 0);
   assert.equal(spans, a.spans.paths.length + b.spans.paths.length, 'every span is in a row');
 });
