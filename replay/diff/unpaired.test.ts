@@ -61,5 +61,5 @@ test('a report compares windows only when it was asked for windows, and says so'
   };
   assert.equal(buildReport(sides), undefined);
   const report = buildReport({ ...sides, mayBeUnpaired: true }) ?? assert.fail();
-  assert.match(validityLine(report), /^no turn in common; 2 sessions or more a side: observational/);
+  assert.match(validityLine(report), /^no shared turn; 2 sessions or more a side \(observational\)/);
 });
