@@ -1,6 +1,6 @@
 /** A run folder read back: span rows from its traces, and a page beside every report. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -41,6 +41,16 @@ test('span rows come from the traces beside the report; every report gets a page
   assert.ok(row !== undefined && row.n === 1 && row.deltaMs === 0 && row.onlyA === 0, JSON.stringify(row));
   assert.deepEqual(await writePages(folder), [join(folder, 'report-other.html'), join(folder, 'report.html')]);
   assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /Spans of 1 of 1 pairs are in this page/);
+});
+
+test('a page takes the place of a link that stands there, and what the link leads to stays as it is', async () => {
+  const folder = await runFolder({ traces: false });
+  const elsewhere = join(mkdtempSync(join(tmpdir(), 'retake-run-')), 'profile');
+  writeFileSync(elsewhere, 'mine');
+  symlinkSync(elsewhere, join(folder, 'report.html'));
+  await writePages(folder);
+  assert.equal(readFileSync(elsewhere, 'utf8'), 'mine');
+  assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /^<!doctype html>/i);
 });
 
 test('without traces a report is a report', async () => {

@@ -1,6 +1,6 @@
 /** A run folder read back: its report, the spans of its turns, and the page that shows both. */
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { whenUnreadable } from '../../service/base/input-file.ts';
 import { loadTurns } from '../traces/load.ts';
@@ -60,7 +60,9 @@ export async function writePages(
   const spans = await folderSpans(folder); // once: the traces hold the turns of all candidates
   for (const name of await reportNames(folder)) {
     const path = join(folder, `${basename(name, '.json')}.html`);
-    await writeFile(path, await renderReport('html', readBare(folder, { name, withText }), { spans }));
+    const page = await renderReport('html', readBare(folder, { name, withText }), { spans });
+    await rm(path, { force: true }); // the folder may come from elsewhere: a link in it would lead the page to another file
+    await writeFile(path, page, { flag: 'wx' });
     written.push(path);
   }
   return written;

@@ -1,14 +1,15 @@
 /** Another pipeline's recordings become bundles that replay: what was told is there, and nothing is made up. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { readBundle } from '../../service/capture/bundle-reader.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { parseWav, pcmBytesToSamples } from '../../service/audio/pcm.ts';
+import { makeOddFiles } from '../../testing/odd-files.ts';
 import { captureStoreIn, loadSessions } from './load.ts';
 import { capturedAudio } from '../arms/captured-audio.ts';
 import { importSessions } from './import-sessions.ts';
@@ -38,6 +39,9 @@ const SESSION = {
 function folderWith(json: unknown): string {
   const folder = mkdtempSync(join(tmpdir(), 'retake-import-'));
   for (const name of ['one.wav', 'two.wav']) cpSync(WAV, join(folder, name));
+  makeOddFiles(folder);
+  symlinkSync(resolve(WAV), join(folder, 'outside.wav'));
+  symlinkSync(resolve(dirname(WAV)), join(folder, 'away'));
   writeFileSync(join(folder, 'sessions.json'), typeof json === 'string' ? json : JSON.stringify(json));
   return folder;
 }
@@ -111,6 +115,20 @@ const BROKEN: readonly [what: string, json: unknown, message: RegExp][] = [
   ['no turns', { sessions: [{ ...SESSION, turns: [] }] }, /turns must NOT have fewer than 1/],
   ['a file that is not there', turn({ audio: 'three.wav' }), /three\.wav: cannot be read \(ENOENT: does not exist\)$/],
   ['a file outside', turn({ audio: '../../etc/x.wav' }), /audio lies below the imported folder/],
+  ['an absolute path', turn({ audio: '/proc/self/environ' }), /environ: audio lies below the imported folder$/],
+  ['a link that leads outside', turn({ audio: 'outside.wav' }), /^outside\.wav: audio lies below the imported folder$/],
+  ['a folder that leads outside', turn({ audio: 'away/en-frontend-1.wav' }), /audio lies below the imported folder$/],
+  ['a pipe', turn({ audio: 'pipe' }), /pipe: cannot be read \(is a pipe; only regular files are read\)$/],
+  [
+    'a recording that is too large',
+    turn({ audio: 'sparse' }),
+    /5,368,709,120 bytes; a recording has at most 64,000,000\)$/,
+  ],
+  [
+    'a prompt file',
+    { sessions: [{ ...SESSION, strategy: { llm: { systemPrompt: { file: '/proc/self/environ' } } } }] },
+    /session call-17: knob "llm.systemPrompt.file" is for the operator/,
+  ],
   ['no WAV', turn({ audio: 'sessions.json' }), /sessions\.json: .*WAV/],
   ['a time that is none', { sessions: [{ ...SESSION, startedAt: 'noon' }] }, /startedAt is not a time/],
   ['a knob that there is not', { sessions: [{ ...SESSION, strategy: { llm: { modell: 'x' } } }] }, /modell/],

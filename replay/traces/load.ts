@@ -41,8 +41,8 @@ export interface LoadedTurns {
 export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
   if (isJaegerSource(path))
     return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), path);
-  const isFile = (await stat(path).catch(whenUnreadable(path))).isFile();
-  if (isFile) return readTurns(jsonLines(path), path);
+  const isFolder = (await stat(path).catch(whenUnreadable(path))).isDirectory();
+  if (!isFolder) return readTurns(jsonLines(path), path);
   const names = await readdir(path).catch(whenUnreadable(path));
   if (names.includes('session.json')) {
     const { turns, problems } = await readBundle(filesIn(path)).catch(whenUnreadable(path));
