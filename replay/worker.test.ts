@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
+import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
 import { simWorld, startWire } from './arms/against.ts';
 import { createArm, type Arm, type TurnTask } from './arms/arm.ts';
 import { HERE } from './arms/checkout.ts';
@@ -91,6 +91,19 @@ test('a knob that a commit does not know is left out at its default, and else re
   const arm = await startWorker({ folder: HERE, commit: 'abc', world: simWorld(standIns), strategy: DEFAULT_STRATEGY });
   try {
     await assert.rejects(arm.turn(session, task(0, newer)), /this commit has no knob tts\.shine/);
+    await arm.turn(session, task(0)); // control: the same arm takes the turn without it
+  } finally {
+    await arm.close();
+  }
+});
+
+test('a strategy that names a file is refused by the worker, which opens nothing', async () => {
+  const { llm } = DEFAULT_STRATEGY;
+  const systemPrompt: object = { file: '/proc/self/environ' };
+  const named: Strategy = { ...DEFAULT_STRATEGY, llm: { ...llm, ...Object({ systemPrompt }) } };
+  const arm = await startWorker({ folder: HERE, commit: 'abc', world: simWorld(standIns), strategy: DEFAULT_STRATEGY });
+  try {
+    await assert.rejects(arm.turn(session, task(0, named)), /"llm.systemPrompt.file" is for the operator/);
     await arm.turn(session, task(0)); // control: the same arm takes the turn without it
   } finally {
     await arm.close();

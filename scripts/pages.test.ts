@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path/posix';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { PHASES } from '../service/base/events.ts';
+import { FILE_LIMITS } from '../service/base/input-file.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -120,4 +121,22 @@ test('docs/metrics.md says from where to where each phase is; control: another w
     [],
   );
   assert.equal(isIn(page, '`detects`'), false);
+});
+
+/** Rows `| kind | most bytes |` of the page's table of limits. */
+const limitsOn = (page: string): [kind: string, maxBytes: number][] =>
+  [...page.matchAll(/^\| `(\w+)` \| ([\d,]+) \|/gm)].map(([, kind = '', bytes = '']) => [
+    kind,
+    Number(bytes.replaceAll(',', '')),
+  ]);
+
+test('docs/security.md has every limit of files, and a test for each door; control: another limit is seen', () => {
+  const page = read('docs/security.md');
+  const limits = Object.entries(FILE_LIMITS).map(([kind, { maxBytes }]) => [kind, maxBytes]);
+  assert.deepEqual(limitsOn(page), limits);
+  assert.notDeepEqual(limitsOn(page.replace('256,000 | `--set', '256,001 | `--set')), limits);
+  const [, table = ''] = /## What each door lets in\n\n([\s\S]*?)\n\n/.exec(page) ?? [];
+  const doors = table.split('\n').slice(2);
+  assert.ok(doors.length > 20);
+  for (const door of doors) assert.match(door, /\]\(\.\.\/[\w/.-]+\.test\.ts\) \|$/);
 });

@@ -5,7 +5,7 @@ import { createVirtualClock } from '../../sim/world/clock.ts';
 import { configFrom } from '../config.ts';
 import type { ExchangeContext, HttpRequest, Transport } from '../base/ports.ts';
 import { LIVE_ENDPOINTS } from '../world.ts';
-import { inRegion, type Regions } from './regions.ts';
+import { checkRegion, inRegion, type Regions } from './regions.ts';
 
 const regions = { eu: { falRunUrl: 'https://eu.fal.test', openRouterUrl: 'https://eu.router.test/v1' } };
 const context: ExchangeContext = {
@@ -167,6 +167,13 @@ test('RETAKE_REGIONS: full URLs under names; anything else is refused with what 
     () => of('no-such-file.json'),
     /^InputError: RETAKE_REGIONS=no-such-file.json: cannot be read \(ENOENT.*set \{"NAME"/,
   );
+});
+
+test('a strategy names a region that is configured, and no other; nothing that every object has is one', () => {
+  const regions = { eu: { falRunUrl: 'https://eu.fal.test' } };
+  for (const region of [undefined, 'none', 'nearest', 'eu']) checkRegion(region, regions);
+  for (const region of ['us', 'constructor', 'https', 'default'])
+    assert.throws(() => checkRegion(region, regions), /"network.region" must be none, nearest, eu, not /);
 });
 
 test('nearest: refused where no regions are configured', () => {
