@@ -1,6 +1,6 @@
 /**
- * The process of one arm: takes captured turns line by line on stdin, runs them with this commit's `runTurn`, and answers
- * with their logs (worker-protocol.ts). It decides nothing: order, pairing and figures are the scheduler's.
+ * The process of one arm: reads captured turns line by line on stdin, runs them with this commit's `runTurn`, and answers with their
+ * logs (worker-protocol.ts). Order, pairing and figures are the scheduler's.
  */
 import { createInterface } from 'node:readline';
 import { describeError, InputError } from '../service/base/errors.ts';
@@ -24,17 +24,17 @@ const sessions = new Map<string, CapturedSession>();
 let arm: Arm | undefined;
 let defaults: Strategy = DEFAULT_STRATEGY;
 
-// nobody is left to answer, or nothing to do: also in the middle of a turn
+// the scheduler has ended, so nobody reads an answer
 process.stdin.once('end', () => process.exit());
 say({ type: 'hello', protocol: WORKER_PROTOCOL });
 for await (const line of createInterface({ input: process.stdin })) {
   const message = decodeToWorker(line);
   if (message === undefined)
-    say({ type: 'failed', message: 'a line that is no message of the protocol', input: false });
-  else await answer(message);
+    say({ type: 'failed', message: 'the scheduler sent a line that is no message of the protocol', input: false });
+  else await handle(message);
 }
 
-async function answer(message: ToWorker): Promise<void> {
+async function handle(message: ToWorker): Promise<void> {
   try {
     switch (message.type) {
       case 'start':
@@ -51,7 +51,8 @@ async function answer(message: ToWorker): Promise<void> {
         return;
       case 'turn': {
         const session = sessions.get(message.sessionId);
-        if (arm === undefined || session === undefined) throw new InputError('a turn before its start or session');
+        if (arm === undefined || session === undefined)
+          throw new InputError('the scheduler sent a turn before its start or session');
         const task = { ...message.task, strategy: adopted(message.task.strategy) };
         const turn = await arm.turn(session, task);
         say({ type: 'done', id: message.id, turn });
@@ -66,12 +67,12 @@ async function answer(message: ToWorker): Promise<void> {
       type: 'failed',
       message: describeError(error),
       input: error instanceof InputError,
-      ...(message.type === 'turn' ? { id: message.id } : {}),
+      id: message.type === 'turn' ? message.id : undefined,
     });
   }
 }
 
-/** Code is compiled and its caches are filled before the first measured turn: alike in every arm. */
+/** Before the first measured turn, code is compiled and its caches are filled, alike in every arm. */
 async function warm(against: ArmWorld, strategy: Strategy): Promise<void> {
   if (against.world === 'sim') return;
   const world = createRealWorld({ access: against.access, seed: 'warm-up' });
@@ -80,8 +81,8 @@ async function warm(against: ArmWorld, strategy: Strategy): Promise<void> {
 }
 
 /**
- * The scheduler's strategy in this commit's words. Knobs that this commit does not know are left out where they have the
- * scheduler's default, which is what this commit does anyhow; another value is an error that names the knob.
+ * The scheduler's strategy as one of this commit. A knob that this commit lacks is left out where it has the scheduler's default: this
+ * commit does as much without. Any other value is an error that names the knob.
  */
 function adopted(strategy: Strategy): Strategy {
   const known = (name: string, of: object): boolean => Object.hasOwn(of, name);

@@ -127,7 +127,7 @@ test('a finished run goes on to the same bytes, also over a torn line; words are
   writeFileSync(journal, lines.slice(1).join('\n'));
   await assert.rejects(
     run('texts', { withText: true, resume: true }),
-    refused(/its first line, the plan, is damaged; 9 turns in it are done/),
+    refused(/its first line, the plan, is damaged; 9 turns in the journal are done/),
   );
 });
 

@@ -1,4 +1,4 @@
-/** What each turn of a replay is expected to cost. Only replies have known prices: speech is not counted, and the plan says so. Pure. */
+/** The expected price of each turn. Only replies have known prices; the plan names speech as unpriced. Pure. */
 import { InputError } from '../../service/base/errors.ts';
 import { estimateUsd, modelFacts, tokensOf } from '../../service/strategy/models.ts';
 import type { TurnLog } from '../../service/base/events.ts';
@@ -11,15 +11,15 @@ const attrOf = (log: TurnLog, kind: string, name: string): number => {
   return typeof value === 'number' ? value : 0;
 };
 
-/** Every model that answers: the reply's, and the hedge's where there is one. */
+/** The model of the reply, and that of the hedge where there is one. */
 const repliers = ({ llm }: Strategy): string[] => [
   llm.model,
   ...(llm.hedge === 'none' ? [] : [llm.hedge.model ?? llm.model]),
 ];
 
 /**
- * What the turn's reply will cost, in USD, by the captured turn's lengths: one answer of the model, and one of the hedge's where
- * there is one. Undefined where a model has no known price (never 0). Retries and early replies are not foreseen.
+ * The price of the turn's reply in USD, by the lengths of the captured turn: one answer of the model, and one of the hedge's model.
+ * Undefined where a model has no known price. Retries and early replies are not foreseen.
  */
 export function replyUsd(log: TurnLog, strategy: Strategy): number | undefined {
   const promptTokens = tokensOf(attrOf(log, 'llm.start', 'promptChars'));
@@ -31,13 +31,13 @@ export function replyUsd(log: TurnLog, strategy: Strategy): number | undefined {
 }
 
 export interface Prices {
-  /** What the planned turn is expected to cost; undefined where a model has no known price. */
+  /** Undefined where a model has no known price. */
   usdOf(planned: PlannedRun): number | undefined;
-  /** Models of the plan that have no known price. */
+  /** Models without a known price. */
   unpriced: readonly string[];
 }
 
-/** What the plan's turns are expected to cost. Throws `InputError` when there is a budget and a model has no known price. */
+/** Throws `InputError` when there is a budget and a model without a known price. */
 export function pricesOf(
   { sessions, budgetUsd }: Pick<ExperimentOptions, 'sessions' | 'budgetUsd'>,
   { lanes }: Pick<ExperimentPlan, 'lanes'>,
@@ -53,9 +53,9 @@ export function pricesOf(
         if (modelFacts(model) !== undefined) continue;
         unpriced.add(model);
         if (budgetUsd !== undefined)
-          // no limit at all otherwise: what has no price never exceeds it
+          // a model without a price would never exceed the budget
           throw new InputError(
-            `--budget-usd ${budgetUsd}: the price of ${model} (${variant}) is not known; add it to service/strategy/models.ts or leave the budget out`,
+            `--budget-usd ${budgetUsd}: the price of ${model} (${variant}) is not known; add the price to service/strategy/models.ts, or leave the budget out`,
           );
       }
       for (const log of turns) {

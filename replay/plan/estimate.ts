@@ -1,4 +1,5 @@
-/** What an experiment will cost and can show, said before anything is paid. */
+/** What an experiment will cost and can detect, known before anything is paid. */
+import { turnKey } from '../../service/base/events.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { simWorld } from '../arms/against.ts';
 import { createArm } from '../arms/arm.ts';
@@ -12,21 +13,19 @@ export interface Estimate {
   calls: { stt: number; llm: number; tts: number };
   /** Of the models whose price is known. */
   usd: number;
-  /** What has no known price: never counted as 0. */
+  /** Work without a known price. Its price is unknown, not 0. */
   unpriced: string[];
-  /** Turns' own length, one after another; absent in `sim`, which takes no time of the clock. */
+  /** All turns, one after another. Absent in `sim`, where time is virtual. */
   minutes?: number;
   recipients: string[];
-  /** Effect on end to end that is found with 80 % power; absent with fewer than two sessions. */
+  /** Effect on end to end, detected with 80 % power. Absent with fewer than two sessions. */
   detectableMs?: number;
 }
 
-/** Calls and lengths are those of the captured turns, prices those that the budget is held to. Throws what `pricesOf` throws. */
+/** By the calls and lengths of the captured turns, and the prices of `pricesOf`. Throws what `pricesOf` throws. */
 export async function estimateOf(options: ExperimentOptions, plan: ExperimentPlan): Promise<Estimate> {
   const logs = new Map(
-    options.sessions.flatMap((session) =>
-      session.turns.map((log) => [`${session.sessionId}/${log.identity.turnIndex}`, log] as const),
-    ),
+    options.sessions.flatMap((session) => session.turns.map((log) => [turnKey(log.identity), log] as const)),
   );
   const calls = { stt: 0, llm: 0, tts: 0 };
   const prices = pricesOf(options, plan);
@@ -34,7 +33,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
   let us = 0;
   let ttsChars = 0;
   for (const planned of plan.runs) {
-    const log = logs.get(`${planned.sessionId}/${planned.turnIndex}`);
+    const log = logs.get(turnKey(planned));
     if (log === undefined) continue;
     const pieces = log.events.filter(({ kind }) => kind === 'tts.start');
     calls.stt += 1;
@@ -42,9 +41,8 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     calls.tts += pieces.length;
     ttsChars += pieces.reduce((sum, { attrs }) => sum + Number(attrs?.['chars'] ?? 0), 0);
     us += Math.max(0, ...log.events.map(({ atUs }) => atUs));
-    usd += prices.usdOf(planned) ?? 0; // those without a price are named
+    usd += prices.usdOf(planned) ?? 0; // models without a price are named
   }
-  const detectableMs = await detectable(options, plan);
   return {
     turns: plan.runs.length,
     calls,
@@ -54,18 +52,18 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
       `${ttsChars} characters of speech`,
       `${calls.stt} transcriptions`,
     ],
-    ...(options.world === 'sim' ? {} : { minutes: us / 6e7 }),
+    minutes: options.world === 'sim' ? undefined : us / 6e7,
     recipients:
       options.world === 'live'
         ? ['fal.run (user audio, reply text)', 'openrouter.ai and whom it routes to (transcripts, history, prompt)']
         : ['nobody: stand-ins on this machine'],
-    ...(detectableMs === undefined ? {} : { detectableMs }),
+    detectableMs: await detectable(options, plan),
   };
 }
 
 /**
- * Two identical arms in virtual time, all times drawn from the profile, say how far session means differ by chance; under
- * common draws they do not, and only the margin is left. In `live` this is a guess from a profile: the noise floor tells.
+ * Two identical arms in virtual time, with all times drawn from the profile, show how far session means differ by chance. Under common
+ * draws they do not differ, and only the margin counts. In `live` this is a guess; the noise floor of the run measures it.
  */
 async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Promise<number | undefined> {
   const [baseline] = plan.lanes;

@@ -1,4 +1,4 @@
-/** Which lanes an experiment runs, on whose words each of them works, and which is compared with which. Pure. */
+/** The lanes of an experiment, the words of each lane, and which lanes are compared. Pure. */
 import type { World } from '../../service/base/events.ts';
 import { touches } from '../../service/strategy/knobs.ts';
 import { InputError } from '../../service/base/errors.ts';
@@ -11,15 +11,15 @@ import type { Words } from '../arms/words.ts';
 
 export interface CandidateSpec {
   variant: string;
-  /** Over the captured strategy; none: only the commit differs. */
+  /** Over the captured strategy. None: only the commit differs. */
   patches: readonly StrategyPatch[];
   primary?: PrimaryMetric;
 }
 
 export interface ReplayLane extends PlannedLane {
-  /** The session's captured strategy → the one that this lane runs under. */
+  /** The strategy of the lane, from the session's captured one. */
   strategyOf(captured: Strategy): Strategy;
-  /** Commit and variant of the arm, by name. */
+  /** Names commit and variant. */
   arm: string;
   words: Words;
 }
@@ -34,11 +34,11 @@ export interface LaneOptions {
   world: World;
   /** Of this checkout. */
   commit: string;
-  /** By default each candidate's by the knobs that it changes; given, every lane's. */
+  /** Of every lane. By default the knobs that a candidate changes decide. */
   words?: Words;
 }
 
-/** Ends the names of lanes on the captured words, where others work on their own. */
+/** Ends the names of lanes on the captured words, where other lanes work on their own. */
 export const ON_CAPTURED_WORDS = ' (captured words)';
 
 /** Two lanes on the same kind of words. */
@@ -130,7 +130,7 @@ function laneGroup(
   const pairs = new Map(
     candidates.map((spec) => {
       const candidate = lane('candidate', spec.variant, spec.patches, commit);
-      return [spec, { baseline: first, candidate, ...(second === undefined ? {} : { baseline2: second }) }];
+      return [spec, { baseline: first, candidate, baseline2: second }];
     }),
   );
   const others = [...pairs.values()].map(({ candidate }) => candidate);

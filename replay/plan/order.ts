@@ -1,4 +1,4 @@
-/** Which turn runs in which lane, in which order. Pure and seeded: the same plan from the same arguments. */
+/** The order of turns and lanes. Pure and seeded: equal arguments give equal plans. */
 import { keyedRandom } from '../../service/base/random.ts';
 import { pairKey, type PlannedLane, type PlannedRun } from '../arms/planned.ts';
 
@@ -8,8 +8,8 @@ export interface PlannedSession {
 }
 
 /**
- * Sessions in random order, the turns of a session in order, and for each turn all lanes back to back in random order:
- * what drifts with time hits every lane alike (docs/statistics.md#order-and-draws).
+ * Sessions in random order, the turns of a session in order, and the lanes of a turn back to back in random order. So drift over time
+ * hits every lane alike (docs/statistics.md#order-and-draws).
  */
 export function planRuns(options: {
   sessions: readonly PlannedSession[];
@@ -31,8 +31,8 @@ export function planRuns(options: {
   return planned;
 }
 
-/** The plan's turns that are run back to back, in order. */
-export function pairsOf(plan: readonly PlannedRun[]): PlannedRun[][] {
+/** The runs of each turn in all its lanes, in order. */
+export function plannedPairs(plan: readonly PlannedRun[]): PlannedRun[][] {
   return [...Map.groupBy(plan, pairKey).values()];
 }
 

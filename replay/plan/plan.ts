@@ -1,4 +1,4 @@
-/** What an experiment is, as data, and what it will run: lanes, order, pace, words. Pure. */
+/** An experiment as data, and its plan: lanes, order, pace, words. Pure. */
 import type { Scenario } from '../../sim/faults/scenario.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { World } from '../../service/base/events.ts';
@@ -21,7 +21,7 @@ export interface ExperimentOptions extends LaneOptions {
   /** Whom the arms call (against.ts). Needed in `wire` and `live`; in `sim` it follows from profile, seed and draws. */
   against?: ArmWorld;
   profile: string;
-  /** What goes wrong, or otherwise, in every lane alike. */
+  /** Faults and switches, alike in every lane. */
   scenario?: Scenario;
   seed: string;
   draws: Draws;
@@ -29,14 +29,14 @@ export interface ExperimentOptions extends LaneOptions {
   /** By default `captured` in `sim` and `live`, `fast` in `wire`. */
   pace?: Pace;
   choice?: Choice;
-  /** What a reader must know of the choice, one line. */
+  /** One line of the report about the choice. */
   choiceNote?: string;
-  /** Reports say what was said; the journal then holds it as well. */
+  /** What was said stands in the reports, and in the journal. */
   withText?: boolean;
-  /** Where the journal is written; `resume` goes on from what it holds. */
+  /** With `resume`, turns in the journal are not run again. */
   journal?: { path: string; resume: boolean; command?: string };
   budgetUsd?: number;
-  /** Holds the budget of several experiments; by default each has all of `budgetUsd`. Without a journal. */
+  /** Of several experiments together, without a journal. By default each experiment may spend `budgetUsd`. */
   purse?: Purse;
   /** Of the replay, `YYYY-MM-DD`: models retired by then are refused in `live` and marked elsewhere. In `live` today by default. */
   day?: string;
@@ -44,13 +44,13 @@ export interface ExperimentOptions extends LaneOptions {
   spacingMs?: number;
   /** Waited before a pair that met a rate limit is run again; 30 s by default. */
   cooldownMs?: number;
-  /** Names the run's traces; by default a hash of all that decides them. */
+  /** Names the traces of the run. By default a hash of the plan. */
   runId?: string;
   rerun?: string;
-  /** Arms of another kind: what tests plant. */
+  /** For tests: arms of another kind. */
   armFor?: (lane: ReplayLane, against: ArmWorld) => Arm | Promise<Arm>;
   onTurn?: OnTurn;
-  /** Is told of a candidate of which no turn was measured in both lanes, and why; without it the experiment throws. */
+  /** Hears of a candidate without a turn that both lanes measured, and why. By default the experiment throws. */
   onUnmeasured?: (what: string) => void;
   signal?: AbortSignal;
 }
@@ -69,7 +69,7 @@ export interface ExperimentPlan {
   strategies: ReadonlyMap<ReplayLane, Strategy>;
 }
 
-/** What an experiment will run, in order. Pure: the same options give the same plan. Throws `InputError`. */
+/** Equal options give equal plans. Throws `InputError` for a plan that cannot run. */
 export function planExperiment(options: ExperimentOptions): ExperimentPlan {
   const { sessions, runs, seed } = options;
   const [first] = sessions;
@@ -101,8 +101,8 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
 }
 
 /**
- * Why a strategy cannot be replayed on these sessions: it waits for more silence than was captured, would take the end of the
- * recording for the end of the turn, and be measured as quicker than it is. Undefined where it can.
+ * Why a strategy cannot be replayed on these sessions: it waits for more silence than was captured. Then the end of the recording
+ * would end the turn, and the strategy would look quicker than it is. Undefined where it can be replayed.
  */
 export function lacksAudio(
   sessions: readonly CapturedSession[],
@@ -114,7 +114,7 @@ export function lacksAudio(
     if (engine === 'client' || (engine === known.engine && silenceMs <= known.silenceMs)) continue;
     const short = turns.find((log) => (heardPastSpeechMs(log) ?? Number.POSITIVE_INFINITY) < silenceMs);
     if (short !== undefined)
-      return `stt.vad.silenceMs ${silenceMs} needs as much audio after the speech; session ${sessionId}, turn ${short.identity.turnIndex} holds ${Math.round(heardPastSpeechMs(short) ?? 0)} ms of it: leave the session out, or try less`;
+      return `stt.vad.silenceMs ${silenceMs} needs as much audio after the speech; session ${sessionId}, turn ${short.identity.turnIndex} holds ${Math.round(heardPastSpeechMs(short) ?? 0)} ms: leave the session out, or set less`;
   }
   return undefined;
 }
@@ -133,7 +133,7 @@ function lacksText(
   return undefined;
 }
 
-/** All that decides what is run. */
+/** Equal keys mean equal runs: a journal is resumed only under its own key. */
 export function planKey(
   { sessions, seed, draws, profile, runs, world, commit, baselineCheckout, scenario }: ExperimentOptions,
   lanes: readonly ReplayLane[],

@@ -1,9 +1,9 @@
-/** Live replays that would settle what a ranking predicts: how many pairs, what they can find, what they cost. Pure. */
+/** Live replays that would settle a prediction: their pairs, their detectable effect, their price. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { isGain, perTurn, type Ranked } from './rank.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 
-/** Correlation of both arms on one turn, not known before a live run: the middle of what planning tables assume. */
+/** Correlation of both arms on one turn. Unknown before a live run; 0.5 is the middle of what planning tables assume. */
 export const ASSUMED_CORRELATION = 0.5;
 
 /** 1.960 + 0.842: two-sided 5 %, 80 % power. */
@@ -37,7 +37,6 @@ export function detectableReduction(captured: readonly TurnSummary[], pairs: num
     : 1 - Math.exp((-QUANTILES * spread) / Math.sqrt(pairs));
 }
 
-/** A live replay that would settle a prediction. */
 export interface Proposal {
   name: string;
   /** Turn pairs for 80 % power at what is predicted. */
@@ -52,10 +51,7 @@ export interface Proposal {
   command: string;
 }
 
-/**
- * The few live replays that would settle it: of the best that gain, of combinations the best alone. Without two captured turns to plan by
- * there is none.
- */
+/** For the best variants that gain, and for the best combination. None with fewer than two captured turns. */
 export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnSummary[], most: number): Proposal[] {
   const usd = perTurn(captured, 'costUsd');
   const characters = perTurn(captured, 'characters') ?? 0;
@@ -72,7 +68,7 @@ export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnS
         pairs,
         detectablePct: 100 * detectable,
         detectableMs: detectable * primary.aMs,
-        ...(usd === undefined ? {} : { usd: pairs * (2 * usd + usdPerTurn) }),
+        usd: usd === undefined ? undefined : pairs * (2 * usd + usdPerTurn),
         ttsCharacters: Math.round(pairs * (2 * characters + charactersPerTurn)),
         command: `npx retake replay --variant ${name} --world live`,
       },

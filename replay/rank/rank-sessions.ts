@@ -1,4 +1,4 @@
-/** Ranks strategies on captured sessions: every variant simulated, the best combined. Everything here is predicted. */
+/** Ranks strategies on captured sessions: simulates every variant and combines the best. All figures are predicted. */
 import { InputError } from '../../service/base/errors.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { lacksAudio } from '../plan/plan.ts';
@@ -33,7 +33,7 @@ export interface RankOptions {
   /** Of this checkout. */
   commit: string;
   variants: readonly RankedVariant[];
-  /** Without it that of the capture, else `seed`. */
+  /** By default that of the capture. */
   profile?: string;
   seed: string;
   runs: number;
@@ -99,7 +99,7 @@ const COMBINED_TRUST: Trusted = errorNotMeasured('of combinations');
 
 type Simulate = (candidates: readonly CandidateSpec[]) => Promise<Experiment>;
 
-/** All combinations of these in one more experiment: each ranked as one, and what each variant contributes to all together. */
+/** All combinations of these in one more experiment: their ranks, and the contribution of each variant. */
 async function combine(
   best: readonly RankedVariant[],
   simulate: Simulate,
@@ -119,7 +119,7 @@ async function combine(
   };
 }
 
-/** The best compatible variants that gain something and break no guard, best first. */
+/** The best compatible variants that gain and break no guard, best first. */
 function bestTogether(
   ranked: readonly Ranked[],
   judged: readonly RankedVariant[],

@@ -1,6 +1,7 @@
-/** All strategies on captured sessions in virtual time: ranked, combined, attributed, and the few live replays that would settle it. */
+/** Ranks simulated strategies, combines them, and attributes the joint gain. Pure. */
 import { knobsWith } from '../../service/strategy/knobs.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
@@ -15,14 +16,14 @@ import { COMBINED_BY } from '../variants/variants.ts';
 
 const CPU_ONLY: ReadonlySet<string> = new Set(knobsWith('cpu'));
 
-/** Beyond this a simulation of the capture itself is wrong, and none of its predictions is shown as a result. */
+/** With a larger error the simulation does not reproduce its own capture, and no prediction is shown as a result. */
 export const IDENTITY_LIMIT = { medianPct: 0.5, p95Pct: 2 } as const;
 
 export interface RankedVariant {
   name: string;
   patch: StrategyPatch;
   risk: string;
-  /** What a replay judges it by, where it is not first audible; the ranking compares all by that. */
+  /** What a replay judges the variant by; first audible by default. The ranking compares all by first audible. */
   primary?: PrimaryMetric;
 }
 
@@ -32,7 +33,7 @@ export interface Sorted {
   left: readonly { name: string; why: string }[];
 }
 
-/** Which variants a simulation can judge against this baseline. */
+/** Sorts variants by whether a simulation can judge them against this baseline. */
 export function judgeable(variants: readonly RankedVariant[], baseline: Strategy): Sorted {
   const judged: RankedVariant[] = [];
   const left: { name: string; why: string }[] = [];
@@ -74,7 +75,7 @@ export function compatible(variants: readonly RankedVariant[], baseline: Strateg
   });
 }
 
-/** All but the empty set: the `n`th holds the items whose bits are set in n + 1. */
+/** All sets but the empty one. The `n`th set holds the items whose bits are set in n + 1. */
 export function subsetsOf<T>(items: readonly T[]): T[][] {
   return Array.from({ length: (1 << items.length) - 1 }, (_, index) =>
     items.filter((_item, at) => ((index + 1) & (1 << at)) !== 0),
@@ -90,10 +91,9 @@ export interface IdentityError {
 
 /** The captured strategy, simulated: |replayed − captured| of end to end in % of the captured one, turn by turn. */
 export function identityError(captured: readonly TurnSummary[], baseline: readonly TurnSummary[]): IdentityError {
-  const key = ({ sessionId, turnIndex }: TurnSummary): string => `${sessionId}/${turnIndex}`;
-  const then = new Map(captured.map((turn) => [key(turn), turn.e2eUs]));
+  const then = new Map(captured.map((turn) => [turnKey(turn), turn.e2eUs]));
   const errors = baseline.flatMap((turn) => {
-    const before = then.get(key(turn));
+    const before = then.get(turnKey(turn));
     return before === undefined || turn.e2eUs === undefined ? [] : [(100 * Math.abs(turn.e2eUs - before)) / before];
   });
   if (errors.length === 0)
@@ -120,12 +120,11 @@ export interface Ranked {
   broken: readonly Guard[];
 }
 
-/** What gains and keeps its guards: worth being combined and bought. */
+/** Gains and breaks no guard: worth combining, and worth a live replay. */
 export const isGain = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length === 0;
-/** What gains by breaking a guard. */
 export const breaks = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length > 0;
 
-/** The larger gain, the lower cost, the name; what gains by breaking a guard after all others. */
+/** By gain, then cost, then name. Variants that gain by breaking a guard come last. */
 export function inRank(a: Ranked, b: Ranked): number {
   return (
     Number(breaks(a)) - Number(breaks(b)) ||
@@ -147,7 +146,7 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
       {
         name,
         primary: report.primary,
-        ...(usdA === undefined || usdB === undefined ? {} : { usdPerTurn: usdB - usdA }),
+        usdPerTurn: usdA === undefined || usdB === undefined ? undefined : usdB - usdA,
         charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
         sources: basisShares(experiment.replayed, 'candidate', name),
         risk,
@@ -163,7 +162,7 @@ export function perTurn(turns: readonly TurnSummary[], field: 'costUsd' | 'chara
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The name of the lane in which exactly these variants are on: what `replay --variant` takes. */
+/** Names the lane in which exactly these variants are on. `replay --variant` takes the name. */
 export function combinationName(names: readonly string[]): string {
   return names.join(COMBINED_BY);
 }
@@ -179,7 +178,7 @@ export function attribute(
       ? summariesOf(experiment.replayed, 'baseline', 'baseline')
       : summariesOf(experiment.replayed, 'candidate', combinationName(on));
   });
-  const keyed = lanes.map((lane) => new Map(lane.map((turn) => [`${turn.sessionId}/${turn.turnIndex}`, turn.e2eUs])));
+  const keyed = lanes.map((lane) => new Map(lane.map((turn) => [turnKey(turn), turn.e2eUs])));
   const shared = [...(keyed[0]?.keys() ?? [])].filter((key) => keyed.every((lane) => lane.get(key) !== undefined));
   if (shared.length === 0) return undefined;
   const totalUs = (set: number): number => shared.reduce((sum, key) => sum + (keyed[set]?.get(key) ?? 0), 0);

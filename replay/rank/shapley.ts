@@ -1,9 +1,9 @@
 /**
- * Which knob: what each of several strategies contributes to what they do together. Pure.
+ * What each of several strategies contributes to their joint effect. Pure.
  *
- * Shapley's value (L. S. Shapley, "A value for n-person games", 1953): the mean, over all orders of switching the strategies on, of
- * what each adds when it is switched on. The contributions add up to the joint effect by axiom (efficiency); here exactly, because
- * all sums are integers until the last division by n!.
+ * Shapley's value (L. S. Shapley, "A value for n-person games", 1953) is the mean gain of switching a strategy on, over all orders of
+ * switching all of them on. The contributions add up to the joint effect. Here they do so exactly: all sums are integers until the
+ * last division by n!.
  */
 import { InputError } from '../../service/base/errors.ts';
 
@@ -23,7 +23,7 @@ export interface Attribution {
 /** More strategies need more than 256 replays. */
 export const SHAPLEY_LIMIT = 8;
 
-/** `value` of a set of strategies given as bits; it must be an integer, so that the sum is exact. 2^count calls. */
+/** `value` gets a set of strategies as bits and returns an integer, so that sums are exact. It is called 2^count times. */
 export function shapley(count: number, value: (set: number) => number): Attribution {
   if (!Number.isInteger(count) || count < 1 || count > SHAPLEY_LIMIT)
     throw new InputError(`Shapley values need 1 to ${SHAPLEY_LIMIT} strategies, not ${count}`);

@@ -1,4 +1,4 @@
-/** What `retake replay --rank` found, as a text for a terminal and as JSON. Pure. */
+/** A ranking as text for a terminal and as JSON. Pure. */
 import { basisText } from '../run/basis.ts';
 import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
 import { breaks, isGain, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
@@ -14,9 +14,9 @@ export interface Ranking {
   profile: string;
   seed: string;
   identity: IdentityError;
-  /** In rank, combinations of the best among them; none where the simulation does not reproduce its capture. */
+  /** In rank, with combinations of the best. None where the simulation does not reproduce its capture. */
   results: readonly (Ranked & { trust: Trusted })[];
-  /** Simulated, and no result: the simulation has been wrong about them. */
+  /** Simulated, but the simulation has been wrong about them. */
   untrusted: readonly { name: string; why: string }[];
   /** Not simulated. */
   left: readonly { name: string; why: string }[];
@@ -25,19 +25,18 @@ export interface Ranking {
   proposals: readonly Proposal[];
 }
 
-/** All of it, in ms a turn; parts add up to `together` exactly in `sumUs`, whose unit is µs over `turns` turns and `shares` orders. */
+/** Figures in ms a turn. In `sumUs`, parts add up to `together` exactly: µs over `turns` turns and `shares` orders. */
 export function asJson({ results, together, ...ranking }: Ranking): unknown {
   return {
     ...ranking,
     results: results.map(({ name, primary, usdPerTurn, charactersPerTurn, sources, trust, risk, broken }) => ({
       name,
       ...{ stage: primary.stage, aMs: primary.aMs, bMs: primary.bMs, deltaMs: primary.deltaMs, n: primary.n },
-      ...(primary.lowMs === undefined ? {} : { lowMs: primary.lowMs, highMs: primary.highMs }),
-      ...(usdPerTurn === undefined ? {} : { usdPerTurn }),
+      ...{ lowMs: primary.lowMs, highMs: primary.highMs, usdPerTurn },
       ...{ charactersPerTurn, sources, trust: trust.text, risk },
       broken: broken.map((guard) => ({ name: guard.name, detail: guard.detail })),
     })),
-    ...(together === undefined ? {} : { together: togetherJson(together) }),
+    together: together && togetherJson(together),
   };
 }
 
@@ -59,7 +58,7 @@ function togetherJson({ names, attribution, turns }: NonNullable<Ranking['togeth
   };
 }
 
-/** The lines of the terminal's text, none wider than its columns unless a word is, or the table, which takes 80. */
+/** Lines for a terminal. None is wider than `columns`, but a longer word and the table of 80 columns. */
 export function rankingRows(ranking: Ranking, columns: number): string[] {
   const { identity, untrusted, left, together } = ranking;
   const rows = [
@@ -70,7 +69,7 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
   if (!identity.within) {
     return told([
       ...rows,
-      'beyond the limit: the simulation does not reproduce this capture, so no prediction is shown as a result',
+      'beyond the limit: the simulation does not reproduce this capture, so no prediction is a result',
     ]);
   }
   const listed = (items: readonly { name: string; why: string }[]): string =>
@@ -86,7 +85,7 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
   return [...told(rows), '', ...tableOf(ranking.results), ...told([...after, '', ...proposalRows(ranking)])];
 }
 
-/** A longer name stands on a line of its own. */
+/** A longer name has a line of its own. */
 const NAME_CHARS = 28;
 
 function tableOf(ranked: Ranking['results']): string[] {
@@ -109,7 +108,7 @@ function tableOf(ranked: Ranking['results']): string[] {
   );
 }
 
-/** Of what would be tried: what it is bought with, where its times come from, what to mind. The rest is in `--json`. */
+/** The basis, trust and risk of each variant that gains, and the guards of those that break one. `--json` has the rest. */
 function notesOn(ranked: Ranking['results']): string[] {
   const worth = ranked
     .filter(isGain)
@@ -119,7 +118,7 @@ function notesOn(ranked: Ranking['results']): string[] {
     .map(({ name, broken }) => `  ${name}: ${broken.map((each) => `${each.name} (${each.detail})`).join(', ')}`);
   return [
     ...(worth.length === 0 ? [] : ['of those that gain:', ...worth]),
-    ...(bought.length === 0 ? [] : ['gain by breaking a guard, so they are neither combined nor proposed:', ...bought]),
+    ...(bought.length === 0 ? [] : ['gain by breaking a guard, so neither combined nor proposed:', ...bought]),
   ];
 }
 

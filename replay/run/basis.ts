@@ -1,4 +1,4 @@
-/** Where simulated times came from: captured exchanges, a model fitted to them, or a profile. Read off the traces. */
+/** The basis of simulated times: captured exchanges, a model fitted to them, or a profile. Read from the traces. */
 import type { Lane } from '../../service/base/events.ts';
 import { TIMES_BASES, type TimesBasis } from '../../service/base/ports.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
@@ -11,7 +11,7 @@ const BASIS = new RegExp(
   'g',
 );
 
-/** Share of a lane's exchanges by their basis; they add up to 1. Empty for lanes that were not simulated. */
+/** Shares of a lane's exchanges; they add up to 1. Empty for a lane that was not simulated. */
 export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): BasisShares {
   const found = replayed
     .filter(({ planned }) => planned.lane === lane && planned.variant === variant)

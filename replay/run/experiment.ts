@@ -1,7 +1,6 @@
 /**
- * A whole experiment: captured sessions × lanes (baseline, baseline2, candidates) × runs → turns, traces and a report a
- * candidate. `planExperiment` (experiment-plan.ts) says what will be run, `writeRunFolder` (run-folder.ts) keeps it. How arms, lanes
- * and worlds fit together: docs/experiment.md.
+ * A whole experiment: captured sessions × lanes (baseline, baseline2, candidates) × runs → turns, traces and a report for each
+ * candidate. docs/experiment.md tells how arms, lanes and worlds fit together.
  */
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
@@ -11,6 +10,7 @@ import { strategyHash, withoutPromptText, type Strategy } from '../../service/st
 import { simWorld } from '../arms/against.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { createArm, type Arm, type ArmWorld } from '../arms/arm.ts';
+import { isByOutcome } from '../sessions/choice.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { pricesOf } from '../plan/budget.ts';
 import { HERE } from '../arms/checkout.ts';
@@ -32,19 +32,19 @@ export interface Experiment extends Omit<Replayed, 'turns'> {
   reports: { variant: string; report: Report }[];
   replayed: readonly ReplayedTurn[];
   captured: readonly TurnSummary[];
-  /** One OTLP JSON line a replayed turn, in plan order. */
+  /** One line of OTLP JSON for each replayed turn, in plan order. */
   otlp: readonly string[];
 }
 
 /** Runs all lanes and compares each candidate with the baseline. Throws `InputError` when nothing can be compared. */
-export async function runExperiment(given: ExperimentOptions): Promise<Experiment> {
+export async function runExperiment(asked: ExperimentOptions): Promise<Experiment> {
   const clock = createRealClock();
-  const options = given.world === 'live' ? { ...given, day: given.day ?? dayOf(clock.epochUs()) } : given;
+  const options = asked.world === 'live' ? { ...asked, day: asked.day ?? dayOf(clock.epochUs()) } : asked;
   const { sessions, world, journal: keep } = options;
   const plan = planExperiment(options);
   const { lanes, runId } = plan;
   const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
-  if (against?.world !== world) throw new InputError(`an experiment in ${world} must say whom its arms call`);
+  if (against?.world !== world) throw new InputError(`an experiment in ${world} needs "against": whom its arms call`);
   const budget = { limitUsd: options.budgetUsd, purse: options.purse, priceUsd: pricesOf(options, plan).usdOf };
   if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
@@ -73,7 +73,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
             world,
             command: keep.command,
           },
-          { goOn: before !== undefined, sync: world === 'live' },
+          { resume: before !== undefined, sync: world === 'live' },
         );
   try {
     const { turns: replayed, ...rest } = await runReplay({
@@ -97,7 +97,7 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
     if (rest.unpaid === 0) journal?.end();
     if (replayed.length === 0 && rest.unpaid > 0)
       throw new InputError(
-        `what is left of the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
+        `the rest of the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
       );
     const captured = capturedSummaries(sessions);
     const experiment = { runId, replayed, captured, otlp: replayed.map(({ otlp }) => otlp), ...rest };
@@ -107,12 +107,12 @@ export async function runExperiment(given: ExperimentOptions): Promise<Experimen
   }
 }
 
-/** What a session meets depends on the sessions before it: in `sim`, such a run is begun anew rather than gone on with. */
+/** Earlier sessions fill the cache of later ones. So in `sim` such a run begins anew and is never resumed. */
 function cachesSpeech({ strategies }: ExperimentPlan): boolean {
   return [...strategies.values()].some(({ cache }) => cache.greeting || cache.responses);
 }
 
-/** In `sim` only code decides, so arms of this commit run in this process; elsewhere each has a process of its own. */
+/** In `sim` time is virtual, so arms of this commit share this process. Elsewhere each arm has a process of its own. */
 function armFor(
   { baselineCheckout, commit, world, signal }: ExperimentOptions,
   plan: ExperimentPlan,
@@ -134,29 +134,29 @@ function reportsOf(
 ): Experiment['reports'] {
   const { world, commit, baselineCheckout } = options;
   const { replayed, captured } = run;
-  const turnsOf = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(replayed, lane, variant);
+  const summariesIn = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(replayed, lane, variant);
   const sideOf = (lane: ReplayLane, ofCommit: string): ReportSide => {
     const strategy = plan.strategies.get(lane);
     if (strategy === undefined) throw new InputError(`no lane ${lane.lane} ${lane.variant}`);
-    return { arm: armOf(lane, ofCommit, strategy), turns: turnsOf(lane) };
+    return { arm: reportArm(lane, ofCommit, strategy), turns: summariesIn(lane) };
   };
-  const texts = options.withText === true ? textsOf(options.sessions, replayed) : undefined;
+  const texts = options.withText === true ? textsByTurn(options.sessions, replayed) : undefined;
   return plan.comparisons.flatMap(({ spec, baseline, baseline2, candidate, onSameWords }) => {
     const { variant, primary } = spec;
     const sameWords =
-      onSameWords === undefined
-        ? undefined
-        : diffLanes(turnsOf(onSameWords.baseline), turnsOf(onSameWords.candidate), { primary })?.primary;
+      onSameWords &&
+      diffLanes(summariesIn(onSameWords.baseline), summariesIn(onSameWords.candidate), { primary })?.primary;
     const trust = world === 'sim' ? trustInCandidate({ ...options, spec }, loadTrust()) : undefined;
     const report = buildReport({
       world,
       a: sideOf(baseline, baselineCheckout?.commit ?? commit),
       b: { ...sideOf(candidate, commit), arm: { ...sideOf(candidate, commit).arm, variant } },
-      a2: turnsOf(baseline2),
-      ...(options.choice === 'by latency' || options.choice === 'by error' ? {} : { captured }),
-      ...(trust?.shown !== false
-        ? {}
-        : { distrust: `the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %` }),
+      a2: summariesIn(baseline2),
+      captured: isByOutcome(options.choice) ? undefined : captured,
+      distrust:
+        trust?.shown === false
+          ? `the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`
+          : undefined,
       draws: options.draws,
       seed: options.seed,
       profile: options.profile,
@@ -189,12 +189,12 @@ function capturedSummaries(sessions: readonly CapturedSession[]): TurnSummary[] 
   );
 }
 
-function armOf({ lane, variant }: ReplayLane, commit: string, strategy: Strategy): ReportArm {
+function reportArm({ lane, variant }: ReplayLane, commit: string, strategy: Strategy): ReportArm {
   return { lane, variant, commit, strategyHash: strategyHash(strategy), strategy: withoutPromptText(strategy) };
 }
 
-/** What was said in captured turns, and in those that were run with their text kept. */
-function textsOf(
+/** Of captured turns, and of turns that were run with their text kept. */
+function textsByTurn(
   sessions: readonly CapturedSession[],
   replayed: readonly ReplayedTurn[],
 ): ReadonlyMap<string, TurnText> {
@@ -204,7 +204,7 @@ function textsOf(
   ]);
 }
 
-/** Why nothing was measured: the candidate's first failure, else the baseline's. */
+/** The first failure of the first lane that has one. */
 function firstFailure(replayed: readonly ReplayedTurn[], ...lanes: readonly ReplayLane[]): string {
   const failure = lanes
     .flatMap(({ lane, variant }) => summariesOf(replayed, lane, variant))

@@ -1,9 +1,10 @@
-/** What a reader must know beside the figures to trust them: one line each, nothing where nothing is to be said. Pure. */
-import type { World } from '../../service/base/events.ts';
+/** Notes of a report: what a reader must know beside the figures, one line each. Pure. */
+import { turnKey, type World } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnTask } from '../arms/arm.ts';
 import { basisShares, basisText } from './basis.ts';
 import type { ReplayedTurn } from '../arms/replayed-turn.ts';
+import { isByOutcome, type Choice } from '../sessions/choice.ts';
 import { TRUST_PAGE } from './trust.ts';
 
 interface Run {
@@ -19,30 +20,30 @@ interface About {
   world: World;
   pace: TurnTask['pace'];
   words: TurnTask['words'];
-  choice?: string;
+  choice?: Choice;
   choiceNote?: string;
-  /** Of `sim`: how far such figures have been right. */
+  /** In `sim`: how far such figures have been right. */
   prediction?: string;
   baselineCheckout?: { commit: string };
 }
 
 export function validityNotes(about: About, run: Run, variant: string): string[] {
   const notes: (string | false)[] = [
-    (about.choice === 'by latency' || about.choice === 'by error') &&
+    isByOutcome(about.choice) &&
       `sessions were chosen ${about.choice}: the captured lane is not compared (regression to the mean)`,
     about.world === 'sim' &&
       about.baselineCheckout !== undefined &&
-      'each commit ran with its own stand-ins in virtual time: what they changed in them shows as well',
+      'each commit ran with its own stand-ins in virtual time: a change to the stand-ins shows as well',
     about.world !== 'sim' &&
       about.pace === 'fast' &&
-      'pace fast: gaps between turns were left out; sockets were closed as the gaps would have, but provider caches, names and the hour of day were not aged',
+      'pace fast: gaps between turns were left out; sockets were aged by the gaps, but provider caches, names and the hour of day were not',
     about.world === 'sim' &&
       `times of the exchanges: baseline ${basisText(basisShares(run.replayed, 'baseline', 'baseline'))}; candidate ${basisText(basisShares(run.replayed, 'candidate', variant))}`,
     about.choiceNote ?? false,
     about.world !== 'sim' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
     about.prediction !== undefined && `prediction: ${about.prediction}, ${TRUST_PAGE}`,
-    ...substitutions(run, variant),
-    run.repeated.size > 0 && `${run.repeated.size} of the pairs were run again as a whole: ${first(run.repeated)}`,
+    ...substitutionNotes(run, variant),
+    run.repeated.size > 0 && `${run.repeated.size} pairs were run again as a whole: ${firstReason(run.repeated)}`,
     run.split > 0 && `${run.split} pairs were split by an interruption: their lanes ran at different times`,
     run.paidTwice.length > 0 && `${run.paidTwice.length} turns were under way at an interruption: possibly paid twice`,
     run.unpaid > 0 &&
@@ -51,13 +52,13 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
   return notes.filter((note) => note !== false);
 }
 
-/** Lanes in which another model or provider answered than the capture's, where the same model was asked for. */
-function substitutions({ replayed, captured }: Run, variant: string): string[] {
-  const served = new Map(captured.map((turn) => [`${turn.sessionId}/${turn.turnIndex}`, turn.model]));
+/** Lanes that asked for the captured model and were answered by another model or provider. */
+function substitutionNotes({ replayed, captured }: Run, variant: string): string[] {
+  const served = new Map(captured.map((turn) => [turnKey(turn), turn.model]));
   const found = new Map<string, number>();
   for (const { planned, summary } of replayed) {
     if (planned.lane === 'candidate' && planned.variant !== variant) continue;
-    const then = served.get(`${planned.sessionId}/${planned.turnIndex}`);
+    const then = served.get(turnKey(planned));
     const now = summary.model;
     if (then === undefined || now === undefined || then.requested !== now.requested) continue;
     if (then.served === now.served && then.provider === now.provider) continue;
@@ -67,7 +68,7 @@ function substitutions({ replayed, captured }: Run, variant: string): string[] {
   return [...found].map(([what, turns]) => `${what} (${turns} turns)`);
 }
 
-function first(repeated: ReadonlyMap<string, string>): string {
+function firstReason(repeated: ReadonlyMap<string, string>): string {
   const [why = ''] = repeated.values();
   return why;
 }

@@ -1,9 +1,9 @@
-/** Folders that a command was told to write into. */
+/** Folders that the user named for output. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
 
-/** Makes the folder, and those above it, unless it is there. Throws `InputError`. */
+/** Makes the folder and those above. An existing folder is kept. Throws `InputError`. */
 export async function makeFolder(folder: string, mode?: number): Promise<void> {
   try {
     await makeOneByOne(resolve(folder), mode);
@@ -12,7 +12,7 @@ export async function makeFolder(folder: string, mode?: number): Promise<void> {
   }
 }
 
-/** `recursive` of Node's own `mkdir` never ends where no folder can be made in one that is there, as in /proc. */
+/** Node's own recursive `mkdir` never ends inside an existing folder that takes no folders, such as /proc. */
 async function makeOneByOne(folder: string, mode: number | undefined): Promise<void> {
   try {
     await mkdir(folder, mode);
@@ -25,7 +25,7 @@ async function makeOneByOne(folder: string, mode: number | undefined): Promise<v
   }
 }
 
-/** For what `fs` throws: no such place, no right, no room. */
+/** For errors of `fs`. */
 export function cannotWrite(where: string, cause: unknown): InputError {
   return new InputError(`${where} cannot be written; name another place with -o`, { cause });
 }

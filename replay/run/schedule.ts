@@ -1,4 +1,4 @@
-/** Runs a plan: captured turns again, lane by lane, each lane in an arm of its own. It schedules and measures; arms run turns. */
+/** Runs a plan: each lane has an arm of its own. The scheduler orders and measures; arms run turns. */
 import { InputError } from '../../service/base/errors.ts';
 import { measureTurn, type TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Clock } from '../../service/base/ports.ts';
@@ -14,7 +14,7 @@ import {
   type OnTurn,
   type ToldTurn,
 } from '../arms/replayed-turn.ts';
-import { pairsOf } from '../plan/order.ts';
+import { plannedPairs } from '../plan/order.ts';
 import { pairKey, runKey, type PlannedRun } from '../arms/planned.ts';
 import { createPurse, type Purse } from '../plan/purse.ts';
 import { workOf } from '../arms/work.ts';
@@ -26,23 +26,23 @@ export interface ReplayOptions {
   lanes: readonly ReplayLane[];
   /** From `planRuns`, over the same sessions and lanes. */
   plan: readonly PlannedRun[];
-  /** Starts the arm of a lane: each lane has one, for the whole run. Called again when its process has died. */
+  /** Starts the arm of a lane, for the whole run. Called again when the arm's process has died. */
   armFor(lane: ReplayLane): Promise<Arm>;
   runId: string;
   pace: TurnTask['pace'];
-  /** Keep what was said beside the figures, in the journal too. */
+  /** Keeps what was said, in the journal too. */
   withText: boolean;
-  /** What a crash must not lose, and what one has left. */
   journal?: Journal;
+  /** What the journal held when the run was resumed. */
   before?: JournalState;
-  /** A world is more than its turns (sim: virtual time, modelled sockets): a session goes on whole or not at all. */
+  /** In `sim` a world holds virtual time and modelled sockets, so only whole sessions are resumed. */
   resumeWholeSessions: boolean;
   clock: Clock;
-  /** Waited before a pair that met a rate limit is run again. */
+  /** Before a pair that met a rate limit is run again. */
   cooldownMs: number;
-  /** Least time between the starts of two turns: a rate limit of the user's. */
+  /** Least time between the starts of two turns, for a rate limit of the user's. */
   spacingMs?: number;
-  /** What the turns may cost; the run ends before a pair that would exceed it. `purse`: in place of one of its own. `priceUsd`: undefined where unknown. */
+  /** The run ends before a pair that would exceed the limit. `purse` takes the place of an own one. `priceUsd` is undefined where unknown. */
   budget: { limitUsd?: number; purse?: Purse; priceUsd(planned: PlannedRun): number | undefined };
   onTurn?: OnTurn;
   signal?: AbortSignal;
@@ -55,9 +55,9 @@ export interface Replayed {
   repeated: ReadonlyMap<string, string>;
   /** Pairs of which one part was run before a crash and the other after it. */
   split: number;
-  /** Turns that had begun before a crash and were run again. */
+  /** Turns that a crash cut off, and which were run again. */
   paidTwice: readonly string[];
-  /** Planned turns that were not run: the budget was spent. */
+  /** Planned turns that were not run, since the budget was spent. */
   unpaid: number;
 }
 
@@ -97,7 +97,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   };
 
   try {
-    for (const pair of pairsOf(plan)) {
+    for (const pair of plannedPairs(plan)) {
       signal?.throwIfAborted();
       const [first] = pair;
       if (first === undefined) continue;
@@ -112,7 +112,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
       const result = await runPair(pair, known, attempt);
       for (const turn of result) {
         const { planned, summary, otlp, text } = turn;
-        turns.push({ planned, summary, otlp, ...(text === undefined ? {} : { text }) });
+        turns.push({ planned, summary, otlp, text });
         options.onTurn?.(turn, turns.length, plan.length);
       }
     }
@@ -146,7 +146,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
       unpaid += pair.length;
       return [];
     }
-    // once, and all of it: one lane alone would be run at another time than its partner
+    // the whole pair, once: one lane alone would run at another time than the other
     repeated.set(pairKey(first), fault);
     options.journal?.repeat(pairKey(first), fault);
     if (limited !== undefined) await options.clock.sleep(options.cooldownMs, signal);
@@ -154,7 +154,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   }
 }
 
-/** In `sim` only what is kept was spent: the rest is run again as if for the first time. */
+/** In `sim` only kept turns were spent: the others are run as if for the first time. */
 function spentBefore({ plan, before, resumeWholeSessions, budget }: ReplayOptions, kept: KeptTurns): number {
   if (!resumeWholeSessions) return before?.spentUsd ?? 0;
   return plan.reduce((sum, planned) => {
@@ -165,7 +165,7 @@ function spentBefore({ plan, before, resumeWholeSessions, budget }: ReplayOption
 
 type KeptTurns = ReadonlyMap<string, JournaledTurn>;
 
-/** Journaled turns that count: in `sim` those of sessions that were finished. */
+/** Journaled turns that count: in `sim` only those of finished sessions. */
 function keptOf({ plan, before, resumeWholeSessions }: ReplayOptions): KeptTurns {
   if (before === undefined) return new Map();
   if (!resumeWholeSessions) return before.done;
@@ -186,7 +186,7 @@ function attemptKey(planned: PlannedRun, attempt: number): string {
   return attempt === 0 ? runKey(planned) : `${runKey(planned)}#${attempt + 1}`;
 }
 
-/** One arm a lane, started when its first turn comes; one that died is started anew. */
+/** One arm a lane, started at its first turn. An arm that died is started anew. */
 function createArms(options: ReplayOptions): {
   turn(planned: PlannedRun): Promise<Omit<ToldTurn, 'planned'>>;
   close(): Promise<void>;
@@ -215,8 +215,8 @@ function createArms(options: ReplayOptions): {
         });
         const measured = measureTurn(log);
         const summary = { ...measured.summary, ...workOf(session, planned, { transcript, replyText }) };
-        const text = options.withText ? { text: { transcript, reply: replyText } } : {};
-        return { summary, otlp: otlpLineOf(log, measured), ...text, ran: { log, summary, transcript, replyText } };
+        const text = options.withText ? { transcript, reply: replyText } : undefined;
+        return { summary, otlp: otlpLineOf(log, measured), text, ran: { log, summary, transcript, replyText } };
       } catch (error) {
         if (error instanceof RunnerError) {
           arms.delete(lane);
@@ -238,7 +238,7 @@ function createArms(options: ReplayOptions): {
   };
 }
 
-/** Lanes whose summaries a report compares. */
+/** Of one lane, in plan order. */
 export function summariesOf(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): TurnSummary[] {
   return replayed
     .filter(({ planned }) => planned.lane === lane && planned.variant === variant)

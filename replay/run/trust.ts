@@ -11,6 +11,7 @@ import { section } from '../../service/base/schema.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
+import { signed } from '../diff/stats.ts';
 import type { CandidateSpec } from '../plan/lanes.ts';
 import { namedVariants } from '../variants/variants.ts';
 
@@ -20,7 +21,7 @@ const TrustSchema = section({
   at: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' }),
   profile: Type.String(),
   seed: Type.String(),
-  /** Where A and B were measured; in `sim` the error is the model's own, without a machine's. */
+  /** Where A and B were measured. In `sim` the error is that of the model alone. */
   world: Type.Unsafe<'wire' | 'sim'>({ enum: ['wire', 'sim'] }),
   sessions: Type.Integer({ minimum: 0 }),
   identity: section({ turns: Type.Integer({ minimum: 0 }), medianPct: Type.Number(), p95Pct: Type.Number() }),
@@ -41,9 +42,9 @@ const TrustSchema = section({
 export type Trust = Static<typeof TrustSchema>;
 export type TrustRow = Trust['rows'][number];
 
-/** The bar of a row: the prediction inside the measured interval, and that no wider than ± this. */
+/** A row holds its bar with the prediction inside the measured interval, and the interval within ± this. */
 export const HALF_WIDTH_LIMIT_PCT = 5;
-/** Beyond this error, in % of the primary metric, and outside the measured interval, a simulated figure is no result. */
+/** In % of the primary metric. A figure with a larger error, outside the measured interval, is no result. */
 export const ERROR_LIMIT_PCT = 5;
 
 export const TRUST_PAGE = 'docs/virtual-time.md#counterfactual-error';
@@ -85,12 +86,12 @@ export interface Trusted {
   shown: boolean;
 }
 
-/** Of what was never predicted and then measured. */
+/** Of a figure that was never predicted and then measured. */
 export function errorNotMeasured(why: string): Trusted {
   return { text: `error not measured (${why})`, short: 'not measured', shown: true };
 }
 
-/** What is to be said beside a variant's simulated figure. */
+/** Stands beside a variant's simulated figure. */
 export function trustIn(name: string, { rows, left }: Trust): Trusted {
   const row = rows.find((each) => each.name === name);
   if (row === undefined) {
@@ -114,8 +115,8 @@ export interface Compared {
 }
 
 /**
- * What is to be said of a candidate: a named variant as it is, against the captured strategy by the same code, was measured under its name;
- * anything else under that name was not.
+ * Of a candidate. A named variant was measured unchanged, against the captured strategy by the same code. With any other patch or
+ * baseline its error is not known.
  */
 export function trustInCandidate({ spec, baseline, baselineCheckout }: Compared, trust: Trust): Trusted {
   const named = namedVariants().find(({ name }) => name === spec.variant);
@@ -128,18 +129,14 @@ export function trustInCandidate({ spec, baseline, baselineCheckout }: Compared,
   return other === undefined ? trustIn(spec.variant, trust) : errorNotMeasured(other);
 }
 
-/** What is to be said beside a gain in end to end: the error is of the variant's own primary metric, which may be another one. */
+/** Stands beside a gain in end to end. The measured error is of the variant's own primary metric, which may be another one. */
 export function trustInEndToEnd(name: string, primary: PrimaryMetric, trust: Trust): Trusted {
   const own = trustIn(name, trust);
   if (primary === 'first-audible' || !trust.rows.some((row) => row.name === name)) return own;
   return own.shown ? errorNotMeasured(`only of ${primary}`) : { ...own, text: `${own.text}, of ${primary}` };
 }
 
-/** A signed share. */
-function points(value: number): string {
-  const text = Math.abs(value).toFixed(1);
-  return `${text === '0.0' ? '' : value < 0 ? '−' : '+'}${text} %`;
-}
+const points = (value: number): string => `${signed(value)} %`;
 
 /** The table of docs/virtual-time.md, with what it is about. */
 export function trustTable(trust: Trust): string {

@@ -188,7 +188,7 @@ test('lines across chunk borders are whole lines', async () => {
   assert.deepEqual(seen, [1, 1, 1]);
 });
 
-test('spans align by path and ordinal; what has no partner is counted by side', async () => {
+test('spans align by path and ordinal; unpaired spans are counted by side', async () => {
   const extra: Span = { spanId: '5', parentSpanId: '1', name: 'tts', startMs: 900, endMs: 950 };
   const cache: Span = { spanId: '6', parentSpanId: '1', name: 'cache', startMs: 0, endMs: 7 };
   const a = await one(file(otlp([...FOREIGN, extra])));

@@ -1,8 +1,10 @@
-/** Named variants: one JSON file each in `variants/`, a patch of a strategy with what it should change and can hurt. */
+/** Named variants, one JSON file each in this folder: a patch of a strategy with its expected effect and its risk. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { literals } from '../../service/base/schema.ts';
+import { PRIMARY_METRICS } from '../diff/diff.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { operatorPatch } from '../../service/strategy/prompt-file.ts';
 
@@ -12,9 +14,7 @@ const VariantSchema = Type.Object(
     patch: Type.Record(Type.String(), Type.Unknown()),
     effect: Type.String({ minLength: 1 }),
     risk: Type.String({ minLength: 1 }),
-    primary: Type.Unsafe<'first-audible' | 'first-content-audible' | 'reply-end'>({
-      enum: ['first-audible', 'first-content-audible', 'reply-end'],
-    }),
+    primary: literals(PRIMARY_METRICS),
   },
   { additionalProperties: false },
 );
@@ -23,7 +23,7 @@ export type Variant = Static<typeof VariantSchema> & { name: string };
 const FOLDER = new URL('./', import.meta.url);
 const validate = new Ajv().compile<Static<typeof VariantSchema>>(VariantSchema);
 
-/** All named variants, by name; every patch is checked against the strategy's schema. */
+/** All named variants, sorted by name. Throws `InputError` for a patch that fits no strategy. */
 export function namedVariants(): Variant[] {
   return readdirSync(FOLDER)
     .filter((file) => file.endsWith('.json'))
@@ -41,15 +41,15 @@ export function namedVariants(): Variant[] {
     });
 }
 
-/** Between the names of variants that are on together. */
+/** Joins the names of variants that are on together. */
 export const COMBINED_BY = '+';
 
-/** The patches of a variant, or of several as one: `a+b`. Throws `InputError` with the names there are. */
+/** The patches of a variant, or of a combination `a+b`. Throws `InputError` that lists the variants. */
 export function patchesOf(name: string): StrategyPatch[] {
   return name.split(COMBINED_BY).map((each) => variantPatch(each.trim()));
 }
 
-/** The variant's patch; throws `InputError` with the names there are. */
+/** Throws `InputError` that lists the variants. */
 export function variantPatch(name: string): StrategyPatch {
   const variants = namedVariants();
   const variant = variants.find((each) => each.name === name);
