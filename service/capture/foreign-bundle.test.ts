@@ -97,7 +97,10 @@ test('hashes and ids that would be paths are refused by the schema', async (t) =
   );
   for (const sessionId of ['../x', 'a/b', 'a..b', '/etc', '', '.'.repeat(3), 'x'.repeat(129)]) {
     assert.throws(() => parseHeader({ ...HEADER, sessionId }, 'here'), /field sessionId must match pattern/);
-    await assert.rejects(createFolderStore(bundle).find(sessionId), /session id ".*" cannot be used; an id has letters, digits/);
+    await assert.rejects(
+      createFolderStore(bundle).find(sessionId),
+      /session id ".*" cannot be used; an id has letters, digits/,
+    );
   }
   parseHeader({ ...HEADER, sessionId: 'a.b_c-D9' }, 'here');
 });
