@@ -217,10 +217,7 @@ test('one budget is for all benches: what the first spent the second has not; ea
   assert.equal(both.problems.length, 1);
   assert.match(both.problems[0] ?? '', /bench parallel ended early: 14 planned turns were not run: .*\$0\.026.*kept/);
   const less = await run(['e2e', 'parallel'], 0.02);
-  assert.match(
-    less.problems.join('\n'),
-    /bench parallel: what is left of the budget of \$0\.02 does not pay for one turn/,
-  );
+  assert.match(less.problems.join('\n'), /bench parallel: the rest of the budget of \$0\.02 does not pay for one turn/);
   const alone = await run(['parallel'], 0.026);
   assert.deepEqual([alone.code, alone.problems], [0, []], 'control: alone it has all of the budget');
 });

@@ -26,9 +26,10 @@ test('what is owned is closed once, the latest first, each after the one before 
     throw new Error('thrown at once');
   });
   own('server', () => Promise.reject(new Error('rejected')));
-  await giveBack();
-  await giveBack();
+  const first = giveBack();
+  await giveBack(); // a second caller waits for the first call
   assert.deepEqual(closed, ['spool', 'world', 'port']);
+  await first;
   assert.deepEqual(errors, ['rejected', 'thrown at once']);
 });
 

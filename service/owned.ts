@@ -4,7 +4,7 @@ import type { Clock } from './base/ports.ts';
 export interface Owned {
   /** Keeps the resource until `giveBack`. What `close` throws goes to `onError`: the resources before it are closed all the same. */
   own<Resource>(resource: Resource, close: (resource: Resource) => unknown): Resource;
-  /** Closes all of it, the latest first. At the limit nothing is waited for any more, but all the rest is still closed. Never rejects. */
+  /** Closes all of it, the latest first. At the limit nothing is waited for any more, but all the rest is still closed. Never rejects. Called again, it waits for the first call. */
   giveBack(): Promise<void>;
 }
 
@@ -13,6 +13,7 @@ export function createOwned(options: { clock: Clock; limitMs: number; onError: (
   const stack = new AsyncDisposableStack();
   const over = new AbortController();
   let limit: Promise<void> | undefined;
+  let givenBack: Promise<void> | undefined;
   const inTime = async (work: () => unknown): Promise<void> => {
     limit ??= clock.sleep(limitMs, over.signal).catch(() => undefined);
     const closed = (async () => void (await work()))().catch(onError);
@@ -23,9 +24,9 @@ export function createOwned(options: { clock: Clock; limitMs: number; onError: (
       stack.defer(() => inTime(() => close(resource)));
       return resource;
     },
-    async giveBack() {
-      await stack.disposeAsync();
-      over.abort(new Error('closed'));
-    },
+    giveBack: () =>
+      (givenBack ??= stack.disposeAsync().then(() => {
+        over.abort(new Error('closed'));
+      })),
   };
 }

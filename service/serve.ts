@@ -106,9 +106,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       onError,
     });
     own(kept, (each) => each.flushed());
-    own(generations, (each) => each.stop());
     const registry = createRegistry({ clock, open: kept.open, eraseCapture: kept.erase, onForgotten: kept.forget });
     own(registry, (each) => each.idle());
+    // before the wait for turns: those that end in it ask for no more records
+    own(generations, (each) => each.stop());
 
     const { apiKey } = config;
     const readBack = createReadBack(registry, store);

@@ -80,7 +80,8 @@ export async function inProcesses(
   const fail = (why?: string): void => {
     if (!failed && why !== undefined) tell(why);
     failed = true;
-    children.forEach((each) => each.kill());
+    // a process that was never started has no id of its own: its kill() can reach another process
+    for (const each of children) if (each.pid !== undefined) each.kill();
   };
   const ends = children.map(async (child, index) => {
     // a process that could not be started may have no output

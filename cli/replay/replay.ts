@@ -72,7 +72,9 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   const sessions = await chosenSessions(context, options);
   refuseTimingOnly(sessions, world, options.withText === true);
   const sessionChoice = choiceOf(options.choose, options.sessions !== undefined);
-  const profile = options.profile ?? capturedProfile(sessions);
+  // live asks no stand-ins: there a profile is a name
+  const ofCapture = world === 'live' ? (sessions[0]?.profile ?? 'seed') : capturedProfile(sessions);
+  const profile = options.profile ?? ofCapture;
   const baselineCheckout =
     options.baselineRef === undefined
       ? undefined
