@@ -10,8 +10,8 @@ WORKDIR /retake
 RUN mkdir /data && chown node:node /data
 COPY --from=dependencies /retake/node_modules node_modules
 COPY package.json LICENSE ./
-COPY bin bin
 COPY cli cli
+COPY bench bench
 COPY fixtures fixtures
 COPY sim sim
 COPY service service

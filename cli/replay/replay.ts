@@ -73,8 +73,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   refuseTimingOnly(sessions, world, options.withText === true);
   const sessionChoice = choiceOf(options.choose, options.sessions !== undefined);
   // live asks no stand-ins: there a profile is a name
-  const ofCapture = world === 'live' ? (sessions[0]?.profile ?? 'seed') : capturedProfile(sessions);
-  const profile = options.profile ?? ofCapture;
+  const capturedName = (): string => (world === 'live' ? (sessions[0]?.profile ?? 'seed') : capturedProfile(sessions));
+  const profile = options.profile ?? capturedName();
   const baselineCheckout =
     options.baselineRef === undefined
       ? undefined

@@ -1,10 +1,11 @@
 /** No container engine runs here: what `docker compose up` would trip over is checked against schema and configurations. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Ajv2019 } from 'ajv/dist/2019.js';
+import ts from 'typescript';
 import { parse } from 'yaml';
 import { configFrom } from '../../service/config.ts';
 
@@ -135,16 +136,30 @@ test("the service's environment is one that it accepts", () => {
   assert.throws(() => configFrom({ ...env, RETAKE_TRUST_NETWORK: 'no' }), /RETAKE_HOST=0\.0\.0\.0 would serve others/);
 });
 
-/** Folders that the image starts a program from, or that rooms below import, and that no line copies. */
+/** Top folders of the files that a program imports, now or when it is asked to. */
+function foldersOf(start: string): Set<string> {
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const { fileName } of ts.preProcessFile(read(path), true, true).importedFiles)
+      if (fileName.startsWith('.')) visit(join(dirname(path), fileName));
+  };
+  visit(start);
+  return new Set([...seen].map((path) => path.split('/')[0] ?? ''));
+}
+
+/** Folders of what the image starts that no line copies. */
 const notCopied = (dockerfile: string): string[] => {
   const copied = [...dockerfile.matchAll(/^COPY (\w+) \1$/gm)].map(([, folder = '']) => folder);
-  const [, start = ''] = /^CMD \["node", "(\w+)\//m.exec(dockerfile) ?? [];
-  return [start, 'replay', 'sim', 'service'].filter((folder) => !copied.includes(folder));
+  const [, start = ''] = /^CMD \["node", "([\w/.-]+)"/m.exec(dockerfile) ?? [];
+  return [...foldersOf(start)].filter((folder) => !copied.includes(folder)).sort();
 };
 
-test('the image holds the command line and the rooms below', () => {
+test('the image holds every room that its program imports', () => {
   assert.deepEqual(notCopied(read('Dockerfile')), []);
-  assert.deepEqual(notCopied(read('Dockerfile').replace('COPY cli cli\n', '')), ['cli'], 'control');
+  const less = read('Dockerfile').replace(/^COPY (cli|bench) \1\n/gm, '');
+  assert.deepEqual(notCopied(less), ['bench', 'cli'], 'control');
 });
 
 test('the Dockerfiles copy what is there, and end as another user than root', () => {
