@@ -17,7 +17,7 @@
  * TTFB (TTS)     `tts.start` → first audio byte received
  * STT latency    `stt.start` of the upload whose text was used → its text
  * stage          endpointing, stt, llm, chunk, tts, deliver, and our code
- * phase          of one HTTP exchange: queue, dns, connect, tls, send, wait, body
+ * phase          a part of a stage's wait; of one HTTP exchange: queue, dns, connect, tls, send, wait, body
  * event, cause   one timestamped fact in a turn; the id of the event that released it
  * ledger         a turn's waiting time cut into contiguous parts along the causes; adds up exactly
  * strategy       every optimization knob of one run as data; a variant is a named patch of a strategy
