@@ -1,13 +1,8 @@
-/** The process of `retake`: environment, terminal, signals; every error becomes one line and an exit code. */
+/** The process of `retake`: its environment, terminal and signals. */
 import { statSync } from 'node:fs';
-import { CommanderError } from 'commander';
-import { AudioFormatError } from '../service/audio/pcm.ts';
-import { describeError, InputError, isDiskError, StageError } from '../service/base/errors.ts';
+import { InputError } from '../service/base/errors.ts';
 import { type CommandContext, tellOn } from '../replay/report/context.ts';
-import { createProgram } from './program.ts';
-
-/** Exit codes that scripts can trust (docs/reading-a-report.md#exit-codes). */
-const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
+import { EXIT, runCommand } from './run-command.ts';
 
 if (statSync('.env', { throwIfNoEntry: false })?.isFile() === true) process.loadEnvFile('.env');
 
@@ -34,36 +29,4 @@ process.on('SIGINT', () => {
 });
 process.on('SIGTERM', () => interrupt.abort(new InputError('interrupted')));
 
-try {
-  const code: unknown = await createProgram(context)
-    .parseAsync()
-    .then(() => process.exitCode);
-  process.exitCode = typeof code === 'number' ? code : EXIT.pass;
-} catch (error) {
-  context.progressDone();
-  process.exitCode = tellError(error);
-}
-
-/** Says what failed, in one line; returns the exit code. */
-function tellError(error: unknown): number {
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return EXIT.pass;
-    if (error.code !== 'commander.help')
-      console.error(`retake: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')} (add --help for usage)`);
-    return EXIT.input;
-  }
-  if (interrupt.signal.aborted) {
-    console.error('retake: interrupted; finished work is on disk');
-    return EXIT.interrupted;
-  }
-  if (error instanceof InputError || error instanceof AudioFormatError || error instanceof StageError) {
-    console.error(`retake: ${describeError(error, 1000)}`);
-    return EXIT.input;
-  }
-  if (isDiskError(error)) {
-    console.error(`retake: ${describeError(error)}; finished work is kept: make room, or name another folder`);
-    return EXIT.input;
-  }
-  console.error(`retake: internal error: ${error instanceof Error ? error.stack : String(error)}`);
-  return EXIT.internal;
-}
+process.exitCode = await runCommand(process.argv.slice(2), context);

@@ -1,6 +1,6 @@
 /**
- * What the command line reads: regular files of a bounded size that the operator named, and nothing that a capture names. Every command in
- * a process of its own, with a secret in its environment and one in a file. docs/security.md lists the doors.
+ * What the command line reads: regular files of a bounded size that the operator named, and nothing that a capture names. Each command has
+ * a secret in its environment and one in a file beside. docs/security.md lists the doors.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -11,7 +11,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { SessionHeader } from '../service/capture/format.ts';
+import { contextFor } from '../testing/command-context.ts';
 import { makeOddFiles } from '../testing/odd-files.ts';
+import { runCommand } from './run-command.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
@@ -27,24 +29,34 @@ interface Ran {
   code: number | null;
   out: string;
   err: string;
-  peakBytes: number;
 }
 /** What all commands printed. */
 let said = '';
+const ENV = { UNTOLD: SECRET, RETAKE_DATA: at('data') };
+/** A command that opens a pipe waits for ever. */
+const LIMITED = { timeout: 60_000 };
 
-/** Runs a command; one that is not over within a minute has no code. */
-async function retake(
-  args: readonly string[],
-  { env = {}, cwd = FOLDER }: { env?: object; cwd?: string } = {},
-): Promise<Ran> {
+/** Runs a command in this process. */
+async function retake(args: readonly string[], env: object = {}): Promise<Ran> {
+  let out = '';
+  let err = '';
+  const tell = (text: string): void => void (err += `${text}\n`);
+  const heard = { out: (text: string) => void (out += `${text}\n`), progress: tell, problem: tell };
+  const code = await runCommand(args, contextFor({ ...heard, env: { ...ENV, ...env } }));
+  said += out + err;
+  return { code, out, err };
+}
+
+/** Runs a command in a process of its own, in `cwd`. Gives its peak of memory too. */
+async function retakeAlone(args: readonly string[], cwd = FOLDER): Promise<Ran & { peakBytes: number }> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
-    env: { UNTOLD: SECRET, RETAKE_DATA: at('data'), ...env },
+    env: ENV,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+    timeout: LIMITED.timeout,
     killSignal: 'SIGKILL',
   });
-  const ran: Ran = { code: null, out: '', err: '', peakBytes: 0 };
+  const ran = { out: '', err: '', peakBytes: 0 };
   child.stdout.on('data', (chunk: Buffer) => (ran.out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (ran.err += chunk.toString()));
   const watch = setInterval(() => {
@@ -59,15 +71,6 @@ async function retake(
   clearInterval(watch);
   said += ran.out + ran.err;
   return { ...ran, code };
-}
-
-/** Two at a time: the commands wait for the disk and for the compiler. */
-async function each<T>(cases: readonly T[], check: (one: T) => Promise<void>): Promise<void> {
-  const left = [...cases];
-  const work = async (): Promise<void> => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) await check(next);
-  };
-  await Promise.all([work(), work()]);
 }
 
 /** A captured session of `fixtures/sessions` in a data folder of its own, its header changed. */
@@ -90,38 +93,45 @@ const withPrompt = ({ strategy }: SessionHeader, systemPrompt: object): object =
 const plain = dataWith('data', 'full', () => ({}));
 const replay = (data: string, ...more: readonly string[]): string[] => ['replay', '--data', data, ...more];
 
-test('a prompt file that is none: exit 2, one line, at once and in little memory; control: a text is one', async () => {
-  const cases: readonly [file: string, why: RegExp][] = [
-    [odd.pipe, /cannot be read \(is a pipe; only regular files are read\)$/],
-    [odd.zero, /cannot be read \(is a device; only regular files are read\)$/],
-    [odd.link, /cannot be read \(is a device; only regular files are read\)$/],
-    [odd.folder, /cannot be read \(EISDIR: is a folder\)$/],
-    [odd.sparse, /cannot be read \(has 5,368,709,120 bytes; a prompt file has at most 256,000\)$/],
-    [odd.environment, /\/proc\/self\/environ is empty$/],
-    [odd.missing, /cannot be read \(ENOENT: does not exist\)$/],
-  ];
-  await each(cases, async ([file, why]) => {
-    const { code, err, peakBytes } = await retake(replay(plain.data, '--set', `llm.systemPrompt.file=${file}`));
-    assert.match(err, /^retake: --set llm\.systemPrompt\.file=[^\n]*: knob "llm\.systemPrompt\.file": [^\n]*\n$/);
-    assert.match(err.trimEnd(), why);
-    assert.equal(code, 2);
-    assert.ok(peakBytes < 400e6, `${file}: ${peakBytes}`);
-  });
-  const out = at('out/prompt');
-  const { code, err } = await retake(
-    replay(plain.data, '--set', `llm.systemPrompt.file=${at('prompt.txt')}`, '-o', out),
-  );
-  assert.equal(code, 0, err);
-  const report = readFileSync(join(out, 'report.json'), 'utf8');
-  const { knobs } = JSON.parse(report) as { knobs: { knob: string; a: unknown; b: object }[] };
-  assert.deepEqual(
-    knobs.map(({ knob, a, b }) => [knob, a, Object.keys(b)]),
-    [['llm.systemPrompt', 'captured', ['sha256']]],
-  );
-  assert.ok(!report.includes('herons'), 'a report names a prompt by its digest');
-});
+test(
+  'a prompt file that is none: exit 2, one line, at once and in little memory; control: a text is one',
+  LIMITED,
+  async () => {
+    const cases: readonly [file: string, why: RegExp][] = [
+      [odd.pipe, /cannot be read \(is a pipe; only regular files are read\)$/],
+      [odd.zero, /cannot be read \(is a device; only regular files are read\)$/],
+      [odd.link, /cannot be read \(is a device; only regular files are read\)$/],
+      [odd.folder, /cannot be read \(EISDIR: is a folder\)$/],
+      [odd.sparse, /cannot be read \(has 5,368,709,120 bytes; a prompt file has at most 256,000\)$/],
+      [odd.environment, /\/proc\/self\/environ is empty$/],
+      [odd.missing, /cannot be read \(ENOENT: does not exist\)$/],
+    ];
+    const refused = ({ code, err }: Ran, why: RegExp): void => {
+      assert.match(err, /^retake: --set llm\.systemPrompt\.file=[^\n]*: knob "llm\.systemPrompt\.file": [^\n]*\n$/);
+      assert.match(err.trimEnd(), why);
+      assert.equal(code, 2);
+    };
+    const withFile = (file: string): string[] => replay(plain.data, '--set', `llm.systemPrompt.file=${file}`);
+    for (const [file, why] of cases) refused(await retake(withFile(file)), why);
+    const alone = await retakeAlone(withFile(odd.zero));
+    refused(alone, /is a device; only regular files are read\)$/);
+    assert.ok(alone.peakBytes < 400e6, `${alone.peakBytes}`);
+    const out = at('out/prompt');
+    const { code, err } = await retake(
+      replay(plain.data, '--set', `llm.systemPrompt.file=${at('prompt.txt')}`, '-o', out),
+    );
+    assert.equal(code, 0, err);
+    const report = readFileSync(join(out, 'report.json'), 'utf8');
+    const { knobs } = JSON.parse(report) as { knobs: { knob: string; a: unknown; b: object }[] };
+    assert.deepEqual(
+      knobs.map(({ knob, a, b }) => [knob, a, Object.keys(b)]),
+      [['llm.systemPrompt', 'captured', ['sha256']]],
+    );
+    assert.ok(!report.includes('herons'), 'a report names a prompt by its digest');
+  },
+);
 
-test('a pipe in the place of any other file that is named: exit 2, at once', async () => {
+test('a pipe in the place of any other file that is named: exit 2, at once', LIMITED, async () => {
   const folderWithPipe = (name: string): string => {
     const folder = at(`piped-${name}`);
     mkdirSync(folder);
@@ -146,15 +156,15 @@ test('a pipe in the place of any other file that is named: exit 2, at once', asy
     [['bench', 'llm', '--against', folderWithPipe('results.json'), '-o', at('out/bench')]],
     [['bench', 'llm', '-o', folderWithPipe('samples.jsonl')]],
   ];
-  await each(doors, async ([args, env]) => {
-    const { code, err } = await retake(args, { env });
+  for (const [args, env] of doors) {
+    const { code, err } = await retake(args, env);
     const what = `${args.join(' ')} ${JSON.stringify(env)}: ${err}`;
     assert.match(err, /is a pipe; only regular files are read\)/, what);
     assert.deepEqual(err.match(/^retake: .*$/gm)?.length, 1, what);
     assert.doesNotMatch(err, /^ +at /m, what);
     assert.equal(code, 2, what);
-  });
-  const withEnv = await retake(['variants'], { cwd: folderWithPipe('.env') });
+  }
+  const withEnv = await retakeAlone(['variants'], folderWithPipe('.env'));
   assert.equal(withEnv.code, 0, '.env is no duty');
 });
 
@@ -176,7 +186,7 @@ test('a capture that names a prompt file and a profile by their paths opens neit
   assert.equal(sim.code, 0, sim.err);
   for (const world of ['wire', 'live']) {
     const env = world === 'live' ? { FAL_KEY: 'x', OPENROUTER_API_KEY: 'x' } : {};
-    const { code, err } = await retake(replay(data, ...variant, '--profile', 'seed', '--world', world), { env });
+    const { code, err } = await retake(replay(data, ...variant, '--profile', 'seed', '--world', world), env);
     assert.match(
       err,
       /^retake: baseline baseline: session \w+: knob "llm.systemPrompt" names a text by its sha256 3{12}…, and the text is not here; /,
