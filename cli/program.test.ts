@@ -57,7 +57,7 @@ const EXCLUSIVE: readonly (readonly [words: string, message: RegExp])[] = [
   ['replay --rank --gate', /'--rank' cannot be used with option '--gate'/],
   ['replay --json', /--json goes with --rank/],
   ['profile --bench out/bench --data data', /'--bench <dir>' cannot be used with option '--data <dir>'/],
-  ['diff a b --json --format html', /'--json' cannot be used with option '--format <form>'/],
+  ['diff a b --json --format html', /'--json' cannot be used with option '--format <format>'/],
   ['send x.wav --push --upload', /'--push' cannot be used with option '--upload'/],
   ['replay --runs 0', /Give a whole number from 1/],
   ['replay --budget-usd -1', /Give a number from 0, such as 0\.5/],

@@ -17,7 +17,7 @@ import {
   scenarioOption,
   sessionOptions,
 } from '../options/options.ts';
-import { REPORT_FORMS } from '../../replay/report/forms.ts';
+import { REPORT_FORMATS } from '../../replay/report/formats.ts';
 
 /** Adds `replay`, `diff`, `report`, `variants`, `profile` and `bench`. */
 export function addReplayCommands(program: Command, context: CommandContext): void {
@@ -110,7 +110,7 @@ function addReplay(program: Command, context: CommandContext): void {
 const worldOption = (): Option =>
   choice('--world <world>', 'sim: virtual time; wire: local stand-ins; live: the providers', WORLDS, 'sim');
 
-const formatOption = (): Option => choice('--format <form>', 'form of the report', REPORT_FORMS, 'terminal');
+const formatOption = (): Option => choice('--format <format>', 'format of the report', REPORT_FORMATS, 'terminal');
 
 function addReports(program: Command, context: CommandContext): void {
   program

@@ -5,7 +5,7 @@ import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { buildReport, type ReportArm, type ReportSide } from '../../replay/report/build.ts';
 import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
-import type { ReportForm } from '../../replay/report/forms.ts';
+import type { ReportFormat } from '../../replay/report/formats.ts';
 import { printerOf, type Printer } from './report.ts';
 import { inertJson, plain } from '../../replay/report/words.ts';
 import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
@@ -16,7 +16,7 @@ interface Side extends ReportSide {
 
 interface Options {
   json?: boolean;
-  format: ReportForm;
+  format: ReportFormat;
   withText?: boolean;
   /** Candidate to compare; a run folder may hold several. */
   variant?: string;

@@ -21,7 +21,7 @@ import { contextFor } from '../../testing/command-context.ts';
 import { diffCommand } from './diff.ts';
 import { importSessions } from '../../replay/sessions/import-sessions.ts';
 import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay.ts';
-import type { ReportForm } from '../../replay/report/forms.ts';
+import type { ReportFormat } from '../../replay/report/formats.ts';
 import { reportCommand } from './report.ts';
 import { sessionsCommand } from '../sessions/sessions.ts';
 
@@ -88,7 +88,7 @@ test('without --with-text nothing in the run folder says what was said; with it 
 });
 
 test('hostile words are inert in all four reports of a run, and only shown where they are asked for', async () => {
-  const print = async (format: ReportForm, withText: boolean): Promise<string> => {
+  const print = async (format: ReportFormat, withText: boolean): Promise<string> => {
     const context = told();
     await reportCommand(context, join(FOLDER, 'texts'), { format, withText });
     return context.text();
@@ -230,7 +230,7 @@ test('each candidate’s report is printed by its name; the first without one', 
 test('a run leaves no report of the candidates that an earlier run had in its folder', async () => {
   const reports = (): string[] => readdirSync(join(FOLDER, 'again')).filter((name) => name.startsWith('report-'));
   await run('again', { variant: ['clause-chunking', 'tts-trim-silence'] });
-  const first = ['html', 'json', 'md'].map((form) => `report-tts-trim-silence.${form}`);
+  const first = ['html', 'json', 'md'].map((format) => `report-tts-trim-silence.${format}`);
   assert.deepEqual(reports().sort(), first, 'control: each has its own');
   await run('again');
   assert.deepEqual(reports(), []);

@@ -1,14 +1,14 @@
-/** `retake report DIR`: prints the report of a run folder again, in any form. */
+/** `retake report DIR`: prints the report of a run folder again, in any format. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { reportFileOf } from '../../replay/run/run-folder.ts';
 import { readRun } from '../../replay/report/run-report.ts';
-import { renderReport, type ReportForm } from '../../replay/report/forms.ts';
+import { renderReport, type ReportFormat } from '../../replay/report/formats.ts';
 import type { Report } from '../../replay/report/build.ts';
 import type { PageOptions } from '../../replay/report/page-data.ts';
 
 export interface ReportOptions {
-  format: ReportForm;
+  format: ReportFormat;
   withText?: boolean;
   /** Of several candidates; by default the first. */
   variant?: string;
@@ -29,11 +29,11 @@ export async function reportCommand(context: CommandContext, folder: string, opt
 /** Turns a report into text. `spans` are those of its turns, where they are known. */
 export type Printer = (report: Report, spans?: PageOptions['spans']) => Promise<void>;
 
-export function printerOf(context: CommandContext, form: ReportForm): Printer {
+export function printerOf(context: CommandContext, format: ReportFormat): Printer {
   const { columns, color } = context;
   const jaegerUi = context.env['RETAKE_JAEGER_UI'] || undefined;
   return async (report, spans) => {
-    const text = await renderReport(form, report, { columns, color, jaegerUi, spans });
+    const text = await renderReport(format, report, { columns, color, jaegerUi, spans });
     context.out(text.replace(/\n$/, ''));
   };
 }

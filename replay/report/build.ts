@@ -1,4 +1,4 @@
-/** A report as one object. `report.json` is this object; the other forms are views of it. Pure. */
+/** A report as one object. `report.json` is this object; the other formats are views of this object. Pure. */
 import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';

@@ -1,4 +1,4 @@
-/** `report.json` read back, validated as far as the other forms need. */
+/** `report.json` read back, validated as far as the other formats need. */
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
@@ -9,7 +9,7 @@ import { DROP_CAUSES } from '../diff/align.ts';
 import { VERDICTS, WHOLE_TURN_ROWS } from '../diff/diff.ts';
 import { BASES, REPORT_FORMAT, REPORTED_DRAWS, type Report } from './build.ts';
 
-/** The other forms print it unescaped: no markup and no control characters. */
+/** The other formats print a name unescaped: no markup and no control characters. */
 const Word = Type.String({ pattern: '^[\\w .,()-]*$' });
 const Stage = literals([...LEDGER_STAGES, ...WHOLE_TURN_ROWS]);
 const Phase = literals(PHASES);

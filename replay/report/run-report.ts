@@ -6,7 +6,7 @@ import { whenUnreadable } from '../../service/base/input-file.ts';
 import { loadTurns } from '../traces/load.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { withSpanRows, type Report } from './build.ts';
-import { renderReport } from './forms.ts';
+import { renderReport } from './formats.ts';
 import { readReport } from './json.ts';
 import type { PageOptions } from './page-data.ts';
 

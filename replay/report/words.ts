@@ -1,4 +1,4 @@
-/** Lines that all forms of a report share, and untrusted text made harmless. Pure. */
+/** Lines that all formats of a report share, and untrusted text made harmless. Pure. */
 import type { TurnPair } from '../diff/align.ts';
 import type { Verdict } from '../diff/diff.ts';
 import type { Report } from './build.ts';

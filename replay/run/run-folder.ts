@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
 import type { Experiment } from './experiment.ts';
 import { makeFolder } from './out-folder.ts';
-import { FILE_EXTENSIONS, renderFiles } from '../report/forms.ts';
+import { FILE_EXTENSIONS, renderFiles } from '../report/formats.ts';
 import { readReport } from '../report/json.ts';
 import { plain } from '../report/words.ts';
 import { folderSpans, reportNames } from '../report/run-report.ts';
@@ -23,7 +23,7 @@ export async function reportFileOf(folder: string, variant: string): Promise<str
 }
 
 /**
- * Writes turns, traces and every report in all its forms; returns the paths. The first candidate's report is named `report`, others by
+ * Writes turns, traces and every report in all formats; returns the paths. The first candidate's report is named `report`, others by
  * their variant. Reports of an earlier run are removed: the Action would count their candidates too.
  */
 export async function writeRunFolder(

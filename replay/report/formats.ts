@@ -1,20 +1,20 @@
-/** The forms of a report, one row a form. `retake report` and `retake diff` print any of them; a run folder holds those with a file. */
+/** The formats of a report, one row a format. `retake report` and `retake diff` print any of them; a run folder holds those with a file. */
 import type { Report } from './build.ts';
 import type { MarkdownOptions } from './markdown.ts';
 import type { PageOptions } from './page-data.ts';
 import type { TerminalOptions } from './terminal.ts';
 
-/** A form takes what it needs. Without columns a terminal has 80, without `color` none. */
-export type FormOptions = Partial<TerminalOptions> & MarkdownOptions & PageOptions;
+/** A format takes what it needs. Without columns a terminal has 80, without `color` none. */
+export type FormatOptions = Partial<TerminalOptions> & MarkdownOptions & PageOptions;
 
-interface Form {
-  /** Ends the name of the form's file in a run folder. */
+interface ReportFormatRow {
+  /** Ends the name of the format's file in a run folder. */
   extension?: string;
-  render(report: Report, options: FormOptions): Promise<string>;
+  render(report: Report, options: FormatOptions): Promise<string>;
 }
 
-// each row loads its form by itself: the command line lists the forms without any of them
-const FORMS = {
+// each row loads its format by itself: the command line lists the formats without any of them
+const FORMATS = {
   terminal: {
     render: async (report, { columns = 80, color = false, jaegerUi }) =>
       (await import('./terminal.ts')).terminalReport(report, { columns, color, jaegerUi }),
@@ -34,24 +34,24 @@ const FORMS = {
       return (await import('./html.ts')).htmlReport(withSpanRows(report, options.spans), options);
     },
   },
-} as const satisfies Readonly<Record<string, Form>>;
+} as const satisfies Readonly<Record<string, ReportFormatRow>>;
 
-export type ReportForm = keyof typeof FORMS;
-export const REPORT_FORMS = Object.keys(FORMS);
+export type ReportFormat = keyof typeof FORMATS;
+export const REPORT_FORMATS = Object.keys(FORMATS);
 
-const ROWS: Readonly<Record<ReportForm, Form>> = FORMS;
+const ROWS: Readonly<Record<ReportFormat, ReportFormatRow>> = FORMATS;
 /** In the order in which a run folder gets them. */
 export const FILE_EXTENSIONS: readonly string[] = Object.values(ROWS).flatMap(({ extension }) => extension ?? []);
 
-/** The report as text. Throws what the form throws. */
-export function renderReport(form: ReportForm, report: Report, options: FormOptions = {}): Promise<string> {
-  return ROWS[form].render(report, options);
+/** The report as text. Throws what the format throws. */
+export function renderReport(format: ReportFormat, report: Report, options: FormatOptions = {}): Promise<string> {
+  return ROWS[format].render(report, options);
 }
 
-/** Every form that has a file, as the file's extension and text, one after the other. */
+/** Every format that has a file, as the file's extension and text, one after the other. */
 export async function* renderFiles(
   report: Report,
-  options: FormOptions,
+  options: FormatOptions,
 ): AsyncGenerator<[extension: string, text: string]> {
   for (const { extension, render } of Object.values(ROWS))
     if (extension !== undefined) yield [extension, await render(report, options)];
