@@ -1,12 +1,29 @@
-/** Runs the fault matrix and compares it with docs/operating.md; `npm run docs -- fault-matrix` writes it there. */
+/** Runs the fault matrix and compares docs/operating.md with it; `npm run docs -- fault-matrix` writes that page's tables. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { matrixTable, runCell, type Cell } from './fault-matrix.ts';
-import { FAULTS, PROVIDERS } from './fault-rows.ts';
+import { FAULT_KINDS } from '../sim/faults/faults.ts';
+import { ROUTE_NAMES } from '../sim/faults/routes.ts';
+import { FAULTS, MEANINGS, PROVIDERS } from './fault-rows.ts';
 
 const PAGE = new URL('../docs/operating.md', import.meta.url);
-const [BEGIN, END] = ['<!-- fault-matrix:begin -->', '<!-- fault-matrix:end -->'];
+
+/** Compares the page's block of that name with `table`, or writes the block. */
+function holdOnPage(name: string, table: string): void {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const text = `${begin}\n<!-- prettier-ignore-start -->\n\n${table}\n\n<!-- prettier-ignore-end -->\n${end}`;
+  const page = readFileSync(PAGE, 'utf8');
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  assert.ok(from >= 0 && to > from, `docs/operating.md has no ${begin} … ${end}`);
+  if (process.argv.includes('--update')) writeFileSync(PAGE, page.slice(0, from) + text + page.slice(to + end.length));
+  else
+    assert.equal(
+      page.slice(from, to + end.length),
+      text,
+      'if the change is meant: npm run docs -- fault-matrix, then read the difference',
+    );
+}
 
 const cells: Cell[] = [];
 for (const provider of PROVIDERS) {
@@ -26,17 +43,26 @@ test('what each fault comes to is what docs/operating.md says', () => {
     const own = cells.filter((cell) => cell.provider === provider);
     return `### ${provider.name}\n\n${matrixTable(own)}`;
   });
-  const text = `${BEGIN}\n<!-- prettier-ignore-start -->\n\n${tables.join('\n\n')}\n\n<!-- prettier-ignore-end -->\n${END}`;
-  const page = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : `# Operating Retake\n\n${BEGIN}\n${END}\n`;
-  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
-  assert.ok(from >= 0 && to > from, `docs/operating.md has no ${BEGIN} … ${END}`);
-  if (process.argv.includes('--update')) writeFileSync(PAGE, page.slice(0, from) + text + page.slice(to + END.length));
-  else
-    assert.equal(
-      page.slice(from, to + END.length),
-      text,
-      'if the change is meant: npm run docs -- fault-matrix, then read the difference',
-    );
+  holdOnPage('fault-matrix', tables.join('\n\n'));
+});
+
+test('what each fault is is what docs/operating.md says', () => {
+  const rows = FAULT_KINDS.map((kind) => `| \`${kind}\` | ${MEANINGS[kind]} |`);
+  holdOnPage('fault-kinds', ['| fault `kind` | what the client meets |', '| --- | --- |', ...rows].join('\n'));
+});
+
+test('docs/operating.md names every route that a scenario may name; control: another word is missed', () => {
+  const page = readFileSync(PAGE, 'utf8');
+  const missing = (names: readonly string[]): string[] => names.filter((name) => !page.includes(`\`${name}\``));
+  assert.deepEqual(missing(ROUTE_NAMES), []);
+  assert.deepEqual(missing(['llm.generations']), ['llm.generations']);
+});
+
+test('the matrix has every kind of fault; control: a kind without a row is seen', () => {
+  const missing = (rows: typeof FAULTS): string[] =>
+    FAULT_KINDS.filter((kind) => !rows.some(({ fault }) => fault.kind === kind));
+  assert.deepEqual(missing(FAULTS), []);
+  assert.deepEqual(missing(FAULTS.filter(({ fault }) => fault.kind !== 'html')), ['html']);
 });
 
 test('control: without a fault the turn is whole, with one that stays it is not', async () => {

@@ -1,7 +1,7 @@
-/** The rows and columns of the fault matrix: providers and faults. */
+/** The rows and columns of the fault matrix, and what each fault is: docs/operating.md shows both. */
 import type { CallStage } from '../service/base/events.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
-import type { FaultSpec } from '../sim/faults/faults.ts';
+import type { FaultKind, FaultSpec } from '../sim/faults/faults.ts';
 import type { RouteName } from '../sim/faults/routes.ts';
 
 /** Which request of a call meets the fault: `generate` makes several, the others one. */
@@ -72,3 +72,24 @@ export const FAULTS: readonly FaultRow[] = [
   other('oversized body', 'oversized', 'body'),
   other('slow trickle', 'trickle', 'body'),
 ];
+
+/** What the client meets, by fault. */
+export const MEANINGS: Readonly<Record<FaultKind, string>> = {
+  'name-not-found': 'The name has no address. In `sim` only: no server can do that to its client.',
+  refused: 'The connection is refused. In `sim` only.',
+  tls: 'The certificate is not trusted. In `sim` only.',
+  status: 'HTTP `status` (500), with the provider’s error body. `retryAfterS` and `message` go into the answer.',
+  'reset-before-headers': 'The connection breaks before the answer.',
+  'reset-mid-body': 'The connection breaks within the answer, after `afterChunks` chunks (1).',
+  'stall-before-headers': 'No answer comes.',
+  'stall-mid-stream': 'The answer stops after `afterChunks` chunks (1), and the connection stays open.',
+  'error-chunk':
+    'A stream holds an error event after `afterChunks` chunks (1). Any other answer is an error with status 200.',
+  'no-end-marker': 'The answer lacks its last chunk; a JSON answer lacks its last byte.',
+  'truncated-json':
+    'The answer ends within the chunk that follows `afterChunks` chunks (1); a JSON answer ends half-way.',
+  html: 'A page of HTML with status 200.',
+  empty: 'A complete answer without words or audio.',
+  oversized: 'The answer grows to 64 MiB.',
+  trickle: 'The answer comes byte by byte, one every `byteEveryMs` (500).',
+};

@@ -25,7 +25,7 @@ const DOCUMENTS: readonly Program[] = [
   },
   {
     name: 'fault-matrix',
-    sentence: 'Writes what each fault of each provider comes to into docs/operating.md.',
+    sentence: 'Writes into docs/operating.md what each fault is, and what each comes to with each provider.',
     minutes: 0.3,
     basis: 'estimated',
     run: ['checks/fault-matrix.test.ts', '--update'],
