@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { CommanderError, type Command } from 'commander';
 import { contextFor } from '../testing/command-context.ts';
 import { createProgram } from './program.ts';
+import { runCommand } from './run-command.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 
@@ -65,12 +66,20 @@ const EXCLUSIVE: readonly (readonly [words: string, message: RegExp])[] = [
 for (const [words, message] of EXCLUSIVE)
   test(`retake ${words} is refused`, async () => assert.match(await refusal(...words.split(' ')), message));
 
-test('wrong words are one line and exit code 2', () => {
+test('wrong words are one line and exit code 2', async () => {
   for (const words of ['replay --world mars', 'replay --wrld sim', 'bench mars', 'nothing']) {
-    const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, ...words.split(' ')], { encoding: 'utf8' });
-    assert.deepEqual([status, stdout], [2, ''], words);
-    assert.match(stderr, /^retake: [^\n]+\(add --help for usage\)\n$/, words);
+    const said: string[] = [];
+    const heard = { out: () => assert.fail(words), problem: (text: string) => void said.push(text) };
+    assert.equal(await runCommand(words.split(' '), contextFor(heard)), 2, words);
+    assert.equal(said.length, 1, words);
+    assert.match(said[0] ?? '', /^retake: [^\n]+\(add --help for usage\)$/, words);
   }
+});
+
+test('the process exits with the code of its command, which stands on the error stream', () => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, 'nothing'], { encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [2, '']);
+  assert.match(stderr, /^retake: [^\n]+\(add --help for usage\)\n$/);
 });
 
 test('every help fits 80 columns, but for addresses', () => {

@@ -1,8 +1,9 @@
 /** A run folder read back: its report, the spans of its turns, and the page that shows both. */
 import { existsSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { whenUnreadable } from '../../service/base/input-file.ts';
+import { writeWhole } from '../../service/base/output-file.ts';
 import { loadTurns } from '../traces/load.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { withSpanRows, type Report } from './build.ts';
@@ -61,8 +62,7 @@ export async function writePages(
   for (const name of await reportNames(folder)) {
     const path = join(folder, `${basename(name, '.json')}.html`);
     const page = await renderReport('html', readBare(folder, { name, withText }), { spans });
-    await rm(path, { force: true }); // the folder may come from elsewhere: a link in it would lead the page to another file
-    await writeFile(path, page, { flag: 'wx' });
+    await writeWhole(path, page);
     written.push(path);
   }
   return written;
