@@ -8,11 +8,12 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
+import { makeFolder } from '../../replay/run/out-folder.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import {
   stepFiguresOf,
@@ -71,6 +72,7 @@ const coreTimesMs = (): { busy: number; all: number } =>
     { busy: 0, all: 0 },
   );
 
+await makeFolder(options.out);
 const folder = await mkdtemp(join(tmpdir(), 'retake-load-'));
 const child = fork(fileURLToPath(new URL('./service.ts', import.meta.url)), {
   execArgv: options.nodeFlags,
@@ -149,7 +151,6 @@ const turnsBefore =
 const growth = heapGrowth(longest.slice(Math.ceil(longest.length * HEAP_WARM_UP)));
 const lines = [...kneeLines(figures), heapLine(growth, ((last?.turns.length ?? 0) / durationS) * 60, turnsBefore)];
 console.log(`\n${lines.join('\n')}`);
-await mkdir(options.out, { recursive: true });
 await writeFile(join(options.out, 'load.html'), loadPage(title, figures, lines));
 await writeFile(
   join(options.out, 'load.json'),

@@ -1,12 +1,14 @@
 /** A data folder that was mistyped is an error of every command that reads one, never an empty list. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createProgram } from '../program.ts';
-import { InputError } from '../../service/base/errors.ts';
+import { describeError, InputError, isDiskError } from '../../service/base/errors.ts';
 import { contextFor } from '../../testing/command-context.ts';
+import { configFrom } from '../../service/config.ts';
+import { serve } from '../../sim/wire/serve.ts';
 import { existingDataFolder } from './data-folder.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'retake-data-'));
@@ -62,5 +64,40 @@ test('a file is no data folder; the default one need not be there before the fir
     assert.equal(existingDataFolder({ env: {} }), './data');
   } finally {
     process.chdir(here);
+  }
+});
+
+test('a folder that cannot be made ends every command that would make it, with one line and at once', async () => {
+  const recordings = join(FOLDER, 'no-turns');
+  mkdirSync(recordings);
+  cpSync('fixtures/audio/en-frontend-1.wav', join(recordings, 'one.wav'));
+  const turns = [{ audio: 'one.wav', startedMs: 0, transcript: 'a', reply: 'b', turnEndedMs: 9000 }];
+  const session = { sessionId: 'call-2', startedAt: '2026-11-24T08:00:00Z', language: 'en', turns };
+  const file = { sessions: [{ ...session, systemPrompt: 'Be kind.', history: [] }] };
+  writeFileSync(join(recordings, 'sessions.json'), JSON.stringify(file));
+  const occupied = join(FOLDER, 'occupied');
+  writeFileSync(occupied, '');
+  const loop = join(FOLDER, 'loop');
+  symlinkSync(loop, loop);
+  for (const folder of ['/proc/1/x', '/dev/null/x', occupied, join(loop, 'x')]) {
+    const commands: Readonly<Record<string, () => Promise<unknown>>> = {
+      demo: () => run(`demo -o ${folder}`),
+      import: () => run(`sessions import ${recordings} --data ${folder}`),
+      pull: () => run(`sessions pull jaeger:http://127.0.0.1:9?service=x&from=1h -o ${folder}`),
+      replay: () => run(`replay --data ${join(FOLDER, 'imported')} --variant clause-chunking -o ${folder}`),
+      serve: () =>
+        serve({
+          config: configFrom({ RETAKE_DATA: folder, RETAKE_PORT: '0' }),
+          standIns: { profile: 'zero', seed: '1' },
+          commit: 'test',
+          logLevel: 'silent',
+        }),
+    };
+    for (const [name, command] of Object.entries(commands))
+      await assert.rejects(command(), (error: unknown) => {
+        assert.ok(error instanceof InputError || isDiskError(error), `${name} ${folder}: ${String(error)}`);
+        assert.doesNotMatch(describeError(error), /\n/);
+        return true;
+      });
   }
 });

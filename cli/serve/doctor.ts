@@ -3,9 +3,10 @@
  * region, duration and price. `live` costs a fraction of a cent; `wire` calls the stand-ins and needs no keys.
  */
 import { constants, existsSync } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { configFrom, type Config } from '../../service/config.ts';
 import { describeError, InputError } from '../../service/base/errors.ts';
+import { makeFolders } from '../../service/base/folders.ts';
 import { openCall } from '../../service/net/exchange.ts';
 import { createRecorder } from '../../service/turn-log/recorder.ts';
 import type { TurnPorts } from '../../service/calls/stage.ts';
@@ -58,7 +59,7 @@ const bad = (name: string, detail: string): Check => ({ name, ok: false, detail 
 async function localChecks({ env }: CommandContext, world: Config['world']): Promise<Check[]> {
   const node = process.versions.node;
   const data = env['RETAKE_DATA'] ?? './data';
-  const writable = await mkdir(data, { recursive: true })
+  const writable = await makeFolders(data)
     .then(() => access(data, constants.W_OK))
     .then(() => true)
     .catch(() => false);

@@ -1,11 +1,11 @@
 /** Another commit of this repository as an arm: checked out into a cached worktree, with its modules installed. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../../service/base/errors.ts';
+import { makeFolders } from '../../service/base/folders.ts';
 import { WORKER_FILE } from './worker-protocol.ts';
 
 export interface Checkout {
@@ -40,7 +40,7 @@ export async function checkOut(ref: string, cache: string, tell: (what: string) 
   const folder = join(cache, commit);
   if (!existsSync(join(folder, WORKER_FILE))) {
     tell(`checking out ${ref} (${commit.slice(0, 12)}) …`);
-    await mkdir(dirname(folder), { recursive: true });
+    await makeFolders(dirname(folder));
     rmSync(folder, { recursive: true, force: true });
     git('worktree', 'prune');
     git('worktree', 'add', '--detach', '--force', folder, commit);

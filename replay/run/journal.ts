@@ -3,9 +3,10 @@
  * next turn begins. A resumed run never repeats a turn that the journal holds as done. A turn that had only begun is run again, and
  * its calls are possibly paid twice.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
+import { makeFoldersSync } from '../../service/base/folders.ts';
 import { readInput } from '../../service/base/input-file.ts';
 import { isObject, parsedJson } from '../../service/base/json.ts';
 import { sum } from '../diff/stats.ts';
@@ -53,7 +54,7 @@ export function openJournal(
   plan: JournalLine & { line: 'plan' },
   { resume, sync }: { resume: boolean; sync: boolean },
 ): Journal {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFoldersSync(dirname(path));
   const torn = resume && existsSync(path) && !/(^|\n)$/.test(readInput(path, 'log').toString('utf8'));
   const file = openSync(path, resume ? 'a' : 'w', 0o600);
   const write = (line: JournalLine): void => {

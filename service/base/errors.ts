@@ -60,7 +60,7 @@ export class InvariantError extends Error {
 
 const DISK_CODES: ReadonlySet<unknown> = new Set([
   ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO'], // full, read-only, broken
-  ...['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EMFILE', 'ENFILE'], // not ours, not there, too many
+  ...['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EEXIST', 'EMFILE', 'ENFILE'], // not ours, not there, in the way, too many
 ]);
 
 /** Whether the file system refused. The message names call and path. A socket's errors have other codes. */
@@ -72,6 +72,7 @@ export function isDiskError(error: unknown): error is Error & { code: unknown } 
 const DISK_REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
   EISDIR: 'is a folder',
+  EEXIST: 'something else is there',
   ENOTDIR: 'is not in a folder, or is none',
 };
 

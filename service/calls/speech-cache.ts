@@ -3,9 +3,10 @@
  * file: a JSON line, then the PCM. A file that is cut short is a miss, reported as broken, and removed.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFoldersSync } from '../base/folders.ts';
 import { fieldOf, parsedJson } from '../base/json.ts';
 import { keyedHex } from '../base/random.ts';
 
@@ -141,7 +142,7 @@ interface Header {
 
 /** The cache in a folder, made when missing, for one process at a time. Removes files that cannot be read. */
 export function openDiskCache(folder: string, epochUs: () => number, limits: CacheLimits = CACHE_LIMITS): SpeechCache {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFoldersSync(folder, 0o700);
   const pathOf = (key: string): string => join(folder, `${key}${SUFFIX}`);
   const index = createIndex(limits, (key) => rmSync(pathOf(key), { force: true }));
   const found = readdirSync(folder, { withFileTypes: true })

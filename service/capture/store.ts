@@ -1,8 +1,9 @@
 /** Where captured sessions live: a local folder. Erasing a session leaves nothing of it. */
-import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../base/errors.ts';
+import { makeFolders } from '../base/folders.ts';
 import { readOwn } from '../base/input-file.ts';
 import { SESSION_ID } from './format.ts';
 
@@ -68,7 +69,7 @@ export function createFolderStore(root: string): CaptureStore {
       checkSessionId(sessionId);
       const [day = ''] = new Date(startedEpochUs / 1000).toISOString().split('T');
       const folder = join(root, ...day.split('-'), sessionId);
-      await mkdir(join(folder, 'audio'), { recursive: true, mode: 0o700 });
+      await makeFolders(join(folder, 'audio'), 0o700);
       return filesIn(folder);
     },
     async find(sessionId) {

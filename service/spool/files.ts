@@ -2,9 +2,10 @@
  * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, which says how far they were sent.
  * Reading is safe while a service writes.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFoldersSync } from '../base/folders.ts';
 import { numberIn } from '../base/json.ts';
 import { readInputJson } from '../base/input-file.ts';
 
@@ -28,7 +29,7 @@ export function segmentPathIn(dir: string, number: number): string {
 }
 
 export function makeSpoolFolder(dir: string): void {
-  mkdirSync(dir, { recursive: true, mode: DIR_MODE });
+  makeFoldersSync(dir, DIR_MODE);
 }
 
 /** The folder's segments, oldest first. */
