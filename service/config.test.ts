@@ -21,6 +21,11 @@ test('a wrong setting is one line: the variable, what is wrong with it, and what
     [{ RETAKE_WORLD: 'live', FAL_KEY: 'x' }, /^RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; set both/],
     [{ RETAKE_FAL_RUN_URL: 'fal.run' }, /^RETAKE_FAL_RUN_URL is not a full URL; set one such as https:/],
     [{ RETAKE_AUDIO_HOSTS: 'https://cdn.test/x' }, /^RETAKE_AUDIO_HOSTS cannot be read; write hosts with commas/],
+    [{ RETAKE_ALLOWED_HOSTS: 'http://a.test' }, /^RETAKE_ALLOWED_HOSTS cannot be read; write hosts with commas/],
+    [{ RETAKE_ALLOWED_ORIGINS: 'a.test' }, /^RETAKE_ALLOWED_ORIGINS cannot be read; write full origins with commas/],
+    [{ RETAKE_ALLOWED_ORIGINS: 'https://a.test/' }, /^RETAKE_ALLOWED_ORIGINS cannot be read/],
+    [{ RETAKE_ALLOWED_ORIGINS: 'null' }, /^RETAKE_ALLOWED_ORIGINS cannot be read/],
+    [{ RETAKE_ALLOWED_ORIGINS: '*' }, /^RETAKE_ALLOWED_ORIGINS cannot be read/],
   ];
   for (const [env, message] of cases) assert.throws(() => configFrom(env), { name: 'InputError', message });
   configFrom({ RETAKE_HOST: '0.0.0.0', RETAKE_TRUST_NETWORK: 'yes' }); // control

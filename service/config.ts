@@ -4,6 +4,7 @@ import { InputError } from './base/errors.ts';
 import { readInputJson } from './base/input-file.ts';
 import { isObject, parsedJson } from './base/json.ts';
 import type { World } from './base/events.ts';
+import { isLoopback, type GuardRules } from './http/guard.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 
@@ -13,6 +14,8 @@ export interface Config {
   port: number;
   dataFolder: string;
   apiKey?: string;
+  /** Hosts that the service answers for, and origins of pages that may use it. */
+  guard: GuardRules;
   strategyFile?: string;
   capture: CaptureLevel;
   /** After each turn, ask OpenRouter for its record of each answer. */
@@ -40,6 +43,8 @@ const KEYS = [
   'RETAKE_DATA',
   'RETAKE_API_KEY',
   'RETAKE_TRUST_NETWORK',
+  'RETAKE_ALLOWED_HOSTS',
+  'RETAKE_ALLOWED_ORIGINS',
   'RETAKE_STRATEGY',
   'RETAKE_CAPTURE',
   'RETAKE_JAEGER_UI',
@@ -74,11 +79,15 @@ export function configFrom(env: Env): Config {
   const isLive = world === 'live';
   const host = text('RETAKE_HOST') ?? '127.0.0.1';
   const apiKey = text('RETAKE_API_KEY');
-  if (choice('RETAKE_TRUST_NETWORK', ['no', 'yes'], 'no') === 'no' && !isLoopback(host) && apiKey === undefined) {
+  const trustsNetwork = choice('RETAKE_TRUST_NETWORK', ['no', 'yes'], 'no') === 'yes';
+  if (!trustsNetwork && !isLoopback(host) && apiKey === undefined) {
     throw new InputError(
       `RETAKE_HOST=${host} would serve others without a key; set RETAKE_API_KEY, or RETAKE_HOST=127.0.0.1`,
     );
   }
+  const allowedHosts = hostsOf('RETAKE_ALLOWED_HOSTS', text('RETAKE_ALLOWED_HOSTS') ?? '');
+  // a page whose name was pointed here has no key, and proxies pass names of their own; a host that is named is meant
+  const anyHost = allowedHosts.length === 0 && (apiKey !== undefined || trustsNetwork);
   const falKey = text('FAL_KEY');
   const openRouterKey = text('OPENROUTER_API_KEY');
   if (isLive && (falKey === undefined || openRouterKey === undefined)) {
@@ -100,7 +109,11 @@ export function configFrom(env: Env): Config {
       openRouterUrl: endpoint('RETAKE_OPENROUTER_URL', 'openRouterUrl'),
     },
     regions: regionsOf(text('RETAKE_REGIONS') ?? '{}'),
-    audioHosts: hostsOf(text('RETAKE_AUDIO_HOSTS') ?? ''),
+    audioHosts: hostsOf('RETAKE_AUDIO_HOSTS', text('RETAKE_AUDIO_HOSTS') ?? ''),
+    guard: {
+      hosts: anyHost ? 'any' : [...allowedHosts, (host.includes(':') ? `[${host}]` : host).toLowerCase()],
+      origins: originsOf(text('RETAKE_ALLOWED_ORIGINS') ?? ''),
+    },
     otlpHeaders: headersOf(text('OTEL_EXPORTER_OTLP_HEADERS') ?? ''),
     apiKey,
     strategyFile: text('RETAKE_STRATEGY'),
@@ -115,10 +128,6 @@ export function configFrom(env: Env): Config {
 export function dataFolderOf(env: Env, named?: string): string {
   const byEnv = env['RETAKE_DATA'] ?? '';
   return named ?? (byEnv === '' ? './data' : byEnv);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function portOf(text: string): number {
@@ -155,20 +164,29 @@ function headersOf(text: string): Record<string, string> {
   );
 }
 
-/** `host` or `host:port`, with commas between them. */
-function hostsOf(text: string): string[] {
-  const hosts = text
+function listOf(text: string): string[] {
+  return text
     .split(',')
-    .map((host) => host.trim().toLowerCase())
-    .filter((host) => host !== '');
-  for (const host of hosts) {
-    if (URL.parse(`https://${host}`)?.host !== host) {
-      throw new InputError(
-        'RETAKE_AUDIO_HOSTS cannot be read; write hosts with commas between them, such as cdn.example.com,10.0.0.5:8443',
-      );
-    }
-  }
-  return hosts;
+    .map((each) => each.trim().toLowerCase())
+    .filter((each) => each !== '');
+}
+
+/** `host` or `host:port`, with commas between them. */
+function hostsOf(key: Key, text: string): string[] {
+  const hosts = listOf(text);
+  if (hosts.every((host) => URL.parse(`https://${host}`)?.host === host)) return hosts;
+  throw new InputError(
+    `${key} cannot be read; write hosts with commas between them, such as cdn.example.com,10.0.0.5:8443`,
+  );
+}
+
+/** `scheme://host` or `scheme://host:port`, with commas between them. */
+function originsOf(text: string): string[] {
+  const origins = listOf(text);
+  if (origins.every((origin) => URL.parse(origin)?.origin === origin && origin !== 'null')) return origins;
+  throw new InputError(
+    'RETAKE_ALLOWED_ORIGINS cannot be read; write full origins with commas between them, such as https://app.example.com',
+  );
 }
 
 /** From `{"eu": {"falRunUrl": "https://…"}}` as JSON, or from a file that holds it. */

@@ -1,15 +1,23 @@
 /** The service's port. It is taken first of all, and answers 503 until there is a service behind it that can answer. */
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
+import helmet from 'helmet';
 import { InputError } from '../base/errors.ts';
+import { judgeRequest, type GuardRules } from './guard.ts';
 import { problemText, refuseUpgrade, type Problem } from './problem.ts';
 
 export interface Handlers {
   request: RequestListener;
   /** A client asks for a WebSocket. */
   upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void;
+}
+
+export interface EntranceOptions {
+  host: string;
+  port: number;
+  guard: GuardRules;
 }
 
 export interface Entrance {
@@ -30,22 +38,31 @@ const WARMING_UP: Problem = {
 };
 
 const warmingUp: Handlers = {
-  request: (_request, response) => {
-    response
-      .writeHead(WARMING_UP.status, {
-        ...WARMING_UP.headers,
-        'content-type': 'application/problem+json; charset=utf-8',
-        connection: 'close',
-      })
-      .end(problemText(WARMING_UP));
-  },
+  request: (_request, response) => refuse(response, WARMING_UP),
   upgrade: (_request, duplex) => refuseUpgrade(duplex, WARMING_UP),
 };
 
-/** Takes the port. Throws `InputError`, one line that says what to set, where the address cannot be had. */
-export async function openEntrance(address: { host: string; port: number }): Promise<Entrance> {
+/** The answers are data: a browser that shows one runs nothing of it, in no frame. TLS is the business of a proxy. */
+const browserHeaders = helmet({
+  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  strictTransportSecurity: false,
+});
+
+/**
+ * Takes the port. Whatever the guard refuses reaches no handler. Throws `InputError`, one line that says what to set, where the
+ * address cannot be had.
+ */
+export async function openEntrance({ guard, ...address }: EntranceOptions): Promise<Entrance> {
   let handlers = warmingUp;
-  const server = createServer((request, response) => handlers.request(request, response));
+  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) =>
+    browserHeaders(request, response, () => {
+      const verdict = judgeRequest(request, guard);
+      if (verdict.kind === 'refuse') return refuse(response, verdict.problem);
+      for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
+      if (verdict.kind === 'preflight') response.writeHead(204).end();
+      else handlers.request(request, response);
+    }),
+  );
   const connections = new Set<Socket>();
   server.on('connection', (socket) => {
     connections.add(socket);
@@ -53,7 +70,9 @@ export async function openEntrance(address: { host: string; port: number }): Pro
   });
   server.on('upgrade', (request, duplex, head) => {
     duplex.on('error', () => undefined); // a client that vanishes during the handshake is nobody's fault
-    handlers.upgrade(request, duplex, head);
+    const verdict = judgeRequest(request, guard);
+    if (verdict.kind === 'refuse') refuseUpgrade(duplex, verdict.problem);
+    else handlers.upgrade(request, duplex, head);
   });
   server.listen(address.port, address.host);
   try {
@@ -76,6 +95,22 @@ export async function openEntrance(address: { host: string; port: number }): Pro
       for (const socket of connections) socket.destroy();
     },
   };
+}
+
+/** A client that offers another protocol, as Java's offers `h2c`, is answered as if it had not. */
+function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/** The rest of the request is not waited for. */
+function refuse(response: ServerResponse, problem: Problem): void {
+  response
+    .writeHead(problem.status, {
+      ...problem.headers,
+      'content-type': 'application/problem+json; charset=utf-8',
+      connection: 'close',
+    })
+    .end(problemText(problem));
 }
 
 /** Why an address cannot be had, and what to set. Any other error is returned as it is. */
