@@ -249,9 +249,7 @@ const FILE_READERS: ReadonlySet<string> = new Set([
   'cli/sessions/pull.ts',
   // the data folder's own, listed as regular files
   'service/calls/speech-cache.ts',
-  'service/spool/files.ts',
-  'service/spool/resend.ts',
-  'service/spool/segments.ts',
+  'service/spool/segments.ts', // appended to
   // of this repository or a checkout of it
   'cli/serve/doctor-probes.ts',
   'replay/arms/checkout.ts',

@@ -65,6 +65,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const spool = own(
       createSpool({
         dir: folders.spool,
+        url: entrance.url,
         clock,
         maxBytes: SPOOL_LIMIT_BYTES,
         keepSentBytes: SPOOL_LIMIT_BYTES / 4,

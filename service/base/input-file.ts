@@ -3,7 +3,7 @@
  * `/dev/zero` has no end. Every error names the file, says why it cannot be used, and what to do.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
+import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { diskReason, InputError, isDiskError } from './errors.ts';
 import { isObject } from './json.ts';
 
@@ -18,6 +18,8 @@ export const FILE_LIMITS = {
   recording: { what: 'a recording', maxBytes: 64_000_000 },
   /** Events, journals, reports, turns of a bench. A text in Node holds 536,870,888 characters. */
   log: { what: 'a log or a report', maxBytes: 500_000_000 },
+  /** A segment of the spool is an eighth of it. */
+  segment: { what: 'a segment of the spool', maxBytes: 500_000_000 },
 } as const;
 export type FileKind = keyof typeof FILE_LIMITS;
 
@@ -91,21 +93,103 @@ function jsonReason(error: unknown): string {
  */
 export async function readOwn(path: string, kind: FileKind): Promise<Buffer | undefined> {
   try {
-    refuse(against(await lstat(path), kind));
-    await using file = await open(path, READ | constants.O_NOFOLLOW);
-    const stats = await file.stat();
-    refuse(against(stats, kind));
-    const bytes = Buffer.alloc(stats.size);
+    await using file = await openOwn(path, { kind });
+    const bytes = Buffer.alloc((await file.stat()).size);
     let size = 0;
     for (let read = -1; read !== 0 && size < bytes.length; size += read)
       read = (await file.read(bytes, size, bytes.length - size, size)).bytesRead;
     return bytes.subarray(0, size);
   } catch (error) {
-    if (error instanceof Unusable) throw new InputError(`${path}: cannot be read (${error.message})`);
-    if (isObject(error) && error['code'] === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
+
+/** Opens a regular file of such a folder, to be read, or with `write` to be changed in place. Throws `InputError` for anything else that is there. */
+export async function openOwn(
+  path: string,
+  { kind, write = false }: { kind?: FileKind; write?: boolean } = {},
+): Promise<FileHandle> {
+  const check = (stats: Stats): void => refuse(kind === undefined ? oddity(stats) : against(stats, kind));
+  try {
+    check(await lstat(path));
+    const file = await open(path, (write ? constants.O_RDWR : READ) | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    try {
+      check(await file.stat());
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  } catch (error) {
+    throw error instanceof Unusable ? new InputError(`${path}: cannot be read (${error.message})`) : error;
+  }
+}
+
+/** A line of a file, without its newline. */
+export interface FileLine {
+  bytes: Buffer;
+  /** Where the next line begins. */
+  endBytes: number;
+  /** The file ends without a newline. */
+  torn: boolean;
+}
+
+const WINDOW_BYTES = 256 * 1024;
+/** A longer line is no line of ours. */
+const LINE_LIMIT_BYTES = 64_000_000;
+
+/**
+ * The lines of a regular file of such a folder from a place on, as far as the file reached when it was opened. Holds one window and one
+ * line at a time. Nothing where there is no such file. Throws `InputError` for what is no regular file, and for a line that has no end.
+ */
+export async function* linesOwn(
+  path: string,
+  { kind, fromBytes = 0 }: { kind?: FileKind; fromBytes?: number } = {},
+): AsyncGenerator<FileLine, undefined> {
+  let file: FileHandle;
+  try {
+    file = await openOwn(path, { kind });
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    let begun: Buffer[] = [];
+    let lineAt = fromBytes;
+    for (let at = fromBytes; at < size;) {
+      const window = Buffer.alloc(Math.min(WINDOW_BYTES, size - at));
+      const { bytesRead } = await file.read(window, 0, window.length, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+      const read = window.subarray(0, bytesRead);
+      let start = 0;
+      for (let end = read.indexOf(NEWLINE); end >= 0; end = read.indexOf(NEWLINE, start)) {
+        const tail = read.subarray(start, end);
+        const bytes = begun.length === 0 ? tail : Buffer.concat([...begun, tail]);
+        begun = [];
+        start = end + 1;
+        lineAt += bytes.length + 1;
+        yield { bytes, endBytes: lineAt, torn: false };
+      }
+      if (start < bytesRead) begun.push(read.subarray(start));
+      if (at - lineAt > LINE_LIMIT_BYTES)
+        throw new InputError(
+          `${path}: cannot be read (a line has over ${LINE_LIMIT_BYTES.toLocaleString('en')} bytes)`,
+        );
+    }
+    if (begun.length > 0) {
+      const bytes = Buffer.concat(begun);
+      yield { bytes, endBytes: lineAt + bytes.length, torn: true };
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const NEWLINE = 0x0a;
+const isMissing = (error: unknown): boolean => isObject(error) && error['code'] === 'ENOENT';
 
 /** Throws `InputError` unless the path leads to a regular file. For files of any size, which are read piece by piece. */
 export function checkRegular(path: string): void {

@@ -2,12 +2,12 @@
  * The spool's files: `NNN.otlp.jsonl` segments, appended to and read in order, and `sent.json`, which says how far they were sent.
  * Reading is safe while a service writes.
  */
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFoldersSync } from '../base/folders.ts';
 import { numberIn } from '../base/json.ts';
-import { readInputJson } from '../base/input-file.ts';
+import { openOwn, readInputJson } from '../base/input-file.ts';
 
 export const FILE_MODE = 0o600;
 const SEGMENT_NAME = /^(\d{3,})\.otlp\.jsonl$/;
@@ -73,8 +73,8 @@ export async function eraseInPlace(
   if (!existsSync(dir)) return 0;
   let erased = 0;
   for (const { path } of segmentsIn(dir)) {
-    const file = await open(path, 'r+').catch(() => undefined);
-    if (file === undefined) continue; // the service removed it since the listing
+    const file = await openOwn(path, { write: true }).catch(() => undefined);
+    if (file === undefined) continue; // its owner removed it since the listing
     try {
       erased += await eraseLines(file, Buffer.from(text), settled);
     } finally {
@@ -136,7 +136,13 @@ export function readSent(path: string): SentState {
   return { segment: 0, bytes: 0 };
 }
 
-export function writeSent(path: string, state: SentState): void {
-  writeFileSync(`${path}.tmp`, JSON.stringify(state), { mode: FILE_MODE });
+/** Writes a file beside its place, then moves it there. What lies where it is written is removed, not opened. */
+export function replaceFile(path: string, text: string): void {
+  rmSync(`${path}.tmp`, { force: true });
+  writeFileSync(`${path}.tmp`, text, { mode: FILE_MODE, flag: 'wx' });
   renameSync(`${path}.tmp`, path);
+}
+
+export function writeSent(path: string, state: SentState): void {
+  replaceFile(path, JSON.stringify(state));
 }

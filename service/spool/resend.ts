@@ -2,10 +2,11 @@
  * Sends again what the spool still holds, for traces that an endpoint took and then lost, such as a Collector that was killed. Span
  * ids are stable: a span that arrives twice shows once.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../base/errors.ts';
+import { linesOwn } from '../base/input-file.ts';
 import type { OtlpClient } from './otlp-client.ts';
-import { isErased, linesOf, segmentsIn } from './files.ts';
+import { spoolsBeside } from './claim.ts';
+import { isErased, segmentsIn } from './files.ts';
 
 export interface Resent {
   turns: number;
@@ -16,10 +17,11 @@ export interface Resent {
 }
 
 /**
- * Sends every turn that ended at or after `sinceUs` (µs since 1970), oldest first. The spool stays as it is, and a service may
- * write to it meanwhile. Throws `InputError` when the endpoint fails; sending again is harmless.
+ * Sends every turn that ended at or after `sinceUs` (µs since 1970), oldest first in each spool. The spools stay as they are, and
+ * services may write to them meanwhile. Throws `InputError` when the endpoint fails; sending again is harmless.
  */
 export async function resendSpool(options: {
+  /** The data folder's first spool; those beside it are read too. */
   dir: string;
   sinceUs: number;
   client: OtlpClient;
@@ -27,12 +29,13 @@ export async function resendSpool(options: {
   onProgress?: (resent: Resent) => void;
 }): Promise<Resent> {
   const { dir, sinceUs, client, signal } = options;
-  if (!existsSync(dir)) throw new InputError(`${dir}: there is no spool; name the service's data folder with --data`);
+  const spools = spoolsBeside(dir);
+  if (spools.length === 0)
+    throw new InputError(`${dir}: there is no spool; name the service's data folder with --data`);
   const resent: Resent = { turns: 0, bytes: 0, rejectedSpans: 0, refused: 0 };
-  for (const { path } of segmentsIn(dir)) {
-    for (const line of linesOf(bytesOf(path)).lines) {
-      if (isErased(line) || endUsOf(line) < sinceUs) continue;
-      const body = line.subarray(0, -1);
+  for (const { path } of spools.flatMap(segmentsIn)) {
+    for await (const { bytes: body, torn } of linesOwn(path)) {
+      if (torn || isErased(body) || endUsOf(body) < sinceUs) continue;
       const outcome = await client.send(body, signal);
       if (outcome.kind === 'failed') {
         throw new InputError(
@@ -49,15 +52,6 @@ export async function resendSpool(options: {
     }
   }
   return resent;
-}
-
-/** Empty where the service removed the segment since the listing. */
-function bytesOf(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch {
-    return Buffer.alloc(0);
-  }
 }
 
 /** The latest end of a line's spans in epoch µs; 0 when it names none. */

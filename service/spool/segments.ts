@@ -1,9 +1,9 @@
 /**
- * The spool's segments, owned by one process at a time. No process appends to a segment that another one began, so that a torn
+ * The spool's segments, owned by one process at a time (claim.ts). No process appends to a segment that another one began, so that a torn
  * last line stays alone. What was sent stays on disk up to a limit, for `retake spool resend`.
  */
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { openOwn, readInput } from '../base/input-file.ts';
 import {
   FILE_MODE,
   linesOf,
@@ -145,7 +145,7 @@ export function openSegments(dir: string, maxBytes: number, keepSentBytes = 0): 
     },
     async read({ segment, bytes }) {
       try {
-        await using file = await open(segment.path, 'r');
+        await using file = await openOwn(segment.path);
         const line = Buffer.alloc(bytes - 1);
         const { bytesRead } = await file.read(line, 0, line.length, segment.sentBytes);
         return bytesRead === line.length ? line : undefined;
@@ -181,7 +181,7 @@ function scan(
   path: string,
   sent: { segment: number; bytes: number },
 ): { segment: Segment; torn: number } {
-  const content = readFileSync(path);
+  const content = readInput(path, 'segment');
   const from = number === sent.segment ? Math.min(sent.bytes, content.length) : 0;
   const { lines, torn } = linesOf(content.subarray(from));
   const lineBytes = lines.map((line) => line.length);

@@ -7,12 +7,16 @@
  */
 import { describeError, diskReason, InputError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
-import { createOtlpClient, type OtlpClient, type Outcome } from './otlp-client.ts';
-import { openSegments, type Segments, type SpoolLine } from './segments.ts';
-import { eraseInPlace, isErased } from './files.ts';
+import { claimSpool, holderHere, spoolsBeside } from './claim.ts';
+import { eraseInPlace } from './files.ts';
+import type { FolderLock, Holder } from './lock.ts';
+import { sendOrphans } from './orphans.ts';
+import { createOtlpClient } from './otlp-client.ts';
+import { openSegments, type Segments } from './segments.ts';
+import { startSender } from './sender.ts';
 
 export interface SpoolCounters {
-  /** Lines handed to `append`, plus those that an earlier process left. */
+  /** Lines handed to `append`, plus those that earlier processes left. */
   appended: number;
   sent: number;
   /** On disk, waiting. */
@@ -28,8 +32,10 @@ export interface SpoolCounters {
 }
 
 export interface SpoolOptions {
-  /** Folder of the segments, owned by one process at a time. */
+  /** The data folder's first spool. While another process owns it, this one takes a spool beside it. */
   dir: string;
+  /** Where the service answers, for those who find its spool taken. */
+  url?: string;
   clock: Clock;
   /** `OTEL_EXPORTER_OTLP_ENDPOINT`: a base URL, `/v1/traces` is added. Absent: lines stay until there is no room. */
   endpoint?: string;
@@ -42,13 +48,20 @@ export interface SpoolOptions {
   requestTimeoutMs?: number;
   retryFirstMs?: number;
   retryMaxMs?: number;
+  /** Between two looks for what processes that have ended left in spools beside this one. */
+  orphansEveryMs?: number;
 }
 
 export interface Spool {
+  /** The folder that this process owns. */
+  readonly dir: string;
   /** Writes one line (its newline included) to disk. Never throws, never waits for the network. */
   append(line: string): void;
   counters(): SpoolCounters;
-  /** Erases every line that holds `text`, such as a session's id, sent or not. An unsent one counts as dropped when its turn comes. */
+  /**
+   * Erases every line that holds `text`, such as a session's id, sent or not, in this spool and in those beside it. An unsent one counts
+   * as dropped when its turn comes.
+   */
   erase(text: string): Promise<void>;
   /** Sends for at most a second, then stops, within 2 s in all. The rest stays on disk. */
   shutdown(): Promise<void>;
@@ -56,12 +69,21 @@ export interface Spool {
 
 const DRAIN_MS = 1000;
 const GIVE_UP_MS = 500;
+const ORPHANS_EVERY_MS = 30_000;
+/** More than a process needs to finish a line, which it writes by one call. */
+const APPEND_MS = 200;
 
-/** Opens a spool and, with an endpoint, starts its sender. Throws `InputError` when the folder cannot be used. */
+/**
+ * Owns a spool and, with an endpoint, starts its sender, which also takes over what processes that have ended left. Throws
+ * `InputError` when no spool can be had.
+ */
 export function createSpool(options: SpoolOptions): Spool {
-  const { clock, log = () => undefined } = options;
-  const segments = segmentsOf(options);
+  const { dir: first, clock, log = () => undefined } = options;
+  const holder = holderHere(clock, options.url);
+  const { dir, lock, segments } = ownSegments(options, holder);
   const closing = new AbortController();
+  /** Aborted first: what other processes left can wait for the next one. */
+  const stopping = new AbortController();
   const counts = {
     appended: segments.recovered + segments.torn,
     sent: 0,
@@ -69,31 +91,55 @@ export function createSpool(options: SpoolOptions): Spool {
     rejectedSpans: 0,
     failures: 0,
   };
-  if (segments.torn > 0) log(`spool ${options.dir}: ${segments.torn} torn lines skipped`);
+  if (dir !== first) log(`another process owns ${first}; this one spools to ${dir}`);
+  if (segments.torn > 0) log(`spool ${dir}: ${segments.torn} torn lines skipped`);
   let draining = false;
   let closed = false;
   let wake = (): void => undefined;
 
-  const sender =
-    options.endpoint === undefined
-      ? undefined
-      : startSender({
-          client: createOtlpClient({ ...options, endpoint: options.endpoint }),
-          options,
-          segments,
-          closing: closing.signal,
-          isDraining: () => draining,
-          sleepUntilWoken: () => new Promise((resolve) => (wake = resolve)),
-          onSent: (rejectedSpans) => {
-            counts.sent++;
-            counts.rejectedSpans += rejectedSpans;
-          },
-          onRefused: () => counts.dropped++,
-          onFailed: () => counts.failures++,
-          log,
-        });
+  const onSent = (rejectedSpans: number): void => {
+    counts.sent++;
+    counts.rejectedSpans += rejectedSpans;
+  };
+  const startSending = (endpoint: string): Promise<void> => {
+    const client = createOtlpClient({ ...options, endpoint });
+    const onFailed = (): void => void counts.failures++;
+    const sending = startSender({
+      ...options,
+      client,
+      dir,
+      segments,
+      closing: closing.signal,
+      isDraining: () => draining,
+      sleepUntilWoken: () => new Promise((resolve) => (wake = resolve)),
+      onSent,
+      onRefused: () => counts.dropped++,
+      onFailed,
+      log,
+    });
+    const orphans = sendOrphans({
+      first,
+      own: dir,
+      holder,
+      clock,
+      client,
+      keepSentBytes: options.keepSentBytes ?? 0,
+      everyMs: options.orphansEveryMs ?? ORPHANS_EVERY_MS,
+      closing: AbortSignal.any([closing.signal, stopping.signal]),
+      onLeft(outcome) {
+        counts.appended++;
+        if (outcome.kind === 'sent') onSent(outcome.rejectedSpans);
+        else counts.dropped++;
+      },
+      onFailed,
+      log,
+    });
+    return Promise.all([sending, orphans]).then(() => client.close());
+  };
+  const sender = options.endpoint === undefined ? undefined : startSending(options.endpoint);
 
   return {
+    dir,
     append(line) {
       counts.appended++;
       if (closed) {
@@ -103,18 +149,23 @@ export function createSpool(options: SpoolOptions): Spool {
       try {
         const lost = segments.append(Buffer.from(line, 'utf8'));
         counts.dropped += lost;
-        if (lost > 0) log(`the spool ${options.dir} is full: ${lost} unsent turns were dropped`);
+        if (lost > 0) log(`the spool ${dir} is full: ${lost} unsent turns were dropped`);
       } catch (error) {
         counts.dropped++;
-        log(`spool ${options.dir} cannot be written: ${describeError(error)}`);
+        log(`spool ${dir} cannot be written: ${describeError(error)}`);
       }
       wake();
     },
     counters: () => ({ ...counts, pending: segments.pending(), diskBytes: segments.bytes() }),
-    erase: async (text) => void (await eraseInPlace(options.dir, text)),
+    async erase(text) {
+      await eraseInPlace(dir, text);
+      const settled = (): Promise<void> => clock.sleep(APPEND_MS, closing.signal);
+      for (const other of spoolsBeside(first)) if (other !== dir) await eraseInPlace(other, text, settled);
+    },
     async shutdown() {
       if (draining) return;
       draining = true;
+      stopping.abort(new Error('the spool is shut down'));
       wake();
       if (sender !== undefined) {
         await within(clock, DRAIN_MS, sender);
@@ -124,96 +175,26 @@ export function createSpool(options: SpoolOptions): Spool {
       }
       closed = true;
       segments.close();
+      lock.release();
     },
   };
 }
 
-function segmentsOf({ dir, maxBytes, keepSentBytes }: SpoolOptions): Segments {
+function ownSegments(
+  { dir: first, maxBytes, keepSentBytes }: SpoolOptions,
+  holder: Holder,
+): { dir: string; lock: FolderLock; segments: Segments } {
+  let claimed: { dir: string; lock: FolderLock } | undefined;
   try {
-    return openSegments(dir, maxBytes, keepSentBytes);
+    claimed = claimSpool(first, holder);
+    return { ...claimed, segments: openSegments(claimed.dir, maxBytes, keepSentBytes) };
   } catch (error) {
+    claimed?.lock.release();
+    if (error instanceof InputError) throw error;
     throw new InputError(
-      `the spool cannot use ${dir} (${diskReason(error)}); set RETAKE_DATA to a folder that this user may write`,
+      `the spool cannot use ${claimed?.dir ?? first} (${diskReason(error)}); set RETAKE_DATA to a folder that this user may write`,
     );
   }
-}
-
-interface Sender {
-  client: OtlpClient;
-  options: SpoolOptions;
-  segments: Segments;
-  closing: AbortSignal;
-  isDraining: () => boolean;
-  sleepUntilWoken: () => Promise<void>;
-  onSent: (rejectedSpans: number) => void;
-  onRefused: () => void;
-  onFailed: () => void;
-  log: (message: string) => void;
-}
-
-/** Sends line after line until it is shut down; while draining, until the spool is empty or the endpoint fails. */
-async function startSender(sender: Sender): Promise<void> {
-  const { options, segments, closing, client } = sender;
-  const { url } = client;
-  const firstMs = options.retryFirstMs ?? 500;
-  let retryMs = firstMs;
-  try {
-    while (!closing.aborted) {
-      const line = segments.oldest();
-      if (line === undefined) {
-        if (sender.isDraining()) return;
-        await sender.sleepUntilWoken();
-        continue;
-      }
-      const outcome = await sendLine(sender, line);
-      if (outcome.kind === 'failed') {
-        sender.onFailed();
-        if (sender.isDraining()) return;
-        if (retryMs === firstMs) sender.log(`${url}: ${outcome.why}; spans wait in ${options.dir}`);
-        await pause(options.clock, retryMs, closing, sender);
-        retryMs = Math.min(retryMs * 2, options.retryMaxMs ?? 30_000);
-        continue;
-      }
-      retryMs = firstMs;
-      if (outcome.kind === 'refused') sender.log(`${url}: ${outcome.why}; one turn's spans dropped`);
-      else if (outcome.kind === 'sent' && outcome.rejectedSpans > 0)
-        sender.log(`${url} left out ${outcome.rejectedSpans} spans: ${outcome.why ?? ''}`);
-      if (!leave(sender, line)) continue;
-      if (outcome.kind === 'sent') sender.onSent(outcome.rejectedSpans);
-      else sender.onRefused();
-    }
-  } catch (error) {
-    sender.log(`the spool's sender stopped: ${describeError(error)}`);
-  } finally {
-    await client.close();
-  }
-}
-
-/** Notes that the line was sent. Where the disk refuses the note, the line is sent again after a restart. */
-function leave(sender: Sender, line: SpoolLine): boolean {
-  try {
-    return sender.segments.markSent(line);
-  } catch (error) {
-    sender.log(`spool ${sender.options.dir} cannot note what was sent: ${describeError(error)}`);
-    return true;
-  }
-}
-
-/** A backoff, which shutting down ends at once. */
-async function pause(clock: Clock, ms: number, closing: AbortSignal, sender: Sender): Promise<void> {
-  const done = new AbortController();
-  const woken = async (): Promise<void> => {
-    while (!sender.isDraining() && !done.signal.aborted) await sender.sleepUntilWoken();
-  };
-  const signal = AbortSignal.any([closing, done.signal]);
-  await Promise.race([clock.sleep(ms, signal).catch(() => undefined), woken()]);
-  done.abort();
-}
-
-async function sendLine(sender: Sender, line: SpoolLine): Promise<Outcome | { kind: 'erased' }> {
-  const body = await sender.segments.read(line);
-  if (body === undefined) return { kind: 'refused', why: 'a line on disk cannot be read' };
-  return isErased(body) ? { kind: 'erased' } : sender.client.send(body, sender.closing);
 }
 
 /** Waits for `work`, at most `ms`; leaves no sleeper behind. */
