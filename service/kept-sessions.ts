@@ -12,6 +12,7 @@ import type { Config } from './config.ts';
 import { apart, type Generations } from './generations.ts';
 import type { NewSession } from './http/registry.ts';
 import {
+  checkInterview,
   checkRunnable,
   sessionHeaderOf,
   turnIdentityOf,
@@ -27,7 +28,7 @@ import { createSession, type Session } from './turn/session.ts';
 import type { RunWorld } from './world.ts';
 
 export interface KeptSessions {
-  /** Throws `InputError` for a strategy that cannot be. */
+  /** Throws `InputError` for a strategy that cannot be, or an interview that nobody knows. */
   open(request: NewSession): Session;
   /** Takes the session out of every place. True when it had been captured. */
   erase(sessionId: string): Promise<boolean>;
@@ -70,6 +71,7 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
   };
   return {
     open(request) {
+      checkInterview(request, world.interviews);
       const sessionId = unpredictableHex(20);
       const strategy = strategyOf(request, options.strategy);
       checkRunnable(strategy, { world: facts.world, regions: world.regions });

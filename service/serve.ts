@@ -12,6 +12,7 @@ import { createReadBack } from './http/read-back.ts';
 import { createRegistry } from './http/registry.ts';
 import { createServer } from './http/server.ts';
 import { createSockets } from './http/socket.ts';
+import { createTickets } from './http/tickets.ts';
 import { createKeptSessions } from './kept-sessions.ts';
 import { createOwned } from './owned.ts';
 import { checkRunnable } from './session-facts.ts';
@@ -114,8 +115,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     const { apiKey } = config;
     const readBack = createReadBack(registry, store);
-    const app = createServer({ clock, registry, readBack, metrics, apiKey, onError });
-    const sockets = own(createSockets({ clock, registry, apiKey, onError }), (each) => each.close());
+    const tickets = createTickets(clock);
+    const onAbandoned = (): void => {
+      metrics.uploadAbandoned();
+      logger.debug('a client went away before its request was here in whole');
+    };
+    const app = createServer({ clock, registry, readBack, tickets, metrics, apiKey, onError, onAbandoned });
+    const sockets = own(createSockets({ clock, registry, tickets, apiKey, onError }), (each) => each.close());
 
     await warmUp(world, strategy);
     const rehearsal = own(new AbortController(), (each) => each.abort(new Error('the service closes')));

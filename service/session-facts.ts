@@ -8,7 +8,7 @@ import type { NewSession } from './http/registry.ts';
 import { checkRegion, type Endpoints } from './net/regions.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { lacksPrompt, strategyHash, type Strategy } from './strategy/strategy.ts';
-import type { ProviderAccess } from './world.ts';
+import type { ProviderAccess, RunWorld } from './world.ts';
 
 /** Of the service: the same for all of its sessions. */
 export interface ServiceFacts {
@@ -48,6 +48,12 @@ export function checkRunnable(
   checkRegion(strategy.network.region, regions);
   const lacking = lacksPrompt(strategy, world);
   if (lacking !== undefined) throw new InputError(`${lacking}; give it as "llm.systemPrompt.text"`);
+}
+
+/** Throws `InputError` for an interview that the stand-ins do not know: they would answer as in no interview, in Turkish. */
+export function checkInterview({ interview }: NewSession, known: RunWorld['interviews']): void {
+  if (interview === undefined || known === undefined || known.includes(interview)) return;
+  throw new InputError(`field "interview" is ${interview}, which is none of ${known.join(', ')}`);
 }
 
 /** `session.json` of the session's bundle. */

@@ -37,6 +37,8 @@ export interface RunWorld {
   endpoints: Endpoints;
   /** The same in other regions. */
   regions?: Regions;
+  /** Names of the interviews that its stand-ins know; absent where there are none. */
+  interviews?: readonly string[];
   ports(strategy: Strategy, sessionId: string, turnIndex: number): TurnPorts;
   /** Connections of all its transports; absent in a world without sockets. */
   pools?(): readonly PoolState[];

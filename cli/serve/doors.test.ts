@@ -117,7 +117,8 @@ test('no other knob or field names a file, a host or a region of its own', async
     [{ strategy: { tts: { voice: '/etc/passwd' } } }, /knob "tts.voice" must be one of/],
     [{ voice: at('secret.json') }, /field "voice"|knob "tts.voice" must be one of/],
     [{ interview: '../secret' }, /field "interview" must match pattern/],
-    [{ language: '../../x' }, /field "language" must match pattern/],
+    [{ interview: 'en-frontent' }, /^field "interview" is en-frontent, which is none of tr-backend, .*en-frontend/],
+    [{ language: '../../x' }, /field "language" must be one of tr, tr-TR, en/],
     [{ profile: at('secret.json') }, /field "profile" must NOT have additional properties/],
     [{ file: at('secret.json') }, /field "file" must NOT have additional properties/],
   ];

@@ -11,6 +11,7 @@ import type { Session } from '../turn/session.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry } from './registry.ts';
 import { createServer } from './server.ts';
+import { createTickets } from './tickets.ts';
 import { testService } from '../../testing/service.ts';
 
 const WAV = wavOf(speechPcm('what the user says', 32_000, 0));
@@ -24,11 +25,14 @@ test("a turn's failure has the status of its kind; ours alone are reported", asy
     turn: () => Promise.resolve({ summary: { failure: { stage: 'llm', kind, message: 'it broke' } } }),
   } as unknown as Session;
   const reported: string[] = [];
+  const abandoned = Promise.withResolvers<undefined>();
   const app = createServer({
     clock,
     registry: { get: () => session } as unknown as Registry,
     readBack: {} as ReadBack,
+    tickets: createTickets(clock),
     onError: (error) => void reported.push(describeError(error)),
+    onAbandoned: () => abandoned.resolve(undefined),
   });
   const server = createHttpServer(app).listen(0, '127.0.0.1');
   t.after(() => server.close());
@@ -45,6 +49,12 @@ test("a turn's failure has the status of its kind; ours alone are reported", asy
     assert.equal(response.status, status, each);
     assert.equal(((await response.json()) as { title: string }).title, `llm ${each}`);
   }
+  const upload = httpRequest(url, { method: 'POST', headers: { 'content-type': 'audio/wav', expect: '100-continue' } });
+  upload.on('error', () => undefined);
+  upload.flushHeaders();
+  await once(upload, 'continue');
+  upload.destroy();
+  await abandoned.promise; // a client that goes away is no error of anybody
   assert.deepEqual(reported, ['llm: it broke']);
 });
 

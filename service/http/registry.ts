@@ -10,12 +10,15 @@ import type { Session } from '../turn/session.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
 import { notFound, ProblemError, sessionBusy } from './problem.ts';
 
+/** What a session may be in: the languages of the voices, with the regions that change nothing for Retake. */
+const LANGUAGES = ['tr', 'tr-TR', 'en', 'en-US', 'en-GB'] as const;
+
 const text = (maxLength: number): Type.TString => Type.String({ maxLength });
 
 /** Body of `POST /v1/sessions`. */
 export const NewSessionSchema = Type.Object(
   {
-    language: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$' })),
+    language: Type.Optional(literals(LANGUAGES)),
     systemPrompt: Type.Optional(text(50_000)),
     history: Type.Optional(
       Type.Array(
@@ -84,11 +87,13 @@ export function createRegistry(options: {
       if (!isNewSession(body)) {
         const [error] = isNewSession.errors ?? [];
         const extra: unknown = error?.params['additionalProperty'];
+        const allowed: unknown = error?.params['allowedValues'];
+        const says = Array.isArray(allowed) ? `must be one of ${allowed.join(', ')}` : error?.message;
         const field = typeof extra === 'string' ? extra : (error?.instancePath.slice(1).replaceAll('/', '.') ?? '');
         throw new ProblemError({
           status: 400,
           title: 'Bad request',
-          detail: `${field === '' ? 'the body' : `field "${field}"`} ${error?.message ?? 'is not valid'}`,
+          detail: `${field === '' ? 'the body' : `field "${field}"`} ${says ?? 'is not valid'}`,
           field,
         });
       }

@@ -148,7 +148,7 @@ test('sessions: wrong fields, wrong knobs and wrong methods are named; a key is 
   const sessions = `${service.url}/v1/sessions`;
   const cases: readonly [body: string, status: number, says: RegExp][] = [
     ['{"langage":"tr"}', 400, /field "langage"/],
-    ['{"language":7}', 400, /field "language" must be string/],
+    ['{"language":7}', 400, /field "language" must be one of tr/],
     ['{"strategy":{"tts":{"speeed":2}}}', 400, /no knob "tts\.speeed"/],
     ['{"voice":"darth"}', 400, /tts\.voice.*alloy/],
     ['[1]', 400, /must be object/],

@@ -1,5 +1,6 @@
 /** The service's HTTP routes: sessions, turns, figures and traces. For clients: docs/client.md. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import { describeError } from '../base/errors.ts';
 import { numberIn } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
@@ -9,21 +10,26 @@ import { readAudioBody } from './body.ts';
 import { notFound, ProblemError, problemOf, sendProblem } from './problem.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry, TurnRecord } from './registry.ts';
+import type { Tickets } from './tickets.ts';
 
 export interface ServerOptions {
   clock: Clock;
   registry: Registry;
   readBack: ReadBack;
+  tickets: Tickets;
   metrics?: Pick<ServiceMetrics, 'contentType' | 'text'>;
   apiKey?: string;
   /** Gets internal errors. They never carry content. */
   onError: (error: unknown) => void;
+  /** A client went away before its request was here in whole. */
+  onAbandoned: () => void;
 }
 
 const JSON_LIMIT = '256kb';
 
 /** The express app. The caller listens, and serves WebSockets beside it. */
-export function createServer({ clock, registry, readBack, metrics, apiKey, onError }: ServerOptions): Express {
+export function createServer(options: ServerOptions): Express {
+  const { clock, registry, readBack, tickets, metrics, apiKey, onError, onAbandoned } = options;
   const app = express();
   app.disable('x-powered-by');
   app.get('/healthz', (_request, response) => void response.json({ status: 'ok', sessions: registry.count() }));
@@ -39,6 +45,7 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
     next();
   });
   app.post('/v1/sessions', express.json({ limit: JSON_LIMIT }), (request, response) => {
+    refuseOtherThanJson(request);
     const session = registry.create(request.body ?? {});
     response.status(201).location(`/v1/sessions/${session.id}`).json({ id: session.id });
   });
@@ -65,14 +72,21 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
     const session = registry.get(request.params['id'] ?? '');
     await answerTurn({ session, request, response, readStart: () => openingOf(session), onError });
   });
+  app.post('/v1/sessions/:id/ticket', (request, response) => {
+    const { id } = registry.get(request.params.id);
+    response.status(201).set('cache-control', 'no-store').json(tickets.issue(id));
+  });
   app.get('/v1/turns/:traceId', (request, response) => {
     sendTurn(response, registry.turn(request.params.traceId));
   });
   const methods = {
+    '/healthz': 'GET',
+    '/metrics': 'GET',
     '/v1/sessions': 'POST',
     '/v1/sessions/:id': 'GET, DELETE',
     '/v1/sessions/:id/turns': 'POST',
     '/v1/sessions/:id/greeting': 'POST',
+    '/v1/sessions/:id/ticket': 'POST',
     '/v1/sessions/:id/turns/:index': 'GET',
     '/v1/turns/:traceId': 'GET',
   };
@@ -89,7 +103,9 @@ export function createServer({ clock, registry, readBack, metrics, apiKey, onErr
   app.use((request) => {
     throw notFound(`there is nothing at ${request.method} ${request.path.slice(0, 120)}`);
   });
-  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    // nobody is there to be answered, and nothing failed here
+    if (request.errored !== null) return onAbandoned();
     const problem = problemOf(fromExpress(error));
     // a turn's failure is a `ProblemError`, and was reported where the turn ended
     if (problem.status === 500 && !(error instanceof ProblemError)) onError(error);
@@ -103,17 +119,40 @@ function sendTurn(response: Response, { summary, trace }: TurnRecord): void {
   response.json({ traceId, sessionId, turnIndex, e2eUs, firstAudioByteUs, ledger, summary, trace });
 }
 
+/** A page of another origin may send other types without asking; no body at all is a session with nothing but defaults. */
+function refuseOtherThanJson(request: Request): void {
+  const { 'content-type': type, 'content-length': length = '0', 'transfer-encoding': chunks } = request.headers;
+  if (typeof request.is('application/json') === 'string') return;
+  if (type === undefined && chunks === undefined && length === '0') return;
+  const found = type === undefined ? 'without a type' : JSON.stringify(type.slice(0, 60));
+  throw new ProblemError({
+    status: 415,
+    title: 'Unsupported type',
+    detail: `the body must be application/json, not ${found}; send it with the header content-type: application/json`,
+    field: 'content-type',
+  });
+}
+
 /** The problem in an error of express or its body parser, which carries a status; any other error as it is. */
 function fromExpress(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ProblemError) return error;
   const status = numberIn(error, 'status') ?? 500;
   if (status >= 500) return error;
   const title = 'Bad request';
+  if (error instanceof URIError) {
+    return new ProblemError({
+      status: 400,
+      title,
+      detail: 'the path cannot be decoded; write % as %25',
+      field: 'path',
+    });
+  }
   const field = 'body';
   if (status === 413) {
     const detail = `the JSON body is larger than ${JSON_LIMIT}`;
     return new ProblemError({ status, title, detail, field, limit: JSON_LIMIT });
   }
-  const detail = status === 400 ? 'the body is not valid JSON' : 'the request cannot be read';
+  const detail =
+    status === 400 ? 'the body is not valid JSON' : `the body cannot be read: ${describeError(error, 120)}`;
   return new ProblemError({ status, title, detail, field });
 }

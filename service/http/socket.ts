@@ -13,6 +13,7 @@ import { advance, NEW_CONVERSATION, type ConversationEffect, type ConversationMe
 import type { Handlers } from './entrance.ts';
 import { notFound, problemOf, refuseUpgrade, type Problem } from './problem.ts';
 import type { Registry } from './registry.ts';
+import type { Tickets } from './tickets.ts';
 import { doneOf, toldOf } from './told.ts';
 
 /** One second of the fastest audio: a microphone sends far smaller frames. */
@@ -26,6 +27,7 @@ const DRAIN_POLL_MS = 20;
 export interface SocketOptions {
   clock: Clock;
   registry: Registry;
+  tickets: Tickets;
   apiKey?: string;
   onError: (error: unknown) => void;
 }
@@ -38,13 +40,13 @@ export interface Sockets {
 }
 
 /** Serves `/v1/sessions/:id/stream`. */
-export function createSockets({ apiKey, ...options }: SocketOptions): Sockets {
+export function createSockets({ apiKey, tickets, ...options }: SocketOptions): Sockets {
   const { registry } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_LIMIT_BYTES, perMessageDeflate: false });
   return {
     upgrade(request, duplex, head) {
       try {
-        const session = sessionFor(request, registry, apiKey);
+        const session = sessionFor(request, { registry, tickets, apiKey });
         sockets.handleUpgrade(request, duplex, head, (socket) => talk(socket, session, options));
       } catch (error) {
         refuseUpgrade(duplex, problemOf(error));
@@ -57,15 +59,24 @@ export function createSockets({ apiKey, ...options }: SocketOptions): Sockets {
   };
 }
 
-function sessionFor(request: IncomingMessage, registry: Registry, apiKey: string | undefined): Session {
-  const id = /^\/v1\/sessions\/([\w.-]+)\/stream(?:\?|$)/.exec(request.url ?? '')?.[1];
+function sessionFor(
+  { url, headers }: IncomingMessage,
+  { registry, tickets, apiKey }: Pick<SocketOptions, 'registry' | 'tickets' | 'apiKey'>,
+): Session {
+  const [, id, query = ''] = /^\/v1\/sessions\/([\w.-]+)\/stream(?:\?(.*))?$/.exec(url ?? '') ?? [];
   if (id === undefined) throw notFound('sockets are served at /v1/sessions/:id/stream');
-  checkApiKey(request.headers.authorization, apiKey);
+  const ticket = new URLSearchParams(query).get('ticket');
+  if (ticket === null) checkApiKey(headers.authorization, apiKey);
+  else tickets.use(ticket, id);
   return registry.get(id);
 }
 
 /** One client: its messages advance the conversation, and what that asks for is done here. */
-function talk(socket: WebSocket, session: Session, { clock, registry, onError }: Omit<SocketOptions, 'apiKey'>): void {
+function talk(
+  socket: WebSocket,
+  session: Session,
+  { clock, registry, onError }: Omit<SocketOptions, 'apiKey' | 'tickets'>,
+): void {
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
   let frames: Channel<AudioFrame> | undefined;

@@ -303,6 +303,11 @@ export const METRICS = {
   retries: { name: 'retake_provider_retries_total', help: 'Attempts made again', labels: ['stage'] },
   costUsd: { name: 'retake_llm_cost_usd_total', help: 'What the LLM answers said that they cost', labels: [] },
   sessions: { name: 'retake_sessions_open', help: 'Sessions in memory', labels: [] },
+  uploadsAbandoned: {
+    name: 'retake_uploads_abandoned_total',
+    help: 'Requests whose client went away before their end',
+    labels: [],
+  },
   pool: { name: 'retake_pool_sockets', help: 'Sockets and requests of a pool', labels: ['origin', 'state'] },
   spoolPending: { name: 'retake_spool_pending_turns', help: 'Turns not yet taken by the endpoint', labels: [] },
   spoolBytes: { name: 'retake_spool_disk_bytes', help: 'The spool on disk, what was sent included', labels: [] },

@@ -19,6 +19,8 @@ const STALL_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 
 export interface ServiceMetrics {
   projection: Projection;
+  /** To be called for every request that its client left before its end. */
+  uploadAbandoned(): void;
   contentType: string;
   /** The exposition text, read when it is asked for. */
   text(): Promise<string>;
@@ -38,7 +40,7 @@ export function createServiceMetrics(sources: {
     new Histogram({ name: spec.name, help: spec.help, labelNames: [...spec.labels], buckets, registers });
   const [turns, failures, premature] = [counter(METRICS.turns), counter(METRICS.failures), counter(METRICS.premature)];
   const [errors, retries] = [counter(METRICS.providerErrors), counter(METRICS.retries)];
-  const costUsd = counter(METRICS.costUsd);
+  const [costUsd, abandoned] = [counter(METRICS.costUsd), counter(METRICS.uploadsAbandoned)];
   const [e2e, firstAudioByte] = [histogram(METRICS.e2e), histogram(METRICS.firstAudioByte)];
   const [stage, stall] = [histogram(METRICS.stage), histogram(METRICS.stall, STALL_BUCKETS)];
   readAtScrape(registry, sources);
@@ -66,6 +68,7 @@ export function createServiceMetrics(sources: {
   };
   return {
     projection: { opened: () => undefined, closed: observe },
+    uploadAbandoned: () => abandoned.inc(),
     contentType: registry.contentType,
     text: () => registry.metrics(),
   };

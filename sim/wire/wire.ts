@@ -1,5 +1,6 @@
 /** The world `wire`: the composition root of `live` against stand-in servers on loopback. */
 import { createRealWorld, type RunWorld } from '../../service/world.ts';
+import { parseInterviews } from '../stand-ins/script.ts';
 import { DRAW_HEADER } from '../times/plan.ts';
 import { startStandIns, type StandInOptions, type StandIns } from './launch.ts';
 
@@ -16,6 +17,7 @@ export interface WireWorld extends RunWorld {
 export async function createWireWorld(options: StandInOptions): Promise<WireWorld> {
   const standIns = await startStandIns(options);
   const { urls, regions, caPem } = standIns;
+  const { interviews } = options;
   const arm = (): RunWorld =>
     createRealWorld({
       access: {
@@ -37,6 +39,7 @@ export async function createWireWorld(options: StandInOptions): Promise<WireWorl
   const world = arm();
   return {
     ...world,
+    interviews: interviews === undefined ? undefined : parseInterviews(interviews).map(({ name }) => name),
     arm,
     connections: standIns.connections,
     requests: standIns.requests,
