@@ -127,7 +127,7 @@ export const SLOWER: ReportInput = (() => {
 })();
 
 /** What could come from a capture or another pipeline's trace, and what each would do in a comment if it got through. */
-export const HOSTILE: readonly [text: string, complaint: string][] = [
+const HOSTILE_TEXTS: readonly [text: string, complaint: string][] = [
   ['<img src=x onerror=alert(1)>', 'HTML'],
   ['</details><script>alert(1)</script>', 'HTML'],
   ['<!-- retake-report -->', 'HTML'],
@@ -151,7 +151,28 @@ export const HOSTILE: readonly [text: string, complaint: string][] = [
   ['a | b', 'columns'],
   ['`', 'backticks'],
 ];
-export const EVERYTHING = `${HOSTILE.map(([text]) => text).join(' ')} \n\n# title\n\`\`\`\n✓ FASTER javascript:alert(1) \\ **x** _y_ ~~z~~ $w$`;
+/** One by one: fillers, variation selectors, a blank, an annotation, half a pair. */
+const UNSEEN_ALONE = [
+  '\u3164',
+  '\u115f',
+  '\uffa0',
+  '\u180e',
+  '\u034f',
+  '\ufe0f',
+  '\u2800',
+  '\ufff9',
+  '\u{e0100}',
+  '\ud800',
+];
+export const EVERYTHING = `${HOSTILE_TEXTS.map(([text]) => text).join(' ')} \n\n# title\n\`\`\`\n✓ FASTER javascript:alert(1) \\ **x** _y_ ~~z~~ $w$`;
+
+export const HOSTILE: typeof HOSTILE_TEXTS = [
+  ...HOSTILE_TEXTS,
+  ['\u{e0001}\u{e0041}\u{e007f}', 'control character'],
+  ['0123456789abcdef0123456789abcdef01234567', 'commit'],
+  ['see a1b2c3d', 'commit'],
+  ...UNSEEN_ALONE.map((unseen): [string, string] => [`a${unseen}b`, 'control character']),
+];
 
 /** The faster report with this text wherever a capture, a trace or the user's command line can put text. */
 export function hostileReport(text: string): Report {

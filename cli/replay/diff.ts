@@ -8,6 +8,7 @@ import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
 import type { ReportFormat } from '../../replay/report/formats.ts';
 import { printerOf, type Printer } from './report.ts';
 import { inertJson, plain } from '../../replay/report/words.ts';
+import { withoutPassword } from '../../replay/traces/jaeger.ts';
 import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
 
 interface Side extends ReportSide {
@@ -28,6 +29,7 @@ export async function diffCommand(
   pathB: string,
   options: Options,
 ): Promise<void> {
+  const [shownA, shownB] = [withoutPassword(pathA), withoutPassword(pathB)];
   const print = options.json === true ? printShort(context) : printerOf(context, options.format);
   const [a, b] = [
     await sideOf(context, pathA, 'a', options.variant),
@@ -43,7 +45,7 @@ export async function diffCommand(
   });
   if (report === undefined)
     throw new InputError(
-      `no turn was measured both in ${pathA} and in ${pathB}; name two recordings of the same turns`,
+      `no turn was measured both in ${shownA} and in ${shownB}; name two recordings of the same turns`,
     );
   await print(report, { a: a.spans ?? new Map(), b: b.spans ?? new Map() });
   context.exit(report.exitCode);
@@ -61,14 +63,15 @@ async function sideOf(
   side: 'a' | 'b',
   variant: string | undefined,
 ): Promise<Side> {
-  context.progress(`reading ${path} …`);
+  const shown = withoutPassword(path);
+  context.progress(`reading ${shown} …`);
   const { turns: all, problems, texts } = await loadTurns(path, context.signal);
   context.progressDone();
   for (const problem of problems) context.problem(problem);
-  const own = oneArmOf(all, path, side, variant);
+  const own = oneArmOf(all, shown, side, variant);
   const turns = own.map(({ summary }) => summary);
   return {
-    arm: armOf(turns, path),
+    arm: armOf(turns, shown),
     turns,
     spans: new Map(own.map(({ summary, spans }) => [tracedTurnKey(summary), spans])),
     texts,

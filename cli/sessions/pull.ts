@@ -10,10 +10,10 @@ import { makeFolder } from '../../replay/run/out-folder.ts';
 
 export async function pullCommand(
   context: CommandContext,
-  text: string,
+  written: string,
   options: { out: string; json?: boolean },
 ): Promise<void> {
-  const source = jaegerSourceOf(text, createRealClock().epochUs());
+  const source = jaegerSourceOf(written, createRealClock().epochUs());
   const path = join(options.out, 'trace.otlp.jsonl');
   if (existsSync(path)) throw new InputError(`${path} exists already; name another folder with -o`);
   await makeFolder(options.out, 0o700);
@@ -29,7 +29,9 @@ export async function pullCommand(
   }
   context.progressDone();
   if (traces === 0)
-    throw new InputError(`${text}: no trace of service ${source.service} begins in that time; widen from= and to=`);
+    throw new InputError(
+      `${source.text}: no trace of service ${source.service} begins in that time; widen from= and to=`,
+    );
   await rename(`${path}.part`, path);
   context.out(
     options.json === true ? JSON.stringify({ traces, path }) : `${traces} traces in ${path}; compare with: retake diff`,

@@ -9,7 +9,7 @@ import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
 import { signed } from '../diff/stats.ts';
 import { intervalText, intervalTitle, printedLedger } from './rows.ts';
-import { rerunText, validityLine, VERDICT_SIGN } from './words.ts';
+import { rerunText, shownReasons, validityLine, VERDICT_SIGN } from './words.ts';
 
 /** The whole page. Spans that do not fit are left out, and the page says so. */
 export function htmlReport(report: Report, options: PageOptions = {}): string {
@@ -55,7 +55,9 @@ function reportHeader(report: Report): string {
     `${badge(`${validity.pairs} turns · ${validity.sessions} sessions`)}</div>` +
     `<h1><span class="sign">${VERDICT_SIGN[verdict]} ${verdict}</span>: ${escapeHtml(primary.stage)} ${signed(primary.deltaMs)} ms</h1>` +
     `<p>95 % interval ${intervalText(primary)} ms${percent} · margin ${validity.marginMs.toFixed(1)} ms</p>` +
-    report.reasons.map((reason) => `<p class="note">${escapeHtml(reason)}</p>`).join('') +
+    shownReasons(report)
+      .map((reason) => `<p class="note">${escapeHtml(reason)}</p>`)
+      .join('') +
     `<div class="arms"><b class="key-a">A</b><span>${arm(arms.a)}</span><b class="key-b">B</b><span>${arm(arms.b)}</span></div>` +
     '</header>'
   );

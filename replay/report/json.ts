@@ -51,6 +51,18 @@ const Turn = Type.Object({
   firstContentAudibleUs: usField('zero → first audible of generated words'),
   replyEndUs: usField('zero → last sample played'),
   stallUs: usField('time in which the playing client had nothing to play'),
+  failure: Type.Optional(
+    Type.Object(
+      { stage: Type.String(), kind: Type.String(), message: Type.String() },
+      { description: 'absent where the turn did not fail' },
+    ),
+  ),
+  model: Type.Optional(
+    Type.Object(
+      { requested: Type.String(), served: Type.Optional(Type.String()), provider: Type.Optional(Type.String()) },
+      { description: 'of the reply, where the answer named one' },
+    ),
+  ),
   ledger: Type.Array(Type.Object({ stage: Stage, phase: Phase, us: Type.Integer() }), {
     description: 'contiguous, in order of time; adds up to e2eUs',
   }),

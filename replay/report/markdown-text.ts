@@ -24,7 +24,8 @@ export function fenced(text: string): string {
 
 /**
  * Untrusted text in a table cell: no HTML, Markdown, mention, reference or link. GitHub finds mentions and references after it has
- * rendered Markdown, when an escaped `@` is an `@` again. So a zero-width space follows.
+ * rendered Markdown, when an escaped `@` is an `@` again. So a zero-width space follows. What reads as the hash of a commit would become
+ * a link to it, but not as code: an id stays one that can be copied.
  */
 export function escapeMarkdown(text: string, limitChars?: number): string {
   return shown(text, limitChars)
@@ -34,7 +35,11 @@ export function escapeMarkdown(text: string, limitChars?: number): string {
     )
     .replaceAll('://', '&#58;//')
     .replace(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
-    .replace(/\bgh-(?=\d)/gi, (prefix) => `${prefix}${APART}`);
+    .replace(/\bgh-(?=\d)/gi, (prefix) => `${prefix}${APART}`)
+    .replace(COMMIT_HASH, '<code>$&</code>');
 }
+
+/** GitHub links from 7 hexadecimal digits on. Shorter numbers than a whole hash stay numbers. */
+const COMMIT_HASH = /(?<![0-9a-z&#])(?=[0-9a-f]*[a-f]|\d{40})[0-9a-f]{7,}(?![0-9a-z])/gi;
 
 const APART = '&#8203;';

@@ -6,7 +6,7 @@ import { LEDGER_STAGES } from '../../service/base/events.ts';
 import { histogram, measuredPairs, sparkline, stagesInTime, textBar, typicalPair, type StageSpan } from './charts.ts';
 import { signed } from '../diff/stats.ts';
 import { intervalText, intervalTitle, printedLedger, type PrintedRow } from './rows.ts';
-import { compareUrl, knobText, rerunText, shown, VERDICT_SIGN, validityLine, wrapped } from './words.ts';
+import { compareUrl, knobText, rerunText, shown, shownReasons, VERDICT_SIGN, validityLine, wrapped } from './words.ts';
 
 export interface TerminalOptions {
   columns: number;
@@ -34,7 +34,7 @@ export function terminalReport(report: Report, options: TerminalOptions): string
       `${VERDICT_SIGN[verdict]} ${verdict.toUpperCase()}  ${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`,
     ).map((line) => paint(line, 'bold', tone)),
     ...words(`${report.basis}: world ${report.world}${profile}`).map((line) => paint(line, 'dim')),
-    ...report.reasons.flatMap((reason) => words(`  ${shown(reason)}`)),
+    ...shownReasons(report).flatMap((reason) => words(`  ${shown(reason)}`)),
     '',
     ...words(`A  ${armText(arms.a)}`),
     ...words(`B  ${armText(arms.b)}`),

@@ -1,4 +1,5 @@
 /** Lines that all formats of a report share, and untrusted text made harmless. Pure. */
+import { UNSEEN } from '../../service/base/unseen.ts';
 import type { TurnPair } from '../diff/align.ts';
 import type { Verdict } from '../diff/diff.ts';
 import type { Report } from './build.ts';
@@ -40,6 +41,15 @@ export function validityLine({ validity, sameWords }: Report): string {
   return parts.join(' · ');
 }
 
+/** More of them would crowd out the figures. */
+const REASONS_SHOWN = 10;
+
+/** The reasons of the verdict that a reader takes in, untrusted as they are; the last says how many more there are. */
+export function shownReasons({ reasons }: Pick<Report, 'reasons'>): readonly string[] {
+  if (reasons.length <= REASONS_SHOWN) return reasons;
+  return [...reasons.slice(0, REASONS_SHOWN), `${reasons.length - REASONS_SHOWN} more reasons: see report.json`];
+}
+
 /** A longer text would crowd out the report around it. */
 const SHOWN_CHARS = 1000;
 
@@ -63,11 +73,13 @@ export function rerunText({ rerun }: Report): string | undefined {
 
 const RERUN_CHARS = 4000;
 
-/** Untrusted text on one line, with control, bidirectional and zero-width characters made visible. */
+/** Untrusted text on one line, with every unseen character as JSON escapes it. */
 export function plain(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return text.replace(UNSEEN, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
   );
 }
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import fc from 'fast-check';
-import { isJaegerSource, jaegerSourceOf, jaegerTraces, pagesOf, type TimeWindow } from './jaeger.ts';
+import { InputError } from '../../service/base/errors.ts';
+import { isJaegerSource, jaegerSourceOf, jaegerTraces, pagesOf, withoutPassword, type TimeWindow } from './jaeger.ts';
 
 const NOW_US = Date.parse('2026-11-25T13:00:00Z') * 1000;
 
@@ -14,6 +16,7 @@ test('a source says where, what and when', () => {
   const { text: as, ...source } = jaegerSourceOf(text, NOW_US);
   assert.equal(as, text);
   assert.deepEqual(source, {
+    authorization: undefined,
     url: 'http://127.0.0.1:16686/jaeger',
     service: 'retake',
     operation: 'turn',
@@ -39,6 +42,39 @@ test('what is no source is one clear error', () => {
     ['jaeger:http://j?tag=lane', /tag=lane has no value/],
   ];
   for (const [text, message] of cases) assert.throws(() => jaegerSourceOf(text, NOW_US), message);
+});
+
+test('a password in the address is sent, and shown nowhere; control: an address without one stays as it is', async (context) => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer(({ headers }, response) => {
+    asked.push(headers.authorization);
+    response.writeHead(500).end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const written = `jaeger:http://us%40er:pa%3Ass/wo@rd@127.0.0.1:${port}?tag=mail=a@b`;
+  for (const text of [written.replace('/wo@rd', ''), `jaeger:http://heron@127.0.0.1:${port}`]) {
+    const source = jaegerSourceOf(text, NOW_US);
+    const error: unknown = await jaegerTraces(source, context.signal)
+      .next()
+      .catch((thrown: unknown) => thrown);
+    const shown = `${String(error)} ${source.text} ${source.url} ${withoutPassword(text)}`;
+    assert.doesNotMatch(shown, /us%40er|us@er|pa%3Ass|pa:ss|heron/);
+    assert.match(source.text, /^jaeger:http:\/\/\*\*\*@127\.0\.0\.1:\d+/);
+  }
+  assert.deepEqual(
+    asked.map((each) => Buffer.from(each?.replace('Basic ', '') ?? '', 'base64').toString()),
+    ['us@er:pa:ss', 'heron:'],
+  );
+  for (const bad of [written, 'jaeger:http://a:%E0@j', 'jaeger:ftp://heron:secret@j', 'jaeger:http://a:secret@j?x=1'])
+    assert.throws(
+      () => jaegerSourceOf(bad, NOW_US),
+      (error) => error instanceof InputError && !/secret|rd@/.test(error.message),
+      bad,
+    );
+  for (const text of ['jaeger:http://j?tag=mail=a@b', 'out/a@b', 'http://u:p@j'])
+    assert.equal(withoutPassword(text), text);
 });
 
 test('what answers there is no Jaeger: a 404 of another server is not an empty window', async (context) => {

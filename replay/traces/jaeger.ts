@@ -9,10 +9,12 @@ import { sinceUsOf } from './times.ts';
 
 /** What `jaeger:URL?service=…&from=…&to=…&operation=…&tag=key=value` names. */
 export interface JaegerSource {
-  /** As the user wrote it, for messages. */
+  /** As the user wrote it but for a password, for messages. */
   text: string;
   /** Base URL of Jaeger's query service. */
   url: string;
+  /** From `user:password@` in the address. Sent with each request, never shown. */
+  authorization?: string;
   service: string;
   /** Only traces with a span of that name. By default `turn` for Retake's own service. */
   operation?: string;
@@ -39,10 +41,16 @@ export function isJaegerSource(text: string): boolean {
   return text.startsWith(PREFIX);
 }
 
+/** The source without the `user:password@` of its address; any other text as it is. */
+export function withoutPassword(text: string): string {
+  return isJaegerSource(text) ? text.replace(/^([^/?#]*\/\/)[^?#]*@/, '$1***@') : text;
+}
+
 /** Reads a source as users write it. Throws `InputError` that says what is wrong and how it is written. */
-export function jaegerSourceOf(text: string, nowUs: number): JaegerSource {
+export function jaegerSourceOf(written: string, nowUs: number): JaegerSource {
+  const text = withoutPassword(written);
   const usage = `write ${PREFIX}http://127.0.0.1:16686?service=${SERVICE_NAME}&from=2h&to=now&tag=key=value`;
-  const url = isJaegerSource(text) ? URL.parse(text.slice(PREFIX.length)) : null;
+  const url = isJaegerSource(written) ? URL.parse(written.slice(PREFIX.length)) : null;
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new InputError(`${text}: not the address of a Jaeger; ${usage}`);
   for (const name of url.searchParams.keys()) {
@@ -59,7 +67,18 @@ export function jaegerSourceOf(text: string, nowUs: number): JaegerSource {
     return { key, value };
   });
   const base = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
-  return { text, url: base, service, operation, fromUs, toUs, tags };
+  return { text, url: base, authorization: basicOf(url), service, operation, fromUs, toUs, tags };
+}
+
+/** RFC 7617. Undefined without a user. Throws `InputError` for a `%` that starts no escape. */
+function basicOf({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined;
+  try {
+    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return `Basic ${Buffer.from(pair).toString('base64')}`;
+  } catch {
+    throw new InputError('the user or password of the Jaeger cannot be decoded; write % in it as %25');
+  }
 }
 
 /** The traces of the source, each once, oldest window first. Throws `InputError` when Jaeger fails or does not answer. */
@@ -150,10 +169,12 @@ function byTrace(resource: unknown): Map<string, unknown> {
 }
 
 async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal): Promise<unknown> {
+  const { authorization } = source;
+  const headers: Readonly<Record<string, string>> = authorization === undefined ? {} : { authorization };
   let response: Response;
   let text: string;
   try {
-    response = await fetch(`${source.url}${path}`, { signal });
+    response = await fetch(`${source.url}${path}`, { headers, signal });
     text = await response.text();
   } catch (error) {
     if (signal.aborted) throw error;

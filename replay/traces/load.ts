@@ -15,7 +15,7 @@ import { tracedTurnKey, spansOfRecords, treesOf, turnSpansOf, type TurnSpans } f
 import { foreignTurns, numberTurns, type ForeignTurn } from './foreign.ts';
 import type { Node } from './foreign-shapes.ts';
 import { gatherTraces } from './gather.ts';
-import { isJaegerSource, jaegerSourceOf, jaegerTraces } from './jaeger.ts';
+import { isJaegerSource, jaegerSourceOf, jaegerTraces, withoutPassword } from './jaeger.ts';
 import { jsonLines, type Located } from './otlp.ts';
 
 export interface TurnTrace {
@@ -40,7 +40,7 @@ export interface LoadedTurns {
 /** Reads turns from a path or from `jaeger:URL?…`. Throws `InputError` where the input holds no turn or cannot be read. */
 export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
   if (isJaegerSource(path))
-    return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), path);
+    return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), withoutPassword(path));
   const isFolder = (await stat(path).catch(whenUnreadable(path))).isDirectory();
   if (!isFolder) return readTurns(jsonLines(path), path);
   const names = await readdir(path).catch(whenUnreadable(path));

@@ -1,6 +1,7 @@
 /** The one union of failures that a turn can meet. A message says what happened, to what, and what to do. */
 import { getSystemErrorMessage } from 'node:util';
 import type { Stage } from './events.ts';
+import { UNSEEN } from './unseen.ts';
 
 export type FailureKind =
   | 'unreachable' // name not found, connection refused, TLS failure
@@ -93,7 +94,7 @@ export function unreachable(value: never, what: string): never {
 /** What failed, in at most `limit` characters of one line, from anything that was thrown. Untrusted text is escaped. */
 export function describeError(error: unknown, limit = 300): string {
   const text = error instanceof Error ? deepestMessage(error) : String(error);
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
+  const line = text.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim();
   return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
 }
 
