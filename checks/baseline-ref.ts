@@ -1,7 +1,7 @@
 /**
  * `npm run verify -- baseline-ref`: commits that change code are measured like knobs. The check makes commits over this one in a temporary
- * clone. 150 ms more in `turn.ts` must be `slower`, 50 ms more `same` or `inconclusive` with end to end +50 ±10 ms, a comment
- * 0 ±5 ms. World `wire`, profile seed, common draws; the baseline is checked out, installed and driven in a worker.
+ * clone. A commit that adds 150 ms to `turn.ts` must be `slower`. One that adds 50 ms must be `same` or `inconclusive`, with end to end
+ * +50 ±10 ms. One that adds a comment must give 0 ±5 ms. World `wire`, profile seed, common draws; the baseline is checked out, installed and driven in a worker.
  *
  * Why 8 sessions of 2 turns: common draws leave the machine's noise only, and 8 sessions have a t of 2.4 (4 have 3.2). Pairs that differ
  * by less than 10 ms (sd) give a mean within ±5 ms. Up to 75 ms, 150 ms stays 45 ms beyond the margin of some 105 ms. A quiet

@@ -1,6 +1,6 @@
 /**
- * `npm run verify -- profile`: does profile `seed`, drawn over every fixture turn and 200 seeds in virtual time, have the means
- * that the field reports today? Prints n, mean and its 95 % interval; exit code 1 when a mean is off by more than 10 %.
+ * `npm run verify -- profile`: does profile `seed` have the means that the field reports today? Draws it over every fixture turn and
+ * 200 seeds in virtual time. Prints n, mean and its 95 % interval; exit code 1 when a mean is off by more than 10 %.
  */
 import { createRealClock } from '../service/base/clock.ts';
 import type { StageServiceUs } from '../service/turn-log/metrics.ts';

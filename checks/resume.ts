@@ -1,7 +1,7 @@
 /**
  * `npm run verify -- resume`: a replay is killed with SIGKILL at random instants and resumed, until enough kills have happened.
- * In wire, servers count every call: no call of a journaled turn is made again, and a call that was made twice is listed as possibly
- * paid twice; run list, pairing and order are the plan's. In sim, report and traces are the bytes of a run that nobody killed.
+ * In wire, servers count every call: no call of a journaled turn is made again, and every call that was made twice is listed as possibly
+ * paid twice. Run list, pairing and order are the plan's. In sim, report and traces are the bytes of a run that nobody killed.
  */
 import { spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';

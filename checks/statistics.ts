@@ -1,8 +1,8 @@
 /**
  * `npm run verify -- statistics`: verdicts and intervals keep their promises. A pool of 20,000 simulated turns an arm, with independent
  * draws, is made on all cores and resampled by session. Two identical arms must give ≤6.4 % false verdicts and 93–97 % coverage with 3 to
- * 40 sessions. Power must be 75–90 % at the size that the planning formula gives for 80 % with the pool's sd (a plan uses the sd of its
- * few sessions). Control: common draws give exact zeros. 20 seeds run end to end.
+ * 40 sessions. The planning formula gives the effect that 80 % of experiments find, here with the pool's sd; power at that effect must
+ * be 75–90 %. Control: common draws give exact zeros. 20 seeds run end to end.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Predicts strategies in `sim` from a capture made in `wire`, then measures them in `wire` on the same turns, beside the captured
- * strategy run again (docs/virtual-time.md#counterfactual-error).
+ * Predicts strategies in `sim` from a capture made in `wire`. Then measures them in `wire` on the same turns, beside the captured
+ * strategy, which runs again (docs/virtual-time.md#counterfactual-error).
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';

@@ -1,5 +1,5 @@
 /**
- * `npm run verify -- trust`: predicts strategies in virtual time from a capture made in `wire`, measures them in `wire`, and writes both to
+ * `npm run verify -- trust`: predicts strategies in virtual time from a capture made in `wire`, then measures them in `wire`. Writes both to
  * replay/run/trust.json and its page. `--help` lists what shortens it. Exit code 1 when a bar is missed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -60,7 +60,7 @@ const STEPS = [
   'cache-responses',
 ] as const;
 
-/** What it would take beyond the strategies, where a target is missed. */
+/** Where a target is missed: what must change besides the strategies. */
 const NEEDED: Readonly<Record<string, string>> = {
   STT: 'Freya itself must answer sooner, or hear the user while he speaks. Every strategy here sends whole requests and saves time before or beside them',
   'LLM time to first token': 'a model or provider that begins sooner',

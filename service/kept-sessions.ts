@@ -52,7 +52,7 @@ export interface KeptSessionsOptions {
   speechCache: SpeechCache;
   tracing: Tracing;
   generations: Generations;
-  /** What else is told of every turn. */
+  /** Further receivers of every turn. */
   projections: readonly Projection[];
   logger: Logger;
   onError: (error: unknown) => void;

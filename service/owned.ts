@@ -1,10 +1,10 @@
-/** What a service has acquired: given back in reverse order, whatever goes wrong, within one limit of time. */
+/** A service's resources, given back in reverse order within one limit of time, also after errors. */
 import type { Clock } from './base/ports.ts';
 
 export interface Owned {
-  /** Keeps the resource until `giveBack`. What `close` throws goes to `onError`: the resources before it are closed all the same. */
+  /** Keeps the resource until `giveBack`. An error of `close` goes to `onError`; the resources before it are closed all the same. */
   own<Resource>(resource: Resource, close: (resource: Resource) => unknown): Resource;
-  /** Closes all of it, the latest first. At the limit nothing is waited for any more, but all the rest is still closed. Never rejects. Called again, it waits for the first call. */
+  /** Closes all resources, the latest first. After the limit it waits for none, but still closes the rest. Never rejects. A second call waits for the first. */
   giveBack(): Promise<void>;
 }
 

@@ -49,7 +49,7 @@ const CLOSE_LIMIT_MS = 2000;
 
 /**
  * Takes the port, which answers 503 from then on, opens everything behind it, and resolves when the service is warm. Throws
- * `InputError` where the configuration cannot be: whatever was opened by then is closed again.
+ * `InputError` where the configuration cannot be used, after closing all that was open by then.
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, strategy, commit, profile } = options;

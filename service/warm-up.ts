@@ -42,7 +42,7 @@ const PIECE = Buffer.from(samplesToPcmBytes(TONE.subarray(0, RATE_HZ / 4)));
 const delta = (content: string, finish: string | null): string =>
   eventText({ id: 'g', model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
 
-/** What each endpoint answers, by the end of its path. */
+/** The answer of each endpoint, by the end of its path. */
 const ANSWERS: readonly [path: string, type: string, chunks: readonly (string | Uint8Array)[]][] = [
   ['/audio/transcriptions', 'application/json', ['{"text":"warm up"}']],
   ['/chat/completions', 'text/event-stream', [...'Yes. I do, and so on.'].map((text) => delta(text, null))],

@@ -45,8 +45,8 @@ const BARS = [
   { sessions: 200, p99Ms: 25 },
 ] as const;
 /**
- * Heap that grows by less than this is called flat, in kB a turn: an open session keeps its conversation and its figures, 2.5 kB of
- * each turn (bench/programs/workload.ts, 400 turns, after full collections). A turn's log alone would be 60, its audio 300.
+ * A heap that grows by less is flat, in kB a turn. An open session keeps its conversation and its figures: 2.5 kB a turn, measured
+ * after full collections (bench/programs/workload.ts, 400 turns). A leak of the turn's log alone would be 60, of its audio 300.
  */
 const FLAT_KB_PER_TURN = 5;
 const BLOCK_S = 20;
@@ -72,8 +72,8 @@ export function stepFiguresOf({ sessions, turns, failures, seconds }: Step): Ste
 }
 
 /**
- * Where the quantile `q` of what the values were drawn from lies, with 95 % confidence: the order statistics between which the
- * binomial distribution puts it (Conover 1999, 3.2). An end is absent where there are too few values for it.
+ * The 95 % interval of the quantile `q`, for the distribution that the values were drawn from. Its ends are order statistics, by the
+ * binomial distribution (Conover 1999, 3.2). An end is absent where there are too few values.
  */
 export function quantileInterval(values: readonly number[], q: number): Pick<Interval, 'low' | 'high'> {
   const descending = [...values].sort((a, b) => b - a);
@@ -153,8 +153,8 @@ function reasonOf({ overheadMs, failed, lostFrames, serviceCpu, machineBusy }: S
 }
 
 /**
- * Growth of the heap in MB a minute, with its 95 % interval: the least of each 20 s (what a collection leaves), a straight
- * line through them (least squares, docs/statistics.md#heap-growth). Absent for fewer than 5 blocks.
+ * Growth of the heap in MB a minute, with its 95 % interval (docs/statistics.md#heap-growth). The smallest heap of each 20 s is what a
+ * collection leaves; a least-squares line goes through these. Absent for fewer than 5 blocks.
  */
 export function heapGrowth(seconds: readonly Pick<ServiceSecond, 'heapMb'>[]): Interval | undefined {
   const blocks = Math.floor(seconds.length / BLOCK_S);
@@ -172,8 +172,8 @@ export function heapGrowth(seconds: readonly Pick<ServiceSecond, 'heapMb'>[]): I
 }
 
 /**
- * `flat` and `grows` are claims; an interval that allows both is neither, and neither is a heap in which the registry's last turns
- * (50 kB each) were still gathering when the line began: `turnsBefore`.
+ * `flat` and `grows` are claims. An interval that allows both supports neither. Nor does a heap in which the registry's last turns
+ * (50 kB each) were still gathering when the line began: `turnsBefore` says how many had run by then.
  */
 export function heapLine(growth: Interval | undefined, turnsPerMinute: number, turnsBefore: number): string {
   if (growth === undefined) return `heap: fewer than ${BLOCKS_MIN * BLOCK_S} s after the warm-up, too few to say`;

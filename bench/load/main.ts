@@ -2,8 +2,8 @@
  * `npm run bench -- load`: 1…500 people who talk to one service process at once, over WebSocket, in real time.
  *
  * Each speaks 20 ms frames at the speaker's pace, ends the turn, waits for the reply, pauses and speaks again. Overhead is the ledger's
- * `our code` of a turn: what the service itself put between speech end and first audible. What a busy process reads late hides in
- * `wait`, so the event-loop delay of the service stands beside it. Stand-ins (profile seed) and clients share the machine.
+ * `our code` of a turn: what the service itself put between speech end and first audible. A busy process reads
+ * late, and that time counts as `wait`: so the event-loop delay of the service stands beside the overhead. Stand-ins (profile seed) and clients share the machine.
  * `--gate` exits 1 when a bar is missed: p99 below 10 ms with 50 sessions, below 25 ms with 200.
  */
 import { fork } from 'node:child_process';

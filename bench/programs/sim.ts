@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- sim`: full turns a second in virtual time (bench/programs/sim-workload.ts: spans, ledger and
- * bundle included) on one core, whether a turn costs the same at the end as at the start, and whether memory stays flat.
+ * `npm run bench -- sim`: turns a second in virtual time on one core, with spans, ledger and bundle
+ * (bench/programs/sim-workload.ts). Also: does a turn cost as much at the end as at the start, and does memory stay flat?
  *
  * "On one core" is the process's CPU, user and system, helper threads of the garbage collector included, so that a busy machine
  * does not decide. Memory is the heap after a full collection. `--gate` exits 1 when a bar of docs/performance.md#bars is missed.

@@ -1,5 +1,5 @@
 /**
- * The turn that the service's own cost is measured on: providers that answer at once, in this process, without HTTP.
+ * The turn that the service's own cost is measured on. Its providers answer at once, in this process, without HTTP.
  * 64 kB of user audio as an upload, a reply of 30 deltas and 3 sentences, each 1 s of PCM in 4 events.
  */
 import { setImmediate } from 'node:timers/promises';
@@ -33,7 +33,7 @@ const WORDS = Array.from({ length: DELTAS }, (_, index) =>
 const PIECE = speechPcm('overhead', RATE_HZ * 2, 0);
 const SPEECH = speechPcm('question', UPLOAD_BYTES, 0);
 
-/** Providers without a network: every exchange is answered at once, every item is there in the next round of the event loop, as from a socket. */
+/** Providers without a network. Every exchange is answered at once; each item comes in the next round of the event loop, as from a socket. */
 export function instantPorts(clock: Clock): TurnPorts {
   const eventBytes = PIECE.byteLength / AUDIO_EVENTS;
   return {

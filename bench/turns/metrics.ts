@@ -161,7 +161,7 @@ export const STAGE_METRICS = { stt: 'sttMs', llm: 'ttftMs', tts: 'ttfbMs' } as c
   MetricName
 >;
 
-/** A property in which turns of one arm differ, such as their length. It splits the stage's latency into groups. */
+/** A property by which turns of one arm are grouped, such as their length. */
 export interface Grouping {
   title: string;
   /** Upper limits, exclusive, smallest first. The last group has no upper limit. */

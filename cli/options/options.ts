@@ -1,4 +1,4 @@
-/** Options that several commands have, and what parses their values. What a parser throws becomes one line and exit code 2. */
+/** Options that several commands have, and the parsers of their values. A parser's error becomes one line and exit code 2. */
 import { InvalidArgumentError, Option } from 'commander';
 
 /** A whole number from 1. */

@@ -1,5 +1,5 @@
 /**
- * `retake doctor`: checks the set-up, then calls each provider once through the clients that turns use. It prints the served model,
+ * `retake doctor`: checks the set-up, then calls each provider once through the clients that turns use. Prints the served model,
  * region, duration and price. `live` costs a fraction of a cent; `wire` calls the stand-ins and needs no keys.
  */
 import { constants, existsSync } from 'node:fs';

@@ -85,7 +85,7 @@ export const sessionsCommand = {
   },
 };
 
-/** What the header says beside what was said. */
+/** The header without system prompt, history and other words of the conversation. */
 function withoutText(session: SessionHeader): SessionHeader {
   const { systemPrompt: _systemPrompt, history: _history, ...rest } = redactHeader({ ...session, level: 'timing' });
   return { ...rest, level: session.level };

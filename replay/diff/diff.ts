@@ -13,7 +13,7 @@ import { median, quantile } from '../../service/base/quantile.ts';
 export const VERDICTS = ['faster', 'slower', 'same', 'inconclusive'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What a variant can be judged by. */
+/** The metrics by which a variant can be judged. */
 export const PRIMARY_METRICS = ['first-audible', 'first-content-audible', 'reply-end'] as const;
 export type PrimaryMetric = (typeof PRIMARY_METRICS)[number];
 
@@ -39,7 +39,7 @@ export interface DiffRow {
 
 export interface Diff {
   verdict: Verdict;
-  /** What decided the verdict. */
+  /** Why the verdict is what it is, in words. */
   reasons: readonly string[];
   primary: DiffRow;
   /** The primary metric may be another one. */
@@ -119,7 +119,7 @@ export function verdictExitCode(verdict: Verdict): number {
   return { faster: 0, same: 0, slower: 1, inconclusive: 3 }[verdict];
 }
 
-/** The verdict of several candidates together: the worst one, in whatever order they come. */
+/** The verdict of several candidates together: the worst one. */
 export function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
   const worstFirst = ['slower', 'inconclusive', 'same', 'faster'] as const;
   return worstFirst.find((each) => verdicts.includes(each)) ?? 'inconclusive';

@@ -13,8 +13,8 @@ interface Adjusted {
 const LEVEL = 0.05;
 
 /**
- * Adds `pHolm` to every row with an interval: the two-sided p of its t-interval with `degrees` degrees of freedom, adjusted by
- * Holm over all such rows. Stages and phases are one family. A stage with one phase counts twice, which is stricter.
+ * Adds `pHolm` to every row with an interval: the two-sided p of its t-interval (`degrees` of freedom), adjusted by Holm's method
+ * over all such rows. Stages and phases are one family. A stage with one phase counts twice, which is stricter.
  */
 export function withHolm<Row extends Compared>(rows: readonly Row[], degrees: number): (Row & Adjusted)[] {
   const family = rows.flatMap(({ deltaMs, highMs }, index) =>

@@ -18,7 +18,7 @@ const repliers = ({ llm }: Strategy): string[] => [
 ];
 
 /**
- * The price of the turn's reply in USD, by the lengths of the captured turn: one answer of the model, and one of the hedge's model.
+ * The price of the turn's reply in USD, by the lengths of the captured turn: one answer each of the model and of the hedge's model.
  * Undefined where a model has no known price. Retries and early replies are not foreseen.
  */
 export function replyUsd(log: TurnLog, strategy: Strategy): number | undefined {

@@ -1,4 +1,4 @@
-/** What an experiment will cost and can detect, known before anything is paid. */
+/** The cost of an experiment, and the smallest difference that it can show, before anything is paid. */
 import { turnKey } from '../../service/base/events.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { simWorld } from '../arms/against.ts';

@@ -47,7 +47,7 @@ export interface LanePair {
   candidate: ReplayLane;
 }
 
-/** What a candidate's report compares. */
+/** The lanes that a candidate's report compares. */
 export interface Comparison extends LanePair {
   spec: CandidateSpec;
   baseline2: ReplayLane;

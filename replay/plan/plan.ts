@@ -31,7 +31,7 @@ export interface ExperimentOptions extends LaneOptions {
   choice?: Choice;
   /** One line of the report about the choice. */
   choiceNote?: string;
-  /** What was said stands in the reports, and in the journal. */
+  /** Reports and journal hold transcripts and replies. */
   withText?: boolean;
   /** With `resume`, turns in the journal are not run again. */
   journal?: { path: string; resume: boolean; command?: string };

@@ -16,7 +16,7 @@ export interface PageParts {
   /** Escaped HTML. */
   sections: readonly string[];
   script?: string;
-  /** What the script reads, by its id. */
+  /** JSON that the script reads, by its id. */
   data?: { id: string; json: string };
 }
 

@@ -33,7 +33,7 @@ export interface ReplayOptions {
   /** Keeps what was said, in the journal too. */
   withText: boolean;
   journal?: Journal;
-  /** What the journal held when the run was resumed. */
+  /** The journal's state when the run was resumed. */
   before?: JournalState;
   /** In `sim` a world holds virtual time and modelled sockets, so only whole sessions are resumed. */
   resumeWholeSessions: boolean;

@@ -1,6 +1,6 @@
 /**
- * How far a simulated figure has been right: for each variant, what virtual time predicted from a capture beside what was then
- * measured in `wire` (`npm run verify -- trust` writes trust.json; docs/virtual-time.md#counterfactual-error says how).
+ * How far simulated figures have been right. For each variant trust.json holds the prediction in virtual time from a capture, and the
+ * figure that was then measured in `wire`. `npm run verify -- trust` writes the file; docs/virtual-time.md#counterfactual-error says how.
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';

@@ -1,10 +1,10 @@
-/** A captured session as data, whatever store it came from. */
+/** A captured session as data, from any store. */
 import type { Message } from '../../service/base/ports.ts';
 import type { TurnEvent, TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedTurn } from '../../sim/times/captured-turn.ts';
 
-/** What sessions are chosen by. `latency`: the slowest; `error`: those with most failed turns. */
+/** How sessions are chosen. `sample`: a random sample, spread over time; `latency`: the slowest; `error`: those with most failed turns. */
 export const CHOSEN_BY = ['sample', 'latency', 'error'] as const;
 export type ChosenBy = (typeof CHOSEN_BY)[number];
 
@@ -15,7 +15,7 @@ export interface CapturedSession {
   level: 'full' | 'timing';
   commit: string;
   systemPrompt: string;
-  /** What was said before the session's first captured turn. */
+  /** The conversation before the session's first captured turn. */
   history: readonly Message[];
   interview?: string;
   profile?: string;
@@ -25,13 +25,13 @@ export interface CapturedSession {
 
 const TEXT_LIMIT_CHARS = 10_000_000;
 
-/** In place of a text of which only the length was captured: `xxx…`. Empty for a length that no text has. */
+/** In place of a text of which only the length was captured: `xxx…`. Empty for an impossible length. */
 export function asLongAs(chars: number): string {
   return 'x'.repeat(chars > 0 && chars <= TEXT_LIMIT_CHARS ? chars : 0);
 }
 
 /**
- * The captured conversation up to a turn: the same history for every lane, whatever the lane's own model said. Where the capture
+ * The captured conversation up to a turn: the same history for every lane, so that a lane's own replies change no later prompt. Where the capture
  * holds no text, `asLongAs` stands in, so that the prompt keeps its captured size.
  */
 export function historyBefore(session: Pick<CapturedSession, 'history' | 'turns'>, turnIndex: number): Message[] {

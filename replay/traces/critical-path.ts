@@ -2,13 +2,13 @@
  * The critical path of a trace that records no causes: which span the end waited for, instant by instant. Pure.
  *
  * The walk goes back from the end through the children that finished last, as in Jaeger and CRISP (Zhang et al., USENIX ATC
- * 2022). It differs where those lose time:
+ * 2022). This walk differs in four cases, in which theirs loses time:
  * - A sibling that ends exactly where the next one starts is on the path. Jaeger's comparison is strict.
  * - A span without length is never on the path and never ends the walk.
- * - A child may reach beyond its parent, at its start or its end. That time belongs to the nearest ancestor that holds it:
+ * - A child may reach beyond its parent, at its start or its end. The time beyond belongs to the nearest ancestor that holds it:
  *   nothing is clipped, and no time is charged twice.
  * - Time after the last finished child belongs to the running child that started last, as in a stream that feeds its
- *   successor. It belongs to the parent only when no child ran.
+ *   successor. The parent has only time in which no child ran.
  *
  * So the parts are contiguous and add up to the window, in whole µs, for any spans.
  */

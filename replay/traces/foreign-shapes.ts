@@ -1,6 +1,6 @@
 /**
- * What a turn is in the traces of other pipelines: one row a pipeline, from its sources (docs/foreign-traces.md#our-words-and-theirs).
- * Pipecat and LiveKit trace no span of the wait. Its window follows from the latency that they report and from its end.
+ * How other pipelines trace a turn: one row a pipeline, from its sources (docs/foreign-traces.md#our-words-and-theirs).
+ * Pipecat and LiveKit trace no span of the wait. The wait's window follows from the latency that they report and from its end.
  */
 import type { Attrs, LedgerStage } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
@@ -33,7 +33,7 @@ export interface ForeignShape {
   serviceSecondsKeys: readonly string[];
 }
 
-/** Matches a whole word of a name, whatever joins the words: `tts` in `run-tts`, not in `watts`. */
+/** Matches a whole word of a name. Anything but letters may join words: `tts` in `run-tts`, not in `watts`. */
 const word = (text: string): RegExp => new RegExp(`(^|[^a-z])(${text})([^a-z]|$)`, 'i');
 
 const STAGES: ForeignShape['stages'] = [

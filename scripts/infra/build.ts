@@ -1,6 +1,6 @@
 /**
- * Builds the real Jaeger and the real Collector from the manifests in `jaeger/` and `collector/` into a cache outside the work tree,
- * `${XDG_CACHE_HOME:-~/.cache}/retake/infra/<hash>/`: once for each state of the manifests, Go version and platform.
+ * Builds the real Jaeger and the real Collector from the manifests in `jaeger/` and `collector/`. The programs go into a cache outside
+ * the work tree, `${XDG_CACHE_HOME:-~/.cache}/retake/infra/<hash>/`. The hash is of manifests, Go version and platform.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';

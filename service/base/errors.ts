@@ -6,7 +6,7 @@ import { UNSEEN } from './unseen.ts';
 export type FailureKind =
   | 'unreachable' // name not found, connection refused, TLS failure
   | 'reset' // the connection broke
-  | 'timeout' // a deadline of ours passed
+  | 'timeout' // one of Retake's deadlines passed
   | 'auth' // 401, 403
   | 'payment' // 402
   | 'rejected' // other 4xx: asking again would not help
@@ -69,12 +69,12 @@ export function isDiskError(error: unknown): error is Error & { code: unknown } 
   return error instanceof Error && 'code' in error && DISK_CODES.has(error.code);
 }
 
-/** Where the system's own words leave open what is wrong. */
+/** Clearer words for codes whose own words say little. */
 const DISK_REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
   EISDIR: 'is a folder',
   EEXIST: 'something else is there',
-  ENOTDIR: 'is not in a folder, or is none',
+  ENOTDIR: 'a part of its path is no folder',
 };
 
 /** Why the file system refused: `EACCES: permission denied`. Of any other error its description. */

@@ -54,7 +54,7 @@ export const EVENT_KINDS = [
   'ahead.ready', // names or connections for the calls to come are ready; nothing is caused by it
   'stt.start',
   'stt.early', // the text of an upload made before the end of turn: an early transcript
-  'stt.done', // the transcript that the turn goes on with
+  'stt.done', // the transcript that the turn uses
   'llm.start',
   'llm.content', // a delta that released something (the first one always does: TTFT)
   'llm.done',
@@ -75,7 +75,7 @@ export const EVENT_KINDS = [
   'prefetch.done',
   'deliver.reply_end', // computed by the playback model
   'interrupt.onset', // the user began to speak while the reply was heard: playback pauses
-  'interrupt.resumed', // it was no interruption: the reply goes on
+  'interrupt.resumed', // the sound was no interruption: the reply is resumed
   'interrupt.confirmed', // the user took the floor: everything downstream is cancelled
   'turn.interrupted', // what was heard of the reply, and what was not
   'turn.done',
@@ -100,13 +100,13 @@ export type EventKind = (typeof EVENT_KINDS)[number];
 export type AttrValue = string | number | boolean | readonly string[] | readonly number[];
 export type Attrs = Readonly<Record<string, AttrValue>>;
 
-/** What users said or hear. Goes to captures at level `full` and to the session's own client; never to spans or logs. */
+/** Words and sound of user and reply. Goes to captures at level `full` and to the session's own client; never to spans or logs. */
 export interface Content {
   text?: string;
   /** PCM16 little-endian mono. */
   audio?: Uint8Array;
   sampleRateHz?: number;
-  /** The same as it was uploaded, where that was WebM with Opus. */
+  /** The same audio as the client uploaded it, where that was WebM with Opus. */
   recorded?: Uint8Array;
 }
 
@@ -121,7 +121,7 @@ export interface TurnEvent {
   atUs: number;
   /** Id of the event that released this one: smaller, and not later. Absent only on `speech.start` and `speech.end`. */
   cause?: number;
-  /** The other releaser of a join: it came no later than `cause`. */
+  /** Of a join: the other event that released this one, no later than `cause`. */
   also?: number;
   attrs?: Attrs;
   content?: Content;
@@ -130,7 +130,7 @@ export interface TurnEvent {
 /** Attributes to record: undefined ones stay out of the log. */
 export type NewAttrs = Readonly<Record<string, AttrValue | undefined>>;
 
-/** A fact to record. What is undefined in it, attributes included, is absent from the log. */
+/** A fact to record. Undefined fields and attributes are absent from the log. */
 export interface NewEvent {
   kind: EventKind;
   stage: Stage;
@@ -147,7 +147,7 @@ export interface NewEvent {
 export type EventSink = (event: TurnEvent) => void;
 
 export interface Recorder {
-  /** Records a fact and returns its id. Throws on a broken invariant (unknown or later cause): that is a bug of ours. */
+  /** Records a fact and returns its id. Throws on a broken invariant (unknown or later cause), which is an internal error. */
   record(event: NewEvent): number;
   /** The event's time; the id must exist. */
   atUs(id: number): number;
@@ -174,7 +174,7 @@ export interface TurnIdentity {
   interview?: string;
 }
 
-/** A finished turn, whatever its outcome: everything else is a projection of this. */
+/** A finished turn, also one that failed: spans, captures, ledger and metrics are projections of this. */
 export interface TurnLog {
   identity: TurnIdentity;
   zero: ZeroKind;

@@ -1,6 +1,6 @@
-/** Foreign JSON, read without trust: what is not there, or is something else, is undefined. */
+/** Foreign JSON, read without trust: a field that is missing or of another type is undefined. */
 
-/** What the text says; undefined where it is not JSON. */
+/** The text's JSON value; undefined where the text is not JSON. */
 export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -9,7 +9,7 @@ export function parsedJson(text: string): unknown {
   }
 }
 
-/** A copy without the keys whose value is undefined: for formats and keys of maps in which the unknown is absent. */
+/** A copy without the keys whose value is undefined, for formats in which the unknown is absent. */
 export function definedOnly<T extends object>(object: T): T;
 export function definedOnly(object: object): object {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));

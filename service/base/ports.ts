@@ -123,7 +123,7 @@ export interface PoolState {
   queued: number;
 }
 
-/** What is read of a response below the provider clients; any `Response` is one. One reader, one chunk at a time. */
+/** A response below the provider clients; any `Response` is one. One reader, one chunk at a time. */
 export interface HttpResponse extends Pick<Response, 'status' | 'statusText' | 'headers'> {
   readonly body: { getReader(): BodyReader } | null;
 }
@@ -133,9 +133,9 @@ export type BodyReader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 
 export interface Transport {
   /** Sends one exchange and fills in `marks`. Resolves at response headers; the body is read by the caller. */
   send(request: HttpRequest, marks: HttpMarks): Promise<HttpResponse>;
-  /** Makes connections ready before an exchange needs them. Never rejects: what fails is left to the exchange. */
+  /** Makes connections ready before an exchange needs them. Never rejects: the exchange meets the failure. */
   openAhead(target: AheadTarget, signal?: AbortSignal): Promise<void>;
-  /** At speech start: what can be found out about the way before it is needed; a cancelled turn's `signal` ends it. */
+  /** At speech start: measures what the exchanges will need, such as the nearest region. A cancelled turn's `signal` ends the measurement. */
   prepare?(context: ExchangeContext, signal: AbortSignal): void;
   /** Its connection pools; absent where it keeps none. */
   pools?(): readonly PoolState[];
@@ -158,7 +158,7 @@ export type Fetch = ((input: string | URL | Request, init?: RequestInit) => Prom
   Response: typeof Response;
 };
 
-/** What one fetch of a call that makes several is for. */
+/** The purpose of one fetch, in a call that makes several. */
 export type ExchangeStep =
   'queue.submit' | 'queue.poll' | 'queue.result' | 'cdn.get' | 'storage.initiate' | 'storage.put';
 
@@ -169,21 +169,21 @@ export interface Call {
   fetch: Fetch;
   /** The same, for one step of a call that makes several; `publicOnly` for a URL that somebody else named. */
   fetchFor(step: ExchangeStep, publicOnly?: boolean): Fetch;
-  /** As `fetch`, for a parser of our own: without the platform's `Response` and the stream in it. */
+  /** As `fetch`, for Retake's own parsers: without the platform's `Response` and the stream in it. */
   send(url: string, init: RequestInit): Promise<HttpResponse>;
   signal: AbortSignal;
   /** Waits on the clock between two fetches of this call; the wait is part of the log. */
   pause(ms: number): Promise<void>;
-  /** What was asked for has begun, or gone on, to arrive: the deadline to the next content starts anew. */
+  /** Content has arrived: the deadline to the next content starts anew. */
   content(): void;
   /** Headers of the newest response. */
   responseHeaders(): Headers | undefined;
-  /** What broke the newest exchange, however its client words it; undefined when nothing did. */
+  /** The error that broke the newest exchange, before its client put it into other words; undefined when nothing broke. */
   failure(): unknown;
-  /** What delivered the data that the provider client has just parsed: the last body chunk read. */
+  /** The last body chunk read: its arrival delivered the data that the provider client has just parsed. */
   arrival(): Arrival;
 }
-/** One body chunk's arrival. It becomes an event only when somebody asks for its id, because it released something. */
+/** One body chunk's arrival. Asking for the id makes it an event: only chunks that released something become events. */
 export interface Arrival {
   atUs: number;
   eventId(): number;
@@ -270,7 +270,7 @@ export interface TtsRequest {
   sse: 'sdk' | 'parser';
   /** How `generate` learns that its audio is there. */
   queue: { status: 'poll' | 'stream'; pollMs: number };
-  /** What the endpoint is asked for; `default`: WAV of `generate`, else PCM. `stream` has PCM only. Audio is handed on as PCM16. */
+  /** The format that the endpoint is asked for; `default`: WAV of `generate`, else PCM. `stream` has PCM only. Audio is handed on as PCM16. */
   format: 'default' | 'pcm' | 'wav';
   voice: string;
   speed: number;

@@ -128,8 +128,8 @@ export async function withDeadline<T>(
 }
 
 /**
- * The work's outcome, or, when the signal aborts first, the signal's reason: as soon as the work has let go of what it
- * holds, and after `letGoMs` at the latest.
+ * The work's outcome. When the signal aborts first: the signal's reason, as soon as the work has let go of what it holds, and after
+ * `letGoMs` at the latest.
  */
 export async function untilSettled<T>(
   clock: Clock,

@@ -14,7 +14,7 @@ export interface BodyChunk {
 }
 
 export interface BodyEnd {
-  /** False when the reader cancelled before the end. That costs the connection. */
+  /** False when the reader cancelled before the end, which costs the connection. */
   complete: boolean;
   /** The reader cancelled, and the rest was read to keep the connection. */
   drained: boolean;

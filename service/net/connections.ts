@@ -45,8 +45,8 @@ interface Ahead {
 }
 
 /**
- * A socket opened ahead waits this long for its first request: a user may speak for long, and servers keep an idle
- * connection for a minute and more. The first request notices a socket that was closed all the same.
+ * A socket opened ahead waits this long for its first request. A user may speak for long, and servers keep an idle
+ * connection for a minute or more. The first request notices a socket that was closed all the same.
  */
 export const AHEAD_IDLE_MS = 60_000;
 /** At one origin: pieces that are synthesized at once are fewer. */

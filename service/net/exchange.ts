@@ -112,7 +112,7 @@ export function openCall(options: CallOptions): OpenCall {
     const cause = arrival().eventId();
     pauseId = undefined;
     const request = await normalize(input, init);
-    // an SDK with a signal of its own may have missed an abort of ours from before it listened
+    // an SDK with its own signal may have missed the call's abort: it came before the SDK listened
     const own = init?.signal ?? signal;
     const sending = {
       ...request,

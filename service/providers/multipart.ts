@@ -9,8 +9,8 @@ export interface FormFile {
 }
 
 /**
- * One file and text fields; undefined fields are left out. By hand, since `FormData` keeps a file in a `Blob`, whose
- * reading takes several rounds of the event loop: on a busy service each round costs a turn the work of all others.
+ * One file and text fields; undefined fields are left out. By hand, since `FormData` keeps a file in a `Blob`, and
+ * reading a `Blob` takes several rounds of the event loop. On a busy service a turn waits in each round for all the others.
  * Nobody can guess the boundary, so no audio holds it on purpose.
  */
 export function multipartOf(

@@ -11,14 +11,14 @@ import { DEFAULT_STRATEGY, type Strategy } from './strategy.ts';
 const ajv = new Ajv({ allErrors: true, verbose: true }).addVocabulary(['traits']);
 const validate = ajv.compile<Strategy>(StrategySchema);
 
-/** The same schema for a part of a strategy: what is there has to be right, nothing has to be there. */
+/** The same schema for a part of a strategy: every field is optional. */
 const validatePart = ajv.compile(
   JSON.parse(JSON.stringify(StrategySchema, (key, value: unknown) => (key === 'required' ? undefined : value))),
 );
 
 /**
- * Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. From whomever it comes, it is data: it can
- * name no file (prompt-file.ts reads those of the operator), no host, and of regions only those that the operator configured.
+ * Part of a strategy, as untrusted JSON: objects merge knob by knob, everything else replaces. A patch can name no
+ * file and no host, and only regions that the operator configured. prompt-file.ts reads the operator's own prompt files.
  */
 export type StrategyPatch = Readonly<Record<string, unknown>>;
 

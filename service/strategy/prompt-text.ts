@@ -15,7 +15,7 @@ export function promptOf(text: string): Required<PromptText> {
   return { sha256: createHash('sha256').update(text).digest('hex'), chars: sentText(text).length, text };
 }
 
-/** What of the text the model is sent. */
+/** The part of the text that the model is sent. */
 export function sentText(text: string): string {
   return text.trim();
 }

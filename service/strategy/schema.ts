@@ -109,7 +109,7 @@ export const StrategySchema = section({
     ),
     systemPrompt: Type.Union(
       [
-        oneOf(['captured', 'compressed'], 'the conversation’s own, or a short interviewer of ours'),
+        oneOf(['captured', 'compressed'], 'the conversation’s own prompt, or Retake’s short one for interviewers'),
         section({
           sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the text; filled in' }),
           chars: Type.Optional(

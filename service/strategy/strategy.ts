@@ -51,7 +51,7 @@ export function prefetches({ pipeline: { prefetch } }: Strategy, what: Prefetch)
   return prefetch === what || (Array.isArray(prefetch) && prefetch.includes(what));
 }
 
-/** 12 hex digits that name a resolved strategy: equal strategies, equal hash, whatever the order of their keys. */
+/** 12 hex digits that name a resolved strategy: equal strategies have equal hashes, in any order of their keys. */
 export function strategyHash(strategy: Strategy): string {
   return keyedHex(12, JSON.stringify(sortKeys(withoutPromptText(strategy))));
 }

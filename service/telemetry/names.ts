@@ -80,7 +80,7 @@ export interface AttributeSpec<Type extends AttributeType = AttributeType> {
   unit: Unit;
   /**
    * Spans that carry it: a span name, `every`, `call` (stt, llm, tts), `http`, `bet` (speculation, hedge, prefetch, cache),
-   * or `error` (whatever failed).
+   * or `error` (spans of failed work).
    */
   on: SpanName | 'every' | 'call' | 'http' | 'bet' | 'error';
   source: 'semconv' | 'retake';

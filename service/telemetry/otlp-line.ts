@@ -1,6 +1,6 @@
 /**
- * Spans as one OTLP JSON line, without the SDK. The bytes are the SDK's (`otel.test.ts` compares them), in a sixth of its time:
- * most of a line repeats on every span of the turn, and is written once.
+ * Spans as one OTLP JSON line, without the SDK. The bytes are the SDK's (`otel.test.ts` compares them), in a sixth of its time.
+ * Most of a line repeats on every span of the turn: this part is written once a turn.
  */
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {

@@ -49,8 +49,8 @@ interface Draft {
 }
 
 /**
- * The id of a turn's `ordinal`th span, never all zero. It depends on the trace id alone, so that a replayed turn can link to the
- * captured turn's span (ordinal 0) without knowing more.
+ * The id of a turn's `ordinal`th span, never all zero. The id follows from the trace id alone: so a replayed turn can link to
+ * the captured turn's span (ordinal 0).
  */
 export function spanIdOf(traceId: string, ordinal: number): string {
   return spanIdsOf(traceId)(ordinal);

@@ -47,7 +47,7 @@ function needsNext(word: string, language: string): boolean {
 
 /**
  * End of the sentence with the last terminator at `at`, behind closing quotes and brackets. -1 when no sentence ends
- * there, or only further text can tell. `complete` says that no text will follow.
+ * there, or when only further text can tell. `complete` says that no text will follow.
  */
 export function endsSentence(text: string, at: number, language: string, complete: boolean): number {
   const mark = text.charAt(at);

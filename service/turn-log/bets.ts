@@ -30,7 +30,7 @@ export interface Bet {
   attempts: number;
   /** From the bet to its settlement, on the turn's clock. */
   fromUs: number;
-  /** What a hit took off the critical path, where the turn itself can tell; absent otherwise, never 0 for unknown. */
+  /** Time that a hit took off the critical path. Absent where the turn cannot tell, never 0 for unknown. */
   savedUs?: number;
   /** LLM tokens paid for and not used; estimated from characters where no answer counted them. */
   wastedTokens: number;
@@ -44,7 +44,7 @@ export interface Bet {
   reason?: string;
 }
 
-/** Records a bet's settlement. It describes the turn, nobody waits for it: its cause is the turn's first event. */
+/** Records a bet's settlement. Nobody waits for a settlement, so its cause is the turn's first event. */
 export function settleBet(recorder: Pick<Recorder, 'record'>, bet: Bet): void {
   const { kind, wastedUsd, savedUs, reason, ...rest } = bet;
   const stage: Stage = kind === 'partial' || kind === 'prompt' || kind === 'hedge' ? 'llm' : 'tts';
@@ -125,8 +125,8 @@ export interface BetTotals {
 }
 
 /**
- * Bets of many turns, a row a kind. With `worthUsdPer100Ms` for what 100 ms are worth, a bet of stake c that saves s ms
- * when it hits pays from the hit rate h on at which h · s/100 · worth = (1 − h) · c, that is h = c / (c + s/100 · worth).
+ * Bets of many turns, a row a kind. `worthUsdPer100Ms` is what 100 ms are worth. A bet costs c when it misses and saves s ms when it
+ * hits. So it breaks even at the hit rate h with h · s/100 · worth = (1 − h) · c, that is h = c / (c + s/100 · worth).
  */
 export function totalBets(turns: readonly (readonly Bet[])[], worthUsdPer100Ms: number): BetTotals[] {
   return BET_KINDS.flatMap((kind): BetTotals[] => {

@@ -19,7 +19,7 @@ export interface Ledger {
   e2eUs: number;
   /** Contiguous from zero to stop, in order of time; none is empty. */
   parts: readonly LedgerPart[];
-  /** What the same chain of causes did before the zero: outside the sum. */
+  /** Work of the same chain of causes before the zero: outside the sum. */
   headStart: readonly LedgerPart[];
   /** Work between zero and stop that did not hold the turn back: outside the sum. */
   hidden: readonly LedgerPart[];
@@ -27,7 +27,7 @@ export interface Ledger {
   path: readonly number[];
 }
 
-/** Names each wait by the event that ended it and the event that began it. A pair that is not here is a bug. */
+/** Names each wait by the event that ended it and the event that began it. A pair that is missing here is an internal error. */
 const PHASE_OF: Readonly<Record<string, Phase | 'after'>> = Object.fromEntries(
   (
     [
@@ -184,8 +184,8 @@ export function ledgerOf(events: readonly TurnEvent[], zeroUs: number | undefine
 }
 
 /**
- * How long each event could have come later without making first audible later, if it were delayed alone: 0 on the
- * path, the sum of the joins' slacks off it, absent when nothing leads from it to first audible. Indexed by event id.
+ * Slack of each event, by event id: how much later it could have come, delayed alone, without making first audible later. 0 on the
+ * path; off the path the sum of the joins' slacks; absent when nothing leads from the event to first audible.
  */
 export function slackOf(events: readonly TurnEvent[]): readonly (number | undefined)[] {
   const slackUs: (number | undefined)[] = events.map((event) =>

@@ -86,7 +86,7 @@ export function prepare(scope: TurnScope, ordinal: number, text: string, cause: 
   const spoken = (releasedBy: number): Promise<unknown> =>
     synthesize(ahead, { index, text, origin: 'predicted' }, watched, { cause: releasedBy });
   const known = lookUpAhead(scope, index, text, cause)?.then(({ eventId, speech }) => {
-    ahead.signal.throwIfAborted(); // it may have been abandoned during the look-up
+    ahead.signal.throwIfAborted(); // the piece may have been abandoned during the look-up
     if (speech === undefined) return spoken(eventId);
     cachedTtfbUs = speech.ttfbUs;
     watched.push({ pcm: speech.pcm, atUs: scope.ports.clock.nowUs(), eventId: () => eventId });

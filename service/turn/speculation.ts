@@ -1,6 +1,6 @@
 /**
- * A turn's bets on work that may not be needed: openers spoken ahead, a reply begun on an early transcript, a prompt
- * sent ahead to be cached. The user hears none of it before the end of turn. Each bet is settled when the turn closes.
+ * A turn's bets on work that may not be needed: openers spoken ahead, replies to early transcripts, prompts sent ahead
+ * to be cached. The user hears none of it before the end of turn. Each bet is settled when the turn closes.
  */
 import { ask, type Asked } from '../calls/ask.ts';
 import { ORDINALS, settleBet } from '../turn-log/bets.ts';

@@ -118,7 +118,7 @@ function recordInterruption(
   return text;
 }
 
-/** Waits for all branches. The first failure aborts the others. It is thrown when every branch has ended. */
+/** Waits for all branches. The first failure aborts the others, and is thrown once every branch has ended. */
 async function together(branches: readonly Promise<void>[], abort: (reason: unknown) => void): Promise<void> {
   let first: { error: unknown } | undefined;
   const settle = (error: unknown): void => {

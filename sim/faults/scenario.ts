@@ -1,4 +1,4 @@
-/** A scenario is a file of rules: which requests meet a fault or a switch. It applies in `sim` and `wire`. */
+/** A scenario is a file of rules: which requests meet a fault or a switch, in `sim` and `wire`. */
 import { literals, section } from '../../service/base/schema.ts';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';

@@ -1,4 +1,4 @@
-/** The switches of a scenario: they change an answer's times and form. One plan in, one plan out. */
+/** The switches of a scenario: they change an answer's times and shape. One plan in, one plan out. */
 import { Type, type Static } from 'typebox';
 import { literals, section } from '../../service/base/schema.ts';
 import { isData, sizeOf, USAGE_FORMS, type ExchangePlan, type Facts, type PlannedItem } from '../times/plan.ts';

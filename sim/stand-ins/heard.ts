@@ -56,8 +56,8 @@ function speechIn(samples: Int16Array, sampleRateHz: number, toMs: (sample: numb
 
 /**
  * The part of a turn's text that an upload holds. The words are spread over `whole`, the turn's speech, by their letters. A
- * word within 150 ms of a cut loses its half on that side. An upload is cut at its end if it stops before the speech, and at
- * its start if less silence comes before the speech than in the turn. So wrong cuts, trims and joins show in the transcript.
+ * word within 150 ms of a cut loses its half on that side. An upload that stops before the speech ends is cut at its end. One with
+ * less silence before the speech than the turn is cut at its start. So wrong cuts, trims and joins show in the transcript.
  */
 export function wordsHeard(text: string, whole: SpeechSpan, { audioMs, speech }: Heard): string {
   if (speech === 'none') return '';

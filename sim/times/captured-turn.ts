@@ -19,8 +19,8 @@ export function replyTextOf(events: readonly TurnEvent[]): string | undefined {
 }
 
 /**
- * A text without meaning, `chars` long. Each break where a piece ended has a full stop and each other break a comma, so that
- * the chunker cuts where it cut the captured text. A piece's length includes the white space after it.
+ * A text without meaning, `chars` long. A break where a piece ended has a full stop, any other break a comma: so the chunker
+ * cuts where it cut the captured text. A piece's length includes the white space after it.
  */
 export function filler(chars: number, breaks: readonly number[], pieceChars: readonly number[]): string {
   let end = 0;

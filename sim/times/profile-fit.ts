@@ -199,8 +199,8 @@ function growthMs([first]: readonly Observation[], profile: Profile): number {
 }
 
 /**
- * The mean size of the fit's error in %: each fifth of the exchanges is left out, the rest fitted, and the fit's quantiles for
- * the sizes left out compared with the true ones. `otherwiseMs` is the growth where the rest shows none. NaN where a fifth is empty.
+ * The mean size of the fit's error in %. Each fifth of the exchanges is left out in turn and the rest fitted. Then the fit's quantiles
+ * for the sizes left out are compared with the true ones. `otherwiseMs` is the growth where the rest shows none. NaN where a fifth is empty.
  */
 export function leftOutError(all: readonly Observation[], otherwiseMs = 0): { p50: number; p90: number } {
   const some = spread(all, ERROR_EXCHANGES);

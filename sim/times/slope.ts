@@ -13,8 +13,8 @@ export function middleSlope(points: readonly Point[]): number {
 
 /**
  * The same slope where its 95 % interval lies above 0. Undefined where noise alone may have made the growth.
- * The interval is Sen's (P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968): of the N sorted slopes the
- * (N − C)/2th and the (N + C)/2th, C = 1.960·√((n(n−1)(2n+5) − Σ t(t−1)(2t+5)) / 18), t the numbers of points that share a size.
+ * The interval is Sen's (P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968). Its ends are the (N − C)/2th
+ * and the (N + C)/2th of the N sorted slopes. C = 1.960·√((n(n−1)(2n+5) − Σ t(t−1)(2t+5)) / 18); t counts points that share a size.
  */
 export function shownSlope(points: readonly Point[]): number | undefined {
   const slopes = slopesOf(points);

@@ -1,6 +1,6 @@
 /**
- * Canaries: a provider key and what is said in a conversation, sent through the whole service while providers repeat them
- * in their errors, must be found in no log, span, spool, `timing` bundle, report or error; and are found where they belong.
+ * Canaries: a provider key and the words of a conversation go through the whole service, while providers repeat them in their errors.
+ * No log, span, spool, `timing` bundle, report or error may hold them. As a control, they are found where they belong.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

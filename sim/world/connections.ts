@@ -84,13 +84,13 @@ export function createConnectionPool({ keepAlive, http2, aheadIdleMs }: PoolOpti
   };
 }
 
-/** A looked-up name. It is known from the answer until its time to live ends. */
+/** A looked-up name, known from the answer until its time to live ends. */
 export interface KnownName {
   fromUs: number;
   untilUs: number;
 }
 
-/** A set-up from `startUs` on. It waits only for the rest of a lookup that is under way. */
+/** A set-up from `startUs` on. Of a lookup that is under way the set-up waits only for the rest. */
 export function setUpFacts(startUs: number, network: NetworkPlan, name: KnownName | undefined): ConnectionFacts {
   const { dns, connect, tls } = network;
   const known = name !== undefined && name.untilUs > startUs;

@@ -215,7 +215,7 @@ export function createSimTransport(options: SimTransportOptions): SimTransport {
   };
 }
 
-/** undici closes a connection 2 s before its server would. It reuses none that the server closes within 2 s. */
+/** undici closes a connection 2 s before its server would, and reuses none that the server closes within 2 s. */
 function withHint(keepAlive: SimTransportOptions['keepAlive'], hintS: number | undefined): typeof keepAlive {
   if (keepAlive === false || hintS === undefined) return keepAlive;
   return hintS <= 2 ? false : { idleMs: Math.min(keepAlive.idleMs, (hintS - 2) * 1000) };

@@ -91,7 +91,7 @@ interface Origin {
   switches: ConnectionSwitches;
 }
 
-/** One arm's world, with its own clock, connections and draws. It touches no socket, file or timer. */
+/** One arm's world, with its own clock, connections and draws, and without sockets, files and timers. */
 export function createSimWorld(options: SimWorldOptions): SimWorld {
   const { profile, seed, draws, delay, served, scenario, captured, settleImmediates } = options;
   const clock = createVirtualClock({ settleImmediates });
