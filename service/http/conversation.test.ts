@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { framesSince, GENERATION_FRAMES, lastFrames, NO_FRAMES, withFrame } from '../audio/recent-frames.ts';
 import type { AudioFrame } from '../base/ports.ts';
-import {
-  advance,
-  NEW_CONVERSATION,
-  RECENT_FRAMES,
-  type ConversationEffect,
-  type ConversationMessage,
-  type ConversationState,
-  type SessionFacts,
-} from './conversation.ts';
+import { advance, NEW_CONVERSATION, playedMsIn } from './conversation.ts';
+import type { ConversationEffect, ConversationMessage, ConversationState, SessionFacts } from './conversation-words.ts';
+import { LIMITS } from './limits.ts';
+import { NO_TRAFFIC } from './traffic.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 
 const RATE_HZ = 16_000;
 const FRAME_SAMPLES = RATE_HZ / 50; // 20 ms
-const FREE: SessionFacts = { isOpen: true, isBusy: false, mayInterrupt: true };
+const FREE: SessionFacts = { nowUs: 0, isOpen: true, isBusy: false, mayInterrupt: true };
 const frame = (atUs: number, samples = FRAME_SAMPLES): AudioFrame => ({ atUs, samples: new Int16Array(samples) });
 const binary = (atUs = 0, bytes = FRAME_SAMPLES * 2): ConversationMessage => ({
   kind: 'binary',
@@ -27,9 +24,9 @@ const START = text({ type: 'start', sampleRateHz: RATE_HZ, format: 'pcm_s16le' }
 
 const STATES = {
   new: NEW_CONVERSATION,
-  idle: { kind: 'idle', sampleRateHz: RATE_HZ, heard: [frame(1)], recent: [frame(1)] },
-  listening: { kind: 'listening', sampleRateHz: RATE_HZ, recent: [] },
-  replying: { kind: 'replying', sampleRateHz: RATE_HZ, playedMs: 40, recent: [] },
+  idle: { kind: 'idle', sampleRateHz: RATE_HZ, heard: NO_FRAMES, recent: NO_FRAMES, traffic: NO_TRAFFIC },
+  listening: { kind: 'listening', sampleRateHz: RATE_HZ, heardUs: 0, recent: NO_FRAMES, traffic: NO_TRAFFIC },
+  replying: { kind: 'replying', sampleRateHz: RATE_HZ, playedMs: 40, recent: NO_FRAMES, traffic: NO_TRAFFIC },
   closed: { kind: 'closed' },
 } satisfies Record<string, ConversationState>;
 
@@ -37,7 +34,8 @@ const STATES = {
 function told(state: ConversationState, message: ConversationMessage, session = FREE): string {
   const next = advance(state, message, session);
   const done = next.effects.map((each) => (each.kind === 'refuse' ? `refuse ${each.problem.status}` : each.kind));
-  return [next.state === state ? 'same' : next.state.kind, ...done].join(' ');
+  const isSame = isDeepStrictEqual({ ...next.state, traffic: 0 }, { ...state, traffic: 0 });
+  return [isSame ? 'same' : next.state.kind, ...done].join(' ');
 }
 
 type Row = Record<keyof typeof STATES, string>;
@@ -97,6 +95,25 @@ const ROWS: readonly [name: string, message: ConversationMessage, row: Row, sess
       closed: 'same',
     },
   ],
+  [
+    'an empty frame',
+    binary(0, 0),
+    { new: 'same refuse 400', idle: 'same', listening: 'same', replying: 'same', closed: 'same' },
+  ],
+  ['a ping', { kind: 'ping' }, nothing({})],
+  ['time', { kind: 'tick' }, nothing({})],
+  [
+    'time without a frame',
+    { kind: 'tick' },
+    nothing({ listening: 'same end-audio' }),
+    { ...FREE, nowUs: LIMITS.silentTurn.value * 1000 + 1 },
+  ],
+  [
+    'time in a session that is gone',
+    { kind: 'tick' },
+    nothing({ new: 'closed refuse 404 disconnect', idle: 'closed refuse 404 disconnect' }),
+    { ...FREE, isOpen: false },
+  ],
   ['half a sample', binary(0, 3), refused(400)],
   ['onset', { kind: 'onset' }, nothing({ idle: 'listening open-turn' })],
   [
@@ -110,7 +127,7 @@ const ROWS: readonly [name: string, message: ConversationMessage, row: Row, sess
   [
     'turn-over, interrupted',
     { kind: 'turn-over', interruptedUs: 5 },
-    nothing({ listening: 'listening open-turn', replying: 'listening open-turn' }),
+    nothing({ listening: 'same open-turn', replying: 'listening open-turn' }),
   ],
   [
     'turn-over, interrupted in a session that is gone',
@@ -184,11 +201,83 @@ test('an interruption opens the next turn with what was said since its onset, an
 test('what was played counts for the reply that it was told in', () => {
   const played = (ms: number): ConversationMessage => text({ type: 'played', ms });
   const before = run([START, played(900), { kind: 'turn-ended' }]);
-  assert.deepEqual(before.state, { kind: 'replying', sampleRateHz: RATE_HZ, recent: [] });
+  assert.equal(before.state.kind === 'replying' && before.state.playedMs, undefined);
   const during = run([START, { kind: 'turn-ended' }, played(20), played(40)]);
   assert.equal(during.state.kind === 'replying' && during.state.playedMs, 40);
   const next = run([START, { kind: 'turn-ended' }, played(40), { kind: 'turn-over' }, START, { kind: 'turn-ended' }]);
   assert.equal(next.state.kind === 'replying' && next.state.playedMs, undefined);
+});
+
+test('what was played is known when the client goes while its interruption is recorded', () => {
+  const spoken: ConversationMessage[] = [START, { kind: 'turn-ended' }, text({ type: 'played', ms: 40 })];
+  assert.equal(playedMsIn(run([...spoken, { kind: 'disconnected' }]).state), 40);
+  assert.equal(playedMsIn(run([START, { kind: 'disconnected' }]).state), undefined, 'control: nothing was said');
+});
+
+/** Kinds of the effects, with the code of a disconnect. */
+const kindsOf = (effects: readonly ConversationEffect[]): string[] =>
+  effects.map((each) => (each.kind === 'disconnect' ? `disconnect ${each.code}` : each.kind));
+const many = (count: number, message: ConversationMessage): ConversationMessage[] =>
+  Array.from({ length: count }, () => message);
+
+test('a connection that sends too many messages is told so once and let go; its turn ends', () => {
+  for (const message of [binary(0, 0), binary(0, 2), text({ type: 'end' }), { kind: 'ping' }] as const) {
+    const { state, effects } = run([START, ...many(40_000, message)]);
+    assert.deepEqual(kindsOf(effects.slice(-3)), ['refuse', 'disconnect 1008', 'cancel-turn']);
+    assert.equal(effects.filter((each) => each.kind === 'refuse').length, 1);
+    assert.equal(state.kind, 'closed');
+  }
+  const burst = run([START, ...many(LIMITS.messageBurst.value - 1, binary(0, 2))]);
+  assert.equal(burst.state.kind, 'listening', 'control: 30 s of 10 ms frames after a stall');
+  let state: ConversationState = NEW_CONVERSATION;
+  for (let sent = 0; sent < 40_000; sent++) {
+    state = advance(state, sent === 0 ? START : binary(), { ...FREE, nowUs: sent * 10_000 }).state;
+  }
+  assert.equal(state.kind, 'listening', 'control: a microphone with 10 ms frames, for 400 s');
+});
+
+test('a connection whose messages cannot be used is let go; a turn that it starts in between counts as use', () => {
+  const limit = LIMITS.badMessages.value;
+  const { state, effects } = run([START, ...many(limit, text('x')), START]);
+  assert.deepEqual(kindsOf(effects), [
+    'open-turn',
+    ...Array.from({ length: limit }, () => 'refuse'),
+    'disconnect 1008',
+    'cancel-turn',
+  ]);
+  assert.equal(state.kind, 'closed');
+  const some = many(limit - 1, text('x'));
+  assert.equal(run([...some, START, ...some]).state.kind, 'listening', 'control');
+});
+
+test('tiny frames cost the same however many came before: as many are kept as in a burst', () => {
+  let kept = NO_FRAMES;
+  for (let sent = 0; sent < 700_000; sent++) kept = withFrame(kept, frame(sent, 1), RATE_HZ);
+  const held = framesSince(kept, 0).length;
+  assert.ok(held >= GENERATION_FRAMES && held <= 2 * GENERATION_FRAMES, `${held} frames`);
+});
+
+test('recent frames: the last of them, and those since a time, as from a list of all', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(400), { maxLength: 200 }), fc.nat(3000), (sizes, samples) => {
+      const all = sizes.map((size, index) => frame(index, size));
+      const recent = all.reduce((kept, each) => withFrame(kept, each, samples), NO_FRAMES);
+      const behind = (index: number): number =>
+        all.slice(index + 1).reduce((sum, each) => sum + each.samples.length, 0);
+      assert.deepEqual(
+        lastFrames(recent, samples).map(({ atUs }) => atUs),
+        all.filter((_, index) => behind(index) <= samples).map(({ atUs }) => atUs),
+      );
+      const last = framesSince(recent, sizes.length - 3).map(({ atUs }) => atUs);
+      assert.deepEqual(
+        last,
+        all
+          .slice(-3)
+          .map(({ atUs }) => atUs)
+          .slice(-last.length),
+      );
+    }),
+  );
 });
 
 const anyMessage: fc.Arbitrary<ConversationMessage> = fc.oneof(
@@ -207,9 +296,10 @@ const anyMessage: fc.Arbitrary<ConversationMessage> = fc.oneof(
       fc.nat(1e7).map((interruptedUs): ConversationMessage => ({ kind: 'turn-over', interruptedUs })),
     ),
   },
-  fc.constant<ConversationMessage>({ kind: 'disconnected' }),
+  fc.constantFrom<ConversationMessage>({ kind: 'disconnected' }, { kind: 'tick' }, { kind: 'ping' }),
 );
 const anyFacts = fc.record({
+  nowUs: fc.nat(40_000_000),
   isOpen: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, fc.constant(false)),
   isBusy: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
   mayInterrupt: fc.boolean(),
@@ -235,11 +325,9 @@ function complaint(
   if (wasOpen && state.kind === 'closed' && !kinds.some((kind) => kind === 'cancel-turn' || kind === 'disconnect')) {
     return 'a turn runs on without a client';
   }
-  if (state.kind !== 'closed' && state.recent.length > RECENT_FRAMES) return 'frames pile up';
-  if (state.kind === 'idle' && state.sampleRateHz !== undefined) {
-    const behind = state.heard.slice(1).reduce((sum, { samples }) => sum + samples.length, 0);
-    if (behind > (PRE_ROLL_MS / 1000) * state.sampleRateHz) return 'the pre-roll piles up';
-  }
+  if (state.kind !== 'closed' && framesSince(state.recent, 0).length > 2 * GENERATION_FRAMES) return 'frames pile up';
+  if (state.kind === 'idle' && framesSince(state.heard, 0).length > 2 * GENERATION_FRAMES)
+    return 'the pre-roll piles up';
   return undefined;
 }
 
@@ -267,6 +355,15 @@ test('no sequence of messages leads to an impossible state', () => {
     assert.ok(seen.has(way), `control: ${way} was tried`);
 });
 
+/** Frames kept without an end. */
+const endless = Array.from({ length: 2 * GENERATION_FRAMES + 1 }, () => frame(0));
+const TOO_MANY = {
+  newer: endless.reduce<typeof NO_FRAMES.newer>(
+    (before, each, index) => ({ frame: each, before, frames: index + 1, samples: 0 }),
+    undefined,
+  ),
+};
+
 test('control: each impossible step is noticed', () => {
   const { idle, listening, replying, closed } = STATES;
   const open: ConversationEffect = { kind: 'open-turn', sampleRateHz: RATE_HZ, heard: [] };
@@ -279,8 +376,8 @@ test('control: each impossible step is noticed', () => {
     [idle, binary(), idle, [{ kind: 'hear', frame: frame(0) }]],
     [listening, binary(), listening, [{ kind: 'watch', frame: frame(0) }]],
     [listening, { kind: 'disconnected' }, closed, []],
-    [idle, binary(), { ...idle, recent: Array.from({ length: RECENT_FRAMES + 1 }, () => frame(0)) }, []],
-    [idle, binary(), { ...idle, heard: Array.from({ length: 100 }, () => frame(0)) }, []],
+    [idle, binary(), { ...idle, recent: TOO_MANY }, []],
+    [idle, binary(), { ...idle, heard: TOO_MANY }, []],
   ];
   const found = steps.map(([before, message, state, effects]) => complaint(before, message, { state, effects }));
   assert.equal(new Set(found).size, steps.length, String(found));

@@ -5,64 +5,15 @@
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { pcmBytesToSamples } from '../audio/pcm.ts';
+import { framesSince, lastFrames, NO_FRAMES, withFrame } from '../audio/recent-frames.ts';
 import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 import { checkRate } from './body.ts';
+import type { Advanced, ConversationMessage, ConversationState, SessionFacts } from './conversation-words.ts';
+import { LIMITS } from './limits.ts';
 import { problemOf, ProblemError, sessionBusy, type Problem } from './problem.ts';
-
-export type ConversationState =
-  /** No turn is open. `sampleRateHz` is absent before the first `start`; `heard` is the pre-roll of a turn that speech opens. */
-  | { kind: 'idle'; sampleRateHz?: number; heard: readonly AudioFrame[]; recent: readonly AudioFrame[] }
-  /** A turn is open, and the user has not finished. */
-  | { kind: 'listening'; sampleRateHz: number; recent: readonly AudioFrame[] }
-  /** The user has finished, and the reply is made or heard. `playedMs` is what the client last said that it has played. */
-  | { kind: 'replying'; sampleRateHz: number; playedMs?: number; recent: readonly AudioFrame[] }
-  /** The connection is gone, or is being closed. Nothing leads out of it. */
-  | { kind: 'closed' };
-
-export type ConversationMessage =
-  /** A text frame; `json` is undefined where the text is not JSON. */
-  | { kind: 'text'; json: unknown }
-  | { kind: 'binary'; bytes: Uint8Array; atUs: number }
-  /** The detector that got the `watch` effects hears speech. */
-  | { kind: 'onset' }
-  /** The open turn has decided that the user has finished. */
-  | { kind: 'turn-ended' }
-  /** The open turn is over. `interruptedUs`: since when the user has been interrupting it; `problem`: why it did not run. */
-  | { kind: 'turn-over'; interruptedUs?: number; problem?: Problem }
-  | { kind: 'disconnected' };
-
-export type ConversationEffect =
-  | { kind: 'refuse'; problem: Problem }
-  /** Run a turn that begins with `heard`. */
-  | { kind: 'open-turn'; sampleRateHz: number; heard: readonly AudioFrame[] }
-  /** A frame for the open turn. */
-  | { kind: 'hear'; frame: AudioFrame }
-  /** The open turn gets no more frames. */
-  | { kind: 'end-audio' }
-  /** Watch for the onset of speech with a new detector. */
-  | { kind: 'watch-anew'; sampleRateHz: number }
-  /** A frame for that detector. */
-  | { kind: 'watch'; frame: AudioFrame }
-  | { kind: 'disconnect'; code: number; reason: string }
-  /** Cancel the open turn, if there is one. */
-  | { kind: 'cancel-turn' };
-
-/** What is true of the session at the moment of a message. */
-export interface SessionFacts {
-  /** It was neither erased nor forgotten. */
-  isOpen: boolean;
-  /** A turn runs in it, over this connection or another. */
-  isBusy: boolean;
-  /** Speech may interrupt a reply (`client.bargeIn`). */
-  mayInterrupt: boolean;
-}
-
-export interface Advanced {
-  state: ConversationState;
-  effects: readonly ConversationEffect[];
-}
+import { NO_TRAFFIC, withMessage } from './traffic.ts';
 
 const ClientMessage = Type.Union([
   Type.Object({ type: Type.Literal('start'), sampleRateHz: Type.Integer(), format: Type.Literal('pcm_s16le') }),
@@ -72,35 +23,69 @@ const ClientMessage = Type.Union([
 type ClientMessage = Static<typeof ClientMessage>;
 const isClientMessage = new Ajv().compile<ClientMessage>(ClientMessage);
 
-/** Frames kept where the user may interrupt; half of them stay when there are more: at least 5 s of 10 ms. */
-export const RECENT_FRAMES = 1024;
+/** Audio kept where the user may interrupt: an interruption may be 5 s old before the turn gives way to it. */
+const RECENT_MS = 10_000;
 
 /** A conversation before its first message. */
-export const NEW_CONVERSATION: ConversationState = { kind: 'idle', heard: [], recent: [] };
+export const NEW_CONVERSATION: ConversationState = {
+  kind: 'idle',
+  heard: NO_FRAMES,
+  recent: NO_FRAMES,
+  traffic: NO_TRAFFIC,
+};
 
 /** The next state, and what is to be done in this order. Pure. Throws only for a bug: a message that cannot be used is refused. */
 export function advance(state: ConversationState, message: ConversationMessage, session: SessionFacts): Advanced {
   if (state.kind === 'closed') return { state, effects: [] };
   switch (message.kind) {
     case 'text':
-      return refusing(state, () => onText(state, message.json, session));
+      return counted(state, session, (open) => onText(open, message.json, session));
     case 'binary':
-      return refusing(state, () => onBinary(state, message, session));
+      return counted(state, session, (open) => onBinary(open, message, session));
+    case 'ping':
+      return counted(state, session, (open) => ({ state: open, effects: [] }));
+    case 'tick':
+      return onTick(state, session);
     case 'onset':
       if (state.kind !== 'idle' || state.sampleRateHz === undefined) return { state, effects: [] };
-      return openTurn(state.sampleRateHz, state.heard, state.recent, session);
+      return openTurn(state, session, {
+        sampleRateHz: state.sampleRateHz,
+        heard: lastFrames(state.heard, preRollSamples(state.sampleRateHz)),
+      });
     case 'turn-ended':
-      return { state: state.kind === 'listening' ? { ...state, kind: 'replying' } : state, effects: [] };
+      if (state.kind !== 'listening') return { state, effects: [] };
+      return { state: replyingAfter(state), effects: [] };
     case 'turn-over':
       return onTurnOver(state, message, session);
     case 'disconnected':
-      return { state: { kind: 'closed' }, effects: [{ kind: 'cancel-turn' }] };
+      return { state: closedAfter(state), effects: [{ kind: 'cancel-turn' }] };
     default:
       return unreachable(message, 'a message of a conversation');
   }
 }
 
+/** What the client last said that it has played of the open turn's reply, or of the turn that its end cancels. */
+export function playedMsIn(state: ConversationState): number | undefined {
+  return state.kind === 'replying' || state.kind === 'closed' ? state.playedMs : undefined;
+}
+
 type Open = Exclude<ConversationState, { kind: 'closed' }>;
+
+const preRollSamples = (sampleRateHz: number): number => (PRE_ROLL_MS / 1000) * sampleRateHz;
+
+function replyingAfter({ sampleRateHz, recent, traffic }: Extract<Open, { kind: 'listening' }>): Open {
+  return { kind: 'replying', sampleRateHz, recent, traffic };
+}
+
+function closedAfter(state: Open): ConversationState {
+  return { kind: 'closed', playedMs: playedMsIn(state) };
+}
+
+function onTick(state: Open, session: SessionFacts): Advanced {
+  if (state.kind === 'idle' && !session.isOpen) return gone();
+  const isSilent = state.kind === 'listening' && session.nowUs - state.heardUs > LIMITS.silentTurn.value * 1000;
+  return { state, effects: isSilent ? [{ kind: 'end-audio' }] : [] };
+}
 
 function onText(state: Open, json: unknown, session: SessionFacts): Advanced {
   if (!isClientMessage(json)) {
@@ -117,7 +102,7 @@ function onText(state: Open, json: unknown, session: SessionFacts): Advanced {
       if (state.kind !== 'idle' || session.isBusy) {
         throw sessionBusy('a turn is running; wait for its done');
       }
-      return openTurn(json.sampleRateHz, [], state.recent, session);
+      return openTurn(state, session, { sampleRateHz: json.sampleRateHz, heard: [] });
     case 'end':
       return { state, effects: state.kind === 'idle' ? [] : [{ kind: 'end-audio' }] };
     case 'played':
@@ -146,11 +131,24 @@ function onBinary(state: Open, { bytes, atUs }: { bytes: Uint8Array; atUs: numbe
       field: 'frame',
     });
   }
+  // an empty frame is no audio, and costs its sender one message
+  if (bytes.byteLength === 0) return { state, effects: [] };
   const frame = { atUs, samples: pcmBytesToSamples(bytes) };
-  const recent = session.mayInterrupt ? withRecent(state.recent, frame) : state.recent;
-  if (state.kind !== 'idle') return { state: { ...state, recent }, effects: [{ kind: 'hear', frame }] };
-  const heard = lastSamples([...state.heard, frame], (PRE_ROLL_MS / 1000) * sampleRateHz);
-  return { state: { ...state, recent, heard }, effects: [{ kind: 'watch', frame }] };
+  const recent = session.mayInterrupt
+    ? withFrame(state.recent, frame, (RECENT_MS / 1000) * sampleRateHz)
+    : state.recent;
+  switch (state.kind) {
+    case 'idle': {
+      const heard = withFrame(state.heard, frame, preRollSamples(sampleRateHz));
+      return { state: { ...state, recent, heard }, effects: [{ kind: 'watch', frame }] };
+    }
+    case 'listening':
+      return { state: { ...state, recent, heardUs: atUs }, effects: [{ kind: 'hear', frame }] };
+    case 'replying':
+      return { state: { ...state, recent }, effects: [{ kind: 'hear', frame }] };
+    default:
+      return unreachable(state, 'a state of a conversation');
+  }
 }
 
 function onTurnOver(
@@ -159,18 +157,13 @@ function onTurnOver(
   session: SessionFacts,
 ): Advanced {
   if (state.kind === 'idle') return { state, effects: [] };
-  const { sampleRateHz, recent } = state;
+  const { sampleRateHz, recent, traffic } = state;
   if (interruptedUs !== undefined) {
-    const fromUs = interruptedUs - PRE_ROLL_MS * 1000;
-    return openTurn(
-      sampleRateHz,
-      recent.filter(({ atUs }) => atUs >= fromUs),
-      recent,
-      session,
-    );
+    const heard = framesSince(recent, interruptedUs - PRE_ROLL_MS * 1000);
+    return openTurn(state, session, { sampleRateHz, heard });
   }
   return {
-    state: { kind: 'idle', sampleRateHz, heard: [], recent },
+    state: { kind: 'idle', sampleRateHz, heard: NO_FRAMES, recent, traffic },
     effects: [
       { kind: 'watch-anew', sampleRateHz },
       ...(problem === undefined ? [] : [{ kind: 'refuse' as const, problem }]),
@@ -179,18 +172,20 @@ function onTurnOver(
 }
 
 function openTurn(
-  sampleRateHz: number,
-  heard: readonly AudioFrame[],
-  recent: readonly AudioFrame[],
+  { recent, traffic }: Open,
   session: SessionFacts,
+  { sampleRateHz, heard }: { sampleRateHz: number; heard: readonly AudioFrame[] },
 ): Advanced {
-  if (session.isOpen) {
-    return {
-      state: { kind: 'listening', sampleRateHz, recent },
-      effects: [{ kind: 'open-turn', sampleRateHz, heard }],
-    };
-  }
-  const detail = 'the session was erased, or idle for too long; open another one';
+  if (!session.isOpen) return gone();
+  return {
+    state: { kind: 'listening', sampleRateHz, heardUs: session.nowUs, recent, traffic: { ...traffic, bad: 0 } },
+    effects: [{ kind: 'open-turn', sampleRateHz, heard }],
+  };
+}
+
+/** The session has been closed: the client is told so, and let go. */
+function gone(): Advanced {
+  const detail = 'the session was erased or closed, or idle for too long; open another one';
   return {
     state: { kind: 'closed' },
     effects: [
@@ -200,29 +195,37 @@ function openTurn(
   };
 }
 
-/** A message that cannot be used changes nothing and is answered by one error. */
-function refusing(state: ConversationState, step: () => Advanced): Advanced {
+/** One message of the client's: it costs a part of its allowance. One that cannot be used changes nothing else, and is answered by one error. */
+function counted(state: Open, session: SessionFacts, step: (state: Open) => Advanced): Advanced {
+  const traffic = withMessage(state.traffic, session.nowUs);
+  if (traffic === undefined) return expelled(state, TOO_FAST);
+  const counting = { ...state, traffic };
   try {
-    return step();
+    return step(counting);
   } catch (error) {
     const problem = problemOf(error);
     if (problem.status >= 500) throw error;
-    return { state, effects: [{ kind: 'refuse', problem }] };
+    const bad = traffic.bad + 1;
+    if (bad >= LIMITS.badMessages.value) return expelled(state, problem);
+    return { state: { ...counting, traffic: { ...traffic, bad } }, effects: [{ kind: 'refuse', problem }] };
   }
 }
 
-function withRecent(recent: readonly AudioFrame[], frame: AudioFrame): readonly AudioFrame[] {
-  const longer = [...recent, frame];
-  return longer.length > RECENT_FRAMES ? longer.slice(-RECENT_FRAMES / 2) : longer;
-}
+const TOO_FAST: Problem = {
+  status: 429,
+  title: 'Too many messages',
+  detail: 'a microphone sends 10 to 100 frames a second; send longer frames, one for each 20 ms',
+  limit: `${LIMITS.messageRate.value} ${LIMITS.messageRate.unit}`,
+};
 
-/** The last frames, with at most so many samples behind the first of them. */
-function lastSamples(frames: readonly AudioFrame[], samples: number): readonly AudioFrame[] {
-  let first = frames.length - 1;
-  let behind = 0;
-  for (; first > 0; first--) {
-    behind += frames[first]?.samples.length ?? 0;
-    if (behind > samples) break;
-  }
-  return frames.slice(Math.max(0, first));
+/** The client has broken a rule too often: it is told which, and let go. A turn of its ends. */
+function expelled(state: Open, problem: Problem): Advanced {
+  return {
+    state: closedAfter(state),
+    effects: [
+      { kind: 'refuse', problem },
+      { kind: 'disconnect', code: 1008, reason: problem.title },
+      { kind: 'cancel-turn' },
+    ],
+  };
 }

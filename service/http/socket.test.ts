@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
+import { LIMITS } from './limits.ts';
 import { testService } from '../../testing/service.ts';
 
 const RATE_HZ = 16_000;
@@ -232,3 +236,77 @@ test('a socket whose session was erased gets one refusal and is closed', async (
   assert.equal(((await closed) as [number])[0], 1008);
   assert.equal(talk.told.filter(({ type }) => type === 'turn').length, 1);
 });
+
+/** A client's frame of at most 125 bytes, masked with zeros. */
+const rawFrame = (opcode: number, payload: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+
+/** A WebSocket that sends what it is told and answers nothing, neither pings nor the close frame. Resolves once it has a connection. */
+async function deafSocket(t: TestContext, url: string, id: string): Promise<ReturnType<typeof connect>> {
+  const { hostname, port, host } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  t.after(() => socket.destroy());
+  socket.write(
+    `GET /v1/sessions/${id}/stream HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  assert.match(head.toString(), /^HTTP\/1\.1 101 /);
+  return socket;
+}
+
+async function filesWith(folder: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && (await readFile(path)).includes(text)) found.push(path);
+  }
+  return found;
+}
+
+test('a client that never answers the close frame is cut: its turn is in the capture and among the spans when close is over', async (t) => {
+  const service = await testService(t, instantPorts(createRealClock()));
+  const { id } = await client(t, service.url);
+  const socket = await deafSocket(t, service.url, id);
+  socket.write(rawFrame(1, Buffer.from(JSON.stringify(START))));
+  const [told] = (await once(socket, 'data')) as [Buffer];
+  const [, traceId = ''] = /"traceId":"(\w+)"/.exec(told.toString()) ?? [];
+  for (let at = 0; at < 20; at++) socket.write(rawFrame(2, new Uint8Array(100)));
+  await service.close();
+  assert.ok((await filesWith(join(service.dataFolder, 'spool'), traceId)).length > 0, 'spans');
+  const lines = await filesWith(join(service.dataFolder, 'captures'), '"kind":"turn.failed"');
+  assert.ok(lines.length > 0, 'capture');
+});
+
+test(
+  'a flood of empty, tiny or bad messages gets one answer a message at most, then 1008',
+  { timeout: 20_000 },
+  async (t) => {
+    const service = await testService(t, instantPorts(createRealClock()));
+    const { id } = await client(t, service.url);
+    const floods: readonly [name: string, message: Buffer, status: number][] = [
+      ['empty frames', rawFrame(2, Buffer.alloc(0)), 429],
+      ['tiny frames', rawFrame(2, Buffer.alloc(2)), 429],
+        ['messages of one byte', rawFrame(1, Buffer.from('x')), 400],
+    ];
+    for (const [name, message, status] of floods) {
+      const socket = await deafSocket(t, service.url, id);
+      const got: Buffer[] = [];
+      const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+      socket
+        .on('error', () => undefined)
+        .on('data', (part: Buffer) => {
+          got.push(part);
+          if (part.includes('\x03\xf0', 'latin1')) socket.destroy(); // 1008
+        });
+      const started = rawFrame(1, Buffer.from(JSON.stringify(START)));
+      socket.write(Buffer.concat([started, ...Array.from({ length: 40_000 }, () => message)]));
+      await closed;
+      const text = Buffer.concat(got).toString('latin1');
+      const errors = text.match(/"type":"error","status":\d+/g) ?? [];
+      assert.equal(errors.at(-1), `"type":"error","status":${status}`, name);
+      assert.ok(errors.length <= LIMITS.badMessages.value, `${name}: ${errors.length} errors`);
+      assert.match(text, /\x03\xf0(Too many messages|Bad message)/, name);
+    }
+  },
+);

@@ -9,20 +9,30 @@ import type { Session } from '../turn/session.ts';
 import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import { createVad, type Vad } from '../audio/vad.ts';
 import { checkApiKey } from './api-key.ts';
-import { advance, NEW_CONVERSATION, type ConversationEffect, type ConversationMessage } from './conversation.ts';
+import { advance, NEW_CONVERSATION, playedMsIn } from './conversation.ts';
+import type { ConversationEffect, ConversationMessage } from './conversation-words.ts';
 import type { Handlers } from './entrance.ts';
+import { LIMITS } from './limits.ts';
 import { notFound, problemOf, refuseUpgrade, type Problem } from './problem.ts';
 import type { Registry } from './registry.ts';
 import type { Tickets } from './tickets.ts';
 import { doneOf, toldOf } from './told.ts';
 
-/** One second of the fastest audio: a microphone sends far smaller frames. */
-const FRAME_LIMIT_BYTES = 96_000;
 /** Frames that wait for a turn: 5 minutes of 10 ms frames. */
 const FRAMES_LIMIT = 30_000;
-/** Reply audio that may wait for a slow client before its turn waits too. */
-const SEND_BUFFER_BYTES = 1_000_000;
 const DRAIN_POLL_MS = 20;
+/** How often conversations look at the time. */
+const TICK_MS = 1000;
+
+/** A constant of its own, since the types of ws lack `closeTimeout` and `maxFragments`. */
+const SERVER_OPTIONS = {
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: LIMITS.messageBytes.value,
+  maxFragments: LIMITS.fragments.value,
+  // then the turn ends, and its capture and spans have the rest of the 2 s of close
+  closeTimeout: LIMITS.closing.value,
+};
 
 export interface SocketOptions {
   clock: Clock;
@@ -42,17 +52,31 @@ export interface Sockets {
 /** Serves `/v1/sessions/:id/stream`. */
 export function createSockets({ apiKey, tickets, ...options }: SocketOptions): Sockets {
   const { registry } = options;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_LIMIT_BYTES, perMessageDeflate: false });
+  const sockets = new WebSocketServer(SERVER_OPTIONS);
+  const ticks = new Set<() => void>();
+  const closing = new AbortController();
+  const tickOn = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await options.clock.sleep(TICK_MS, closing.signal).catch(() => undefined);
+      for (const tick of ticks) tick();
+    }
+  };
+  void tickOn();
   return {
     upgrade(request, duplex, head) {
       try {
         const session = sessionFor(request, { registry, tickets, apiKey });
-        sockets.handleUpgrade(request, duplex, head, (socket) => talk(socket, session, options));
+        sockets.handleUpgrade(request, duplex, head, (socket) => {
+          const tick = talk(socket, session, options);
+          ticks.add(tick);
+          socket.on('close', () => ticks.delete(tick));
+        });
       } catch (error) {
         refuseUpgrade(duplex, problemOf(error));
       }
     },
     close() {
+      closing.abort(new Error('the service is stopping'));
       for (const socket of sockets.clients) socket.close(1001, 'the service is stopping');
       sockets.close();
     },
@@ -71,26 +95,37 @@ function sessionFor(
   return registry.get(id);
 }
 
-/** One client: its messages advance the conversation, and what that asks for is done here. */
+/** One client: its messages advance the conversation, and what that asks for is done here. To be called now and then: what is returned. */
 function talk(
   socket: WebSocket,
   session: Session,
   { clock, registry, onError }: Omit<SocketOptions, 'apiKey' | 'tickets'>,
-): void {
+): () => void {
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
   let frames: Channel<AudioFrame> | undefined;
   let watcher: Vad | undefined;
 
-  const tell = (message: object): void => {
-    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+  const send = (data: string | Uint8Array): void => {
+    if (socket.readyState !== socket.OPEN) return;
+    if (socket.bufferedAmount > 2 * LIMITS.unread.value) return socket.terminate();
+    socket.send(data);
   };
-  const refuse = ({ status, title, detail, field, limit }: Problem): void =>
+  const tell = (message: object): void => send(JSON.stringify(message));
+  const refuse = ({ status, title, detail, field, limit }: Problem): void => {
+    // a client that sends and does not read piles up no answers
+    if (socket.bufferedAmount > LIMITS.unread.value) return;
     tell({ type: 'error', status, title, detail, field, limit });
+  };
   const onMessage = (message: ConversationMessage): void => {
     try {
       const isOpen = registry.find(session.id) === session;
-      const facts = { isOpen, isBusy: session.busy, mayInterrupt: session.strategy.client.bargeIn !== 'off' };
+      const facts = {
+        nowUs: clock.nowUs(),
+        isOpen,
+        isBusy: session.busy,
+        mayInterrupt: session.strategy.client.bargeIn !== 'off',
+      };
       const advanced = advance(state, message, facts);
       state = advanced.state;
       advanced.effects.forEach(perform);
@@ -131,6 +166,18 @@ function talk(
         unreachable(effect, 'an effect of a conversation');
     }
   };
+  /** Resolves when the client has read, or is gone. Whoever reads nothing for long is sent away. */
+  const drained = async (): Promise<void> => {
+    let least = socket.bufferedAmount;
+    let readUs = clock.nowUs();
+    while (socket.bufferedAmount > LIMITS.unread.value && !gone.signal.aborted) {
+      await clock.sleep(DRAIN_POLL_MS, gone.signal).catch(() => undefined);
+      if (socket.bufferedAmount < least) {
+        least = socket.bufferedAmount;
+        readUs = clock.nowUs();
+      } else if (clock.nowUs() - readUs > LIMITS.stalledReader.value * 1000) socket.terminate();
+    }
+  };
   const runTurn = async (channel: Channel<AudioFrame>, sampleRateHz: number): Promise<ConversationMessage> => {
     tell({ type: 'turn', traceId: session.nextTraceId() });
     const audio: UserAudio = {
@@ -141,14 +188,13 @@ function talk(
     let toldHz: number | undefined;
     const reply: ReplySink = {
       control: (type) => tell({ type }),
-      playedMs: () => (state.kind === 'replying' ? state.playedMs : undefined),
+      playedMs: () => playedMsIn(state),
       async audio(pcm, _pieceIndex, sampleRateHz) {
         if (toldHz !== sampleRateHz) tell({ type: 'audio', sampleRateHz });
         toldHz = sampleRateHz;
-        if (socket.readyState === socket.OPEN) socket.send(pcm);
-        while (socket.bufferedAmount > SEND_BUFFER_BYTES && !gone.signal.aborted) {
-          await clock.sleep(DRAIN_POLL_MS, gone.signal).catch(() => undefined);
-        }
+        await drained();
+        send(pcm);
+        await drained();
       },
     };
     const sink: EventSink = (event) => {
@@ -175,8 +221,10 @@ function talk(
     if (isBinary) onMessage({ kind: 'binary', bytes, atUs: clock.nowUs() });
     else onMessage({ kind: 'text', json: parsedJson(bytes.toString()) });
   });
+  socket.on('ping', () => onMessage({ kind: 'ping' }));
   socket.on('error', () => socket.terminate());
   socket.on('close', () => onMessage({ kind: 'disconnected' }));
+  return () => onMessage({ kind: 'tick' });
 }
 
 function bytesOf(data: RawData): Buffer {

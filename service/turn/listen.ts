@@ -13,8 +13,12 @@ import type { TurnScope } from '../calls/stage.ts';
 import { childSignal } from '../base/streams.ts';
 import { createVad } from '../audio/vad.ts';
 
-/** 5 minutes. A longer turn is refused. */
+/** 5 minutes, of audio and on the clock. A longer turn is refused. */
 export const TURN_LIMIT_MS = 300_000;
+/** 5 minutes of 5 ms frames. A turn of smaller frames is refused when it has so many. */
+export const TURN_LIMIT_FRAMES = 60_000;
+/** A turn in whose audio nobody speaks for so long ends. */
+export const NO_SPEECH_LIMIT_MS = 120_000;
 
 const TURN_OVER = new Error('the turn is over');
 
@@ -64,6 +68,7 @@ export function listen(
   const stop = childSignal(signal);
   const ended = Promise.withResolvers<Heard>();
   let startId: number | undefined;
+  let startedUs: number | undefined;
   let decided = false;
   const gatherer = createGatherer(strategy.client.frameMs, sampleRateHz);
   let samplesHeard = 0;
@@ -89,16 +94,24 @@ export function listen(
     ended.resolve({ samples: samplesHeard, turnEndedId, ...heardSpeech });
   };
 
+  const limitExceeded = ({ samples, atUs }: AudioFrame): string | undefined => {
+    const limitS = TURN_LIMIT_MS / 1000;
+    if (received.length + samples.length > limitS * sampleRateHz) return `more than ${limitS} s of audio`;
+    if (frameAtUs.length >= TURN_LIMIT_FRAMES) return `more than ${TURN_LIMIT_FRAMES} frames`;
+    if (startedUs !== undefined && atUs - startedUs > limitS * 1e6) return `taken more than ${limitS} s`;
+    return undefined;
+  };
+
   const hear = (frame: AudioFrame): void => {
     if (startId === undefined) {
       startId = recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
       openAhead(scope, startId, stop.signal);
       onStart(startId);
     }
-    if (received.length + frame.samples.length > (TURN_LIMIT_MS / 1000) * sampleRateHz) {
-      const limit = `the turn has more than ${TURN_LIMIT_MS / 1000} s of audio; end it earlier`;
-      throw new StageError('endpointing', 'oversized', limit);
-    }
+    const beyond = limitExceeded(frame);
+    if (beyond !== undefined)
+      throw new StageError('endpointing', 'oversized', `the turn has ${beyond}; end it earlier`);
+    startedUs ??= frame.atUs;
     received.push(frame.samples);
     frameAtUs.push(frame.atUs);
     frameSamples.push(frame.samples.length);
@@ -115,6 +128,10 @@ export function listen(
     const decision = vad.push(samples);
     const { speechFromSample, quietSinceSample } = decision;
     heardSpeech = { speechFromSample, quietSinceSample };
+    if (speechFromSample === undefined && samplesHeard > (NO_SPEECH_LIMIT_MS / 1000) * sampleRateHz) {
+      const detail = `nobody spoke for ${NO_SPEECH_LIMIT_MS / 1000} s; start a turn when the user speaks`;
+      throw new StageError('endpointing', 'no-speech', detail);
+    }
     if (!decision.ended || quietSinceSample === undefined) {
       if (!isCut(decision, samplesHeard)) return;
       const cutId = recorder.record({ kind: 'speech.cut', stage: 'endpointing', cause: startId, atUs: nowUs });

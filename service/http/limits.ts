@@ -1,0 +1,62 @@
+/** What clients may ask of the service: every limit in one table. For operators: docs/security.md. */
+
+export interface Limit {
+  /** Whom or what it bounds, as a reader of the documents knows it. */
+  of: string;
+  value: number;
+  unit: string;
+  /** What a client gets beyond it. */
+  answer: string;
+}
+
+export const LIMITS = {
+  messageBytes: {
+    of: 'one WebSocket message: one second of the fastest audio',
+    value: 96_000,
+    unit: 'bytes',
+    answer: 'close 1009',
+  },
+  fragments: { of: 'one WebSocket message', value: 64, unit: 'fragments', answer: 'close 1008' },
+  messageRate: {
+    of: 'a connection, in the long run; a microphone sends 10 to 100',
+    value: 200,
+    unit: 'messages a second',
+    answer: 'error 429, close 1008',
+  },
+  messageBurst: {
+    of: 'a connection, at once: 30 s of 10 ms frames after a stall',
+    value: 3000,
+    unit: 'messages',
+    answer: 'error 429, close 1008',
+  },
+  badMessages: {
+    of: 'a connection, between two turns that it starts',
+    value: 20,
+    unit: 'refused messages',
+    answer: 'error 400, close 1008',
+  },
+  unread: {
+    of: 'a client that does not read: reply audio waits beyond it, errors are left out, twice as much ends the connection',
+    value: 1_000_000,
+    unit: 'bytes',
+    answer: 'the connection ends',
+  },
+  stalledReader: {
+    of: 'a client that reads nothing of a reply that waits for it',
+    value: 30_000,
+    unit: 'ms',
+    answer: 'the connection ends, the turn is cancelled',
+  },
+  closing: {
+    of: 'a client that does not answer the close frame',
+    value: 1000,
+    unit: 'ms',
+    answer: 'the connection ends',
+  },
+  silentTurn: {
+    of: 'a started turn that gets no audio',
+    value: 30_000,
+    unit: 'ms',
+    answer: 'the turn ends: 422 no-speech, or the reply to what was heard',
+  },
+} as const satisfies Readonly<Record<string, Limit>>;
