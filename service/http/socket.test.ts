@@ -287,7 +287,7 @@ test(
     const floods: readonly [name: string, message: Buffer, status: number][] = [
       ['empty frames', rawFrame(2, Buffer.alloc(0)), 429],
       ['tiny frames', rawFrame(2, Buffer.alloc(2)), 429],
-        ['messages of one byte', rawFrame(1, Buffer.from('x')), 400],
+      ['messages of one byte', rawFrame(1, Buffer.from('x')), 400],
     ];
     for (const [name, message, status] of floods) {
       const socket = await deafSocket(t, service.url, id);
