@@ -37,7 +37,7 @@ const NOISY_MS = 45;
 /** Runs in the clone: measures its checkout against `ref`. */
 async function compare(ref: string, cache: string): Promise<Outcome> {
   const standIns = { profile: 'seed', seed: '1', draws: 'common' } as const;
-  const baselineCheckout = await checkOut(ref, cache, (what) => void console.error(what));
+  const baselineCheckout = await checkOut(ref, { cache, tell: (what) => void console.error(what) });
   const wire = await startWire(standIns);
   try {
     const { reports } = await runExperiment({

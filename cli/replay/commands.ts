@@ -29,7 +29,7 @@ export function addReplayCommands(program: Command, context: CommandContext): vo
 
 /** Options that a ranking would ignore. */
 const NOT_RANKED = [
-  ...['set', 'baselineRef', 'baselineVariant', 'baselineSet', 'scenario', 'pace', 'words', 'budgetUsd'],
+  ...['set', 'baselineRef', 'repository', 'baselineVariant', 'baselineSet', 'scenario', 'pace', 'words', 'budgetUsd'],
   ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText'],
 ];
 
@@ -58,6 +58,7 @@ function addReplay(program: Command, context: CommandContext): void {
     .option('--variant <name>', 'a named variant, or several as one: a+b (repeatable)', collect)
     .option('--set <knob=value>', 'a knob of the candidate (repeatable)', collect)
     .option('--baseline-ref <ref>', 'run the baseline from another commit, in a checkout of its own')
+    .option('--repository <dir>', 'the clone whose code the arms run (default: this one)')
     .option('--baseline-variant <name>', 'replace the captured strategy as baseline')
     .option('--baseline-set <knob=value>', 'a knob of the baseline (repeatable)', collect);
   replay

@@ -12,7 +12,7 @@ import type { CapturedSession, ChosenBy } from '../../replay/sessions/captured-s
 import { capturedProfile, captureStoreIn, loadSessions } from '../../replay/sessions/load.ts';
 import { type CommandContext } from '../../replay/report/context.ts';
 import { choiceNote, choiceOf } from '../../replay/sessions/choice.ts';
-import { checkOut, checkoutCache, currentCommit } from '../../replay/arms/checkout.ts';
+import { checkOut, checkoutCache, currentCommit, repositoryAt } from '../../replay/arms/checkout.ts';
 import { runExperiment } from '../../replay/run/experiment.ts';
 import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
 import { planExperiment, type ExperimentOptions } from '../../replay/plan/plan.ts';
@@ -35,6 +35,7 @@ export interface ReplayCommandOptions {
   variant?: string[];
   set?: string[];
   baselineRef?: string;
+  repository?: string;
   baselineVariant?: string;
   baselineSet?: string[];
   world: World;
@@ -75,10 +76,12 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   // live asks no stand-ins: there a profile is a name
   const capturedName = (): string => (world === 'live' ? (sessions[0]?.profile ?? 'seed') : capturedProfile(sessions));
   const profile = options.profile ?? capturedName();
+  const tell = (what: string): void => context.progress(what);
+  const repository = repositoryAt(options.repository, tell);
   const baselineCheckout =
     options.baselineRef === undefined
       ? undefined
-      : await checkOut(options.baselineRef, checkoutCache(context.env), context.progress);
+      : await checkOut(options.baselineRef, { repository, cache: checkoutCache(context.env), tell });
   const rerun = rerunOf(options, sessions);
   const settings: Omit<ExperimentOptions, 'against'> = {
     sessions,
@@ -91,7 +94,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     draws,
     runs: options.runs,
     day: dayOf(createRealClock().epochUs()),
-    commit: currentCommit(),
+    commit: currentCommit(repository),
+    repository,
     choice: sessionChoice,
     choiceNote: choiceNote(sessionChoice, sessions),
     journal: {
@@ -205,6 +209,7 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
     ...flag('--variant', options.variant),
     ...flag('--set', options.set),
     ...flag('--baseline-ref', options.baselineRef),
+    ...flag('--repository', options.repository),
     ...flag('--baseline-variant', options.baselineVariant),
     ...flag('--baseline-set', options.baselineSet),
     ...flag('--profile', options.profile),

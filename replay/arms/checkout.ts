@@ -1,8 +1,8 @@
-/** Another commit of this repository as an arm: checked out into a cached worktree, with its modules installed. */
+/** The code of an arm: this checkout, another clone, or another commit in a cached worktree, with modules installed. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../../service/base/errors.ts';
 import { makeFolders } from '../../service/base/folders.ts';
@@ -17,8 +17,9 @@ export interface Checkout {
 /** This checkout, uncommitted changes included. */
 export const HERE = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The commit of this checkout; with `-dirty` when files differ from the commit; `unknown` outside of git. */
-export function currentCommit(): string {
+/** The commit of a checkout, by default of this one; with `-dirty` when files differ from the commit; `unknown` outside of git. */
+export function currentCommit(repository = HERE): string {
+  const git = gitIn(repository);
   try {
     const commit = git('rev-parse', 'HEAD');
     return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}-dirty`;
@@ -28,12 +29,32 @@ export function currentCommit(): string {
 }
 
 /**
- * Checks `ref` out into `<cache>/<commit>`, or uses the checkout of an earlier run. Modules are those of this checkout where the
- * lockfiles are equal; else `npm ci` installs them. Throws `InputError` for an unknown ref or a commit without the worker protocol.
+ * The clone whose code the arms run, with its modules installed; without a name this checkout. The Action names the caller's clone.
+ * Throws `InputError` for a folder that holds no worker.
  */
-export async function checkOut(ref: string, cache: string, tell: (what: string) => void): Promise<Checkout> {
-  const commit = resolved(ref);
-  if (!hasWorker(commit))
+export function repositoryAt(named: string | undefined, tell: (what: string) => void): string {
+  if (named === undefined) return HERE;
+  const folder = resolve(named);
+  if (!existsSync(join(folder, WORKER_FILE)))
+    throw new InputError(
+      `--repository ${named} holds no ${WORKER_FILE}, so no arm can run its code; name a clone of Retake, or compare strategies with --variant and --set`,
+    );
+  if (realpathSync(folder) === realpathSync(HERE)) return HERE;
+  install(folder, tell);
+  return folder;
+}
+
+/**
+ * Checks `ref` of a clone out into `<cache>/<commit>`, or uses the checkout of an earlier run. Modules are those of this checkout where
+ * the lockfiles are equal; else `npm ci` installs them. Throws `InputError` for an unknown ref or a commit without the worker protocol.
+ */
+export async function checkOut(
+  ref: string,
+  { repository = HERE, cache, tell }: { repository?: string; cache: string; tell: (what: string) => void },
+): Promise<Checkout> {
+  const git = gitIn(repository);
+  const commit = resolved(ref, git);
+  if (!hasWorker(commit, git))
     throw new InputError(
       `${ref} (${commit.slice(0, 12)}) has no ${WORKER_FILE}: the commit is older than the worker protocol; compare its recorded traces with "npx retake diff"`,
     );
@@ -55,7 +76,7 @@ export function checkoutCache(env: Readonly<Record<string, string | undefined>>)
   return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'retake', 'checkouts');
 }
 
-function resolved(ref: string): string {
+function resolved(ref: string, git: Git): string {
   try {
     return git('rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`);
   } catch (error) {
@@ -65,7 +86,7 @@ function resolved(ref: string): string {
   }
 }
 
-function hasWorker(commit: string): boolean {
+function hasWorker(commit: string, git: Git): boolean {
   try {
     git('cat-file', '-e', `${commit}:${WORKER_FILE}`);
     return true;
@@ -93,8 +114,11 @@ function install(folder: string, tell: (what: string) => void): void {
   }
 }
 
-function git(...words: string[]): string {
-  return execFileSync('git', words, { cwd: HERE, stdio: ['ignore', 'pipe', 'ignore'] })
-    .toString()
-    .trim();
+type Git = (...words: string[]) => string;
+
+function gitIn(repository: string): Git {
+  return (...words) =>
+    execFileSync('git', words, { cwd: repository, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
 }

@@ -29,10 +29,10 @@ export interface LaneOptions {
   candidates: readonly CandidateSpec[];
   /** Patches that replace the captured strategy as baseline. */
   baseline: readonly StrategyPatch[];
-  /** The baseline's code; by default this checkout's. */
+  /** The baseline's code; by default the code of `commit`. */
   baselineCheckout?: Checkout;
   world: World;
-  /** Of this checkout. */
+  /** Of the clone whose code the arms run. */
   commit: string;
   /** Of every lane. By default the knobs that a candidate changes decide. */
   words?: Words;

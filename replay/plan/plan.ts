@@ -18,6 +18,8 @@ import type { OnTurn } from '../arms/replayed-turn.ts';
 
 export interface ExperimentOptions extends LaneOptions {
   sessions: readonly CapturedSession[];
+  /** The folder of the code of `commit`; by default this checkout. */
+  repository?: string;
   /** Whom the arms call (against.ts). Needed in `wire` and `live`; in `sim` it follows from profile, seed and draws. */
   against?: ArmWorld;
   profile: string;

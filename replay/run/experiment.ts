@@ -112,18 +112,18 @@ function cachesSpeech({ strategies }: ExperimentPlan): boolean {
   return [...strategies.values()].some(({ cache }) => cache.greeting || cache.responses);
 }
 
-/** In `sim` time is virtual, so arms of this commit share this process. Elsewhere each arm has a process of its own. */
+/** In `sim` time is virtual, so arms of this checkout share this process. Elsewhere each arm has a process of its own. */
 function armFor(
-  { baselineCheckout, commit, world, signal }: ExperimentOptions,
+  { baselineCheckout, commit, repository = HERE, world, signal }: ExperimentOptions,
   plan: ExperimentPlan,
   lane: ReplayLane,
   against: ArmWorld,
 ): Arm | Promise<Arm> {
-  if (world === 'sim' && baselineCheckout === undefined) return createArm(against, signal);
+  if (world === 'sim' && baselineCheckout === undefined && repository === HERE) return createArm(against, signal);
   const strategy = plan.strategies.get(lane);
   if (strategy === undefined) throw new InputError(`no lane ${lane.variant}`);
   const code =
-    lane.lane === 'candidate' || baselineCheckout === undefined ? { commit, folder: HERE } : baselineCheckout;
+    lane.lane === 'candidate' || baselineCheckout === undefined ? { commit, folder: repository } : baselineCheckout;
   return startWorker({ ...code, world: against, strategy });
 }
 
