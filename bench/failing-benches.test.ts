@@ -105,7 +105,7 @@ test('a model that is not there: its arm is one line, the others are measured an
   );
 });
 
-test('Ctrl-C: what was measured is written, the benches after it are not begun, exit code 130', async () => {
+test('Ctrl-C: measured figures are written, later benches are not begun, exit code 130', async () => {
   const { code, problems, results, samples } = await bench([], {
     names: ['e2e', 'tts'],
     onProgress: (text, stop) => void (text.includes('20 of') && stop.abort(new InputError('interrupted'))),
@@ -210,7 +210,7 @@ test('a folder that cannot be one is one line; results that cannot be written ar
   }
 });
 
-test('one budget is for all benches: what the first spent the second has not; each that is cut short is a line', async () => {
+test('one budget is for all benches: the second has the rest of the first; each bench cut short is a line', async () => {
   const run = (names: BenchName[], budgetUsd: number) => bench([], { names, options: { budgetUsd } });
   const both = await run(['e2e', 'parallel'], 0.026);
   assert.equal(both.code, 2);

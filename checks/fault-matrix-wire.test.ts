@@ -100,7 +100,7 @@ test('a connection that breaks before headers: asked again, then told', async ()
   assert.deepEqual([failure, attempts], ['stt reset', 2]);
 });
 
-test('a connection that breaks in mid-body: what was heard was heard, and is not spoken again', async () => {
+test('a connection that breaks in mid-body: the part that was heard is not spoken again', async () => {
   const { failure, bytes, log } = await twoTurns('reset-body');
   assert.equal(failure, 'tts reset');
   assert.ok(bytes > 0);
@@ -112,7 +112,7 @@ test('a connection that breaks in mid-body: what was heard was heard, and is not
   }
 });
 
-test('what goes wrong once costs a wait and not the turn', async () => {
+test('a fault that strikes once costs a wait and not the turn', async () => {
   const broken = await twoTurns('reset-llm');
   assert.deepEqual([broken.failure, broken.attempts], [undefined, 2]);
   const limited = await twoTurns('limited');
@@ -156,7 +156,7 @@ test('names, ports and certificates: nobody is reached, and it says so', async (
   }
 });
 
-test('what the servers received: each key at its own provider only, and nothing that traces or identifies', async () => {
+test('each provider receives its own key only, and nothing that traces or identifies the user', async () => {
   await twoTurns('whole', { stt: { method: 'generate' }, tts: { method: 'generate', queue: { pollMs: 10 } } });
   const requests = (await wire.requests()).filter(({ headers }) => headers['x-retake-draw']?.includes('"whole"'));
   const servers = new Set(requests.map(({ server }) => server));

@@ -38,7 +38,7 @@ for (const provider of PROVIDERS) {
   });
 }
 
-test('what each fault comes to is what docs/operating.md says', () => {
+test('docs/operating.md says what each fault comes to', () => {
   const tables = PROVIDERS.map((provider) => {
     const own = cells.filter((cell) => cell.provider === provider);
     return `### ${provider.name}\n\n${matrixTable(own)}`;
@@ -46,7 +46,7 @@ test('what each fault comes to is what docs/operating.md says', () => {
   holdOnPage('fault-matrix', tables.join('\n\n'));
 });
 
-test('what each fault is is what docs/operating.md says', () => {
+test('docs/operating.md says what each fault is', () => {
   const rows = FAULT_KINDS.map((kind) => `| \`${kind}\` | ${MEANINGS[kind]} |`);
   holdOnPage('fault-kinds', ['| fault `kind` | what the client meets |', '| --- | --- |', ...rows].join('\n'));
 });
@@ -65,7 +65,7 @@ test('the matrix has every kind of fault; control: a kind without a row is seen'
   assert.deepEqual(missing(FAULTS.filter(({ fault }) => fault.kind !== 'html')), ['html']);
 });
 
-test('control: without a fault the turn is whole, with one that stays it is not', async () => {
+test('control: without a fault the turn is whole; a fault that stays fails the turn', async () => {
   const [stt] = PROVIDERS;
   const none = await runCell(stt!, { name: 'none', strikes: 'first', fault: { kind: 'trickle', byteEveryMs: 0 } });
   assert.deepEqual([none.client, none.error, none.attempts, none.once], ['the reply', 'none', 1, 'recovers']);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { errorPct } from '../replay/run/trust.ts';
 import { COMMITTED, measureTrust, replacesCommitted } from './trust-measure.ts';
 
-test('in virtual time, strategies are predicted from a capture to within 2 % of what they then take', async () => {
+test('strategies predicted from a capture in virtual time are within 2 % of their later measurement', async () => {
   const { identity, rows, left } = await measureTrust({
     sessions: 2,
     turns: 2,

@@ -54,7 +54,7 @@ test('audio survives the line protocol', () => {
   assert.deepEqual(audioOf(), new Uint8Array(audioOf(session.turns[0]) ?? []));
 });
 
-test('what is no message is none', () => {
+test('anything but a message is none', () => {
   for (const line of ['', '[]', '{"type":"dance"}', 'ready']) assert.equal(decodeToWorker(line), undefined);
 });
 

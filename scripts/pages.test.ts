@@ -74,7 +74,7 @@ test('every page and heading that code, help texts and pages name is there', () 
   );
 });
 
-test('control: a page, a heading and a file that are not there are found, and what is there is not', () => {
+test('control: a missing page, heading and file are reported, existing ones are not', () => {
   const pages: Readonly<Record<string, string>> = {
     'docs/a.md': '# A `b`, and c\n\n## Twice\n\n## Twice\n\n```sh\n# no heading\n```\n',
     'docs/sub/b.md': '',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configFrom } from './config.ts';
 
-test('what is empty is not set; what is not set has the default of its world', () => {
+test('an empty setting is not set; a setting that is not set has the default of its world', () => {
   const config = configFrom({ RETAKE_API_KEY: '', FAL_KEY: '', RETAKE_PORT: '' });
   assert.deepEqual([config.world, config.host, config.port, config.capture], ['wire', '127.0.0.1', 8080, 'full']);
   assert.deepEqual([config.apiKey, config.falKey, config.generationRecords], [undefined, undefined, false]);
@@ -10,7 +10,7 @@ test('what is empty is not set; what is not set has the default of its world', (
   assert.deepEqual([live.capture, live.generationRecords, live.falKey], ['timing', true, 'a']);
 });
 
-test('a wrong setting is one line: the variable, what is wrong with it, and what to set', () => {
+test('a wrong setting is one line: the variable, the complaint and the remedy', () => {
   const cases: readonly [env: Record<string, string>, says: RegExp][] = [
     [{ RETAKE_PROT: '1' }, /^RETAKE_PROT is not a setting; unset it, or use one of RETAKE_WORLD, RETAKE_PORT/],
     [{ RETAKE_WORLD: 'sim' }, /^RETAKE_WORLD=sim is not one of wire, live$/],

@@ -166,7 +166,7 @@ test('stopping closes waiting turns at once, and later ones without asking', asy
   assert.ok(recordKeys(other.closed[0] ?? assert.fail()).length > 0, 'control: another session’s end stops nothing');
 });
 
-test('a hedge’s loser that had answered is charged what its record says; control: estimated without', async () => {
+test('a hedge’s loser that had answered is charged by its record; control: estimated without one', async () => {
   const slow: Rules = [{ route: 'llm', ordinals: [0], tune: { ttftMs: 2000 } }];
   const patch: StrategyPatch = { llm: { hedge: { afterMs: 300, model: 'openai/gpt-4o-mini' } } };
   const plain = await run({ records: false, rules: slow, patch });

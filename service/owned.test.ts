@@ -6,7 +6,7 @@ import { createOwned } from './owned.ts';
 
 const clock = createRealClock();
 
-test('what is owned is closed once, the latest first, each after the one before it; an error keeps nothing open', async () => {
+test('resources are closed once, the latest first, one after another; an error leaves none open', async () => {
   const closed: string[] = [];
   const errors: string[] = [];
   const onError = (error: unknown): void => void errors.push(describeError(error));

@@ -141,7 +141,7 @@ const FAILING: readonly Failing[] = [
 ];
 
 for (const { name, says, env = () => ({}), world = watchedWorld, rest } of FAILING) {
-  test(`${name}: what was opened before is closed again`, async (t) => {
+  test(`${name}: everything opened before is closed again`, async (t) => {
     const dataFolder = await folderFor(t);
     await writeFile(join(dataFolder, 'file'), '');
     await leaveInSpool(dataFolder);
@@ -192,7 +192,7 @@ test('a taken port: one line that says what to set; no world was opened, and the
   assert.equal(existsSync(dataFolder), false);
 });
 
-test('until it is warm every path answers 503 with Retry-After, WebSockets too; then the same paths are served', async (t) => {
+test('until the service is warm every path answers 503 with Retry-After, WebSockets too; then the same paths are served', async (t) => {
   const gate = Promise.withResolvers<undefined>();
   const asked = Promise.withResolvers<undefined>();
   const cold: TurnPorts = {

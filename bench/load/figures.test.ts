@@ -32,7 +32,7 @@ test('a step is held to its bar, and to no failure and no lost frame', () => {
   assert.ok(!isMet(stepFiguresOf(step(50, []))), 'nothing measured is not met');
 });
 
-test('the knee is the first step that does not hold, with what was used up there', () => {
+test('the knee is the first step that does not hold, with the resource that was used up', () => {
   const [small, large] = [stepFiguresOf(step(100, steady(5))), stepFiguresOf(step(350, steady(400)))];
   const knee = kneeLines([small, large]).join('\n');
   assert.match(knee, /knee at 350 sessions, 100 still hold: p99 400\.0 ms.*50 % of a core.*40 % busy/);
@@ -69,7 +69,7 @@ test('heap: a saw-tooth over a level floor is flat, over a rising one grows, few
   assert.match(heapLine(heapGrowth(seconds(80, () => 100)), 1000, 2000), /too few to say/);
 });
 
-test('the page draws every step and says what it is, with nothing from elsewhere', () => {
+test('the page draws and names every step, with nothing from elsewhere', () => {
   const page = loadPage('a <title>', [stepFiguresOf(step(50, steady(9))), stepFiguresOf(step(200, []))], ['a line']);
   assert.match(page, /predicted/);
   assert.match(page, /a &#60;title&#62;/);

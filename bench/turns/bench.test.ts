@@ -226,7 +226,7 @@ test('tables say unit, n and interval, and fit 80 columns', async () => {
   );
 });
 
-test('the page holds every bench and arm, escapes what is not ours, and needs nothing from elsewhere', async () => {
+test('the page holds every bench and arm, escapes foreign text, and needs nothing from elsewhere', async () => {
   const { turns: _turns, servedFrom: _servedFrom, ...result } = await runBench(BENCH, runOf());
   const page = benchPage({
     format: 1,

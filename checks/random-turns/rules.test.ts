@@ -91,7 +91,7 @@ test('control: the turn keeps all rules as it is, and every rule has a turn that
 });
 
 for (const [rule, tamper] of Object.entries(BROKEN)) {
-  test(`a turn that breaks it is a violation: ${rule}`, () => {
+  test(`a turn that breaks the rule is a violation: ${rule}`, () => {
     const broken = violationsOf(tamper(kept)).map((violation) => violation.rule);
     assert.ok(broken.includes(rule), `found: ${broken.join(', ')}`);
   });

@@ -282,7 +282,7 @@ test('a create whose answer is lost is looked for before it is made again: one c
   }
 });
 
-test('a server that is no GitHub fails nothing, and neither does one that is not there', async () => {
+test('another server than GitHub fails nothing, and neither does a missing one', async () => {
   github.trouble = ['text'];
   const { log, code } = await run(environment(slower));
   assert.match(log, /::warning::no comment: the answer of GitHub cannot be read: /);
@@ -297,7 +297,7 @@ test('hostile text reaches GitHub as text, and no workflow command can be smuggl
   assert.ok(!bodies()[0]!.includes('<img'));
 });
 
-test('what was said is left out of comment, summary and page unless it is asked for', async () => {
+test('comment, summary and page hold no words unless these are asked for', async () => {
   const [first] = faster.turns;
   const texts = [
     { traceId: first?.traceId, turnIndex: first?.turnIndex, transcript: 'secretword', reply: 'secretword' },

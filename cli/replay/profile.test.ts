@@ -51,7 +51,7 @@ async function run(more: Partial<ProfileCommandOptions> = {}): Promise<string> {
   return lines.join('\n');
 }
 
-test('a profile fitted to bundles is read by the code that reads the built-in ones, and says what it comes from', async () => {
+test('a profile fitted to bundles is read as the built-in ones are, and names its source', async () => {
   const text = await run();
   const profile = loadProfile(join(FOLDER, 'profile.json'));
   assert.equal(profile.name, 'fitted');
@@ -67,7 +67,7 @@ test('a profile fitted to bundles is read by the code that reads the built-in on
   assert.deepEqual([json.worlds, json.kinds.map(({ kind }) => kind).includes('tts stream')], [['sim'], true]);
 });
 
-test('what cannot be fitted, or is no profile, is one error that says what and where', async () => {
+test('captures that cannot be fitted, and broken profiles, are one error with its place', async () => {
   const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
   rmSync(join(FOLDER, 'profile.json'), { force: true });
   await assert.rejects(run({ sessions: 'session-0' }), refused(/nothing to fit: no kind of exchange has 8 answers/));
@@ -83,7 +83,7 @@ test('what cannot be fitted, or is no profile, is one error that says what and w
   assert.throws(() => loadProfile(file), refused(/profile\.json: profile\/stt must have required property 'waitMs'/));
 });
 
-test('a profile is fitted to what a bench left behind as to captures; a folder that is none is refused', async () => {
+test("a profile is fitted to a bench's folder as to captures; any other folder is refused", async () => {
   const bench = join(FOLDER, 'bench');
   mkdirSync(bench);
   const observed = (await uploadSessions({ sessions: 5, turns: 2 })).flatMap(capturedTurnsOf).flatMap(observationsOf);

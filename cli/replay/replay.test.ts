@@ -75,7 +75,7 @@ const refused = (message: RegExp) => (error: unknown) => error instanceof InputE
 const filesWith = (folder: string, word: string): string[] =>
   readdirSync(join(FOLDER, folder)).filter((name) => readFileSync(join(FOLDER, folder, name), 'utf8').includes(word));
 
-test('without --with-text nothing in the run folder says what was said; with it reports and journal do', async () => {
+test('without --with-text the run folder holds no words; with the flag reports and journal do', async () => {
   assert.ok(!(await run('plain')).includes('secretword'));
   assert.deepEqual(filesWith('plain', 'secretword'), []);
   assert.ok((await run('texts', { withText: true })).includes('secretword'));
@@ -109,7 +109,7 @@ test('hostile words are inert in all four reports of a run, and only shown where
   );
 });
 
-test('a finished run goes on to the same bytes, also over a torn line; words are in it after an interruption', async () => {
+test('a finished run resumes to the same bytes, also over a torn line; words survive an interruption', async () => {
   const folder = join(FOLDER, 'texts');
   const before = readFileSync(join(folder, 'report.json'), 'utf8');
   const journal = join(folder, 'journal.jsonl');

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { clearDemoFolder } from './demo.ts';
 
-test('a demo empties what a demo left, and no other folder', async (t) => {
+test('a demo empties the folder of an earlier demo, and no other', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'retake-demo-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const cases: readonly [name: string, files: readonly string[], cleared: boolean][] = [

@@ -89,7 +89,7 @@ const open = (body: unknown): Promise<Answer> =>
 const residentBytes = (): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
 
-test('a file in a strategy is refused, whatever lies there, by one answer that does not tell', async () => {
+test('a file in a strategy is refused: one answer for any path, which does not tell what lies there', async () => {
   const before = residentBytes();
   const files = [...Object.values(odd), at('secret.json'), at('prompt.txt'), '../secret.json', '/etc/passwd', ''];
   const prompts = files.flatMap((file) => [{ file }, { file, sha256: '0'.repeat(64) }, { file, text: 'Ask.' }]);
@@ -141,7 +141,7 @@ test("a prompt that the service knows by its digest alone is not lent: the opera
   assert.doesNotMatch(wrong.text, /heron|prompt\.txt/);
 });
 
-test('ids and indexes that are paths find nothing, and say nothing of what is there', async () => {
+test('ids and indexes that are paths find nothing, and the answer does not tell what lies there', async () => {
   const paths = [
     '..%2f..%2fsecret.json',
     '%2e%2e',

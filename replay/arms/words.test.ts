@@ -112,7 +112,7 @@ const CASES: readonly [name: string, stream: readonly Delta[], reply: string, ou
     ],
     // twice the deltas in the same time, the same characters a second: 1 every 25 ms
     [
-      'a model of smaller deltas goes on with smaller ones',
+      'a model of smaller deltas continues with smaller ones',
       [
         [100, 'X'],
         [125, 'X'],
@@ -154,7 +154,7 @@ test('control: own words are the model’s, and so is a reply whose capture hold
   assert.notDeepEqual(await released(STREAM, 'abcdefg'), own);
 });
 
-test('a slower model releases the same characters later by what it is slower', async () => {
+test('a slower model releases the same characters later, by its own slowness', async () => {
   const slower = STREAM.map(([atMs, text]): Delta => [2 * atMs, text]);
   const [fast, slow] = [await released(STREAM, 'abcdefghijklmn'), await released(slower, 'abcdefghijklmn')];
   assert.deepEqual(

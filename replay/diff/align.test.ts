@@ -31,7 +31,7 @@ const silent = (sessionId: string, turnIndex: number): TurnSummary => {
 const names = (pairs: readonly { a: TurnSummary; b: TurnSummary }[]): string[] =>
   pairs.map(({ a, b }) => `${a.sessionId}/${a.turnIndex}=${b.sessionId}/${b.turnIndex}`);
 
-test('turns are paired by session and index, in whatever order they come', () => {
+test('turns are paired by session and index, in any order', () => {
   const a = [turn('x', 0), turn('x', 1), turn('y', 0)];
   const { pairs, both, dropped } = alignTurns(a, [turn('y', 0), turn('x', 1), turn('x', 0)]);
   assert.deepEqual(names(pairs), ['x/0=x/0', 'x/1=x/1', 'y/0=y/0']);
@@ -52,7 +52,7 @@ test('repetitions of a turn are paired in their order, and one too many is left 
   assert.deepEqual(dropped, [{ lane: 'a', cause: 'missing', turns: 1 }]);
 });
 
-test('what is left out is counted by lane and cause', () => {
+test('turns that are left out are counted by lane and cause', () => {
   const a = [turn('x', 0), turn('x', 1), turn('x', 2, failed), turn('x', 3), silent('x', 4), turn('x', 5)];
   const b = [turn('x', 0), turn('x', 2), turn('x', 3, failed), turn('x', 4), silent('x', 5), turn('y', 0)];
   const { pairs, both, dropped } = alignTurns(a, b);

@@ -81,7 +81,7 @@ const A = [1000, 1000, 1000];
 const FASTER = [900, 900, 900];
 const SLOWER = [1100, 1100, 1100];
 
-test('below what identical arms differ by, nothing is claimed', () => {
+test('below the noise floor nothing is claimed', () => {
   // a2 − a: −60, 0, 60: half width 149
   const a2 = lane([940, 1000, 1060]);
   for (const b of [FASTER, SLOWER]) {
@@ -326,7 +326,7 @@ test('rows add up to the end-to-end row: A, B and Δ, over stages and over phase
   assert.ok(seen > 200, `control: ${seen} of the drawn sets had a pair`);
 });
 
-test('what is printed adds up too, to the tenth', () => {
+test('printed rows add up too, to the tenth', () => {
   const tenths = (text: string): number => Math.round(Number(text.replace('−', '-')) * 10);
   fc.assert(
     fc.property(sessions, (drawn) => {

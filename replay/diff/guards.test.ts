@@ -142,7 +142,7 @@ for (const [name, key] of [
   ['transcript length', 'transcriptChars'],
   ['reply length', 'replyChars'],
 ] as const) {
-  test(`${name}: what a lane did not measure is not compared, and never taken for 0`, () => {
+  test(`${name}: a figure that a lane did not measure is not compared, and never taken for 0`, () => {
     const twice = lane(10, () => ({ [key]: 2_000_000 }));
     for (const [a, b] of [
       [twice, without(twice, key)],

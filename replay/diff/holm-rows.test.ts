@@ -23,7 +23,7 @@ test('adjusted p-values: the i-th of m in rising order times m − i + 1, never 
   assert.deepEqual(rows.map(differs), [false, true, true, true]);
 });
 
-test('what one row alone would show is not shown among ten; control: alone it is', () => {
+test('a difference that one row alone would show is not shown among ten; control: alone it is', () => {
   const nothing = Array.from({ length: 9 }, () => row(0.5));
   const among = withHolm([row(T02), ...nothing], DEGREES);
   assert.equal(Math.round((among[0]?.pHolm ?? 0) * 100) / 100, 0.2);

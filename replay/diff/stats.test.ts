@@ -175,7 +175,7 @@ test('rounded values add up to the rounded total, and none is off by a whole uni
   );
 });
 
-test('values that are whole already stay, whatever the others do', () => {
+test('whole values stay, for any other values', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -5000, max: 5000 }), { minLength: 1 }), figures, (whole, others) => {
       assert.deepEqual(roundToSum([...whole, ...others], 0).slice(0, whole.length), whole);
@@ -184,7 +184,7 @@ test('values that are whole already stay, whatever the others do', () => {
   );
 });
 
-test('the largest remainders get what is missing; each rounded alone would not add up', () => {
+test('the largest remainders get the missing units; values rounded alone would not add up', () => {
   assert.deepEqual(roundToSum([0.4, 0.4, 0.4, 0.8], 0), [1, 0, 0, 1]);
   assert.deepEqual(roundToSum([1.44, 1.44, 1.44], 1), [1.5, 1.4, 1.4]);
   // control: 0 + 0 + 0 + 1 is 1, and the total is 2

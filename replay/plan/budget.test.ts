@@ -107,7 +107,7 @@ for (const world of ['wire', 'sim'] as const) {
   });
 }
 
-test('control: without a budget, or with one that is large enough, all is run', async () => {
+test('control: without a budget, or with a large one, all turns run', async () => {
   assert.equal(whole.unpaid, 0);
   const run = await runExperiment(paid({ budgetUsd: 1 }));
   assert.deepEqual([run.replayed.length, run.unpaid], [plan.runs.length, 0]);
@@ -121,7 +121,7 @@ test('a budget below the first pair is an error that says so; so is a budget ove
   assert.equal((await runExperiment({ ...OPTIONS, candidates: known, budgetUsd: 1 })).unpaid, 0, 'control');
 });
 
-test('a plan is priced as its budget is: by each session’s own strategy, and what has no price is named, a hedge too', async () => {
+test("a plan is priced by each session’s own strategy, and models without a price are named, a hedge's too", async () => {
   const [first, ...others] = sessions;
   assert.ok(first);
   const cheap = others.map((each) => ({
@@ -146,7 +146,7 @@ test('a plan is priced as its budget is: by each session’s own strategy, and w
   );
 });
 
-test('what was under way at each of two crashes is listed and charged; what was done is charged once', async () => {
+test('calls under way at each of two crashes are listed and charged; finished ones are charged once', async () => {
   const journal = { path: join(FOLDER, 'crashed.jsonl'), resume: true };
   const crashed = async (dieAt: number): Promise<void> =>
     assert.rejects(runExperiment(paid({ journal }, dieAt)), /killed/);

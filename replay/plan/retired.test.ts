@@ -31,7 +31,7 @@ const options = (
 });
 const other: StrategyPatch[] = [{ llm: { model: 'openai/gpt-4o-mini' } }];
 
-test('live refuses a retired model from its day on, names lane, model, day and what to do', () => {
+test('live refuses a retired model from its day on, and names lane, model, day and remedy', () => {
   assert.throws(
     () => planExperiment(options('live', FROM)),
     /^InputError: baseline baseline, session session-0: google\/gemini-2\.5-flash is retired since 2026-12-01 \(.+\); .*--baseline-set llm\.model=/,
@@ -55,7 +55,7 @@ for (const llm of [
   { fallback: ['google/gemini-2.5-flash'] },
   { hedge: { afterMs: 9, model: 'google/gemini-2.5-flash' } },
 ])
-  test(`live also refuses one that is only asked second: ${Object.keys(llm).join()}`, () => {
+  test(`live also refuses a retired model that is only asked second: ${Object.keys(llm).join()}`, () => {
     assert.throws(() => planExperiment(options('live', FROM, other, [...other, { llm }])), /candidate tried, /);
     planExperiment(options('live', BEFORE, other, [...other, { llm }]));
   });

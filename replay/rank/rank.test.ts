@@ -23,7 +23,7 @@ const variants = namedVariants();
 const sessions = await uploadSessions({ sessions: 2, turns: 1 });
 const ranking = await rankSessions(sessions, { variants, seed: '1', runs: 1, commit: 'test' });
 
-test('every variant is ranked, or left out with a reason; what changes only our CPU says so', () => {
+test("every variant is ranked, or left out with a reason; variants that change only Retake's CPU time say so", () => {
   const { results, untrusted, left, identity } = ranking;
   assert.ok(identity.within && identity.medianPct === 0, 'a simulated capture simulates itself');
   const single = results.filter(({ name }) => !name.includes('+'));
@@ -57,7 +57,7 @@ test('combinations of the best stand in rank among the rest, and a replay takes 
   assert.throws(() => patchesOf('clause-chunking+no-such'), /there is no variant "no-such"/);
 });
 
-test('what gains by breaking a guard stands below, is not combined and not proposed', () => {
+test('a variant that gains by breaking a guard stands below, is not combined and not proposed', () => {
   const plain = ranking.results.find(isGain);
   assert.ok(plain !== undefined);
   const cut = { ...plain, name: 'cuts', broken: [{ name: 'premature ends', holds: false, detail: '3 more' }] };
@@ -89,7 +89,7 @@ test('in a terminal of 80 columns no line is longer, but a command that cannot b
   );
 });
 
-test('what a ranking would ignore is refused, and a variant that there is not', async () => {
+test('options that a ranking would ignore are refused, and unknown variants', async () => {
   const rank = (more: Partial<ReplayCommandOptions>): Promise<void> =>
     rankCommand(contextFor({}), { ...ASKED, ...more });
   const refused = (message: RegExp) => (error: unknown) => error instanceof InputError && message.test(error.message);
@@ -111,7 +111,7 @@ interface Json {
 }
 const json = (of: Ranking): Json => JSON.parse(JSON.stringify(asJson(of))) as Json;
 
-test('as JSON the parts of what the best do together add up exactly, and the best come first', () => {
+test('as JSON the best come first, and their parts in the joint effect add up exactly', () => {
   const { basis, together, results } = json(ranking);
   assert.equal(basis, 'predicted');
   assert.ok(together.parts.length >= 2);
@@ -150,7 +150,7 @@ test('the error beside a gain is of that gain: a variant judged by another metri
   );
 });
 
-test('each proposed live replay states pairs, what they find, price and command', () => {
+test('each proposed live replay states pairs, the smallest difference that they show, price and command', () => {
   const { proposals, results } = json(ranking);
   assert.ok(proposals.length > 0 && proposals.length <= 3);
   for (const { name, pairs, detectableMs, ttsCharacters, command } of proposals) {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { InputError } from '../../service/base/errors.ts';
 import { shapley } from './shapley.ts';
 
-test('contributions add up to the joint effect exactly, whatever the values', () => {
+test('contributions add up to the joint effect exactly, for any values', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 5 }),
@@ -20,7 +20,7 @@ test('contributions add up to the joint effect exactly, whatever the values', ()
   );
 });
 
-test('strategies that do not touch each other contribute what they do alone', () => {
+test('strategies that do not touch each other contribute as much as alone', () => {
   const gains = [-310, -140, 20];
   const { contributions, shares, interactions, alone } = shapley(3, (set) =>
     gains.reduce((sum, gain, index) => sum + ((set >> index) & 1) * gain, 2800),

@@ -19,7 +19,7 @@ test('docs/report.schema.json is the schema that reports are read with', () => {
   );
 });
 
-test('a report of ours is valid under the published schema; one without its ledger is not', () => {
+test("Retake's report is valid under the published schema; a report without its ledger is not", () => {
   const validate = new Ajv().compile<object>(JSON.parse(readFileSync(PUBLISHED, 'utf8')));
   const report: { turns: { ledger?: unknown }[] } = JSON.parse(readFileSync(GOLDEN, 'utf8'));
   assert.ok(validate(report), JSON.stringify(validate.errors));

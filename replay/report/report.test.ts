@@ -69,7 +69,7 @@ for (const columns of [60, 80, 120])
     }
   });
 
-test('figures that a simulation has been wrong about are no result, whatever they say', () => {
+test('figures that a simulation has been wrong about are no result, with any verdict', () => {
   const trusted = buildReport(FASTER);
   const distrusted = buildReport({ ...FASTER, distrust: 'wrong before' });
   assert.deepEqual([trusted?.verdict, trusted?.exitCode], ['faster', 0]);
@@ -127,7 +127,7 @@ test('a report of lanes that share no turn is none; one whose parts do not add u
   );
 });
 
-test('a comment stays below what GitHub takes, says what it left out, and keeps its head and marker', () => {
+test("a comment stays below GitHub's limit, says what was left out, and keeps its head and marker", () => {
   const turns = (side: ReportInput['a']): TurnSummary[] =>
     Array.from({ length: 200 }, (_, index) =>
       side.turns.map((turn) => ({ ...turn, sessionId: `${turn.sessionId}-${index}` })),
@@ -215,14 +215,14 @@ for (const [text, complaint] of HOSTILE) {
   });
 }
 
-test('what is escaped still reads as what it was', () => {
+test('escaped text reads as the text did', () => {
   const visible = (text: string): string => decoded(escapeMarkdown(text)).replaceAll('\u200b', '');
   const texts = HOSTILE.map(([text]) => text).filter((text) => !UNSEEN_EXAMPLES.test(text));
   for (const text of texts) assert.equal(visible(text).replace(/<\/?code>/g, ''), text);
   assert.equal(visible('a\u001b[31m\u202e\n'), 'a\\u001b[31m\\u202e\\u000a');
 });
 
-test('the rerun command is not altered by what it holds: no fence closes early, no quote opens', () => {
+test('names inside the rerun command do not alter it: no fence closes early, no quote opens', () => {
   const rerun = "npx retake replay --seed '```$(touch /tmp/x)`'";
   const text = markdownReport({ ...reportOf(FASTER), rerun });
   const [, fence = '', command] = /^(`{3,})sh\n(.*)\n\1$/m.exec(text) ?? [];
@@ -259,7 +259,7 @@ test('ten thousand reasons and targets: the comment keeps its limit and its verd
   assert.ok(terminalReport({ ...report, reasons }, TERMINAL).length < 60_000);
 });
 
-test('a line of 1 MB in every place: reports stay of a size that a reader can take, and say what they cut', async () => {
+test('a line of 1 MB in every place: reports stay readable in size, and say what was cut', async () => {
   const long = `${'<b>@x\u202e'.repeat(150_000)}`;
   const report = hostileReport(long);
   const markdown = markdownReport(report);
@@ -279,12 +279,12 @@ const BROKEN: readonly [what: string, change: (report: Report) => unknown, messa
   ['no verdict', ({ verdict: _, ...report }) => report, /must have required property 'verdict'/],
   ['another verdict', (report) => ({ ...report, verdict: 'best' }), /field verdict must be equal to one of/],
   [
-    'a stage that is none of ours',
+    'an unknown stage',
     (report) => ({ ...report, stages: [{ ...report.primary, stage: '\u001b[31m' }] }),
     /field stages\.0\.stage must be equal to one of/,
   ],
   [
-    'a phase that is none of ours',
+    'an unknown phase',
     (report) => ({ ...report, stages: [{ ...report.primary, phase: '<b>' }] }),
     /field stages\.0\.phase must be equal to one of/,
   ],
@@ -301,7 +301,7 @@ const BROKEN: readonly [what: string, change: (report: Report) => unknown, messa
     /field validity\.drift must have required property/,
   ],
   [
-    'a cause that is none of ours',
+    'an unknown cause',
     (report) => ({ ...report, validity: { ...report.validity, dropped: [{ lane: 'a', cause: '\u001b', turns: 1 }] } }),
     /field validity\.dropped\.0\.cause/,
   ],

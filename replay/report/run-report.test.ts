@@ -43,7 +43,7 @@ test('span rows come from the traces beside the report; every report gets a page
   assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /Spans of 1 of 1 pairs are in this page/);
 });
 
-test('a page takes the place of a link that stands there, and what the link leads to stays as it is', async () => {
+test("a page takes the place of a link, and the link's target stays as it is", async () => {
   const folder = await runFolder({ traces: false });
   const elsewhere = join(mkdtempSync(join(tmpdir(), 'retake-run-')), 'profile');
   writeFileSync(elsewhere, 'mine');

@@ -98,7 +98,7 @@ test('two replays of one seed are equal byte for byte: traces and reports', asyn
   assert.notEqual(one.otlp.join(''), other.otlp.join(''), 'another seed is another run');
 });
 
-test('a report shows the error of a prediction only of what was measured under that name', async () => {
+test("a report shows a prediction's error only for the variant that was measured under that name", async () => {
   const prediction = async (...more: StrategyPatch[]): Promise<string> => {
     const candidates = [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking'), ...more] }];
     const { reports } = await replay(captured.slice(0, 1), '1', candidates);

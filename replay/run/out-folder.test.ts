@@ -18,7 +18,7 @@ test('a folder is made with those above it, with the mode that was asked for; on
   assert.ok(existsSync(join(folder, 'kept')));
 });
 
-test('where none can be made it is one line with the cause, and it ends', async () => {
+test('where no folder can be made, one line names the cause, and the command ends', async () => {
   const file = join(FOLDER, 'file');
   writeFileSync(file, '');
   const places: [where: string, why: RegExp][] = [

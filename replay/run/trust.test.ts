@@ -41,7 +41,7 @@ test('a row holds when the prediction is inside an interval that is narrow enoug
   assert.deepEqual(trust.rows.map(holds), [true, false, false, false]);
 });
 
-test('beside a figure stands its error; one that was wrong by more than the limit is no result', () => {
+test('beside a figure stands its error; a figure whose error is beyond the limit is no result', () => {
   assert.deepEqual(trustIn('good', trust), {
     text: 'error +1.0 % within the measured interval of ±2.0',
     short: '+1.0 in ±2.0',
@@ -57,7 +57,7 @@ test('beside a figure stands its error; one that was wrong by more than the limi
   assert.match(trustIn('--set', trust).text, /not measured \(not in npm run verify -- trust\)/);
 });
 
-test('the error is of the named variant as it is, against the captured strategy; of anything else it is not measured', () => {
+test('the error is of the named variant, unchanged, against the captured strategy; for anything else it is not measured', () => {
   const name = 'clause-chunking';
   const own: Trust = { ...trust, rows: [row(name, -4.9)] };
   const spec = { variant: name, patches: [variantPatch(name)] };
@@ -82,7 +82,7 @@ test('beside a gain in end to end an error of another metric is not shown as its
   assert.deepEqual(trustInEndToEnd('cpu', 'reply-end', trust), trustIn('cpu', trust));
 });
 
-test('the table says what missed its bar, what is not shown, and what was left out', () => {
+test('the table names the rows that missed their bar, are not shown, or were left out', () => {
   const table = trustTable(trust);
   assert.match(table, /\| good .* holds/);
   assert.match(table, /\| near .* missed/);
@@ -91,7 +91,7 @@ test('the table says what missed its bar, what is not shown, and what was left o
   assert.match(table, /Left out: cpu \(takes no virtual time\)/);
 });
 
-test('docs/virtual-time.md shows what the file holds', async () => {
+test('docs/virtual-time.md shows the figures of trust.json', async () => {
   const page = new URL('../../docs/virtual-time.md', import.meta.url);
   const kept = loadTrust();
   const table = await format(trustTable(kept), { ...(await resolveConfig(page)), parser: 'markdown' });

@@ -35,7 +35,7 @@ test('each session is as likely as any other, also where the sample is no diviso
   for (const [id, times] of drawn) assert.ok(Math.abs(times - 1200) < 110, `${id}: ${times}`);
 });
 
-test('a sample as large as what is there is all of it', () => {
+test('a sample as large as the store is the whole store', () => {
   assert.equal(spreadSample(DAY, 240, '1').length, 240);
   assert.deepEqual(spreadSample([], 20, '1'), []);
 });

@@ -77,7 +77,7 @@ test('a recording becomes a bundle: audio, speech end, texts, the times that wer
   );
 });
 
-test('what was imported is found as any other capture', async () => {
+test('an imported session is found as any other capture', async () => {
   const store = newStore();
   await importSessions(folderWith({ sessions: [SESSION] }), store, clock);
   const sessions = await loadSessions(store, { sample: 5, seed: '1' }, assert.fail);
@@ -152,7 +152,7 @@ test('a session is imported once', async () => {
   await assert.rejects(importSessions(folder, store, clock), /session call-17 is captured already; erase it/);
 });
 
-test('a folder without sessions.json says what is missing', async () => {
+test('a folder without sessions.json is refused with the missing file', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-import-'));
   mkdirSync(join(folder, 'x'));
   await assert.rejects(

@@ -56,7 +56,7 @@ const LIVEKIT: Row[] = [
   ['agent_speaking', 'agent_turn', 2100, 6000],
 ];
 
-test('LiveKit: what the agent waited for beside its own turn is in the wait', () => {
+test("LiveKit: the agent's waits beside its own turn are in the wait", () => {
   const [turn] = numberTurns(turnsOf(LIVEKIT));
   assert.deepEqual([turn?.summary.sessionId, turn?.summary.turnIndex, turn?.summary.e2eUs], ['job-1', 0, 1_100_000]);
   const byStage = Map.groupBy(turn?.summary.ledger ?? [], ({ stage }) => stage);

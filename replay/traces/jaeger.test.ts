@@ -9,7 +9,7 @@ import { isJaegerSource, jaegerSourceOf, jaegerTraces, pagesOf, withoutPassword,
 
 const NOW_US = Date.parse('2026-11-25T13:00:00Z') * 1000;
 
-test('a source says where, what and when', () => {
+test('a source names server, search and window', () => {
   const text =
     'jaeger:http://127.0.0.1:16686/jaeger/?service=retake&from=2026-11-25T12:00Z&tag=retake.variant=a=b&tag=x=1';
   assert.ok(isJaegerSource(text) && !isJaegerSource('out/run'));
@@ -32,7 +32,7 @@ test('a source says where, what and when', () => {
   assert.equal(jaegerSourceOf('jaeger:http://j?from=999999d', NOW_US).fromUs, 0, 'all of time');
 });
 
-test('what is no source is one clear error', () => {
+test('a broken source is one clear error', () => {
   const cases: [string, RegExp][] = [
     ['jaeger:', /not the address of a Jaeger; write jaeger:http/],
     ['jaeger:ftp://x', /not the address of a Jaeger/],
@@ -77,7 +77,7 @@ test('a password in the address is sent, and shown nowhere; control: an address 
     assert.equal(withoutPassword(text), text);
 });
 
-test('what answers there is no Jaeger: a 404 of another server is not an empty window', async (context) => {
+test('another server than Jaeger answers: its 404 is not an empty window', async (context) => {
   const answers = [
     { status: 404, body: '{"type":"about:blank","status":404}', error: /not Jaeger's query service/ },
     { status: 404, body: '<html>', error: /not Jaeger's query service/ },
@@ -137,7 +137,7 @@ test('windows are halved until nothing is left out, and nothing comes twice', as
   );
 });
 
-test('control: one window alone loses what does not fit; a microsecond that holds a full page is an error', async () => {
+test('control: one window alone loses traces beyond a page; a microsecond with a full page is an error', async () => {
   const starts = Array.from({ length: 30 }, (_, index) => index * 7);
   assert.equal((await storeOf(starts, 10)({ fromUs: 0, toUs: 1000 })).size, 10);
   const crowd = Array.from({ length: 10 }, () => 5);

@@ -134,7 +134,7 @@ async function* documents(...lines: readonly string[]): AsyncGenerator<{ json: u
   for (const [index, line] of lines.entries()) yield { json: JSON.parse(line), where: String(index) };
 }
 
-test('traces are closed oldest first when too many spans wait, and what comes later is counted', async () => {
+test('traces are closed oldest first when too many spans wait, and later spans are counted', async () => {
   const span = (traceId: string, spanId: string): string =>
     otlp([{ traceId, spanId, name: 'x', startMs: 0, endMs: 1 }]);
   const lines = [span('a', '1'), span('a', '2'), span('b', '3'), span('c', '4'), span('a', '5')];

@@ -6,7 +6,7 @@ import { CONFIGS } from './run.ts';
 
 const config = readFileSync(CONFIGS.collector, 'utf8');
 
-test('the Collector lets through what the registry names, and nothing else', () => {
+test("the Collector lets through the registry's names, and nothing else", () => {
   assert.equal(config, withAllowList(config, allowedKeys()), 'run: npm run docs -- allow-list');
 });
 

@@ -162,7 +162,7 @@ test('the image holds every room that its program imports', () => {
   assert.deepEqual(notCopied(less), ['bench', 'cli'], 'control');
 });
 
-test('the Dockerfiles copy what is there, and end as another user than root', () => {
+test('the Dockerfiles copy files that exist, and end as another user than root', () => {
   for (const [path, context] of [
     ['Dockerfile', '.'],
     ['collector/Dockerfile', 'collector'],

@@ -24,7 +24,7 @@ const names = (...words: string[]): [string[], string[]] => {
   return [chosen.map(({ name }) => name), args];
 };
 
-test('names and groups choose programs, each once; what follows one name goes to it', () => {
+test('names and groups choose programs, each once; arguments after one name go to that program', () => {
   assert.deepEqual(names('slow', 'fast'), [['slow', 'fast'], []]);
   assert.deepEqual(names('ci', 'long', 'fast'), [['fast', 'slow', 'long'], []]);
   assert.deepEqual(names('slow', '--turns', '5', 'fast'), [['slow'], ['--turns', '5', 'fast']]);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { joinSamples } from './pcm.ts';
 import { createGrowingPcm } from './growing-pcm.ts';
 
-test('any frames: all their samples in order, and what was taken early stays as it was', () => {
+test('any frames: all their samples in order, and samples taken early stay as they were', () => {
   fc.assert(
     fc.property(fc.array(fc.int16Array({ maxLength: 40_000 }), { maxLength: 5 }), (frames) => {
       const pcm = createGrowingPcm();

@@ -45,7 +45,7 @@ const refuses = (bytes: Uint8Array, message: RegExp): void => {
   );
 };
 
-test('a WAV file holds what was encoded', () => {
+test('a WAV file holds the encoded samples', () => {
   fc.assert(
     fc.property(fc.int16Array(), fc.integer({ min: 1, max: 192_000 }), (samples, sampleRateHz) => {
       assert.deepEqual(parseWav(encodeWav(samples, sampleRateHz)), { sampleRateHz, samples: Int16Array.from(samples) });
@@ -67,7 +67,7 @@ test('stereo is mixed down, other chunks are skipped, WAVE_FORMAT_EXTENSIBLE and
   assert.deepEqual([...parseWav(wav(format(1, 1, 16), chunk('data', pcm(1, 2), 0xffffffff))).samples], [1, 2]);
 });
 
-test('what is no usable WAV file is refused in words', () => {
+test('an unusable WAV file is refused in words', () => {
   refuses(new Uint8Array(0), /not a WAV file: 0 bytes/);
   refuses(Buffer.from('ID3\x04 an mp3 file'), /not a WAV file: .*"ID3\?".*send 16-bit PCM WAV/);
   refuses(wav(format(7, 1, 8), chunk('data', Buffer.alloc(2))), /µ-law is not supported/);

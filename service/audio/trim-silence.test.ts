@@ -14,7 +14,7 @@ const audio = (silentMs: number, loudMs: number): Uint8Array =>
     ),
   );
 
-test('whatever the chunks: what is left begins 20 ms before the first audible frame, and nothing else is missing', () => {
+test('for any chunks: audio begins 20 ms before the first audible frame, and nothing else is missing', () => {
   const pcm = audio(130, 200);
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 30 }), (sizes) => {

@@ -25,7 +25,7 @@ function resample(fromHz: number, toHz: number, samples: Int16Array, portion = f
   return joinSamples([...blocks, resampler.rest()]);
 }
 
-test('resampling keeps what the lower rate can hold, 75 dB above its errors', () => {
+test('resampling keeps frequencies that the lower rate can hold, 75 dB above its errors', () => {
   for (const [fromHz, toHz] of [
     [48_000, 16_000],
     [48_000, 24_000],
@@ -39,7 +39,7 @@ test('resampling keeps what the lower rate can hold, 75 dB above its errors', ()
   }
 });
 
-test('what the lower rate cannot hold is gone; control: leaving samples out folds it into the audible', () => {
+test('frequencies that the lower rate cannot hold are gone; control: leaving samples out folds them into the audible', () => {
   const high = sine(48_000, 1000, 12_000);
   const output = resample(48_000, 16_000, high).subarray(800, -800);
   assert.ok(rmsDbfs(output, 0, output.length) < -85);

@@ -7,7 +7,7 @@ import { makeOddFiles, type OddFiles } from '../../testing/odd-files.ts';
 import { InputError } from './errors.ts';
 import { checkRegular, readInput, readInputJson, readOwn, whenUnreadable } from './input-file.ts';
 
-test('a file that cannot be read is named with the reason and what to do', (t) => {
+test('a file that cannot be read is named with reason and remedy', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-input-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'x.json');
@@ -58,7 +58,7 @@ test('only a regular file of a bounded size is read, at once; a link that is nam
   assert.equal(readInput(path('to-whole'), 'settings').toString(), 'words');
 });
 
-test("a file of somebody else's folder is no link either; one that is not there is undefined", async (t) => {
+test("a file of somebody else's folder may be no link; a missing file is undefined", async (t) => {
   const { odd, path, cases } = oddFiles(t);
   writeFileSync(path('whole'), 'words');
   symlinkSync(path('whole'), path('to-whole'));
@@ -75,7 +75,7 @@ test('a file that is read piece by piece may have any size, and is regular too',
   checkRegular(odd.sparse);
 });
 
-test('what is not JSON is said without a word of it', (t) => {
+test('a file that is no JSON is refused without quoting the file', (t) => {
   const { path } = oddFiles(t);
   for (const text of ['PASSWORD=canary', '{"a": canary}', '[1, canary]', '"canary', `${' '.repeat(60)}{"a" canary`]) {
     writeFileSync(path('text'), text);
@@ -86,7 +86,7 @@ test('what is not JSON is said without a word of it', (t) => {
   }
 });
 
-test("what the disk refuses names the disk's path and its own words; control: another error goes on as it is", () => {
+test("an error of the disk names the disk's path and words; control: another error stays as it is", () => {
   const refused = Object.assign(new Error("EACCES: permission denied, open '/a/b'"), { code: 'EACCES', errno: -13 });
   const message = 'a: cannot be read (EACCES: permission denied)';
   assert.throws(() => whenUnreadable('a')(refused), { name: 'InputError', message });

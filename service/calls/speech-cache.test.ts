@@ -66,7 +66,7 @@ test('two sessions that miss the same text at once leave one entry that is found
   assert.equal(readdirSync(where).length, 2);
 });
 
-test('an arm of a replay meets only what earlier sessions said', async () => {
+test('an arm of a replay finds only speech of earlier sessions', async () => {
   const cache = createMemoryCache(() => 0, { earlierSessionsOnly: true });
   await cache.put('a', speech(4), 'one');
   assert.equal(await cache.get('a', 'one'), undefined);
@@ -124,7 +124,7 @@ async function turn(speechCache: SpeechCache, sessionId: string, responses = tru
 const looked = ({ log }: FinishedTurn): unknown[] =>
   log.events.filter(({ kind }) => kind === 'cache.looked').map(({ attrs }) => attrs?.['outcome']);
 
-test('a hit takes the TTFB off the wait, and says what it saved; without the knob nothing is looked up', async () => {
+test('a hit takes the TTFB off the wait, and records the saving; without the knob nothing is looked up', async () => {
   const cache = createMemoryCache(() => 0);
   const first = await turn(cache, 'one');
   const second = await turn(cache, 'two');

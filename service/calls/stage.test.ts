@@ -23,7 +23,7 @@ function scope(): TurnScope {
   return createTurnScope(instantPorts(clock), input, signal);
 }
 
-test('a turn waits for stray work, also for what it brings; a failure of it is its own, a bug is the turn’s', async () => {
+test("a turn waits for stray work, also for work that this starts; a failure is the work's own, an internal error the turn’s", async () => {
   const turn = scope();
   const done: string[] = [];
   const later = Promise.withResolvers<undefined>();

@@ -128,7 +128,7 @@ test('every order of socket and request events gives contiguous phases, and a ca
   assert.equal(seen, 5040);
 });
 
-test('whatever the order of facts, no phase runs backwards', () => {
+test('in any order of facts no phase runs backwards', () => {
   const time = fc.option(fc.integer({ min: -500, max: 500 }), { nil: undefined });
   const facts = fc.record({
     dnsUs: time,

@@ -54,14 +54,14 @@ test('generate: submit, polls until done, result, download; the pause between po
   );
 });
 
-test('generate: the stream of states tells at once what polls find late', async () => {
+test('generate: the stream of states tells at once that the audio is there, polls find out late', async () => {
   const followed = await run({ tts: { method: 'generate', queue: { status: 'stream' } } });
   // done at 420, told at 420; result 430; download 460
   assert.equal(ttfbMs(followed.log), 20 + 400 + 10 + 30);
   assert.deepEqual(stepsOf(followed.log, 'tts.0.0'), ['queue.submit', 'queue.poll', 'queue.result', 'cdn.get']);
 });
 
-test('tts.format: the same audio at the same time with and without a WAV header; the default is what each endpoint had', async () => {
+test("tts.format: the same audio at the same time with and without a WAV header; the default is each endpoint's own", async () => {
   const audioOf = async (patch: StrategyPatch): Promise<{ bytes: string; atMs: number }> => {
     const parts: Uint8Array[] = [];
     const turn = await turnByHand({
@@ -87,7 +87,7 @@ test('tts.format: the same audio at the same time with and without a WAV header;
   );
 });
 
-test('control: each format is what the endpoint is asked for, and its answer is read as nothing else', async () => {
+test('control: the endpoint is asked for each format, and its answer is read as that format only', async () => {
   for (const [format, answer, failure] of [
     ['wav', wavOf(new Uint8Array(3200)), undefined],
     ['wav', new Uint8Array(3200), /not a WAV/],

@@ -12,14 +12,14 @@ test('keys go wherever they stand, also those that only look like one', () => {
   assert.equal(scrub('Insufficient credits', sent), 'Insufficient credits');
 });
 
-test('an echo goes whole or in part, in either case; what the provider says itself stays', () => {
+test("an echo is removed whole or in part, in either case; the provider's own words stay", () => {
   assert.equal(scrub(`flagged: "${CONTENT}" (policy)`, sent), 'flagged: "[text]" (policy)');
   assert.equal(scrub('at "the harbour for thirty": no', sent), 'at "[text]": no');
   assert.equal(scrub(`${CONTENT.toUpperCase()}`, sent), '[text]');
   assert.equal(scrub('for thirty', sent), 'for thirty', 'shorter than an echo');
 });
 
-test('no stretch of twelve characters survives, wherever it is cut from', () => {
+test('no stretch of twelve characters of a key survives', () => {
   fc.assert(
     fc.property(
       fc.nat(CONTENT.length - 12),

@@ -120,7 +120,7 @@ test(':nitro and a sort are two ways of one thing: refused together, each allowe
   assert.deepEqual(resolveStrategy([sorted], '--set').llm.route, sorted.llm.route);
 });
 
-test("the operator's prompt file becomes its text, digest and length; whatever else comes replaces them together", (t) => {
+test("the operator's prompt file becomes its text, digest and length; any other prompt replaces all three", (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-prompt-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'prompt.txt');
@@ -170,7 +170,7 @@ test('HTTP/2 without keep-alive is a contradiction, refused with its reason; eac
   resolveStrategy([{ network: { keepAlive: false, preconnect: true } }], 'test');
 });
 
-test('what a model cannot do is refused with its name and the reason, and admitted with one that can', () => {
+test('a knob that a model cannot serve is refused with model and reason, and admitted with another model', () => {
   const llama = { llm: { model: 'meta-llama/llama-3.1-8b-instruct' } };
   const prompt = { pipeline: { prefetch: 'prompt' } };
   assert.throws(

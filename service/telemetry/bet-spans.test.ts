@@ -34,7 +34,7 @@ const ROWS: readonly Bet[] = [
   { ...NOTHING, kind: 'cache.responses', outcome: 'miss' },
 ];
 
-test('every bet of a turn is a span of its kind below the turn, with what it came to; what is not known is absent', () => {
+test('every bet of a turn is a span of its kind below the turn, with its outcome; unknown figures are absent', () => {
   const { spans, anchorUs } = spansWith(ROWS);
   const [turn] = spans;
   const own = spans.filter(({ attributes }) => attributes['retake.bet.kind'] !== undefined);

@@ -101,7 +101,7 @@ ${exchange('tts', 1_556_900)}`,
   );
 });
 
-test('a failed turn: attempts, phases and calls that failed say so; what was not measured is absent', () => {
+test('a failed turn: attempts, phases and calls that failed say so; unmeasured figures are absent', () => {
   const failed = failedTurn();
   const spans = spansOf(failed.log, failed.measured);
   assert.equal(
@@ -220,7 +220,7 @@ test('a turn span reads back as the summary that was measured', () => {
   );
 });
 
-test('a turn of many pieces stays below the limit, parents before children, and counts what it left out', () => {
+test('a turn of many pieces stays below the limit, parents before children, and counts the spans left out', () => {
   const { log: many, measured: figures } = writeTurn('audio', (at) => {
     const start = at('speech.start', 'endpointing', 0);
     const quiet = at('speech.quiet', 'endpointing', 10, start);

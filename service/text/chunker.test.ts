@@ -88,7 +88,7 @@ test('clauses: only from 12 speakable characters on; sentence mode does not spli
   assert.deepEqual(chunked('reply', 'tr', 'Bir. ', 'İki.').pieces, ['Bir. İki.']);
 });
 
-test('what cannot be spoken joins a neighbour, is the rest, or is nothing', () => {
+test('text that cannot be spoken joins a neighbour, is the rest, or is nothing', () => {
   assert.deepEqual(chunked('sentence', 'en', '... - "Hi there." A. Bye.'), {
     pieces: ['... - "Hi there." ', 'A. Bye.'],
     rest: '',
@@ -147,7 +147,7 @@ const text = fc.oneof(
 );
 const modes = fc.constantFrom<ChunkingMode>('sentence', 'clause', 'reply');
 
-test('pieces and rest are the text, every piece can be spoken, none is long, whatever the deltas', () => {
+test('for any deltas: pieces and rest are the text, every piece can be spoken, none is long', () => {
   fc.assert(
     fc.property(
       text,

@@ -28,7 +28,7 @@ test('totals by hand: break-even hit rate and money per 100 ms', () => {
   );
 });
 
-test('what is not known stays unknown: no price, no saving, no row', () => {
+test('unknown figures stay unknown: no price, no saving, no row', () => {
   const { wastedUsd: _usd, ...unpriced } = hit;
   const [row] = totalBets([[unpriced], [{ ...rest, outcome: 'hit' }]], 0.001);
   assert.equal(row?.wastedUsd, undefined);

@@ -24,7 +24,7 @@ test('ids count up in order of recording, and every sink sees every event', () =
   );
 });
 
-test('what a sink throws is counted and goes no further', () => {
+test('an error that a sink throws is counted and goes no further', () => {
   const errors: unknown[] = [];
   const broken = (): void => {
     throw new Error('disk full');
@@ -35,7 +35,7 @@ test('what a sink throws is counted and goes no further', () => {
   assert.equal(errors.length, 1);
 });
 
-test('undefined fields and attributes stay out of the log; what is there keeps its order', () => {
+test('undefined fields and attributes stay out of the log; the others keep their order', () => {
   const recorder = createRecorder(clockAt([]), [], quiet);
   recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: 0 });
   recorder.record({
@@ -66,7 +66,7 @@ test('undefined fields and attributes stay out of the log; what is there keeps i
   assert.deepEqual(last, { kind: 'turn.done', stage: 'deliver', cause: 0, atUs: 1, id: 2 });
 });
 
-test('a cause that is unknown, or later than its effect, is a bug and throws', () => {
+test('an unknown cause, or a cause later than its effect, is an internal error and throws', () => {
   const recorder = createRecorder(clockAt([]), [], quiet);
   recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: 100 });
   assert.throws(() => recorder.record({ kind: 'speech.quiet', stage: 'endpointing', cause: 7, atUs: 200 }), /event 7/);

@@ -70,7 +70,7 @@ test('an apology at hand is played, traced, and no part of the reply', async () 
   assert.equal(measureTurn(turn.log).summary.e2eUs, undefined, 'a failed turn has no end-to-end latency');
 });
 
-test('what was heard of the reply is not said again: the apology follows it', async () => {
+test('the heard part of the reply is not said again: the apology follows it', async () => {
   const { heard, event, audioBytes } = await failedTurn(
     { route: 'tts.stream', fault: { kind: 'reset-mid-body' } },
     true,
@@ -99,7 +99,7 @@ test('every language has words', () => {
   assert.equal(apologyText('fi'), apologyText('en'));
 });
 
-test('an apology is rehearsed once: what is kept is not spoken again', async () => {
+test('an apology is synthesized ahead once and kept', async () => {
   const { rehearse, before } = await failedTurn(stt, true);
   const untilUs = before.clock.nowUs();
   await before.clock.run(rehearse);

@@ -20,7 +20,7 @@ const bargeIn: StrategyPatch = { client: { bargeIn: { minSpeechMs: 500 } } };
 const at = (log: TurnLog, kind: EventKind): number[] =>
   log.events.filter((event) => event.kind === kind).map(({ atUs }) => atUs / 1000);
 
-test('an onset pauses; 500 ms of speech cancel; what was heard, and what was paid for and not heard, is recorded', async () => {
+test('an onset pauses; 500 ms of speech cancel; heard, and paid but unheard, audio is recorded', async () => {
   const said: string[] = [];
   const turn = await turnByHand({
     profile,
@@ -56,7 +56,7 @@ test("the client's own report says better what was heard than the model", async 
   assert.deepEqual([attrs?.['heardMs'], attrs?.['heardBasis']], [700, 'client']);
 });
 
-test('200 ms are no interruption: the reply goes on where it stopped, and the false one is counted', async () => {
+test('200 ms are no interruption: the reply is resumed where it stopped, and the false one is counted', async () => {
   const quiet = await turnByHand({ profile, tones: speaking(), patch: bargeIn });
   const turn = await turnByHand({ profile, tones: speaking([3000, 3200]), patch: bargeIn });
   const [onsetMs = NaN] = at(turn.log, 'interrupt.onset');
@@ -98,7 +98,7 @@ test('a pause outlives neither its limit nor a client that has gone silent', asy
   assert.deepEqual([turn.summary.falseInterruptions, at(turn.log, 'deliver.reply_end').length], [1, 1]);
 });
 
-test('what was heard from the speech cache was not synthesized: the characters paid for in vain are the others', async () => {
+test('speech from the cache was not synthesized: only other characters were paid for in vain', async () => {
   const unheardChars = async (said: string): Promise<unknown> => {
     const speechCache = createMemoryCache(() => 0);
     const patch = { ...bargeIn, cache: { responses: true } };

@@ -66,7 +66,7 @@ const REPLY = 'Birinci cümle burada. İkinci cümle burada. Üçüncü cümle b
 /** Of profile `zero`, in which speech has 15 characters a second. */
 const CHARS_PER_SECOND = 15;
 
-test('tts.speed: what is spoken takes 1 / 1.15 of its time; the first audible stays', async () => {
+test('tts.speed: speech takes 1 / 1.15 of its time; the first audible stays', async () => {
   const [own, faster] = [
     await run({}, {}, { reply: REPLY }),
     await run({}, { tts: { speed: 1.15 } }, { reply: REPLY }),
@@ -98,7 +98,7 @@ test('tts.concurrency: of three pieces ready at once the last waits for as many 
   assert.deepEqual([await lateMs(1), await lateMs(2), await lateMs(3), await lateMs(4)], [800, 400, 0, 0]);
 });
 
-test('llm.temperature, .seed, .reasoning, .maxTokens, .route and .fallback are what OpenRouter is asked for', async () => {
+test('OpenRouter is asked for llm.temperature, .seed, .reasoning, .maxTokens, .route and .fallback', async () => {
   const asked = async (sse: 'sdk' | 'parser', more: object): Promise<Record<string, unknown>> => {
     let body: Record<string, unknown> = {};
     const fetch = (_input: unknown, init?: RequestInit): Promise<Response> => {

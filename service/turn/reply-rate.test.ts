@@ -128,7 +128,7 @@ test('tts.trimSilence leaves 20 ms of the rate before the words', async () => {
   assert.equal(find(turn, 'deliver.first_byte').attrs?.['bytes'], (300 - 180) * 48);
 });
 
-test('an interruption counts what was heard, and what was not, in time of the rate', async () => {
+test('an interruption counts heard and unheard audio in time of the rate', async () => {
   const speech = {
     ...tones(6000, [
       [200, 1200],
@@ -145,7 +145,7 @@ test('an interruption counts what was heard, and what was not, in time of the ra
   assert.deepEqual(await interrupted(16_000), [540, 900 - 540], 'control');
 });
 
-test('the connection is told the rate of what it gets, also of audio from the cache; another rate is another entry', async () => {
+test('the connection is told the rate of its audio, also from the cache; another rate is another entry', async () => {
   const speechCache = createMemoryCache(() => 0);
   const told = async (rateHz: number): Promise<unknown> => {
     const rates = new Set<number>();

@@ -86,7 +86,7 @@ test('audio that comes late comes at once; the queue takes the time that it is t
   assert.equal(betweenMs(queued.log, 'tts.start', 'tts.audio'), 20 + 500 + 10 + 30);
 });
 
-test('llm.fallback: the gateway goes on to the next model; a model that stalls is left for the next one', async () => {
+test('llm.fallback: the gateway takes the next model after a failure, and after a stall', async () => {
   const models = ['google/gemini-2.5-flash', 'openai/gpt-4o-mini'];
   const patch = { llm: { fallback: [models[1]] } };
   const gone: Rule[] = [{ route: 'llm', model: models[0]!, fault: { kind: 'status', status: 404 } }];
@@ -120,7 +120,7 @@ test('Retry-After is obeyed, as seconds; backoff has its bounds and its budget',
   assert.deepEqual([tooLong.summary.failure?.kind, waitMs(tooLong.log)], ['rate-limited', undefined]);
 });
 
-test('scenario files are read strictly: what is wrong, where', () => {
+test('a wrong scenario file is refused with the field and the complaint', () => {
   const broken = (json: unknown, world: 'sim' | 'wire', message: RegExp): void =>
     assert.throws(() => parseScenario(json, 'scenario x.json', world), message);
   broken({ title: 'x', rules: [{ route: 'nowhere' }] }, 'sim', /x\.json: \/rules\/0\/route .*stt\.transcriptions/);

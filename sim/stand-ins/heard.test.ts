@@ -26,7 +26,7 @@ test('audio that begins closer to the speech than the turn did has lost the star
   assert.equal(heard(upTo(2300, 150)), TEXT);
 });
 
-test('silence says nothing; what cannot be decoded says everything', async () => {
+test('silence has no words; audio that cannot be decoded has all of them', async () => {
   assert.equal(heard({ audioMs: 1000, speech: 'none' }), '');
   assert.equal(heard({ audioMs: 1000, speech: 'unknown' }), TEXT);
   assert.deepEqual(await heardIn(new Uint8Array(4000)), { audioMs: 1000, speech: 'unknown' });

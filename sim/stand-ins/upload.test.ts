@@ -31,7 +31,7 @@ test('any form: the file that undici finds in it, byte by byte', async () => {
   );
 });
 
-test('line ends and what looks like a boundary inside the file stay in it', async () => {
+test('line ends and seeming boundaries inside the file stay in the file', async () => {
   const form = new FormData();
   const text =
     '\r\n\r\n--\r\n------formdata-undici-0\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\n';

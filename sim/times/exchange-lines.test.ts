@@ -16,13 +16,13 @@ const SEEN: Observation = {
   },
 };
 
-test('what a bench wrote is read as it was observed', () => {
+test('exchanges that a bench wrote are read as they were observed', () => {
   const other = { ...SEEN, sessionId: 't', exchange: 'tts.1.0.0' };
   const { worlds, observations, sessions } = parseExchanges(exchangeLine('wire', SEEN) + exchangeLine('live', other), 'f');
   assert.deepEqual([worlds, observations, sessions], [['live', 'wire'], [SEEN, other], 2]);
 }); // prettier-ignore
 
-test('of stand-ins the same draw counts once, whatever arm met it; other work and providers’ answers each count', () => {
+test("the same draw of a stand-in counts once, in any arm; other work and each provider's answer counts", () => {
   const count = (world: string, second: Observation): number =>
     parseExchanges(exchangeLine(world, SEEN) + exchangeLine(world, second), 'f').observations.length;
   assert.equal(count('wire', SEEN), 1);
@@ -30,7 +30,7 @@ test('of stand-ins the same draw counts once, whatever arm met it; other work an
   assert.equal(count('live', SEEN), 2);
 });
 
-test('a torn last line is left out; any other line that is none is one error with its place', () => {
+test('a torn last line is left out; any other broken line is one error with its place', () => {
   const line = exchangeLine('sim', SEEN);
   assert.equal(parseExchanges(line + line.slice(0, 40), 'f').observations.length, 1);
   const refused = (text: string, message: RegExp): void =>

@@ -60,7 +60,7 @@ const plansOf = (capture: readonly Observation[], draws?: 'independent'): Fitted
 const bytesOf = (plan: ReplayedPlan | undefined): number =>
   (plan?.items ?? []).reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part, 0), 0);
 
-test('a shorter text is earlier by the fitted effect, and keeps what its own exchange differed by', () => {
+test("a shorter text is earlier by the fitted effect, and keeps its own exchange's difference from the fit", () => {
   const plans = plansOf(CAPTURE);
   assert.equal(plans.planOf(context(0), tts(30))?.waitUs, 160_000);
   assert.equal(plans.planOf(context(3), tts(30))?.waitUs, 1_060_000, 'the slow exchange of turn 3 stays slow');
@@ -130,7 +130,7 @@ test('new connections have set-ups that were seen; the planner says from where e
   assert.equal(planner.planOf(context(0, { stage: 'llm' }), tts(200)).networkUs.basis, 'profile');
 });
 
-test('of another kind the profile’s medians say how many times as long, whatever was drawn; the captured exchange as long as what', () => {
+test('an exchange of another kind is the captured one, scaled by the medians of the profile', () => {
   const seed = loadProfile('seed');
   const speech = (turn: number, planned: string): number => {
     const fitted = fittedPlans(fitTo(CAPTURE, seed), { profile: seed, seed: 1 });
@@ -149,7 +149,7 @@ test('of another kind the profile’s medians say how many times as long, whatev
   assert.ok(speech(3, 'one') > speech(0, 'one') + 900_000, 'control: a slow exchange stays slow');
 });
 
-test('what an exchange waited in this process before it went out comes again; one from a profile waits as those that were seen', () => {
+test("an exchange's wait in this process comes again; an exchange from a profile waits as the captured ones did", () => {
   const capture = CAPTURE.map((each, turn) => ({
     ...each,
     plan: { ...each.plan, networkUs: { ...each.plan.networkUs, queue: 1000 + turn } },
@@ -167,7 +167,7 @@ test('what an exchange waited in this process before it went out comes again; on
   assert.equal(bare.planOf(context(4), poll).networkUs.queue, 0, 'control: without a capture nothing is known');
 });
 
-test('a longer reply goes on in the steps of its own stream; its first delta waits for its prompt', () => {
+test('a longer reply repeats the steps of its own stream; its first delta waits for its prompt', () => {
   const llm = (turnIndex: number, promptChars: number): Observation => ({
     ...observation(turnIndex, 40, 0),
     exchange: 'llm.0.0.0',

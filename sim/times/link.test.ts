@@ -57,7 +57,7 @@ test('a lost item comes a retransmission later, and what was due meanwhile comes
   assert.deepEqual([connect, tls], [1_020_000, 240_000]);
 });
 
-test("a profile's link is for what is drawn from it, part by part: the same opened ahead and by the exchange", () => {
+test("a profile's link concerns drawn times only, part by part: opened ahead as by the exchange", () => {
   const lossy = { ...profile, network: { ...profile.network, link: { lossShare: 0.5, retransmitMs: 0 } } };
   const captured = { ...PLAN, reused: true, networkUs: { queue: 0, send: 5 } };
   const fitted = { planOf: () => undefined, queueOf: () => 0, levelled: (plan: ExchangePlan) => plan };

@@ -37,7 +37,7 @@ function observed(profile: Profile, count: number): Observation[] {
 const near = (actual: number, expected: number, share: number, what: string): void =>
   assert.ok(Math.abs(actual - expected) <= share * expected, `${what}: ${actual}, expected ${expected}`);
 
-test('a profile fitted to what another one drew has its quantiles, tails included', () => {
+test("a profile fitted to the draws of another one has the other's quantiles, tails included", () => {
   const { profile, kinds, setUps } = fitProfile(observed(seed, 400), seed, 'again');
   assert.deepEqual(parseProfile(JSON.parse(JSON.stringify(profile)), 'again.json'), profile);
   for (const [p, share] of [
@@ -70,7 +70,7 @@ test('a profile fitted to what another one drew has its quantiles, tails include
   assert.equal(profile.tts.generate, seed.tts.generate, 'what was not seen is the base’s');
 });
 
-test('the fit error is that of quantiles of what was left out: small of many, large of few', () => {
+test('the fit error compares quantiles of the exchanges left out: small for many exchanges, large for few', () => {
   const error = (count: number): number => fitProfile(observed(seed, count), zero, 'x').kinds[0]?.errorP90Pct ?? 0;
   const [many, few] = [error(300), error(12)];
   assert.ok(many < 15 && few > many, `of 300: ${many} %, of 12: ${few} %`);

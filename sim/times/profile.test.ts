@@ -131,7 +131,7 @@ test('quantiles are joined by straight lines', () => {
   assert.equal(valueAt({ source: 'test', quantiles: [[0, 7]] }, 0.9), 7);
 });
 
-test('a wrong profile is refused with the figure and what is wrong', () => {
+test('a wrong profile is refused with the figure and the complaint', () => {
   const broken = (change: (copy: Record<string, Record<string, unknown>>) => void): (() => unknown) => {
     const copy = structuredClone(loadProfile('zero')) as unknown as Record<string, Record<string, unknown>>;
     change(copy);

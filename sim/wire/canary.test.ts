@@ -143,7 +143,7 @@ before(async () => {
 });
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
 
-test('control: the turns came to what they should, and the canaries are where they belong', async () => {
+test('control: the turns ended as they should, and the canaries are where they belong', async () => {
   const outcomes = [
     ...printed.timing.output.matchAll(/^turn (\d) (?:(whole)|.*?(auth|rejected|provider|malformed))/gm),
   ];

@@ -78,7 +78,7 @@ test('with two pieces at once at most two connections to fal run', async () => {
   assert.equal(connections.openrouter, 1);
 });
 
-test('over HTTP/2 one connection per origin, whatever the concurrency', async () => {
+test('over HTTP/2 one connection per origin, at any concurrency', async () => {
   const seen = await sequentialTurns({ network: { keepAlive, http2: true }, tts: { concurrency: 4 } });
   assert.deepEqual(seen.connections, { falRun: 1, openrouter: 1 });
   assert.deepEqual(seen.protocols, ['2']);
