@@ -8,16 +8,26 @@ import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/** Says which signals reach it, until SIGTERM does. */
+/** Says which signals reach it and who started it, until SIGTERM does: then it ends with code 7. */
 const LISTENER = `
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => console.log(signal));
-process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(0); });
-setInterval(() => undefined, 1000);
-console.log('ready');
+process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(7); });
+setTimeout(() => process.exit(9), 20_000);
+console.log('ready ' + process.ppid);
 `;
 
-/** The launcher, in a folder of its own, in front of `LISTENER`; a process group of its own, as under a terminal. */
-async function launch(t: TestContext, node: 'node' | 'not executable'): Promise<ChildProcess> {
+/**
+ * The launcher, in a folder of its own, in front of `LISTENER`; a process group of its own. `by` starts it from its command line, and is
+ * killed itself when the test is over.
+ */
+async function launch(
+  t: TestContext,
+  {
+    node = 'node',
+    by = (line) => line,
+    env = {},
+  }: { node?: 'node' | 'not executable'; by?: (line: string[]) => string[]; env?: Record<string, string> } = {},
+): Promise<ChildProcess> {
   const root = await mkdtemp(join(tmpdir(), 'retake-launcher-'));
   for (const folder of ['bin', 'cli', 'scripts/programs', 'node_modules/node/bin'])
     await mkdir(join(root, folder), { recursive: true });
@@ -26,9 +36,12 @@ async function launch(t: TestContext, node: 'node' | 'not executable'): Promise<
   await writeFile(join(root, 'cli/main.ts'), LISTENER);
   const binary = join(root, 'node_modules/node/bin/node');
   await (node === 'node' ? symlink(process.execPath, binary) : writeFile(binary, 'no program', { mode: 0o600 }));
-  const launcher = spawn(process.execPath, [join(root, 'bin/retake.mjs')], {
+  const [program = '', ...words] = by([process.execPath, join(root, 'bin/retake.mjs')]);
+  const { npm_command: _npm, ...outside } = process.env;
+  const launcher = spawn(program, words, {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...outside, ...env },
   });
   t.after(async () => {
     if (launcher.exitCode === null && launcher.pid !== undefined) process.kill(-launcher.pid, 'SIGKILL');
@@ -37,24 +50,69 @@ async function launch(t: TestContext, node: 'node' | 'not executable'): Promise<
   return launcher;
 }
 
-test('Ctrl-C reaches the command once, by its process group; SIGHUP and SIGTERM to the launcher are handed on', async (t) => {
-  const launcher = await launch(t, 'node');
-  const { pid, stdout } = launcher;
-  assert.ok(pid !== undefined && stdout !== null);
-  const heard: string[] = [];
-  for await (const line of createInterface({ input: stdout })) {
-    heard.push(line);
-    if (line === 'ready') process.kill(-pid, 'SIGINT');
-    if (line === 'SIGINT' && heard.length === 2) process.kill(pid, 'SIGHUP'); // behind whatever the launcher hands on
-    if (line === 'SIGHUP') process.kill(pid, 'SIGTERM');
+/** What `LISTENER` says; `act` is called with each line and with the launcher's pid, which the first line holds. */
+async function heard({ stdout }: ChildProcess, act: (line: string, pid: number) => void): Promise<string[]> {
+  const lines: string[] = [];
+  let pid = 0;
+  if (stdout === null) return lines;
+  for await (const said of createInterface({ input: stdout })) {
+    const line = said.replace('^C', '').trim(); // a terminal shows the key that was pressed
+    pid ||= Number(/^ready (\d+)$/.exec(line)?.[1] ?? 0);
+    if (line !== '') lines.push(line.replace(/ \d+$/, ''));
+    act(line, pid);
   }
-  assert.deepEqual(heard, ['ready', 'SIGINT', 'SIGHUP', 'SIGTERM']);
-  if (launcher.exitCode === null) await once(launcher, 'exit');
-  assert.equal(launcher.exitCode, 0);
+  return lines;
+}
+
+test('signals to the launcher are handed on, SIGINT as one that can come twice; the exit code is that of the command', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const launcher = await launch(t);
+    const ended = once(launcher, 'exit');
+    const lines = await heard(launcher, (line, pid) => {
+      if (line.startsWith('ready')) process.kill(pid, 'SIGHUP');
+      if (line === 'SIGHUP') process.kill(pid, signal);
+    });
+    assert.deepEqual(lines, ['ready', 'SIGHUP', 'SIGTERM'], signal);
+    assert.deepEqual(await ended, [7, null]);
+  }
+});
+
+test(
+  'Ctrl-C at a terminal reaches the command once, by its process group',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const terminal = await launch(t, {
+      by: (line) => ['script', '--quiet', '--return', '--command', line.join(' '), '/dev/null'],
+    });
+    const lines = await heard(terminal, (line, pid) => {
+      if (line.startsWith('ready')) terminal.stdin?.write('\u0003');
+      if (line === 'SIGINT') process.kill(pid, 'SIGTERM'); // behind whatever the launcher hands on
+    });
+    assert.deepEqual(lines, ['ready', 'SIGINT', 'SIGTERM']);
+  },
+);
+
+test("npm's shell ends without telling its command: the command ends all the same, and without npm it stays", async (t) => {
+  const shell = (line: string[]): string[] => ['/bin/sh', '-c', `${line.join(' ')}; exit`];
+  const byNpm = await launch(t, { by: shell, env: { npm_command: 'exec' } });
+  const lines = await heard(byNpm, (line) => void (line.startsWith('ready') && byNpm.kill('SIGTERM')));
+  assert.deepEqual(lines, ['ready', 'SIGTERM']);
+
+  const alone = await launch(t, { by: shell });
+  let stayed = false;
+  await heard(alone, (line, pid) => {
+    if (!line.startsWith('ready')) return;
+    alone.kill('SIGTERM');
+    setTimeout(() => {
+      stayed = true;
+      process.kill(pid, 'SIGTERM');
+    }, 700);
+  });
+  assert.ok(stayed);
 });
 
 test('a Node that cannot be started is one line and exit code 2', async (t) => {
-  const launcher = await launch(t, 'not executable');
+  const launcher = await launch(t, { node: 'not executable' });
   let said = '';
   launcher.stderr?.on('data', (text: Buffer) => (said += text.toString()));
   await once(launcher, 'close');

@@ -27,6 +27,7 @@ process.on('SIGINT', () => {
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
   interrupt.abort(new InputError('interrupted'));
 });
-process.on('SIGTERM', () => interrupt.abort(new InputError('interrupted')));
+for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => interrupt.abort(new InputError('interrupted')));
 
 process.exitCode = await runCommand(process.argv.slice(2), context);
