@@ -10,6 +10,13 @@ const DOCUMENTS: readonly Program[] = [
     run: ['scripts/strategies-doc.ts'],
   },
   {
+    name: 'settings',
+    sentence: 'Writes docs/settings.md: every variable that the service reads.',
+    minutes: 0.1,
+    basis: 'estimated',
+    run: ['scripts/settings-doc.ts'],
+  },
+  {
     name: 'allow-list',
     sentence: 'Writes the keys that spans may carry into collector/config.yaml.',
     minutes: 0.1,

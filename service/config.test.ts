@@ -12,7 +12,7 @@ test('an empty setting is not set; a setting that is not set has the default of 
 
 test('a wrong setting is one line: the variable, the complaint and the remedy', () => {
   const cases: readonly [env: Record<string, string>, says: RegExp][] = [
-    [{ RETAKE_PROT: '1' }, /^RETAKE_PROT is not a setting; unset it, or use one of RETAKE_WORLD, RETAKE_PORT/],
+    [{ RETAKE_PROT: '1' }, /^RETAKE_PROT is not a setting; unset it, or use one of RETAKE_WORLD, RETAKE_STRATEGY/],
     [{ RETAKE_WORLD: 'sim' }, /^RETAKE_WORLD=sim is not one of wire, live$/],
     [{ RETAKE_CAPTURE: 'all' }, /^RETAKE_CAPTURE=all is not one of full, timing, off$/],
     [{ RETAKE_PORT: 'http' }, /^RETAKE_PORT=http is not a port; set a number from 1 to 65535, or 0/],
@@ -20,6 +20,8 @@ test('a wrong setting is one line: the variable, the complaint and the remedy', 
     [{ RETAKE_HOST: '0.0.0.0' }, /^RETAKE_HOST=0\.0\.0\.0 would serve others without a key; set RETAKE_API_KEY/],
     [{ RETAKE_WORLD: 'live', FAL_KEY: 'x' }, /^RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; set both/],
     [{ RETAKE_FAL_RUN_URL: 'fal.run' }, /^RETAKE_FAL_RUN_URL is not a full URL; set one such as https:/],
+    [{ RETAKE_FAL_RUN_URL: 'https://u:heron@fal.run' }, /^(?!.*heron)RETAKE_FAL_RUN_URL holds a user or password/],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://u@j' }, /^OTEL_EXPORTER_OTLP_ENDPOINT holds a user or password/],
     [{ RETAKE_AUDIO_HOSTS: 'https://cdn.test/x' }, /^RETAKE_AUDIO_HOSTS cannot be read; write hosts with commas/],
     [{ RETAKE_ALLOWED_HOSTS: 'http://a.test' }, /^RETAKE_ALLOWED_HOSTS cannot be read; write hosts with commas/],
     [{ RETAKE_ALLOWED_ORIGINS: 'a.test' }, /^RETAKE_ALLOWED_ORIGINS cannot be read; write full origins with commas/],

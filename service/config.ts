@@ -6,6 +6,7 @@ import { isObject, parsedJson } from './base/json.ts';
 import type { World } from './base/events.ts';
 import { isLoopback, type GuardRules } from './http/guard.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
+import { OWN_SETTINGS, type SettingName } from './settings.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 
 export interface Config {
@@ -36,44 +37,21 @@ export interface Config {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const KEYS = [
-  'RETAKE_WORLD',
-  'RETAKE_PORT',
-  'RETAKE_HOST',
-  'RETAKE_DATA',
-  'RETAKE_API_KEY',
-  'RETAKE_TRUST_NETWORK',
-  'RETAKE_ALLOWED_HOSTS',
-  'RETAKE_ALLOWED_ORIGINS',
-  'RETAKE_STRATEGY',
-  'RETAKE_CAPTURE',
-  'RETAKE_JAEGER_UI',
-  'RETAKE_FAL_RUN_URL',
-  'RETAKE_FAL_QUEUE_URL',
-  'RETAKE_FAL_REST_URL',
-  'RETAKE_OPENROUTER_URL',
-  'RETAKE_AUDIO_HOSTS',
-  'RETAKE_REGIONS',
-  'RETAKE_GENERATION_RECORDS',
-] as const;
-type Key = (typeof KEYS)[number];
-type ForeignKey = 'FAL_KEY' | 'OPENROUTER_API_KEY' | 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS';
-
 /** Reads the configuration. Throws `InputError` that names the variable and says what it takes. */
 export function configFrom(env: Env): Config {
   for (const key of Object.keys(env)) {
-    if (key.startsWith('RETAKE_') && !KEYS.some((known) => known === key)) {
-      throw new InputError(`${key} is not a setting; unset it, or use one of ${KEYS.join(', ')}`);
+    if (key.startsWith('RETAKE_') && !OWN_SETTINGS.includes(key)) {
+      throw new InputError(`${key} is not a setting; unset it, or use one of ${OWN_SETTINGS.join(', ')}`);
     }
   }
-  const text = (key: Key | ForeignKey): string | undefined => (env[key] === '' ? undefined : env[key]);
-  const choice = <Value extends string>(key: Key, values: readonly Value[], otherwise: Value): Value => {
+  const text = (key: SettingName): string | undefined => (env[key] === '' ? undefined : env[key]);
+  const choice = <Value extends string>(key: SettingName, values: readonly Value[], otherwise: Value): Value => {
     const found = text(key) ?? otherwise;
     const value = values.find((each) => each === found);
     if (value === undefined) throw new InputError(`${key}=${found.slice(0, 40)} is not one of ${values.join(', ')}`);
     return value;
   };
-  const endpoint = (key: Key, name: keyof Endpoints): string => urlOf(key, text(key) ?? LIVE_ENDPOINTS[name]);
+  const endpoint = (key: SettingName, name: keyof Endpoints): string => urlOf(key, text(key) ?? LIVE_ENDPOINTS[name]);
 
   const world = choice('RETAKE_WORLD', ['wire', 'live'], 'wire');
   const isLive = world === 'live';
@@ -172,7 +150,7 @@ function listOf(text: string): string[] {
 }
 
 /** `host` or `host:port`, with commas between them. */
-function hostsOf(key: Key, text: string): string[] {
+function hostsOf(key: SettingName, text: string): string[] {
   const hosts = listOf(text);
   if (hosts.every((host) => URL.parse(`https://${host}`)?.host === host)) return hosts;
   throw new InputError(
@@ -220,8 +198,13 @@ function regionsOf(textOrFile: string): Regions {
 
 /** A base URL without its trailing slash. */
 function urlOf(key: string, text: string): string {
-  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) {
+  const url = URL.parse(text);
+  if (!/^https?:$/.test(url?.protocol ?? '')) {
     throw new InputError(`${key} is not a full URL; set one such as https://example.com/base`);
+  }
+  // captures keep the providers' URLs, and logs name them
+  if (url?.username !== '' || url.password !== '') {
+    throw new InputError(`${key} holds a user or password, which a URL here must not; set the URL without it`);
   }
   return text.replace(/\/+$/, '');
 }
