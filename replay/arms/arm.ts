@@ -3,6 +3,7 @@
  * sockets, names, TLS sessions, caches or draws of another. In `sim` an arm lives in the scheduler's process; in `wire` and
  * `live` each arm is a worker process (worker.ts).
  */
+import { lowest } from '../../service/base/quantile.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
 import type { TurnLog } from '../../service/base/events.ts';
@@ -140,7 +141,7 @@ async function runAgain(options: RunOptions): Promise<ArmTurn> {
   const { log: replayed, ...texts } = await world.run(async () => {
     if (pace === 'captured') {
       // the captured gaps between turns age connections as they did then
-      const firstUs = Math.min(...session.turns.map(startEpochUs));
+      const firstUs = lowest(session.turns.map(startEpochUs));
       const earlyUs = beganUs + (startEpochUs(log) - firstUs) - world.clock.nowUs();
       if (earlyUs > 0) await world.clock.sleep(earlyUs / 1000, signal);
     }

@@ -101,7 +101,7 @@ async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Pro
     const [a = [], b = []] = e2eMs;
     const differences = a.map((value, index) => (b[index] ?? Number.NaN) - value).filter(Number.isFinite);
     if (differences.length > 0) means.push(mean(differences));
-    levelsMs.push(...a.filter(Number.isFinite));
+    for (const ms of a) if (Number.isFinite(ms)) levelsMs.push(ms);
   }
   if (means.length < 2 || levelsMs.length === 0) return undefined;
   const centre = mean(means);

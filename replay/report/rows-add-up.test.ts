@@ -46,7 +46,7 @@ const NAMES = ['stt', 'llm', 'tts', 'chat gpt', 'http POST', 'dns', 'tls', 'work
 function foreignTurn(random: Random, index: number, traceId: string): TurnSummary {
   const span = (id: number, parent: string, name: string, startUs: number, endUs: number): TraceSpan => ({
     ...{ traceId, spanId: String(id), parentSpanId: parent, name, startUs, endUs, failed: false },
-    attributes: () => ({ 'session.id': `s-${index % 7}`, 'turn.number': index }),
+    attributes: { 'session.id': `s-${index % 7}`, 'turn.number': index },
   });
   const spans = [span(0, '', 'reply', 0, 1 + Math.floor(random() * 5_000_000))];
   for (let id = 1; id < 2 + random() * 15; id++) {
@@ -55,7 +55,7 @@ function foreignTurn(random: Random, index: number, traceId: string): TurnSummar
     spans.push(span(id, String(Math.floor(random() * id)), pick(random, NAMES), startUs, startUs + lengthUs));
   }
   const [root] = treesOf(spans).roots;
-  const [turn] = root === undefined ? [] : foreignTurns(root);
+  const [turn] = (root && foreignTurns(root)) ?? [];
   return turn?.summary ?? assert.fail('no turn');
 }
 

@@ -1,4 +1,5 @@
 /** A report for a terminal of any width. */
+import { highest, lowest } from '../../service/base/quantile.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
@@ -104,7 +105,7 @@ function spreadLines(report: Report, { columns }: TerminalOptions, paint: Paint)
   const pairs = measuredPairs(report);
   if (pairs.length < SPREAD_TURNS) return [];
   const [a, b] = [pairs.map((pair) => pair.a.e2eUs ?? 0), pairs.map((pair) => pair.b.e2eUs ?? 0)];
-  const [lowUs, highUs] = [Math.min(...a, ...b), Math.max(...a, ...b)];
+  const [lowUs, highUs] = [Math.min(lowest(a), lowest(b)), Math.max(highest(a), highest(b))];
   const bins = Math.max(10, Math.min(60, columns - 2 - 24));
   const line = (side: string, values: readonly number[]): string =>
     `${side} ${msText(lowUs).padStart(8)} ${paint(sparkline(histogram(values, lowUs, highUs, bins)), side === 'A' ? 'dim' : 'cyan')} ${msText(highUs)}`;

@@ -3,7 +3,7 @@ import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { startEpochUs, type CapturedSession, type ChosenBy } from './captured-session.ts';
-import { median } from '../../service/base/quantile.ts';
+import { highest, lowest, median } from '../../service/base/quantile.ts';
 
 /** How sessions came to be in the experiment. */
 export type Choice = 'named' | 'sampled' | `by ${Exclude<ChosenBy, 'sample'>}`;
@@ -60,9 +60,9 @@ export function choiceNote(choice: Choice, sessions: readonly CapturedSession[])
   const startsUs = sessions.map(sessionStartUs);
   const hours = new Set(startsUs.map((us) => Math.floor(us / 3.6e9))).size;
   const hour = (us: number): string => `${new Date(us / 1000).toISOString().slice(0, 13).replace('T', ' ')}h`;
-  const [first, last] = [hour(Math.min(...startsUs)), hour(Math.max(...startsUs))];
+  const [first, last] = [hour(lowest(startsUs)), hour(highest(startsUs))];
   const when = first === last ? `captured ${first} UTC` : `captured in ${hours} hours from ${first} to ${last} UTC`;
   return `sessions ${choice}: ${sessions.length}, ${when}`;
 }
 
-const sessionStartUs = ({ turns }: CapturedSession): number => Math.min(...turns.map(startEpochUs));
+const sessionStartUs = ({ turns }: CapturedSession): number => lowest(turns.map(startEpochUs));

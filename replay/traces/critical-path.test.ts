@@ -15,7 +15,7 @@ function tree(rows: readonly Row[]): TraceNode {
     startUs,
     endUs,
   }));
-  const [root] = treesOf(spans).roots;
+  const [root] = treesOf(spans, Infinity).roots;
   return root ?? assert.fail('no root');
 }
 

@@ -12,6 +12,7 @@
  *
  * So the parts are contiguous and add up to the window, in whole µs, for any spans.
  */
+import { createHeap } from './heap.ts';
 import type { PlainSpan, TraceNode } from './trace-tree.ts';
 
 export interface PathPart<Span extends PlainSpan = PlainSpan> {
@@ -32,7 +33,7 @@ export function criticalPath<Span extends PlainSpan>(
   root: TraceNode<Span>,
   window: { fromUs: number; toUs: number } = { fromUs: root.span.startUs, toUs: root.span.endUs },
 ): PathPart<Span>[] {
-  const pieces = piecesByHolder(root, window);
+  const holders = new Map([...piecesByHolder(root, window)].map(([node, pieces]) => [node, backwards(pieces)]));
   const parts: PathPart<Span>[] = [];
   const take = (node: TraceNode<Span>, fromUs: number, toUs: number): void => {
     const last = parts.at(-1);
@@ -44,7 +45,7 @@ export function criticalPath<Span extends PlainSpan>(
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, fromUs, toUs } = next;
     if (toUs <= fromUs) continue;
-    const step = stepBack(pieces.get(node) ?? [], fromUs, toUs);
+    const step = holders.get(node)?.(fromUs, toUs) ?? { fromUs };
     if (step.node === undefined) take(node, step.fromUs, toUs);
     // popped after all that the step holds: the walk goes back in time
     open.push({ node, fromUs, toUs: step.fromUs });
@@ -54,30 +55,46 @@ export function criticalPath<Span extends PlainSpan>(
 }
 
 /** The child that held the instant before `toUs`, if any, and since when. */
-function stepBack<Span extends PlainSpan>(
-  children: readonly Piece<Span>[],
-  fromUs: number,
-  toUs: number,
-): { node?: TraceNode<Span>; fromUs: number } {
-  let finished: Piece<Span> | undefined;
-  let running: Piece<Span> | undefined;
-  for (const child of children) {
-    if (child.toUs <= fromUs || child.fromUs >= toUs) continue;
+type StepBack<Span extends PlainSpan> = (fromUs: number, toUs: number) => { node?: TraceNode<Span>; fromUs: number };
+
+/**
+ * Steps back through the pieces of one holder. Each step is for an earlier interval than the step before, or for an earlier end of the
+ * same interval. So a piece enters and leaves each list once, and a million children cost little more than their sorting.
+ */
+function backwards<Span extends PlainSpan>(pieces: readonly Piece<Span>[]): StepBack<Span> {
+  const order = new Map(pieces.map((piece, index) => [piece, index]));
+  const isEarlier = (a: Piece<Span>, b: Piece<Span>): boolean => (order.get(a) ?? 0) < (order.get(b) ?? 0);
+  const byEnd = pieces.toSorted((a, b) => b.toUs - a.toUs || a.fromUs - b.fromUs);
+  const bySpanEnd = pieces.toSorted((a, b) => b.node.span.endUs - a.node.span.endUs);
+  /** Still running at the end of the interval; the first ones may end before the interval begins. */
+  const waiting = createHeap<Piece<Span>>((a, b) => a.toUs > b.toUs);
+  const runningOnes = createHeap<Piece<Span>>(
+    (a, b) => a.fromUs > b.fromUs || (a.fromUs === b.fromUs && isEarlier(a, b)),
+  );
+  let [ended, began] = [0, 0];
+  return (fromUs, toUs) => {
     // a piece cut off at the end of its holder was still running
-    if (child.node.span.endUs > toUs) {
-      if (running === undefined || child.fromUs > running.fromUs) running = child;
-    } else if (
-      finished === undefined ||
-      child.toUs > finished.toUs ||
-      (child.toUs === finished.toUs && child.fromUs < finished.fromUs)
-    ) {
-      finished = child;
+    for (let next = bySpanEnd[began]; next !== undefined && next.node.span.endUs > toUs; next = bySpanEnd[began]) {
+      waiting.push(next);
+      began++;
     }
-  }
-  const idleUs = finished?.toUs ?? fromUs;
-  if (finished !== undefined && idleUs === toUs)
-    return { node: finished.node, fromUs: Math.max(fromUs, finished.fromUs) };
-  return running === undefined ? { fromUs: idleUs } : { node: running.node, fromUs: Math.max(idleUs, running.fromUs) };
+    for (let next = waiting.first(); next !== undefined && next.toUs > fromUs; next = waiting.first()) {
+      runningOnes.push(next);
+      waiting.pop();
+    }
+    for (let next = runningOnes.first(); next !== undefined && next.fromUs >= toUs; next = runningOnes.first())
+      runningOnes.pop();
+    for (let next = byEnd[ended]; next !== undefined && next.node.span.endUs > toUs; next = byEnd[ended]) ended++;
+    const last = byEnd[ended];
+    const finished = last !== undefined && last.toUs > fromUs ? last : undefined;
+    const running = runningOnes.first();
+    const idleUs = finished?.toUs ?? fromUs;
+    if (finished !== undefined && idleUs === toUs)
+      return { node: finished.node, fromUs: Math.max(fromUs, finished.fromUs) };
+    return running === undefined
+      ? { fromUs: idleUs }
+      : { node: running.node, fromUs: Math.max(idleUs, running.fromUs) };
+  };
 }
 
 /** The pieces of every span, by the ancestor that holds them. A span without length has none. */
@@ -88,7 +105,7 @@ function piecesByHolder<Span extends PlainSpan>(
   const pieces = new Map<TraceNode<Span>, Piece<Span>[]>();
   const open = [...root.children];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    open.push(...node.children);
+    for (const child of node.children) open.push(child);
     let rest = [{ fromUs: node.span.startUs, toUs: node.span.endUs }];
     for (let holder = node.parent; holder !== undefined && rest.length > 0; holder = holder.parent) {
       const span = holder === root ? { startUs: window.fromUs, endUs: window.toUs } : holder.span;

@@ -44,9 +44,12 @@ const STAGES: ForeignShape['stages'] = [
   [word('playback|deliver|speaking'), 'deliver'],
 ];
 
+/** A longer latency is an error of the trace. */
+export const DAY_S = 86_400;
+
 const secondsOf = (attributes: Attrs, key: string): number | undefined => {
   const value = attributes[key];
-  return typeof value === 'number' && value > 0 ? value : undefined;
+  return typeof value === 'number' && value > 0 && value <= DAY_S ? value : undefined;
 };
 
 /** The wait that lasted `seconds` and ended at `stopUs`. */
@@ -72,15 +75,15 @@ const LATENCY = 'turn.user_bot_latency_seconds';
 const PIPECAT: ForeignShape = {
   name: 'Pipecat',
   turns: (root) => {
-    const turns = spansNamed(root, 'turn').filter(({ span }) => 'turn.number' in span.attributes());
-    const isPipecat = root.span.name === 'conversation' || turns.some(({ span }) => LATENCY in span.attributes());
+    const turns = spansNamed(root, 'turn').filter(({ span }) => 'turn.number' in span.attributes);
+    const isPipecat = root.span.name === 'conversation' || turns.some(({ span }) => LATENCY in span.attributes);
     return isPipecat ? turns : [];
   },
   window: (turn) => {
     const tts = firstNamed(turn, 'tts');
-    const ttfbS = tts === undefined ? undefined : secondsOf(tts.span.attributes(), TTFB);
+    const ttfbS = tts === undefined ? undefined : secondsOf(tts.span.attributes, TTFB);
     const stopUs = tts === undefined || ttfbS === undefined ? undefined : tts.span.startUs + Math.round(ttfbS * 1e6);
-    return windowBefore(stopUs, secondsOf(turn.span.attributes(), LATENCY));
+    return windowBefore(stopUs, secondsOf(turn.span.attributes, LATENCY));
   },
   scope: (turn) => turn,
   sessionKeys: ['conversation.id', ATTRIBUTES.sessionId.key],
@@ -94,7 +97,7 @@ const LIVEKIT: ForeignShape = {
   name: 'LiveKit Agents',
   turns: (root) => spansNamed(root, 'agent_turn'),
   window: (turn) =>
-    windowBefore(firstNamed(turn, 'agent_speaking')?.span.startUs, secondsOf(turn.span.attributes(), 'lk.e2e_latency')),
+    windowBefore(firstNamed(turn, 'agent_speaking')?.span.startUs, secondsOf(turn.span.attributes, 'lk.e2e_latency')),
   scope: (turn) => turn.parent ?? turn,
   sessionKeys: [ATTRIBUTES.sessionId.key, 'lk.job_id', 'lk.room_name'],
   indexKeys: [],

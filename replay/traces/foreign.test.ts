@@ -1,21 +1,21 @@
 /** Pipecat's and LiveKit's span trees as turns: the wait that they report, cut along what ran in it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { foreignTurns, numberTurns } from './foreign.ts';
+import { foreignTurns, numberTurns, type ForeignTurn } from './foreign.ts';
 import type { TraceSpan } from './otlp.ts';
 import { treesOf } from './trace-tree.ts';
 
 type Row = [name: string, parent: string, startMs: number, endMs: number, attributes?: Record<string, string | number>];
 
 /** A span's id is its name, or its name and a number where there are several. */
-function turnsOf(rows: readonly Row[]): ReturnType<typeof foreignTurns> {
+function turnsOf(rows: readonly Row[]): ForeignTurn[] {
   const spans = rows.map(([id, parent, startMs, endMs, attributes = {}]): TraceSpan => ({
     ...{ traceId: 'trace', spanId: id, parentSpanId: parent, name: id.replace(/ \d$/, ''), failed: false },
     startUs: startMs * 1000,
     endUs: endMs * 1000,
-    attributes: () => attributes,
+    attributes,
   }));
-  return treesOf(spans).roots.flatMap((root) => foreignTurns(root));
+  return treesOf(spans).roots.flatMap((root) => foreignTurns(root) ?? []);
 }
 
 /** User speaks 0–1000, VAD decides at 1300, transcript 1400, text from 1700, sentence 1900, audio 2100. */

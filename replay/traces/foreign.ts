@@ -5,7 +5,7 @@
 import type { LedgerRow, StageServiceUs, TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Attrs, LedgerStage, Phase } from '../../service/base/events.ts';
 import { criticalPath, type PathPart } from './critical-path.ts';
-import { SHAPES, type ForeignShape, type Node } from './foreign-shapes.ts';
+import { DAY_S, SHAPES, type ForeignShape, type Node } from './foreign-shapes.ts';
 import type { TraceSpan } from './otlp.ts';
 import { below, turnSpansOf, type TraceNode, type TurnSpans } from './trace-tree.ts';
 
@@ -27,15 +27,23 @@ export interface ForeignTurn {
   isNumbered: boolean;
 }
 
-/** The turns of one trace, measured as far as the trace allows. `intern` as for `turnSpansOf`. */
+/** Of one trace. The wait of a turn is cut along the spans of the whole conversation. */
+export const TRACE_TURNS = 1000;
+
+type Intern = (path: string) => string | undefined;
+
+/** The turns of one trace, measured as far as the trace allows. `intern` as for `turnSpansOf`. Undefined beyond `TRACE_TURNS`. */
 export function foreignTurns(
   root: Node,
-  intern?: (path: string) => string,
+  intern?: Intern,
   shapes: readonly ForeignShape[] = SHAPES,
-): ForeignTurn[] {
+): ForeignTurn[] | undefined {
   for (const shape of shapes) {
     const turns = shape.turns(root);
-    if (turns.length > 0) return turns.map((node) => foreignTurn(node, shape, intern));
+    if (turns.length > TRACE_TURNS) return undefined;
+    if (turns.length === 0) continue;
+    const stageOf = stagesBy(shape);
+    return turns.map((node) => foreignTurn(node, { shape, stageOf, intern }));
   }
   return [];
 }
@@ -53,20 +61,31 @@ export function numberTurns(turns: readonly ForeignTurn[]): { summary: TurnSumma
     });
 }
 
-function foreignTurn(node: Node, shape: ForeignShape, intern?: (path: string) => string): ForeignTurn {
-  const attributes = [...lineage(node)].map(({ span }) => span.attributes());
+interface Reading {
+  shape: ForeignShape;
+  stageOf: StageOf;
+  intern?: Intern;
+}
+
+function foreignTurn(node: Node, { shape, stageOf, intern }: Reading): ForeignTurn {
+  const attributes = [...lineage(node)].map(({ span }) => span.attributes);
   const index = firstAttribute(attributes, shape.indexKeys);
   const isNumbered = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0;
   const sessionId = String(firstAttribute(attributes, shape.sessionKeys) ?? node.span.traceId);
   return {
-    summary: summaryOfForeign(node, sessionId, isNumbered ? index : 0, shape),
+    summary: summaryOfForeign(node, sessionId, isNumbered ? index : 0, { shape, stageOf }),
     spans: turnSpansOf(node, intern),
     startUs: node.span.startUs,
     isNumbered,
   };
 }
 
-function summaryOfForeign(node: Node, sessionId: string, turnIndex: number, shape: ForeignShape): TurnSummary {
+function summaryOfForeign(
+  node: Node,
+  sessionId: string,
+  turnIndex: number,
+  { shape, stageOf }: Pick<Reading, 'shape' | 'stageOf'>,
+): TurnSummary {
   const window = shape.window(node);
   const parts = window === undefined ? undefined : criticalPath(shape.scope(node), window);
   return {
@@ -78,28 +97,34 @@ function summaryOfForeign(node: Node, sessionId: string, turnIndex: number, shap
     world: 'live',
     zero: 'audio',
     e2eUs: window === undefined ? undefined : window.toUs - window.fromUs,
-    ledger: (parts ?? []).map((part) => ledgerRow(part, shape)),
+    ledger: (parts ?? []).map((part) => ledgerRow(part, stageOf(part.node))),
     serviceUs: serviceOf(node, shape),
     premature: false,
-    failure: node.span.failed
-      ? { stage: stageOf(node, shape), kind: 'error', message: "the turn's span failed" }
-      : undefined,
+    failure: node.span.failed ? { stage: stageOf(node), kind: 'error', message: "the turn's span failed" } : undefined,
   };
 }
 
-function ledgerRow({ node, fromUs, toUs }: PathPart<TraceSpan>, shape: ForeignShape): LedgerRow {
-  const stage = stageOf(node, shape);
+function ledgerRow({ node, fromUs, toUs }: PathPart<TraceSpan>, stage: LedgerStage): LedgerRow {
   const phase = PHASES.find(([name]) => name.test(node.span.name))?.[1];
   return { stage, phase: stage === 'our code' ? 'our code' : (phase ?? 'wait'), us: toUs - fromUs };
 }
 
-/** The stage of the nearest span, from the node upward, whose name tells one. */
-function stageOf(node: TraceNode, { stages }: ForeignShape): LedgerStage {
-  for (const { span } of lineage(node)) {
-    const stage = stages.find(([name]) => name.test(span.name))?.[1];
-    if (stage !== undefined) return stage;
-  }
-  return 'our code';
+type StageOf = (node: TraceNode) => LedgerStage;
+
+/** The stage of the nearest span, from the node upward, whose name tells one. Each span is asked once. */
+function stagesBy({ stages }: ForeignShape): StageOf {
+  const known = new Map<TraceNode, LedgerStage>();
+  return (node) => {
+    const asked: TraceNode[] = [];
+    let found: LedgerStage | undefined;
+    for (const each of lineage(node)) {
+      found = known.get(each) ?? stages.find(([name]) => name.test(each.span.name))?.[1];
+      asked.push(each);
+      if (found !== undefined) break;
+    }
+    for (const each of asked) known.set(each, found ?? 'our code');
+    return found ?? 'our code';
+  };
 }
 
 /** Of the first span of each stage: the latency that the pipeline reports, else the duration of the span. */
@@ -109,8 +134,9 @@ function serviceOf(turn: Node, { stages, serviceSecondsKeys }: ForeignShape): St
     const stage = stages.find(([name]) => name.test(span.name))?.[1];
     if (stage !== 'endpointing' && stage !== 'stt' && stage !== 'llm' && stage !== 'tts') continue;
     if (service[stage] !== undefined) continue;
-    const told = firstAttribute([span.attributes()], serviceSecondsKeys);
-    service[stage] = typeof told === 'number' ? Math.round(told * 1e6) : span.endUs - span.startUs;
+    const told = firstAttribute([span.attributes], serviceSecondsKeys);
+    const isTold = typeof told === 'number' && told >= 0 && told <= DAY_S;
+    service[stage] = isTold ? Math.round(told * 1e6) : span.endUs - span.startUs;
   }
   return service;
 }

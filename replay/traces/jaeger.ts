@@ -2,7 +2,7 @@
  * Traces out of a Jaeger, by `/api/v3`. Version 2.13 has neither a cursor nor a filter by attribute there. So a time window is
  * read as one page and halved when the page is full, and attributes are compared here.
  */
-import { fieldOf, listIn, parsedJson } from '../../service/base/json.ts';
+import { fieldOf, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import { InputError, describeError } from '../../service/base/errors.ts';
 import { SERVICE_NAME } from '../../service/telemetry/names.ts';
 import { sinceUsOf } from './times.ts';
@@ -36,6 +36,8 @@ const PARAMETERS: ReadonlySet<string> = new Set(['service', 'operation', 'from',
 const DEFAULT_FROM = '1h';
 /** Traces asked for at once: some megabytes of JSON. */
 const PAGE_TRACES = 200;
+/** Of one answer. */
+const ANSWER_LIMIT_MB = 256;
 
 export function isJaegerSource(text: string): boolean {
   return text.startsWith(PREFIX);
@@ -146,26 +148,34 @@ async function readPage(
   const answer = await askJaeger(source, `/api/v3/traces?${query}`, signal);
   const traces = new Map<string, unknown[]>();
   for (const resource of listIn(fieldOf(answer, 'result'), 'resourceSpans')) {
-    for (const [traceId, own] of byTrace(resource)) traces.set(traceId, [...(traces.get(traceId) ?? []), own]);
+    for (const [traceId, own] of byTrace(resource)) {
+      const known = traces.get(traceId);
+      if (known === undefined) traces.set(traceId, [own]);
+      else known.push(own);
+    }
   }
   return traces;
 }
 
 /** Splits a resource that holds several traces. Jaeger itself puts the spans of one trace below one resource. */
 function byTrace(resource: unknown): Map<string, unknown> {
-  const ids = new Set<string>();
+  /** Trace id → scope → its spans. */
+  const traces = new Map<string, Map<unknown, unknown[]>>();
   for (const scope of listIn(resource, 'scopeSpans')) {
-    for (const span of listIn(scope, 'spans')) ids.add(String(fieldOf(span, 'traceId')));
+    for (const span of listIn(scope, 'spans')) {
+      const traceId = textIn(span, 'traceId') ?? '';
+      let scopes = traces.get(traceId);
+      if (scopes === undefined) traces.set(traceId, (scopes = new Map<unknown, unknown[]>()));
+      const spans = scopes.get(scope);
+      if (spans === undefined) scopes.set(scope, [span]);
+      else spans.push(span);
+    }
   }
-  if (ids.size <= 1) return new Map([...ids].map((id) => [id, resource]));
-  const only = (id: string): unknown => ({
+  const only = (scopes: ReadonlyMap<unknown, unknown[]>): unknown => ({
     ...Object(resource),
-    scopeSpans: listIn(resource, 'scopeSpans').map((scope) => ({
-      ...Object(scope),
-      spans: listIn(scope, 'spans').filter((span) => fieldOf(span, 'traceId') === id),
-    })),
+    scopeSpans: [...scopes].map(([scope, spans]) => ({ ...Object(scope), spans })),
   });
-  return new Map([...ids].map((id) => [id, only(id)]));
+  return new Map([...traces].map(([traceId, scopes]) => [traceId, traces.size === 1 ? resource : only(scopes)]));
 }
 
 async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal): Promise<unknown> {
@@ -175,9 +185,9 @@ async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal
   let text: string;
   try {
     response = await fetch(`${source.url}${path}`, { headers, signal });
-    text = await response.text();
+    text = await limitedText(response, source.url);
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || error instanceof InputError) throw error;
     throw new InputError(`${source.url}: no Jaeger answers`, { cause: error });
   }
   const answer = parsedJson(text);
@@ -190,13 +200,27 @@ async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal
   throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
 }
 
+async function limitedText(response: Response, url: string): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of response.body ?? []) {
+    bytes += part.byteLength;
+    if (bytes > ANSWER_LIMIT_MB * 1024 * 1024)
+      throw new InputError(
+        `${url}: an answer is larger than ${ANSWER_LIMIT_MB} MB; give a shorter time by from and to`,
+      );
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
 function carries(resource: unknown, tag: { key: string; value: string }): boolean {
   const has = (object: unknown): boolean =>
     listIn(object, 'attributes').some((attribute) => {
       if (fieldOf(attribute, 'key') !== tag.key) return false;
       const value = fieldOf(attribute, 'value');
       const [first] = typeof value === 'object' && value !== null ? Object.values(value) : [];
-      return String(first) === tag.value;
+      return typeof first !== 'object' && String(first) === tag.value;
     });
   return (
     has(fieldOf(resource, 'resource')) ||

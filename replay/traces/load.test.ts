@@ -13,7 +13,7 @@ import { definedOnly } from '../../service/base/json.ts';
 import { alignSpans } from '../diff/align-spans.ts';
 import { tracedTurnKey } from './trace-tree.ts';
 import { alignTurns } from '../diff/align.ts';
-import { gatherTraces, type GatheredTrace } from './gather.ts';
+import { gatherTraces, NO_PROBLEMS, type GatheredTrace } from './gather.ts';
 import { jsonLines, spansIn } from './otlp.ts';
 import { loadTurns, traceOfTurn, type TurnTrace } from './load.ts';
 
@@ -139,9 +139,9 @@ test('traces are closed oldest first when too many spans wait, and later spans a
     otlp([{ traceId, spanId, name: 'x', startMs: 0, endMs: 1 }]);
   const lines = [span('a', '1'), span('a', '2'), span('b', '3'), span('c', '4'), span('a', '5')];
   const gathered = async (limit: number): Promise<[string, number]> => {
-    const problems = { lateSpans: 0 };
+    const problems = { ...NO_PROBLEMS };
     const traces: GatheredTrace[] = [];
-    for await (const trace of gatherTraces(documents(...lines), problems, limit)) traces.push(trace);
+    for await (const trace of gatherTraces(documents(...lines), problems, { heldSpans: limit })) traces.push(trace);
     return [traces.map(({ traceId, spans }) => `${traceId}${spans.length}`).join(' '), problems.lateSpans];
   };
   assert.deepEqual(await gathered(3), ['a2 b1 c1', 1]);

@@ -11,10 +11,10 @@ import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { spansOf } from '../../service/telemetry/spans.ts';
 import { summaryOf } from '../../service/telemetry/turn-attributes.ts';
-import { tracedTurnKey, spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
-import { foreignTurns, numberTurns, type ForeignTurn } from './foreign.ts';
+import { LEVELS_LIMIT, tracedTurnKey, spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
+import { foreignTurns, numberTurns, TRACE_TURNS, type ForeignTurn } from './foreign.ts';
 import type { Node } from './foreign-shapes.ts';
-import { gatherTraces } from './gather.ts';
+import { gatherTraces, NO_PROBLEMS, problemLines } from './gather.ts';
 import { isJaegerSource, jaegerSourceOf, jaegerTraces, withoutPassword } from './jaeger.ts';
 import { jsonLines, type Located } from './otlp.ts';
 
@@ -64,49 +64,101 @@ export function turnText({ events }: Pick<TurnLog, 'events'>): TurnText {
   return { transcript: said('stt.done'), reply: said('llm.done') };
 }
 
+/** Of one side. More do not fit beside each other into memory. */
+const SIDE_TURNS = 250_000;
+const SIDE_SPANS = 10_000_000;
+/** Different paths of one side: beyond these, spans are left out of the comparison of spans. */
+const SIDE_PATHS = 200_000;
+
 /** Turns from a stream of OTLP JSON documents. `where` names the stream in messages. */
-export async function readTurns(source: AsyncIterable<Located>, where: string): Promise<LoadedTurns> {
+export async function readTurns(
+  source: AsyncIterable<Located>,
+  where: string,
+  { turns: turnsLimit = SIDE_TURNS, spans: spansLimit = SIDE_SPANS, paths = SIDE_PATHS } = {},
+): Promise<LoadedTurns> {
   const own: TurnTrace[] = [];
   const foreign: ForeignTurn[] = [];
-  const late = { lateSpans: 0 };
-  const intern = interner();
-  let circularSpans = 0;
-  for await (const trace of gatherTraces(source, late)) {
-    const { roots, circular } = treesOf(trace.spans);
-    circularSpans += circular.length;
-    const turn = roots.find(isOwnTurn);
-    if (turn !== undefined) own.push({ summary: summaryAt(turn, trace.where), spans: turnSpansOf(turn, intern) });
-    else for (const root of roots) foreign.push(...foreignTurns(root, intern));
+  const gathered = { ...NO_PROBLEMS };
+  const interned = interner(paths);
+  let [traces, spans, circular, deep, longTraces] = [0, 0, 0, 0, 0];
+  for await (const trace of gatherTraces(source, gathered)) {
+    const tree = treesOf(trace.spans);
+    circular += tree.circular;
+    deep += tree.deep;
+    traces++;
+    spans += trace.spans.length;
+    const turn = tree.roots.find(isOwnTurn);
+    if (turn !== undefined) {
+      const summary = summaryAt(turn, trace.where);
+      own.push({ summary, spans: turnSpansOf(turn, interned.path) });
+      spans += summary.ledger.length;
+    } else
+      for (const root of tree.roots) {
+        const turns = foreignTurns(root, interned.path);
+        if (turns === undefined) longTraces++;
+        else foreign.push(...turns);
+      }
+    if (Math.max(traces, own.length + foreign.length) > turnsLimit || spans > spansLimit)
+      throw new InputError(
+        `${where}: more than ${turnsLimit.toLocaleString('en')} turns or ${spansLimit.toLocaleString('en')} spans; compare a shorter time, or a part of the sessions`,
+      );
   }
   const turns = [...own, ...numberTurns(foreign)];
-  if (turns.length === 0) throw new InputError(`${where}: there is no span of a turn`);
   const problems = [
-    ...(late.lateSpans === 0
-      ? []
-      : [`${where}: ${late.lateSpans} spans came long after the rest of their trace: left out`]),
-    ...(circularSpans === 0 ? [] : [`${where}: ${circularSpans} spans are their own ancestors: left out`]),
-  ];
-  return { turns, problems, texts: new Map() };
+    ...problemLines(gathered),
+    circular === 0 ? undefined : `${circular} spans are their own ancestors: left out`,
+    deep === 0 ? undefined : `${deep} spans lie more than ${LEVELS_LIMIT} levels deep: left out`,
+    longTraces === 0
+      ? undefined
+      : `${longTraces} traces hold more than ${TRACE_TURNS.toLocaleString('en')} turns: left out; export a trace for each conversation`,
+    interned.leftOut() === 0
+      ? undefined
+      : `${interned.leftOut()} spans are not compared: there are more than ${paths.toLocaleString('en')} different paths; keep ids out of the names of spans`,
+  ].filter((each) => each !== undefined);
+  if (turns.length === 0) throw new InputError(`${where}: ${['there is no span of a turn', ...problems].join('; ')}`);
+  return { turns, problems: problems.map((each) => `${where}: ${each}`), texts: new Map() };
 }
 
 function isOwnTurn({ span }: Node): boolean {
-  return span.name === 'turn' && ATTRIBUTES.zero.key in span.attributes();
+  return span.name === 'turn' && ATTRIBUTES.zero.key in span.attributes;
 }
 
 function summaryAt({ span }: Node, where: string): TurnSummary {
   try {
-    return summaryOf({ traceId: span.traceId, attributes: span.attributes() });
+    const summary = summaryOf({ traceId: span.traceId, attributes: span.attributes });
+    checkFigures(summary);
+    return summary;
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
   }
 }
 
-/** Keeps one string for equal strings: thousands of turns have the same paths. */
-function interner(): (text: string) => string {
+/** A file may say anything. What our own code measured always adds up. */
+function checkFigures({ turnIndex, e2eUs, ledger }: TurnSummary): void {
+  if (!Number.isSafeInteger(turnIndex) || turnIndex < 0)
+    throw new InputError(`${ATTRIBUTES.turnIndex.key} is ${turnIndex}, not a whole number from 0`);
+  const sumUs = ledger.reduce((sum, { us }) => sum + us, 0);
+  if (e2eUs === undefined || (sumUs === e2eUs && ledger.every(({ us }) => us >= 0))) return;
+  throw new InputError(
+    `${ATTRIBUTES.ledger.key} adds up to ${sumUs} µs, ${ATTRIBUTES.e2eUs.key} is ${e2eUs}, or a part is negative: the file was edited`,
+  );
+}
+
+/** Keeps one string for equal strings: thousands of turns have the same paths. A new one beyond `limit` is counted and not kept. */
+function interner(limit: number): { path(text: string): string | undefined; leftOut(): number } {
   const known = new Map<string, string>();
-  return (text) => {
-    const first = known.get(text);
-    if (first === undefined) known.set(text, text);
-    return first ?? text;
+  let leftOut = 0;
+  return {
+    leftOut: () => leftOut,
+    path(text) {
+      const first = known.get(text);
+      if (first !== undefined) return first;
+      if (known.size >= limit) {
+        leftOut++;
+        return undefined;
+      }
+      known.set(text, text);
+      return text;
+    },
   };
 }

@@ -5,6 +5,7 @@ import { checkRegular, whenUnreadable } from '../../service/base/input-file.ts';
 import type { Attrs, AttrValue } from '../../service/base/events.ts';
 import { fieldOf, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import { SCOPE_NAME } from '../../service/telemetry/names.ts';
+import { charsRead } from './read-keys.ts';
 
 /** A span of any pipeline. Times are whole µs since 1970, cut from OTLP's nanoseconds. */
 export interface TraceSpan {
@@ -16,7 +17,8 @@ export interface TraceSpan {
   startUs: number;
   endUs: number;
   failed: boolean;
-  attributes(): Attrs;
+  /** Those that somebody reads (read-keys.ts): a held span is small, whatever else it carried. */
+  attributes: Attrs;
 }
 
 /** A parsed piece of input. */
@@ -26,9 +28,16 @@ export interface Located {
   where: string;
 }
 
-const NO_ATTRIBUTES = (): Attrs => ({});
+const NO_ATTRIBUTES: Attrs = {};
 
-const LINE_LIMIT_BYTES = 256 * 1024 * 1024;
+/** A parsed line takes up to twenty times its bytes. Collectors write some megabytes a line, a page of Jaeger has about 12. */
+const LINE_LIMIT_MB = 64;
+/** A longer name is cut: rows of a report show less. */
+const NAME_CHARS = 200;
+/** OTLP's ids have 32 and 16 characters. */
+const ID_CHARS = 128;
+/** As many digits as 2⁶⁴ nanoseconds have. */
+const TIME = /^\d{1,20}$/;
 const NEWLINE = 0x0a;
 
 /** The parsed lines of a file, read as a stream. Throws `InputError` for a line that is not JSON, the last one too. */
@@ -59,8 +68,10 @@ async function* readLines(path: string): AsyncGenerator<Buffer> {
     if (rest.length === 0) continue;
     open.push(rest);
     openBytes += rest.length;
-    if (openBytes > LINE_LIMIT_BYTES)
-      throw new InputError(`${path}: a line is longer than 256 MB; this is no OTLP JSON`);
+    if (openBytes > LINE_LIMIT_MB * 1024 * 1024)
+      throw new InputError(
+        `${path}: a line is longer than ${LINE_LIMIT_MB} MB; write one export request a line, as the Collector's file exporter does`,
+      );
   }
   if (open.length > 0) yield Buffer.concat(open);
 }
@@ -74,63 +85,91 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
   }
 }
 
-/** The spans of one OTLP JSON document: an export request, an array of them, or Jaeger's `{result}` around one. */
-export function* spansIn(json: unknown): Generator<TraceSpan> {
-  if (Array.isArray(json)) {
-    for (const each of json) yield* spansIn(each);
-    return;
-  }
-  const result = fieldOf(json, 'result');
-  if (result !== undefined) yield* spansIn(result);
-  for (const resource of listIn(json, 'resourceSpans')) {
-    for (const scope of listIn(resource, 'scopeSpans')) {
-      const isOurs = fieldOf(fieldOf(scope, 'scope'), 'name') === SCOPE_NAME;
-      for (const span of listIn(scope, 'spans')) yield readSpan(span, isOurs);
+/**
+ * The spans of one OTLP JSON document: an export request, an array of them, or Jaeger's `{result}` around one. A span whose ids or times
+ * cannot be used is counted and left out.
+ */
+export function* spansIn(json: unknown, problems = { unusableSpans: 0 }): Generator<TraceSpan> {
+  // a stack in place of recursion: a hostile document is nested a million times
+  const open: Iterator<unknown>[] = [[json].values()];
+  for (let documents = open.at(-1); documents !== undefined; documents = open.at(-1)) {
+    const { done, value: document } = documents.next();
+    if (done === true) {
+      open.pop();
+      continue;
+    }
+    if (Array.isArray(document)) {
+      open.push(document.values());
+      continue;
+    }
+    const result = fieldOf(document, 'result');
+    if (result !== undefined) open.push([result].values());
+    for (const resource of listIn(document, 'resourceSpans')) {
+      for (const scope of listIn(resource, 'scopeSpans')) {
+        const isOurs = fieldOf(fieldOf(scope, 'scope'), 'name') === SCOPE_NAME;
+        for (const each of listIn(scope, 'spans')) {
+          const span = readSpan(each, isOurs);
+          if (span === undefined) problems.unusableSpans++;
+          else yield span;
+        }
+      }
     }
   }
 }
 
-/** Of Retake's own spans only the turn's attributes are read. The others are dropped, so that a held span is small. */
-function readSpan(json: unknown, isOurs: boolean): TraceSpan {
-  const name = textIn(json, 'name') ?? '';
+/** Of Retake's own spans only the turn's attributes are read. */
+function readSpan(json: unknown, isOurs: boolean): TraceSpan | undefined {
+  const [traceId = '', spanId = '', parentSpanId = ''] = ['traceId', 'spanId', 'parentSpanId'].map((key) =>
+    textIn(json, key),
+  );
   const startUs = microseconds(fieldOf(json, 'startTimeUnixNano'));
   const endUs = microseconds(fieldOf(json, 'endTimeUnixNano'));
+  const isNamed = [traceId, spanId, parentSpanId].every((id) => id.length <= ID_CHARS);
+  if (!isNamed || startUs === undefined || endUs === undefined) return undefined;
+  const name = (textIn(json, 'name') ?? '').slice(0, NAME_CHARS);
   return {
-    traceId: textIn(json, 'traceId') ?? '',
-    spanId: textIn(json, 'spanId') ?? '',
-    parentSpanId: textIn(json, 'parentSpanId') ?? '',
+    traceId,
+    spanId,
+    parentSpanId,
     name,
     startUs,
     endUs: Math.max(startUs, endUs),
     failed: [2, 'STATUS_CODE_ERROR'].some((code) => fieldOf(fieldOf(json, 'status'), 'code') === code),
-    attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : () => readAttributes(json),
+    attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : readAttributes(json),
   };
 }
 
-/** OTLP JSON writes nanoseconds as decimal text. Some exporters write a number, which has lost digits. */
-function microseconds(nanoseconds: unknown): number {
-  if (typeof nanoseconds === 'string' && /^\d+$/.test(nanoseconds)) return Number(nanoseconds.slice(0, -3));
-  return typeof nanoseconds === 'number' && nanoseconds >= 0 ? Math.floor(nanoseconds / 1000) : 0;
+/** OTLP JSON writes nanoseconds as decimal text. Some exporters write a number, which has lost digits. Undefined where it is no time. */
+function microseconds(nanoseconds: unknown): number | undefined {
+  const isNumber = typeof nanoseconds === 'number' && nanoseconds >= 0;
+  const us =
+    typeof nanoseconds === 'string' && TIME.test(nanoseconds)
+      ? Number(nanoseconds.slice(0, -3))
+      : isNumber
+        ? Math.floor(nanoseconds / 1000)
+        : undefined;
+  return Number.isSafeInteger(us) ? us : undefined;
 }
 
 function readAttributes(span: unknown): Attrs {
-  const attributes: Record<string, AttrValue> = {};
+  let attributes: Record<string, AttrValue> | undefined;
   for (const each of listIn(span, 'attributes')) {
-    const value = readValue(fieldOf(each, 'value'));
-    if (value !== undefined) attributes[textIn(each, 'key') ?? ''] = value;
+    const key = textIn(each, 'key') ?? '';
+    const chars = charsRead(key);
+    const value = chars === undefined ? undefined : readValue(fieldOf(each, 'value'));
+    if (chars === undefined || value === undefined) continue;
+    if (typeof value !== 'string' || value.length <= chars) (attributes ??= {})[key] = value;
   }
-  return attributes;
+  return attributes ?? NO_ATTRIBUTES;
 }
 
-/** OTLP JSON has 64-bit integers as numbers or as strings. */
+/** OTLP JSON has 64-bit integers as numbers or as strings. Nobody reads lists, nor what is nested. */
 function readValue(any: unknown): AttrValue | undefined {
   const [string, integer, double, bool] = ['stringValue', 'intValue', 'doubleValue', 'boolValue'].map((name) =>
     fieldOf(any, name),
   );
   if (typeof string === 'string') return string;
-  if (integer !== undefined) return Number(integer);
-  if (typeof double === 'number') return double;
-  if (typeof bool === 'boolean') return bool;
-  const items = listIn(fieldOf(any, 'arrayValue'), 'values').map(readValue);
-  return items.length > 0 && items.every((item) => typeof item === 'number') ? items.map(Number) : items.map(String);
+  const number = typeof integer === 'string' && /^-?\d{1,20}$/.test(integer) ? Number(integer) : (integer ?? double);
+  if (typeof number === 'number') return Number.isFinite(number) ? number : undefined;
+  return typeof bool === 'boolean' ? bool : undefined;
 }

@@ -1,5 +1,6 @@
 /** The spans of a trace as a tree, and the spans of a turn by path. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { keyedHex } from '../../service/base/random.ts';
 import type { SpanRecord } from '../../service/telemetry/spans.ts';
 import type { TraceSpan } from './otlp.ts';
 
@@ -18,26 +19,33 @@ export interface TraceNode<Span extends PlainSpan = PlainSpan> {
   parent?: TraceNode<Span>;
   /** In order of start. Spans that start together stay in order of input. */
   children: readonly TraceNode<Span>[];
-  /** Names from the root; siblings of one name are numbered: `turn › tts #2 › http POST`. */
-  path: string;
+  /** Its name, numbered among siblings of that name: `tts #2`. */
+  step: string;
 }
 
 /** The spans of a turn by path. A diff aligns two turns by their paths. */
 export interface TurnSpans {
+  /** Steps from the turn: `turn › tts #2 › http POST`. */
   paths: readonly string[];
   /** Two entries a span, in µs: start after the first span's start, and duration. */
   times: Float64Array;
 }
 
 const SEPARATOR = ' › ';
+/** A longer path is cut in its middle, where a hash stands for what is not shown: the paths of deep trees stay short and differ. */
+const PATH_CHARS = 500;
+const SHOWN_CHARS = 200;
+/** Spans further down are left out: what a span does outside of its ancestors is looked up in each of them. */
+export const LEVELS_LIMIT = 100;
 
 /**
- * A root is a span without a parent in the trace. Spans whose parents form a circle hang below no root and are returned
- * apart.
+ * A root is a span without a parent in the trace. Spans whose parents form a circle hang below no root and are counted, and so are those
+ * below `levels`.
  */
 export function treesOf<Span extends PlainSpan>(
   spans: readonly Span[],
-): { roots: TraceNode<Span>[]; circular: readonly Span[] } {
+  levels = LEVELS_LIMIT,
+): { roots: TraceNode<Span>[]; circular: number; deep: number } {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   const below = new Map<string, Span[]>();
   const tops: Span[] = [];
@@ -49,38 +57,45 @@ export function treesOf<Span extends PlainSpan>(
       else siblings.push(span);
     }
   }
-  let reached = 0;
-  const open: { siblings: Span[]; parent?: TraceNode<Span>; into: TraceNode<Span>[] }[] = [];
+  let [reached, deep] = [0, 0];
+  const open: { siblings: Span[]; parent?: TraceNode<Span>; into: TraceNode<Span>[]; level: number }[] = [];
   const roots: TraceNode<Span>[] = [];
-  open.push({ siblings: tops, into: roots });
+  open.push({ siblings: tops, into: roots, level: 1 });
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { parent, into } = next;
+    const { parent, into, level } = next;
     const ordinals = new Map<string, number>();
     for (const span of inOrderOfStart(next.siblings)) {
       const ordinal = (ordinals.get(span.name) ?? 0) + 1;
       ordinals.set(span.name, ordinal);
       const children: TraceNode<Span>[] = [];
-      into.push({ span, parent, children, path: pathOf(parent, span.name, ordinal) });
+      const node = { span, parent, children, step: stepOf(span.name, ordinal) };
+      if (level <= levels) into.push(node);
+      else deep++;
       reached++;
-      const node = into.at(-1);
       const own = below.get(span.spanId);
-      if (own === undefined || node === undefined) continue;
+      if (own === undefined) continue;
       below.delete(span.spanId);
-      open.push({ siblings: own, parent: node, into: children });
+      open.push({ siblings: own, parent: node, into: children, level: level + 1 });
     }
   }
-  const circular = reached === spans.length ? [] : [...below.values()].flat();
-  return { roots, circular };
+  return { roots, circular: spans.length - reached, deep };
 }
 
 function inOrderOfStart<Span extends PlainSpan>(siblings: Span[]): Span[] {
   return siblings.length < 2 ? siblings : siblings.sort((a, b) => a.startUs - b.startUs);
 }
 
-function pathOf(parent: TraceNode | undefined, name: string, ordinal: number): string {
-  const own = name.includes('›') ? name.replaceAll('›', '>') : name;
-  const step = ordinal === 1 ? own : `${own} #${ordinal}`;
-  return parent === undefined ? step : parent.path + SEPARATOR + step;
+function stepOf(name: string, ordinal: number): string {
+  const own = plainName(name);
+  return ordinal === 1 ? own : `${own} #${ordinal}`;
+}
+
+const plainName = (name: string): string => (name.includes('›') ? name.replaceAll('›', '>') : name);
+
+function longer(path: string, step: string): string {
+  const whole = path + SEPARATOR + step;
+  if (whole.length <= PATH_CHARS) return whole;
+  return [path.slice(0, SHOWN_CHARS), `… ${keyedHex(12, path)}`, step.slice(-SHOWN_CHARS)].join(SEPARATOR);
 }
 
 /** The node and all that hangs below it, parents before children. */
@@ -88,28 +103,31 @@ export function* below<Span extends PlainSpan>(node: TraceNode<Span>): Generator
   const open = [node];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     yield next;
-    open.push(...next.children.toReversed());
+    for (const child of next.children.toReversed()) open.push(child);
   }
 }
 
-/** The spans from the node downward. `intern` keeps one string for the equal paths of many turns. */
-export function turnSpansOf(node: TraceNode, intern: (path: string) => string = (path) => path): TurnSpans {
-  const nodes = [...below(node)];
-  const times = new Float64Array(nodes.length * 2);
-  for (const [index, { span }] of nodes.entries()) {
-    times[index * 2] = span.startUs - node.span.startUs;
-    times[index * 2 + 1] = span.endUs - span.startUs;
+/**
+ * The spans from the node downward. `intern` keeps one string for the equal paths of many turns; a span whose path it does not take is left
+ * out.
+ */
+export function turnSpansOf(turn: TraceNode, intern: (path: string) => string | undefined = (path) => path): TurnSpans {
+  const paths: string[] = [];
+  const times: number[] = [];
+  /** Of nodes with children. */
+  const pathOf = new Map<TraceNode, string>();
+  for (const node of below(turn)) {
+    const { span, parent, children, step } = node;
+    const above = parent === undefined || node === turn ? undefined : pathOf.get(parent);
+    // without the path above it, a turn inside a conversation's trace aligns with a turn that is a whole trace
+    const path = above === undefined ? plainName(span.name) : longer(above, step);
+    if (children.length > 0) pathOf.set(node, path);
+    const kept = intern(path);
+    if (kept === undefined) continue;
+    paths.push(kept);
+    times.push(span.startUs - turn.span.startUs, span.endUs - span.startUs);
   }
-  // without the path above it, a turn inside a conversation's trace aligns with a turn that is a whole trace
-  const above = node.parent === undefined ? '' : node.parent.path + SEPARATOR;
-  const root = node.span.name;
-  const paths = nodes.map(({ path }) => intern(root + path.slice(above.length + stepLength(path, above.length))));
-  return { paths, times };
-}
-
-function stepLength(path: string, from: number): number {
-  const end = path.indexOf(SEPARATOR, from);
-  return (end < 0 ? path.length : end) - from;
+  return { paths, times: Float64Array.from(times) };
 }
 
 /** The spans of a finished turn that no file holds yet. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { median, quantile } from './quantile.ts';
+import { highest, lowest, median, quantile } from './quantile.ts';
 
 test('quantiles are type 7 of Hyndman & Fan', () => {
   // R: quantile(c(6, 7, 15, 36, 39, 40, 41, 42, 43, 47, 49), c(.25, .5, .75, .95), type = 7)
@@ -21,4 +21,11 @@ test('a quantile leaves its input as it was, orders by number, and takes one val
   assert.deepEqual(values, [100, 9, 20]);
   assert.equal(median([1, 2, 3, 4]), 2.5);
   assert.equal(quantile([7], 0.95), 7);
+});
+
+test('the ends of a million values, which are too many for arguments of a function', () => {
+  const values = Array.from({ length: 1_000_000 }, (_, index) => (index * 7919) % 1_000_003);
+  assert.deepEqual([lowest(values), highest(values)], [0, 1_000_002]);
+  assert.deepEqual([lowest([]), highest([])], [Infinity, -Infinity]);
+  assert.throws(() => Math.min(...values), RangeError, 'control');
 });

@@ -1,4 +1,5 @@
 /** Provider calls of a turn (stt, llm, tts) as spans. Pure; times on the turn's clock. */
+import { highest } from '../base/quantile.ts';
 import {
   CALL_STAGES,
   type CallStage,
@@ -68,7 +69,7 @@ function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]
     key,
     name: stage,
     startUs: start.atUs,
-    endUs: Math.max(...known.map((event) => event.atUs)),
+    endUs: highest(known.map((event) => event.atUs)),
     attributes,
     status: failure === undefined ? { code: 'unset' } : { code: 'error', message: failure.message },
     ...(kinds.first === undefined || first === undefined

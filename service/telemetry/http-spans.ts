@@ -1,4 +1,5 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
+import { highest } from '../base/quantile.ts';
 import { phaseOf } from '../turn-log/ledger.ts';
 import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../base/events.ts';
 import type { ExchangeStep } from '../base/ports.ts';
@@ -119,7 +120,7 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
     fetchIndex: Number(fetch),
     startUs: start.atUs,
     // an exchange that was given up has no end: its span ends at its last event
-    endUs: (done ?? failed)?.atUs ?? Math.max(...events.map((event) => event.atUs)),
+    endUs: (done ?? failed)?.atUs ?? highest(events.map((event) => event.atUs)),
     attributes,
     status,
     step,
@@ -192,7 +193,7 @@ function sharePolls(exchanges: readonly HttpExchange[]): HttpExchange[] {
     put(attributes, A.errorType, typeof errorType === 'string' ? errorType : undefined);
     shared.push({
       ...first,
-      endUs: Math.max(...group.map((exchange) => exchange.endUs)),
+      endUs: highest(group.map((exchange) => exchange.endUs)),
       attributes,
       status: worst.status,
       phases: [],

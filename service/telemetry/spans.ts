@@ -4,6 +4,7 @@
  * A parent is the hull of what lies in it, never a clamp: a provider call holds its exchanges, the turn holds everything.
  * A span whose latency was not measured is absent; a call that failed is there, with status `error`.
  */
+import { highest, lowest } from '../base/quantile.ts';
 import { zeroUsOf, type MeasuredTurn } from '../turn-log/metrics.ts';
 import { type EventKind, type TurnEvent, type TurnLog, numbersOf, numberOf, stringOf } from '../base/events.ts';
 import { keyedHex } from '../base/random.ts';
@@ -66,8 +67,8 @@ function spanIdsOf(traceId: string): (ordinal: number) => string {
 export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
   const turn = turnDraft(log, measured);
   const drafts = [turn, ...markDrafts(log, measured, turn), ...callDrafts(log, turn), ...betDrafts(log, turn)];
-  turn.startUs = Math.min(...drafts.map((draft) => draft.startUs));
-  turn.endUs = Math.max(...drafts.map((draft) => draft.endUs));
+  turn.startUs = lowest(drafts.map((draft) => draft.startUs));
+  turn.endUs = highest(drafts.map((draft) => draft.endUs));
 
   const { traceId } = log.identity;
   const spanIds = spanIdsOf(traceId);
@@ -106,8 +107,8 @@ function turnDraft(log: TurnLog, measured: MeasuredTurn): Draft {
   return {
     name: 'turn',
     level: 0,
-    startUs: marks.length === 0 ? 0 : Math.min(...marks),
-    endUs: marks.length === 0 ? 0 : Math.max(...marks),
+    startUs: marks.length === 0 ? 0 : lowest(marks),
+    endUs: marks.length === 0 ? 0 : highest(marks),
     attributes,
     links: linked === undefined ? [] : [{ traceId: linked, spanId: spanIdOf(linked, 0) }],
     status: summary.failure === undefined ? { code: 'unset' } : { code: 'error', message: summary.failure.message },
@@ -172,14 +173,14 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
     exchanges.delete(call.key);
     const attributes: SpanAttributes = { ...call.attributes };
     if (call.name === 'llm') put(attributes, A.genAiConversationId, log.identity.sessionId);
-    if (own.length > 0) put(attributes, A.attempts, 1 + Math.max(...own.map((exchange) => exchange.attempt)));
+    if (own.length > 0) put(attributes, A.attempts, 1 + highest(own.map((exchange) => exchange.attempt)));
     const draft: Draft = {
       ...call,
       attributes,
       parent: turn,
       level: 1,
-      endUs: Math.max(call.endUs, ...own.map((exchange) => exchange.endUs)),
-      startUs: Math.min(call.startUs, ...own.map((exchange) => exchange.startUs)),
+      endUs: Math.max(call.endUs, highest(own.map((exchange) => exchange.endUs))),
+      startUs: Math.min(call.startUs, lowest(own.map((exchange) => exchange.startUs))),
       links: [],
     };
     drafts.push(draft);
@@ -188,9 +189,10 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
       const { startUs } = call;
       drafts.push({ ...UNTOLD, name, parent: draft, level: 2, startUs, endUs });
     }
-    drafts.push(...exchangeDrafts(own, draft, made), ...backoffDrafts(log, call.key, draft));
+    for (const each of exchangeDrafts(own, draft, made)) drafts.push(each);
+    for (const each of backoffDrafts(log, call.key, draft)) drafts.push(each);
   }
-  for (const own of exchanges.values()) drafts.push(...exchangeDrafts(own, turn, made));
+  for (const own of exchanges.values()) for (const each of exchangeDrafts(own, turn, made)) drafts.push(each);
   return drafts;
 }
 

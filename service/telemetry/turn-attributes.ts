@@ -167,7 +167,7 @@ function text(attributes: Attrs, spec: AttributeSpec<'string'>): string | undefi
 
 function figure(attributes: Attrs, spec: AttributeSpec<'int' | 'double'>): number | undefined {
   const value = attributes[spec.key];
-  return typeof value === 'number' ? value : undefined;
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
 function flag(attributes: Attrs, spec: AttributeSpec<'boolean'>): boolean | undefined {
