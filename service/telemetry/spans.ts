@@ -97,8 +97,7 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
   }));
 }
 
-function turnDraft(log: TurnLog, measured: MeasuredTurn): Draft {
-  const { summary } = measured;
+function turnDraft(log: TurnLog, { summary }: MeasuredTurn): Draft {
   const linked = log.identity.linkedTraceId;
   const attributes = summaryAttributes(summary);
   const apology = log.events.find((event) => event.kind === 'deliver.apology');
@@ -189,8 +188,7 @@ function callDrafts(log: TurnLog, turn: Draft): Draft[] {
       const { startUs } = call;
       drafts.push({ ...UNTOLD, name, parent: draft, level: 2, startUs, endUs });
     }
-    for (const each of exchangeDrafts(own, draft, made)) drafts.push(each);
-    for (const each of backoffDrafts(log, call.key, draft)) drafts.push(each);
+    for (const each of [...exchangeDrafts(own, draft, made), ...backoffDrafts(log, call.key, draft)]) drafts.push(each);
   }
   for (const own of exchanges.values()) for (const each of exchangeDrafts(own, turn, made)) drafts.push(each);
   return drafts;
