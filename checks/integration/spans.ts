@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jaegerTraces, type JaegerSource } from '../../replay/traces/jaeger.ts';
 import { foldersIn } from '../../service/base/data-folder.ts';
-import { linesOf, segmentsIn } from '../../service/spool/files.ts';
+import { linesOf } from '../../service/base/file-lines.ts';
+import { spoolsBeside } from '../../service/spool/claim.ts';
+import { segmentsIn } from '../../service/spool/files.ts';
 
 export interface StoredSpan {
   traceId: string;
@@ -76,9 +78,10 @@ function valueOf(value: Json): string {
 /** Every span that the service has spooled and still holds, by `traceId/spanId`. */
 export function spooledSpans(dataFolder: string): Map<string, StoredSpan> {
   const spans = new Map<string, StoredSpan>();
-  for (const { path } of segmentsIn(foldersIn(dataFolder).spool)) {
-    for (const line of linesOf(readFileSync(path)).lines) {
-      for (const span of storedSpans(JSON.parse(line.toString()))) spans.set(spanKey(span), span);
+  for (const { path } of spoolsBeside(foldersIn(dataFolder).spool).flatMap(segmentsIn)) {
+    for (const { bytes, torn } of linesOf(readFileSync(path))) {
+      if (torn) continue;
+      for (const span of storedSpans(JSON.parse(bytes.toString()))) spans.set(spanKey(span), span);
     }
   }
   return spans;

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { makeOddFiles, type OddFiles } from '../../testing/odd-files.ts';
 import { InputError } from './errors.ts';
-import { checkRegular, readInput, readInputJson, readOwn, whenUnreadable } from './input-file.ts';
+import { linesOwn } from './file-lines.ts';
+import { checkRegular, openOwn, readInput, readInputJson, readOwn, whenUnreadable } from './input-file.ts';
 
 test('a file that cannot be read is named with reason and remedy', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-input-'));
@@ -97,4 +98,14 @@ test("an error of the disk names the disk's path and words; control: another err
       () => whenUnreadable('a')(other),
       (error) => error === other,
     );
+});
+
+test('neither lines nor a file to change are taken from a pipe, a device, a link or a folder', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-odd-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const odd = makeOddFiles(folder);
+  for (const path of [odd.pipe, odd.zero, odd.link, odd.folder]) {
+    await assert.rejects(openOwn(path, { write: true }), { name: 'InputError' }, path);
+    await assert.rejects(async () => void (await linesOwn(path).next()), { name: 'InputError' }, path);
+  }
 });

@@ -10,6 +10,7 @@ import {
   type StoredContent,
   type StoredEvent,
 } from './format.ts';
+import type { FileLine } from '../base/file-lines.ts';
 import type { SessionFiles } from './store.ts';
 
 export interface Bundle {
@@ -37,81 +38,119 @@ export async function readSessionHeader(files: SessionFiles): Promise<SessionHea
 export async function readBundle(files: SessionFiles): Promise<Bundle> {
   const session = await readSessionHeader(files);
   const problems: string[] = [];
+  const seen = new Set<number>();
+  const turns: TurnLog[] = [];
+  for await (const log of finishedTurns(files, { audio: true, tell: (problem) => void problems.push(problem), seen }))
+    turns.push(log);
+  problems.push(...gaps(seen, `${files.where}/events.jsonl`));
+  turns.sort((a, b) => a.identity.turnIndex - b.identity.turnIndex);
+  return { session, turns, problems };
+}
+
+/** The finished turns, or the one of that index, without their audio, in order of their ends: held one at a time. Problems are not told. */
+export function bareTurns(files: SessionFiles, only?: number): AsyncGenerator<TurnLog, undefined> {
+  return finishedTurns(files, { audio: false, only, tell: () => undefined, seen: new Set() });
+}
+
+interface Reading {
+  audio: boolean;
+  /** Index of the one turn that is wanted. */
+  only?: number;
+  tell: (problem: string) => void;
+  /** Gets the indexes of all turns of which there is a line. */
+  seen: Set<number>;
+}
+
+/** How our own lines begin: those of other turns need not be parsed. */
+const LINE_OF_TURN = /^\{"line":"(?:turn|event|end)","turn":(\d{1,9}),/;
+
+async function* finishedTurns(files: SessionFiles, reading: Reading): AsyncGenerator<TurnLog, undefined> {
+  const { only, tell, seen } = reading;
   const where = `${files.where}/events.jsonl`;
-  const bytes = await files.read('events.jsonl');
-  if (bytes === undefined) return { session, turns: [], problems: [`${where} is missing: no turn was captured`] };
   const open = new Map<number, { opening: Line & { line: 'turn' }; events: TurnEvent[] }>();
   const closed = new Set<number>();
-  const turns: TurnLog[] = [];
-  for (const { line, number } of parsedLines(Buffer.from(bytes).toString('utf8'), where, problems)) {
+  let number = 0;
+  for await (const raw of files.lines('events.jsonl')) {
+    number++;
+    const turnOfLine = only === undefined ? undefined : LINE_OF_TURN.exec(raw.bytes.toString('latin1', 0, 60))?.[1];
+    if (raw.bytes.length === 0 || (turnOfLine !== undefined && Number(turnOfLine) !== only)) continue;
+    const line = parsedLine(raw, `${where}:${number}`, tell);
+    if (line === undefined || (only !== undefined && line.turn !== only)) continue;
+    seen.add(line.turn);
     if (line.line === 'turn') {
       open.set(line.turn, { opening: line, events: [] });
       continue;
     }
     const turn = open.get(line.turn);
     if (turn === undefined) {
-      if (!closed.has(line.turn)) problems.push(`${where}:${number}: turn ${line.turn} was never opened: skipped`);
+      if (!closed.has(line.turn)) tell(`${where}:${number}: turn ${line.turn} was never opened: skipped`);
       closed.add(line.turn);
       continue;
     }
     if (line.line === 'event') {
-      const event = await eventOf(line.event, files, `${where}:${number}`, problems);
+      const event = await eventOf(line.event, { files, where: `${where}:${number}`, ...reading });
       if (event !== undefined) turn.events.push(event);
       continue;
     }
     const { identity, zero, anchorUs } = turn.opening;
     open.delete(line.turn);
     closed.add(line.turn);
-    if (turn.events.length === line.events) turns.push({ identity, zero, anchorUs, events: turn.events });
-    else
-      problems.push(
-        `${where}:${number}: turn ${line.turn} has ${turn.events.length} of ${line.events} events: skipped`,
-      );
+    if (turn.events.length === line.events) yield { identity, zero, anchorUs, events: turn.events };
+    else tell(`${where}:${number}: turn ${line.turn} has ${turn.events.length} of ${line.events} events: skipped`);
+    if (only !== undefined) return;
   }
-  for (const turnIndex of open.keys()) problems.push(`${where}: turn ${turnIndex} was not finished: skipped`);
-  turns.sort((a, b) => a.identity.turnIndex - b.identity.turnIndex);
-  return { session, turns, problems };
+  if (number === 0) tell(`${where} is missing or empty: no turn was captured`);
+  for (const turnIndex of open.keys()) tell(`${where}: turn ${turnIndex} was not finished: skipped`);
 }
 
-function* parsedLines(text: string, where: string, problems: string[]): Generator<{ line: Line; number: number }> {
-  const lines = text.split('\n');
-  for (const [index, raw] of lines.entries()) {
-    if (raw === '') continue;
-    const number = index + 1;
-    const isLast = index === lines.length - 1; // a whole last line ends with a newline
-    const json = parsedJson(raw);
-    if (json === undefined) {
-      problems.push(`${where}:${number}: ${isLast ? 'the last line is torn' : 'not JSON; torn or edited'}: skipped`);
-      continue;
-    }
-    const line = parseLine(json);
-    if (typeof line === 'string') problems.push(`${where}:${number}: ${line}: skipped`);
-    else yield { line, number };
-  }
-}
-
-async function eventOf(
-  stored: StoredEvent,
-  files: SessionFiles,
-  where: string,
-  problems: string[],
-): Promise<TurnEvent | undefined> {
-  const { content, kind, ...rest } = stored;
-  if (!isKind(kind)) {
-    problems.push(`${where}: there is no event kind ${JSON.stringify(kind.slice(0, 40))}: skipped`);
+function parsedLine({ bytes, torn }: FileLine, where: string, tell: (problem: string) => void): Line | undefined {
+  const json = parsedJson(bytes.toString('utf8'));
+  if (json === undefined) {
+    tell(`${where}: ${torn ? 'the last line is torn' : 'not JSON; torn or edited'}: skipped`);
     return undefined;
   }
-  const read = content === undefined ? undefined : await contentOf(content, files, where, problems);
+  const line = parseLine(json);
+  if (typeof line !== 'string') return line;
+  tell(`${where}: ${line}: skipped`);
+  return undefined;
+}
+
+/** Turns of which there is no line, before or between others: lost to a full disk, or deleted while the session ran. */
+function gaps(seen: ReadonlySet<number>, where: string): string[] {
+  let next = 0;
+  return [...seen]
+    .sort((a, b) => a - b)
+    .flatMap((turn) => {
+      const [first, last] = [next, turn - 1];
+      next = turn + 1;
+      if (first > last) return [];
+      return `${where}: ${first === last ? `turn ${first} is` : `turns ${first} to ${last} are`} missing: never captured, or deleted`;
+    });
+}
+
+interface ContentSource {
+  files: SessionFiles;
+  where: string;
+  audio: boolean;
+  tell: (problem: string) => void;
+}
+
+async function eventOf(stored: StoredEvent, source: ContentSource): Promise<TurnEvent | undefined> {
+  const { content, kind, ...rest } = stored;
+  if (!isKind(kind)) {
+    source.tell(`${source.where}: there is no event kind ${JSON.stringify(kind.slice(0, 40))}: skipped`);
+    return undefined;
+  }
+  const read = content === undefined ? undefined : await contentOf(content, source);
   return read === undefined ? { ...rest, kind } : { ...rest, kind, content: read };
 }
 
 async function contentOf(
   stored: StoredContent,
-  files: SessionFiles,
-  where: string,
-  problems: string[],
+  { files, where, audio: wanted, tell }: ContentSource,
 ): Promise<Content> {
   const { text, sampleRateHz } = stored;
+  if (!wanted) return definedOnly({ text });
   const read = async (sha256: string | undefined, extension: string, bytes = 0): Promise<Uint8Array | undefined> => {
     if (sha256 === undefined) return undefined;
     const name = `audio/${sha256}.${extension}`;
@@ -120,11 +159,11 @@ async function contentOf(
       found = await files.read(name);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      problems.push(`${where}: ${error.message}: the audio is left out`);
+      tell(`${where}: ${error.message}: the audio is left out`);
       return undefined;
     }
     if (found?.byteLength === bytes) return found;
-    problems.push(`${where}: ${name} has ${found?.byteLength ?? 0} of ${bytes} bytes: the audio is left out`);
+    tell(`${where}: ${name} has ${found?.byteLength ?? 0} of ${bytes} bytes: the audio is left out`);
     return undefined;
   };
   const audio = await read(stored.audioSha256, 'pcm', stored.audioBytes);

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { sampleIdentity } from '../../testing/sample-turn.ts';
-import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +22,7 @@ import { EVENT_KINDS, type EventKind, type TurnIdentity, type TurnLog } from '..
 import { observeTurn } from '../turn/observe.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import { resolveStrategy } from '../strategy/patch.ts';
-import { readBundle, readSessionHeader } from './bundle-reader.ts';
+import { readBundle, readSessionHeader, bareTurns } from './bundle-reader.ts';
 import { createBundleWriter, type BundleWriter } from './bundle-writer.ts';
 import { FORMAT, type SessionHeader } from './format.ts';
 import { projectTurns } from './projection.ts';
@@ -298,7 +307,8 @@ test('a folder that cannot be made once costs the turns until it can', async () 
     ...store,
     create: (...args) => (creates++ === 0 ? Promise.reject(new Error('disk full')) : store.create(...args)),
   }));
-  assert.deepEqual([turns, problems, failures, creates], [[1, 2], [], ['0 Error: disk full'], 2]);
+  assert.deepEqual([turns, failures, creates], [[1, 2], ['0 Error: disk full'], 2]);
+  assert.match(problems.join(), /^[^,]*events\.jsonl: turn 0 is missing: never captured, or deleted$/);
   assert.equal(trace.split('\n').length, 3);
   // control: a store that works keeps all
   assert.deepEqual((await writeThree((store) => store)).turns, [0, 1, 2]);
@@ -346,7 +356,8 @@ test('a turn that a full disk lost takes no line of the next one with it, which 
   next.close();
   await writer.flushed();
   const { turns, problems } = await readBundle(await store.find('s-1'));
-  assert.deepEqual([turns.map(({ events }) => events.length), problems], [[2], []]);
+  assert.deepEqual([turns.map(({ events }) => events.length), problems.length], [[2], 1]);
+  assert.match(problems.join(), /turn 0 is missing/);
 });
 
 test('a cut audio file is reported, and the turn keeps its times', async () => {
@@ -367,4 +378,52 @@ test('ids that could leave the folder are refused; erasing leaves nothing', asyn
   assert.equal(await store.erase('s-1'), true);
   assert.equal(await store.erase('s-1'), false);
   await assert.rejects(store.find('s-1'), /there is no captured session s-1/);
+});
+
+test('one turn is read without the others and without audio; control: the whole bundle has both', async () => {
+  const folder = await write(5);
+  const opened: string[] = [];
+  const files = filesIn(folder);
+  const watched = { ...files, read: (name: string) => (opened.push(name), files.read(name)) };
+  const read: number[] = [];
+  for await (const log of bareTurns(watched, 3)) {
+    read.push(log.identity.turnIndex);
+    assert.deepEqual(
+      log.events.map(({ kind }) => kind),
+      ['speech.start', 'stt.done', 'speech.audio'],
+    );
+    assert.ok(log.events.every(({ content }) => content?.audio === undefined && content?.recorded === undefined));
+  }
+  assert.deepEqual([read, opened], [[3], []]);
+  const { turns } = await readBundle(watched);
+  assert.deepEqual([turns.length, opened.length], [5, 11], 'session.json, and two files a turn');
+  for await (const log of bareTurns(files, 9)) assert.fail(String(log.identity.turnIndex));
+});
+
+test('a line that another program wrote belongs to its turn, in whatever order its fields stand', async () => {
+  const folder = await write(3);
+  const path = join(folder, 'events.jsonl');
+  const swapped = readFileSync(path, 'utf8').replaceAll(/^\{"line":("\w+"),"turn":(\d)/gm, '{"turn": $2, "line": $1');
+  writeFileSync(path, swapped);
+  const read: number[] = [];
+  for await (const { identity } of bareTurns(filesIn(folder), 1)) read.push(identity.turnIndex);
+  assert.deepEqual(read, [1]);
+});
+
+test('a session is found by one look a day; a folder elsewhere, a file or a link is none', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
+  const day = (name: string): string => join(root, '2026', '01', name);
+  for (const id of ['a', 'b', 'c']) mkdirSync(join(day('02'), id), { recursive: true });
+  mkdirSync(join(day('09'), 'a'), { recursive: true });
+  mkdirSync(join(root, '2026', 'x', '03', 'hidden'), { recursive: true });
+  writeFileSync(join(day('02'), 'file'), '');
+  symlinkSync(join(day('02'), 'b'), join(day('09'), 'link'));
+  const store = createFolderStore(root);
+  assert.equal((await store.find('a')).where, join(day('09'), 'a'), 'the newest');
+  assert.equal((await store.find('b')).where, join(day('02'), 'b'));
+  for (const id of ['hidden', 'file', 'link', '02'])
+    await assert.rejects(store.find(id), /there is no captured session/);
+  assert.deepEqual(await store.list(), ['a', 'b', 'c', 'a']);
+  assert.equal(await store.erase('a'), true);
+  assert.deepEqual(await store.list(), ['b', 'c']);
 });

@@ -1,9 +1,10 @@
 /** Where captured sessions live: a local folder. Erasing a session leaves nothing of it. */
 import { lstat, open, readdir, rm, type FileHandle } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../base/errors.ts';
 import { makeFolders } from '../base/folders.ts';
+import { linesOwn, type FileLine } from '../base/file-lines.ts';
 import { readOwn } from '../base/input-file.ts';
 import { SESSION_ID } from './format.ts';
 
@@ -17,6 +18,8 @@ export interface SessionFiles {
   writeOnce(name: string, bytes: Uint8Array | string): Promise<void>;
   /** The file's bytes, or undefined when there is none. Throws `InputError` for what is no regular file, or is too large. */
   read(name: string): Promise<Uint8Array | undefined>;
+  /** The file's lines, held one at a time; none when there is no such file. Throws as `read` does. */
+  lines(name: string): AsyncIterable<FileLine> | Iterable<FileLine>;
 }
 
 export interface CaptureStore {
@@ -43,27 +46,42 @@ export function checkSessionId(sessionId: string): void {
 
 /** A store in `<root>/YYYY/MM/DD/<session-id>/`, folders 0700, files 0600. */
 export function createFolderStore(root: string): CaptureStore {
-  /** Where the last look found each session, so that opening many listed sessions takes one look, not one each. */
+  /** Where `list` found each session, so that opening many listed sessions takes one look, not one each. */
   let lastSeen: ReadonlyMap<string, string> = new Map();
-  const folders = async (): Promise<{ sessionId: string; folder: string }[]> => {
-    const found: { sessionId: string; folder: string }[] = [];
-    const descend = async (folder: string, depth: number): Promise<void> => {
-      const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-        throw error; // a file in its place, or a folder that may not be read, is not "no sessions"
-      });
-      for (const { name } of entries
-        .filter((entry) => entry.isDirectory())
-        .sort((a, b) => (a.name < b.name ? -1 : 1))) {
-        const path = join(folder, name);
-        if (depth === 3) found.push({ sessionId: name, folder: path });
-        else if (/^\d{2,4}$/.test(name)) await descend(path, depth + 1);
-      }
-    };
-    await descend(root, 0);
-    lastSeen = new Map(found.map(({ sessionId, folder }) => [sessionId, folder]));
-    return found;
+  /** Folders in a folder, by name. */
+  const below = async (folder: string): Promise<string[]> => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      if (isCode(error, 'ENOENT')) return [];
+      throw error; // a file in its place, or a folder that may not be read, is not "no sessions"
+    });
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
   };
+  /** The days' folders, oldest first. */
+  const days = async (): Promise<string[]> => {
+    let folders = [root];
+    for (let depth = 0; depth < 3; depth++) {
+      const found: string[] = [];
+      for (const folder of folders)
+        found.push(...(await below(folder)).filter((name) => /^\d{2,4}$/.test(name)).map((name) => join(folder, name)));
+      folders = found;
+    }
+    return folders;
+  };
+  /** The session's folders, the newest first: one look a day, however many sessions there are. */
+  async function* foldersOf(sessionId: string): AsyncGenerator<string, undefined> {
+    checkSessionId(sessionId);
+    for (const day of (await days()).reverse()) {
+      const folder = join(day, sessionId);
+      const isFolder = await lstat(folder).then(
+        (stats) => stats.isDirectory(),
+        () => false,
+      );
+      if (isFolder) yield folder;
+    }
+  }
   return {
     async create(sessionId, startedEpochUs) {
       checkSessionId(sessionId);
@@ -76,19 +94,34 @@ export function createFolderStore(root: string): CaptureStore {
       checkSessionId(sessionId);
       const seen = lastSeen.get(sessionId);
       if (seen !== undefined && existsSync(seen)) return filesIn(seen);
-      const found = (await folders()).find((each) => each.sessionId === sessionId);
-      if (found === undefined) throw new InputError(`there is no captured session ${sessionId} in ${root}`);
-      return filesIn(found.folder);
+      for await (const folder of foldersOf(sessionId)) return filesIn(folder);
+      throw new InputError(`there is no captured session ${sessionId} in ${root}`);
     },
-    list: async () => (await folders()).map(({ sessionId }) => sessionId),
+    async list() {
+      const seen = new Map<string, string>();
+      const ids: string[] = [];
+      for (const day of await days())
+        for (const id of await below(day)) {
+          ids.push(id);
+          seen.set(id, join(day, id));
+        }
+      lastSeen = seen;
+      return ids;
+    },
     async erase(sessionId) {
-      checkSessionId(sessionId);
-      const found = (await folders()).filter((each) => each.sessionId === sessionId);
-      for (const { folder } of found) await rm(folder, { recursive: true, force: true });
-      return found.length > 0;
+      let erased = false;
+      for await (const folder of foldersOf(sessionId)) {
+        await rm(folder, { recursive: true, force: true });
+        erased = true;
+      }
+      return erased;
     },
   };
 }
+
+// a pipe or a link in the file's place is an error at once
+const APPEND =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** The files of one bundle folder, wherever it lies. */
 export function filesIn(folder: string): SessionFiles {
@@ -98,8 +131,9 @@ export function filesIn(folder: string): SessionFiles {
   return {
     where: folder,
     async append(name, text, durable) {
-      const handle = await open(path(name), 'a', 0o600);
+      const handle = await open(path(name), APPEND, 0o600);
       try {
+        if (!(await handle.stat()).isFile()) throw new InputError(`${path(name)} is no regular file; remove it`);
         await handle.appendFile(text);
         if (durable !== undefined) await handle.datasync();
       } finally {
@@ -132,6 +166,7 @@ export function filesIn(folder: string): SessionFiles {
       );
       return (await checked) ? readOwn(path(name), 'recording') : undefined;
     },
+    lines: (name) => linesOwn(path(name), { kind: 'log' }),
   };
 }
 

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { readBundle } from '../capture/bundle-reader.ts';
+import { linesOf } from '../base/file-lines.ts';
 import type { SessionFiles } from '../capture/store.ts';
 import { createRealClock } from '../base/clock.ts';
 import { InputError } from '../base/errors.ts';
@@ -222,6 +223,7 @@ test(`${BUNDLES} damaged bundles are read as far as they go, or refused with the
         Promise.resolve(
           wanted === file ? damaged : wanted in original ? original[wanted as 'session.json'] : undefined,
         ),
+      lines: () => linesOf(file === 'events.jsonl' ? damaged : original['events.jsonl']),
     };
     try {
       await readBundle(files);

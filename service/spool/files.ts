@@ -43,17 +43,6 @@ export function segmentsIn(dir: string): { number: number; path: string }[] {
     .sort((left, right) => left.number - right.number);
 }
 
-/** Whole lines, newline included. `torn`: a line without its newline follows them. */
-export function linesOf(content: Buffer): { lines: Buffer[]; torn: boolean } {
-  const lines: Buffer[] = [];
-  let start = 0;
-  for (let end = content.indexOf(NEWLINE); end >= 0; end = content.indexOf(NEWLINE, start)) {
-    lines.push(content.subarray(start, end + 1));
-    start = end + 1;
-  }
-  return { lines, torn: start < content.length };
-}
-
 /** An erased line is an empty export, padded to its old length so that the other lines keep their places. */
 const ERASED = '{}';
 /** Segments are searched in windows, so that other work gets its turn. */

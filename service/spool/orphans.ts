@@ -4,7 +4,7 @@
  */
 import { rmSync, statSync } from 'node:fs';
 import { describeError } from '../base/errors.ts';
-import { linesOwn } from '../base/input-file.ts';
+import { linesOwn } from '../base/file-lines.ts';
 import type { Clock } from '../base/ports.ts';
 import { holdsUnsent, spoolsBeside } from './claim.ts';
 import { isErased, readSent, segmentsIn, sentPathIn, writeSent } from './files.ts';

@@ -3,7 +3,7 @@
  * ids are stable: a span that arrives twice shows once.
  */
 import { InputError } from '../base/errors.ts';
-import { linesOwn } from '../base/input-file.ts';
+import { linesOwn } from '../base/file-lines.ts';
 import type { OtlpClient } from './otlp-client.ts';
 import { spoolsBeside } from './claim.ts';
 import { isErased, segmentsIn } from './files.ts';

@@ -3,17 +3,9 @@
  * last line stays alone. What was sent stays on disk up to a limit, for `retake spool resend`.
  */
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { linesOf } from '../base/file-lines.ts';
 import { openOwn, readInput } from '../base/input-file.ts';
-import {
-  FILE_MODE,
-  linesOf,
-  makeSpoolFolder,
-  readSent,
-  segmentPathIn,
-  segmentsIn,
-  sentPathIn,
-  writeSent,
-} from './files.ts';
+import { FILE_MODE, makeSpoolFolder, readSent, segmentPathIn, segmentsIn, sentPathIn, writeSent } from './files.ts';
 
 interface Segment {
   number: number;
@@ -183,8 +175,9 @@ function scan(
 ): { segment: Segment; torn: number } {
   const content = readInput(path, 'segment');
   const from = number === sent.segment ? Math.min(sent.bytes, content.length) : 0;
-  const { lines, torn } = linesOf(content.subarray(from));
-  const lineBytes = lines.map((line) => line.length);
+  const lines = [...linesOf(content.subarray(from))];
+  const torn = lines.at(-1)?.torn === true;
+  const lineBytes = lines.filter((line) => !line.torn).map(({ bytes }) => bytes.length + 1);
   const segment = { number, path, bytes: content.length, sentBytes: from, lineBytes, gone: false };
   return { segment, torn: torn ? 1 : 0 };
 }

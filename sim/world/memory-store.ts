@@ -1,5 +1,6 @@
 /** A capture store in memory, for simulated sessions: no file, and no disk to wait for. */
 import { InputError } from '../../service/base/errors.ts';
+import { linesOf } from '../../service/base/file-lines.ts';
 import type { CaptureStore, SessionFiles } from '../../service/capture/store.ts';
 
 export interface MemoryStore extends CaptureStore {
@@ -48,5 +49,6 @@ function filesOf(sessionId: string, files: Map<string, string | Uint8Array>): Se
       const content = files.get(name);
       return Promise.resolve(content === undefined ? undefined : bytesOf(content));
     },
+    lines: (name) => linesOf(Buffer.from(bytesOf(files.get(name) ?? ''))),
   };
 }
