@@ -1,6 +1,7 @@
 /** The real Collector and the real Jaeger as processes: the repository's configurations, free ports on loopback. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -180,18 +181,22 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
+/** Below the ports that systems give to outgoing connections, which would take a port between its choice and the program's start. */
+const PORTS = { from: 12_000, to: 32_000 } as const;
+
 /** Ports that were free a moment ago, all different. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers: Server[] = [];
-  for (let index = 0; index < count; index++) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    servers.push(server);
+  const servers = new Map<number, Server>();
+  while (servers.size < count) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    if (servers.has(port)) continue;
+    const server = createServer().listen(port, '127.0.0.1');
+    const taken = await once(server, 'listening').then(
+      () => false,
+      () => true,
+    );
+    if (!taken) servers.set(port, server);
   }
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map(async (server) => server[Symbol.asyncDispose]()));
-  return ports;
+  await Promise.all([...servers.values()].map(async (server) => server[Symbol.asyncDispose]()));
+  return [...servers.keys()];
 }
