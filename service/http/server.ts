@@ -76,6 +76,11 @@ export function createServer(options: ServerOptions): Express {
     const { id } = registry.get(request.params.id);
     response.status(201).set('cache-control', 'no-store').json(tickets.issue(id));
   });
+  app.get('/v1/sessions/:id/stream', () => {
+    const detail = 'this path speaks WebSocket; connect to it with ws:// or wss://';
+    const headers = { upgrade: 'websocket', connection: 'upgrade' };
+    throw new ProblemError({ status: 426, title: 'Upgrade required', detail, headers });
+  });
   app.get('/v1/turns/:traceId', (request, response) => {
     sendTurn(response, registry.turn(request.params.traceId));
   });
@@ -87,6 +92,7 @@ export function createServer(options: ServerOptions): Express {
     '/v1/sessions/:id/turns': 'POST',
     '/v1/sessions/:id/greeting': 'POST',
     '/v1/sessions/:id/ticket': 'POST',
+    '/v1/sessions/:id/stream': 'GET',
     '/v1/sessions/:id/turns/:index': 'GET',
     '/v1/turns/:traceId': 'GET',
   };
