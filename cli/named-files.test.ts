@@ -103,7 +103,7 @@ test(
       [odd.link, /cannot be read \(is a device; only regular files are read\)$/],
       [odd.folder, /cannot be read \(EISDIR: is a folder\)$/],
       [odd.sparse, /cannot be read \(has 5,368,709,120 bytes; a prompt file has at most 256,000\)$/],
-      [odd.environment, /\/proc\/self\/environ is empty$/],
+      [odd.environment, /\/proc\/self\/environ is empty; write the prompt into it$/],
       [odd.missing, /cannot be read \(ENOENT: does not exist\)$/],
     ];
     const refused = ({ code, err }: Ran, why: RegExp): void => {

@@ -48,7 +48,8 @@ export function configFrom(env: Env): Config {
   const choice = <Value extends string>(key: SettingName, values: readonly Value[], otherwise: Value): Value => {
     const found = text(key) ?? otherwise;
     const value = values.find((each) => each === found);
-    if (value === undefined) throw new InputError(`${key}=${found.slice(0, 40)} is not one of ${values.join(', ')}`);
+    if (value === undefined)
+      throw new InputError(`${key}=${found.slice(0, 40)} is not known; set one of ${values.join(', ')}`);
     return value;
   };
   const endpoint = (key: SettingName, name: keyof Endpoints): string => urlOf(key, text(key) ?? LIVE_ENDPOINTS[name]);

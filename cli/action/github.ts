@@ -151,9 +151,11 @@ const isLostCreation = (error: unknown): boolean =>
 /** A token without the right to write is an outcome; every other error is thrown as one line. */
 function refusalOf(error: unknown): CommentOutcome {
   const said = describeError(error, 200);
-  if (!isRefusal(error)) throw new InputError(`the answer of GitHub cannot be read: ${said}`);
-  if (error.response === undefined) throw new InputError(`GitHub does not answer: ${said}`);
+  if (!isRefusal(error)) throw new InputError(`the answer of GitHub cannot be read: ${said}; run the job again`);
+  if (error.response === undefined) throw new InputError(`GitHub does not answer: ${said}; run the job again`);
   const { status, request } = error;
   if ([401, 403, 404].includes(status)) return { kind: 'forbidden', message: `${status} ${said}` };
-  throw new InputError(`GitHub answered ${request.method} ${new URL(request.url).pathname} with ${status}: ${said}`);
+  throw new InputError(
+    `GitHub answered ${request.method} ${new URL(request.url).pathname} with ${status}: ${said}; run the job again, or see www.githubstatus.com`,
+  );
 }

@@ -17,7 +17,8 @@ export interface SendOptions {
 }
 
 export async function sendCommand(context: CommandContext, file: string, options: SendOptions): Promise<void> {
-  if (!existsSync(file)) throw new InputError(`${file}: there is no such file`);
+  if (!existsSync(file))
+    throw new InputError(`${file}: there is no such file; name a recording, such as fixtures/audio/en-frontend-1.wav`);
   const url = options.url.replace(/\/+$/, '');
   const apiKey = context.env['RETAKE_API_KEY'] || undefined;
   const { language, interview } = options;
@@ -37,7 +38,7 @@ export async function sendCommand(context: CommandContext, file: string, options
   context.out(`session ${plain(sessionId)}, turn ${summary.turnIndex}, trace ${plain(traceId)} (${basis})`);
   if (summary.failure !== undefined)
     throw new InputError(
-      `the turn failed: ${summary.failure.stage} ${summary.failure.kind}: ${summary.failure.message}`,
+      `the turn failed: ${summary.failure.stage} ${summary.failure.kind}: ${summary.failure.message}; "npx retake doctor" checks the providers`,
     );
   context.out(waterfall(summary, context));
   const ui = context.env['RETAKE_JAEGER_UI'];

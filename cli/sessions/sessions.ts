@@ -80,7 +80,8 @@ export const sessionsCommand = {
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {
     const folder = existingDataFolder(context, options.data);
     const places = placesIn(folder, createRealClock(), context.signal);
-    if (!(await eraseSession(places, id))) throw new InputError(`there is no captured session ${id} in ${folder}`);
+    if (!(await eraseSession(places, id)))
+      throw new InputError(`there is no captured session ${id} in ${folder}; "npx retake sessions" lists them`);
     context.out(`erased ${plain(id)}`);
   },
 };

@@ -91,7 +91,7 @@ export function liveWorld(
   const { endpoints, audioHosts, regions = {}, falKey, openRouterKey } = access;
   if (falKey === undefined || openRouterKey === undefined)
     throw new InputError(
-      `--world live needs ${falKey === undefined ? 'FAL_KEY' : 'OPENROUTER_API_KEY'} in the environment`,
+      `--world live needs ${falKey === undefined ? 'FAL_KEY' : 'OPENROUTER_API_KEY'}; put the key into .env, or use --world sim`,
     );
   return { world: 'live', access: { endpoints, audioHosts, regions, falKey, openRouterKey }, seed };
 }

@@ -27,7 +27,9 @@ export function capturedAudio(log: TurnLog, { shaped }: { shaped: boolean }): Ca
   const received = log.events.find((event) => event.kind === 'speech.audio');
   const start = log.events.find((event) => event.kind === 'speech.start');
   if (received === undefined || start === undefined) {
-    throw new InputError(`session ${sessionId}, turn ${turnIndex}: the capture holds no event of the user's audio`);
+    throw new InputError(
+      `session ${sessionId}, turn ${turnIndex}: the capture holds no event of the user's audio; capture the session again`,
+    );
   }
   const bytes = received.content?.audio;
   if (bytes === undefined && !shaped) {

@@ -46,7 +46,7 @@ export function alignTurns(a: readonly TurnSummary[], b: readonly TurnSummary[])
     }
     if (turnA.zero !== turnB.zero) {
       throw new InputError(
-        `session ${turnA.sessionId}, turn ${turnA.turnIndex}: zero is "${turnA.zero}" in A and "${turnB.zero}" in B; turns of different zeros are never paired`,
+        `session ${turnA.sessionId}, turn ${turnA.turnIndex}: zero is "${turnA.zero}" in A and "${turnB.zero}" in B; turns of different zeros are never paired: compare streamed turns with streamed ones`,
       );
     }
     both.push({ a: turnA, b: turnB });

@@ -16,7 +16,9 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
   const [left, right] = [a.filter(isMeasured), b.filter(isMeasured)];
   const zeros = new Set([...left, ...right].map(({ zero }) => zero));
   if (zeros.size > 1)
-    throw new InputError('A and B measure from different zeros; turns of different zeros are never compared');
+    throw new InputError(
+      'A and B measure from different zeros; turns of different zeros are never compared: compare streamed turns with streamed ones',
+    );
   const endToEnd = unpairedRow({ stage: 'end to end' }, left, right, (turn) => turn.e2eUs);
   if (endToEnd === undefined) return undefined;
   const stages = ledgerKeys([...left, ...right])

@@ -71,7 +71,7 @@ export function lanesOf(options: LaneOptions): Lanes {
   const { candidates, baseline } = options;
   const names = candidates.map(({ variant }) => variant);
   const twice = names.find((name, index) => names.indexOf(name) !== index || name === 'baseline');
-  if (twice !== undefined) throw new InputError(`two lanes cannot both be called "${twice}"`);
+  if (twice !== undefined) throw new InputError(`two lanes cannot both be called "${twice}"; name each candidate once`);
   const changing = new Set(
     candidates.filter(({ patches }) => [...baseline, ...patches].some((patch) => touches(patch, 'words'))),
   );

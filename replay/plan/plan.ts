@@ -75,7 +75,10 @@ export interface ExperimentPlan {
 export function planExperiment(options: ExperimentOptions): ExperimentPlan {
   const { sessions, runs, seed } = options;
   const [first] = sessions;
-  if (first === undefined) throw new InputError('a replay needs at least one captured session');
+  if (first === undefined)
+    throw new InputError(
+      'a replay needs at least one captured session; capture some with "retake serve" and "retake send"',
+    );
   const { lanes, comparisons, words } = lanesOf(options);
   refuseRetired(options, lanes);
   for (const { lane, variant, strategyOf } of lanes) {

@@ -45,10 +45,14 @@ export interface RankOptions {
 export async function rankSessions(sessions: readonly CapturedSession[], options: RankOptions): Promise<Ranking> {
   const { commit, seed, runs, signal, onTurn } = options;
   const baseline = sessions[0]?.strategy;
-  if (baseline === undefined) throw new InputError('there is no session to rank strategies on');
+  if (baseline === undefined)
+    throw new InputError(
+      'there is no session to rank strategies on; capture some with "retake serve" and "retake send"',
+    );
   const profile = options.profile ?? capturedProfile(sessions);
   const { judged, left } = withAudio(judgeable(options.variants, baseline), sessions);
-  if (judged.length === 0) throw new InputError('none of the variants can be judged in virtual time');
+  if (judged.length === 0)
+    throw new InputError('none of the variants can be judged in virtual time; compare them with --world wire');
   const simulate: Simulate = (candidates) =>
     runExperiment({
       sessions,

@@ -98,7 +98,7 @@ export function identityError(captured: readonly TurnSummary[], baseline: readon
   });
   if (errors.length === 0)
     throw new InputError(
-      'no captured turn has a measured end to end that was also simulated: nothing shows whether the simulation holds here',
+      'no captured turn has a measured end to end that was also simulated: nothing shows whether the simulation holds here; capture sessions with this Retake',
     );
   const [medianPct, p95Pct] = [quantile(errors, 0.5), quantile(errors, 0.95)];
   const within = medianPct <= IDENTITY_LIMIT.medianPct && p95Pct <= IDENTITY_LIMIT.p95Pct;

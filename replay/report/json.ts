@@ -172,6 +172,6 @@ export function readReport(path: string): Report {
   if (isReport(json)) return json;
   const [error] = isReport.errors ?? [];
   throw new InputError(
-    `${path}: field ${error?.instancePath.slice(1).replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}`,
+    `${path}: field ${error?.instancePath.slice(1).replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}; run the replay again with this Retake`,
   );
 }

@@ -90,7 +90,9 @@ export function readJournal(path: string): JournalState | undefined {
     switch (line.line) {
       case 'plan':
         if (line.format !== JOURNAL_FORMAT)
-          throw new InputError(`${path}: journal format ${line.format}, this Retake reads ${JOURNAL_FORMAT}`);
+          throw new InputError(
+            `${path}: journal format ${line.format}, this Retake reads ${JOURNAL_FORMAT}; write to another folder with -o`,
+          );
         plan = line;
         break;
       case 'begin':

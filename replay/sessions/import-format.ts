@@ -64,5 +64,7 @@ export function parseImport(json: unknown, where: string): ImportedSession[] {
   const [error] = isImport.errors ?? [];
   const unknown = error?.params['additionalProperty'];
   const what = typeof unknown === 'string' ? `has no field "${unknown}"` : (error?.message ?? 'is not valid');
-  throw new InputError(`${where}: field ${error?.instancePath.slice(1).replaceAll('/', '.') || '(top)'} ${what}`);
+  throw new InputError(
+    `${where}: field ${error?.instancePath.slice(1).replaceAll('/', '.') || '(top)'} ${what}; docs/capture-format.md#import lists the fields`,
+  );
 }

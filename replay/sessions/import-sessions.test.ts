@@ -114,10 +114,22 @@ const BROKEN: readonly [what: string, json: unknown, message: RegExp][] = [
   ['an id that is a path', { sessions: [{ ...SESSION, sessionId: '../x' }] }, /sessionId must match/],
   ['no turns', { sessions: [{ ...SESSION, turns: [] }] }, /turns must NOT have fewer than 1/],
   ['a file that is not there', turn({ audio: 'three.wav' }), /three\.wav: cannot be read \(ENOENT: does not exist\)$/],
-  ['a file outside', turn({ audio: '../../etc/x.wav' }), /audio lies below the imported folder/],
-  ['an absolute path', turn({ audio: '/proc/self/environ' }), /environ: audio lies below the imported folder$/],
-  ['a link that leads outside', turn({ audio: 'outside.wav' }), /^outside\.wav: audio lies below the imported folder$/],
-  ['a folder that leads outside', turn({ audio: 'away/en-frontend-1.wav' }), /audio lies below the imported folder$/],
+  ['a file outside', turn({ audio: '../../etc/x.wav' }), /audio must lie below the imported folder/],
+  [
+    'an absolute path',
+    turn({ audio: '/proc/self/environ' }),
+    /environ: audio must lie below the imported folder; copy the file there$/,
+  ],
+  [
+    'a link that leads outside',
+    turn({ audio: 'outside.wav' }),
+    /^outside\.wav: audio must lie below the imported folder; copy the file there$/,
+  ],
+  [
+    'a folder that leads outside',
+    turn({ audio: 'away/en-frontend-1.wav' }),
+    /audio must lie below the imported folder; copy the file there$/,
+  ],
   ['a pipe', turn({ audio: 'pipe' }), /pipe: cannot be read \(is a pipe; only regular files are read\)$/],
   [
     'a recording that is too large',

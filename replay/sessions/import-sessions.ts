@@ -70,7 +70,7 @@ function pathBelow(folder: string, name: string): string {
   } catch (error) {
     throw cannotRead(path, error);
   }
-  throw new InputError(`${name}: audio lies below the imported folder`);
+  throw new InputError(`${name}: audio must lie below the imported folder; copy the file there`);
 }
 
 async function importSession(
@@ -148,7 +148,7 @@ function eventsOf(turn: ImportedTurn, wav: Wav, where: string): TurnEvent[] {
   const detector = createSpeechEndDetector(wav.sampleRateHz);
   detector.push(samples);
   const { endSample } = detector.result();
-  if (endSample === undefined) throw new InputError(`${where}: nobody speaks in ${turn.audio}`);
+  if (endSample === undefined) throw new InputError(`${where}: nobody speaks in ${turn.audio}; leave the turn out`);
   const speechEndUs = frameAtUs[Math.floor(endSample / frame)] ?? 0;
   const events: TurnEvent[] = [];
   const record = (event: Omit<TurnEvent, 'id'>): number => {

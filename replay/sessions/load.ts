@@ -93,12 +93,15 @@ export async function loadSessions(
     if (session.turns.length > 0) sessions.push(session);
     else tell(`session ${id} has no finished turn: left out`);
   }
-  if (sessions.length === 0) throw new InputError(`none of the sessions ${ids.join(', ')} has a finished turn`);
+  if (sessions.length === 0)
+    throw new InputError(
+      `none of the sessions ${ids.join(', ')} has a finished turn; "npx retake sessions" lists others`,
+    );
   if (named !== undefined || by === 'sample') return sessions;
   const picked = pickedBy(by, sessions, sample);
   if (picked.length === 0)
     throw new InputError(
-      `--choose ${by}: no captured session has a turn ${by === 'error' ? 'that failed' : 'whose end to end was measured'}`,
+      `--choose ${by}: no captured session has a turn ${by === 'error' ? 'that failed' : 'whose end to end was measured'}; choose with --choose sample`,
     );
   return picked;
 }

@@ -125,7 +125,9 @@ export async function* pagesOf<Page extends { size: number }>(
     }
     const { fromUs, toUs } = next;
     if (fromUs === toUs)
-      throw new InputError(`${limit} traces or more begin in the microsecond ${fromUs}: Jaeger cannot list them`);
+      throw new InputError(
+        `${limit} traces or more begin in the microsecond ${fromUs}: Jaeger cannot list them; narrow the search with tag=key=value`,
+      );
     const middleUs = Math.floor((fromUs + toUs) / 2);
     open.push({ fromUs: middleUs + 1, toUs }, { fromUs, toUs: middleUs });
   }
@@ -188,7 +190,7 @@ async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal
     text = await limitedText(response, source.url);
   } catch (error) {
     if (signal.aborted || error instanceof InputError) throw error;
-    throw new InputError(`${source.url}: no Jaeger answers`, { cause: error });
+    throw new InputError(`${source.url}: no Jaeger answers; start it, or correct the address`, { cause: error });
   }
   const answer = parsedJson(text);
   // this body is Jaeger's "No traces found"; another server's 404 has another body
@@ -197,7 +199,9 @@ async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal
     if (fieldOf(answer, 'result') !== undefined) return answer;
     throw new InputError(`${source.url}: the server is not Jaeger's query service; give the address of its UI`);
   }
-  throw new InputError(`${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}`);
+  throw new InputError(
+    `${source.url} answered ${response.status}: ${describeError(text.trim(), 300)}; see Jaeger's log`,
+  );
 }
 
 async function limitedText(response: Response, url: string): Promise<string> {

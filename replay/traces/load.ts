@@ -37,11 +37,13 @@ export interface LoadedTurns {
   texts: ReadonlyMap<string, TurnText>;
 }
 
+const NEXT = 'name a run folder, a capture, an OTLP file or jaeger:URL?service=…&from=…';
+
 /** Reads turns from a path or from `jaeger:URL?…`. Throws `InputError` where the input holds no turn or cannot be read. */
 export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
   if (isJaegerSource(path))
     return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), withoutPassword(path));
-  const isFolder = (await stat(path).catch(whenUnreadable(path))).isDirectory();
+  const isFolder = (await stat(path).catch(whenUnreadable(path, NEXT))).isDirectory();
   if (!isFolder) return readTurns(jsonLines(path), path);
   const names = await readdir(path).catch(whenUnreadable(path));
   if (names.includes('session.json')) {
@@ -51,7 +53,7 @@ export async function loadTurns(path: string, signal = new AbortController().sig
   }
   const file = join(path, 'trace.otlp.jsonl');
   if (names.includes('trace.otlp.jsonl')) return readTurns(jsonLines(file), file);
-  throw new InputError(`${path}: neither a run folder (trace.otlp.jsonl) nor a capture bundle (session.json)`);
+  throw new InputError(`${path}: neither a run folder (trace.otlp.jsonl) nor a capture bundle (session.json); ${NEXT}`);
 }
 
 /** A finished turn that no file holds yet. */
@@ -115,7 +117,10 @@ export async function readTurns(
       ? undefined
       : `${interned.leftOut()} spans are not compared: there are more than ${paths.toLocaleString('en')} different paths; keep ids out of the names of spans`,
   ].filter((each) => each !== undefined);
-  if (turns.length === 0) throw new InputError(`${where}: ${['there is no span of a turn', ...problems].join('; ')}`);
+  if (turns.length === 0)
+    throw new InputError(
+      `${where}: ${['there is no span of a turn (docs/foreign-traces.md says which are read)', ...problems].join('; ')}`,
+    );
   return { turns, problems: problems.map((each) => `${where}: ${each}`), texts: new Map() };
 }
 

@@ -49,7 +49,8 @@ export async function* jsonLines(path: string): AsyncGenerator<Located> {
     if (text === '') continue;
     const where = `${path}:${number}`;
     const json = parsedJson(text);
-    if (json === undefined) throw new InputError(`${where}: not a line of OTLP JSON`);
+    if (json === undefined)
+      throw new InputError(`${where}: not a line of OTLP JSON; name a file that Retake or a Collector wrote`);
     yield { json, where };
   }
 }

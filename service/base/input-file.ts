@@ -7,7 +7,7 @@ import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { diskReason, InputError, isDiskError } from './errors.ts';
 import { isObject } from './json.ts';
 
-/** What a file may be, and the most bytes that it has then: a larger one is refused before a byte is read. */
+/** Kinds of files, with the most bytes of each: a larger file is refused before a byte is read. */
 export const FILE_LIMITS = {
   prompt: { what: 'a prompt file', maxBytes: 256_000 },
   /** A strategy, regions, a scenario, a profile. */
@@ -26,7 +26,7 @@ export type FileKind = keyof typeof FILE_LIMITS;
 interface Naming {
   /** Stands before the reason in errors; the path by default. */
   where?: string;
-  /** What to do. */
+  /** The remedy, such as `name another file`. */
   next?: string;
 }
 
@@ -35,11 +35,11 @@ export function cannotRead(where: string, cause: unknown, next?: string): InputE
   return new InputError(withNext(`${where}: cannot be read (${diskReason(cause)})`, next));
 }
 
-/** For `catch`: what the disk refuses is an `InputError`; other errors go on as they are. `where` stands in where the disk names no path. */
-export function whenUnreadable(where: string): (error: unknown) => never {
+/** For `catch`: an error of the disk becomes an `InputError`, others stay. `where` stands in where the disk names no path; `next` says what to do. */
+export function whenUnreadable(where: string, next?: string): (error: unknown) => never {
   return (error) => {
     if (!isDiskError(error)) throw error;
-    throw cannotRead('path' in error && typeof error.path === 'string' ? error.path : where, error);
+    throw cannotRead('path' in error && typeof error.path === 'string' ? error.path : where, error, next);
   };
 }
 
@@ -82,7 +82,7 @@ export function readInputJson(path: string, kind: FileKind, { where = path, next
   }
 }
 
-/** What `JSON.parse` complains of, without its quotation: the text may be a secret. */
+/** The complaint of `JSON.parse`, without its quotation: the text may be a secret. */
 function jsonReason(error: unknown): string {
   return diskReason(error).replace(/, (?:\.\.\.)?".*$/s, '');
 }
@@ -140,7 +140,7 @@ export function checkRegular(path: string): void {
   }
 }
 
-/** Why a file is not read. */
+/** Why the file was not read. */
 class Unusable extends Error {}
 
 function refuse(reason: string | undefined): void {
@@ -153,7 +153,7 @@ function against(stats: Stats, kind: FileKind): string | undefined {
   return oddity(stats) ?? (stats.size > maxBytes ? large : undefined);
 }
 
-/** What it is, where it is no regular file. */
+/** Names anything but a regular file. */
 function oddity(stats: Stats): string | undefined {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return 'EISDIR: is a folder';

@@ -11,6 +11,7 @@ export function strategyFromFile(path: string | undefined): Strategy {
   if (path === undefined) return resolveStrategy([], 'defaults');
   const where = `RETAKE_STRATEGY=${path}`;
   const patch = readInputJson(path, 'settings', { where });
-  if (!isObject(patch)) throw new InputError(`${where}: not a JSON object`);
+  if (!isObject(patch))
+    throw new InputError(`${where}: not a JSON object; write one such as {"llm": {"maxTokens": 200}}`);
   return resolveStrategy([operatorPatch(patch, where)], where);
 }

@@ -69,9 +69,12 @@ function withPromptNamed(merged: unknown, source: string): unknown {
     );
   const { text, sha256, chars } = prompt;
   if (typeof text !== 'string') return merged;
-  if (text.trim() === '') throw new InputError(`${source}: knob "llm.systemPrompt.text" is empty`);
+  if (text.trim() === '')
+    throw new InputError(`${source}: knob "llm.systemPrompt.text" is empty; give a text, or leave the knob out`);
   const named = promptOf(text);
   if ((sha256 ?? named.sha256) !== named.sha256 || (chars ?? named.chars) !== named.chars)
-    throw new InputError(`${source}: knob "llm.systemPrompt.text" is another text than its sha256 and chars say`);
+    throw new InputError(
+      `${source}: knob "llm.systemPrompt.text" is another text than its sha256 and chars say; leave these out`,
+    );
   return { ...Object(merged), llm: { ...Object(llm), systemPrompt: { ...prompt, ...named } } };
 }

@@ -27,8 +27,8 @@ function readPrompt(path: string, where: string): string {
     // a text that is not kept to the byte has another digest
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new InputError(`${named} is not UTF-8 text`);
+    throw new InputError(`${named} is not UTF-8 text; save it as UTF-8`);
   }
-  if (text.trim() === '') throw new InputError(`${named} is empty`);
+  if (text.trim() === '') throw new InputError(`${named} is empty; write the prompt into it`);
   return text;
 }

@@ -136,8 +136,8 @@ test("the operator's prompt file becomes its text, digest and length; any other 
   assert.equal(resolveStrategy([{ llm: { systemPrompt: 'captured' } }], 'test', strategy).llm.systemPrompt, 'captured');
 
   for (const [bytes, says] of [
-    [Buffer.from([0x41, 0xff]), /prompt.txt is not UTF-8 text/],
-    [Buffer.from(' \n'), /prompt.txt is empty/],
+    [Buffer.from([0x41, 0xff]), /prompt.txt is not UTF-8 text; save it as UTF-8/],
+    [Buffer.from(' \n'), /prompt.txt is empty; write/],
     [Buffer.alloc(256_001, 'a'), /has 256,001 bytes; a prompt file has at most 256,000/],
   ] as const) {
     writeFileSync(file, bytes);
