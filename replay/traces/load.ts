@@ -119,7 +119,7 @@ export async function readTurns(
   ].filter((each) => each !== undefined);
   if (turns.length === 0)
     throw new InputError(
-      `${where}: ${['there is no span of a turn (docs/foreign-traces.md says which are read)', ...problems].join('; ')}`,
+      `${where}: ${['there is no span of a turn', ...problems, 'docs/foreign-traces.md says which are read'].join('; ')}`,
     );
   return { turns, problems: problems.map((each) => `${where}: ${each}`), texts: new Map() };
 }
