@@ -1,4 +1,4 @@
-/** Reads bundles back. What a crash left torn is reported and skipped; the rest is returned. */
+/** Reads bundles back. Torn lines of a crash are reported and skipped; the rest is returned. */
 import { InputError } from '../base/errors.ts';
 import { definedOnly, parsedJson } from '../base/json.ts';
 import { EVENT_KINDS, type Content, type EventKind, type TurnEvent, type TurnLog } from '../base/events.ts';
@@ -17,7 +17,7 @@ export interface Bundle {
   session: SessionHeader;
   /** Finished turns, by index. */
   turns: readonly TurnLog[];
-  /** What was skipped and why, one line each. */
+  /** Skipped lines and turns with the reason, one line each. */
   problems: readonly string[];
 }
 
@@ -61,7 +61,7 @@ interface Reading {
   seen: Set<number>;
 }
 
-/** How our own lines begin: those of other turns need not be parsed. */
+/** How lines that Retake writes begin: so those of other turns need not be parsed. */
 const LINE_OF_TURN = /^\{"line":"(?:turn|event|end)","turn":(\d{1,9}),/;
 
 async function* finishedTurns(files: SessionFiles, reading: Reading): AsyncGenerator<TurnLog, undefined> {

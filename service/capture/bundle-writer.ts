@@ -137,7 +137,7 @@ function onWholeLines(files: SessionFiles): SessionFiles {
   };
 }
 
-/** Audio goes to a file named by its hash. That write is queued first, so that no line refers to a file that is not there. */
+/** Audio goes to a file named by its hash. The audio is written first, so that no line refers to a missing file. */
 function storeContent(
   { text, audio, sampleRateHz, recorded }: NonNullable<TurnEvent['content']>,
   enqueue: (write: Write['write']) => void,

@@ -11,7 +11,7 @@ import { SERVICE_NAME, SERVICE_VERSION } from '../telemetry/names.ts';
 export const FORMAT = 1;
 export const EXPORTER = `${SERVICE_NAME}@${SERVICE_VERSION}`;
 
-/** What a bundle keeps: everything, or times without text and audio. */
+/** The content of a bundle: everything, or times without text and audio. */
 export const BUNDLE_LEVELS = ['full', 'timing'] as const;
 export type BundleLevel = (typeof BUNDLE_LEVELS)[number];
 /** `off`: no bundle. */
@@ -154,7 +154,7 @@ function withoutPath(header: SessionHeader): SessionHeader {
   return { ...header, strategy: { ...header.strategy, llm: { ...llm, systemPrompt } } };
 }
 
-/** A line from parsed JSON, or what is wrong with it. */
+/** A line from parsed JSON, or the complaint about it. */
 export function parseLine(json: unknown): Line | string {
   return isLine(json) ? json : complaintOfLine(isLine);
 }

@@ -1,4 +1,4 @@
-/** What a bundle of each level may hold. At `timing` it holds no words and no audio. No event has a key to begin with. */
+/** The content that a bundle of each level may hold: at `timing` no words and no audio. Keys are in no event at all. */
 import { createHash } from 'node:crypto';
 import { isObject } from '../base/json.ts';
 import type { AttrValue, Attrs, TurnEvent } from '../base/events.ts';

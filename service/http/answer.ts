@@ -8,7 +8,7 @@ import type { Session, TurnRequest } from '../turn/session.ts';
 import { ProblemError, sessionBusy, statusOfFailure } from './problem.ts';
 import { doneOf, toldOf } from './told.ts';
 
-/** What the user said, or what opens the session. */
+/** The user's audio, or the greeting that opens the session. */
 export type TurnStart = Pick<TurnRequest, 'audio' | 'greeting'>;
 
 /** Runs the turn. Throws `ProblemError` where nothing has been sent: the session is busy, the input cannot be used, or the turn failed at once. */

@@ -17,7 +17,12 @@ export async function readAudioBody(request: Request, clock: Clock): Promise<Use
   const { bytes, startedUs, endedUs } = await readBytes(request, clock);
   const { samples, sampleRateHz, recorded } = await decode(bytes);
   if (samples.length === 0) {
-    throw new ProblemError({ status: 400, title: 'Empty body', detail: 'the body holds no audio', field: 'body' });
+    throw new ProblemError({
+      status: 400,
+      title: 'Empty body',
+      detail: 'the body holds no audio; post a WAV, WebM or L16 recording',
+      field: 'body',
+    });
   }
   checkRate(sampleRateHz);
   const seconds = samples.length / sampleRateHz;

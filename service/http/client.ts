@@ -158,7 +158,7 @@ async function request(url: string, init: RequestInit): Promise<Response> {
   throw new InputError(`${url} answered ${response.status}: ${describeError(detailOf(text), 400)}`);
 }
 
-/** What a problem says; of any other answer its text. */
+/** The detail of a problem; of any other answer its text. */
 function detailOf(text: string): string {
   return textIn(parsedJson(text), 'detail') ?? text;
 }

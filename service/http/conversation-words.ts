@@ -1,4 +1,4 @@
-/** The words of `conversation.ts`: the states of a WebSocket's conversation, the messages that move it, and what is then to be done. */
+/** The words of `conversation.ts`: the states of a WebSocket's conversation, the messages that move it, and the effects. */
 import type { RecentFrames } from '../audio/recent-frames.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import type { Problem } from './problem.ts';
@@ -9,7 +9,7 @@ export type ConversationState =
   | { kind: 'idle'; sampleRateHz?: number; heard: RecentFrames; recent: RecentFrames; traffic: Traffic }
   /** A turn is open, and the user has not finished. `heardUs` is when the turn began, or its last frame arrived. */
   | { kind: 'listening'; sampleRateHz: number; heardUs: number; recent: RecentFrames; traffic: Traffic }
-  /** The user has finished, and the reply is made or heard. `playedMs` is what the client last said that it has played. */
+  /** The user has finished, and the reply is made or heard. `playedMs` is the client's last report of playback. */
   | { kind: 'replying'; sampleRateHz: number; playedMs?: number; recent: RecentFrames; traffic: Traffic }
   /** The connection is gone, or is being closed. Nothing leads out of it. The turn that is being cancelled still asks what was played. */
   | { kind: 'closed'; playedMs?: number };
@@ -46,10 +46,10 @@ export type ConversationEffect =
   /** Cancel the open turn, if there is one. */
   | { kind: 'cancel-turn' };
 
-/** What is true of the session at the moment of a message. */
+/** The session's state at the moment of a message. */
 export interface SessionFacts {
   nowUs: number;
-  /** It was neither erased nor forgotten. */
+  /** The session was neither erased nor forgotten. */
   isOpen: boolean;
   /** A turn runs in it, over this connection or another. */
   isBusy: boolean;

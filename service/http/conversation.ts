@@ -1,6 +1,6 @@
 /**
- * The conversation of one WebSocket as a state machine: a state and a message give the next state and what is to be done, as data.
- * No I/O: `socket.ts` does what is to be done. For example `idle` and `{"type":"start",…}` give `listening` and `open-turn`.
+ * The conversation of one WebSocket as a state machine: a state and a message give the next state and effects, as data.
+ * No I/O: `socket.ts` performs the effects. For example `idle` and `{"type":"start",…}` give `listening` and `open-turn`.
  */
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
@@ -34,7 +34,7 @@ export const NEW_CONVERSATION: ConversationState = {
   traffic: NO_TRAFFIC,
 };
 
-/** The next state, and what is to be done in this order. Pure. Throws only for a bug: a message that cannot be used is refused. */
+/** The next state, and the effects in order. Pure. Throws for internal errors only: an unusable message is refused. */
 export function advance(state: ConversationState, message: ConversationMessage, session: SessionFacts): Advanced {
   if (state.kind === 'closed') return { state, effects: [] };
   switch (message.kind) {
@@ -64,7 +64,7 @@ export function advance(state: ConversationState, message: ConversationMessage, 
   }
 }
 
-/** What the client last said that it has played of the open turn's reply, or of the turn that its end cancels. */
+/** The client's last report of playback, of the open turn's reply or of the turn that is being cancelled. */
 export function playedMsIn(state: ConversationState): number | undefined {
   return state.kind === 'replying' || state.kind === 'closed' ? state.playedMs : undefined;
 }
@@ -195,7 +195,7 @@ function gone(): Advanced {
   };
 }
 
-/** One message of the client's: it costs a part of its allowance. One that cannot be used changes nothing else, and is answered by one error. */
+/** One message of the client's: it costs a part of its allowance. An unusable one changes nothing else, and is answered by one error. */
 function counted(state: Open, session: SessionFacts, step: (state: Open) => Advanced): Advanced {
   const traffic = withMessage(state.traffic, session.nowUs);
   if (traffic === undefined) return expelled(state, TOO_FAST);

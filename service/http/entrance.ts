@@ -1,4 +1,4 @@
-/** The service's port. It is taken first of all, and answers 503 until there is a service behind it that can answer. */
+/** The service's port: taken first of all, and answering 503 until the service is warm. */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
@@ -24,9 +24,9 @@ export interface Entrance {
   readonly url: string;
   /** From now on requests and upgrades go there. */
   open(handlers: Handlers): void;
-  /** Takes no more connections, and cuts the requests that are being answered. WebSockets stay: they are told by their owner. */
+  /** Takes no more connections, and cuts the requests that are being answered. WebSockets stay: their owner tells the clients. */
   shut(): void;
-  /** Cuts whatever is left. */
+  /** Cuts all connections that are left. */
   close(): void;
 }
 
@@ -49,7 +49,7 @@ const browserHeaders = helmet({
 });
 
 /**
- * Takes the port. Whatever the guard refuses reaches no handler. Throws `InputError`, one line that says what to set, where the
+ * Takes the port. A request that the guard refuses reaches no handler. Throws `InputError`, one line that says what to set, where the
  * address cannot be had.
  */
 export async function openEntrance({ guard, ...address }: EntranceOptions): Promise<Entrance> {
@@ -69,7 +69,7 @@ export async function openEntrance({ guard, ...address }: EntranceOptions): Prom
     socket.once('close', () => connections.delete(socket));
   });
   server.on('upgrade', (request, duplex, head) => {
-    duplex.on('error', () => undefined); // a client that vanishes during the handshake is nobody's fault
+    duplex.on('error', () => undefined); // a client may vanish during the handshake
     const verdict = judgeRequest(request, guard);
     if (verdict.kind === 'refuse') refuseUpgrade(duplex, verdict.problem);
     else handlers.upgrade(request, duplex, head);

@@ -1,7 +1,7 @@
 /**
  * Who may talk to the service by what a browser says of itself. Pure: headers and settings give a verdict. For example a page of
- * `https://evil.example` that finds a service on this machine is refused by its `Origin`, and one whose name was pointed at
- * 127.0.0.1 by its `Host`. Programs that are no browsers send none of these headers but `Host`.
+ * `https://evil.example` that finds a service on this machine is refused by its `Origin`. A page whose name was pointed at
+ * 127.0.0.1 is refused by its `Host`. Programs that are no browsers send none of these headers but `Host`.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Problem } from './problem.ts';

@@ -8,7 +8,7 @@ export interface Problem {
   status: number;
   title: string;
   detail: string;
-  /** What is wrong of the request: a field, a header, or `body`. */
+  /** The wrong part of the request: a field, a header, or `body`. */
   field?: string;
   /** The limit that was exceeded, with its unit, such as `300 s`. */
   limit?: string;

@@ -19,7 +19,7 @@ export interface ServerOptions {
   tickets: Tickets;
   metrics?: Pick<ServiceMetrics, 'contentType' | 'text'>;
   apiKey?: string;
-  /** Gets internal errors. They never carry content. */
+  /** Gets internal errors, which never carry content. */
   onError: (error: unknown) => void;
   /** A client went away before its request was here in whole. */
   onAbandoned: () => void;
@@ -63,7 +63,7 @@ export function createServer(options: ServerOptions): Express {
     const session = registry.get(request.params['id'] ?? '');
     const readStart = async (): Promise<TurnStart> => {
       const audio = await readAudioBody(request, clock);
-      registry.get(session.id); // it may have been erased in the meantime
+      registry.get(session.id); // the session may have been erased in the meantime
       return { audio };
     };
     await answerTurn({ session, request, response, readStart, onError });

@@ -95,7 +95,7 @@ function sessionFor(
   return registry.get(id);
 }
 
-/** One client: its messages advance the conversation, and what that asks for is done here. To be called now and then: what is returned. */
+/** One client: its messages advance the conversation, whose effects are performed here. The returned function is to be called now and then. */
 function talk(
   socket: WebSocket,
   session: Session,
@@ -133,7 +133,7 @@ function talk(
       refuse(reported(error));
     }
   };
-  /** An error as a problem; the log gets what is not the client's. */
+  /** An error as a problem. The log gets internal errors only. */
   const reported = (error: unknown): Problem => {
     const problem = problemOf(error);
     if (problem.status === 500) onError(error);

@@ -1,11 +1,11 @@
-/** What a client is told of its turn, over HTTP and WebSocket alike (docs/client.md). Pure. */
+/** The messages to a client about its turn, the same over HTTP and WebSocket (docs/client.md). Pure. */
 import type { TurnEvent } from '../base/events.ts';
 import type { TurnSummary } from '../turn-log/metrics.ts';
 
 export type Told =
   { type: 'transcript'; data: { text: string } } | { type: 'piece'; data: { index: unknown; text: string } };
 
-/** What the event tells the client; undefined for most. */
+/** The message that an event becomes; undefined for most. */
 export function toldOf({ kind, content, attrs }: TurnEvent): Told | undefined {
   const text = content?.text ?? '';
   if (kind === 'stt.done') return { type: 'transcript', data: { text } };

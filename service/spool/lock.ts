@@ -72,7 +72,7 @@ export function holderOf(dir: string): { words: string; url?: string } {
   try {
     owner = readInputJson(join(dir, OWNER_FILE), 'settings');
   } catch {
-    // it has just begun, or ended
+    // the other process has just begun, or ended
   }
   const [pid, host, since, url] = [
     numberIn(owner, 'pid'),

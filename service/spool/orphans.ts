@@ -1,6 +1,6 @@
 /**
- * Sends what processes that have ended left unsent in their spools. A service that stops while its endpoint is down leaves lines behind;
- * whichever service runs next on the data folder, or already runs beside it, takes them over.
+ * Sends the lines that ended processes left unsent in their spools. A service that stops while its endpoint is down leaves lines behind.
+ * The next service on the data folder takes them over, or one that runs beside it.
  */
 import { rmSync, statSync } from 'node:fs';
 import { describeError } from '../base/errors.ts';
@@ -47,7 +47,7 @@ export async function sendOrphans(sender: OrphanSender): Promise<void> {
   }
 }
 
-/** Sends a spool that nobody owns, line by line, and owns it meanwhile. Stops where the endpoint fails; the next look goes on there. */
+/** Sends a spool that nobody owns, line by line, and owns it meanwhile. Stops where the endpoint fails; the next look resumes there. */
 async function takeOver(dir: string, sender: OrphanSender): Promise<void> {
   const { holder, client, closing, keepSentBytes } = sender;
   const lock = lockFolder(dir, holder);

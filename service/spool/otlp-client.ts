@@ -7,9 +7,9 @@ import type { Clock } from '../base/ports.ts';
 export type Outcome =
   /** 2xx. A partial success left `rejectedSpans` out: OTLP forbids to send those again. */
   | { kind: 'sent'; rejectedSpans: number; why?: string }
-  /** The endpoint will never take it. */
+  /** The endpoint will never take the line. */
   | { kind: 'refused'; why: string }
-  /** It may take it later. */
+  /** The endpoint may take the line later. */
   | { kind: 'failed'; why: string };
 
 export interface OtlpClient {

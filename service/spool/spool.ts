@@ -42,13 +42,13 @@ export interface SpoolOptions {
   /** `OTEL_EXPORTER_OTLP_HEADERS`: sent along, for instance an API key of the endpoint. Never logged. */
   headers?: Readonly<Record<string, string>>;
   maxBytes: number;
-  /** How much of what was sent stays on disk for `retake spool resend`; nothing by default. */
+  /** Bytes of sent lines that stay on disk for `retake spool resend`; none by default. */
   keepSentBytes?: number;
   log?: (message: string) => void;
   requestTimeoutMs?: number;
   retryFirstMs?: number;
   retryMaxMs?: number;
-  /** Between two looks for what processes that have ended left in spools beside this one. */
+  /** Between two looks for lines that ended processes left in spools beside this one. */
   orphansEveryMs?: number;
 }
 
