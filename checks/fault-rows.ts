@@ -1,7 +1,7 @@
 /** The rows and columns of the fault matrix, and what each fault is: docs/operating.md shows both. */
 import type { CallStage } from '../service/base/events.ts';
 import type { StrategyPatch } from '../service/strategy/patch.ts';
-import type { FaultKind, FaultSpec } from '../sim/faults/faults.ts';
+import type { FaultKind, FaultSpec } from '../sim/faults/kinds.ts';
 import type { RouteName } from '../sim/faults/routes.ts';
 
 /** Which request of a call meets the fault: `generate` makes several, the others one. */
@@ -68,6 +68,12 @@ export const FAULTS: readonly FaultRow[] = [
   other('missing end marker', 'no-end-marker', 'body'),
   other('truncated JSON', 'truncated-json', 'json'),
   other('HTML instead of JSON', 'html', 'json'),
+  other('other JSON', 'json', 'json'),
+  { name: '202, other JSON', strikes: 'json', fault: { kind: 'json', status: 202 } },
+  { name: '204', strikes: 'json', fault: { kind: 'no-body', status: 204 } },
+  other('200 without a body', 'no-body', 'json'),
+  other('redirect to itself', 'redirect', 'body'),
+  other('shorter than said', 'shorter-than-said', 'body'),
   other('empty result', 'empty', 'json'),
   other('oversized body', 'oversized', 'body'),
   other('slow trickle', 'trickle', 'body'),
@@ -78,6 +84,8 @@ export const MEANINGS: Readonly<Record<FaultKind, string>> = {
   'name-not-found': 'The name has no address. In `sim` only: no server can do that to its client.',
   refused: 'The connection is refused. In `sim` only.',
   tls: 'The certificate is not trusted. In `sim` only.',
+  'longer-than-said': 'More bytes come than `content-length` says. In `wire` only.',
+  garbage: 'Bytes that are no HTTP come after `afterChunks` chunks (1), then the connection breaks. In `wire` only.',
   status: 'HTTP `status` (500), with the provider’s error body. `retryAfterS` and `message` go into the answer.',
   'reset-before-headers': 'The connection breaks before the answer.',
   'reset-mid-body': 'The connection breaks within the answer, after `afterChunks` chunks (1).',
@@ -89,6 +97,10 @@ export const MEANINGS: Readonly<Record<FaultKind, string>> = {
   'truncated-json':
     'The answer ends within the chunk that follows `afterChunks` chunks (1); a JSON answer ends half-way.',
   html: 'A page of HTML with status 200.',
+  json: 'JSON with `status` (200) that holds nothing asked for.',
+  'no-body': 'An answer with `status` (200) and no body.',
+  redirect: 'HTTP 302 to `location`, by default to the same URL.',
+  'shorter-than-said': 'Fewer bytes come than `content-length` says, then the connection breaks.',
   empty: 'A complete answer without words or audio.',
   oversized: 'The answer grows to 64 MiB.',
   trickle: 'The answer comes byte by byte, one every `byteEveryMs` (500).',

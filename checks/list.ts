@@ -126,6 +126,15 @@ export const CHECKS: readonly Check[] = [
     run: [TESTS, '--no-skips', 'checks/fault-matrix.test.ts', 'checks/fault-matrix-wire.test.ts'],
   },
   {
+    name: 'loose-promises',
+    sentence:
+      'Every way to a provider gives odd answers while turns are cancelled, over sockets, and nothing reaches the process.',
+    minutes: 1.2,
+    basis: 'measured',
+    tier: 'ci',
+    run: ['checks/loose-promises.ts'],
+  },
+  {
     name: 'baseline-ref',
     sentence: 'Commits that make a turn 150, 50 and 0 ms slower are measured as that much slower than their baseline.',
     minutes: 8,

@@ -5,7 +5,7 @@ import { keyedRandom } from '../../service/base/random.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { KNOB_VALUES } from './combinations.ts';
 import { knobsWith } from '../../service/strategy/knobs.ts';
-import { FAULT_KINDS, type FaultSpec } from '../../sim/faults/faults.ts';
+import { FAULT_KINDS, WIRE_ONLY, type FaultSpec } from '../../sim/faults/kinds.ts';
 import type { RouteName } from '../../sim/faults/routes.ts';
 
 /** A fault of one request: a rule of a scenario (sim/faults/scenario.ts). */
@@ -111,9 +111,11 @@ const FAULTY_ROUTES: readonly RouteName[] = [
   'cdn.get',
 ];
 
+const SIM_KINDS = FAULT_KINDS.filter((kind) => !WIRE_ONLY.has(kind));
+
 function faultOf(pick: Pick, chance: (share: number) => boolean, some: (most: number) => number): SoakFault {
   const route = pick(FAULTY_ROUTES);
-  const kind = pick(FAULT_KINDS);
+  const kind = pick(SIM_KINDS);
   const fault: FaultSpec = {
     kind,
     afterChunks: some(4),

@@ -3,6 +3,7 @@ import { createFalClient } from '@fal-ai/client';
 import OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../base/errors.ts';
 import type { Call, Tts, TtsRequest, TtsResult } from '../base/ports.ts';
+import { eventsOnly } from './events-only.ts';
 import { asStageError, successful } from './failure.ts';
 import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
 import { errorIn, readJson } from './json.ts';
@@ -92,19 +93,21 @@ async function byFalStream(
   call: Call,
   push: (bytes: Uint8Array) => void,
 ): Promise<Partial> {
+  const failed = Promise.withResolvers<never>();
+  const fetch = eventsOnly(call.fetch, () => {
+    const error = notEvents();
+    failed.reject(error); // the client would make an error of its own kind of it
+    return error;
+  });
   const fal = createFalClient({
     credentials: config.falKey,
-    fetch: call.fetch,
+    fetch,
     retry: { maxRetries: 0 },
     requestMiddleware: (each) =>
       Promise.resolve({ ...each, url: each.url.replace('https://fal.run', config.falRunUrl) }),
   });
-  const stream = await fal.stream(FREYA_TTS_APP, {
-    input: streamInput(request),
-    signal: call.signal,
-  });
+  const stream = await fal.stream(FREYA_TTS_APP, { input: streamInput(request), signal: call.signal });
   let result: Partial | undefined;
-  const failed = Promise.withResolvers<never>();
   stream.on('data', (data: unknown) => {
     // the client keeps all events for an iterator that nobody runs: two copies of the reply's audio
     const kept: unknown = Reflect.get(stream, 'buffer');
@@ -163,14 +166,13 @@ function streamInput({ text, voice, speed }: TtsRequest): Record<string, unknown
   return { input: text, voice, speed, response_format: 'pcm' };
 }
 
+function notEvents(): StageError {
+  const message = 'Freya TTS /stream answered with something other than server-sent JSON events';
+  return new StageError('tts', 'malformed', message);
+}
+
 function readStreamEvent(data: unknown): { audio?: Uint8Array; done?: boolean; inferenceMs?: number } {
-  if (typeof data !== 'object' || data === null || data instanceof Uint8Array) {
-    throw new StageError(
-      'tts',
-      'malformed',
-      'Freya TTS /stream answered with something other than server-sent JSON events',
-    );
-  }
+  if (typeof data !== 'object' || data === null) throw notEvents();
   const failed = errorIn(data);
   if (failed !== undefined) throw new StageError('tts', 'provider', `Freya TTS /stream: ${describeError(failed)}`);
   const audio = textIn(data, 'audio');
@@ -186,16 +188,19 @@ async function bySpeech(
   call: Call,
   push: (bytes: Uint8Array) => void,
 ): Promise<Partial> {
-  const response = await client.audio.speech.create(
-    {
-      model: FREYA_TTS_MODEL,
-      input: request.text,
-      voice: request.voice,
-      speed: request.speed,
-      response_format: request.format === 'wav' ? 'wav' : 'pcm',
-    },
-    inCall(call),
-  );
+  // the raw response: for a 204 the client resolves with null
+  const response = await client.audio.speech
+    .create(
+      {
+        model: FREYA_TTS_MODEL,
+        input: request.text,
+        voice: request.voice,
+        speed: request.speed,
+        response_format: request.format === 'wav' ? 'wav' : 'pcm',
+      },
+      inCall(call),
+    )
+    .asResponse();
   if (response.body === null) throw new StageError('tts', 'empty', 'Freya TTS /audio/speech: the answer has no body');
   const type = response.headers.get('content-type') ?? '';
   if (/json/.test(type)) {

@@ -77,6 +77,9 @@ async function bySdk(
     .create({ ...bodyOf(request), stream: true }, inCall(call))
     .withResponse();
   readHeaders(response, result);
+  // the client throws an error of its own kind for it, which would pass for ours
+  if (response.body === null)
+    throw new StageError('llm', 'malformed', `OpenRouter ${request.model}: the answer has no body`);
   for await (const chunk of stream) onChunk(chunk);
 }
 

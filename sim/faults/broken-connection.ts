@@ -18,3 +18,6 @@ export class ResetFault extends TypeError {
     this.name = 'TypeError';
   }
 }
+
+/** The server sends bytes that are no HTTP in the middle of an answer. */
+export class GarbageFault extends ResetFault {}

@@ -1,52 +1,18 @@
 /** The faults of exchanges, one row each: the same bytes and breaks in `sim` and `wire`. */
-import { Type, type Static } from 'typebox';
-import { literals, section } from '../../service/base/schema.ts';
 import type { HttpResponse } from '../../service/base/ports.ts';
 import type { ExchangeInfo } from '../stand-ins/exchange.ts';
 import { falFailure } from '../stand-ins/fal.ts';
 import { openRouterFailure } from '../stand-ins/openrouter-records.ts';
-import { ConnectFault, ResetFault } from './broken-connection.ts';
+import { ConnectFault, GarbageFault, ResetFault } from './broken-connection.ts';
+import type { FaultKind, FaultSpec } from './kinds.ts';
 import { hang, rewriteBody, type Rewrite } from './rewrite.ts';
 import type { Route } from './routes.ts';
-
-/** Only `sim` has these: no server can do them to its client. */
-const SIM_ONLY_KINDS = ['name-not-found', 'refused', 'tls'] as const;
-export const FAULT_KINDS = [
-  ...SIM_ONLY_KINDS,
-  'status',
-  'reset-before-headers',
-  'reset-mid-body',
-  'stall-before-headers',
-  'stall-mid-stream',
-  'error-chunk',
-  'no-end-marker',
-  'truncated-json',
-  'html',
-  'empty',
-  'oversized',
-  'trickle',
-] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
-export const SIM_ONLY: ReadonlySet<FaultKind> = new Set(SIM_ONLY_KINDS);
-
-/** A fault as a scenario names it. */
-export const FaultSchema = section({
-  kind: literals(FAULT_KINDS, { description: 'what goes wrong' }),
-  status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599, description: 'of `status`; by default 500' })),
-  retryAfterS: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, description: 'of `status`' })),
-  message: Type.Optional(Type.String({ maxLength: 100_000, description: 'of `status` and `error-chunk`' })),
-  afterChunks: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'chunks of content that still come; by default 1' }),
-  ),
-  byteEveryMs: Type.Optional(
-    Type.Number({ minimum: 0, maximum: 600_000, description: 'of `trickle`; by default 500' }),
-  ),
-});
-export type FaultSpec = Static<typeof FaultSchema>;
 
 export interface FaultyExchange {
   fault: FaultSpec;
   route: Route;
+  /** Of the request. */
+  url: string;
   info: ExchangeInfo;
   /** Resolves after the upload and the provider's wait. */
   arrived(): Promise<void>;
@@ -123,6 +89,29 @@ const FAULTS: Readonly<Record<FaultKind, Row>> = {
     await arrived();
     return whole('<!doctype html><title>502</title><h1>Bad gateway</h1>', 'text/html');
   },
+  json: async ({ fault, arrived }) => {
+    await arrived();
+    return whole('{"ok":true}', 'application/json', fault.status);
+  },
+  'no-body': (exchange) => withoutBody(exchange, { status: exchange.fault.status }),
+  redirect: (exchange) => {
+    const { fault, url } = exchange;
+    return withoutBody(exchange, { status: 302, headers: { location: fault.location ?? url } });
+  },
+  'shorter-than-said': async (exchange) =>
+    saying(
+      OVERSIZED_BYTES,
+      await rewritten(exchange, async function* (source) {
+        yield* source;
+        throw new ResetFault(); // nobody can send less and keep the connection
+      }),
+    ),
+  'longer-than-said': async (exchange) => saying(1, await rewritten(exchange, (source) => source)),
+  garbage: (exchange) =>
+    rewritten(exchange, async function* (source) {
+      yield* beginning(source, exchange);
+      throw new GarbageFault();
+    }),
   empty: (exchange) => {
     if (exchange.route.form === 'json') {
       const text = JSON.stringify(exchange.route.empty ?? {});
@@ -172,6 +161,18 @@ function tellEnd(response: HttpResponse, { signal, ended }: ExchangeInfo): HttpR
 
 async function rewritten({ answer, info }: FaultyExchange, rewrite: Rewrite): Promise<HttpResponse> {
   return rewriteBody(await answer(), info.signal, rewrite);
+}
+
+async function withoutBody({ arrived, info }: FaultyExchange, init: ResponseInit): Promise<HttpResponse> {
+  await arrived();
+  info.ended?.(true);
+  return new Response(null, init);
+}
+
+/** The answer with a `content-length` that is not its own. */
+function saying(bytes: number, response: HttpResponse): HttpResponse {
+  response.headers.set('content-length', String(bytes));
+  return response;
 }
 
 function encode(text: string): Uint8Array {

@@ -49,6 +49,7 @@ const ROWS = [
   { name: 'storage.put', server: 'falCdn', method: 'PUT', path: /^\/files\//, form: 'json' },
   { name: 'cdn.get', server: 'falCdn', method: 'GET', path: /^\/files\//, form: 'audio' },
   { name: 'llm', server: 'openrouter', method: 'POST', path: /\/chat\/completions$/, form: 'events' },
+  { name: 'region.probe', server: 'falRun', method: 'OPTIONS', path: /./, form: 'json' },
   { name: 'llm.generation', server: 'openrouter', method: 'GET', path: /\/generation$/, form: 'json' },
 ] as const satisfies readonly Row[];
 export type RouteName = (typeof ROWS)[number]['name'];

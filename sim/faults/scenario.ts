@@ -6,7 +6,8 @@ import type { World } from '../../service/base/events.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
 import { readObject, type ExchangeInfo, type Handler, type Received } from '../stand-ins/exchange.ts';
-import { faulty, FaultSchema, SIM_ONLY, type FaultSpec } from './faults.ts';
+import { faulty } from './faults.ts';
+import { FaultSchema, SIM_ONLY, WIRE_ONLY, type FaultSpec } from './kinds.ts';
 import type { DrawContext, Facts, Planner, PlannerOptions } from '../times/plan.ts';
 import { checkFigure, LinkSchema, type Figure } from '../times/profile.ts';
 import { goesTo, ROUTE_NAMES, routeOf, type RouteName, type ServerName } from './routes.ts';
@@ -58,9 +59,11 @@ export function parseScenario(json: unknown, where: string, world: StandInWorld)
     const detail = allowed === undefined ? '' : `: ${Array.isArray(allowed) ? allowed.join(', ') : String(allowed)}`;
     throw new InputError(`${where}: ${error?.instancePath ?? ''} ${error?.message ?? 'is not a scenario'}${detail}`);
   }
-  const impossible = json.rules.find(({ fault }) => fault !== undefined && SIM_ONLY.has(fault.kind));
-  if (world === 'wire' && impossible?.fault !== undefined) {
-    throw new InputError(`${where}: no server can make "${impossible.fault.kind}" happen: run it with --world sim`);
+  const [others, who, instead] =
+    world === 'wire' ? [SIM_ONLY, 'no server', 'sim'] : [WIRE_ONLY, 'only a server', 'wire'];
+  const impossible = json.rules.find(({ fault }) => fault !== undefined && others.has(fault.kind))?.fault;
+  if (impossible !== undefined) {
+    throw new InputError(`${where}: ${who} can make "${impossible.kind}" happen: run it with --world ${instead}`);
   }
   const narrowed = json.rules.find(({ connection, tune: _tune, fault: _fault, route: _route, ...only }) => {
     return connection !== undefined && Object.keys(only).length > 0;
@@ -160,6 +163,7 @@ export function underScenario(handler: Handler, scenario: Scenario, planner: Pla
     return faulty({
       fault,
       route,
+      url: request.url,
       info,
       arrived: () => arrived(info, planner, request),
       answer: () => handler(request, info),

@@ -1,9 +1,12 @@
 /** Writes a stand-in's answer into a socket. */
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import type { BodyReader, Clock } from '../../service/base/ports.ts';
+import { GarbageFault } from '../faults/broken-connection.ts';
 
 const FLUSH_MS = 10;
+/** No chunk's length, no status line. */
+const GARBAGE = 'no HTTP at all\r\n\r\n';
 
 /** Sends each chunk as it comes. The last chunk and the body's end share a write where both come together. */
 export async function pipe(
@@ -28,6 +31,8 @@ export async function pipe(
     }
     outgoing.end();
   } catch (error) {
+    // over HTTP/2, whose frames Node makes, only its stream breaks
+    if (error instanceof GarbageFault && outgoing instanceof ServerResponse) outgoing.socket?.write(GARBAGE);
     await clock.sleep(FLUSH_MS); // lets the bytes before the break arrive
     if (!gone.aborted) outgoing.destroy();
     await reader.cancel(error).catch(() => undefined);
