@@ -161,6 +161,14 @@ export const CHECKS: readonly Check[] = [
     env: { INTEGRATION_OUTAGE_S: '75' },
   },
   {
+    name: 'openapi',
+    sentence: 'schemathesis finds no 5xx and no answer that docs/openapi.yaml does not describe; PyPI has the program.',
+    minutes: 2,
+    basis: 'estimated',
+    tier: 'hand',
+    run: ['checks/openapi.ts'],
+  },
+  {
     name: 'resume-50',
     sentence: 'The check resume with 50 kills in each world.',
     minutes: 20.6,

@@ -56,7 +56,7 @@ export async function answerTurn(options: {
   if (failure?.kind === 'internal') onError(new InvariantError(`${failure.stage}: ${failure.message}`));
   if (failure !== undefined && !response.headersSent) {
     throw new ProblemError({
-      status: statusOfFailure(failure.kind),
+      status: statusOfFailure(failure),
       title: `${failure.stage} ${failure.kind}`,
       detail: failure.message,
     });

@@ -48,6 +48,7 @@ test("a turn's failure has the status of its kind; ours alone are reported", asy
     });
     assert.equal(response.status, status, each);
     assert.equal(((await response.json()) as { title: string }).title, `llm ${each}`);
+    assert.equal(response.headers.get('retry-after'), status === 503 ? '5' : null, 'a 503 says when to come back');
   }
   const upload = httpRequest(url, { method: 'POST', headers: { 'content-type': 'audio/wav', expect: '100-continue' } });
   upload.on('error', () => undefined);

@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { createRealClock } from '../base/clock.ts';
 import { testService, type TestService } from '../../testing/service.ts';
+import { statusOfFailure } from './problem.ts';
 
 const KEY = { authorization: 'Bearer the-key' };
 const clock = createRealClock();
@@ -101,6 +102,11 @@ test('an upload whose client goes away is counted, and no error', async () => {
   socket.destroy();
   while ((await count()) === 0);
   assert.equal(await count(), 1);
+});
+
+test("audio in which STT hears no word is the client's; a model or voice that says nothing is the provider's", () => {
+  const statuses = ['stt', 'llm', 'tts'].map((stage) => statusOfFailure({ stage, kind: 'empty' }));
+  assert.deepEqual(statuses, [422, 502, 502]);
 });
 
 /** The status of the handshake; 101 for a socket. */

@@ -87,6 +87,9 @@ function schemaFor(method: string, path: string, status: number, type: string): 
   return ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as object);
 }
 
+const eventsIn = (text: string): object[] =>
+  [...text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(([, event, data]) => ({ event, data }));
+
 test('answers of a running service are as described; an answer that is not is seen', async (t) => {
   const service = await testService(t, instantPorts(clock));
   const ask = async (method: string, path: string, params: object = {}, init: RequestInit = {}): Promise<unknown> => {
@@ -96,7 +99,8 @@ test('answers of a running service are as described; an answer that is not is se
     const text = await response.text();
     const json: unknown = type.endsWith('json') ? JSON.parse(text) : text;
     const isAsDescribed = schemaFor(method, path, response.status, type);
-    assert.ok(isAsDescribed(json), `${method} ${url}: ${JSON.stringify(isAsDescribed.errors)} ${text.slice(0, 300)}`);
+    for (const part of type === 'text/event-stream' ? eventsIn(text) : [json])
+      assert.ok(isAsDescribed(part), `${method} ${url}: ${JSON.stringify(isAsDescribed.errors)} ${text.slice(0, 300)}`);
     return json;
   };
   const json = { 'content-type': 'application/json' };

@@ -42,9 +42,9 @@ const STATUS_OF_FAILURE: ReadonlyMap<string, number> = new Map([
   ['internal', 500],
 ] satisfies [FailureKind, number][]);
 
-/** By the failure's kind (`FailureKind`). A provider's failure is 502: the request was fine. */
-export function statusOfFailure(kind: string): number {
-  return STATUS_OF_FAILURE.get(kind) ?? 502;
+/** By the failure's kind (`FailureKind`). A provider's failure is 502: the request was fine. Audio in which STT hears no word is not. */
+export function statusOfFailure({ stage, kind }: { stage: string; kind: string }): number {
+  return STATUS_OF_FAILURE.get(stage === 'stt' && kind === 'empty' ? 'no-speech' : kind) ?? 502;
 }
 
 /** Whatever was thrown, as a problem. An internal error tells the client nothing of its cause. */
@@ -63,7 +63,7 @@ export function sendProblem(response: Response, problem: Problem): void {
   }
   response
     .status(problem.status)
-    .set(problem.headers ?? {})
+    .set(problem.status === 503 ? { 'retry-after': '5', ...problem.headers } : (problem.headers ?? {}))
     .type('application/problem+json')
     .send(problemText(problem));
 }
