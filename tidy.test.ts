@@ -17,7 +17,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ['cli/action', 'cli/replay', 'cli/serve', 'cli/sessions'],
   ['cli/options'],
   ['checks'],
-  ['checks/honesty', 'checks/integration', 'checks/random-turns'],
+  ['checks/honesty', 'checks/security', 'checks/integration', 'checks/random-turns'],
   ['scripts'],
   ['scripts/infra'],
   ['bench'],

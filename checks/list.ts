@@ -76,6 +76,15 @@ export const CHECKS: readonly Check[] = [
     run: ['checks/honesty/main.ts'],
   },
   {
+    name: 'security',
+    sentence: 'Attacks on a running service leave it answering within 250 ms, below 600 MB, and serving the next user.',
+    minutes: 2.5,
+    basis: 'estimated',
+    tier: 'ci',
+    run: ['checks/security/main.ts'],
+    repeatBecause: 'one bar is the time of an answer, and a machine that was busy for a moment misses it',
+  },
+  {
     name: 'integration',
     sentence:
       'The real Jaeger and Collector take, keep and give back every span; both are built first where they are not yet.',

@@ -1,0 +1,152 @@
+/** What an attacker has: requests with any header, uploads that stop, sockets that flood. */
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { WebSocket } from 'ws';
+
+const ANSWER_LIMIT_MS = 30_000;
+
+export interface Answer {
+  /** 0 where no answer came. */
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+export interface AskOptions {
+  headers?: Readonly<Record<string, string>>;
+  body?: string | Uint8Array;
+}
+
+/** One request on a connection of its own. Never rejects. */
+export function ask(url: string, method: string, path: string, { headers, body }: AskOptions = {}): Promise<Answer> {
+  return new Promise((resolve) => {
+    const none = (error: Error): void => resolve({ status: 0, headers: {}, text: error.message });
+    const sent = request(`${url}${path}`, { method, headers, agent: false, timeout: ANSWER_LIMIT_MS }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text.length < 1e6 ? (text += chunk.toString('latin1')) : undefined));
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+      response.once('error', none);
+    });
+    sent.once('timeout', () => sent.destroy(new Error('no answer')));
+    sent.once('error', none);
+    sent.end(body);
+  });
+}
+
+/** `count` times, `atOnce` at a time. */
+export async function askMany<T>(count: number, atOnce: number, one: (index: number) => Promise<T>): Promise<T[]> {
+  const answers: T[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < count) answers.push(await one(next++));
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return answers;
+}
+
+/** Announces `bytes`, sends all but the last as fast as they are taken, holds the rest back, and goes away. */
+export function uploadUnfinished(
+  url: string,
+  path: string,
+  { bytes, headers, holdMs }: { bytes: number; headers: Readonly<Record<string, string>>; holdMs: number },
+): Promise<{ answer?: Answer; sentBytes: number }> {
+  return new Promise((resolve) => {
+    let sentBytes = 0;
+    let over = false;
+    const end = (answer?: Answer): void => {
+      if (over) return;
+      over = true;
+      sent.destroy();
+      resolve({ answer, sentBytes });
+    };
+    const sent = request(
+      `${url}${path}`,
+      { method: 'POST', headers: { ...headers, 'content-length': String(bytes) }, agent: false },
+      (response) => {
+        response.resume();
+        end({ status: response.statusCode ?? 0, headers: response.headers, text: '' });
+      },
+    );
+    sent.once('error', () => end());
+    setTimeout(end, holdMs).unref();
+    const chunk = Buffer.alloc(256 * 1024);
+    const send = (): void => {
+      while (!over && sentBytes + chunk.length < bytes) {
+        sentBytes += chunk.length;
+        if (!sent.write(chunk)) return void sent.once('drain', send);
+      }
+    };
+    send();
+  });
+}
+
+export type Opened = { kind: 'open'; socket: WebSocket } | { kind: 'refused'; status: number };
+
+/** A WebSocket to a session. Never rejects. */
+export function openSocket(url: string, id: string, headers: Readonly<Record<string, string>> = {}): Promise<Opened> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/sessions/${id}/stream`, {
+      headers,
+      perMessageDeflate: false,
+    });
+    socket.once('open', () => resolve({ kind: 'open', socket }));
+    socket.once('unexpected-response', (_request, response) => {
+      response.resume();
+      resolve({ kind: 'refused', status: response.statusCode ?? 0 });
+    });
+    socket.on('error', () => resolve({ kind: 'refused', status: 0 }));
+  });
+}
+
+/** A socket that says one message and no more. Undefined where it was refused. */
+export async function silentSocket(url: string, id: string, message: string): Promise<{ end(): void } | undefined> {
+  const opened = await openSocket(url, id);
+  if (opened.kind === 'refused') return undefined;
+  opened.socket.send(message);
+  return { end: () => opened.socket.terminate() };
+}
+
+export interface Flood {
+  /** Sent before the others. */
+  first?: string;
+  message: string | Buffer;
+  count: number;
+  limitMs: number;
+  /** Nothing that the service says is read. */
+  paused?: boolean;
+}
+
+const BATCH = 500;
+/** What may wait in this process: the flood is to fill the service, not the attacker. */
+const WAITING_BYTES = 4e6;
+
+/** Sends the same message again and again until the service ends the connection. */
+export async function flood(url: string, id: string, options: Flood): Promise<{ count: number; closed?: number }> {
+  const opened = await openSocket(url, id);
+  if (opened.kind === 'refused') throw new Error(`the socket was refused: ${opened.status}`);
+  const { socket } = opened;
+  let closed: number | undefined;
+  socket.on('close', (code) => (closed = code));
+  if (options.paused === true) socket.pause();
+  if (options.first !== undefined) socket.send(options.first);
+  const until = performance.now() + options.limitMs;
+  let count = 0;
+  while (
+    count < options.count &&
+    closed === undefined &&
+    socket.readyState === socket.OPEN &&
+    performance.now() < until
+  ) {
+    for (let index = 0; index < BATCH; index++) socket.send(options.message);
+    count += BATCH;
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (socket.bufferedAmount > WAITING_BYTES && closed === undefined && performance.now() < until);
+  }
+  if (socket.readyState !== socket.OPEN) closed ??= 1006;
+  if (closed === undefined) {
+    // the service may be ending it in this moment
+    socket.resume();
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+  socket.terminate();
+  return { count, closed };
+}

@@ -1,0 +1,91 @@
+/** A service as users start it, in a process of its own, and what an attack does to it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { watchHealth, type Health } from './health-watch.ts';
+
+/** Stands in the service's environment. No answer may hold it. */
+export const SECRET = 'canary-5e1c9a';
+const SAMPLE_MS = 20;
+
+export interface Victim {
+  url: string;
+  /** RETAKE_DATA. */
+  dataFolder: string;
+  pid: number;
+  /** Whether the process still runs. */
+  runs(): boolean;
+  /** Runs work and tells what the service was like meanwhile. */
+  during<T>(work: () => Promise<T>): Promise<T & Strain>;
+  /** What the service has logged so far. */
+  log(): string;
+  end(): Promise<void>;
+}
+
+export interface Strain extends Health {
+  peakBytes: number;
+}
+
+/**
+ * Starts `cli/main.ts serve` of a checkout on stand-ins that answer at once. `prepare` fills the data folder before. Throws where the
+ * service does not start.
+ */
+export async function startVictim(
+  checkout: string,
+  { env = {}, prepare }: { env?: Readonly<Record<string, string>>; prepare?: (dataFolder: string) => void } = {},
+): Promise<Victim> {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-security-'));
+  const dataFolder = join(folder, 'data');
+  prepare?.(dataFolder);
+  const child = spawn(process.execPath, [join(checkout, 'cli/main.ts'), 'serve', '--profile', 'zero'], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], UNTOLD: SECRET, RETAKE_PORT: '0', RETAKE_DATA: dataFolder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const gone = once(child, 'close');
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once('close', () => reject(new Error(`the service did not start: ${log}`)));
+    child.stdout.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+      const served = /Retake serves (http:\S+)/.exec(log)?.[1];
+      if (served !== undefined) resolve(served);
+    });
+  });
+  const pid = child.pid ?? 0;
+  return {
+    url,
+    dataFolder,
+    pid,
+    runs: () => child.exitCode === null && child.signalCode === null,
+    log: () => log,
+    async during(work) {
+      const watch = watchHealth(url);
+      let peakBytes = 0;
+      const sample = setInterval(() => (peakBytes = Math.max(peakBytes, residentBytes(pid))), SAMPLE_MS);
+      try {
+        const result = await work();
+        return { ...result, ...(await watch.end()), peakBytes: Math.max(peakBytes, residentBytes(pid)) };
+      } finally {
+        clearInterval(sample);
+      }
+    },
+    async end() {
+      child.kill('SIGKILL');
+      await gone;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** 0 once the process is gone. */
+function residentBytes(pid: number): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
