@@ -1,5 +1,5 @@
 /** What an attacker has: requests with any header, uploads that stop, sockets that flood. */
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { WebSocket } from 'ws';
 
 const ANSWER_LIMIT_MS = 30_000;
@@ -11,21 +11,30 @@ export interface Answer {
   text: string;
 }
 
-export interface AskOptions {
+export interface RequestOptions {
   headers?: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
 }
 
 /** One request on a connection of its own. Never rejects. */
-export function ask(url: string, method: string, path: string, { headers, body }: AskOptions = {}): Promise<Answer> {
+export function request(
+  url: string,
+  method: string,
+  path: string,
+  { headers, body }: RequestOptions = {},
+): Promise<Answer> {
   return new Promise((resolve) => {
     const none = (error: Error): void => resolve({ status: 0, headers: {}, text: error.message });
-    const sent = request(`${url}${path}`, { method, headers, agent: false, timeout: ANSWER_LIMIT_MS }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text.length < 1e6 ? (text += chunk.toString('latin1')) : undefined));
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-      response.once('error', none);
-    });
+    const sent = httpRequest(
+      `${url}${path}`,
+      { method, headers, agent: false, timeout: ANSWER_LIMIT_MS },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text.length < 1e6 ? (text += chunk.toString('latin1')) : undefined));
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+        response.once('error', none);
+      },
+    );
     sent.once('timeout', () => sent.destroy(new Error('no answer')));
     sent.once('error', none);
     sent.end(body);
@@ -58,7 +67,7 @@ export function uploadUnfinished(
       sent.destroy();
       resolve({ answer, sentBytes });
     };
-    const sent = request(
+    const sent = httpRequest(
       `${url}${path}`,
       { method: 'POST', headers: { ...headers, 'content-length': String(bytes) }, agent: false },
       (response) => {

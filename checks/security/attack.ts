@@ -1,0 +1,53 @@
+/** What every attack is, and what attacks share. */
+import { readFileSync } from 'node:fs';
+import { request, type Answer } from './attacker.ts';
+import type { Victim } from './victim.ts';
+
+export interface Outcome {
+  /** What was sent, in words and figures. */
+  load: string;
+  /** What did not hold; empty where the service withstood. */
+  complaints: string[];
+}
+
+export interface Attack {
+  name: string;
+  /** What the attack is after. */
+  sentence: string;
+  env?: Readonly<Record<string, string>>;
+  /** Fills the data folder before the service starts. */
+  prepare?(dataFolder: string): void;
+  run(victim: Victim): Promise<Outcome>;
+}
+
+const RECORDING = readFileSync(new URL('../../fixtures/audio/en-frontend-1.wav', import.meta.url));
+export const WAV = { 'content-type': 'audio/wav' };
+const JSON_TYPE = { 'content-type': 'application/json' };
+export const START = JSON.stringify({ type: 'start', sampleRateHz: 16_000, format: 'pcm_s16le' });
+
+/** Asks for a new session. */
+export const askSession = (url: string, body: object = { language: 'en' }): Promise<Answer> =>
+  request(url, 'POST', '/v1/sessions', { headers: JSON_TYPE, body: JSON.stringify(body) });
+/** The id of a new session. Throws where there is none to be had. */
+export async function openAttacked(url: string): Promise<string> {
+  const { status, text } = await askSession(url);
+  const id = /"id":"([\w.-]+)"/.exec(text)?.[1];
+  if (id === undefined) throw new Error(`no session: ${status} ${text.slice(0, 200)}`);
+  return id;
+}
+/** A complaint where another status came. */
+export const expected = (what: string, { status }: Answer, ...wanted: number[]): string[] =>
+  wanted.includes(status) ? [] : [`${what}: ${status}, not ${wanted.join(' or ')}`];
+export const countOf = (answers: readonly Answer[], status: number): number =>
+  answers.filter((answer) => answer.status === status).length;
+/** Every answer that sheds work says when to come back. */
+export const comeBack = (answers: readonly Answer[]): string[] =>
+  answers.some(({ status, headers }) => status === 503 && headers['retry-after'] === undefined)
+    ? ['a 503 does not say when to come back']
+    : [];
+/** A user who arrives after the attack is served. */
+export async function stillServes(url: string): Promise<string[]> {
+  const id = await openAttacked(url).catch((error: unknown) => String(error));
+  const turn = await request(url, 'POST', `/v1/sessions/${id}/turns`, { headers: WAV, body: RECORDING });
+  return expected('a turn after the attack', turn, 200);
+}
