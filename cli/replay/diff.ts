@@ -90,8 +90,8 @@ function oneArmOf(
   const lane = lanes.size === 1 ? all : all.filter(({ summary }) => summary.lane === wanted);
   const ofVariant = (name: string): TurnTrace[] => lane.filter(({ summary }) => summary.variant === name);
   if (side === 'a') {
-    const partner = ofVariant(`baseline${variant?.endsWith(ON_CAPTURED_WORDS) === true ? ON_CAPTURED_WORDS : ''}`);
-    return lanes.has('candidate') && partner.length > 0 ? partner : lane;
+    const baseline = ofVariant(`baseline${variant?.endsWith(ON_CAPTURED_WORDS) === true ? ON_CAPTURED_WORDS : ''}`);
+    return lanes.has('candidate') && baseline.length > 0 ? baseline : lane;
   }
   // traces of production may hold several strategies: they are compared as they are
   const variants = lanes.has('candidate') ? [...new Set(lane.map(({ summary }) => summary.variant))] : [];
