@@ -1,6 +1,7 @@
 /** A running service: what it acquires, in order, and gives back in reverse within 2 s. */
 import pino from 'pino';
 import { createRealClock } from './base/clock.ts';
+import { createByteBudget } from './base/byte-budget.ts';
 import { foldersIn } from './base/data-folder.ts';
 import { describeError, isDiskError } from './base/errors.ts';
 import { openDiskCache, type SpeechCache } from './calls/speech-cache.ts';
@@ -8,6 +9,7 @@ import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
 import { createGenerations } from './generations.ts';
 import { openEntrance } from './http/entrance.ts';
+import { LIMITS } from './http/limits.ts';
 import { createReadBack } from './http/read-back.ts';
 import { createRegistry } from './http/registry.ts';
 import { createServer } from './http/server.ts';
@@ -120,8 +122,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       metrics.uploadAbandoned();
       logger.debug('a client went away before its request was here in whole');
     };
-    const app = createServer({ clock, registry, readBack, tickets, metrics, apiKey, onError, onAbandoned });
-    const sockets = own(createSockets({ clock, registry, tickets, apiKey, onError }), (each) => each.close());
+    const memory = createByteBudget(LIMITS.audioBytes.value);
+    const served = { clock, registry, tickets, memory, apiKey, onError };
+    const app = createServer({ ...served, readBack, metrics, onAbandoned });
+    const sockets = own(createSockets(served), (each) => each.close());
 
     await warmUp(world, strategy);
     const rehearsal = own(new AbortController(), (each) => each.abort(new Error('the service closes')));

@@ -2,9 +2,10 @@
 import type { Request, Response } from 'express';
 import { InvariantError } from '../base/errors.ts';
 import type { EventSink } from '../base/events.ts';
-import type { ReplySink } from '../base/ports.ts';
+import type { Clock, ReplySink } from '../base/ports.ts';
 import { OPENING } from '../turn/greeting.ts';
 import type { Session, TurnRequest } from '../turn/session.ts';
+import { LIMITS } from './limits.ts';
 import { ProblemError, sessionBusy, statusOfFailure } from './problem.ts';
 import { doneOf, toldOf } from './told.ts';
 
@@ -14,12 +15,13 @@ export type TurnStart = Pick<TurnRequest, 'audio' | 'greeting'>;
 /** Runs the turn. Throws `ProblemError` where nothing has been sent: the session is busy, the input cannot be used, or the turn failed at once. */
 export async function answerTurn(options: {
   session: Session;
+  clock: Clock;
   request: Request;
   response: Response;
   readStart: () => TurnStart | Promise<TurnStart>;
   onError: (error: unknown) => void;
 }): Promise<void> {
-  const { session, request, response, onError } = options;
+  const { session, clock, request, response, onError } = options;
   refuseBusy(session);
   const start = await options.readStart();
   refuseBusy(session); // another upload may have come in whole in the meantime
@@ -43,12 +45,15 @@ export async function answerTurn(options: {
       const room = bare
         ? response.write(Buffer.from(pcm).swap16())
         : response.write(sseAudio(pcm, pieceIndex, sampleRateHz), 'latin1');
-      if (!room && !gone.signal.aborted) {
-        await new Promise<void>((resolve) => {
-          response.once('drain', resolve);
-          response.once('close', resolve);
-        });
-      }
+      if (room || gone.signal.aborted) return;
+      const read = new AbortController();
+      const late = clock.sleep(LIMITS.stalledReader.value, read.signal).then(
+        () => void response.destroy(),
+        () => undefined,
+      );
+      const drained = new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+      await Promise.race([drained, late]);
+      read.abort(new Error('read, or gone'));
     },
   };
   const { summary } = await session.turn({ ...start, reply, sinks: [sink], signal: gone.signal });

@@ -3,18 +3,25 @@ import type { Request } from 'express';
 import { l16ToPcm, parseWav } from '../audio/pcm.ts';
 import { TURN_LIMIT_MS } from '../turn/listen.ts';
 import { WEBM_OPUS } from '../audio/opus.ts';
+import type { Share } from '../base/byte-budget.ts';
 import type { Clock, UserAudio } from '../base/ports.ts';
-import { ProblemError } from './problem.ts';
+import { LIMITS } from './limits.ts';
+import { audioMemoryFull, ProblemError } from './problem.ts';
 import { decodeUploadedWebm } from './webm.ts';
 
-/** 5 minutes of 48 kHz stereo PCM16: the longest audio in the largest format. */
-export const BODY_LIMIT_BYTES = (TURN_LIMIT_MS / 1000) * 48_000 * 4 + 4096;
 const RATES_HZ = { min: 8000, max: 48_000 } as const;
+const FIRST_BYTES = 64 * 1024;
+
+export interface UploadOptions {
+  clock: Clock;
+  /** Takes the memory of body and samples. The caller gives it back when their turn is over. */
+  held: Share;
+}
 
 /** Reads an upload as a turn's audio, whose zero is the arrival of its last byte. Throws `ProblemError`. */
-export async function readAudioBody(request: Request, clock: Clock): Promise<UserAudio> {
-  const decode = decoderFor(request.headers['content-type'], clock);
-  const { bytes, startedUs, endedUs } = await readBytes(request, clock);
+export async function readAudioBody(request: Request, { clock, held }: UploadOptions): Promise<UserAudio> {
+  const decode = decoderFor(request, clock);
+  const { bytes, startedUs, endedUs } = await readBytes(request, { clock, held });
   const { samples, sampleRateHz, recorded } = await decode(bytes);
   if (samples.length === 0) {
     throw new ProblemError({
@@ -24,6 +31,7 @@ export async function readAudioBody(request: Request, clock: Clock): Promise<Use
       field: 'body',
     });
   }
+  if (samples.buffer !== bytes.buffer && !held.take(samples.byteLength)) throw audioMemoryFull();
   checkRate(sampleRateHz);
   const seconds = samples.length / sampleRateHz;
   if (seconds > TURN_LIMIT_MS / 1000) throw tooLong(`the body holds ${Math.round(seconds)} s of audio`);
@@ -44,8 +52,8 @@ interface Decoded {
   recorded?: Uint8Array;
 }
 
-function decoderFor(contentType: string | undefined, clock: Clock): (bytes: Uint8Array) => Decoded | Promise<Decoded> {
-  const [type = '', ...parameters] = (contentType ?? '')
+function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array) => Decoded | Promise<Decoded> {
+  const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
@@ -73,21 +81,71 @@ function decoderFor(contentType: string | undefined, clock: Clock): (bytes: Uint
 
 async function readBytes(
   request: Request,
-  clock: Clock,
+  { clock, held }: UploadOptions,
 ): Promise<{ bytes: Uint8Array; startedUs: number; endedUs: number }> {
+  const limitBytes = LIMITS.uploadBytes.value;
   const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > BODY_LIMIT_BYTES) throw tooLong(`the body has ${announced} bytes`);
-  const parts: Buffer[] = [];
-  let size = 0;
+  if (announced > limitBytes) throw tooLong(`the body has ${announced} bytes`);
+  const body = createBody(announced > 0 ? announced : limitBytes, held);
+  const over = new AbortController();
+  const late = clock.sleep(LIMITS.uploadTime.value, over.signal).then(() => {
+    throw tooSlow();
+  });
+  late.catch(() => undefined);
   let startedUs = clock.nowUs();
-  for await (const part of request) {
-    if (!(part instanceof Buffer)) continue;
-    if (size === 0) startedUs = clock.nowUs();
-    size += part.byteLength;
-    if (size > BODY_LIMIT_BYTES) throw tooLong(`the body has more than ${BODY_LIMIT_BYTES} bytes`);
-    parts.push(part);
+  // an iterator that destroyed the request would take the answer with it
+  const parts = request.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const { done, value }: IteratorResult<unknown> = await Promise.race([parts.next(), late]);
+      if (done === true) break;
+      if (!(value instanceof Buffer)) continue;
+      if (body.size() === 0) startedUs = clock.nowUs();
+      if (body.size() + value.byteLength > limitBytes) throw tooLong(`the body has more than ${limitBytes} bytes`);
+      if (!body.push(value)) throw audioMemoryFull();
+    }
+  } finally {
+    over.abort(new Error('read'));
   }
-  return { bytes: Buffer.concat(parts), startedUs, endedUs: clock.nowUs() };
+  return { bytes: body.bytes(), startedUs, endedUs: clock.nowUs() };
+}
+
+/** A body in one piece of memory, which grows by doubling up to `mostBytes`: `transfer` frees the smaller piece at once. */
+function createBody(
+  mostBytes: number,
+  held: Share,
+): { size(): number; push(part: Uint8Array): boolean; bytes(): Uint8Array } {
+  let memory = new ArrayBuffer(0);
+  let size = 0;
+  return {
+    size: () => size,
+    push(part) {
+      const needed = size + part.byteLength;
+      if (needed > memory.byteLength) {
+        const larger = Math.max(needed, Math.min(mostBytes, Math.max(2 * memory.byteLength, FIRST_BYTES)));
+        if (!held.take(larger - memory.byteLength)) return false;
+        memory = memory.transfer(larger);
+      }
+      new Uint8Array(memory).set(part, size);
+      size = needed;
+      return true;
+    },
+    bytes: () => new Uint8Array(memory, 0, size),
+  };
+}
+
+function tooSlow(): ProblemError {
+  const { value, unit } = LIMITS.uploadTime;
+  const detail = `the body was not here after ${value / 1000} s; send shorter audio, or use the WebSocket`;
+  const headers = { connection: 'close' };
+  return new ProblemError({
+    status: 408,
+    title: 'Upload too slow',
+    detail,
+    field: 'body',
+    limit: `${value} ${unit}`,
+    headers,
+  });
 }
 
 /** Throws `ProblemError` unless the rate is one that STT takes. */
@@ -107,7 +165,7 @@ export function checkRate(sampleRateHz: number): void {
 }
 
 function tooLong(found: string): ProblemError {
-  const limit = `${TURN_LIMIT_MS / 1000} s or ${BODY_LIMIT_BYTES} bytes`;
+  const limit = `${TURN_LIMIT_MS / 1000} s or ${LIMITS.uploadBytes.value} bytes`;
   const detail = `${found}; a turn may have ${limit}`;
   return new ProblemError({ status: 413, title: 'Audio too long', detail, field: 'body', limit });
 }

@@ -1,8 +1,14 @@
 /** The words of `conversation.ts`: the states of a WebSocket's conversation, the messages that move it, and the effects. */
 import type { RecentFrames } from '../audio/recent-frames.ts';
+import type { Allowance } from '../base/allowance.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import type { Problem } from './problem.ts';
-import type { Traffic } from './traffic.ts';
+
+/** What a connection may still send, and how many of its messages were refused since it last began a turn. */
+export interface Traffic {
+  readonly messages: Allowance;
+  readonly bad: number;
+}
 
 export type ConversationState =
   /** No turn is open. `sampleRateHz` is absent before the first `start`; `heard` is the pre-roll of a turn that speech opens. */

@@ -5,9 +5,14 @@ import fc from 'fast-check';
 import { framesSince, GENERATION_FRAMES, lastFrames, NO_FRAMES, withFrame } from '../audio/recent-frames.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { advance, NEW_CONVERSATION, playedMsIn } from './conversation.ts';
-import type { ConversationEffect, ConversationMessage, ConversationState, SessionFacts } from './conversation-words.ts';
+import type {
+  ConversationEffect,
+  ConversationMessage,
+  ConversationState,
+  SessionFacts,
+  Traffic,
+} from './conversation-words.ts';
 import { LIMITS } from './limits.ts';
-import { NO_TRAFFIC } from './traffic.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 
 const RATE_HZ = 16_000;
@@ -22,6 +27,7 @@ const binary = (atUs = 0, bytes = FRAME_SAMPLES * 2): ConversationMessage => ({
 const text = (json: unknown): ConversationMessage => ({ kind: 'text', json });
 const START = text({ type: 'start', sampleRateHz: RATE_HZ, format: 'pcm_s16le' });
 
+const NO_TRAFFIC: Traffic = { messages: { left: LIMITS.messageBurst.value, atUs: 0 }, bad: 0 };
 const STATES = {
   new: NEW_CONVERSATION,
   idle: { kind: 'idle', sampleRateHz: RATE_HZ, heard: NO_FRAMES, recent: NO_FRAMES, traffic: NO_TRAFFIC },

@@ -6,6 +6,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { pcmBytesToSamples } from '../audio/pcm.ts';
 import { framesSince, lastFrames, NO_FRAMES, withFrame } from '../audio/recent-frames.ts';
+import { fullAllowance, useOne } from '../base/allowance.ts';
 import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
@@ -13,7 +14,6 @@ import { checkRate } from './body.ts';
 import type { Advanced, ConversationMessage, ConversationState, SessionFacts } from './conversation-words.ts';
 import { LIMITS } from './limits.ts';
 import { problemOf, ProblemError, sessionBusy, type Problem } from './problem.ts';
-import { NO_TRAFFIC, withMessage } from './traffic.ts';
 
 const ClientMessage = Type.Union([
   Type.Object({ type: Type.Literal('start'), sampleRateHz: Type.Integer(), format: Type.Literal('pcm_s16le') }),
@@ -26,12 +26,14 @@ const isClientMessage = new Ajv().compile<ClientMessage>(ClientMessage);
 /** Audio kept where the user may interrupt: an interruption may be 5 s old before the turn gives way to it. */
 const RECENT_MS = 10_000;
 
+const MESSAGES = { atOnce: LIMITS.messageBurst.value, perSecond: LIMITS.messageRate.value };
+
 /** A conversation before its first message. */
 export const NEW_CONVERSATION: ConversationState = {
   kind: 'idle',
   heard: NO_FRAMES,
   recent: NO_FRAMES,
-  traffic: NO_TRAFFIC,
+  traffic: { messages: fullAllowance(MESSAGES), bad: 0 },
 };
 
 /** The next state, and the effects in order. Pure. Throws for internal errors only: an unusable message is refused. */
@@ -197,17 +199,17 @@ function gone(): Advanced {
 
 /** One message of the client's: it costs a part of its allowance. An unusable one changes nothing else, and is answered by one error. */
 function counted(state: Open, session: SessionFacts, step: (state: Open) => Advanced): Advanced {
-  const traffic = withMessage(state.traffic, session.nowUs);
-  if (traffic === undefined) return expelled(state, TOO_FAST);
-  const counting = { ...state, traffic };
+  const messages = useOne(state.traffic.messages, session.nowUs, MESSAGES);
+  if (messages === undefined) return expelled(state, TOO_FAST);
+  const counting = { ...state, traffic: { ...state.traffic, messages } };
   try {
     return step(counting);
   } catch (error) {
     const problem = problemOf(error);
     if (problem.status >= 500) throw error;
-    const bad = traffic.bad + 1;
+    const bad = state.traffic.bad + 1;
     if (bad >= LIMITS.badMessages.value) return expelled(state, problem);
-    return { state: { ...counting, traffic: { ...traffic, bad } }, effects: [{ kind: 'refuse', problem }] };
+    return { state: { ...counting, traffic: { messages, bad } }, effects: [{ kind: 'refuse', problem }] };
   }
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
+import { createByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Session } from '../turn/session.ts';
@@ -29,6 +30,7 @@ test("a turn's failure has the status of its kind; ours alone are reported", asy
   const app = createServer({
     clock,
     registry: { get: () => session } as unknown as Registry,
+    memory: createByteBudget(1e9),
     readBack: {} as ReadBack,
     tickets: createTickets(clock),
     onError: (error) => void reported.push(describeError(error)),

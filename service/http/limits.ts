@@ -1,4 +1,5 @@
 /** What clients may ask of the service: every limit in one table. For operators: docs/security.md. */
+import { NO_SPEECH_LIMIT_MS, TURN_LIMIT_FRAMES, TURN_LIMIT_MS } from '../turn/listen.ts';
 
 export interface Limit {
   /** Whom or what it bounds, as a reader of the documents knows it. */
@@ -9,7 +10,38 @@ export interface Limit {
   answer: string;
 }
 
+/** 5 minutes of 48 kHz stereo PCM16: the longest audio in the largest format. */
+const LONGEST_AUDIO_BYTES = (TURN_LIMIT_MS / 1000) * 48_000 * 4 + 4096;
+
 export const LIMITS = {
+  audioBytes: {
+    of: "users' audio that all uploads and open turns of the process hold",
+    value: 256_000_000,
+    unit: 'bytes',
+    answer: '503 with Retry-After',
+  },
+  uploadBytes: { of: 'one upload', value: LONGEST_AUDIO_BYTES, unit: 'bytes', answer: '413' },
+  uploads: { of: 'a session, at a time', value: 1, unit: 'uploads', answer: '409' },
+  uploadTime: {
+    of: 'an upload, from its headers to its last byte',
+    value: 120_000,
+    unit: 'ms',
+    answer: '408, the connection closes',
+  },
+  turnAudio: {
+    of: "a turn's audio, and the time that it arrives in",
+    value: TURN_LIMIT_MS,
+    unit: 'ms',
+    answer: '413 oversized',
+  },
+  turnFrames: {
+    of: "a turn's audio over a WebSocket",
+    value: TURN_LIMIT_FRAMES,
+    unit: 'frames',
+    answer: '413 oversized',
+  },
+  noSpeech: { of: 'audio in which nobody speaks', value: NO_SPEECH_LIMIT_MS, unit: 'ms', answer: '422 no-speech' },
+  connections: { of: 'a session, at a time', value: 8, unit: 'WebSocket connections', answer: '409' },
   messageBytes: {
     of: 'one WebSocket message: one second of the fastest audio',
     value: 96_000,

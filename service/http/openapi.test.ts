@@ -6,6 +6,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
+import { createByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import { testService } from '../../testing/service.ts';
 import type { ReadBack } from './read-back.ts';
@@ -40,6 +41,7 @@ function served(): string[] {
     registry: {} as Registry,
     readBack: {} as ReadBack,
     tickets: createTickets(clock),
+    memory: createByteBudget(0),
     metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
     onError: () => undefined,
     onAbandoned: () => undefined,

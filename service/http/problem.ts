@@ -34,6 +34,12 @@ export function sessionBusy(detail: string): ProblemError {
   return new ProblemError({ status: 409, title: 'Session busy', detail });
 }
 
+/** The memory for users' audio is used up, by this client and others. */
+export function audioMemoryFull(): ProblemError {
+  const detail = 'the service holds as much audio as it may; try again in some seconds';
+  return new ProblemError({ status: 503, title: 'Busy', detail, headers: { 'retry-after': '2' } });
+}
+
 const STATUS_OF_FAILURE: ReadonlyMap<string, number> = new Map([
   ['no-speech', 422],
   ['oversized', 413],

@@ -1,13 +1,14 @@
 /** The service's HTTP routes: sessions, turns, figures and traces. For clients: docs/client.md. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { describeError } from '../base/errors.ts';
+import type { ByteBudget } from '../base/byte-budget.ts';
 import { numberIn } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { answerTurn, openingOf, type TurnStart } from './answer.ts';
 import { checkApiKey } from './api-key.ts';
 import { readAudioBody } from './body.ts';
-import { notFound, ProblemError, problemOf, sendProblem } from './problem.ts';
+import { notFound, ProblemError, problemOf, sendProblem, sessionBusy } from './problem.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry, TurnRecord } from './registry.ts';
 import type { Tickets } from './tickets.ts';
@@ -17,6 +18,8 @@ export interface ServerOptions {
   registry: Registry;
   readBack: ReadBack;
   tickets: Tickets;
+  /** For uploads and the audio of their turns. */
+  memory: ByteBudget;
   metrics?: Pick<ServiceMetrics, 'contentType' | 'text'>;
   apiKey?: string;
   /** Gets internal errors, which never carry content. */
@@ -29,8 +32,10 @@ const JSON_LIMIT = '256kb';
 
 /** The express app. The caller listens, and serves WebSockets beside it. */
 export function createServer(options: ServerOptions): Express {
-  const { clock, registry, readBack, tickets, metrics, apiKey, onError, onAbandoned } = options;
+  const { clock, registry, readBack, tickets, memory, metrics, apiKey, onError, onAbandoned } = options;
   const app = express();
+  /** Sessions with an upload, until its turn is over. */
+  const uploading = new Set<string>();
   app.disable('x-powered-by');
   app.get('/healthz', (_request, response) => void response.json({ status: 'ok', sessions: registry.count() }));
   if (metrics !== undefined) {
@@ -61,16 +66,24 @@ export function createServer(options: ServerOptions): Express {
   });
   app.post('/v1/sessions/:id/turns', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
+    if (uploading.has(session.id)) throw sessionBusy('an upload of this session is here; wait for its turn to be done');
+    const held = memory.share();
     const readStart = async (): Promise<TurnStart> => {
-      const audio = await readAudioBody(request, clock);
+      const audio = await readAudioBody(request, { clock, held });
       registry.get(session.id); // the session may have been erased in the meantime
       return { audio };
     };
-    await answerTurn({ session, request, response, readStart, onError });
+    uploading.add(session.id);
+    try {
+      await answerTurn({ session, clock, request, response, readStart, onError });
+    } finally {
+      uploading.delete(session.id);
+      held.giveBack();
+    }
   });
   app.post('/v1/sessions/:id/greeting', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
-    await answerTurn({ session, request, response, readStart: () => openingOf(session), onError });
+    await answerTurn({ session, clock, request, response, readStart: () => openingOf(session), onError });
   });
   app.post('/v1/sessions/:id/ticket', (request, response) => {
     const { id } = registry.get(request.params.id);

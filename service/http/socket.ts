@@ -1,26 +1,17 @@
 /** The WebSocket side: a microphone's frames up at the speaker's pace, events and reply audio down. */
 import type { IncomingMessage } from 'node:http';
-import { WebSocketServer, type RawData, type WebSocket } from 'ws';
-import { parsedJson } from '../base/json.ts';
-import { InvariantError, unreachable } from '../base/errors.ts';
-import type { AudioFrame, Clock, ReplySink, UserAudio } from '../base/ports.ts';
-import type { EventSink } from '../base/events.ts';
+import { WebSocketServer } from 'ws';
+import type { ByteBudget } from '../base/byte-budget.ts';
+import type { Clock } from '../base/ports.ts';
 import type { Session } from '../turn/session.ts';
-import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
-import { createVad, type Vad } from '../audio/vad.ts';
 import { checkApiKey } from './api-key.ts';
-import { advance, NEW_CONVERSATION, playedMsIn } from './conversation.ts';
-import type { ConversationEffect, ConversationMessage } from './conversation-words.ts';
 import type { Handlers } from './entrance.ts';
 import { LIMITS } from './limits.ts';
-import { notFound, problemOf, refuseUpgrade, type Problem } from './problem.ts';
+import { notFound, problemOf, ProblemError, refuseUpgrade } from './problem.ts';
 import type { Registry } from './registry.ts';
+import { talk } from './talk.ts';
 import type { Tickets } from './tickets.ts';
-import { doneOf, toldOf } from './told.ts';
 
-/** Frames that wait for a turn: 5 minutes of 10 ms frames. */
-const FRAMES_LIMIT = 30_000;
-const DRAIN_POLL_MS = 20;
 /** How often conversations look at the time. */
 const TICK_MS = 1000;
 
@@ -38,6 +29,8 @@ export interface SocketOptions {
   clock: Clock;
   registry: Registry;
   tickets: Tickets;
+  /** For the audio of turns. */
+  memory: ByteBudget;
   apiKey?: string;
   onError: (error: unknown) => void;
 }
@@ -53,12 +46,12 @@ export interface Sockets {
 export function createSockets({ apiKey, tickets, ...options }: SocketOptions): Sockets {
   const { registry } = options;
   const sockets = new WebSocketServer(SERVER_OPTIONS);
-  const ticks = new Set<() => void>();
+  const talks = new Set<{ session: Session; tick: () => void }>();
   const closing = new AbortController();
   const tickOn = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await options.clock.sleep(TICK_MS, closing.signal).catch(() => undefined);
-      for (const tick of ticks) tick();
+      for (const { tick } of talks) tick();
     }
   };
   void tickOn();
@@ -66,10 +59,12 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
     upgrade(request, duplex, head) {
       try {
         const session = sessionFor(request, { registry, tickets, apiKey });
+        const ofSession = [...talks].filter((each) => each.session === session);
+        if (ofSession.length >= LIMITS.connections.value) throw tooManyConnections();
         sockets.handleUpgrade(request, duplex, head, (socket) => {
-          const tick = talk(socket, session, options);
-          ticks.add(tick);
-          socket.on('close', () => ticks.delete(tick));
+          const connected = { session, tick: talk(socket, session, options) };
+          talks.add(connected);
+          socket.on('close', () => talks.delete(connected));
         });
       } catch (error) {
         refuseUpgrade(duplex, problemOf(error));
@@ -95,148 +90,8 @@ function sessionFor(
   return registry.get(id);
 }
 
-/** One client: its messages advance the conversation, whose effects are performed here. The returned function is to be called now and then. */
-function talk(
-  socket: WebSocket,
-  session: Session,
-  { clock, registry, onError }: Omit<SocketOptions, 'apiKey' | 'tickets'>,
-): () => void {
-  const gone = new AbortController();
-  let state = NEW_CONVERSATION;
-  let frames: Channel<AudioFrame> | undefined;
-  let watcher: Vad | undefined;
-
-  const send = (data: string | Uint8Array): void => {
-    if (socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount > 2 * LIMITS.unread.value) return socket.terminate();
-    socket.send(data);
-  };
-  const tell = (message: object): void => send(JSON.stringify(message));
-  const refuse = ({ status, title, detail, field, limit }: Problem): void => {
-    // a client that sends and does not read piles up no answers
-    if (socket.bufferedAmount > LIMITS.unread.value) return;
-    tell({ type: 'error', status, title, detail, field, limit });
-  };
-  const onMessage = (message: ConversationMessage): void => {
-    try {
-      const isOpen = registry.find(session.id) === session;
-      const facts = {
-        nowUs: clock.nowUs(),
-        isOpen,
-        isBusy: session.busy,
-        mayInterrupt: session.strategy.client.bargeIn !== 'off',
-      };
-      const advanced = advance(state, message, facts);
-      state = advanced.state;
-      advanced.effects.forEach(perform);
-    } catch (error) {
-      refuse(reported(error));
-    }
-  };
-  /** An error as a problem. The log gets internal errors only. */
-  const reported = (error: unknown): Problem => {
-    const problem = problemOf(error);
-    if (problem.status === 500) onError(error);
-    return problem;
-  };
-  const perform = (effect: ConversationEffect): void => {
-    switch (effect.kind) {
-      case 'refuse':
-        return refuse(effect.problem);
-      case 'open-turn':
-        frames = createChannel<AudioFrame>(FRAMES_LIMIT, 'frames from the client');
-        for (const frame of effect.heard) frames.push(frame);
-        return void runTurn(frames, effect.sampleRateHz).then(onMessage);
-      case 'hear':
-        return frames?.push(effect.frame);
-      case 'end-audio':
-        return frames?.close();
-      case 'watch-anew':
-        watcher = createVad({ engine: 'client', silenceMs: 500 }, effect.sampleRateHz);
-        return;
-      case 'watch':
-        if (watcher?.push(effect.frame.samples).speaking === true) onMessage({ kind: 'onset' });
-        return;
-      case 'disconnect':
-        return socket.close(effect.code, effect.reason);
-      case 'cancel-turn':
-        gone.abort(new Error('the client went away'));
-        return frames?.close();
-      default:
-        unreachable(effect, 'an effect of a conversation');
-    }
-  };
-  /** Resolves when the client has read, or is gone. Whoever reads nothing for long is sent away. */
-  const drained = async (): Promise<void> => {
-    let least = socket.bufferedAmount;
-    let readUs = clock.nowUs();
-    while (socket.bufferedAmount > LIMITS.unread.value && !gone.signal.aborted) {
-      await clock.sleep(DRAIN_POLL_MS, gone.signal).catch(() => undefined);
-      if (socket.bufferedAmount < least) {
-        least = socket.bufferedAmount;
-        readUs = clock.nowUs();
-      } else if (clock.nowUs() - readUs > LIMITS.stalledReader.value * 1000) socket.terminate();
-    }
-  };
-  const runTurn = async (channel: Channel<AudioFrame>, sampleRateHz: number): Promise<ConversationMessage> => {
-    tell({ type: 'turn', traceId: session.nextTraceId() });
-    const audio: UserAudio = {
-      zero: 'audio',
-      sampleRateHz,
-      frames: (signal) => quietly(untilAborted(channel, signal)),
-    };
-    let toldHz: number | undefined;
-    const reply: ReplySink = {
-      control: (type) => tell({ type }),
-      playedMs: () => playedMsIn(state),
-      async audio(pcm, _pieceIndex, sampleRateHz) {
-        if (toldHz !== sampleRateHz) tell({ type: 'audio', sampleRateHz });
-        toldHz = sampleRateHz;
-        await drained();
-        send(pcm);
-        await drained();
-      },
-    };
-    const sink: EventSink = (event) => {
-      if (event.kind === 'turn.ended') {
-        onMessage({ kind: 'turn-ended' });
-        tell({ type: 'ended', decision: event.attrs?.['decision'] });
-      }
-      const told = toldOf(event);
-      if (told !== undefined) tell({ type: told.type, ...told.data });
-    };
-    try {
-      const { summary, interruptedUs } = await session.turn({ audio, reply, sinks: [sink], signal: gone.signal });
-      const { traceId, failure } = summary;
-      if (failure === undefined) tell({ type: 'done', ...doneOf(summary) });
-      else tell({ type: 'error', traceId, ...failure });
-      if (failure?.kind === 'internal') onError(new InvariantError(`${failure.stage}: ${failure.message}`));
-      return { kind: 'turn-over', interruptedUs };
-    } catch (error) {
-      return { kind: 'turn-over', problem: reported(error) };
-    }
-  };
-  socket.on('message', (data: RawData, isBinary: boolean) => {
-    const bytes = bytesOf(data);
-    if (isBinary) onMessage({ kind: 'binary', bytes, atUs: clock.nowUs() });
-    else onMessage({ kind: 'text', json: parsedJson(bytes.toString()) });
-  });
-  socket.on('ping', () => onMessage({ kind: 'ping' }));
-  socket.on('error', () => socket.terminate());
-  socket.on('close', () => onMessage({ kind: 'disconnected' }));
-  return () => onMessage({ kind: 'tick' });
-}
-
-function bytesOf(data: RawData): Buffer {
-  if (Array.isArray(data)) return Buffer.concat(data);
-  return data instanceof ArrayBuffer ? Buffer.from(data) : data;
-}
-
-/** A turn that stops listening aborts its frames: for the listener that is simply their end. */
-async function* quietly(frames: AsyncIterable<AudioFrame>): AsyncGenerator<AudioFrame> {
-  try {
-    yield* frames;
-  } catch {
-    return;
-  }
+function tooManyConnections(): ProblemError {
+  const limit = `${LIMITS.connections.value} ${LIMITS.connections.unit}`;
+  const detail = `the session has ${limit}; close one, or open another session`;
+  return new ProblemError({ status: 409, title: 'Too many connections', detail, limit });
 }

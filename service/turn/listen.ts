@@ -194,7 +194,7 @@ export function listen(
           ...detector.probabilities(),
         },
         content: {
-          audio: samplesToPcmBytes(received.samples().slice()), // a copy: the log keeps no room to grow
+          audio: samplesToPcmBytes(received.kept()),
           sampleRateHz,
           recorded: audio.recorded,
         },

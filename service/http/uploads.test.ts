@@ -1,0 +1,155 @@
+/** What uploads may take: memory, time, and one at a time for a session. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import {
+  createServer as createHttpServer,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
+import { createByteBudget, type ByteBudget } from '../base/byte-budget.ts';
+import { createRealClock } from '../base/clock.ts';
+import type { Session, TurnRequest } from '../turn/session.ts';
+import type { ReadBack } from './read-back.ts';
+import type { Registry } from './registry.ts';
+import { createServer } from './server.ts';
+import type { Tickets } from './tickets.ts';
+
+const real = createRealClock();
+const WAV = wavOf(speechPcm('what the user says', 320_000, 0));
+
+interface Served {
+  url: string;
+  memory: ByteBudget;
+  /** Lets the turns that run come to their end. */
+  end(): void;
+}
+
+/** Routes over sessions of any name, whose turns take the audio and end when they are told to. */
+async function serve(t: TestContext, { limitBytes = 1e9, clock = real } = {}): Promise<Served> {
+  const memory = createByteBudget(limitBytes);
+  const over = Promise.withResolvers<undefined>();
+  const sessionOf = (id: string): Session =>
+    ({
+      id,
+      busy: false,
+      nextTraceId: () => 'f'.repeat(32),
+      async turn({ audio }: TurnRequest) {
+        for await (const frame of audio.frames(new AbortController().signal)) assert.ok(frame.samples.length > 0);
+        await over.promise;
+        return { summary: { failure: { stage: 'stt', kind: 'no-speech', message: 'nothing' } } };
+      },
+    }) as unknown as Session;
+  const registry = {
+    get: sessionOf,
+  } as unknown as Registry;
+  const app = createServer({
+    clock,
+    registry,
+    memory,
+    readBack: {} as ReadBack,
+    tickets: {} as Tickets,
+    onError: (error) => assert.fail(String(error)),
+    onAbandoned: () => undefined,
+  });
+  const server = createHttpServer(app).listen(0, '127.0.0.1');
+  t.after(() => server.close().closeAllConnections());
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, memory, end: () => over.resolve(undefined) };
+}
+
+interface Upload {
+  request: ClientRequest;
+  answer: Promise<{ status: number; retryAfter?: string; detail: string }>;
+}
+
+function upload(url: string, session: string, lengthBytes?: number): Upload {
+  const headers = {
+    'content-type': 'audio/wav',
+    ...(lengthBytes === undefined ? {} : { 'content-length': lengthBytes }),
+  };
+  const request = httpRequest(`${url}/v1/sessions/${session}/turns`, { method: 'POST', headers, agent: false });
+  request.on('error', () => undefined);
+  const answer = once(request, 'response').then(async ([given]) => {
+    const response = given as IncomingMessage;
+    const text = Buffer.concat(await response.toArray()).toString();
+    const { detail } = JSON.parse(text) as { detail: string };
+    return { status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], detail };
+  });
+  answer.catch(() => undefined); // of a request that its test gives up
+  return { request, answer };
+}
+
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await real.sleep(1);
+};
+
+test('a second upload of a session is refused while the first is still coming in', { timeout: 10_000 }, async (t) => {
+  const { url, memory, end } = await serve(t);
+  const first = upload(url, 'one', WAV.length);
+  first.request.write(WAV.subarray(0, 1000));
+  await until(() => memory.usedBytes > 0);
+  const second = upload(url, 'one', WAV.length);
+  second.request.write(WAV.subarray(0, 1000));
+  assert.equal((await second.answer).status, 409);
+  end();
+  first.request.end(WAV.subarray(1000));
+  assert.equal((await first.answer).status, 422);
+  await until(() => memory.usedBytes === 0);
+  const third = upload(url, 'one', WAV.length);
+  third.request.end(WAV);
+  assert.equal((await third.answer).status, 422, 'control: the first is over');
+});
+
+test(
+  'uploads share one memory, also while their turns run: beyond it 503 with Retry-After; what is given back is used again',
+  { timeout: 10_000 },
+  async (t) => {
+    const { url, memory, end } = await serve(t, { limitBytes: 2.5 * WAV.length });
+    const uploads = ['a', 'b', 'c'].map((session) => upload(url, session, WAV.length));
+    for (const { request } of uploads.slice(0, 2)) request.end(WAV);
+    await until(() => memory.usedBytes === 2 * WAV.length);
+    const [a, b, c] = uploads;
+    assert.ok(a && b && c);
+    c.request.end(WAV);
+    const refused = await c.answer;
+    assert.deepEqual([refused.status, refused.retryAfter], [503, '2']);
+    assert.match(refused.detail, /try again/);
+    assert.equal(memory.usedBytes, 2 * WAV.length, 'the refused upload holds nothing');
+    end();
+    assert.deepEqual([(await a.answer).status, (await b.answer).status], [422, 422]);
+    await until(() => memory.usedBytes === 0);
+    const again = upload(url, 'c');
+    again.request.end(WAV);
+    assert.equal((await again.answer).status, 422, 'control: of unknown length, but there is room');
+  },
+);
+
+test('an announced length takes no memory before its bytes are here', { timeout: 10_000 }, async (t) => {
+  const { url, memory } = await serve(t);
+  const { request } = upload(url, 'one', 50_000_000);
+  request.write(WAV.subarray(0, 1000));
+  await until(() => memory.usedBytes > 0);
+  assert.ok(memory.usedBytes <= 64 * 1024, `${memory.usedBytes} bytes`);
+  request.destroy();
+  await until(() => memory.usedBytes === 0);
+});
+
+test(
+  'an upload that takes longer than 120 s is a 408, and its memory is given back',
+  { timeout: 10_000 },
+  async (t) => {
+    const clock = { ...real, sleep: (ms: number, signal?: AbortSignal) => real.sleep(ms / 1000, signal) };
+    const { url, memory } = await serve(t, { clock });
+    const { request, answer } = upload(url, 'one', WAV.length);
+    request.write(WAV.subarray(0, 1000));
+    const { status, detail } = await answer;
+    assert.equal(status, 408);
+    assert.match(detail, /not here after 120 s/);
+    assert.equal(memory.usedBytes, 0);
+  },
+);
