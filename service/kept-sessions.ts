@@ -6,6 +6,7 @@ import { createBundleWriter, type BundleWriter } from './capture/bundle-writer.t
 import { eraseSession } from './capture/erase.ts';
 import { projectTurns } from './capture/projection.ts';
 import type { CaptureStore } from './capture/store.ts';
+import { InputError } from './base/errors.ts';
 import type { Clock } from './base/ports.ts';
 import { unpredictableHex } from './base/random.ts';
 import type { Config } from './config.ts';
@@ -30,8 +31,11 @@ import type { RunWorld } from './world.ts';
 export interface KeptSessions {
   /** Throws `InputError` for a strategy that cannot be, or an interview that nobody knows. */
   open(request: NewSession): Session;
-  /** Takes the session out of every place. True when it had been captured. */
-  erase(sessionId: string): Promise<boolean>;
+  /**
+   * Takes the session out of every place. True when something was kept of it. The spool is searched only for a session that is `known`
+   * or captured: others cost no search of the disk.
+   */
+  erase(sessionId: string, known: boolean): Promise<boolean>;
   /** The session is closed; what was kept of it stays. */
   forget(sessionId: string): void;
   /** Resolves when all that the captures were handed is on disk; rejects with the first failure. */
@@ -65,10 +69,18 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
 
   const captureOf = (session: Parameters<typeof sessionHeaderOf>[0]): BundleWriter | undefined => {
     if (level === 'off') return undefined;
-    const bundle = createBundleWriter(store, sessionHeaderOf(session, facts, level));
+    const bundle = createBundleWriter(store, sessionHeaderOf(session, facts, level), (what) => logger.warn(what));
     bundles.set(session.sessionId, bundle);
     return bundle;
   };
+  const isCaptured = (sessionId: string): Promise<boolean> =>
+    store.find(sessionId).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof InputError) return false;
+        throw error;
+      },
+    );
   return {
     open(request) {
       checkInterview(request, world.interviews);
@@ -98,10 +110,11 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
         onProjectionError: onError,
       });
     },
-    async erase(sessionId) {
+    async erase(sessionId, known) {
       await generations.stop(sessionId);
       await bundles.get(sessionId)?.flushed().catch(onError);
       bundles.delete(sessionId);
+      if (!known && !(await isCaptured(sessionId))) return false;
       return eraseSession({ captures: store, spool, speech: speechCache }, sessionId);
     },
     forget: (sessionId) => void bundles.delete(sessionId),

@@ -3,7 +3,10 @@ import { readBundle } from '../../service/capture/bundle-reader.ts';
 import { eraseSession, placesIn } from '../../service/capture/erase.ts';
 import type { SessionHeader } from '../../service/capture/format.ts';
 import { redactHeader } from '../../service/capture/redact.ts';
+import { checkSessionId } from '../../service/capture/store.ts';
+import { foldersIn } from '../../service/base/data-folder.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { claimAll, holderHere } from '../../service/spool/claim.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import { captureStoreIn, listSessions } from '../../replay/sessions/load.ts';
@@ -79,9 +82,19 @@ export const sessionsCommand = {
 
   async remove(context: CommandContext, id: string, options: Options): Promise<void> {
     const folder = existingDataFolder(context, options.data);
-    const places = placesIn(folder, createRealClock(), context.signal);
-    if (!(await eraseSession(places, id)))
-      throw new InputError(`there is no captured session ${id} in ${folder}; "npx retake sessions" lists them`);
+    const clock = createRealClock();
+    checkSessionId(id);
+    const spools = claimAll(foldersIn(folder).spool, holderHere(clock), ({ words, url = 'http://127.0.0.1:8080' }) =>
+      plain(
+        `a service runs on ${folder} (${words}) and may hold the session open; let it erase the session: curl -X DELETE ${url}/v1/sessions/${id} (with -H "authorization: Bearer KEY" where RETAKE_API_KEY is set)`,
+      ),
+    );
+    try {
+      if (!(await eraseSession(placesIn(folder, clock), id)))
+        throw new InputError(`there is no captured session ${id} in ${folder}; "npx retake sessions" lists them`);
+    } finally {
+      spools.release();
+    }
     context.out(`erased ${plain(id)}`);
   },
 };

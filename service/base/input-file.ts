@@ -51,17 +51,31 @@ const READ = constants.O_RDONLY | constants.O_NONBLOCK;
  * default the path.
  */
 export function readInput(path: string, kind: FileKind, { where = path, next }: Naming = {}): Buffer {
+  return readRegular(path, (stats) => against(stats, kind), Infinity, { where, next }).start;
+}
+
+/** The first bytes of a regular file, at most so many, and the size of all. Throws as `readInput` does. */
+export function readInputStart(path: string, maxBytes: number): { start: Buffer; size: number } {
+  return readRegular(path, oddity, maxBytes, {});
+}
+
+function readRegular(
+  path: string,
+  complaint: (stats: Stats) => string | undefined,
+  maxBytes: number,
+  { where = path, next }: Naming,
+): { start: Buffer; size: number } {
   try {
-    refuse(against(statSync(path), kind)); // before it is opened: to open a device may do something
+    refuse(complaint(statSync(path))); // before it is opened: to open a device may do something
     const file = openSync(path, READ);
     try {
       const stats = fstatSync(file);
-      refuse(against(stats, kind));
-      const bytes = Buffer.alloc(stats.size);
+      refuse(complaint(stats));
+      const bytes = Buffer.alloc(Math.min(stats.size, maxBytes));
       let size = 0;
       for (let read = -1; read !== 0 && size < bytes.length; size += read)
         read = readSync(file, bytes, size, bytes.length - size, size);
-      return bytes.subarray(0, size);
+      return { start: bytes.subarray(0, size), size: stats.size };
     } finally {
       closeSync(file);
     }

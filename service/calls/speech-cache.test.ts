@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeOddFiles } from '../../testing/odd-files.ts';
 import { tones } from '../../testing/turn-by-hand.ts';
 import { flatProfile } from '../../testing/flat-profile.ts';
 import { runFixtureTurn } from '../../sim/world/fixtures.ts';
@@ -159,4 +160,36 @@ test('a cache file cut in half: said to be broken, taken away, and the turn is a
   assert.match(halved.summary.bets?.[0]?.reason ?? '', /cache file was broken/);
   assert.equal(halved.summary.e2eUs, whole.summary.e2eUs);
   assert.deepEqual(looked(await turn(cache, 'three')), ['hit', 'hit'], 'it was synthesized and kept again');
+});
+
+test('a pipe, a link to a device and a folder in the place of an entry are no entries; control: a file is', async (t) => {
+  const where = mkdtempSync(join(tmpdir(), 'retake-speech-odd-'));
+  t.after(() => rmSync(where, { recursive: true, force: true }));
+  const odd = makeOddFiles(join(where, 'odd'));
+  const keys = ['pipe', 'zero', 'folder', 'file'];
+  const cache = openDiskCache(where, () => 0);
+  for (const key of keys) await cache.put(key, speech(6), 's');
+  const paths = { pipe: odd.pipe, zero: odd.link, folder: odd.folder };
+  for (const [key, path] of Object.entries(paths)) {
+    rmSync(join(where, `${key}.speech`));
+    renameSync(path, join(where, `${key}.speech`));
+  }
+  for (const opened of [cache, openDiskCache(where, () => 0)]) {
+    const found = await Promise.all(keys.map((key) => opened.get(key, 's')));
+    assert.deepEqual(
+      found.map((each) => (typeof each === 'object' ? each.sampleRateHz : each)),
+      [undefined, undefined, undefined, 16_000],
+    );
+  }
+});
+
+test('a session is erased from what another process put there too', async (t) => {
+  const where = mkdtempSync(join(tmpdir(), 'retake-speech-two-'));
+  t.after(() => rmSync(where, { recursive: true, force: true }));
+  const [own, others] = [openDiskCache(where, () => 0), openDiskCache(where, () => 0)];
+  await own.put('a', speech(6), 'mine');
+  await others.put('b', speech(6), 'mine');
+  await others.put('c', speech(6), 'theirs');
+  assert.equal(own.erase('mine'), 2);
+  assert.deepEqual(readdirSync(where), ['c.speech']);
 });

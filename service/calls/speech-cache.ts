@@ -3,10 +3,11 @@
  * file: a JSON line, then the PCM. A file that is cut short is a miss, reported as broken, and removed.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFoldersSync } from '../base/folders.ts';
+import { readInput, readInputStart } from '../base/input-file.ts';
 import { fieldOf, parsedJson } from '../base/json.ts';
 import { keyedHex } from '../base/random.ts';
 
@@ -94,6 +95,7 @@ function createIndex(limits: CacheLimits, drop: (key: string) => void) {
         remove(oldest);
       }
     },
+    has: (key: string): boolean => entries.has(key),
     erase(sessionId: string): number {
       const own = [...entries].filter(([, entry]) => entry.sessionId === sessionId);
       for (const [key] of own) remove(key);
@@ -129,6 +131,7 @@ export function createMemoryCache(
 }
 
 const SUFFIX = '.speech';
+const HEADER_LIMIT_BYTES = 4096;
 
 interface Header {
   version: 1;
@@ -140,17 +143,20 @@ interface Header {
   storedUs: number;
 }
 
-/** The cache in a folder, made when missing, for one process at a time. Removes files that cannot be read. */
+/** The cache in a folder, made when missing. Removes files that cannot be read. What another process puts there is erased, but not found. */
 export function openDiskCache(folder: string, epochUs: () => number, limits: CacheLimits = CACHE_LIMITS): SpeechCache {
   makeFoldersSync(folder, 0o700);
   const pathOf = (key: string): string => join(folder, `${key}${SUFFIX}`);
-  const index = createIndex(limits, (key) => rmSync(pathOf(key), { force: true }));
-  const found = readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(SUFFIX))
-    .map(({ name }) => ({ key: name.slice(0, -SUFFIX.length), usedMs: statSync(join(folder, name)).mtimeMs }))
+  const index = createIndex(limits, (key) => rmSync(pathOf(key), { force: true, recursive: true }));
+  const keysOnDisk = (): string[] =>
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(SUFFIX))
+      .map(({ name }) => name.slice(0, -SUFFIX.length));
+  const found = keysOnDisk()
+    .map((key) => ({ key, usedMs: statSync(pathOf(key), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => a.usedMs - b.usedMs);
   for (const { key } of found) {
-    const header = headerOf(readFileSync(pathOf(key)));
+    const header = headerAt(pathOf(key));
     if (header === undefined) rmSync(pathOf(key), { force: true });
     else index.add(key, { sessionId: header.sessionId, storedUs: header.storedUs, bytes: header.bytes });
   }
@@ -177,7 +183,11 @@ export function openDiskCache(folder: string, epochUs: () => number, limits: Cac
         await rm(temporary, { force: true }).catch(() => undefined);
       }
     },
-    erase: (sessionId) => index.erase(sessionId),
+    erase(sessionId) {
+      const ofOthers = keysOnDisk().filter((key) => !index.has(key) && headerAt(pathOf(key))?.sessionId === sessionId);
+      for (const key of ofOthers) rmSync(pathOf(key), { force: true });
+      return index.erase(sessionId) + ofOthers.length;
+    },
   };
 }
 
@@ -196,7 +206,7 @@ export function purgeCache(folder: string): number {
 /** Synchronous: an entry is short, and the turn waits for it. Undefined for a missing file. */
 function read(path: string): Buffer | undefined {
   try {
-    return readFileSync(path);
+    return readInput(path, 'recording');
   } catch {
     return undefined;
   }
@@ -206,15 +216,25 @@ function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function headerOf(file: Buffer): Header | undefined {
-  const end = file.indexOf(10);
+/** Of a file of `size` bytes, by its first ones. */
+function headerOf({ start, size }: { start: Buffer; size: number }): Header | undefined {
+  const end = start.indexOf(10);
   if (end < 0) return undefined;
-  const header = parsedJson(file.toString('utf8', 0, end));
-  return isHeader(header) && file.length - end - 1 === header.bytes ? header : undefined;
+  const header = parsedJson(start.toString('utf8', 0, end));
+  return isHeader(header) && size - end - 1 === header.bytes ? header : undefined;
+}
+
+/** Undefined also for what is no regular file. */
+function headerAt(path: string): Header | undefined {
+  try {
+    return headerOf(readInputStart(path, HEADER_LIMIT_BYTES));
+  } catch {
+    return undefined;
+  }
 }
 
 function speechOf(file: Buffer): CachedSpeech | undefined {
-  const header = headerOf(file);
+  const header = headerOf({ start: file, size: file.length });
   if (header === undefined) return undefined;
   const pcm = new Uint8Array(file.subarray(file.indexOf(10) + 1));
   const { sampleRateHz, ttfbUs } = header;

@@ -1,6 +1,7 @@
 /** Writes a session's bundle while its turns run: append-only, off the turn's path. A kill costs the running turn at most. */
 import { hash } from 'node:crypto';
 import { InvariantError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
 import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
 import type { BundleLevel, Line, SessionHeader, StoredContent } from './format.ts';
 import { redactEvent, redactHeader } from './redact.ts';
@@ -25,6 +26,8 @@ type Frozen<T> = T extends readonly (infer Item)[]
 /** One write, for one turn. */
 interface Write {
   turn: number;
+  /** The turn's last one. */
+  last?: boolean;
   write: (files: SessionFiles) => Promise<void>;
 }
 
@@ -36,40 +39,57 @@ const HOLD_CHARS = 64 * 1024;
 
 /**
  * Begins a bundle. Nothing is written before the first turn opens, so that an empty session leaves no folder. A write that
- * fails costs the rest of its turn; the next turn tries again, so that a full disk costs only the turns it was full for.
+ * fails costs the rest of its turn; the next turn tries again, so that a full disk costs only the turns it was full for. A folder that
+ * somebody deletes meanwhile is made again: `tell` hears of it, and the turns that it held a part of are lost.
  */
-export function createBundleWriter(store: CaptureStore, header: SessionHeader): BundleWriter {
+export function createBundleWriter(
+  store: CaptureStore,
+  header: SessionHeader,
+  tell: (what: string) => void = () => undefined,
+): BundleWriter {
   const level: BundleLevel = header.level;
   let files: SessionFiles | undefined;
   const waiting: Write[] = [];
   let working: Promise<void> | undefined;
   let failure: { error: unknown } | undefined;
-  /** The turn of which a write failed: the rest of it would be useless. */
-  let lostTurn: number | undefined;
+  /** Turns that miss something: the rest of them would be useless. */
+  const lost = new Set<number>();
+  /** Turns of which something is in the folder, and not all. */
+  const begun = new Set<number>();
 
   const begin = async (): Promise<SessionFiles> => {
     const begun = await store.create(header.sessionId, header.startedEpochUs);
     await begun.writeOnce('session.json', `${JSON.stringify(redactHeader(header), null, 2)}\n`);
     return begun;
   };
-  const attempt = async ({ turn, write }: Write): Promise<void> => {
-    if (turn === lostTurn) return;
+  const attempt = async (what: Write, again = false): Promise<void> => {
+    const { turn, last, write } = what;
+    if (lost.has(turn)) return;
     try {
       files ??= onWholeLines(await begin());
       await write(files);
+      if (last === true) begun.delete(turn);
+      else begun.add(turn);
     } catch (error) {
+      if (files !== undefined && !again && isObject(error) && error['code'] === 'ENOENT') {
+        files = undefined;
+        for (const each of begun) lost.add(each);
+        begun.clear();
+        tell(`the capture of session ${header.sessionId} was deleted while the session is open; it begins again`);
+        return attempt(what, true);
+      }
       failure ??= { error };
-      lostTurn = turn;
+      lost.add(turn);
     }
   };
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await attempt(next);
     working = undefined; // in one step with the last look, so that no write is left behind
   };
-  const enqueue = (turn: number, write: Write['write']): void => {
+  const enqueue = (turn: number, write: Write['write'], last?: boolean): void => {
     if (waiting.length >= WAITING_LIMIT)
       throw new InvariantError(`capture: more than ${WAITING_LIMIT} writes wait for the disk`);
-    waiting.push({ turn, write });
+    waiting.push({ turn, last, write });
     working ??= work();
   };
   /** By turn: one turn may close while the next one runs. */
@@ -111,7 +131,7 @@ export function createBundleWriter(store: CaptureStore, header: SessionHeader): 
       const turn = log.identity.turnIndex;
       hold(turn, { line: 'end', turn, events: log.events.length });
       release(turn, 'durable');
-      enqueue(turn, (into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'));
+      enqueue(turn, (into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'), true);
     },
     async flushed() {
       while (working !== undefined) await working;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { sampleIdentity } from '../../testing/sample-turn.ts';
 import {
   mkdirSync,
@@ -426,4 +427,46 @@ test('a session is found by one look a day; a folder elsewhere, a file or a link
   assert.deepEqual(await store.list(), ['a', 'b', 'c', 'a']);
   assert.equal(await store.erase('a'), true);
   assert.deepEqual(await store.list(), ['b', 'c']);
+});
+
+test('a folder that is deleted while the session is open is made again: the next turns are there, the first ones are told missing', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
+  const store = createFolderStore(root);
+  const told: string[] = [];
+  const writer = createBundleWriter(store, header(), (what) => void told.push(what));
+  writeTurn(writer, 0);
+  writeTurn(writer, 1);
+  const running = begin(writer, 2);
+  running.add('speech.audio', Uint8Array.of(1, 2));
+  await writer.flushed();
+  assert.equal(await store.erase('s-1'), true);
+  running.add('bet.settled');
+  running.close(); // its beginning is gone
+  for (const turnIndex of [3, 4]) writeTurn(writer, turnIndex);
+  await writer.flushed();
+  const files = await store.find('s-1');
+  const { turns, problems } = await readBundle(files);
+  assert.deepEqual(
+    turns.map(({ identity: { turnIndex } }) => turnIndex),
+    [3, 4],
+  );
+  assert.equal(turns[0]?.events[2]?.content?.audio?.length, 6, 'audio and all');
+  assert.match(problems.join(), /^[^,]*events\.jsonl: turns 0 to 2 are missing: never captured, or deleted$/);
+  assert.deepEqual(told, ['the capture of session s-1 was deleted while the session is open; it begins again']);
+  assert.equal(
+    Buffer.from((await files.read('trace.otlp.jsonl')) ?? [])
+      .toString()
+      .split('\n').length,
+    3,
+  );
+});
+
+test('a pipe where the events go costs the turn, at once', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
+  const writer = createBundleWriter(createFolderStore(root), header());
+  const folder = join(root, '2026', '01', '01', 's-1');
+  mkdirSync(folder, { recursive: true });
+  execFileSync('mkfifo', [join(folder, 'events.jsonl')]);
+  writeTurn(writer, 0);
+  await assert.rejects(writer.flushed(), { code: 'ENXIO' });
 });

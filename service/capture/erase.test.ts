@@ -29,7 +29,7 @@ test('"sessions rm" and DELETE leave nothing of a session below the data folder,
   const [byCommand, byRequest, kept] = [await talk(url), await talk(url), await talk(url)];
   await service.flushed();
   const cache = openDiskCache(foldersIn(dataFolder).speech, () => clock.epochUs());
-  for (const id of [byCommand, kept]) await cache.put(id, { pcm: WAV, sampleRateHz: 16_000, ttfbUs: 1 }, id);
+  for (const id of [byCommand, byRequest, kept]) await cache.put(id, { pcm: WAV, sampleRateHz: 16_000, ttfbUs: 1 }, id);
   /** The kinds of place whose paths or contents name the session. */
   const placesOf = (id: string): string[] => {
     const files = readdirSync(dataFolder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
@@ -48,30 +48,39 @@ test('"sessions rm" and DELETE leave nothing of a session below the data folder,
   assert.deepEqual(placesOf(byCommand), ['cache', 'captures', 'spool'], 'control');
   const before = spoolLines().map((line) => line.length);
 
-  const said: string[] = [];
-  const context = { env: {}, out: (text: string) => void said.push(text) } as unknown as CommandContext;
-  await sessionsCommand.remove(context, byCommand, { data: dataFolder });
-  assert.deepEqual(said, [`erased ${byCommand}`]);
-  assert.deepEqual(placesOf(byCommand), []);
+  assert.equal((await fetch(`${url}/v1/sessions/${byRequest}`, { method: 'DELETE' })).status, 204);
+  assert.deepEqual(placesOf(byRequest), []);
   // the running service finds its lines where they were, the erased one as an export of nothing
   assert.deepEqual(
     spoolLines().map((line) => line.length),
     before,
   );
-  assert.deepEqual(
-    spoolLines()
-      .map((line): unknown => JSON.parse(line))
-      .filter((line) => JSON.stringify(line) === '{}').length,
-    1,
-  );
-
-  assert.equal((await fetch(`${url}/v1/sessions/${byRequest}`, { method: 'DELETE' })).status, 204);
-  assert.deepEqual(placesOf(byRequest), []);
+  assert.equal(spoolLines().filter((line) => line.trim() === '{}').length, 1);
   // text that every line holds is no session's id
   for (const id of ['e', 'turn', 'captured'])
     assert.equal((await fetch(`${url}/v1/sessions/${id}`, { method: 'DELETE' })).status, 404);
-  await assert.rejects(sessionsCommand.remove(context, 'e', { data: dataFolder }), /no captured session e/);
+
   assert.deepEqual(placesOf(kept), ['cache', 'captures', 'spool']);
   await talk(url);
+  assert.equal(spoolLines().filter((line) => line.length > 10 && line.trim() !== '{}').length, 3);
+
+  // a running service would go on capturing: the command refuses, and says whom to ask
+  const said: string[] = [];
+  const context = { env: {}, out: (text: string) => void said.push(text) } as unknown as CommandContext;
+  const remove = (id: string): Promise<void> => sessionsCommand.remove(context, id, { data: dataFolder });
+  await assert.rejects(remove(byCommand), {
+    name: 'InputError',
+    message: new RegExp(
+      `process ${process.pid} on .*let it erase the session: curl -X DELETE ${url}/v1/sessions/${byCommand} `,
+    ),
+  });
+  assert.deepEqual(placesOf(byCommand), ['cache', 'captures', 'spool']);
+  await service.close();
+  await remove(byCommand);
+  assert.deepEqual(said, [`erased ${byCommand}`]);
+  assert.deepEqual(placesOf(byCommand), []);
+  await assert.rejects(remove('e'), /no captured session e/);
+  await assert.rejects(remove(byCommand), /no captured session/);
+  assert.deepEqual(placesOf(kept), ['cache', 'captures', 'spool']);
   assert.equal(spoolLines().filter((line) => line.length > 10 && line.trim() !== '{}').length, 2);
 });

@@ -67,7 +67,8 @@ const IDLE_LIMIT_MS = 30 * 60_000;
 export function createRegistry(options: {
   clock: Clock;
   open: (request: NewSession) => Session;
-  eraseCapture: (sessionId: string) => Promise<boolean>;
+  /** With `known`, the session was open, or one of its turns is remembered: something may be kept of it though it was not captured. */
+  eraseCapture: (sessionId: string, known: boolean) => Promise<boolean>;
   /** A session was idle for too long and has been closed; its capture stays. */
   onForgotten: (sessionId: string) => void;
 }): Registry {
@@ -126,8 +127,9 @@ export function createRegistry(options: {
       }
       // closed first: a turn that began during the search would leave traces behind
       const wasOpen = sessions.delete(id);
-      for (const [traceId, { log }] of turns) if (log.identity.sessionId === id) turns.delete(traceId);
-      const captured = await options.eraseCapture(id).catch((error: unknown) => {
+      const ofSession = [...turns].filter(([, { log }]) => log.identity.sessionId === id);
+      for (const [traceId] of ofSession) turns.delete(traceId);
+      const captured = await options.eraseCapture(id, wasOpen || ofSession.length > 0).catch((error: unknown) => {
         if (error instanceof InputError) return false;
         throw error;
       });

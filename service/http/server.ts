@@ -61,7 +61,7 @@ export function createServer(options: ServerOptions): Express {
     sendTurn(response, await readBack.turn(request.params.id, request.params.index));
   });
   app.delete('/v1/sessions/:id', async (request, response) => {
-    if (!(await registry.erase(request.params.id))) throw notFound('there is no such session, open or captured');
+    if (!(await readBack.erase(request.params.id))) throw notFound('there is no such session, open or captured');
     response.status(204).end();
   });
   app.post('/v1/sessions/:id/turns', async (request, response) => {

@@ -60,9 +60,9 @@ export interface Spool {
   counters(): SpoolCounters;
   /**
    * Erases every line that holds `text`, such as a session's id, sent or not, in this spool and in those beside it. An unsent one counts
-   * as dropped when its turn comes.
+   * as dropped when its turn comes. Returns the number of lines.
    */
-  erase(text: string): Promise<void>;
+  erase(text: string): Promise<number>;
   /** Sends for at most a second, then stops, within 2 s in all. The rest stays on disk. */
   shutdown(): Promise<void>;
 }
@@ -158,9 +158,10 @@ export function createSpool(options: SpoolOptions): Spool {
     },
     counters: () => ({ ...counts, pending: segments.pending(), diskBytes: segments.bytes() }),
     async erase(text) {
-      await eraseInPlace(dir, text);
+      let erased = await eraseInPlace(dir, text);
       const settled = (): Promise<void> => clock.sleep(APPEND_MS, closing.signal);
-      for (const other of spoolsBeside(first)) if (other !== dir) await eraseInPlace(other, text, settled);
+      for (const other of spoolsBeside(first)) if (other !== dir) erased += await eraseInPlace(other, text, settled);
+      return erased;
     },
     async shutdown() {
       if (draining) return;
