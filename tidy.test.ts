@@ -17,6 +17,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ['cli/action', 'cli/replay', 'cli/serve', 'cli/sessions'],
   ['cli/options'],
   ['checks'],
+  ['checks/mutations'],
   ['checks/honesty', 'checks/security', 'checks/integration', 'checks/random-turns'],
   ['scripts'],
   ['scripts/infra'],

@@ -119,6 +119,15 @@ export const CHECKS: readonly Check[] = [
     run: [`${RANDOM}/soak.ts`, '--turns', '10000', '--seed', 'ci', '--workers', '2'],
   },
   {
+    name: 'mutations',
+    sentence:
+      'Damaged frames, bodies, bundles, traces, imports, reports and answers end in a result or a declared error.',
+    minutes: 1.1,
+    basis: 'measured',
+    tier: 'ci',
+    run: ['checks/mutations/main.ts'],
+  },
+  {
     name: 'resume',
     sentence: 'A replay that is killed and resumed repeats no journaled call, and in sim ends in the same bytes.',
     minutes: 1.5,
@@ -192,6 +201,14 @@ export const CHECKS: readonly Check[] = [
     basis: 'estimated',
     tier: 'hand',
     run: [`${RANDOM}/soak.ts`, '--turns', '200000', '--seed', 'release', '--workers', '2'],
+  },
+  {
+    name: 'mutations-2000000',
+    sentence: 'The check mutations with 2,000,000 cases of another seed.',
+    minutes: 40,
+    basis: 'estimated',
+    tier: 'hand',
+    run: ['checks/mutations/main.ts', '--turns', '2000000', '--seed', 'release'],
   },
 ];
 

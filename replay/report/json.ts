@@ -168,10 +168,14 @@ const isReport = new Ajv({ allErrors: false }).compile<Report>(ReportSchema);
 
 /** Throws `InputError` naming file and field. */
 export function readReport(path: string): Report {
-  const json = readInputJson(path, 'log', { next: 'name a run folder that "retake replay" wrote' });
+  return parseReport(readInputJson(path, 'log', { next: 'name a run folder that "retake replay" wrote' }), path);
+}
+
+/** `where` names the report in the error. */
+export function parseReport(json: unknown, where: string): Report {
   if (isReport(json)) return json;
   const [error] = isReport.errors ?? [];
   throw new InputError(
-    `${path}: field ${error?.instancePath.slice(1).replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}; run the replay again with this Retake`,
+    `${where}: field ${error?.instancePath.slice(1).replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}; run the replay again with this Retake`,
   );
 }

@@ -1,10 +1,10 @@
 /** Turns to compare: from memory, a run folder, a bundle or OTLP JSON lines; of Retake or of another pipeline. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBundle } from '../../service/capture/bundle-reader.ts';
+import { readBundle, type Bundle } from '../../service/capture/bundle-reader.ts';
 import { filesIn } from '../../service/capture/store.ts';
 import { createRealClock } from '../../service/base/clock.ts';
-import { InputError } from '../../service/base/errors.ts';
+import { InputError, InvariantError } from '../../service/base/errors.ts';
 import { whenUnreadable } from '../../service/base/input-file.ts';
 import { measureTurn, type MeasuredTurn, type TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { EventKind, TurnLog } from '../../service/base/events.ts';
@@ -47,13 +47,28 @@ export async function loadTurns(path: string, signal = new AbortController().sig
   if (!isFolder) return readTurns(jsonLines(path), path);
   const names = await readdir(path).catch(whenUnreadable(path));
   if (names.includes('session.json')) {
-    const { turns, problems } = await readBundle(filesIn(path)).catch(whenUnreadable(path));
-    const texts = new Map(turns.map((log) => [tracedTurnKey(log.identity), turnText(log)]));
-    return { turns: turns.map((log) => traceOfTurn(log)), problems, texts };
+    return bundleTurns(await readBundle(filesIn(path)).catch(whenUnreadable(path)));
   }
   const file = join(path, 'trace.otlp.jsonl');
   if (names.includes('trace.otlp.jsonl')) return readTurns(jsonLines(file), file);
   throw new InputError(`${path}: neither a run folder (trace.otlp.jsonl) nor a capture bundle (session.json); ${NEXT}`);
+}
+
+/** A bundle may come from anywhere: a turn whose events make no sense is left out and told. */
+export function bundleTurns({ turns: logs, problems: before }: Bundle): LoadedTurns {
+  const turns: TurnTrace[] = [];
+  const problems = [...before];
+  for (const log of logs) {
+    try {
+      const trace = traceOfTurn(log);
+      checkFigures(trace.summary);
+      turns.push(trace);
+    } catch (error) {
+      if (!(error instanceof InputError || error instanceof InvariantError)) throw error;
+      problems.push(`turn ${log.identity.turnIndex} cannot be measured: left out (${error.message})`);
+    }
+  }
+  return { turns, problems, texts: new Map(logs.map((log) => [tracedTurnKey(log.identity), turnText(log)])) };
 }
 
 /** A finished turn that no file holds yet. */

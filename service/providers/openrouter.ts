@@ -80,7 +80,17 @@ async function bySdk(
   // the client throws an error of its own kind for it, which would pass for ours
   if (response.body === null)
     throw new StageError('llm', 'malformed', `OpenRouter ${request.model}: the answer has no body`);
-  for await (const chunk of stream) onChunk(chunk);
+  for await (const chunk of readable(stream, `OpenRouter ${request.model}`, call)) onChunk(chunk);
+}
+
+/** The client trips over events of another shape: their fault is the answer's, not ours. A broken connection is a TypeError with a cause. */
+async function* readable<Chunk>(stream: AsyncIterable<Chunk>, what: string, call: Call): AsyncGenerator<Chunk> {
+  try {
+    yield* stream;
+  } catch (error) {
+    if (!(error instanceof TypeError) || error.cause !== undefined || call.failure() !== undefined) throw error;
+    throw new StageError('llm', 'malformed', `${what}: an event has another shape than the client can read`);
+  }
 }
 
 async function byParser(
