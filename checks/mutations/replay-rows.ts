@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../../service/base/errors.ts';
 import { parsedJson } from '../../service/base/json.ts';
+import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { buildReport } from '../../replay/report/build.ts';
-import { REPORT_FORMATS, renderReport, type ReportFormat } from '../../replay/report/formats.ts';
+import { renderReport } from '../../replay/report/formats.ts';
 import { parseReport } from '../../replay/report/json.ts';
 import { parseImport } from '../../replay/sessions/import-format.ts';
 import { jaegerSourceOf, jaegerTraces } from '../../replay/traces/jaeger.ts';
@@ -44,7 +45,7 @@ const FOREIGN = ['turn', 'stt', 'llm', 'tts'].map((name, index) => ({
     { key: 'turn.number', value: { intValue: '1' } },
     { key: 'turn.user_bot_latency_seconds', value: { doubleValue: 0.5 } },
     { key: 'metrics.ttfb', value: { doubleValue: 0.1 } },
-    { key: 'session.id', value: { stringValue: 's' } },
+    { key: ATTRIBUTES.sessionId.key, value: { stringValue: 's' } },
   ],
 }));
 const REQUEST = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: FOREIGN }] }] });
@@ -65,7 +66,7 @@ async function askedOfJaeger(bytes: Uint8Array): Promise<void> {
 
 async function rendered(bytes: Uint8Array): Promise<void> {
   const report = parseReport(parsedJson(Buffer.from(bytes).toString('utf8')), 'x');
-  for (const format of REPORT_FORMATS) await renderReport(format as ReportFormat, report, {});
+  for (const format of ['terminal', 'json', 'markdown', 'html'] as const) await renderReport(format, report, {});
 }
 
 export const REPLAY_ROWS: readonly ParserRow[] = [
