@@ -99,10 +99,14 @@ export async function demo(
   context.out(`\n4. What ${variant} would change\n`);
   context.out(terminalReport(first.report, context));
   context.out('\nWhere to look next');
-  context.out(`  ${out}/report.html        every pair's waterfall, in any browser`);
-  context.out(`  ${out}/report.md          the report for a pull request; report.json beside it`);
-  context.out(`  ${out}/trace.otlp.jsonl   every replayed turn's spans; Jaeger's upload reads it`);
-  context.out(`  ${data}/captures   the sessions: npx retake sessions --data ${data}`);
+  const places: readonly [path: string, what: string][] = [
+    [`${out}/report.html`, "every pair's waterfall, in any browser"],
+    [`${out}/report.md`, 'the report for a pull request; report.json beside it'],
+    [`${out}/trace.otlp.jsonl`, "every replayed turn's spans; Jaeger's upload reads it"],
+    [`${data}/captures`, `the sessions: npx retake sessions --data ${data}`],
+  ];
+  const width = Math.max(...places.map(([path]) => path.length));
+  for (const [path, what] of places) context.out(`  ${path.padEnd(width)}  ${what}`);
   context.out(`  npx retake replay --data ${data} --set tts.concurrency=1`);
   context.out('  npx retake serve, and beside it');
   context.out('  npx retake send fixtures/audio/en-frontend-1.wav --interview en-frontend');

@@ -81,6 +81,9 @@ function checkRows(
     assert.equal(sum, tenths(last[column]), `${what}: printed ${column}`);
   }
   for (const row of printed) assert.equal(tenths(row.b) - tenths(row.a), tenths(row.delta), `${what}: Δ is B − A`);
+  if (rows.every(({ aMs, deltaMs }) => aMs >= 0 && aMs + deltaMs > -1e-6))
+    for (const { stage, phase, a, b } of printed)
+      assert.ok(tenths(a) >= 0 && tenths(b) >= 0, `${what}: ${stage} ${phase} prints ${a} and ${b}`);
   assert.ok(Math.abs(tenths(last.a) / 10 - total.aMs) < 0.1 + 1e-6, `${what}: printed total`);
 }
 
@@ -100,6 +103,19 @@ test(`rows add up on ${TRACES} random traces`, () => {
     traces += 2 * size;
   }
   assert.ok(tails > 10, `control: ${tails} sets had a p95`);
+});
+
+test('a phase that B does not have prints 0.0, though its Δ is rounded further than its A', () => {
+  const row = (stage: AddingRow['stage'], aMs: number, deltaMs: number): AddingRow => ({
+    ...{ stage, phase: 'wait', aMs, deltaMs },
+  });
+  const rows = [row('tts', 22.44, -22.44), row('stt', 10.01, 3.07), row('llm', 5.05, 0), row('chunk', 1.04, -0.51)];
+  const total = { aMs: 38.54, deltaMs: -19.88 };
+  const printed = printedLedger(rows, { ...total, lowMs: undefined, highMs: undefined });
+  assert.ok(
+    printed.every(({ b }) => !b.startsWith('-')),
+    JSON.stringify(printed.map(({ a, b, delta }) => [a, b, delta])),
+  );
 });
 
 test('control: a row that is one tenth off is caught', () => {

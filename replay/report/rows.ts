@@ -22,7 +22,8 @@ export type AddingRow = Pick<DiffRow, 'stage' | 'phase' | 'aMs' | 'deltaMs' | 'l
 export function printedLedger(stages: readonly AddingRow[], total: Omit<AddingRow, 'stage'>): PrintedRow[] {
   const phases = stages.filter(({ phase }) => phase !== undefined);
   const a = tenths(phases.map(({ aMs }) => aMs));
-  const delta = tenths(phases.map(({ deltaMs }) => deltaMs));
+  const exact = phases.map(({ deltaMs }) => deltaMs * 10);
+  const delta = withoutNegatives(tenths(phases.map(({ deltaMs }) => deltaMs)), a, exact);
   return [
     ...phases.map((row, index) => printed(row, a[index] ?? 0, delta[index] ?? 0)),
     printed({ ...total, stage: 'end to end' }, sum(a), sum(delta)),
@@ -32,6 +33,22 @@ export function printedLedger(stages: readonly AddingRow[], total: Omit<AddingRo
 /** In whole tenths of a millisecond, rounded so that they add up. */
 function tenths(valuesMs: readonly number[]): number[] {
   return roundToSum(valuesMs, 1).map((value) => Math.round(value * 10));
+}
+
+/** A phase of B takes no less than 0: a tenth that rounding took too much there is taken where it was rounded up most. */
+function withoutNegatives(delta: readonly number[], a: readonly number[], exact: readonly number[]): number[] {
+  const rounded = [...delta];
+  const b = (index: number): number => (a[index] ?? 0) + (rounded[index] ?? 0);
+  const up = (index: number): number => (rounded[index] ?? 0) - (exact[index] ?? 0);
+  for (const index of rounded.keys()) {
+    if (b(index) !== -1) continue;
+    const givers = [...rounded.keys()].filter((each) => up(each) > 0 && b(each) > 0);
+    if (givers.length === 0) continue;
+    const giver = givers.reduce((best, each) => (up(each) > up(best) ? each : best));
+    rounded[index] = (rounded[index] ?? 0) + 1;
+    rounded[giver] = (rounded[giver] ?? 0) - 1;
+  }
+  return rounded;
 }
 
 function printed(row: AddingRow, aTenths: number, deltaTenths: number): PrintedRow {
