@@ -1,5 +1,6 @@
 /** Every command of this repository that a page, a help text or a comment names can be typed. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -80,5 +81,26 @@ test('the files that .ci/run, the Action and the image start are there', () => {
   assert.deepEqual(
     started.filter((path) => !existsSync(join(ROOT, path))),
     [],
+  );
+});
+
+test('every program of a table reads its options by the one owner of --help and of words that nobody knows', () => {
+  const bare = TABLES.flatMap(({ programs }) => programs)
+    .map(({ run: [file] }) => file)
+    .filter((file) => /^(checks|bench)\//.test(file) && !read(file).includes('commandOf('));
+  assert.deepEqual(bare, []);
+});
+
+test('a soak is told what it does not understand in one line', () => {
+  const soak = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [join(ROOT, 'checks/random-turns/soak.ts'), ...args], { encoding: 'utf8' });
+  const help = soak('--help');
+  assert.deepEqual([help.status, help.stderr], [0, '']);
+  assert.match(help.stdout, /^Usage: npm run verify -- soak \[options\]/);
+  const wrong = soak('--json', '{');
+  assert.equal(wrong.status, 2);
+  assert.match(
+    wrong.stderr,
+    /^npm run verify -- soak: .*say a JSON object, as it was printed; --help lists what there is\n$/,
   );
 });

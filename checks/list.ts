@@ -203,6 +203,14 @@ export const CHECKS: readonly Check[] = [
     run: [`${RANDOM}/soak.ts`, '--turns', '200000', '--seed', 'release', '--workers', '2'],
   },
   {
+    name: 'mutations-sockets',
+    sentence: 'A running service survives 10,000 damaged requests, bodies and WebSocket frames, and keeps its memory.',
+    minutes: 2,
+    basis: 'estimated',
+    tier: 'hand',
+    run: ['checks/mutations/sockets-main.ts'],
+  },
+  {
     name: 'mutations-2000000',
     sentence: 'The check mutations with 2,000,000 cases of another seed.',
     minutes: 40,

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createRealClock } from '../../service/base/clock.ts';
-import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
+import { commandOf, jsonObject, wholeFrom } from '../../scripts/programs/options.ts';
 import type { Violation } from './rules.ts';
 import { simpler, soakCase, type SoakCase } from './soak-case.ts';
 import { flatnessOf, grows, sampleMemory, type Sample } from './soak-memory.ts';
@@ -108,7 +108,7 @@ interface SoakOptions extends Share {
   seed: string;
   workers: number;
   case?: number;
-  json?: string;
+  json?: Record<string, unknown>;
   shrinkRuns: number;
 }
 
@@ -120,7 +120,7 @@ if (import.meta.main) {
     .option('--from <n>', 'first session', wholeFrom(0), 0)
     .option('--step <n>', 'every so many sessions', wholeFrom(1), 1)
     .option('--case <n>', 'only this session, printed', wholeFrom(0))
-    .option('--json <text>', 'only this session, which a violation has printed')
+    .option('--json <text>', 'only this session, which a violation has printed', jsonObject)
     .option('--shrink-runs <n>', 'how many simpler sessions a violation may try', wholeFrom(0), 300)
     .parse()
     .opts<SoakOptions>();
@@ -130,7 +130,8 @@ if (import.meta.main) {
   process.exitCode = await (isOne ? soakOne() : workers > 1 ? soakInWorkers() : soakMany());
 
   async function soakOne(): Promise<number> {
-    const one = options.json === undefined ? soakCase(seed, options.case ?? 0) : parseCase(options.json);
+    const one =
+      options.json === undefined ? soakCase(seed, options.case ?? 0) : { ...soakCase('defaults', 0), ...options.json };
     const { violations, turns } = await runCase(one);
     console.log(JSON.stringify(one, null, 2));
     for (const { rule, detail } of violations) console.log(`${rule}: ${detail}`);
@@ -196,10 +197,4 @@ if (import.meta.main) {
     console.log(`shrunk: npm run verify -- soak --json '${JSON.stringify(violation.shrunk)}'`);
     return 1;
   }
-}
-
-function parseCase(text: string): SoakCase {
-  const json: unknown = JSON.parse(text);
-  const complete = soakCase('defaults', 0);
-  return { ...complete, ...Object(json) };
 }

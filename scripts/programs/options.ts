@@ -1,5 +1,6 @@
 /** Options of a program that is no part of `retake`: `--help`, and one line with exit code 2 for words that it does not know. */
 import { Command, InvalidArgumentError } from 'commander';
+import { isObject, parsedJson } from '../../service/base/json.ts';
 
 /** A command whose options the caller adds; `words` are what one types to start it. */
 export function commandOf(words: string): Command {
@@ -21,3 +22,10 @@ export const wholeFrom =
     if (!Number.isInteger(number) || number < least) throw new InvalidArgumentError(`say a whole number from ${least}`);
     return number;
   };
+
+/** Reads an option that is a JSON object. */
+export function jsonObject(text: string): Record<string, unknown> {
+  const json = parsedJson(text);
+  if (!isObject(json)) throw new InvalidArgumentError('say a JSON object, as it was printed');
+  return json;
+}
