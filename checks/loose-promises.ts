@@ -2,6 +2,7 @@
  * `npm run verify -- loose-promises`, or `node checks/loose-promises.ts 'tts stream sdk, HTML'` for the cells with these words: every way to a provider × every odd answer × every moment of an abort, over real sockets, in
  * one process that must live to the end. Exits 1 when anything reached the process, or a cell's request was never made.
  */
+import { commandOf } from '../scripts/programs/options.ts';
 import { CELLS } from './loose-promise-rows.ts';
 import { runLooseCells } from './loose-promise-cells.ts';
 
@@ -9,7 +10,9 @@ import { runLooseCells } from './loose-promise-cells.ts';
 const AT_ONCE = 64;
 const SHOWN = 20;
 
-const [only = ''] = process.argv.slice(2);
+const [only = ''] = commandOf('npm run verify -- loose-promises')
+  .argument('[text]', 'only cells whose name begins so')
+  .parse().args;
 const cells = CELLS.filter(({ name }) => name.includes(only));
 // cells that wait for a deadline first, so that they do not all wait at the end
 const silent = cells.filter(({ answer, abort }) => abort === 'never' && answer.fault?.kind === 'stall-mid-stream');

@@ -66,18 +66,28 @@ async function talk(url: string, sessionId: string, bytes: Uint8Array): Promise<
     if (status !== undefined) fault ??= data.toString().slice(0, 200);
   });
   const timer = setTimeout(() => socket.terminate(), ANSWER_MS);
-  const closed = once(socket, 'close');
-  await Promise.race([once(socket, 'open').catch(() => undefined), closed]);
-  if (socket.readyState === socket.OPEN) {
+  let opened = false;
+  // without `once` of events: its promise rejects where the connection fails
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  await Promise.race([
+    new Promise<void>((resolve) =>
+      socket.once('open', () => {
+        opened = true;
+        resolve();
+      }),
+    ),
+    closed,
+  ]);
+  if (opened && socket.readyState === socket.OPEN) {
     for (const line of Buffer.from(bytes).toString('latin1').split('\n').slice(0, 100))
       socket.send(line.startsWith('#') ? Buffer.from(line.slice(1), 'latin1') : line);
     socket.ping();
-    await Promise.race([once(socket, 'pong'), closed]);
+    await Promise.race([new Promise<void>((resolve) => socket.once('pong', () => resolve())), closed]);
   }
   socket.close();
   await closed;
   clearTimeout(timer);
-  return { status: 101, complaint: fault };
+  return { status: opened ? 101 : 0, complaint: fault };
 }
 
 export async function socketRows(): Promise<SocketRow[]> {
