@@ -11,7 +11,7 @@ const AT_ONCE = 64;
 const SHOWN = 20;
 
 const [only = ''] = commandOf('npm run verify -- loose-promises')
-  .argument('[text]', 'only cells whose name begins so')
+  .argument('[text]', 'only cells with these words in their name')
   .parse().args;
 const cells = CELLS.filter(({ name }) => name.includes(only));
 // cells that wait for a deadline first, so that they do not all wait at the end
