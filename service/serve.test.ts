@@ -1,25 +1,28 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, globSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { instantPorts } from '../bench/programs/workload.ts';
+import { speechPcm, wavOf } from '../sim/times/speech-audio.ts';
 import { createRealClock } from './base/clock.ts';
 import { foldersIn } from './base/data-folder.ts';
 import type { TurnPorts } from './calls/stage.ts';
 import { configFrom } from './config.ts';
-import { startService, type ServiceOptions } from './serve.ts';
+import { startService, type Service, type ServiceOptions } from './serve.ts';
 import { createSpool } from './spool/spool.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { WARM_UP_SESSION } from './warm-up.ts';
 import { LIVE_ENDPOINTS, type RunWorld } from './world.ts';
 
 const clock = createRealClock();
+const WAV = Buffer.from(wavOf(speechPcm('what the user says', 32_000, 0)));
 const instant = instantPorts(clock);
 /** Nothing listens on port 9: what is sent there waits in the spool, and a timer for the next attempt runs. */
 const NO_COLLECTOR = 'http://127.0.0.1:9';
@@ -119,6 +122,14 @@ const FAILING: readonly Failing[] = [
     name: 'the data folder cannot be written',
     says: /the spool cannot use .*; set RETAKE_DATA/,
     env: (dataFolder) => ({ RETAKE_DATA: join(dataFolder, 'file') }),
+  },
+  {
+    name: 'a file stands where the captures go',
+    says: /captures cannot be kept in .*captures \(EEXIST.*\); set RETAKE_DATA/,
+    env: (dataFolder) => {
+      writeFileSync(join(dataFolder, 'captures'), '');
+      return {};
+    },
   },
   {
     name: 'the world does not open',
@@ -255,4 +266,51 @@ test('closing ends after 2 s though the world never closes; the rest is closed a
   const tookMs = performance.now() - beganMs;
   assert.ok(tookMs > 1900 && tookMs < 4000, `${tookMs} ms`);
   while ((await openHandles()) !== before); // the spool ends by itself
+});
+
+test('a rolling restart on one data folder loses no trace and no capture: both services have turns, then the old one stops', async (t) => {
+  const taken: string[] = [];
+  const collector = createHttpServer((request, response) => {
+    request.setEncoding('utf8');
+    request.on('data', (chunk: string) => taken.push(chunk));
+    request.on('end', () => response.writeHead(200).end('{}'));
+  }).listen(0, '127.0.0.1');
+  await once(collector, 'listening');
+  t.after(() => collector.close());
+  const dataFolder = await folderFor(t);
+  const { port } = collector.address() as AddressInfo;
+  const start = (): Promise<Service> =>
+    startService(
+      optionsFor(watchedWorld(), {
+        RETAKE_PORT: '0',
+        RETAKE_DATA: dataFolder,
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      }),
+    );
+  const ids: string[] = [];
+  const talk = async ({ url }: Service): Promise<void> => {
+    const { id } = (await (await fetch(`${url}/v1/sessions`, { method: 'POST' })).json()) as { id: string };
+    const turn = { method: 'POST', body: WAV, headers: { 'content-type': 'audio/wav' } };
+    const answer = await fetch(`${url}/v1/sessions/${id}/turns`, turn);
+    assert.match(await answer.text(), /event: done/);
+    ids.push(id);
+  };
+  const before = await start();
+  await talk(before);
+  const after = await start();
+  for (const each of [before, after, before, after]) await talk(each);
+  await before.close();
+  await talk(after);
+  await after.close();
+  // a busy machine may leave some for whoever runs next
+  const next = await start();
+  while (!ids.every((id) => taken.join('').includes(id))) await setTimeout(5);
+  await next.close();
+  assert.deepEqual(
+    globSync('captures/*/*/*/*', { cwd: dataFolder })
+      .map((path) => basename(path))
+      .sort(),
+    ids.sort(),
+  );
+  assert.deepEqual(globSync('spool*', { cwd: dataFolder }).sort(), ['spool', 'spool-2']);
 });

@@ -3,7 +3,8 @@ import pino from 'pino';
 import { createRealClock } from './base/clock.ts';
 import { createByteBudget } from './base/byte-budget.ts';
 import { foldersIn } from './base/data-folder.ts';
-import { describeError, isDiskError } from './base/errors.ts';
+import { describeError, diskReason, InputError, isDiskError } from './base/errors.ts';
+import { makeFoldersSync } from './base/folders.ts';
 import { openDiskCache, type SpeechCache } from './calls/speech-cache.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
@@ -82,6 +83,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const world = own(await options.openWorld(), (each) => each.close());
     checkRunnable(strategy, { world: config.world, regions: world.regions });
 
+    if (config.capture !== 'off') makeCaptures(folders.captures);
     const store = createFolderStore(folders.captures);
     const speechCache = openDiskCache(folders.speech, () => clock.epochUs());
     const generations = createGenerations(onError);
@@ -145,6 +147,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   } catch (error) {
     await owned.giveBack();
     throw error;
+  }
+}
+
+/** Found out when the service starts, not at the first turn. */
+function makeCaptures(folder: string): void {
+  try {
+    makeFoldersSync(folder, 0o700);
+  } catch (error) {
+    throw new InputError(
+      `captures cannot be kept in ${folder} (${diskReason(error)}); set RETAKE_DATA to a folder that this user may write, or RETAKE_CAPTURE=off`,
+    );
   }
 }
 
