@@ -3,7 +3,7 @@ import pino from 'pino';
 import { createRealClock } from './base/clock.ts';
 import { createByteBudget } from './base/byte-budget.ts';
 import { foldersIn } from './base/data-folder.ts';
-import { describeError, diskReason, InputError, isDiskError } from './base/errors.ts';
+import { describeError, diskReason, errorClass, InputError, isDiskError } from './base/errors.ts';
 import { makeFoldersSync } from './base/folders.ts';
 import { openDiskCache, type SpeechCache } from './calls/speech-cache.ts';
 import { createFolderStore } from './capture/store.ts';
@@ -17,6 +17,8 @@ import { createServer } from './http/server.ts';
 import { createSockets } from './http/socket.ts';
 import { createTickets } from './http/tickets.ts';
 import { createKeptSessions } from './kept-sessions.ts';
+import type { StrayError, StrayOutcome } from './last-resort.ts';
+import { NO_LONGER_NEEDED } from './base/streams.ts';
 import { createOwned } from './owned.ts';
 import { checkRunnable } from './session-facts.ts';
 import { createSpool } from './spool/spool.ts';
@@ -43,12 +45,20 @@ export interface Service {
   url: string;
   /** Resolves when what turns have written so far is on disk. */
   flushed(): Promise<void>;
+  /** Logs and counts an error that no code awaited. */
+  strayed(stray: StrayError): void;
+  /** Takes no new work (503), and resolves when the running turns are over, after 10 s at the latest. */
+  drain(): Promise<void>;
   /** Stops listening, lets captures and traces reach the disk, and is done within 2 s. */
   close(): Promise<void>;
 }
 
 const SPOOL_LIMIT_BYTES = 512 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 2000;
+const DRAIN_LIMIT_MS = 10_000;
+/** For the last bytes of the answers. */
+const DRAINED_MS = 100;
+const FRAMES_SHOWN = 8;
 
 /**
  * Takes the port, which answers 503 from then on, opens everything behind it, and resolves when the service is warm. Throws
@@ -142,6 +152,21 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         await generations.settled();
         await kept.flushed();
       },
+      strayed({ error, outcome, turn }) {
+        metrics.strayed(outcome);
+        const { sessionId, turnIndex, traceId } = turn ?? {};
+        const facts = { outcome, error: errorClass(error), at: framesOf(error), sessionId, turnIndex, traceId };
+        logger.error(facts, STRAYED[outcome]);
+      },
+      async drain() {
+        entrance.refuseNew();
+        sockets.refuseNew();
+        const over = new AbortController();
+        const limit = clock.sleep(DRAIN_LIMIT_MS, over.signal).catch(() => undefined);
+        await Promise.race([registry.idle(), limit]);
+        await clock.sleep(DRAINED_MS, over.signal);
+        over.abort(NO_LONGER_NEEDED);
+      },
       close: owned.giveBack,
     };
   } catch (error) {
@@ -159,6 +184,21 @@ function makeCaptures(folder: string): void {
       `captures cannot be kept in ${folder} (${diskReason(error)}); set RETAKE_DATA to a folder that this user may write, or RETAKE_CAPTURE=off`,
     );
   }
+}
+
+const STRAYED: Readonly<Record<StrayOutcome, string>> = {
+  'turn-failed': 'an error that no code awaits: its turn fails',
+  'turn-over': 'an error that no code awaits: its turn is over',
+  unplaced: 'an error that belongs to no turn: the service ends its running turns and stops',
+};
+
+/** Where the error was made. Its message is left out: a library may quote what a user said. */
+function framesOf(error: unknown): string[] {
+  const lines = error instanceof Error ? (error.stack ?? '').split('\n') : [];
+  return lines
+    .filter((line) => /^ {4}at /.test(line))
+    .slice(0, FRAMES_SHOWN)
+    .map((line) => line.trim());
 }
 
 function messageFor(error: unknown): string {

@@ -86,6 +86,11 @@ export function diskReason(error: unknown): string {
   return `${code}: ${DISK_REASONS[code] ?? words}`;
 }
 
+/** An error's class, such as `TypeError`: it holds no content, as a message may. */
+export function errorClass(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
 /** Closes a union switch: fails to compile when a case is missing. */
 export function unreachable(value: never, what: string): never {
   throw new InvariantError(`${what}: no case for ${JSON.stringify(value)}`);

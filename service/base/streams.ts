@@ -69,7 +69,9 @@ export function childSignal(parent: AbortSignal | undefined): {
   signal: AbortSignal;
   abort(reason: unknown): void;
   release(): void;
+  released(): boolean;
 } {
+  let released = false;
   const controller = new AbortController();
   const follow = (): void => controller.abort(parent?.reason);
   if (parent?.aborted === true) follow();
@@ -77,7 +79,11 @@ export function childSignal(parent: AbortSignal | undefined): {
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
-    release: () => parent?.removeEventListener('abort', follow),
+    release() {
+      released = true;
+      parent?.removeEventListener('abort', follow);
+    },
+    released: () => released,
   };
 }
 

@@ -24,6 +24,8 @@ export interface Entrance {
   readonly url: string;
   /** From now on requests and upgrades go there. */
   open(handlers: Handlers): void;
+  /** New requests and upgrades get 503. Those under way go on. */
+  refuseNew(): void;
   /** Takes no more connections, and cuts the requests that are being answered. WebSockets stay: their owner tells the clients. */
   shut(): void;
   /** Cuts all connections that are left. */
@@ -37,10 +39,17 @@ const WARMING_UP: Problem = {
   headers: { 'retry-after': '1' },
 };
 
-const warmingUp: Handlers = {
-  request: (_request, response) => refuse(response, WARMING_UP),
-  upgrade: (_request, duplex) => refuseUpgrade(duplex, WARMING_UP),
+const STOPPING: Problem = {
+  status: 503,
+  title: 'Stopping',
+  detail: 'the service ends its running turns and stops; try another one, or again in some seconds',
+  headers: { 'retry-after': '5' },
 };
+
+const answeringAll = (problem: Problem): Handlers => ({
+  request: (_request, response) => refuse(response, problem),
+  upgrade: (_request, duplex) => refuseUpgrade(duplex, problem),
+});
 
 /** The answers are data: a browser that shows one runs nothing of it, in no frame. TLS is the business of a proxy. */
 const browserHeaders = helmet({
@@ -53,7 +62,7 @@ const browserHeaders = helmet({
  * address cannot be had.
  */
 export async function openEntrance({ guard, ...address }: EntranceOptions): Promise<Entrance> {
-  let handlers = warmingUp;
+  let handlers = answeringAll(WARMING_UP);
   const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) =>
     browserHeaders(request, response, () => {
       const verdict = judgeRequest(request, guard);
@@ -89,6 +98,7 @@ export async function openEntrance({ guard, ...address }: EntranceOptions): Prom
   return {
     url: `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`,
     open: (to) => void (handlers = to),
+    refuseNew: () => void (handlers = answeringAll(STOPPING)),
     shut,
     close() {
       shut();

@@ -9,7 +9,7 @@ import type { Handlers } from './entrance.ts';
 import { LIMITS } from './limits.ts';
 import { notFound, problemOf, ProblemError, refuseUpgrade } from './problem.ts';
 import type { Registry } from './registry.ts';
-import { talk } from './talk.ts';
+import { STOPPING, talk } from './talk.ts';
 import type { Tickets } from './tickets.ts';
 
 /** How often conversations look at the time. */
@@ -38,6 +38,8 @@ export interface SocketOptions {
 export interface Sockets {
   /** A client's request for a WebSocket. */
   upgrade: Handlers['upgrade'];
+  /** A client that begins a turn is told that the service stops (1001). Running turns go on. */
+  refuseNew(): void;
   /** Tells every client that the service stops (1001). */
   close(): void;
 }
@@ -48,6 +50,7 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
   const sockets = new WebSocketServer(SERVER_OPTIONS);
   const talks = new Set<{ session: Session; tick: () => void }>();
   const closing = new AbortController();
+  let refusing = false;
   const tickOn = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await options.clock.sleep(TICK_MS, closing.signal).catch(() => undefined);
@@ -62,7 +65,7 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
         const ofSession = [...talks].filter((each) => each.session === session);
         if (ofSession.length >= LIMITS.connections.value) throw tooManyConnections();
         sockets.handleUpgrade(request, duplex, head, (socket) => {
-          const connected = { session, tick: talk(socket, session, options) };
+          const connected = { session, tick: talk(socket, session, { ...options, refusing: () => refusing }) };
           talks.add(connected);
           socket.on('close', () => talks.delete(connected));
         });
@@ -70,9 +73,10 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
         refuseUpgrade(duplex, problemOf(error));
       }
     },
+    refuseNew: () => void (refusing = true),
     close() {
-      closing.abort(new Error('the service is stopping'));
-      for (const socket of sockets.clients) socket.close(1001, 'the service is stopping');
+      closing.abort(new Error(STOPPING));
+      for (const socket of sockets.clients) socket.close(1001, STOPPING);
       sockets.close();
     },
   };

@@ -18,17 +18,21 @@ import { doneOf, toldOf } from './told.ts';
 /** Frames that wait for a turn: 5 minutes of 10 ms frames. */
 const FRAMES_LIMIT = 30_000;
 const DRAIN_POLL_MS = 20;
+/** With code 1001. */
+export const STOPPING = 'the service is stopping';
 
 export interface TalkOptions {
   clock: Clock;
   registry: Registry;
   memory: ByteBudget;
+  /** No turn begins any more. */
+  refusing(): boolean;
   onError: (error: unknown) => void;
 }
 
 /** Serves the client until it goes. Returns what is to be called now and then, since time ends what is silent. */
 export function talk(socket: WebSocket, session: Session, options: TalkOptions): () => void {
-  const { clock, registry, memory, onError } = options;
+  const { clock, registry, memory, refusing, onError } = options;
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
   let frames: Channel<AudioFrame> | undefined;
@@ -79,6 +83,7 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
       case 'refuse':
         return refuse(effect.problem);
       case 'open-turn':
+        if (refusing()) return socket.close(1001, STOPPING);
         frames = createChannel<AudioFrame>(FRAMES_LIMIT, 'frames from the client');
         effect.heard.forEach(hear);
         return void runTurn(frames, effect.sampleRateHz).then(onMessage);

@@ -303,6 +303,11 @@ export const METRICS = {
   retries: { name: 'retake_provider_retries_total', help: 'Attempts made again', labels: ['stage'] },
   costUsd: { name: 'retake_llm_cost_usd_total', help: 'What the LLM answers said that they cost', labels: [] },
   sessions: { name: 'retake_sessions_open', help: 'Sessions in memory', labels: [] },
+  strayErrors: {
+    name: 'retake_stray_errors_total',
+    help: 'Errors that no code awaited, by what became of them',
+    labels: ['outcome'],
+  },
   uploadsAbandoned: {
     name: 'retake_uploads_abandoned_total',
     help: 'Requests whose client went away before their end',

@@ -21,6 +21,8 @@ export interface ServiceMetrics {
   projection: Projection;
   /** To be called for every request that its client left before its end. */
   uploadAbandoned(): void;
+  /** To be called for every error that no code awaited. */
+  strayed(outcome: string): void;
   contentType: string;
   /** The exposition text, read when it is asked for. */
   text(): Promise<string>;
@@ -41,6 +43,7 @@ export function createServiceMetrics(sources: {
   const [turns, failures, premature] = [counter(METRICS.turns), counter(METRICS.failures), counter(METRICS.premature)];
   const [errors, retries] = [counter(METRICS.providerErrors), counter(METRICS.retries)];
   const [costUsd, abandoned] = [counter(METRICS.costUsd), counter(METRICS.uploadsAbandoned)];
+  const stray = counter(METRICS.strayErrors);
   const [e2e, firstAudioByte] = [histogram(METRICS.e2e), histogram(METRICS.firstAudioByte)];
   const [stage, stall] = [histogram(METRICS.stage), histogram(METRICS.stall, STALL_BUCKETS)];
   readAtScrape(registry, sources);
@@ -69,6 +72,7 @@ export function createServiceMetrics(sources: {
   return {
     projection: { opened: () => undefined, closed: observe },
     uploadAbandoned: () => abandoned.inc(),
+    strayed: (outcome) => stray.inc({ outcome }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
   };

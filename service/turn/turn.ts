@@ -5,7 +5,7 @@
 import { apologize } from './apologize.ts';
 import { createBargeIn, heardTexts, Interruption } from './barge-in.ts';
 import { deliver, type Delivery } from './deliver.ts';
-import { describeError, InvariantError, StageError } from '../base/errors.ts';
+import { describeError, InvariantError, errorClass, StageError } from '../base/errors.ts';
 import { greet } from './greeting.ts';
 import { listen, type Heard } from './listen.ts';
 import { createPlayback } from '../audio/playback.ts';
@@ -15,6 +15,7 @@ import { speak } from './speak.ts';
 import { createTurnScope, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
 import { childSignal, createChannel } from '../base/streams.ts';
 import { beginWithOpener, type Reply } from './reply.ts';
+import { workFor } from './running-turn.ts';
 import { createSpeculation } from './speculation.ts';
 import { think } from './think.ts';
 import { createTranscriber } from './transcribe.ts';
@@ -33,8 +34,22 @@ export interface TurnOutcome {
 const PIECES_LIMIT = 4096;
 
 /** Runs one turn. Never throws for what providers, clients or users do: a failed turn is an outcome with its events. */
-export async function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome> {
+export function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome> {
   const turn = childSignal(input.signal);
+  const { sessionId, turnIndex, traceId } = input.owner;
+  const fail = (error: unknown): boolean => {
+    if (turn.released()) return false;
+    turn.abort(new StageError('deliver', 'internal', `${errorClass(error)} in code that no stage awaits: see the log`));
+    return true;
+  };
+  return workFor({ sessionId, turnIndex, traceId, fail }, () => runStages(ports, input, turn));
+}
+
+async function runStages(
+  ports: TurnPorts,
+  input: TurnInput,
+  turn: ReturnType<typeof childSignal>,
+): Promise<TurnOutcome> {
   const scope = createTurnScope(ports, input, turn.signal);
   const speculation = createSpeculation(scope);
   const transcriber = createTranscriber(scope, speculation.early);
