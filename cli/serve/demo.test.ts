@@ -3,6 +3,8 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { createRealClock } from '../../service/base/clock.ts';
+import { claimSpool, holderHere } from '../../service/spool/claim.ts';
 import { clearDemoFolder } from './demo.ts';
 
 test('a demo empties the folder of an earlier demo, and no other', async (t) => {
@@ -32,6 +34,16 @@ test('a demo empties the folder of an earlier demo, and no other', async (t) => 
       assert.deepEqual(await readdir(out, { recursive: true }), before, name);
     }
   }
+  const served = join(root, 'served');
+  const spool = join(served, 'data', 'spool');
+  await mkdir(spool, { recursive: true });
+  const { lock } = claimSpool(spool, holderHere(createRealClock()));
+  await assert.rejects(clearDemoFolder(served), { name: 'InputError', message: /a service runs on the data in it/ });
+  assert.ok((await readdir(spool)).includes('lock'));
+  lock.release();
+  await clearDemoFolder(served);
+  assert.deepEqual(await readdir(served), []);
+
   await mkdir(join(root, 'empty'));
   await clearDemoFolder(join(root, 'empty'));
   await assert.rejects(

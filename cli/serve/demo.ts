@@ -4,7 +4,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRealClock } from '../../service/base/clock.ts';
+import { foldersIn } from '../../service/base/data-folder.ts';
 import { configFrom } from '../../service/config.ts';
+import { claimAll, holderHere } from '../../service/spool/claim.ts';
 import { diskReason, InputError, InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Clock } from '../../service/base/ports.ts';
@@ -117,7 +119,8 @@ export async function demo(
 }
 
 /**
- * Removes the files of an earlier demo from `out`. Throws `InputError` when the folder holds files that no demo wrote.
+ * Removes the files of an earlier demo from `out`. Throws `InputError` when the folder holds files that no demo wrote, or a service runs on
+ * its data.
  */
 export async function clearDemoFolder(out: string): Promise<void> {
   const namesIn = async (folder: string): Promise<string[]> =>
@@ -135,6 +138,12 @@ export async function clearDemoFolder(out: string): Promise<void> {
     throw new InputError(
       `--out ${out}: the demo would empty this folder, and no demo wrote its ${names.length} files; name another folder`,
     );
+  claimAll(
+    foldersIn(join(out, 'data')).spool,
+    holderHere(createRealClock()),
+    ({ words }) =>
+      `--out ${out}: a service runs on the data in it (${words}); stop the service, or name another folder`,
+  ).release();
   await Promise.all(names.map((name) => rm(join(out, name), { recursive: true, force: true })));
 }
 
