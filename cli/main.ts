@@ -1,9 +1,11 @@
 /** The process of `retake`: its environment, terminal and signals. */
 import { statSync } from 'node:fs';
 import { InputError } from '../service/base/errors.ts';
+import { exitOnStray } from '../service/base/stray-exit.ts';
 import { type CommandContext, tellOn } from '../replay/report/context.ts';
 import { EXIT, runCommand } from './run-command.ts';
 
+exitOnStray('retake');
 if (statSync('.env', { throwIfNoEntry: false })?.isFile() === true) process.loadEnvFile('.env');
 
 const interrupt = new AbortController();

@@ -3,10 +3,11 @@ import { CommanderError } from 'commander';
 import type { CommandContext } from '../replay/report/context.ts';
 import { AudioFormatError } from '../service/audio/pcm.ts';
 import { describeError, InputError, isDiskError, StageError } from '../service/base/errors.ts';
+import { INTERNAL_EXIT_CODE } from '../service/base/stray-exit.ts';
 import { createProgram } from './program.ts';
 
 /** Exit codes that scripts can trust (docs/reading-a-report.md#exit-codes). */
-export const EXIT = { pass: 0, input: 2, internal: 4, interrupted: 130 } as const;
+export const EXIT = { pass: 0, input: 2, internal: INTERNAL_EXIT_CODE, interrupted: 130 } as const;
 
 /**
  * Runs the command that `words` name, for example `['sessions', 'list']`, and resolves with its exit code. It never rejects: an error is

@@ -4,6 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { describeError, InputError } from '../service/base/errors.ts';
+import { exitOnStray } from '../service/base/stray-exit.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../service/strategy/strategy.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
 import { warmUp } from '../service/warm-up.ts';
@@ -24,6 +25,7 @@ const sessions = new Map<string, CapturedSession>();
 let arm: Arm | undefined;
 let defaults: Strategy = DEFAULT_STRATEGY;
 
+exitOnStray('retake worker');
 // the scheduler has ended, so nobody reads an answer
 process.stdin.once('end', () => process.exit());
 say({ type: 'hello', protocol: WORKER_PROTOCOL });

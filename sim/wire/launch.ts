@@ -1,7 +1,7 @@
 /** Starts the stand-in servers in a child process: the parent's side of `wire`. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../../service/base/errors.ts';
+import { InputError, InvariantError } from '../../service/base/errors.ts';
 import type { Regions } from '../../service/net/regions.ts';
 import { isObject } from '../../service/base/json.ts';
 import type { Draws } from '../times/plan.ts';
@@ -80,7 +80,9 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
     });
   });
   child.send(options);
+  let stopping = false;
   const stop = async (): Promise<void> => {
+    stopping = true;
     if (child.connected) child.disconnect();
     child.kill();
     await exited;
@@ -97,6 +99,11 @@ export async function startStandIns(options: StandInOptions): Promise<StandIns> 
   const requests: StandIns['requests'] = () => ask().then((told) => told.requests);
   try {
     const { urls, regions, caPem } = await started;
+    // without its servers a run would go on, and every turn of it would fail; a signal comes from whoever stops both
+    child.once('exit', (code, signal) => {
+      if (!stopping && signal === null)
+        throw new InvariantError(`the stand-in servers ended with exit code ${code}: see their line above`);
+    });
     return { urls, regions, caPem, pid: child.pid ?? 0, connections, requests, stop };
   } catch (error) {
     await stop();

@@ -11,6 +11,7 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { describeError } from '../../service/base/errors.ts';
 import type { Endpoints } from '../../service/net/regions.ts';
 import type { Clock } from '../../service/base/ports.ts';
+import { exitOnStray } from '../../service/base/stray-exit.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { createIdentity, HOST, type Identity } from './certificate.ts';
 import { drawContextOf } from './draw-header.ts';
@@ -231,6 +232,7 @@ async function respond(
 }
 
 if (import.meta.main && process.send !== undefined) {
+  exitOnStray('retake stand-ins');
   const tell = (message: unknown): void => void process.send?.(message);
   process.on('disconnect', () => process.exit(0)); // the parent died or disconnected
   process.once('message', (options) => {
