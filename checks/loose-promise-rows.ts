@@ -15,6 +15,7 @@ const BY_STREAM = { method: 'generate', queue: { status: 'stream' } } as const;
 const FETCHED = { tts: QUEUE };
 const UPLOADED = { stt: { method: 'generate' } };
 
+/** Over HTTP/1.1: many cancelled requests on one HTTP/2 connection end the process inside Node (docs/operating.md). */
 export const WAYS: readonly Way[] = [
   { name: 'stt', route: 'stt.transcriptions', patch: {} },
   { name: 'stt generate', route: 'stt.generate', patch: UPLOADED },
