@@ -6,8 +6,9 @@ import { callBy, fetchOf, LLM_CHUNKS, TTS_CHUNKS } from '../../bench/programs/st
 import { AudioFormatError, encodeWav, l16ToPcm, parseWav } from '../../service/audio/pcm.ts';
 import { createOpusEncoder, webmOf } from '../../service/audio/opus.ts';
 import { createRealClock } from '../../service/base/clock.ts';
+import { linesOf } from '../../service/base/file-lines.ts';
 import { InputError, StageError } from '../../service/base/errors.ts';
-import { parsedJson } from '../../service/base/json.ts';
+import { fieldOf, isObject, parsedJson } from '../../service/base/json.ts';
 import type { LlmRequest, Llm, Stt, Tts, TtsRequest } from '../../service/base/ports.ts';
 import { readBundle } from '../../service/capture/bundle-reader.ts';
 import { filesIn, type SessionFiles } from '../../service/capture/store.ts';
@@ -22,7 +23,7 @@ import { createOpenRouter } from '../../service/providers/openrouter.ts';
 import { checkPatch, resolveStrategy } from '../../service/strategy/patch.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { capturedSession } from '../../replay/sessions/load.ts';
-import { bundleTurns } from '../../replay/traces/load.ts';
+import { bundleTurns, type LoadedTurns } from '../../replay/traces/load.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 import type { ParserRow } from './fuzz.ts';
 
@@ -73,16 +74,18 @@ const firstTurn = (events: string): Uint8Array => {
 };
 
 /** The bundle with one file that the bytes replace, read as a replay and a comparison read it. */
-async function readDamaged(file: string, bytes: Uint8Array): Promise<void> {
+async function readDamaged(file: string, bytes: Uint8Array): Promise<LoadedTurns> {
   const [folder = ''] = BUNDLES;
+  const original = filesIn(folder);
   const files: SessionFiles = {
-    ...filesIn(folder),
+    ...original,
     where: 'damaged',
-    read: async (name) => (name === file ? bytes : filesIn(folder).read(name)),
+    read: async (name) => (name === file ? bytes : original.read(name)),
+    lines: (name) => (name === file ? linesOf(Buffer.from(bytes)) : original.lines(name)),
   };
   const bundle = await readBundle(files);
   capturedSession(bundle);
-  bundleTurns(bundle);
+  return bundleTurns(bundle);
 }
 
 const CONFIG = {
@@ -104,8 +107,16 @@ const SAID: TtsRequest = {
   ...{ format: 'default', voice: 'v', speed: 1, language: 'tr' },
 };
 const ignore = (): void => undefined;
-const jsonFetch = (bytes: Uint8Array) => (): Promise<Response> =>
-  Promise.resolve(new Response(Uint8Array.from(bytes), { headers: { 'content-type': 'application/json' } }));
+const answering = (type: string, bytes: Uint8Array) => (): Promise<Response> =>
+  Promise.resolve(new Response(Uint8Array.from(bytes), { headers: { 'content-type': type } }));
+const readVariant = (name: string): Uint8Array => readFileSync(join(ROOT, 'replay/variants', name));
+const patchIn = (bytes: Uint8Array): Record<string, unknown> => {
+  const json = parsedJson(textOf(bytes));
+  if (!isObject(json)) throw new InputError('no patch');
+  return json;
+};
+const resolved = (bytes: Uint8Array): unknown => resolveStrategy([patchIn(bytes)], 'x');
+const checked = (bytes: Uint8Array): void => checkPatch(patchIn(bytes), 'x');
 const first = (chunks: readonly Uint8Array[], count: number): Uint8Array =>
   Buffer.concat([...chunks.slice(0, count), ...chunks.slice(-2)]);
 
@@ -149,19 +160,14 @@ export async function serviceRows(): Promise<ParserRow[]> {
       parse: (bytes) => readDamaged('events.jsonl', bytes),
       isDeclared: isInputError,
     },
-    {
-      name: 'strategies',
-      samples: variants.map((name) => readFileSync(join(ROOT, 'replay/variants', name))),
-      parse: (bytes) => {
-        const json = parsedJson(textOf(bytes));
-        for (const patch of [json, Object(json)?.strategy])
-          if (typeof patch === 'object' && patch !== null) {
-            checkPatch(patch, 'x');
-            resolveStrategy([patch], 'x');
-          }
-      },
+    ...([resolved, checked] as const).map((parse): ParserRow => ({
+      name: `strategies, ${parse.name}`,
+      samples: variants.map((name) =>
+        Buffer.from(JSON.stringify(fieldOf(parsedJson(textOf(readVariant(name))), 'patch'))),
+      ),
+      parse,
       isDeclared: isInputError,
-    },
+    })),
     ...(['parser', 'sdk'] as const).map((sse): ParserRow => ({
       name: `a streamed reply, read by ${sse}`,
       samples: [first(LLM_CHUNKS, 8)],
@@ -177,7 +183,8 @@ export async function serviceRows(): Promise<ParserRow[]> {
     {
       name: 'speech as WAV',
       samples: [encodeWav(SAMPLES, 16_000)],
-      parse: (bytes) => tts.synthesize({ ...SAID, method: 'speech', format: 'wav' }, callBy(fetchOf([bytes])), ignore),
+      parse: (bytes) =>
+        tts.synthesize({ ...SAID, method: 'speech', format: 'wav' }, callBy(answering('audio/wav', bytes)), ignore),
       isDeclared: isStageError,
     },
     {
@@ -186,7 +193,7 @@ export async function serviceRows(): Promise<ParserRow[]> {
       parse: (bytes) =>
         stt.transcribe(
           { method: 'transcriptions', audio: PCM, mimeType: 'audio/wav', language: 'tr' },
-          callBy(jsonFetch(bytes)),
+          callBy(answering('application/json', bytes)),
         ),
       isDeclared: isStageError,
     },

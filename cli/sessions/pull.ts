@@ -21,8 +21,8 @@ export async function pullCommand(
   {
     // an interrupted pull leaves no file that looks finished
     await using file = await open(`${path}.part`, 'w', 0o600);
-    for await (const { json } of jaegerTraces(source, context.signal)) {
-      await file.write(`${JSON.stringify(json)}\n`);
+    for await (const { json, where } of jaegerTraces(source, context.signal)) {
+      await file.write(`${lineOf(json, where)}\n`);
       traces++;
       if (traces % 100 === 0) context.progress(`${traces} traces`);
     }
@@ -36,4 +36,15 @@ export async function pullCommand(
   context.out(
     options.json === true ? JSON.stringify({ traces, path }) : `${traces} traces in ${path}; compare with: retake diff`,
   );
+}
+
+function lineOf(json: unknown, where: string): string {
+  try {
+    return JSON.stringify(json);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(
+      `${where}: an attribute is nested too deep to be written; leave the trace out with tag= or from= and to=`,
+    );
+  }
 }

@@ -15,7 +15,7 @@ import { tracedTurnKey } from './trace-tree.ts';
 import { alignTurns } from '../diff/align.ts';
 import { gatherTraces, NO_PROBLEMS, type GatheredTrace } from './gather.ts';
 import { jsonLines, spansIn } from './otlp.ts';
-import { loadTurns, traceOfTurn, type TurnTrace } from './load.ts';
+import { bundleTurns, loadTurns, traceOfTurn, type TurnTrace } from './load.ts';
 
 const BUNDLE = 'fixtures/sessions/format-1/52d7037fd5e995c80448';
 
@@ -211,4 +211,13 @@ test('spans align by path and ordinal; unpaired spans are counted by side', asyn
   });
   const spans = rows.reduce((sum, { n, onlyA, onlyB }) => sum + 2 * n + onlyA + onlyB, 0);
   assert.equal(spans, a.spans.paths.length + b.spans.paths.length, 'every span is in a row');
+});
+
+test("a bundle's turn whose events make no sense is left out, and told", async () => {
+  const bundle = await readBundle(filesIn(BUNDLE));
+  const [log = assert.fail('no turn')] = bundle.turns;
+  const events = log.events.map((event) => (event.kind === 'stt.start' ? { ...event, cause: 99_999 } : event));
+  const { turns, problems } = bundleTurns({ ...bundle, turns: [{ ...log, events }, log] });
+  assert.equal(turns.length, 1, 'control: the turn as it was is read');
+  assert.match(problems.join(), /turn 0 cannot be measured: left out \(event 99999 is missing from the log\)/);
 });

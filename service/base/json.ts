@@ -40,3 +40,13 @@ export function listIn(value: unknown, key: string): unknown[] {
   const field = fieldOf(value, key);
   return Array.isArray(field) ? field : [];
 }
+
+/** How a value begins as JSON, to be quoted in an error. A value may be nested deeper than JSON can be written. */
+export function jsonStart(value: unknown, chars = 80): string {
+  try {
+    return (JSON.stringify(value) ?? 'undefined').slice(0, chars);
+  } catch (error) {
+    if (error instanceof RangeError) return 'a value that is nested too deep';
+    throw error;
+  }
+}

@@ -1,6 +1,6 @@
 /** What is wrong with a strategy, as one line that names the knob, out of what the schema's validator says. */
 import type { ErrorObject } from 'ajv';
-import { isObject } from '../base/json.ts';
+import { isObject, jsonStart } from '../base/json.ts';
 
 /** The complaint to give first: a union's own, a knob that is not there, then the first one. */
 export function complaint(errors: readonly ErrorObject[]): string {
@@ -30,7 +30,7 @@ function complaintOfUnion(union: ErrorObject, errors: readonly ErrorObject[]): s
   const bound = own.find(({ keyword }) => keyword === 'minimum' || keyword === 'maximum');
   if (bound !== undefined) return complaintOfValue(bound);
   const names = Array.isArray(shapes) ? shapes.map(shapeName) : [];
-  return `knob "${knob(union)}" must be ${names.join(' or ')}, not ${JSON.stringify(union.data)?.slice(0, 80)}`;
+  return `knob "${knob(union)}" must be ${names.join(' or ')}, not ${jsonStart(union.data)}`;
 }
 
 function strangerIn({ keyword, params }: ErrorObject): string | undefined {
@@ -55,7 +55,7 @@ function complaintOfValue(error: ErrorObject): string {
     : error.keyword === 'pattern' && typeof meant === 'string'
       ? `must be: ${meant}`
       : error.message;
-  return `knob "${knob(error)}" ${detail}, not ${JSON.stringify(error.data)?.slice(0, 80)}`;
+  return `knob "${knob(error)}" ${detail}, not ${jsonStart(error.data)}`;
 }
 
 function knob(error: ErrorObject, name?: string): string {

@@ -183,3 +183,10 @@ test('a knob that a model cannot serve is refused with model and reason, and adm
   const hedged = { llm: { ...llama.llm, hedge: { afterMs: 1, model: 'openai/gpt-4o-mini' } } };
   assert.throws(() => resolveStrategy([hedged, prefill], 't'), /"llm.hedge.model" must continue the opener/);
 });
+
+test('a value nested without end is refused in one line', () => {
+  const deep: unknown = JSON.parse('['.repeat(20_000) + ']'.repeat(20_000));
+  for (const patch of [{ llm: deep }, { llm: { temperature: deep } }, { tts: { method: deep } }, { x: deep }]) {
+    assert.throws(() => resolveStrategy([patch], 'x'), { name: 'InputError', message: /^x: .{10,400}$/ });
+  }
+});

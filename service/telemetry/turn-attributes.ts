@@ -2,7 +2,7 @@
 import { LANES, LEDGER_STAGES, PHASES, WORLDS, ZERO_KINDS, type Attrs, type TurnLog } from '../base/events.ts';
 import { parseBets } from '../turn-log/bets.ts';
 import { InputError } from '../base/errors.ts';
-import { definedOnly, parsedJson } from '../base/json.ts';
+import { definedOnly, jsonStart, parsedJson } from '../base/json.ts';
 import type { LedgerRow, TurnSummary } from '../turn-log/metrics.ts';
 import { aboveTarget } from '../turn-log/targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
@@ -156,7 +156,7 @@ function betRows(json: string | undefined): TurnSummary['bets'] {
 
 function oneOf<Word extends string>(words: readonly Word[], value: unknown, where: string): Word {
   const word = words.find((each) => each === value);
-  if (word === undefined) throw new InputError(`${where}: ${JSON.stringify(value)} is not one of ${words.join(', ')}`);
+  if (word === undefined) throw new InputError(`${where}: ${jsonStart(value)} is not one of ${words.join(', ')}`);
   return word;
 }
 
