@@ -44,7 +44,11 @@ async function launch(
     env: { ...outside, ...env },
   });
   t.after(async () => {
-    if (launcher.exitCode === null && launcher.pid !== undefined) process.kill(-launcher.pid, 'SIGKILL');
+    try {
+      if (launcher.pid !== undefined) process.kill(-launcher.pid, 'SIGKILL');
+    } catch {
+      // the whole group has ended
+    }
     await rm(root, { recursive: true, force: true });
   });
   return launcher;

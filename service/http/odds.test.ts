@@ -64,6 +64,13 @@ test('a language that nobody speaks is refused with those that are known', async
     assert.equal((await post('/v1/sessions', 'application/json', JSON.stringify({ language }))).status, 201);
 });
 
+test('a greeting has something to say: a letter or a digit of any script', async () => {
+  const statusOf = async (greeting: string): Promise<number> =>
+    (await post('/v1/sessions', 'application/json', JSON.stringify({ greeting }))).status;
+  for (const silent of ['', ' ', '…?!', '\u0000', '🙂']) assert.equal(await statusOf(silent), 400, silent);
+  for (const spoken of ['Hi.', '1', 'ş', '你好']) assert.equal(await statusOf(spoken), 201, spoken);
+});
+
 test('a path that cannot be decoded is said to be one', async () => {
   for (const path of ['/v1/sessions/%E0%A4%A', '/v1/turns/%', '/v1/sessions/x/turns/%ff']) {
     const { status, json } = await ask(path);

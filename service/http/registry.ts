@@ -26,7 +26,8 @@ export const NewSessionSchema = Type.Object(
         { maxItems: 400 },
       ),
     ),
-    greeting: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
+    // a text without a letter or a digit is not spoken
+    greeting: Type.Optional(Type.String({ pattern: '[\\p{L}\\p{N}]', maxLength: 2000 })),
     voice: Type.Optional(text(40)),
     strategy: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
     interview: Type.Optional(Type.String({ pattern: '^[\\w-]{1,60}$' })),
