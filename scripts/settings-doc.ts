@@ -10,7 +10,7 @@ const HEAD = `# Settings
 
 For whoever runs the service. It reads the variables below from its environment, and from a file \`.env\` in the folder where it is started.
 
-    RETAKE_PORT=9090 RETAKE_DATA=/var/lib/retake npx retake serve
+    RETAKE_PORT=9090 RETAKE_DATA=/srv/interviews npx retake serve
 
 An empty variable counts as absent. An unknown variable that begins with \`RETAKE_\` ends the start with exit code 2, so that a typo shows.
 [.env.example](../.env.example) is a file to copy. \`npx retake doctor\` checks the settings and reaches for whom they name.

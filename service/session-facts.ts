@@ -6,6 +6,7 @@ import { EXPORTER, FORMAT, type BundleLevel, type SessionHeader } from './captur
 import type { Config } from './config.ts';
 import type { NewSession } from './http/registry.ts';
 import { checkRegion, type Endpoints } from './net/regions.ts';
+import { differingKnobs } from './strategy/knobs.ts';
 import { resolveStrategy } from './strategy/patch.ts';
 import { lacksPrompt, strategyHash, type Strategy } from './strategy/strategy.ts';
 import type { ProviderAccess, RunWorld } from './world.ts';
@@ -34,10 +35,14 @@ export function sessionLanguageOf({ language }: NewSession): string {
   return language ?? DEFAULT_LANGUAGE;
 }
 
-/** The service's strategy under the client's patch. Throws `InputError` that names the knob. */
+/** The service's strategy under the client's patch. Throws `InputError` that names a knob which is none, or the operator's alone. */
 export function strategyOf({ strategy, voice }: NewSession, ofService: Strategy): Strategy {
   const patches = [strategy ?? {}, ...(voice === undefined ? [] : [{ tts: { voice } }])];
-  return resolveStrategy(patches, 'strategy', ofService);
+  const resolved = resolveStrategy(patches, 'strategy', ofService);
+  const [operators] = differingKnobs(resolved, ofService, 'operator');
+  if (operators !== undefined)
+    throw new InputError(`strategy: knob "${operators}" is for the operator's RETAKE_STRATEGY only; leave it out`);
+  return resolved;
 }
 
 /** Throws `InputError` for a strategy that names a region that the operator did not configure, or a prompt without its text. */

@@ -107,6 +107,7 @@ test('a file in a strategy is refused: one answer for any path, which does not t
 test('no other knob or field names a file, a host or a region of its own', async () => {
   const bodies: readonly [body: unknown, detail: RegExp][] = [
     [{ strategy: { network: { region: '/etc/passwd' } } }, /knob "network.region" must be: base URLs by their name/],
+    [{ strategy: { network: { http2: true } } }, /knob "network.http2" is for the operator's RETAKE_STRATEGY only/],
     [{ strategy: { network: { region: 'us' } } }, /knob "network.region" is us, but no regions are configured/],
     [{ strategy: { network: { region: 'constructor' } } }, /knob "network.region" is constructor, but no regions/],
     ['{"strategy":{"network":{"__proto__":{"region":"eu"}}}}', /there is no knob "network.__proto__"/],

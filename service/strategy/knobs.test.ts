@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KNOBS, knobsWith, touches, valuesWith } from './knobs.ts';
+import { differingKnobs, KNOBS, knobsWith, touches, valuesWith } from './knobs.ts';
 import { TRAITS } from './schema.ts';
 import { resolveStrategy, type StrategyPatch } from './patch.ts';
 
@@ -29,4 +29,11 @@ test('values with a trait differ where one of its knobs does; control: another k
   const of = (patch: StrategyPatch): string => valuesWith(resolveStrategy([patch], 'test'), 'connections');
   assert.notEqual(of({ network: { region: 'near' } }), of({}));
   assert.equal(of({ tts: { speed: 2 } }), of({}));
+});
+
+test('knobs with a trait that differ between two strategies; control: other knobs do not count', () => {
+  const [plain, http2] = [resolveStrategy([], 'test'), resolveStrategy([{ network: { http2: true } }], 'test')];
+  assert.deepEqual(differingKnobs(http2, plain, 'operator'), ['network.http2']);
+  assert.deepEqual(differingKnobs(http2, http2, 'operator'), []);
+  assert.deepEqual(differingKnobs(resolveStrategy([{ tts: { speed: 2 } }], 'test'), plain, 'operator'), []);
 });

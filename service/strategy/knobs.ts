@@ -1,4 +1,5 @@
 /** The knobs as the schema lists them, and what each is beside its type. */
+import { isDeepStrictEqual } from 'node:util';
 import { fieldOf, isObject, listIn } from '../base/json.ts';
 import type { StrategyPatch } from './patch.ts';
 import { StrategySchema, TRAITS, type Trait } from './schema.ts';
@@ -44,8 +45,14 @@ export function touches(patch: StrategyPatch, trait: Trait): boolean {
   return within(StrategySchema, patch, false);
 }
 
+/** Paths of the knobs with a trait whose values differ between two strategies. */
+export function differingKnobs(a: Strategy, b: Strategy, trait: Trait): string[] {
+  return knobsWith(trait).filter((path) => !isDeepStrictEqual(valueAt(a, path), valueAt(b, path)));
+}
+
 /** A strategy's values of the knobs with a trait, as one text: equal texts, equal values. */
 export function valuesWith(strategy: Strategy, trait: Trait): string {
-  const valueAt = (path: string): unknown => path.split('.').reduce<unknown>(fieldOf, strategy);
-  return JSON.stringify(knobsWith(trait).map(valueAt));
+  return JSON.stringify(knobsWith(trait).map((path) => valueAt(strategy, path)));
 }
+
+const valueAt = (strategy: Strategy, path: string): unknown => path.split('.').reduce<unknown>(fieldOf, strategy);

@@ -8,6 +8,7 @@ export const TRAITS = [
   'words', // can make a transcript or a reply another one
   'cpu', // its whole gain is our own CPU, which takes no virtual time: a simulation cannot judge it
   'connections', // decides which exchange finds a connection open
+  'operator', // what it sets can end the process: no client of the service may change it
   'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
 ] as const;
 export type Trait = (typeof TRAITS)[number];
@@ -232,7 +233,7 @@ export const StrategySchema = section({
         ],
         { description: 'false: a new connection for every request' },
       ),
-      http2: Type.Boolean({ description: 'offer HTTP/2: requests to one origin share one connection' }),
+      http2: Type.Boolean({ description: 'HTTP/2: requests to one origin share a connection', traits: ['operator'] }),
       preResolve: Type.Boolean({ description: 'resolve names at speech start, and keep them as long as DNS allows' }),
       preconnect: Type.Boolean({ description: 'open connections at speech start: tts.concurrency to the TTS origin' }),
       region: Type.Optional(
