@@ -117,7 +117,15 @@ export function createKeptSessions(options: KeptSessionsOptions): KeptSessions {
       if (!known && !(await isCaptured(sessionId))) return false;
       return eraseSession({ captures: store, spool, speech: speechCache }, sessionId);
     },
-    forget: (sessionId) => void bundles.delete(sessionId),
+    forget(sessionId) {
+      const bundle = bundles.get(sessionId);
+      // kept until it is written, so that a service that closes waits for it
+      const written = (): void => void (bundles.get(sessionId) === bundle && bundles.delete(sessionId));
+      bundle?.flushed().then(written, (error: unknown) => {
+        written();
+        onError(error);
+      });
+    },
     async flushed() {
       await Promise.all([...bundles.values()].map((bundle) => bundle.flushed()));
     },

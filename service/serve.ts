@@ -9,6 +9,7 @@ import { openDiskCache, type SpeechCache } from './calls/speech-cache.ts';
 import { createFolderStore } from './capture/store.ts';
 import type { Config } from './config.ts';
 import { createGenerations } from './generations.ts';
+import { createDoorkeeper, type DelaySource } from './http/doorkeeper.ts';
 import { openEntrance } from './http/entrance.ts';
 import { LIMITS } from './http/limits.ts';
 import { createReadBack } from './http/read-back.ts';
@@ -39,6 +40,8 @@ export interface ServiceOptions {
   profile?: string;
   /** Where the log goes; silent by default in demos and tests. */
   logLevel?: 'info' | 'silent';
+  /** In place of the delay of this process's event loop. */
+  loopDelay?: DelaySource;
 }
 
 export interface Service {
@@ -101,6 +104,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       spool: () => spool.counters(),
       pools: () => world.pools?.() ?? [],
       sessions: () => registry.count(),
+      shed: () => doorkeeper.refused(),
+      loopDelayMs: () => doorkeeper.delayMs(),
     });
     const kept = createKeptSessions({
       facts: { world: config.world, commit, profile, endpoints: world.endpoints },
@@ -135,7 +140,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       logger.debug('a client went away before its request was here in whole');
     };
     const memory = createByteBudget(LIMITS.audioBytes.value);
-    const served = { clock, registry, tickets, memory, apiKey, onError };
+    const doorkeeper = own(createDoorkeeper({ clock, source: options.loopDelay }), (each) => each.close());
+    const served = { clock, registry, tickets, memory, doorkeeper, apiKey, onError };
     const app = createServer({ ...served, readBack, metrics, onAbandoned });
     const sockets = own(createSockets(served), (each) => each.close());
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { configFrom } from '../service/config.ts';
 import type { TurnPorts } from '../service/calls/stage.ts';
+import type { DelaySource } from '../service/http/doorkeeper.ts';
 import { startService, type Service } from '../service/serve.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { WARM_UP_SESSION } from '../service/warm-up.ts';
@@ -15,6 +16,9 @@ export interface TestService extends Service {
   dataFolder: string;
 }
 
+/** Clients share the test's event loop: what they do is no overload of the service. */
+const NEVER_LATE: DelaySource = { readMs: () => 0, close: () => undefined };
+
 /**
  * Starts it for one test, which also ends it. `instant` are the ports that it warms up on, and those of its turns unless
  * the test has others for them.
@@ -22,7 +26,11 @@ export interface TestService extends Service {
 export async function testService(
   t: TestContext,
   instant: TurnPorts,
-  { ports = instant, env = {} }: { ports?: TurnPorts; env?: Readonly<Record<string, string>> } = {},
+  {
+    ports = instant,
+    env = {},
+    loopDelay = NEVER_LATE,
+  }: { ports?: TurnPorts; env?: Readonly<Record<string, string>>; loopDelay?: DelaySource } = {},
 ): Promise<TestService> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'retake-http-'));
   const world: RunWorld = {
@@ -37,6 +45,7 @@ export async function testService(
     strategy: DEFAULT_STRATEGY,
     commit: 'test',
     logLevel: 'silent',
+    loopDelay,
   });
   t.after(async () => {
     await service.close();

@@ -55,7 +55,7 @@ function converse(bytes: Uint8Array): void {
       { kind: 'binary', bytes: Buffer.from(line), atUs: 1 },
       { kind: 'turn-ended' },
     ]);
-  const session = { nowUs: 0, isOpen: true, isBusy: false, mayInterrupt: true };
+  const session = { nowUs: 0, isOpen: true, isBusy: false, isOverloaded: false, mayInterrupt: true };
   for (const first of [[], [{ type: 'start', sampleRateHz: 16_000, format: 'pcm_s16le' }]]) {
     let state: ConversationState = NEW_CONVERSATION;
     for (const json of first) state = advance(state, { kind: 'text', json }, session).state;

@@ -167,7 +167,7 @@ async function speakAll(
           await clock.sleep(PAUSE_MS, context.signal);
         }
       } finally {
-        conversation.close();
+        await conversation.close();
       }
     }),
   );

@@ -63,6 +63,6 @@ async function speakOnce({
     const { traceId } = await conversation.speak(file, { push });
     return { sessionId: conversation.sessionId, traceId };
   } finally {
-    conversation.close();
+    await conversation.close();
   }
 }

@@ -16,7 +16,8 @@ export interface Conversation {
   sessionId: string;
   /** Speaks one recording as the next turn. Throws `InputError` when the service answers with an error. */
   speak(wavPath: string, options?: { push?: boolean }): Promise<SpokenTurn>;
-  close(): void;
+  /** Ends the session, whose capture stays. A service that is gone by then is no error. */
+  close(): Promise<void>;
 }
 
 export interface SpokenTurn {
@@ -57,7 +58,10 @@ export async function converse(
 
   return {
     sessionId,
-    close: () => socket.close(),
+    async close() {
+      socket.close();
+      await closeSession(url, sessionId, apiKey);
+    },
     async speak(wavPath, { push = false } = {}) {
       const { samples, sampleRateHz } = parseWav(readInput(wavPath, 'recording'));
       socket.send(JSON.stringify({ type: 'start', sampleRateHz, format: 'pcm_s16le' }));
@@ -124,6 +128,7 @@ export async function upload(
     body,
   });
   await response.text();
+  await closeSession(url, sessionId, apiKey);
   return { sessionId, traceId: response.headers.get('x-trace-id') ?? '' };
 }
 
@@ -147,6 +152,12 @@ async function openSession(url: string, session: object, apiKey: string | undefi
   const id = textIn(await response.json(), 'id');
   if (id !== undefined) return id;
   throw new InputError(`${url} did not answer as a Retake service does; name the service with --url`);
+}
+
+/** Ends a session early, so that it takes no room until it is idle for long: nobody waits for more than an attempt. */
+async function closeSession(url: string, sessionId: string, apiKey: string | undefined): Promise<void> {
+  const init = { method: 'POST', headers: authorization(apiKey) };
+  await fetch(`${url}/v1/sessions/${sessionId}/close`, init).catch(() => undefined);
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {

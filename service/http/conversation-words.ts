@@ -38,6 +38,8 @@ export type ConversationMessage =
 
 export type ConversationEffect =
   | { kind: 'refuse'; problem: Problem }
+  /** Refuse a turn, since the service is overloaded. */
+  | { kind: 'shed' }
   /** Run a turn that begins with `heard`. */
   | { kind: 'open-turn'; sampleRateHz: number; heard: readonly AudioFrame[] }
   /** A frame for the open turn. */
@@ -59,6 +61,8 @@ export interface SessionFacts {
   isOpen: boolean;
   /** A turn runs in it, over this connection or another. */
   isBusy: boolean;
+  /** New turns are refused; those that speech opens in a conversation are not new. */
+  isOverloaded: boolean;
   /** Speech may interrupt a reply (`client.bargeIn`). */
   mayInterrupt: boolean;
 }

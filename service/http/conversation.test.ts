@@ -17,7 +17,7 @@ import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 
 const RATE_HZ = 16_000;
 const FRAME_SAMPLES = RATE_HZ / 50; // 20 ms
-const FREE: SessionFacts = { nowUs: 0, isOpen: true, isBusy: false, mayInterrupt: true };
+const FREE: SessionFacts = { nowUs: 0, isOpen: true, isBusy: false, isOverloaded: false, mayInterrupt: true };
 const frame = (atUs: number, samples = FRAME_SAMPLES): AudioFrame => ({ atUs, samples: new Int16Array(samples) });
 const binary = (atUs = 0, bytes = FRAME_SAMPLES * 2): ConversationMessage => ({
   kind: 'binary',
@@ -68,6 +68,18 @@ const ROWS: readonly [name: string, message: ConversationMessage, row: Row, sess
       replying: 'same refuse 409',
       closed: 'same',
     },
+  ],
+  [
+    'start in an overload',
+    START,
+    { new: 'same shed', idle: 'same shed', listening: 'same refuse 409', replying: 'same refuse 409', closed: 'same' },
+    { ...FREE, isOverloaded: true },
+  ],
+  [
+    'onset in an overload',
+    { kind: 'onset' },
+    nothing({ idle: 'listening open-turn' }),
+    { ...FREE, isOverloaded: true },
   ],
   ['start while a turn runs elsewhere', START, refused(409), { ...FREE, isBusy: true }],
   [
@@ -308,6 +320,7 @@ const anyFacts = fc.record({
   nowUs: fc.nat(40_000_000),
   isOpen: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, fc.constant(false)),
   isBusy: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
+  isOverloaded: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
   mayInterrupt: fc.boolean(),
 });
 

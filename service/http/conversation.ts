@@ -104,6 +104,7 @@ function onText(state: Open, json: unknown, session: SessionFacts): Advanced {
       if (state.kind !== 'idle' || session.isBusy) {
         throw sessionBusy('a turn is running; wait for its done');
       }
+      if (session.isOverloaded) return { state, effects: [{ kind: 'shed' }] };
       return openTurn(state, session, { sampleRateHz: json.sampleRateHz, heard: [] });
     case 'end':
       return { state, effects: state.kind === 'idle' ? [] : [{ kind: 'end-audio' }] };

@@ -41,6 +41,25 @@ export const LIMITS = {
     answer: '413 oversized',
   },
   noSpeech: { of: 'audio in which nobody speaks', value: NO_SPEECH_LIMIT_MS, unit: 'ms', answer: '422 no-speech' },
+  sessions: { of: 'the process, at a time', value: 1000, unit: 'open sessions', answer: '503 with Retry-After' },
+  idleSession: {
+    of: 'a session without a turn',
+    value: 30 * 60_000,
+    unit: 'ms',
+    answer: 'the session closes, its capture stays',
+  },
+  unusedSession: {
+    of: 'a session in which nobody has said anything yet',
+    value: 2 * 60_000,
+    unit: 'ms',
+    answer: 'the session closes',
+  },
+  loopDelay: {
+    of: "the event loop's p99 delay in two half seconds in a row: an overload, which ends at half of it",
+    value: 250,
+    unit: 'ms',
+    answer: '503 with Retry-After to new sessions, turns and connections',
+  },
   connections: { of: 'a session, at a time', value: 8, unit: 'WebSocket connections', answer: '409' },
   messageBytes: {
     of: 'one WebSocket message: one second of the fastest audio',

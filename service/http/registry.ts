@@ -8,6 +8,7 @@ import type { Clock } from '../base/ports.ts';
 import type { TurnLog } from '../base/events.ts';
 import type { Session } from '../turn/session.ts';
 import { otlpLineOf } from '../telemetry/otel.ts';
+import { LIMITS } from './limits.ts';
 import { notFound, ProblemError, sessionBusy } from './problem.ts';
 
 /** What a session may be in: the languages of the voices, with the regions that change nothing for Retake. */
@@ -50,7 +51,9 @@ export interface Registry {
   get(id: string): Session;
   /** Undefined where there is no open session of that id. Does not count as use, which keeps a session open. */
   find(id: string): Session | undefined;
-  /** Closes a session and erases what was kept of it. False where there was nothing. Throws `ProblemError` (409) while a turn runs. */
+  /** Closes a session; what was kept of it stays. Throws `ProblemError`: 404 when there is none, 409 while a turn is answered. */
+  close(id: string): Promise<void>;
+  /** Closes a session and erases what was kept of it. False where there was nothing. Throws `ProblemError` (409) while a turn is answered. */
   erase(id: string): Promise<boolean>;
   turn(traceId: string): TurnRecord;
   /** To be called for every turn that is over. */
@@ -60,10 +63,18 @@ export interface Registry {
   idle(): Promise<void>;
 }
 
-const SESSIONS_LIMIT = 1000;
 /** Finished turns that stay in memory for `GET /v1/turns/:traceId`. */
 export const TURNS_LIMIT = 2000;
-const IDLE_LIMIT_MS = 30 * 60_000;
+
+interface Entry {
+  session: Session;
+  usedUs: number;
+  /** Somebody has said something in it. */
+  used: boolean;
+}
+
+/** Of turns in which nobody said anything. */
+const NOTHING_SAID: readonly string[] = ['no-speech', 'cancelled'];
 
 export function createRegistry(options: {
   clock: Clock;
@@ -74,15 +85,30 @@ export function createRegistry(options: {
   onForgotten: (sessionId: string) => void;
 }): Registry {
   const { clock } = options;
-  const sessions = new Map<string, { session: Session; usedUs: number }>();
+  const sessions = new Map<string, Entry>();
   const turns = new Map<string, { log: TurnLog; measured: MeasuredTurn }>();
 
   const dropIdle = (): void => {
-    for (const [id, { session, usedUs }] of sessions) {
-      if (session.busy || clock.nowUs() - usedUs <= IDLE_LIMIT_MS * 1000) continue;
+    for (const [id, entry] of sessions) {
+      if (entry.session.busy || leavesUs(entry) > clock.nowUs()) continue;
       sessions.delete(id);
       options.onForgotten(id);
     }
+  };
+  const leavesUs = ({ usedUs, used }: Entry): number =>
+    usedUs + (used ? LIMITS.idleSession : LIMITS.unusedSession).value * 1000;
+  /** Takes the session out, so that no turn can begin in it; one that only listens is cancelled. False where there is none. */
+  const takeOut = async (id: string): Promise<boolean> => {
+    const session = sessions.get(id)?.session;
+    if (session?.busy === true && !session.listening) throw sessionBusy('a turn is being answered; wait for its end');
+    sessions.delete(id);
+    await session?.cancel(new Error('the session was closed'));
+    return session !== undefined;
+  };
+  /** Until the first of the open sessions may leave; a minute at most, since clients may close theirs. */
+  const firstLeavesS = (): number => {
+    const earliestUs = Math.min(...[...sessions.values()].map(leavesUs));
+    return Math.min(60, Math.max(1, Math.ceil((earliestUs - clock.nowUs()) / 1e6)));
   };
   return {
     create(body) {
@@ -100,34 +126,35 @@ export function createRegistry(options: {
         });
       }
       dropIdle();
-      if (sessions.size >= SESSIONS_LIMIT) {
-        const detail = `${SESSIONS_LIMIT} sessions are open; delete one or try again later`;
+      const { value, unit } = LIMITS.sessions;
+      if (sessions.size >= value) {
+        const detail = `${value} ${unit}; close one, or try again later`;
         throw new ProblemError({
           status: 503,
           title: 'Too many sessions',
           detail,
-          limit: `${SESSIONS_LIMIT} sessions`,
-          headers: { 'retry-after': '30' },
+          limit: `${value} ${unit}`,
+          headers: { 'retry-after': String(firstLeavesS()) },
         });
       }
       const session = options.open(body);
-      sessions.set(session.id, { session, usedUs: clock.nowUs() });
+      sessions.set(session.id, { session, usedUs: clock.nowUs(), used: false });
       return session;
     },
     find: (id) => sessions.get(id)?.session,
     get(id) {
       const found = sessions.get(id);
-      if (found === undefined) throw notFound(`there is no open session ${JSON.stringify(id.slice(0, 80))}`);
+      if (found === undefined) throw noOpenSession(id);
       found.usedUs = clock.nowUs();
       return found.session;
     },
+    async close(id) {
+      if (!(await takeOut(id))) throw noOpenSession(id);
+      options.onForgotten(id);
+    },
     async erase(id) {
-      const known = sessions.get(id);
-      if (known?.session.busy === true) {
-        throw sessionBusy('a turn is running; erase the session when it is done');
-      }
       // closed first: a turn that began during the search would leave traces behind
-      const wasOpen = sessions.delete(id);
+      const wasOpen = await takeOut(id);
       const ofSession = [...turns].filter(([, { log }]) => log.identity.sessionId === id);
       for (const [traceId] of ofSession) turns.delete(traceId);
       const captured = await options.eraseCapture(id, wasOpen || ofSession.length > 0).catch((error: unknown) => {
@@ -148,16 +175,26 @@ export function createRegistry(options: {
     finished(log, measured) {
       // turns over a WebSocket come by no request: without this, a session that talks would be idle
       const open = sessions.get(log.identity.sessionId);
-      if (open !== undefined) open.usedUs = clock.nowUs();
+      if (open !== undefined) {
+        open.usedUs = clock.nowUs();
+        open.used ||= !NOTHING_SAID.includes(measured.summary.failure?.kind ?? '');
+      }
       // spans and ledger are made without content, which belongs in captures only
       const events = log.events.map(({ content: _content, ...event }) => event);
       turns.set(log.identity.traceId, { log: { ...log, events }, measured });
       const [oldest] = turns.keys();
       if (turns.size > TURNS_LIMIT && oldest !== undefined) turns.delete(oldest);
     },
-    count: () => sessions.size,
+    count() {
+      dropIdle();
+      return sessions.size;
+    },
     idle: async () => {
       await Promise.all([...sessions.values()].map(({ session }) => session.idle()));
     },
   };
+}
+
+function noOpenSession(id: string): ProblemError {
+  return notFound(`there is no open session ${JSON.stringify(id.slice(0, 80))}`);
 }

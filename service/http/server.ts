@@ -8,6 +8,7 @@ import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { answerTurn, openingOf, type TurnStart } from './answer.ts';
 import { checkApiKey } from './api-key.ts';
 import { readAudioBody } from './body.ts';
+import type { Doorkeeper } from './doorkeeper.ts';
 import { notFound, ProblemError, problemOf, sendProblem, sessionBusy } from './problem.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry, TurnRecord } from './registry.ts';
@@ -20,6 +21,7 @@ export interface ServerOptions {
   tickets: Tickets;
   /** For uploads and the audio of their turns. */
   memory: ByteBudget;
+  doorkeeper: Doorkeeper;
   metrics?: Pick<ServiceMetrics, 'contentType' | 'text'>;
   apiKey?: string;
   /** Gets internal errors, which never carry content. */
@@ -32,7 +34,7 @@ const JSON_LIMIT = '256kb';
 
 /** The express app. The caller listens, and serves WebSockets beside it. */
 export function createServer(options: ServerOptions): Express {
-  const { clock, registry, readBack, tickets, memory, metrics, apiKey, onError, onAbandoned } = options;
+  const { clock, registry, readBack, tickets, memory, doorkeeper, metrics, apiKey, onError, onAbandoned } = options;
   const app = express();
   /** Sessions with an upload, until its turn is over. */
   const uploading = new Set<string>();
@@ -51,6 +53,7 @@ export function createServer(options: ServerOptions): Express {
   });
   app.post('/v1/sessions', express.json({ limit: JSON_LIMIT }), (request, response) => {
     refuseOtherThanJson(request);
+    doorkeeper.admit('session');
     const session = registry.create(request.body ?? {});
     response.status(201).location(`/v1/sessions/${session.id}`).json({ id: session.id });
   });
@@ -64,8 +67,13 @@ export function createServer(options: ServerOptions): Express {
     if (!(await readBack.erase(request.params.id))) throw notFound('there is no such session, open or captured');
     response.status(204).end();
   });
+  app.post('/v1/sessions/:id/close', async (request, response) => {
+    await registry.close(request.params.id);
+    response.status(204).end();
+  });
   app.post('/v1/sessions/:id/turns', async (request, response) => {
     const session = registry.get(request.params['id'] ?? '');
+    doorkeeper.admit('turn');
     if (uploading.has(session.id)) throw sessionBusy('an upload of this session is here; wait for its turn to be done');
     const held = memory.share();
     const readStart = async (): Promise<TurnStart> => {
@@ -102,6 +110,7 @@ export function createServer(options: ServerOptions): Express {
     '/metrics': 'GET',
     '/v1/sessions': 'POST',
     '/v1/sessions/:id': 'GET, DELETE',
+    '/v1/sessions/:id/close': 'POST',
     '/v1/sessions/:id/turns': 'POST',
     '/v1/sessions/:id/greeting': 'POST',
     '/v1/sessions/:id/ticket': 'POST',

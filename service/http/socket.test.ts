@@ -283,13 +283,13 @@ test(
   { timeout: 20_000 },
   async (t) => {
     const service = await testService(t, instantPorts(createRealClock()));
-    const { id } = await client(t, service.url);
     const floods: readonly [name: string, message: Buffer, status: number][] = [
       ['empty frames', rawFrame(2, Buffer.alloc(0)), 429],
       ['tiny frames', rawFrame(2, Buffer.alloc(2)), 429],
       ['messages of one byte', rawFrame(1, Buffer.from('x')), 400],
     ];
     for (const [name, message, status] of floods) {
+      const { id } = await client(t, service.url);
       const socket = await deafSocket(t, service.url, id);
       const got: Buffer[] = [];
       const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
@@ -308,5 +308,63 @@ test(
       assert.ok(errors.length <= LIMITS.badMessages.value, `${name}: ${errors.length} errors`);
       assert.match(text, /\x03\xf0(Too many messages|Bad message)/, name);
     }
+  },
+);
+
+test(
+  'an overloaded service refuses new sessions, turns and connections with 503, and finishes what runs',
+  { timeout: 20_000 },
+  async (t) => {
+    let delayMs = 0;
+    const loopDelay = { readMs: () => delayMs, close: () => undefined };
+    const service = await testService(t, instantPorts(createRealClock()), { loopDelay });
+    const talk = await client(t, service.url, { strategy: { stt: { vad: { engine: 'client' } } } });
+    talk.say(START);
+    await talk.next('turn');
+    speak(talk, speechPcm('hello', RATE_HZ, 0));
+    const open = (): Promise<Response> => fetch(`${service.url}/v1/sessions`, { method: 'POST' });
+    delayMs = LIMITS.loopDelay.value + 1;
+    while ((await open()).status === 201) await setTimeout(20);
+    const refused = await open();
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '2']);
+    const late = new WebSocket(`${service.url.replace('http', 'ws')}/v1/sessions/${talk.id}/stream`);
+    assert.match(((await once(late, 'error')) as [Error])[0].message, /503/);
+    assert.equal((await fetch(`${service.url}/healthz`)).status, 200);
+    talk.say({ type: 'end' });
+    await talk.next('done'); // what runs is finished
+    talk.say(START);
+    assert.equal((await talk.next('error'))['status'], 503);
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    assert.match(metrics, /retake_shed_total\{door="turn"\} 1\n/);
+    delayMs = 0;
+    while ((await open()).status !== 201) await setTimeout(20);
+  },
+);
+
+test(
+  'a started turn in which nothing is said can be erased, and closed; a closed session keeps its capture',
+  { timeout: 20_000 },
+  async (t) => {
+    const service = await testService(t, instantPorts(createRealClock()));
+    const silent = async (): Promise<Client> => {
+      const talk = await client(t, service.url);
+      talk.say(START);
+      await talk.next('turn');
+      talk.say(new Uint8Array(FRAME_BYTES));
+      return talk;
+    };
+    const erased = await silent();
+    assert.equal((await fetch(`${service.url}/v1/sessions/${erased.id}`, { method: 'DELETE' })).status, 204);
+    assert.equal((await erased.next('error'))['kind'], 'cancelled');
+    assert.equal((await fetch(`${service.url}/v1/sessions/${erased.id}`)).status, 404);
+    const closed = await silent();
+    const letGo = once(closed.socket, 'close');
+    const close = (): Promise<Response> => fetch(`${service.url}/v1/sessions/${closed.id}/close`, { method: 'POST' });
+    assert.equal((await close()).status, 204);
+    assert.equal((await close()).status, 404, 'there is no open session any more');
+    await service.flushed();
+    const page = (await (await fetch(`${service.url}/v1/sessions/${closed.id}`)).json()) as { turns: unknown[] };
+    assert.equal(page.turns.length, 1);
+    assert.equal(((await letGo) as [number])[0], 1008, 'its connection is let go within a second');
   },
 );

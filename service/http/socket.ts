@@ -5,6 +5,7 @@ import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/ports.ts';
 import type { Session } from '../turn/session.ts';
 import { checkApiKey } from './api-key.ts';
+import type { Doorkeeper } from './doorkeeper.ts';
 import type { Handlers } from './entrance.ts';
 import { LIMITS } from './limits.ts';
 import { notFound, problemOf, ProblemError, refuseUpgrade } from './problem.ts';
@@ -31,6 +32,7 @@ export interface SocketOptions {
   tickets: Tickets;
   /** For the audio of turns. */
   memory: ByteBudget;
+  doorkeeper: Doorkeeper;
   apiKey?: string;
   onError: (error: unknown) => void;
 }
@@ -62,6 +64,7 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
     upgrade(request, duplex, head) {
       try {
         const session = sessionFor(request, { registry, tickets, apiKey });
+        options.doorkeeper.admit('connection');
         const ofSession = [...talks].filter((each) => each.session === session);
         if (ofSession.length >= LIMITS.connections.value) throw tooManyConnections();
         sockets.handleUpgrade(request, duplex, head, (socket) => {

@@ -10,6 +10,7 @@ import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import type { Session } from '../turn/session.ts';
 import { advance, NEW_CONVERSATION, playedMsIn } from './conversation.ts';
 import type { ConversationEffect, ConversationMessage } from './conversation-words.ts';
+import type { Doorkeeper } from './doorkeeper.ts';
 import { LIMITS } from './limits.ts';
 import { audioMemoryFull, problemOf, type Problem } from './problem.ts';
 import type { Registry } from './registry.ts';
@@ -25,6 +26,7 @@ export interface TalkOptions {
   clock: Clock;
   registry: Registry;
   memory: ByteBudget;
+  doorkeeper: Doorkeeper;
   /** No turn begins any more. */
   refusing(): boolean;
   onError: (error: unknown) => void;
@@ -32,7 +34,7 @@ export interface TalkOptions {
 
 /** Serves the client until it goes. Returns what is to be called now and then, since time ends what is silent. */
 export function talk(socket: WebSocket, session: Session, options: TalkOptions): () => void {
-  const { clock, registry, memory, refusing, onError } = options;
+  const { clock, registry, memory, doorkeeper, refusing, onError } = options;
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
   let frames: Channel<AudioFrame> | undefined;
@@ -58,6 +60,7 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
         nowUs: clock.nowUs(),
         isOpen,
         isBusy: session.busy,
+        isOverloaded: doorkeeper.overloaded,
         mayInterrupt: session.strategy.client.bargeIn !== 'off',
       };
       const advanced = advance(state, message, facts);
@@ -82,6 +85,8 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
     switch (effect.kind) {
       case 'refuse':
         return refuse(effect.problem);
+      case 'shed':
+        return doorkeeper.admit('turn');
       case 'open-turn':
         if (refusing()) return socket.close(1001, STOPPING);
         frames = createChannel<AudioFrame>(FRAMES_LIMIT, 'frames from the client');

@@ -13,6 +13,7 @@ import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createByteBudget, type ByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import type { Session, TurnRequest } from '../turn/session.ts';
+import type { Doorkeeper } from './doorkeeper.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry } from './registry.ts';
 import { createServer } from './server.ts';
@@ -50,6 +51,7 @@ async function serve(t: TestContext, { limitBytes = 1e9, clock = real } = {}): P
     clock,
     registry,
     memory,
+    doorkeeper: { admit: () => undefined } as unknown as Doorkeeper,
     readBack: {} as ReadBack,
     tickets: {} as Tickets,
     onError: (error) => assert.fail(String(error)),

@@ -313,6 +313,8 @@ export const METRICS = {
     help: 'Requests whose client went away before their end',
     labels: [],
   },
+  shed: { name: 'retake_shed_total', help: 'New work refused while overloaded', labels: ['door'] },
+  loopDelay: { name: 'retake_event_loop_delay_seconds', help: 'p99 of the last half second', labels: [] },
   pool: { name: 'retake_pool_sockets', help: 'Sockets and requests of a pool', labels: ['origin', 'state'] },
   spoolPending: { name: 'retake_spool_pending_turns', help: 'Turns not yet taken by the endpoint', labels: [] },
   spoolBytes: { name: 'retake_spool_disk_bytes', help: 'The spool on disk, what was sent included', labels: [] },

@@ -15,6 +15,8 @@ function create(): ServiceMetrics {
       { origin: 'https://fal.run', connected: 1, free: 1, running: 0, queued: 0 },
     ],
     sessions: () => 12,
+    shed: () => ({ session: 2, turn: 1, connection: 0 }),
+    loopDelayMs: () => 30,
   });
 }
 
@@ -69,6 +71,12 @@ test('pools and spool are read at each scrape, not added up', async () => {
     'retake_spool_turns_total{outcome="dropped"} 1',
   ]);
   assert.deepEqual(linesOf(text, METRICS.sessions.name), ['retake_sessions_open 12']);
+  assert.deepEqual(linesOf(text, METRICS.shed.name), [
+    'retake_shed_total{door="session"} 2',
+    'retake_shed_total{door="turn"} 1',
+    'retake_shed_total{door="connection"} 0',
+  ]);
+  assert.deepEqual(linesOf(text, METRICS.loopDelay.name), ['retake_event_loop_delay_seconds 0.03']);
 });
 
 test('control: an unmeasured latency is absent, not 0', async () => {

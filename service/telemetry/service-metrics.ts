@@ -32,6 +32,9 @@ export function createServiceMetrics(sources: {
   spool: () => SpoolCounters;
   pools: () => readonly PoolState[];
   sessions: () => number;
+  /** New work refused while overloaded, by door. */
+  shed: () => Readonly<Record<string, number>>;
+  loopDelayMs: () => number;
 }): ServiceMetrics {
   const registry = new Registry();
   const registers = [registry];
@@ -81,7 +84,7 @@ export function createServiceMetrics(sources: {
 /** Figures that other parts keep: read when Prometheus asks. */
 function readAtScrape(
   registry: Registry,
-  { spool, pools, sessions }: Parameters<typeof createServiceMetrics>[0],
+  { spool, pools, sessions, shed, loopDelayMs }: Parameters<typeof createServiceMetrics>[0],
 ): void {
   const registers = [registry];
   const gauge = (spec: (typeof METRICS)[keyof typeof METRICS], read: (gauge: Gauge) => void): Gauge =>
@@ -107,6 +110,10 @@ function readAtScrape(
       },
     });
   gauge(METRICS.sessions, (each) => each.set(sessions()));
+  gauge(METRICS.loopDelay, (each) => each.set(loopDelayMs() / 1000));
+  total(METRICS.shed, (each) => {
+    for (const [door, count] of Object.entries(shed())) each.inc({ door }, count);
+  });
   gauge(METRICS.spoolPending, (each) => each.set(spool().pending));
   gauge(METRICS.spoolBytes, (each) => each.set(spool().diskBytes));
   total(METRICS.spoolRejected, (each) => each.inc(spool().rejectedSpans));

@@ -3,6 +3,7 @@ import { InputError } from '../base/errors.ts';
 import type { TurnSummary } from '../turn-log/metrics.ts';
 import type { EventSink, TurnIdentity } from '../base/events.ts';
 import type { Message, ReplySink, UserAudio } from '../base/ports.ts';
+import { childSignal } from '../base/streams.ts';
 import type { TurnPorts } from '../calls/stage.ts';
 import { observeTurn, type FinishedTurn, type Projection } from './observe.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -43,9 +44,13 @@ export interface Session {
   /** Figures of the turns so far, by index, without content. */
   readonly finished: readonly TurnSummary[];
   readonly busy: boolean;
+  /** A turn runs, and its user has not finished. */
+  readonly listening: boolean;
   nextTraceId(): string;
   /** Runs the next turn. Throws `InputError` while another one is running. */
   turn(request: TurnRequest): Promise<FinishedTurn>;
+  /** Cancels the turn that runs, if one does. Resolves when no turn is running. */
+  cancel(reason: Error): Promise<void>;
   /** Resolves when no turn is running. */
   idle(): Promise<void>;
 }
@@ -56,7 +61,7 @@ export function createSession(options: SessionOptions): Session {
   let nextIndex = 0;
   let greetings = 0;
   let nextTraceId = options.traceIds();
-  let running: PromiseWithResolvers<undefined> | undefined;
+  let running: { ended: PromiseWithResolvers<undefined>; listening: boolean; cancel(reason: Error): void } | undefined;
 
   return {
     id: options.id,
@@ -67,20 +72,35 @@ export function createSession(options: SessionOptions): Session {
     get busy() {
       return running !== undefined;
     },
+    get listening() {
+      return running?.listening === true;
+    },
+    async cancel(reason) {
+      running?.cancel(reason);
+      await running?.ended.promise;
+    },
     async idle() {
-      await running?.promise;
+      await running?.ended.promise;
     },
     nextTraceId: () => nextTraceId,
     async turn(request) {
       if (running !== undefined) throw new InputError(`session ${options.id} is in a turn; wait for its end`);
-      const ended = Promise.withResolvers<undefined>();
-      running = ended;
+      const { signal, abort, release } = childSignal(request.signal);
+      const turn = {
+        ended: Promise.withResolvers<undefined>(),
+        listening: request.greeting === undefined,
+        cancel: abort,
+      };
+      running = turn;
+      const watch: EventSink = ({ kind }) => {
+        if (kind === 'turn.ended') turn.listening = false;
+      };
       const turnIndex = nextIndex++;
       const traceId = nextTraceId;
       nextTraceId = options.traceIds();
       try {
         const identity = { ...options.identity, sessionId: options.id, turnIndex, traceId };
-        const turn = await observeTurn(
+        const over = await observeTurn(
           options.ports(turnIndex),
           {
             identity,
@@ -91,20 +111,21 @@ export function createSession(options: SessionOptions): Session {
             userTurn: greetings === 0 ? undefined : turnIndex - greetings,
             greeting: request.greeting,
             reply: request.reply,
-            sinks: request.sinks ?? [],
+            sinks: [watch, ...(request.sinks ?? [])],
             onSinkError: options.onProjectionError,
-            signal: request.signal,
+            signal,
           },
           options.projections,
         );
         if (request.greeting !== undefined) greetings++;
-        if (turn.transcript !== '') history.push({ role: 'user', content: turn.transcript });
-        if (turn.replyText !== '') history.push({ role: 'assistant', content: turn.replyText });
-        finished.push(turn.summary);
-        return turn;
+        if (over.transcript !== '') history.push({ role: 'user', content: over.transcript });
+        if (over.replyText !== '') history.push({ role: 'assistant', content: over.replyText });
+        finished.push(over.summary);
+        return over;
       } finally {
         running = undefined;
-        ended.resolve(undefined);
+        release();
+        turn.ended.resolve(undefined);
       }
     },
   };
