@@ -17,6 +17,13 @@ const DOCUMENTS: readonly Program[] = [
     run: ['scripts/settings-doc.ts'],
   },
   {
+    name: 'limits',
+    sentence: 'Writes into docs/security.md what clients may ask of the service.',
+    minutes: 0.1,
+    basis: 'estimated',
+    run: ['scripts/limits-doc.ts'],
+  },
+  {
     name: 'allow-list',
     sentence: 'Writes the keys that spans may carry into collector/config.yaml.',
     minutes: 0.1,
