@@ -142,7 +142,7 @@ export async function serviceRows(): Promise<ParserRow[]> {
     {
       name: 'WebM',
       samples: [await webmSample()],
-      parse: (bytes) => decodeUploadedWebm(Uint8Array.from(bytes), createRealClock()),
+      parse: (bytes) => decodeUploadedWebm(Uint8Array.from(bytes), { clock: createRealClock(), client: 'mutations' }),
       isDeclared: (error) => isAudioError(error) || error instanceof ProblemError,
       limitMs: 4000, // the decoder's deadline is 3 s, and a thread that hung is begun anew
       everyRounds: 20,

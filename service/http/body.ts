@@ -58,7 +58,10 @@ function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array) => Deco
     .split(';')
     .map((part) => part.trim());
   if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') return parseWav;
-  if (type === WEBM_OPUS) return async (bytes) => ({ ...(await decodeUploadedWebm(bytes, clock)), recorded: bytes });
+  if (type === WEBM_OPUS) {
+    const client = request.socket.remoteAddress ?? '';
+    return async (bytes) => ({ ...(await decodeUploadedWebm(bytes, { clock, client })), recorded: bytes });
+  }
   if (type === 'audio/l16') {
     const parameter = (name: string): number | undefined => {
       const found = parameters.find((each) => each.startsWith(`${name}=`));

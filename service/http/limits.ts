@@ -28,6 +28,18 @@ export const LIMITS = {
     unit: 'ms',
     answer: '408, the connection closes',
   },
+  webmTime: {
+    of: 'decoding of one WebM upload, ten times what 5 minutes take',
+    value: 3000,
+    unit: 'ms',
+    answer: '415',
+  },
+  webmWaiting: {
+    of: 'WebM uploads that wait for the decoder, where clients take turns',
+    value: 16,
+    unit: 'uploads',
+    answer: '503 with Retry-After to the client with the most',
+  },
   turnAudio: {
     of: "a turn's audio, and the time that it arrives in",
     value: TURN_LIMIT_MS,

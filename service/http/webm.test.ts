@@ -14,7 +14,7 @@ const real = createRealClock();
 const clock = { ...real, sleep: (ms: number, signal?: AbortSignal) => real.sleep(ms / 20, signal) };
 
 test('a recording is decoded at 48 kHz', async () => {
-  const { samples, sampleRateHz } = await decodeUploadedWebm(webm, real);
+  const { samples, sampleRateHz } = await decodeUploadedWebm(webm, { clock: real, client: 'a' });
   assert.deepEqual([sampleRateHz, samples.length], [48_000, 48_000]);
 });
 
@@ -25,12 +25,12 @@ test('damaged files are answered or refused, one after the other, also those tha
     const random = keyedRandom('damaged WebM', index);
     const damaged = webm.slice(0, random() < 0.3 ? Math.floor(random() * webm.length) : webm.length);
     for (let hit = 0; hit < 4; hit++) damaged[Math.floor(random() * Math.min(damaged.length, 400))] = random() * 256;
-    await decodeUploadedWebm(damaged, clock).catch((error: unknown) => {
+    await decodeUploadedWebm(damaged, { clock, client: 'a' }).catch((error: unknown) => {
       assert.ok(error instanceof AudioFormatError, String(error));
       refused += 1;
       if (error.message.includes('did not end')) hung += 1;
     });
   }
   assert.ok(refused > 5 && hung > 0, `${refused} refused, ${hung} of them hung: no file tried the deadline`);
-  assert.equal((await decodeUploadedWebm(webm, real)).samples.length, 48_000);
+  assert.equal((await decodeUploadedWebm(webm, { clock: real, client: 'a' })).samples.length, 48_000);
 });

@@ -1,9 +1,11 @@
-/** WebM from outside, decoded by one worker thread, one file at a time, under a deadline. */
+/** WebM from outside, decoded by one worker thread, one file at a time, clients in turn, under a deadline. */
 import { Worker } from 'node:worker_threads';
 import { AudioFormatError } from '../audio/pcm.ts';
 import { describeError } from '../base/errors.ts';
+import { createFairQueue } from '../base/fair-queue.ts';
 import { fieldOf, numberIn, textIn } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
+import { LIMITS } from './limits.ts';
 import { ProblemError } from './problem.ts';
 
 interface Decoded {
@@ -11,29 +13,24 @@ interface Decoded {
   sampleRateHz: number;
 }
 
-/** Ten times what 5 minutes of Opus take. */
-const DEADLINE_MS = 3000;
-/** Uploads that may wait while another is decoded. */
-const WAITING_LIMIT = 16;
-
 let worker: Worker | undefined;
-let inWork: Promise<unknown> = Promise.resolve();
-let waiting = 0;
+const queue = createFairQueue(LIMITS.webmWaiting.value, () => {
+  const detail = 'too many WebM uploads are being decoded; try again, or send audio/wav';
+  return new ProblemError({ status: 503, title: 'Busy', detail, headers: { 'retry-after': '1' } });
+});
 
-/** Decodes an upload. Throws `AudioFormatError` for what is no WebM with Opus, `ProblemError` (503) when too many wait. */
-export async function decodeUploadedWebm(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
-  if (waiting >= WAITING_LIMIT) {
-    const detail = 'too many WebM uploads are being decoded; try again, or send audio/wav';
-    throw new ProblemError({ status: 503, title: 'Busy', detail, headers: { 'retry-after': '1' } });
-  }
-  waiting += 1;
-  const decoded = inWork.then(() => decode(bytes, clock));
-  inWork = decoded.catch(() => undefined);
-  try {
-    return await decoded;
-  } finally {
-    waiting -= 1;
-  }
+/**
+ * Decodes an upload when it is its client's turn. Throws `AudioFormatError` for what is no WebM with Opus, `ProblemError` (503) when
+ * too many wait.
+ */
+export function decodeUploadedWebm(bytes: Uint8Array, { clock, client }: WebmOptions): Promise<Decoded> {
+  return queue.run(client, () => decode(bytes, clock));
+}
+
+export interface WebmOptions {
+  clock: Clock;
+  /** Whose upload it is: clients take turns. */
+  client: string;
 }
 
 async function decode(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
@@ -45,8 +42,8 @@ async function decode(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
     thread.once('error', reject);
     thread.once('exit', () => reject(new Error('the decoder stopped')));
   });
-  const late = clock.sleep(DEADLINE_MS, answered.signal).then(() => {
-    throw new Error(`the decoder did not end within ${DEADLINE_MS / 1000} s`);
+  const late = clock.sleep(LIMITS.webmTime.value, answered.signal).then(() => {
+    throw new Error(`the decoder did not end within ${LIMITS.webmTime.value / 1000} s`);
   });
   late.catch(() => undefined);
   answer.catch(() => undefined);
