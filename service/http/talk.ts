@@ -103,7 +103,9 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
         if (watcher?.push(effect.frame.samples).speaking === true) onMessage({ kind: 'onset' });
         return;
       case 'disconnect':
-        return socket.close(effect.code, effect.reason);
+        socket.close(effect.code, effect.reason);
+        // what still comes is not read: parsing a flood costs as much as the flood
+        return socket.pause();
       case 'cancel-turn':
         gone.abort(new Error('the client went away'));
         return frames?.close();
