@@ -6,15 +6,13 @@
  * late, and that time counts as `wait`: so the event-loop delay of the service stands beside the overhead. Stand-ins (profile seed) and clients share the machine.
  * `--gate` exits 1 when a bar is missed: p99 below 10 ms with 50 sessions, below 25 ms with 200.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
+import { startChild } from './child.ts';
 import {
   stepFiguresOf,
   HEAD,
@@ -29,7 +27,6 @@ import {
 } from './figures.ts';
 import { loadPage } from './page.ts';
 import { PAUSE_MS, pause, person, SPEECH_MS } from './people.ts';
-import type { ServiceMessage } from './service.ts';
 
 /** The first turns compile code and open connections: they are not measured. */
 const WARM_UP = { sessions: 20, seconds: 8 };
@@ -73,26 +70,18 @@ const coreTimesMs = (): { busy: number; all: number } =>
   );
 
 await makeFolder(options.out);
-const folder = await mkdtemp(join(tmpdir(), 'retake-load-'));
-const child = fork(fileURLToPath(new URL('./service.ts', import.meta.url)), {
-  execArgv: options.nodeFlags,
-  env: { ...process.env, RETAKE_PORT: '0', RETAKE_DATA: folder, RETAKE_WORLD: 'wire' },
-});
 let seconds: LoadSecond[] | undefined;
 let before = { cpu: process.cpuUsage(), machine: coreTimesMs() };
-const ready = Promise.withResolvers<string>();
-child.on('message', (message: ServiceMessage) => {
-  if ('url' in message) return ready.resolve(message.url);
+const service = await startChild(options.nodeFlags, (second) => {
   const [cpu, machine] = [process.cpuUsage(before.cpu), coreTimesMs()];
   seconds?.push({
-    ...message.second,
+    ...second,
     clientsCpuMs: (cpu.user + cpu.system) / 1000,
     machineBusy: (machine.busy - before.machine.busy) / (machine.all - before.machine.all),
   });
   before = { cpu: process.cpuUsage(), machine };
 });
-child.once('exit', (code) => ready.reject(new Error(`the service ended with ${code}`)));
-const url = await ready.promise;
+const { url } = service;
 
 const progress = (text: string): void => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[2K${text}`));
 
@@ -138,9 +127,7 @@ for (const sessions of sizes) {
   console.log(stepRowOf(row));
   for (const failure of [...new Set(step.failures)].slice(0, 3)) console.log(`          ${failure}`);
 }
-child.disconnect();
-await once(child, 'exit');
-await rm(folder, { recursive: true, force: true });
+await service.stop();
 
 const last = steps.at(-1);
 const longest = last?.seconds ?? [];

@@ -84,7 +84,7 @@ function loadTurnOf({ ledger, uploadedBytes }: TurnSummary, atMs: number): LoadT
 }
 
 /** Speaks, and resolves with the trace id when the whole reply has arrived. */
-function speakTurn(socket: WebSocket): Promise<string> {
+export function speakTurn(socket: WebSocket): Promise<string> {
   return new Promise((resolve, reject) => {
     let frame = 0;
     const startedMs = performance.now();

@@ -17,6 +17,14 @@ const BENCHES: readonly Program[] = [
     run: ['bench/load/main.ts'],
   },
   {
+    name: 'chaos',
+    sentence:
+      'Two hundred people talk at once, hang up at random instants and come back: no turn lost, overload refused.',
+    minutes: 1.5,
+    basis: 'estimated',
+    run: ['bench/load/chaos.ts'],
+  },
+  {
     name: 'parsers',
     sentence: 'CPU of our readers of provider streams, beside that of the libraries.',
     minutes: 1,

@@ -14,6 +14,7 @@ test('an overload is two late windows in a row, and over with the first that is 
     );
   };
   assert.deepEqual(seen([LATE_MS, 5, LATE_MS, 5]), [false, false, false, false], 'hiccups');
+  assert.deepEqual(seen([5, 2 * LATE_MS, 5]), [false, true, false], 'twice as late');
   assert.deepEqual(seen([LATE_MS, LATE_MS, LATE_MS * 0.6, LATE_MS * 0.4, 5]), [false, true, true, false, false]);
 });
 

@@ -28,10 +28,11 @@ const WINDOW_MS = 500;
 const RESOLUTION_MS = 10;
 const RETRY_AFTER_S = 2;
 
-/** Two late windows in a row are an overload, one is a hiccup. An overload is over with the first window of half the limit. */
+/** Two late windows in a row are an overload, or one that is twice as late; one is a hiccup. An overload is over with the first window of half the limit. */
 export function isOverloadedAfter(overloaded: boolean, lastMs: number, nowMs: number): boolean {
   const limitMs = LIMITS.loopDelay.value;
-  return overloaded ? nowMs > limitMs / 2 : lastMs > limitMs && nowMs > limitMs;
+  if (overloaded) return nowMs > limitMs / 2;
+  return nowMs > 2 * limitMs || (lastMs > limitMs && nowMs > limitMs);
 }
 
 export function createDoorkeeper({ clock, source = loopDelay() }: { clock: Clock; source?: DelaySource }): Doorkeeper {

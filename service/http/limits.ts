@@ -67,7 +67,7 @@ export const LIMITS = {
     answer: 'the session closes',
   },
   loopDelay: {
-    of: "the event loop's p99 delay in two half seconds in a row: an overload, which ends at half of it",
+    of: "the event loop's p99 delay in two half seconds in a row, or twice as much in one: an overload, which ends at half of it",
     value: 250,
     unit: 'ms',
     answer: '503 with Retry-After to new sessions, turns and connections',
