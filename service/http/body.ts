@@ -10,7 +10,7 @@ import { audioMemoryFull, ProblemError } from './problem.ts';
 import { decodeUploadedWebm } from './webm.ts';
 
 const RATES_HZ = { min: 8000, max: 48_000 } as const;
-const FIRST_BYTES = 64 * 1024;
+const STEP_BYTES = 64 * 1024;
 
 export interface UploadOptions {
   clock: Clock;
@@ -107,33 +107,39 @@ async function readBytes(
       if (body.size() + value.byteLength > limitBytes) throw tooLong(`the body has more than ${limitBytes} bytes`);
       if (!body.push(value)) throw audioMemoryFull();
     }
+  } catch (error) {
+    body.free();
+    throw error;
   } finally {
     over.abort(new Error('read'));
   }
   return { bytes: body.bytes(), startedUs, endedUs: clock.nowUs() };
 }
 
-/** A body in one piece of memory, which grows by doubling up to `mostBytes`: `transfer` frees the smaller piece at once. */
+/** A body in one piece of memory of at most `mostBytes`. It grows in place: a copy for each step would hold the event loop up. */
 function createBody(
   mostBytes: number,
   held: Share,
-): { size(): number; push(part: Uint8Array): boolean; bytes(): Uint8Array } {
-  let memory = new ArrayBuffer(0);
+): { size(): number; push(part: Uint8Array): boolean; bytes(): Uint8Array; free(): void } {
+  const memory = new ArrayBuffer(0, { maxByteLength: mostBytes });
   let size = 0;
   return {
     size: () => size,
     push(part) {
       const needed = size + part.byteLength;
       if (needed > memory.byteLength) {
-        const larger = Math.max(needed, Math.min(mostBytes, Math.max(2 * memory.byteLength, FIRST_BYTES)));
+        const larger = Math.max(needed, Math.min(mostBytes, size + STEP_BYTES));
         if (!held.take(larger - memory.byteLength)) return false;
-        memory = memory.transfer(larger);
+        memory.resize(larger);
       }
       new Uint8Array(memory).set(part, size);
       size = needed;
       return true;
     },
-    bytes: () => new Uint8Array(memory, 0, size),
+    // decoders and request bodies take memory of a fixed length only
+    bytes: () => new Uint8Array(memory.transferToFixedLength(size)),
+    // a collector that comes later would let the process grow past the budget meanwhile
+    free: () => memory.resize(0),
   };
 }
 
