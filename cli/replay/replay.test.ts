@@ -131,6 +131,25 @@ test('a finished run resumes to the same bytes, also over a torn line; words sur
   );
 });
 
+test('an unfinished run in wire is not written over; control: a finished one, or one of sim, is', async () => {
+  mkdirSync(join(FOLDER, 'begun'));
+  const lines = readFileSync(join(FOLDER, 'plain/journal.jsonl'), 'utf8').trim().split('\n');
+  const begin = (world: string, kept: readonly string[]): void =>
+    writeFileSync(
+      join(FOLDER, 'begun/journal.jsonl'),
+      kept.map((line) => `${line.replace('"world":"sim"', `"world":"${world}"`)}\n`).join(''),
+    );
+  begin('wire', lines.slice(0, 7));
+  await assert.rejects(
+    run('begun'),
+    refused(/is the journal of an unfinished run \(\d of 9 turns done\); resume the run with --resume, or choose/),
+  );
+  begin('wire', lines);
+  await run('begun');
+  begin('sim', lines.slice(0, 7));
+  await run('begun');
+});
+
 test('the report says how sessions were chosen; the command that repeats it says so too', async () => {
   assert.match((await run('sampled', { sample: 2 })).replace(/\s+/g, ' '), /sessions sampled: 2, captured in 2 hours/);
   const named = await run('named', { sessions: 'call-2,call-2', choose: 'latency' });

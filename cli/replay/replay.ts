@@ -83,6 +83,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       ? undefined
       : await checkOut(options.baselineRef, { repository, cache: checkoutCache(context.env), tell });
   const rerun = rerunOf(options, sessions);
+  const resume = `${rerun} -o ${options.out} --resume`;
   const settings: Omit<ExperimentOptions, 'against'> = {
     sessions,
     candidates,
@@ -101,13 +102,11 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     journal: {
       path: join(options.out, JOURNAL),
       resume: options.resume === true,
-      command: `${rerun} -o ${options.out} --resume`,
+      command: resume,
     },
     rerun,
     signal: context.signal,
-    onTurn: (_turn, done, all) => {
-      if (done % 10 === 0 || done === all) context.progress(`replaying: ${done} of ${all} turns`);
-    },
+    onTurn: tellTurns(context),
     baselineCheckout,
     pace: options.pace,
     words: options.words,
@@ -127,6 +126,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       'a live replay costs money and sends what users said to providers; add --yes to run this plan',
     );
   await makeFolder(options.out);
+  context.progress('replaying …');
   const { against, close } = await openArmWorld(world, { profile, seed: options.seed, draws, scenario }, context.env);
   try {
     const unmeasured: string[] = [];
@@ -140,9 +140,25 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       unmeasured,
       gate: options.gate === true,
     });
+  } catch (error) {
+    if (context.signal.aborted) context.problem(`resume with: ${resume}`);
+    throw error;
   } finally {
     await close();
   }
+}
+
+/** A turn of `wire` takes seconds, a thousand of `sim` take one. */
+const TELL_EVERY_US = 1e6;
+
+function tellTurns({ progress }: CommandContext): NonNullable<ExperimentOptions['onTurn']> {
+  const clock = createRealClock();
+  let toldUs = Number.NEGATIVE_INFINITY;
+  return (_turn, done, all) => {
+    if (done < all && clock.nowUs() - toldUs < TELL_EVERY_US) return;
+    toldUs = clock.nowUs();
+    progress(`replaying: ${done} of ${all} turns`);
+  };
 }
 
 /** The sessions of `--sessions`, else `--sample` of all, picked as `--choose` says. */

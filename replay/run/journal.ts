@@ -132,15 +132,20 @@ export function readJournal(path: string): JournalState | undefined {
   return { plan, done, inFlight: [...new Set([...lost, ...begun.keys()])], spentUsd, repeated, finished };
 }
 
-/** Throws `InputError` where the journal of a live run lies: its answers were paid for. */
+/**
+ * Throws `InputError` where the journal of a live run lies, whose answers were paid for, or that of an unfinished run in `wire`, whose turns
+ * took real time.
+ */
 export function refuseOverwrite(path: string): void {
   const found = readJournal(path);
   if (found === undefined) return;
   const { plan, done, finished } = found;
   // journals before `world` was recorded name it in their command
-  if (plan.world !== 'live' && plan.command?.includes('--world live') !== true) return;
+  const isLive = plan.world === 'live' || plan.command?.includes('--world live') === true;
+  if (!isLive && (plan.world !== 'wire' || finished || done.size === 0)) return;
+  const state = isLive ? `turns paid${finished ? ', finished' : ''}` : 'turns done';
   throw new InputError(
-    `${path} is the journal of a live run (${done.size} of ${plan.turns} turns paid${finished ? ', finished' : ''}); resume the run with --resume, or choose another folder with -o`,
+    `${path} is the journal of ${isLive ? 'a live' : 'an unfinished'} run (${done.size} of ${plan.turns} ${state}); resume the run with --resume, or choose another folder with -o`,
   );
 }
 
