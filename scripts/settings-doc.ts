@@ -13,7 +13,7 @@ For whoever runs the service. It reads the variables below from its environment,
     RETAKE_PORT=9090 RETAKE_DATA=/srv/interviews npx retake serve
 
 An empty variable counts as absent. An unknown variable that begins with \`RETAKE_\` ends the start with exit code 2, so that a typo shows.
-[.env.example](../.env.example) is a file to copy. \`npx retake doctor\` checks the settings and reaches for whom they name.
+[.env.example](../.env.example) is a file to copy. \`npx retake doctor\` checks the settings, and asks each endpoint for an answer.
 
 `;
 

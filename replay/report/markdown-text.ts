@@ -36,7 +36,7 @@ export function escapeMarkdown(text: string, limitChars?: number): string {
     .replaceAll('://', '&#58;//')
     .replace(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
     .replace(/\bgh-(?=\d)/gi, (prefix) => `${prefix}${APART}`)
-    .replace(COMMIT_HASH, '<code>$&</code>');
+    .replace(COMMIT_HASH, '`$&`');
 }
 
 /** GitHub links from 7 hexadecimal digits on. Shorter numbers than a whole hash stay numbers. */

@@ -174,7 +174,7 @@ function complaintsIn(markdown: string): string[] {
     if (fence !== '') continue;
     if (own.test(line) && index > 0) continue;
     if ((line.match(/`/g) ?? []).length % 2 === 1) found.add('backticks');
-    const text = line.replace(/`[^`]*`/g, '').replace(/<code>[0-9a-f]+<\/code>/gi, '');
+    const text = line.replace(/`[^`]*`/g, '');
     if (text.includes('<')) found.add('HTML');
     if (/:\/\/|www\.|\]\(/i.test(text)) found.add('link');
     const rendered = decoded(text);
@@ -218,7 +218,7 @@ for (const [text, complaint] of HOSTILE) {
 test('escaped text reads as the text did', () => {
   const visible = (text: string): string => decoded(escapeMarkdown(text)).replaceAll('\u200b', '');
   const texts = HOSTILE.map(([text]) => text).filter((text) => !UNSEEN_EXAMPLES.test(text));
-  for (const text of texts) assert.equal(visible(text).replace(/<\/?code>/g, ''), text);
+  for (const text of texts) assert.equal(visible(text).replace(/`([0-9a-f]+)`/gi, '$1'), text);
   assert.equal(visible('a\u001b[31m\u202e\n'), 'a\\u001b[31m\\u202e\\u000a');
 });
 
