@@ -31,7 +31,11 @@ export async function readAudioBody(request: Request, { clock, held }: UploadOpt
       field: 'body',
     });
   }
-  if (samples.buffer !== bytes.buffer && !held.take(samples.byteLength)) throw audioMemoryFull();
+  if (samples.buffer !== bytes.buffer) {
+    if (!held.take(samples.byteLength)) throw audioMemoryFull();
+    // the body's memory is free at once; its share stays taken, for the copies that the turn makes
+    if (recorded === undefined) bytes.buffer.transfer(0);
+  }
   checkRate(sampleRateHz);
   const seconds = samples.length / sampleRateHz;
   if (seconds > TURN_LIMIT_MS / 1000) throw tooLong(`the body holds ${Math.round(seconds)} s of audio`);
@@ -85,7 +89,7 @@ function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array) => Deco
 async function readBytes(
   request: Request,
   { clock, held }: UploadOptions,
-): Promise<{ bytes: Uint8Array; startedUs: number; endedUs: number }> {
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; startedUs: number; endedUs: number }> {
   const limitBytes = LIMITS.uploadBytes.value;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limitBytes) throw tooLong(`the body has ${announced} bytes`);
@@ -120,7 +124,7 @@ async function readBytes(
 function createBody(
   mostBytes: number,
   held: Share,
-): { size(): number; push(part: Uint8Array): boolean; bytes(): Uint8Array; free(): void } {
+): { size(): number; push(part: Uint8Array): boolean; bytes(): Uint8Array<ArrayBuffer>; free(): void } {
   const memory = new ArrayBuffer(0, { maxByteLength: mostBytes });
   let size = 0;
   return {

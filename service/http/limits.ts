@@ -16,7 +16,7 @@ const LONGEST_AUDIO_BYTES = (TURN_LIMIT_MS / 1000) * 48_000 * 4 + 4096;
 export const LIMITS = {
   audioBytes: {
     of: "users' audio that all uploads and open turns of the process hold",
-    value: 128_000_000,
+    value: 90_000_000,
     unit: 'bytes',
     answer: '503 with Retry-After',
   },
