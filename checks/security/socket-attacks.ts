@@ -53,9 +53,9 @@ export const SOCKET_ATTACKS: readonly Attack[] = [
       const last = await askMany(20, 20, () => askSession(url));
       const full = [...sockets.map(({ answer }) => answer), ...last];
       const waited = async (): Promise<string[]> => {
-        for (; performance.now() - beganAt < 150_000; await sleep(1000))
+        for (; performance.now() - beganAt < 180_000; await sleep(1000))
           if ((await askSession(url)).status === 201) return [];
-        return ['no slot is free after 150 s'];
+        return ['no slot is free after 180 s'];
       };
       const complaints = [
         ...(countOf(full, 503) > 0 ? [] : ['no session was refused']),
