@@ -15,7 +15,7 @@ import { LIMITS } from './http/limits.ts';
 import { createReadBack } from './http/read-back.ts';
 import { createRegistry } from './http/registry.ts';
 import { createServer } from './http/server.ts';
-import { createSockets } from './http/socket.ts';
+import { createSockets } from './socket/socket.ts';
 import { createTickets } from './http/tickets.ts';
 import { createKeptSessions } from './kept-sessions.ts';
 import type { StrayError, StrayOutcome } from './last-resort.ts';

@@ -10,10 +10,10 @@ import { fullAllowance, useOne } from '../base/allowance.ts';
 import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
-import { checkRate } from './body.ts';
+import { checkRate } from '../http/body.ts';
 import type { Advanced, ConversationMessage, ConversationState, SessionFacts } from './conversation-words.ts';
-import { LIMITS } from './limits.ts';
-import { problemOf, ProblemError, sessionBusy, type Problem } from './problem.ts';
+import { LIMITS } from '../http/limits.ts';
+import { problemOf, ProblemError, sessionBusy, type Problem } from '../http/problem.ts';
 
 const ClientMessage = Type.Union([
   Type.Object({ type: Type.Literal('start'), sampleRateHz: Type.Integer(), format: Type.Literal('pcm_s16le') }),

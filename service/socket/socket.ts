@@ -4,14 +4,14 @@ import { WebSocketServer } from 'ws';
 import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/ports.ts';
 import type { Session } from '../turn/session.ts';
-import { checkApiKey } from './api-key.ts';
-import type { Doorkeeper } from './doorkeeper.ts';
-import type { Handlers } from './entrance.ts';
-import { LIMITS } from './limits.ts';
-import { notFound, problemOf, ProblemError, refuseUpgrade } from './problem.ts';
-import type { Registry } from './registry.ts';
+import { checkApiKey } from '../http/api-key.ts';
+import type { Doorkeeper } from '../http/doorkeeper.ts';
+import type { Handlers } from '../http/entrance.ts';
+import { LIMITS } from '../http/limits.ts';
+import { notFound, problemOf, ProblemError, refuseUpgrade } from '../http/problem.ts';
+import type { Registry } from '../http/registry.ts';
 import { STOPPING, talk } from './talk.ts';
-import type { Tickets } from './tickets.ts';
+import type { Tickets } from '../http/tickets.ts';
 
 /** How often conversations look at the time. */
 const TICK_MS = 1000;

@@ -9,7 +9,7 @@ import { WebSocket } from 'ws';
 import { instantPorts } from '../../bench/programs/workload.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 import { createRealClock } from '../base/clock.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from '../http/limits.ts';
 import { testService } from '../../testing/service.ts';
 
 const RATE_HZ = 16_000;

@@ -10,11 +10,11 @@ import { createChannel, untilAborted, type Channel } from '../base/streams.ts';
 import type { Session } from '../turn/session.ts';
 import { advance, NEW_CONVERSATION, playedMsIn } from './conversation.ts';
 import type { ConversationEffect, ConversationMessage } from './conversation-words.ts';
-import type { Doorkeeper } from './doorkeeper.ts';
-import { LIMITS } from './limits.ts';
-import { audioMemoryFull, problemOf, type Problem } from './problem.ts';
-import type { Registry } from './registry.ts';
-import { doneOf, toldOf } from './told.ts';
+import type { Doorkeeper } from '../http/doorkeeper.ts';
+import { LIMITS } from '../http/limits.ts';
+import { audioMemoryFull, problemOf, type Problem } from '../http/problem.ts';
+import type { Registry } from '../http/registry.ts';
+import { doneOf, toldOf } from '../http/told.ts';
 
 /** Frames that wait for a turn: 5 minutes of 10 ms frames. */
 const FRAMES_LIMIT = 30_000;

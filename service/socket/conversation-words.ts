@@ -2,7 +2,7 @@
 import type { RecentFrames } from '../audio/recent-frames.ts';
 import type { Allowance } from '../base/allowance.ts';
 import type { AudioFrame } from '../base/ports.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '../http/problem.ts';
 
 /** What a connection may still send, and how many of its messages were refused since it last began a turn. */
 export interface Traffic {

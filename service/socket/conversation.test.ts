@@ -12,7 +12,7 @@ import type {
   SessionFacts,
   Traffic,
 } from './conversation-words.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from '../http/limits.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
 
 const RATE_HZ = 16_000;
