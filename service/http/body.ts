@@ -16,12 +16,15 @@ export interface UploadOptions {
   clock: Clock;
   /** Takes the memory of body and samples. The caller gives it back when their turn is over. */
   held: Share;
+  /** Takes what a large upload announces. The caller gives it back too. */
+  large: Share;
 }
 
 /** Reads an upload as a turn's audio, whose zero is the arrival of its last byte. Throws `ProblemError`. */
-export async function readAudioBody(request: Request, { clock, held }: UploadOptions): Promise<UserAudio> {
+export async function readAudioBody(request: Request, options: UploadOptions): Promise<UserAudio> {
+  const { clock, held } = options;
   const decode = decoderFor(request, clock);
-  const { bytes, startedUs, endedUs } = await readBytes(request, { clock, held });
+  const { bytes, startedUs, endedUs } = await readBytes(request, options);
   const { samples, sampleRateHz, recorded } = await decode(bytes);
   if (samples.length === 0) {
     throw new ProblemError({
@@ -88,12 +91,21 @@ function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array) => Deco
 
 async function readBytes(
   request: Request,
-  { clock, held }: UploadOptions,
+  { clock, held, large }: UploadOptions,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; startedUs: number; endedUs: number }> {
   const limitBytes = LIMITS.uploadBytes.value;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limitBytes) throw tooLong(`the body has ${announced} bytes`);
-  const body = createBody(announced > 0 ? announced : limitBytes, held);
+  const mostBytes = announced > 0 ? announced : limitBytes;
+  let isLarge = false;
+  // before the body is read: reading many large ones at once would hold the event loop up
+  const admit = (bytes: number): void => {
+    if (isLarge || bytes <= LIMITS.largeUpload.value) return;
+    isLarge = true;
+    if (!large.take(mostBytes)) throw audioMemoryFull();
+  };
+  admit(announced);
+  const body = createBody(mostBytes, held);
   const over = new AbortController();
   const late = clock.sleep(LIMITS.uploadTime.value, over.signal).then(() => {
     throw tooSlow();
@@ -109,6 +121,7 @@ async function readBytes(
       if (!(value instanceof Buffer)) continue;
       if (body.size() === 0) startedUs = clock.nowUs();
       if (body.size() + value.byteLength > limitBytes) throw tooLong(`the body has more than ${limitBytes} bytes`);
+      admit(body.size() + value.byteLength);
       if (!body.push(value)) throw audioMemoryFull();
     }
   } catch (error) {

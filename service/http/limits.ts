@@ -21,6 +21,18 @@ export const LIMITS = {
     answer: '503 with Retry-After',
   },
   uploadBytes: { of: 'one upload', value: LONGEST_AUDIO_BYTES, unit: 'bytes', answer: '413' },
+  largeUpload: {
+    of: 'an upload that counts as large: over 2 minutes of 16 kHz',
+    value: 4_000_000,
+    unit: 'bytes',
+    answer: '503 with Retry-After where the next line says so',
+  },
+  largeUploads: {
+    of: 'large uploads of the process, by what they announce; small ones are not in their way',
+    value: 2 * LONGEST_AUDIO_BYTES,
+    unit: 'bytes',
+    answer: '503 with Retry-After',
+  },
   uploads: { of: 'a session, at a time', value: 1, unit: 'uploads', answer: '409' },
   uploadTime: {
     of: 'an upload, from its headers to its last byte',

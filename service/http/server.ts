@@ -1,7 +1,7 @@
 /** The service's HTTP routes: sessions, turns, figures and traces. For clients: docs/client.md. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { describeError } from '../base/errors.ts';
-import type { ByteBudget } from '../base/byte-budget.ts';
+import { createByteBudget, type ByteBudget } from '../base/byte-budget.ts';
 import { numberIn } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
@@ -9,6 +9,7 @@ import { answerTurn, openingOf, type TurnStart } from './answer.ts';
 import { checkApiKey } from './api-key.ts';
 import { readAudioBody } from './body.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
+import { LIMITS } from './limits.ts';
 import { notFound, ProblemError, problemOf, sendProblem, sessionBusy } from './problem.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry, TurnRecord } from './registry.ts';
@@ -35,6 +36,7 @@ const JSON_LIMIT = '256kb';
 /** The express app. The caller listens, and serves WebSockets beside it. */
 export function createServer(options: ServerOptions): Express {
   const { clock, registry, readBack, tickets, memory, doorkeeper, metrics, apiKey, onError, onAbandoned } = options;
+  const largeUploads = createByteBudget(LIMITS.largeUploads.value);
   const app = express();
   /** Sessions with an upload, until its turn is over. */
   const uploading = new Set<string>();
@@ -75,9 +77,9 @@ export function createServer(options: ServerOptions): Express {
     const session = registry.get(request.params['id'] ?? '');
     doorkeeper.admit('turn');
     if (uploading.has(session.id)) throw sessionBusy('an upload of this session is here; wait for its turn to be done');
-    const held = memory.share();
+    const [held, large] = [memory.share(), largeUploads.share()];
     const readStart = async (): Promise<TurnStart> => {
-      const audio = await readAudioBody(request, { clock, held });
+      const audio = await readAudioBody(request, { clock, held, large });
       registry.get(session.id); // the session may have been erased in the meantime
       return { audio };
     };
@@ -87,6 +89,7 @@ export function createServer(options: ServerOptions): Express {
     } finally {
       uploading.delete(session.id);
       held.giveBack();
+      large.giveBack();
     }
   });
   app.post('/v1/sessions/:id/greeting', async (request, response) => {

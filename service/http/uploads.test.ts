@@ -14,6 +14,7 @@ import { createByteBudget, type ByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import type { Session, TurnRequest } from '../turn/session.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
+import { LIMITS } from './limits.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry } from './registry.ts';
 import { createServer } from './server.ts';
@@ -155,3 +156,18 @@ test(
     assert.equal(memory.usedBytes, 0);
   },
 );
+
+test('large uploads share what they announce; a small one is not in their way', { timeout: 10_000 }, async (t) => {
+  const { url, end } = await serve(t);
+  end();
+  const bytes = LIMITS.uploadBytes.value;
+  const first = ['one', 'two'].map((id) => upload(url, id, bytes));
+  for (const { request } of first) request.write(WAV.subarray(0, 1000));
+  const third = upload(url, 'three', bytes);
+  third.request.write(WAV.subarray(0, 1000));
+  assert.equal((await third.answer).status, 503);
+  const small = upload(url, 'three', WAV.length);
+  small.request.end(WAV);
+  assert.equal((await small.answer).status, 422, 'heard, and without words');
+  for (const { request } of first) request.destroy();
+});
