@@ -15,9 +15,14 @@ export function fullAllowance({ atOnce }: AllowanceLimits): Allowance {
   return { left: atOnce, atUs: 0 };
 }
 
-/** After one more was used; undefined where nothing is left. Time that runs backwards refills nothing. */
-export function useOne({ left, atUs }: Allowance, nowUs: number, limits: AllowanceLimits): Allowance | undefined {
+/** After so many more were used; undefined where fewer are left. Time that runs backwards refills nothing. */
+export function useSome(
+  { left, atUs }: Allowance,
+  wanted: number,
+  nowUs: number,
+  limits: AllowanceLimits,
+): Allowance | undefined {
   const refill = (Math.max(0, nowUs - atUs) / 1e6) * limits.perSecond;
-  const rest = Math.min(limits.atOnce, left + refill) - 1;
+  const rest = Math.min(limits.atOnce, left + refill) - wanted;
   return rest < 0 ? undefined : { left: rest, atUs: Math.max(atUs, nowUs) };
 }

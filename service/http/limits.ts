@@ -104,6 +104,18 @@ export const LIMITS = {
     unit: 'messages',
     answer: 'error 429, close 1008',
   },
+  audioRate: {
+    of: 'a connection, in the long run: twice as fast as a speaker',
+    value: 2000,
+    unit: 'ms of audio a second',
+    answer: 'error 429, close 1008',
+  },
+  audioBurst: {
+    of: 'a connection, at once, after a stall',
+    value: 10_000,
+    unit: 'ms of audio',
+    answer: 'error 429, close 1008',
+  },
   badMessages: {
     of: 'a connection, between two turns that it starts',
     value: 20,

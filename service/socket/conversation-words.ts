@@ -7,6 +7,8 @@ import type { Problem } from '../http/problem.ts';
 /** What a connection may still send, and how many of its messages were refused since it last began a turn. */
 export interface Traffic {
   readonly messages: Allowance;
+  /** In ms of audio. */
+  readonly audio: Allowance;
   readonly bad: number;
 }
 

@@ -27,7 +27,11 @@ const binary = (atUs = 0, bytes = FRAME_SAMPLES * 2): ConversationMessage => ({
 const text = (json: unknown): ConversationMessage => ({ kind: 'text', json });
 const START = text({ type: 'start', sampleRateHz: RATE_HZ, format: 'pcm_s16le' });
 
-const NO_TRAFFIC: Traffic = { messages: { left: LIMITS.messageBurst.value, atUs: 0 }, bad: 0 };
+const NO_TRAFFIC: Traffic = {
+  messages: { left: LIMITS.messageBurst.value, atUs: 0 },
+  audio: { left: LIMITS.audioBurst.value, atUs: 0 },
+  bad: 0,
+};
 const STATES = {
   new: NEW_CONVERSATION,
   idle: { kind: 'idle', sampleRateHz: RATE_HZ, heard: NO_FRAMES, recent: NO_FRAMES, traffic: NO_TRAFFIC },
@@ -252,6 +256,15 @@ test('a connection that sends too many messages is told so once and let go; its 
     state = advance(state, sent === 0 ? START : binary(), { ...FREE, nowUs: sent * 10_000 }).state;
   }
   assert.equal(state.kind, 'listening', 'control: a microphone with 10 ms frames, for 400 s');
+});
+
+test('audio far faster than a speaker is refused once, and its connection let go', () => {
+  const second = binary(0, 2 * RATE_HZ);
+  const atOnceS = LIMITS.audioBurst.value / 1000;
+  assert.equal(run([START, ...many(atOnceS, second)]).state.kind, 'listening', 'control: 10 s after a stall');
+  const { state, effects } = run([START, ...many(atOnceS + 1, second)]);
+  assert.deepEqual(kindsOf(effects.slice(-3)), ['refuse', 'disconnect 1008', 'cancel-turn']);
+  assert.equal(state.kind, 'closed');
 });
 
 test('a connection whose messages cannot be used is let go; a turn that it starts in between counts as use', () => {

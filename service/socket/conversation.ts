@@ -6,7 +6,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { pcmBytesToSamples } from '../audio/pcm.ts';
 import { framesSince, lastFrames, NO_FRAMES, withFrame } from '../audio/recent-frames.ts';
-import { fullAllowance, useOne } from '../base/allowance.ts';
+import { fullAllowance, useSome } from '../base/allowance.ts';
 import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';
@@ -27,13 +27,14 @@ const isClientMessage = new Ajv().compile<ClientMessage>(ClientMessage);
 const RECENT_MS = 10_000;
 
 const MESSAGES = { atOnce: LIMITS.messageBurst.value, perSecond: LIMITS.messageRate.value };
+const AUDIO = { atOnce: LIMITS.audioBurst.value, perSecond: LIMITS.audioRate.value };
 
 /** A conversation before its first message. */
 export const NEW_CONVERSATION: ConversationState = {
   kind: 'idle',
   heard: NO_FRAMES,
   recent: NO_FRAMES,
-  traffic: { messages: fullAllowance(MESSAGES), bad: 0 },
+  traffic: { messages: fullAllowance(MESSAGES), audio: fullAllowance(AUDIO), bad: 0 },
 };
 
 /** The next state, and the effects in order. Pure. Throws for internal errors only: an unusable message is refused. */
@@ -137,18 +138,22 @@ function onBinary(state: Open, { bytes, atUs }: { bytes: Uint8Array; atUs: numbe
   // an empty frame is no audio, and costs its sender one message
   if (bytes.byteLength === 0) return { state, effects: [] };
   const frame = { atUs, samples: pcmBytesToSamples(bytes) };
+  const audioMs = (frame.samples.length * 1000) / sampleRateHz;
+  const audio = useSome(state.traffic.audio, audioMs, session.nowUs, AUDIO);
+  if (audio === undefined) return expelled(state, TOO_MUCH_AUDIO);
+  const traffic = { ...state.traffic, audio };
   const recent = session.mayInterrupt
     ? withFrame(state.recent, frame, (RECENT_MS / 1000) * sampleRateHz)
     : state.recent;
   switch (state.kind) {
     case 'idle': {
       const heard = withFrame(state.heard, frame, preRollSamples(sampleRateHz));
-      return { state: { ...state, recent, heard }, effects: [{ kind: 'watch', frame }] };
+      return { state: { ...state, recent, heard, traffic }, effects: [{ kind: 'watch', frame }] };
     }
     case 'listening':
-      return { state: { ...state, recent, heardUs: atUs }, effects: [{ kind: 'hear', frame }] };
+      return { state: { ...state, recent, heardUs: atUs, traffic }, effects: [{ kind: 'hear', frame }] };
     case 'replying':
-      return { state: { ...state, recent }, effects: [{ kind: 'hear', frame }] };
+      return { state: { ...state, recent, traffic }, effects: [{ kind: 'hear', frame }] };
     default:
       return unreachable(state, 'a state of a conversation');
   }
@@ -200,7 +205,7 @@ function gone(): Advanced {
 
 /** One message of the client's: it costs a part of its allowance. An unusable one changes nothing else, and is answered by one error. */
 function counted(state: Open, session: SessionFacts, step: (state: Open) => Advanced): Advanced {
-  const messages = useOne(state.traffic.messages, session.nowUs, MESSAGES);
+  const messages = useSome(state.traffic.messages, 1, session.nowUs, MESSAGES);
   if (messages === undefined) return expelled(state, TOO_FAST);
   const counting = { ...state, traffic: { ...state.traffic, messages } };
   try {
@@ -210,7 +215,10 @@ function counted(state: Open, session: SessionFacts, step: (state: Open) => Adva
     if (problem.status >= 500) throw error;
     const bad = state.traffic.bad + 1;
     if (bad >= LIMITS.badMessages.value) return expelled(state, problem);
-    return { state: { ...counting, traffic: { messages, bad } }, effects: [{ kind: 'refuse', problem }] };
+    return {
+      state: { ...counting, traffic: { ...state.traffic, messages, bad } },
+      effects: [{ kind: 'refuse', problem }],
+    };
   }
 }
 
@@ -219,6 +227,13 @@ const TOO_FAST: Problem = {
   title: 'Too many messages',
   detail: 'a microphone sends 10 to 100 frames a second; send longer frames, one for each 20 ms',
   limit: `${LIMITS.messageRate.value} ${LIMITS.messageRate.unit}`,
+};
+
+const TOO_MUCH_AUDIO: Problem = {
+  status: 429,
+  title: 'Too much audio',
+  detail: 'audio arrives at the pace of a speaker; send frames when they are recorded, or post a recording as a turn',
+  limit: `${LIMITS.audioRate.value} ${LIMITS.audioRate.unit}`,
 };
 
 /** The client has broken a rule too often: it is told which, and let go. A turn of its ends. */

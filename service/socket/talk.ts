@@ -77,9 +77,11 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
     return problem;
   };
   const hear = (frame: AudioFrame): void => {
-    if (held.take(frame.samples.byteLength)) return frames?.push(frame);
+    if (frames === undefined) return;
+    if (held.take(frame.samples.byteLength)) return frames.push(frame);
     refuse(audioMemoryFull().problem);
-    frames?.close();
+    frames.close();
+    frames = undefined; // refused once a turn
   };
   const perform = (effect: ConversationEffect): void => {
     switch (effect.kind) {
@@ -87,11 +89,13 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
         return refuse(effect.problem);
       case 'shed':
         return doorkeeper.admit('turn');
-      case 'open-turn':
+      case 'open-turn': {
         if (refusing()) return socket.close(1001, STOPPING);
-        frames = createChannel<AudioFrame>(FRAMES_LIMIT, 'frames from the client');
+        const channel = createChannel<AudioFrame>(FRAMES_LIMIT, 'frames from the client');
+        frames = channel;
         effect.heard.forEach(hear);
-        return void runTurn(frames, effect.sampleRateHz).then(onMessage);
+        return void runTurn(channel, effect.sampleRateHz).then(onMessage);
+      }
       case 'hear':
         return hear(effect.frame);
       case 'end-audio':
