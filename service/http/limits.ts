@@ -99,7 +99,7 @@ export const LIMITS = {
     answer: 'error 429, close 1008',
   },
   messageBurst: {
-    of: 'a connection, at once: 30 s of 10 ms frames after a stall',
+    of: 'a connection, at once, after a stall; its audio is bounded below',
     value: 3000,
     unit: 'messages',
     answer: 'error 429, close 1008',
