@@ -19,6 +19,8 @@ import { doneOf, toldOf } from '../http/told.ts';
 /** Frames that wait for a turn: 5 minutes of 10 ms frames. */
 const FRAMES_LIMIT = 30_000;
 const DRAIN_POLL_MS = 20;
+/** Sent before the client knew that its connection ends: 1 s of 20 ms frames. */
+const LATE_MESSAGES = 50;
 /** With code 1001. */
 export const STOPPING = 'the service is stopping';
 
@@ -107,9 +109,7 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
         if (watcher?.push(effect.frame.samples).speaking === true) onMessage({ kind: 'onset' });
         return;
       case 'disconnect':
-        socket.close(effect.code, effect.reason);
-        // what still comes is not read: parsing a flood costs as much as the flood
-        return socket.pause();
+        return socket.close(effect.code, effect.reason);
       case 'cancel-turn':
         gone.abort(new Error('the client went away'));
         return frames?.close();
@@ -169,12 +169,22 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
       held.giveBack();
     }
   };
+  let late = 0;
+  /** Parsing the rest of a flood costs as much as the flood. A client that only answers the close frame is still heard. */
+  const isOver = (): boolean => {
+    if (state.kind !== 'closed') return false;
+    if (++late > LATE_MESSAGES) socket.pause();
+    return true;
+  };
   socket.on('message', (data: RawData, isBinary: boolean) => {
+    if (isOver()) return;
     const bytes = bytesOf(data);
     if (isBinary) onMessage({ kind: 'binary', bytes, atUs: clock.nowUs() });
     else onMessage({ kind: 'text', json: parsedJson(bytes.toString()) });
   });
-  socket.on('ping', () => onMessage({ kind: 'ping' }));
+  socket.on('ping', () => {
+    if (!isOver()) onMessage({ kind: 'ping' });
+  });
   socket.on('error', () => socket.terminate());
   socket.on('close', () => onMessage({ kind: 'disconnected' }));
   return () => onMessage({ kind: 'tick' });
