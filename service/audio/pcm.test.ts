@@ -121,3 +121,13 @@ test('loudness: full scale is 0 dBFS, silence −∞, and only the AC measure is
   assert.equal(rmsDbfs(square, 2, 2), -Infinity);
   assert.ok(Math.abs(rmsDbfs(Int16Array.from([328, -328]), 0, 2) + 40) < 0.02);
 });
+
+test('a WAV of empty chunks is refused after 1,000 of them; control: some before the audio are skipped', () => {
+  const empty = (count: number): Uint8Array => {
+    const wav = encodeWav(new Int16Array(4), 16_000);
+    const junk = chunk('junk', Buffer.alloc(0));
+    return Buffer.concat([wav.subarray(0, 12), ...new Array<Buffer>(count).fill(junk), wav.subarray(12)]);
+  };
+  assert.equal(parseWav(empty(20)).samples.length, 4);
+  assert.throws(() => parseWav(empty(1001)), AudioFormatError);
+});

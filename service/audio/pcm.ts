@@ -25,6 +25,7 @@ const FORMAT_PCM = 1;
 const FORMAT_EXTENSIBLE = 0xfffe;
 /** Sizes that writers to a pipe (ffmpeg, sox, espeak-ng) put where they cannot know the length: read to the end. */
 const UNKNOWN_SIZES: ReadonlySet<number> = new Set([0xffffffff, 0x7ffff000, 0x7fffffff]);
+const CHUNKS_LIMIT = 1000; // writers put a handful before the audio
 /** Bytes 2 to 15 of the sub-format GUID that carries a plain format tag in its first two (mmreg.h, KSDATAFORMAT). */
 const SUBFORMAT_TAIL = '000000001000800000aa00389b71';
 const CODEC_NAMES: ReadonlyMap<number, string> = new Map([
@@ -109,7 +110,7 @@ export function parseWav(bytes: Uint8Array): Wav {
   }
   const view = viewOf(bytes);
   let format: Format | undefined;
-  for (let offset = 12; offset + 8 <= bytes.length;) {
+  for (let offset = 12, chunks = 0; offset + 8 <= bytes.length && chunks < CHUNKS_LIMIT; chunks++) {
     const tag = tagAt(bytes, offset);
     const announced = view.getUint32(offset + 4, true);
     const from = offset + 8;

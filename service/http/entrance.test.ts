@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Duplex } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { rawAnswer } from '../../testing/raw-http.ts';
 import { listenError, openEntrance } from './entrance.ts';
 import type { GuardRules } from './guard.ts';
+import { refuseUpgrade } from './problem.ts';
 
 const LOOPBACK = { hosts: [], origins: [] };
 
@@ -118,4 +121,18 @@ test('answers tell browsers to run nothing of them and to guess no type; refusal
       'the service does not know whether it stands behind TLS',
     );
   }
+});
+
+test('a refused upgrade is cut once its answer is out, though the client keeps its half open', async () => {
+  let answer = '';
+  const duplex = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      answer += chunk.toString();
+      done();
+    },
+  });
+  refuseUpgrade(duplex, { status: 401, title: 'Unauthorized', detail: 'no key' });
+  await once(duplex, 'close');
+  assert.match(answer, /^HTTP\/1\.1 401 Unauthorized\r\n/);
 });

@@ -79,7 +79,7 @@ export function problemText({ headers: _headers, ...problem }: Problem): string 
   return JSON.stringify({ type: 'about:blank', ...problem });
 }
 
-/** Refuses a request for a WebSocket: Node makes no response object for it. */
+/** Refuses a request for a WebSocket: Node makes no response object for it, and no limit of its server holds any more. */
 export function refuseUpgrade(duplex: Duplex, problem: Problem): void {
   const body = problemText(problem);
   const headers = {
@@ -89,5 +89,6 @@ export function refuseUpgrade(duplex: Duplex, problem: Problem): void {
     connection: 'close',
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  duplex.once('finish', () => duplex.destroy());
   duplex.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${head.join('')}\r\n${body}`);
 }

@@ -117,7 +117,8 @@ export function createRegistry(options: {
         const extra: unknown = error?.params['additionalProperty'];
         const allowed: unknown = error?.params['allowedValues'];
         const says = Array.isArray(allowed) ? `must be one of ${allowed.join(', ')}` : error?.message;
-        const field = typeof extra === 'string' ? extra : (error?.instancePath.slice(1).replaceAll('/', '.') ?? '');
+        const field =
+          typeof extra === 'string' ? extra.slice(0, 80) : (error?.instancePath.slice(1).replaceAll('/', '.') ?? '');
         throw new ProblemError({
           status: 400,
           title: 'Bad request',
@@ -177,7 +178,9 @@ export function createRegistry(options: {
       const open = sessions.get(log.identity.sessionId);
       if (open !== undefined) {
         open.usedUs = clock.nowUs();
-        open.used ||= !NOTHING_SAID.includes(measured.summary.failure?.kind ?? '');
+        // the service said the greeting, not the user
+        const { failure, zero } = measured.summary;
+        open.used ||= zero !== 'opening' && !NOTHING_SAID.includes(failure?.kind ?? '');
       }
       // spans and ledger are made without content, which belongs in captures only
       const events = log.events.map(({ content: _content, ...event }) => event);

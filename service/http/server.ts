@@ -97,7 +97,9 @@ export function createServer(options: ServerOptions): Express {
     await answerTurn({ session, clock, request, response, readStart: () => openingOf(session), onError });
   });
   app.post('/v1/sessions/:id/ticket', (request, response) => {
-    const { id } = registry.get(request.params.id);
+    const { id } = request.params;
+    // asking for a ticket is no use of the session, which would keep it open
+    if (registry.find(id) === undefined) throw notFound('there is no such session; open another one');
     response.status(201).set('cache-control', 'no-store').json(tickets.issue(id));
   });
   app.get('/v1/sessions/:id/stream', () => {

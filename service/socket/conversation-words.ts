@@ -26,7 +26,7 @@ export type ConversationMessage =
   /** A text frame; `json` is undefined where the text is not JSON. */
   | { kind: 'text'; json: unknown }
   | { kind: 'binary'; bytes: Uint8Array; atUs: number }
-  /** A WebSocket ping, which is answered elsewhere. */
+  /** A WebSocket ping, which is answered elsewhere, or a pong, which nobody asked for. */
   | { kind: 'ping' }
   /** Time has passed. */
   | { kind: 'tick' }

@@ -182,9 +182,10 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
     if (isBinary) onMessage({ kind: 'binary', bytes, atUs: clock.nowUs() });
     else onMessage({ kind: 'text', json: parsedJson(bytes.toString()) });
   });
-  socket.on('ping', () => {
-    if (!isOver()) onMessage({ kind: 'ping' });
-  });
+  for (const frame of ['ping', 'pong'] as const)
+    socket.on(frame, () => {
+      if (!isOver()) onMessage({ kind: 'ping' });
+    });
   socket.on('error', () => socket.terminate());
   socket.on('close', () => onMessage({ kind: 'disconnected' }));
   return () => onMessage({ kind: 'tick' });

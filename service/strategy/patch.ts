@@ -33,7 +33,10 @@ export function resolveStrategy(
   base: Strategy = DEFAULT_STRATEGY,
 ): Strategy {
   let merged: unknown = base;
-  for (const patch of patches) merged = merge(merged, patch);
+  for (const patch of patches) {
+    checkSize(patch, source);
+    merged = merge(merged, patch);
+  }
   merged = withPromptNamed(merged, source);
   if (!validate(merged)) throw new InputError(`${source}: ${complaint(validate.errors ?? [])}`);
   const reason = impossible(merged);
@@ -43,7 +46,25 @@ export function resolveStrategy(
 
 /** Throws `InputError` for a knob or value that fits no strategy. Whether it goes with other knobs is seen when it is resolved. */
 export function checkPatch(patch: StrategyPatch, source: string): void {
+  checkSize(patch, source);
   if (!validatePart(patch)) throw new InputError(`${source}: ${complaint(validatePart.errors ?? [])}`);
+}
+
+/** Some rules of the schema compare every two items of a list: what is to be compared is bounded before. */
+const VALUES_LIMIT = 2000;
+
+function checkSize(patch: StrategyPatch, source: string): void {
+  const open: unknown[] = [patch];
+  for (let seen = 0; open.length > 0; seen++) {
+    if (seen + open.length > VALUES_LIMIT)
+      throw new InputError(`${source}: a strategy of over ${VALUES_LIMIT} values; set only knobs that differ`);
+    const value = open.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    for (const key in value) {
+      if (open.length > VALUES_LIMIT) break;
+      open.push(fieldOf(value, key));
+    }
+  }
 }
 
 /** A prompt's fields belong to one text: they are replaced together. */

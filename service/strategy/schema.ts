@@ -199,7 +199,7 @@ export const StrategySchema = section({
     prefetch: Type.Union(
       [
         oneOf(['off', ...PREFETCHES], 'one of them'),
-        Type.Array(oneOf(PREFETCHES, 'each'), { minItems: 1, uniqueItems: true }),
+        Type.Array(oneOf(PREFETCHES, 'each'), { minItems: 1, maxItems: PREFETCHES.length, uniqueItems: true }),
       ],
       {
         traits: ['uncounted'],

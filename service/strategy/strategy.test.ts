@@ -190,3 +190,17 @@ test('a value nested without end is refused in one line', () => {
     assert.throws(() => resolveStrategy([patch], 'x'), { name: 'InputError', message: /^x: .{10,400}$/ });
   }
 });
+
+test('a list of thousands of values is refused before its items are compared; control: a long list of models is read', () => {
+  const began = performance.now();
+  for (const prefetch of [Array.from({ length: 100_000 }, (_, index) => index), new Array(50_000).fill('connect')])
+    assert.throws(
+      () => resolveStrategy([{ pipeline: { prefetch } }], 'there'),
+      /^InputError: there: a strategy of over 2000 values; set only knobs that differ$/,
+    );
+  assert.ok(performance.now() - began < 5000, 'comparing every two of them takes minutes');
+  assert.throws(
+    () => resolveStrategy([{ pipeline: { prefetch: ['connect', 'connect', 'connect', 'connect'] } }], 'there'),
+    /knob "pipeline\.prefetch"/,
+  );
+});
