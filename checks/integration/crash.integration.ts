@@ -2,17 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  folderOf,
-  uploadTurns,
-  openSession,
-  retake,
-  uploadTurn,
-  startRetake,
-  startStack,
-  until,
-  type Stack,
-} from './harness.ts';
+import { folderOf, retake, startRetake, startStack, until, type Stack } from './harness.ts';
+import { uploadTurns, openSession, uploadTurn } from './talkers.ts';
 import { exportedSpans, jaegerSpans, spooledSpans, traceIdsOf, type StoredSpan } from './spans.ts';
 
 const ROOT_WAIT_S = 3;

@@ -1,7 +1,7 @@
 /** What integration tests share: the real Collector and Jaeger, Retake as users start it, and a load on it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -167,64 +167,6 @@ export async function retake(
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
   const [code]: unknown[] = await once(child, 'close');
   return { code: typeof code === 'number' ? code : null, out, err };
-}
-
-export interface SpokenUpload {
-  traceId: string;
-  /** From the request's last byte to the first reply audio, on the client's clock. */
-  firstAudioMs: number;
-  text: string;
-}
-
-export async function openSession(url: string, session: object = {}): Promise<string> {
-  const response = await fetch(`${url}/v1/sessions`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ language: 'en', interview: 'en-frontend', ...session }),
-  });
-  const answer: unknown = await response.json();
-  if (typeof answer === 'object' && answer !== null && 'id' in answer) return String(answer.id);
-  throw new Error(`no session: ${JSON.stringify(answer)}`);
-}
-
-const fixture = readFileSync(FIXTURE);
-
-/** One turn: the fixture recording as an upload, the answer as server-sent events. */
-export async function uploadTurn(url: string, sessionId: string): Promise<SpokenUpload> {
-  const beganMs = performance.now();
-  const response = await fetch(`${url}/v1/sessions/${sessionId}/turns`, {
-    method: 'POST',
-    headers: { 'content-type': 'audio/wav', accept: 'text/event-stream' },
-    body: fixture,
-  });
-  if (!response.ok || response.body === null) throw new Error(`turn: ${response.status} ${await response.text()}`);
-  let firstAudioMs = Infinity;
-  let text = '';
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    if (firstAudioMs === Infinity && text.includes('event: audio')) firstAudioMs = performance.now() - beganMs;
-  }
-  return { traceId: response.headers.get('x-trace-id') ?? '', firstAudioMs, text };
-}
-
-/** Speaks all sessions, `concurrent` of them at a time. */
-export async function uploadTurns(options: {
-  url: string;
-  sessions: number;
-  turnsEach: number;
-  concurrent: number;
-  session?: object;
-}): Promise<SpokenUpload[]> {
-  const spoken: SpokenUpload[] = [];
-  let left = options.sessions;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) {
-      const id = await openSession(options.url, options.session);
-      for (let turn = 0; turn < options.turnsEach; turn++) spoken.push(await uploadTurn(options.url, id));
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrent }, worker));
-  return spoken;
 }
 
 /** Waits until `condition` holds; throws with `what` when it does not within the limit. */

@@ -12,7 +12,8 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median, quantile } from '../../service/base/quantile.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import { folderOf, openSession, uploadTurn, startRetake, startStack, until, type RunningRetake } from './harness.ts';
+import { folderOf, startRetake, startStack, until, type RunningRetake } from './harness.ts';
+import { openSession, uploadTurn } from './talkers.ts';
 import { exportedSpans, jaegerSpans, spooledSpans } from './spans.ts';
 
 const OUTAGE_S = Number(process.env['INTEGRATION_OUTAGE_S'] ?? 10);

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { loadTurns } from '../../replay/traces/load.ts';
-import { folderOf, uploadTurns, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
+import { folderOf, retake, sentToJaeger, startRetake, startStack, until } from './harness.ts';
+import { uploadTurns } from './talkers.ts';
 import { asJaegerKeeps, exportedSpans, jaegerSpans, spooledSpans, traceIdsOf } from './spans.ts';
 
 const SESSIONS = 50;

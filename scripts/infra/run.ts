@@ -184,12 +184,16 @@ async function answers(url: string): Promise<boolean> {
 /** Below the ports that systems give to outgoing connections, which would take a port between its choice and the program's start. */
 const PORTS = { from: 12_000, to: 32_000 } as const;
 
-/** Ports that were free a moment ago, all different. */
+/** Of this process: programs that start later must not find their port taken by one that starts before. */
+const given = new Set<number>();
+
+/** Ports that were free a moment ago, all different, each given once. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = new Map<number, Server>();
   while (servers.size < count) {
     const port = randomInt(PORTS.from, PORTS.to);
-    if (servers.has(port)) continue;
+    if (given.has(port)) continue;
+    given.add(port);
     const server = createServer().listen(port, '127.0.0.1');
     const taken = await once(server, 'listening').then(
       () => false,
