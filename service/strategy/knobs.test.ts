@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { differingKnobs, KNOBS, knobsWith, touches, valuesWith } from './knobs.ts';
-import { TRAITS } from './schema.ts';
+import { TRAITS } from './traits.ts';
 import { resolveStrategy, type StrategyPatch } from './patch.ts';
 
 test('every trait is some knob’s, a section’s trait is that of its knobs, and a knob without any has none', () => {

@@ -2,8 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldOf, isObject, listIn } from '../base/json.ts';
 import type { StrategyPatch } from './patch.ts';
-import { StrategySchema, TRAITS, type Trait } from './schema.ts';
+import { StrategySchema } from './schema.ts';
 import type { Strategy } from './strategy.ts';
+import { TRAITS, type Trait } from './traits.ts';
 
 interface Knob {
   /** `llm.maxTokens`. */

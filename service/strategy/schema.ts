@@ -1,29 +1,9 @@
 /** Every knob as a row: its values, what it does, and what it is beside its type. A knob enters together with the code that reads it. */
-import { literals, section } from '../base/schema.ts';
+import { section } from '../base/schema.ts';
 import { Type } from 'typebox';
 import { FILE_LIMITS } from '../base/input-file.ts';
+import { modelId, oneOf, WORDS } from './traits.ts';
 
-/** What a knob is beside its type. Stands as `traits` in the schema, on a knob or on the section that holds it; knobs.ts reads it. */
-export const TRAITS = [
-  'words', // can make a transcript or a reply another one
-  'cpu', // its whole gain is our own CPU, which takes no virtual time: a simulation cannot judge it
-  'connections', // decides which exchange finds a connection open
-  'operator', // what it sets can end the process: no client of the service may change it
-  'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
-] as const;
-export type Trait = (typeof TRAITS)[number];
-interface Annotated {
-  traits?: readonly Trait[];
-}
-
-const oneOf = <const Values extends readonly (string | number)[]>(
-  values: Values,
-  description: string,
-  more: Annotated = {},
-) => literals(values, { description, ...more });
-const WORDS: Annotated = { traits: ['words'] };
-const modelId = (more: Annotated = {}) =>
-  Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });
 const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
 
 const PREFETCHES = ['connect', 'prompt', 'partial'] as const;

@@ -1,0 +1,26 @@
+/** What a row of schema.ts is made of: traits, and the types that several knobs share. */
+import { Type } from 'typebox';
+import { literals } from '../base/schema.ts';
+
+/** What a knob is beside its type. Stands as `traits` in schema.ts, on a knob or on the section that holds it; knobs.ts reads it. */
+export const TRAITS = [
+  'words', // can make a transcript or a reply another one
+  'cpu', // its whole gain is our own CPU, which takes no virtual time: a simulation cannot judge it
+  'connections', // decides which exchange finds a connection open
+  'operator', // what it sets can end the process: no client of the service may change it
+  'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
+] as const;
+export type Trait = (typeof TRAITS)[number];
+interface Annotated {
+  traits?: readonly Trait[];
+}
+
+/** A knob of a few values, each a literal. */
+export const oneOf = <const Values extends readonly (string | number)[]>(
+  values: Values,
+  description: string,
+  more: Annotated = {},
+) => literals(values, { description, ...more });
+export const WORDS: Annotated = { traits: ['words'] };
+export const modelId = (more: Annotated = {}) =>
+  Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });
