@@ -3,6 +3,7 @@
  * as they were, and the traces are OTLP JSON of our registry. Each check is run on a damaged copy too, and must then complain.
  */
 import { readFileSync } from 'node:fs';
+import { SPAN_OF_PHASE } from '../service/telemetry/http-spans.ts';
 import { ATTRIBUTES, SPANS } from '../service/telemetry/names.ts';
 import { quantile } from '../service/base/quantile.ts';
 import { commandOf } from '../scripts/programs/options.ts';
@@ -30,7 +31,7 @@ interface Demo {
   traces: Span[][];
 }
 
-const PHASES = new Set(['http.queue', 'dns', 'tcp.connect', 'tls', 'http.send', 'http.wait', 'http.body']);
+const PHASES: ReadonlySet<string> = new Set(Object.values(SPAN_OF_PHASE));
 
 function load(folder: string): Demo {
   const report: { turns: Turn[] } = JSON.parse(readFileSync(`${folder}/report.json`, 'utf8'));

@@ -18,7 +18,15 @@ export const LEDGER_STAGES = [...STAGES, 'our code'] as const;
 export type LedgerStage = (typeof LEDGER_STAGES)[number];
 
 /** Phases of one HTTP exchange, in order. */
-export const HTTP_PHASES = ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'] as const;
+export const HTTP_PHASES = [
+  'queue',
+  'dns',
+  'connect',
+  'tls',
+  'send',
+  'wait',
+  'body',
+] as const satisfies readonly Phase[];
 export type HttpPhase = (typeof HTTP_PHASES)[number];
 /** Phases of a ledger's parts, in the order in which reports show them within a stage. */
 export const PHASES = [

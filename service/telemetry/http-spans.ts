@@ -1,7 +1,8 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
 import { highest } from '../base/quantile.ts';
 import { phaseOf } from '../turn-log/ledger.ts';
-import { type EventKind, type TurnEvent, booleanOf, numberOf, stringOf, numbersOf } from '../base/events.ts';
+import { booleanOf, numberOf, numbersOf, stringOf } from '../base/events.ts';
+import type { EventKind, HttpPhase, TurnEvent } from '../base/events.ts';
 import type { ExchangeStep } from '../base/ports.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 
@@ -46,7 +47,8 @@ const BOUNDARIES: readonly EventKind[] = [
   'http.failed',
 ];
 
-const SPAN_OF_PHASE: Readonly<Record<string, SpanName>> = {
+/** The span of each phase of an exchange. */
+export const SPAN_OF_PHASE = {
   queue: 'http.queue',
   dns: 'dns',
   connect: 'tcp.connect',
@@ -54,7 +56,9 @@ const SPAN_OF_PHASE: Readonly<Record<string, SpanName>> = {
   send: 'http.send',
   wait: 'http.wait',
   body: 'http.body',
-};
+} as const satisfies Readonly<Record<HttpPhase, SpanName>>;
+/** By what the ledger calls a wait; other waits have no span of their own. */
+const SPAN_OF_WAIT: Readonly<Partial<Record<ReturnType<typeof phaseOf>, SpanName>>> = SPAN_OF_PHASE;
 
 /** All exchanges of a turn, in order of their start events. */
 export function exchangesOf(events: readonly TurnEvent[]): HttpExchange[] {
@@ -146,7 +150,7 @@ function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpP
   for (const kind of BOUNDARIES) {
     const to = events.find((event) => event.kind === kind);
     if (to === undefined) continue;
-    const name = from === undefined ? undefined : SPAN_OF_PHASE[phaseOf(from.kind, kind)];
+    const name = from === undefined ? undefined : SPAN_OF_WAIT[phaseOf(from.kind, kind)];
     if (from !== undefined && name !== undefined && to.atUs >= from.atUs) {
       const attributes: SpanAttributes = {};
       const host = exchange[A.serverAddress.key];
