@@ -21,7 +21,7 @@ import { contextFor } from '../../testing/command-context.ts';
 import { diffCommand } from './diff.ts';
 import { importSessions } from '../../replay/sessions/import-sessions.ts';
 import { chosenSessions, replayCommand, type ReplayCommandOptions } from './replay.ts';
-import type { ReportFormat } from '../../replay/report/formats.ts';
+import { FILE_EXTENSIONS, type ReportFormat } from '../../replay/report/formats.ts';
 import { reportCommand } from './report.ts';
 import { sessionsCommand } from '../sessions/sessions.ts';
 
@@ -249,7 +249,7 @@ test('each candidate’s report is printed by its name; the first without one', 
 test('a run leaves no report of the candidates that an earlier run had in its folder', async () => {
   const reports = (): string[] => readdirSync(join(FOLDER, 'again')).filter((name) => name.startsWith('report-'));
   await run('again', { variant: ['clause-chunking', 'tts-trim-silence'] });
-  const first = ['html', 'json', 'md'].map((format) => `report-tts-trim-silence.${format}`);
+  const first = FILE_EXTENSIONS.map((extension) => `report-tts-trim-silence.${extension}`).sort();
   assert.deepEqual(reports().sort(), first, 'control: each has its own');
   await run('again');
   assert.deepEqual(reports(), []);

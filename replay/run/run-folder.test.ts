@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { FASTER, reportOf } from '../../testing/sample-report.ts';
+import { FILE_EXTENSIONS } from '../report/formats.ts';
 import { writeRunFolder } from './run-folder.ts';
 
 const report = reportOf(FASTER);
@@ -23,13 +24,13 @@ const reportsIn = (folder: string): string[] => readdirSync(folder).filter((name
 test('reports of an earlier run make room for the new ones, and links are replaced', async (t) => {
   const folder = folderFor(t);
   await writeRunFolder(folder, runOf('first', 'second'));
-  assert.equal(reportsIn(folder).length, 6);
+  assert.equal(reportsIn(folder).length, 2 * FILE_EXTENSIONS.length);
   const kept = join(folderFor(t), 'kept');
   writeFileSync(kept, 'kept');
   rmSync(join(folder, 'report.md'));
   symlinkSync(kept, join(folder, 'report.md'));
   await writeRunFolder(folder, runOf('first'));
-  assert.deepEqual(reportsIn(folder), ['report.html', 'report.json', 'report.md']);
+  assert.deepEqual(reportsIn(folder), FILE_EXTENSIONS.map((extension) => `report.${extension}`).sort());
   assert.equal(readFileSync(kept, 'utf8'), 'kept');
 });
 
