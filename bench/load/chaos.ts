@@ -5,6 +5,7 @@
  * New work that the service cannot take is answered at the door: 503 with `Retry-After`. Stand-ins and clients share the machine.
  * `--gate` exits 1 when a turn is lost, a provider's deadline passes, or `/healthz` takes 2 s.
  */
+import { fieldOf, parsedJson } from '../../service/base/json.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { METRICS } from '../../service/telemetry/names.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
@@ -55,7 +56,12 @@ async function longestHealthMs(): Promise<number> {
 async function lostTurns({ opened }: Talked): Promise<number> {
   let lost = 0;
   for (const { sessionId, traceIds } of opened) {
-    const text = await (await fetch(`${url}/v1/sessions/${sessionId}`)).text();
+    let text = '';
+    for (let from: unknown = 0; from !== undefined;) {
+      const page = await (await fetch(`${url}/v1/sessions/${sessionId}?from=${String(from)}`)).text();
+      text += page;
+      from = fieldOf(parsedJson(page), 'next');
+    }
     lost += traceIds.filter((traceId) => !text.includes(traceId)).length;
   }
   return lost;

@@ -38,6 +38,9 @@ export async function openAttacked(url: string): Promise<string> {
   if (id === undefined) throw new Error(`no session: ${status} ${text.slice(0, 200)}`);
   return id;
 }
+/** One spoken turn. */
+export const postTurn = (url: string, id: string): Promise<Answer> =>
+  request(url, 'POST', `/v1/sessions/${id}/turns`, { headers: WAV, body: RECORDING });
 /** A complaint where another status came. */
 export const expected = (what: string, { status }: Answer, ...wanted: number[]): string[] =>
   wanted.includes(status) ? [] : [`${what}: ${status}, not ${wanted.join(' or ')}`];
@@ -54,7 +57,7 @@ export async function stillServes(url: string): Promise<string[]> {
   for (let tries = 0; tries < TRIES && turn?.status !== 200; tries++) {
     if (tries > 0) await sleep(COME_BACK_MS);
     const id = await openAttacked(url).catch((error: unknown) => String(error));
-    turn = await request(url, 'POST', `/v1/sessions/${id}/turns`, { headers: WAV, body: RECORDING });
+    turn = await postTurn(url, id);
   }
   return turn === undefined ? ['no turn was tried'] : expected('a turn after the attack', turn, 200);
 }

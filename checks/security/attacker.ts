@@ -1,5 +1,6 @@
 /** What an attacker has: requests with any header, uploads that stop, sockets that flood. */
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 
 const ANSWER_LIMIT_MS = 30_000;
@@ -38,6 +39,29 @@ export function request(
     sent.once('timeout', () => sent.destroy(new Error('no answer')));
     sent.once('error', none);
     sent.end(body);
+  });
+}
+
+/** Sends the same GET many times over one connection and reads no answer. Whether the service has ended the connection by then. */
+export function askUnread(
+  url: string,
+  path: string,
+  { count, holdMs }: { count: number; holdMs: number },
+): Promise<boolean> {
+  const { hostname, port, host } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname);
+    const end = (isEnded: boolean): void => {
+      socket.destroy();
+      resolve(isEnded);
+    };
+    socket.once('error', () => end(true)).once('close', () => end(true));
+    socket.pause().write(`GET ${path} HTTP/1.1\r\nhost: ${host}\r\n\r\n`.repeat(count));
+    setTimeout(() => {
+      // a connection that was ended shows it to a reader only
+      socket.once('end', () => end(true)).resume();
+      setTimeout(() => end(false), holdMs / 10);
+    }, holdMs);
   });
 }
 

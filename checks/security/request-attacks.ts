@@ -3,8 +3,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { askSession, comeBack, countOf, expected, openAttacked, stillServes, WAV, type Attack } from './attack.ts';
-import { askMany, openSocket, request, uploadUnfinished } from './attacker.ts';
+import {
+  askSession,
+  comeBack,
+  countOf,
+  expected,
+  openAttacked,
+  postTurn,
+  stillServes,
+  WAV,
+  type Attack,
+} from './attack.ts';
+import { askMany, askUnread, openSocket, request, uploadUnfinished } from './attacker.ts';
 import { SECRET } from './victim.ts';
 
 export const REQUEST_ATTACKS: readonly Attack[] = [
@@ -144,6 +154,26 @@ export const REQUEST_ATTACKS: readonly Attack[] = [
           ...(countOf(erased, 404) === erased.length ? [] : ['an unknown id can be erased']),
           ...(countOf(pipes, 404) === pipes.length ? [] : ['a pipe is read as a session']),
           ...expected('a link as session.json', link, 404),
+          ...(await stillServes(url)),
+        ],
+      };
+    },
+  },
+  {
+    name: 'unread-answers',
+    sentence: 'A long session is asked for again and again over one connection, and no answer is read.',
+    async run({ url }) {
+      const id = await openAttacked(url);
+      const turns = await askMany(600, 1, () => postTurn(url, id));
+      const page = await request(url, 'GET', `/v1/sessions/${id}`);
+      const ended = await Promise.all(
+        [1, 2].map(() => askUnread(url, `/v1/sessions/${id}`, { count: 1000, holdMs: 3000 })),
+      );
+      return {
+        load: `twice 1,000 GETs of a session with ${countOf(turns, 200)} turns; one answer has ${(page.text.length / 1000).toFixed(0)} kB`,
+        complaints: [
+          ...(page.text.length < 300_000 ? [] : ['an answer grows with its session']),
+          ...(ended.every(Boolean) ? [] : ['the connection stayed open']),
           ...(await stillServes(url)),
         ],
       };

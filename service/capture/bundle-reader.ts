@@ -47,15 +47,28 @@ export async function readBundle(files: SessionFiles): Promise<Bundle> {
   return { session, turns, problems };
 }
 
-/** The finished turns, or the one of that index, without their audio, in order of their ends: held one at a time. Problems are not told. */
-export function bareTurns(files: SessionFiles, only?: number): AsyncGenerator<TurnLog, undefined> {
-  return finishedTurns(files, { audio: false, only, tell: () => undefined, seen: new Set() });
+/** Turns by index: `from` is the first, `to` is beyond the last. */
+export interface TurnWindow {
+  from: number;
+  to: number;
+}
+
+/**
+ * The finished turns of the window without their audio, in order of their ends: held one at a time. Problems are not told. `seen`
+ * gets the indexes of all turns of which there is a line, those outside the window too.
+ */
+export function bareTurns(
+  files: SessionFiles,
+  window: TurnWindow,
+  seen = new Set<number>(),
+): AsyncGenerator<TurnLog, undefined> {
+  return finishedTurns(files, { audio: false, window, tell: () => undefined, seen });
 }
 
 interface Reading {
   audio: boolean;
-  /** Index of the one turn that is wanted. */
-  only?: number;
+  /** The turns that are wanted; all of them where it is absent. */
+  window?: TurnWindow;
   tell: (problem: string) => void;
   /** Gets the indexes of all turns of which there is a line. */
   seen: Set<number>;
@@ -65,18 +78,24 @@ interface Reading {
 const LINE_OF_TURN = /^\{"line":"(?:turn|event|end)","turn":(\d{1,9}),/;
 
 async function* finishedTurns(files: SessionFiles, reading: Reading): AsyncGenerator<TurnLog, undefined> {
-  const { only, tell, seen } = reading;
+  const { window, tell, seen } = reading;
+  const isWanted = (turn: number): boolean => window === undefined || (turn >= window.from && turn < window.to);
   const where = `${files.where}/events.jsonl`;
   const open = new Map<number, { opening: Line & { line: 'turn' }; events: TurnEvent[] }>();
   const closed = new Set<number>();
   let number = 0;
   for await (const raw of files.lines('events.jsonl')) {
     number++;
-    const turnOfLine = only === undefined ? undefined : LINE_OF_TURN.exec(raw.bytes.toString('latin1', 0, 60))?.[1];
-    if (raw.bytes.length === 0 || (turnOfLine !== undefined && Number(turnOfLine) !== only)) continue;
+    if (raw.bytes.length === 0) continue;
+    const turnOfLine = window === undefined ? undefined : LINE_OF_TURN.exec(raw.bytes.toString('latin1', 0, 60))?.[1];
+    if (turnOfLine !== undefined && !isWanted(Number(turnOfLine))) {
+      seen.add(Number(turnOfLine));
+      continue;
+    }
     const line = parsedLine(raw, `${where}:${number}`, tell);
-    if (line === undefined || (only !== undefined && line.turn !== only)) continue;
+    if (line === undefined) continue;
     seen.add(line.turn);
+    if (!isWanted(line.turn)) continue;
     if (line.line === 'turn') {
       open.set(line.turn, { opening: line, events: [] });
       continue;
@@ -97,7 +116,6 @@ async function* finishedTurns(files: SessionFiles, reading: Reading): AsyncGener
     closed.add(line.turn);
     if (turn.events.length === line.events) yield { identity, zero, anchorUs, events: turn.events };
     else tell(`${where}:${number}: turn ${line.turn} has ${turn.events.length} of ${line.events} events: skipped`);
-    if (only !== undefined) return;
   }
   if (number === 0) tell(`${where} is missing or empty: no turn was captured`);
   for (const turnIndex of open.keys()) tell(`${where}: turn ${turnIndex} was not finished: skipped`);

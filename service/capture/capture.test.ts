@@ -387,7 +387,7 @@ test('one turn is read without the others and without audio; control: the whole 
   const files = filesIn(folder);
   const watched = { ...files, read: (name: string) => (opened.push(name), files.read(name)) };
   const read: number[] = [];
-  for await (const log of bareTurns(watched, 3)) {
+  for await (const log of bareTurns(watched, { from: 3, to: 4 })) {
     read.push(log.identity.turnIndex);
     assert.deepEqual(
       log.events.map(({ kind }) => kind),
@@ -398,7 +398,7 @@ test('one turn is read without the others and without audio; control: the whole 
   assert.deepEqual([read, opened], [[3], []]);
   const { turns } = await readBundle(watched);
   assert.deepEqual([turns.length, opened.length], [5, 11], 'session.json, and two files a turn');
-  for await (const log of bareTurns(files, 9)) assert.fail(String(log.identity.turnIndex));
+  for await (const log of bareTurns(files, { from: 9, to: 10 })) assert.fail(String(log.identity.turnIndex));
 });
 
 test('a line that another program wrote belongs to its turn, in whatever order its fields stand', async () => {
@@ -407,7 +407,7 @@ test('a line that another program wrote belongs to its turn, in whatever order i
   const swapped = readFileSync(path, 'utf8').replaceAll(/^\{"line":("\w+"),"turn":(\d)/gm, '{"turn": $2, "line": $1');
   writeFileSync(path, swapped);
   const read: number[] = [];
-  for await (const { identity } of bareTurns(filesIn(folder), 1)) read.push(identity.turnIndex);
+  for await (const { identity } of bareTurns(filesIn(folder), { from: 1, to: 2 })) read.push(identity.turnIndex);
   assert.deepEqual(read, [1]);
 });
 

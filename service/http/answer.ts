@@ -72,8 +72,8 @@ export async function answerTurn(options: {
 }
 
 /** Throws `ProblemError` (409) where the session has no greeting, or is past it. */
-export function openingOf({ greeting, finished }: Session): TurnStart {
-  if (greeting !== undefined && finished.length === 0) return { audio: OPENING, greeting };
+export function openingOf({ greeting, turnsOver }: Session): TurnStart {
+  if (greeting !== undefined && turnsOver === 0) return { audio: OPENING, greeting };
   const detail =
     greeting === undefined
       ? 'the session was created without a "greeting"; create one with it, or post a turn'

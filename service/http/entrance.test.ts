@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { rawAnswer } from '../../testing/raw-http.ts';
 import { listenError, openEntrance } from './entrance.ts';
 import type { GuardRules } from './guard.ts';
-import { refuseUpgrade } from './problem.ts';
+import { refuseAndClose } from './problem.ts';
 
 const LOOPBACK = { hosts: [], origins: [] };
 
@@ -132,7 +132,7 @@ test('a refused upgrade is cut once its answer is out, though the client keeps i
       done();
     },
   });
-  refuseUpgrade(duplex, { status: 401, title: 'Unauthorized', detail: 'no key' });
+  refuseAndClose(duplex, { status: 401, title: 'Unauthorized', detail: 'no key' });
   await once(duplex, 'close');
   assert.match(answer, /^HTTP\/1\.1 401 Unauthorized\r\n/);
 });

@@ -1,12 +1,15 @@
 /** The service's port: taken first of all, and answering 503 until the service is warm. */
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer, STATUS_CODES, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import helmet from 'helmet';
 import { InputError } from '../base/errors.ts';
-import { judgeRequest, type GuardRules } from './guard.ts';
-import { problemText, refuseUpgrade, type Problem } from './problem.ts';
+import { fieldOf } from '../base/json.ts';
+import { judgeRequest, type GuardRules, type Verdict } from './guard.ts';
+import { createLines } from './line.ts';
+import { problemText, refuseAndClose, type Problem } from './problem.ts';
+import { BAD_TARGET, headersFor, targetIn } from './target.ts';
 
 export interface Handlers {
   request: RequestListener;
@@ -46,9 +49,16 @@ const STOPPING: Problem = {
   headers: { 'retry-after': '5' },
 };
 
+const PIPELINED_UPGRADE: Problem = {
+  status: 400,
+  title: 'Bad request',
+  detail: 'a WebSocket was asked for before earlier requests of the connection were answered; open a connection for it',
+  field: 'upgrade',
+};
+
 const answeringAll = (problem: Problem): Handlers => ({
   request: (_request, response) => refuse(response, problem),
-  upgrade: (_request, duplex) => refuseUpgrade(duplex, problem),
+  upgrade: (_request, duplex) => refuseAndClose(duplex, problem),
 });
 
 /** The answers are data: a browser that shows one runs nothing of it, in no frame. TLS is the business of a proxy. */
@@ -63,14 +73,17 @@ const browserHeaders = helmet({
  */
 export async function openEntrance({ guard, ...address }: EntranceOptions): Promise<Entrance> {
   let handlers = answeringAll(WARMING_UP);
-  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) =>
+  const lines = createLines();
+  const answer = (request: IncomingMessage, response: ServerResponse): void =>
     browserHeaders(request, response, () => {
-      const verdict = judgeRequest(request, guard);
+      const verdict = judge(request, guard);
       if (verdict.kind === 'refuse') return refuse(response, verdict.problem);
       for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
       if (verdict.kind === 'preflight') response.writeHead(204).end();
       else handlers.request(request, response);
-    }),
+    });
+  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) =>
+    lines.request(request.socket, response, () => answer(request, response)),
   );
   const connections = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -79,9 +92,21 @@ export async function openEntrance({ guard, ...address }: EntranceOptions): Prom
   });
   server.on('upgrade', (request, duplex, head) => {
     duplex.on('error', () => undefined); // a client may vanish during the handshake
-    const verdict = judgeRequest(request, guard);
-    if (verdict.kind === 'refuse') refuseUpgrade(duplex, verdict.problem);
+    if (lines.first(duplex) !== undefined) return lines.last(duplex, () => refuseAndClose(duplex, PIPELINED_UPGRADE));
+    const verdict = judge(request, guard);
+    if (verdict.kind === 'refuse') refuseAndClose(duplex, verdict.problem);
     else handlers.upgrade(request, duplex, head);
+  });
+  server.on('connect', (_request, duplex) => {
+    duplex.on('error', () => undefined);
+    lines.last(duplex, () => refuseAndClose(duplex, BAD_TARGET));
+  });
+  server.on('clientError', (error, duplex) => {
+    const answered = lines.first(duplex);
+    // a body may be broken before its request is answered; what comes between others is not
+    const mayAnswer = answered === undefined || (!answered.req.complete && !answered.headersSent);
+    if (duplex.writable && mayAnswer) refuseAndClose(duplex, unreadable(error));
+    else duplex.destroy();
   });
   server.listen(address.port, address.host);
   try {
@@ -110,6 +135,27 @@ export async function openEntrance({ guard, ...address }: EntranceOptions): Prom
 /** A client that offers another protocol, as Java's offers `h2c`, is answered as if it had not. */
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/** The guard's verdict. The request's target is its path from here on, though the request line named a host. */
+function judge(request: IncomingMessage, guard: GuardRules): Verdict {
+  const target = targetIn(request.url ?? '');
+  if (target === undefined) return { kind: 'refuse', problem: BAD_TARGET };
+  request.url = target.url;
+  return judgeRequest({ ...target, method: request.method, headers: headersFor(request.headers, target) }, guard);
+}
+
+const STATUS_OF_ERROR: ReadonlyMap<unknown, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 413],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+]);
+
+/** What came is no HTTP, too large, or was too slow. */
+function unreadable(error: Error): Problem {
+  const status = STATUS_OF_ERROR.get(fieldOf(error, 'code')) ?? 400;
+  const detail = 'the request cannot be read as HTTP/1.1; send it with a client of HTTP';
+  return { status, title: STATUS_CODES[status] ?? 'Bad request', detail };
 }
 
 /** The rest of the request is not waited for. */

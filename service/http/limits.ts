@@ -78,6 +78,18 @@ export const LIMITS = {
     unit: 'ms',
     answer: 'the session closes',
   },
+  turnsRead: {
+    of: 'one answer about a session; the next ones follow by `from`',
+    value: 100,
+    unit: 'turns',
+    answer: '400 where more are asked for',
+  },
+  pipelined: {
+    of: 'a connection: requests that wait for the answer to an earlier one; each is looked at in its turn',
+    value: 32,
+    unit: 'requests',
+    answer: 'the connection ends',
+  },
   loopDelay: {
     of: "the event loop's p99 delay in two half seconds in a row, or twice as much in one: an overload, which ends at half of it",
     value: 250,

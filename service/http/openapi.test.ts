@@ -117,6 +117,14 @@ test('answers of a running service are as described; an answer that is not is se
   await service.flushed();
   const { turns } = (await ask('get', '/v1/sessions/{id}', { id })) as { turns: { traceId: string }[] };
   assert.equal(turns.length, 2);
+  const page = async (query: string): Promise<unknown> => {
+    const answer = await ask('get', '/v1/sessions/{id}', { id: `${id}${query}` });
+    const { turns: some, next } = answer as { turns: { turnIndex: number }[]; next?: number };
+    return [some.map(({ turnIndex }) => turnIndex), next];
+  };
+  assert.deepEqual(await page('?limit=1'), [[0], 1]);
+  assert.deepEqual(await page('?from=1&limit=1'), [[1], undefined]);
+  await ask('get', '/v1/sessions/{id}', { id: `${id}?limit=0` });
   await ask('get', '/v1/sessions/{id}/turns/{index}', { id, index: 1 });
   await ask('get', '/v1/turns/{traceId}', { traceId: turns[1]?.traceId });
   await ask('post', '/v1/sessions/{id}/ticket', { id });

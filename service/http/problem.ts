@@ -79,8 +79,8 @@ export function problemText({ headers: _headers, ...problem }: Problem): string 
   return JSON.stringify({ type: 'about:blank', ...problem });
 }
 
-/** Refuses a request for a WebSocket: Node makes no response object for it, and no limit of its server holds any more. */
-export function refuseUpgrade(duplex: Duplex, problem: Problem): void {
+/** Refuses what Node makes no response object for, as a request for a WebSocket. No limit of its server holds any more, so the connection ends. */
+export function refuseAndClose(duplex: Duplex, problem: Problem): void {
   const body = problemText(problem);
   const headers = {
     ...problem.headers,

@@ -56,6 +56,8 @@ export interface Registry {
   /** Closes a session and erases what was kept of it. False where there was nothing. Throws `ProblemError` (409) while a turn is answered. */
   erase(id: string): Promise<boolean>;
   turn(traceId: string): TurnRecord;
+  /** Figures of those turns of a session that are in memory, by index, without content. */
+  turnsOf(sessionId: string): readonly TurnSummary[];
   /** To be called for every turn that is over. */
   finished(log: TurnLog, measured: MeasuredTurn): void;
   count(): number;
@@ -173,6 +175,8 @@ export function createRegistry(options: {
       const trace: unknown = JSON.parse(otlpLineOf(found.log, found.measured));
       return { summary: found.measured.summary, trace };
     },
+    turnsOf: (sessionId) =>
+      [...turns.values()].flatMap(({ measured: { summary } }) => (summary.sessionId === sessionId ? summary : [])),
     finished(log, measured) {
       // turns over a WebSocket come by no request: without this, a session that talks would be idle
       const open = sessions.get(log.identity.sessionId);

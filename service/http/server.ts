@@ -11,7 +11,7 @@ import { readAudioBody } from './body.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import { LIMITS } from './limits.ts';
 import { notFound, ProblemError, problemOf, sendProblem, sessionBusy } from './problem.ts';
-import type { ReadBack } from './read-back.ts';
+import { windowIn, type ReadBack } from './read-back.ts';
 import type { Registry, TurnRecord } from './registry.ts';
 import type { Tickets } from './tickets.ts';
 
@@ -60,7 +60,7 @@ export function createServer(options: ServerOptions): Express {
     response.status(201).location(`/v1/sessions/${session.id}`).json({ id: session.id });
   });
   app.get('/v1/sessions/:id', async (request, response) => {
-    response.json(await readBack.session(request.params.id));
+    response.json(await readBack.session(request.params.id, windowIn(request.query)));
   });
   app.get('/v1/sessions/:id/turns/:index', async (request, response) => {
     sendTurn(response, await readBack.turn(request.params.id, request.params.index));

@@ -8,7 +8,7 @@ import { checkApiKey } from '../http/api-key.ts';
 import type { Doorkeeper } from '../http/doorkeeper.ts';
 import type { Handlers } from '../http/entrance.ts';
 import { LIMITS } from '../http/limits.ts';
-import { notFound, problemOf, ProblemError, refuseUpgrade } from '../http/problem.ts';
+import { notFound, problemOf, ProblemError, refuseAndClose } from '../http/problem.ts';
 import type { Registry } from '../http/registry.ts';
 import { STOPPING, talk } from './talk.ts';
 import type { Tickets } from '../http/tickets.ts';
@@ -73,7 +73,7 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
           socket.on('close', () => talks.delete(connected));
         });
       } catch (error) {
-        refuseUpgrade(duplex, problemOf(error));
+        refuseAndClose(duplex, problemOf(error));
       }
     },
     refuseNew: () => void (refusing = true),

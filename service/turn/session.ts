@@ -1,6 +1,5 @@
 /** One conversation: its history and its turns, in the service and in replays alike. */
 import { InputError } from '../base/errors.ts';
-import type { TurnSummary } from '../turn-log/metrics.ts';
 import type { EventSink, TurnIdentity } from '../base/events.ts';
 import type { Message, ReplySink, UserAudio } from '../base/ports.ts';
 import { childSignal } from '../base/streams.ts';
@@ -41,8 +40,8 @@ export interface Session {
   readonly language: string;
   readonly strategy: Strategy;
   readonly greeting?: string;
-  /** Figures of the turns so far, by index, without content. */
-  readonly finished: readonly TurnSummary[];
+  /** How many turns are over. */
+  readonly turnsOver: number;
   readonly busy: boolean;
   /** A turn runs, and its user has not finished. */
   readonly listening: boolean;
@@ -57,7 +56,6 @@ export interface Session {
 
 export function createSession(options: SessionOptions): Session {
   const history: Message[] = [...options.history];
-  const finished: TurnSummary[] = [];
   let nextIndex = 0;
   let greetings = 0;
   let nextTraceId = options.traceIds();
@@ -68,7 +66,9 @@ export function createSession(options: SessionOptions): Session {
     language: options.language,
     strategy: options.strategy,
     greeting: options.greeting,
-    finished,
+    get turnsOver() {
+      return nextIndex - (running === undefined ? 0 : 1);
+    },
     get busy() {
       return running !== undefined;
     },
@@ -120,7 +120,6 @@ export function createSession(options: SessionOptions): Session {
         if (request.greeting !== undefined) greetings++;
         if (over.transcript !== '') history.push({ role: 'user', content: over.transcript });
         if (over.replyText !== '') history.push({ role: 'assistant', content: over.replyText });
-        finished.push(over.summary);
         return over;
       } finally {
         running = undefined;

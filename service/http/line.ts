@@ -1,0 +1,42 @@
+/**
+ * The requests of one connection stand in a line: each is handled once the answer before is out. Node would hand over all that a client
+ * sends at once, and keep their answers in memory until the client reads them.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { LIMITS } from './limits.ts';
+
+export interface Lines {
+  /** Handles the request in its turn. Ends the connection of a client that lets too many wait. */
+  request(connection: Duplex, response: ServerResponse, handle: () => void): void;
+  /** Does the last that is done on the connection, once all answers are out. */
+  last(connection: Duplex, handle: () => void): void;
+  /** The answer that is being made; undefined where there is none. */
+  first(connection: Duplex): ServerResponse | undefined;
+}
+
+/** A line for each connection. */
+export function createLines(): Lines {
+  /** The first of each is being handled. */
+  const lines = new WeakMap<Duplex, { response?: ServerResponse; handle: () => void }[]>();
+  const enter = (connection: Duplex, handle: () => void, response?: ServerResponse): void => {
+    const line = lines.get(connection) ?? [];
+    lines.set(connection, line);
+    if (line.push({ response, handle }) === 1) handle();
+  };
+  return {
+    request(connection, response, handle) {
+      if (connection.destroyed) return;
+      if ((lines.get(connection)?.length ?? 0) > LIMITS.pipelined.value) return void connection.destroy();
+      response.once('close', () => {
+        const line = lines.get(connection);
+        line?.shift();
+        // an answer may have ended the connection
+        if (connection.writable) line?.[0]?.handle();
+      });
+      enter(connection, handle, response);
+    },
+    last: (connection, handle) => enter(connection, handle),
+    first: (connection) => lines.get(connection)?.[0]?.response,
+  };
+}
