@@ -5,7 +5,7 @@
 import { createRealClock } from '../service/base/clock.ts';
 import type { StageServiceUs } from '../service/turn-log/metrics.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
+import { fixtureAudio, FEW_INTERVIEWS, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import { commandOf } from '../scripts/programs/options.ts';
@@ -22,7 +22,7 @@ const EXPECTED: readonly { stage: keyof StageServiceUs; name: string; meanMs: nu
 
 commandOf('npm run verify -- profile').parse();
 const profile = loadProfile('seed');
-const interviews = loadInterviews();
+const interviews = loadInterviews(FEW_INTERVIEWS);
 const turns = interviews.flatMap((interview) =>
   interview.turns.map(({ audio }, turnIndex) => ({ interview, turnIndex, audio: fixtureAudio(audio, FRAME_MS) })),
 );

@@ -3,7 +3,7 @@ import { totalBets, type BetTotals } from '../service/turn-log/bets.ts';
 import { createMemoryCache } from '../service/calls/speech-cache.ts';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
+import { fixtureAudio, FEW_INTERVIEWS, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import type { PrimaryMetric } from '../replay/diff/diff.ts';
@@ -15,12 +15,12 @@ const THINK_MS = 1500;
 /** An assumption, for break-even hit rates: 100 ms are worth this. */
 export const WORTH_USD_PER_100_MS = 0.001;
 
-const interviews = loadInterviews();
+const interviews = loadInterviews(FEW_INTERVIEWS);
 const audios = new Map(
   interviews.flatMap(({ turns }) => turns.map(({ audio }) => [audio, fixtureAudio(audio, FRAME_MS)] as const)),
 );
 
-/** Every turn of every fixture interview under a strategy, `seeds` times; the same draws for every strategy. */
+/** Every turn of a few fixture interviews under a strategy, `seeds` times; the same draws for every strategy. */
 export async function runFixtures(
   patches: readonly StrategyPatch[],
   profileName: string,

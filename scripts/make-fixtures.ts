@@ -1,6 +1,6 @@
 /**
- * Makes `fixtures/audio/*.wav` and `fixtures/interviews.json` from `interview-scripts.ts`. Needs espeak-ng 1.51 and sox
- * 14.4; the same versions give the same bytes (sox draws the same noise each time, nothing is dithered).
+ * Makes `fixtures/audio/*.wav`, `fixtures/interviews.json` and `fixtures/sessions.json` from `fixtures/scripts`. Needs espeak-ng
+ * 1.51 and sox 14.4; the same versions give the same bytes (sox draws the same noise each time, nothing is dithered).
  *
  *     node scripts/make-fixtures.ts
  *
@@ -12,11 +12,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeWav, parseWav, rmsDbfs } from '../service/audio/pcm.ts';
-import { INTERVIEWS, type ScriptedInterview } from './interview-scripts.ts';
+import { interviewScripts, transcriptOf, type ScriptedInterview } from './interview-scripts.ts';
 
 const SAMPLE_RATE_HZ = 16_000;
 const LEAD_MS = 150;
 const TAIL_MS = 1200;
+/** A fixed instant, of every session. No figure depends on it. */
+const STARTED_AT = '2026-11-25T09:00:00Z';
 /** −60 dBFS as an absolute sample value. */
 const QUIET_SAMPLE = 32768 * 10 ** (-60 / 20);
 
@@ -28,7 +30,7 @@ const samplesOf = (ms: number): number => Math.round((ms * SAMPLE_RATE_HZ) / 100
 function spokenByEspeak(text: string, interview: ScriptedInterview): Int16Array {
   const raw = join(scratch, 'raw.wav');
   const wav = join(scratch, 'speech.wav');
-  execFileSync('espeak-ng', ['-v', interview.language, '-s', String(interview.wordsPerMinute), '-w', raw, text]);
+  execFileSync('espeak-ng', ['-v', interview.voice, '-s', String(interview.wordsPerMinute), '-w', raw, text]);
   execFileSync('sox', ['-D', raw, '-r', String(SAMPLE_RATE_HZ), '-b', '16', '-c', '1', wav, 'gain', '-6']);
   const { samples } = parseWav(readFileSync(wav));
   const loud = (sample: number): boolean => Math.abs(sample) > QUIET_SAMPLE;
@@ -73,7 +75,7 @@ function concat(parts: readonly Int16Array[]): Int16Array {
 
 mkdirSync(join(root, 'fixtures', 'audio'), { recursive: true });
 let totalBytes = 0;
-const interviews = INTERVIEWS.map((interview) => ({
+const interviews = interviewScripts().map((interview) => ({
   name: interview.name,
   language: interview.language,
   systemPrompt: interview.systemPrompt,
@@ -92,14 +94,25 @@ const interviews = INTERVIEWS.map((interview) => ({
     totalBytes += bytes.length;
     return {
       audio,
-      transcript: turn.utterance.filter((part) => typeof part === 'string').join(' '),
+      transcript: transcriptOf(turn.utterance),
       reply: turn.reply,
       speechStartMs: LEAD_MS,
       speechEndMs: Math.round((speech.length * 1000) / SAMPLE_RATE_HZ),
     };
   }),
 }));
-writeFileSync(join(root, 'fixtures', 'interviews.json'), `${JSON.stringify(interviews, undefined, 2)}\n`);
+const sessions = interviews.map(({ name, language, systemPrompt, greeting, turns }) => ({
+  sessionId: name,
+  startedAt: STARTED_AT,
+  language,
+  systemPrompt,
+  history: [{ role: 'assistant', content: greeting }],
+  turns: turns.map(({ audio, transcript, reply }) => ({ audio: `audio/${audio}`, transcript, reply })),
+}));
+const writeJson = (name: string, value: unknown): void =>
+  writeFileSync(join(root, 'fixtures', name), `${JSON.stringify(value, undefined, 2)}\n`);
+writeJson('interviews.json', interviews);
+writeJson('sessions.json', { sessions });
 rmSync(scratch, { recursive: true });
 const turns = interviews.flatMap((interview) => interview.turns);
 process.stdout.write(`${turns.length} turns, ${totalBytes} bytes\n`);

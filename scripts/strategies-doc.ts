@@ -143,7 +143,7 @@ This page is for whoever looks for a faster setting. Each variant has a name, a 
 
 \`npm run docs -- strategies\` writes this page; do not edit it. \`npm run verify -- strategies\` says whether it is up to date.
 
-Figures are **predicted**, not measured: every turn of the committed interviews in \`sim\`, profile \`${PROFILE}\`, ${SEEDS} seeds (n = ${n} turns each).
+Figures are **predicted**, not measured: every turn of three committed interviews in \`sim\`, profile \`${PROFILE}\`, ${SEEDS} seeds (n = ${n} turns each).
 Every strategy meets the same draws. A figure is the mean difference to today's strategy in ms; negative is earlier.
 
 - *primary*: the metric that the variant is judged by.

@@ -2,7 +2,7 @@
 import type { TurnLog } from '../service/base/events.ts';
 import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
-import { loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
+import { FEW_INTERVIEWS, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createSimWorld } from '../sim/world/world.ts';
 import type { ArmWorld } from '../replay/arms/arm.ts';
@@ -21,7 +21,7 @@ export async function uploadSessions(options: {
   seed?: string;
 }): Promise<CapturedSession[]> {
   const { profile = 'seed', seed = 'capture' } = options;
-  const interviews = loadInterviews();
+  const interviews = loadInterviews(FEW_INTERVIEWS);
   const captured: CapturedSession[] = [];
   for (let index = 0; index < options.sessions; index++) {
     const interview = interviews[index % interviews.length];

@@ -12,7 +12,7 @@ import { resolveStrategy } from '../../service/strategy/patch.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { RunWorld } from '../../service/world.ts';
 import { delayables } from './causality.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../../sim/world/fixtures.ts';
+import { fixtureAudio, FEW_INTERVIEWS, loadInterviews, runFixtureTurn } from '../../sim/world/fixtures.ts';
 import type { DelayKey } from '../../sim/times/plan.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
@@ -21,7 +21,7 @@ const DELAY_US = 1000;
 /** Pause between two polls of the queue. No other wait of a turn is this long, so the length tells these timers apart. */
 const POLL_MS = 170;
 
-const interviews = loadInterviews();
+const interviews = loadInterviews(FEW_INTERVIEWS);
 const profile = loadProfile('seed');
 const audios = new Map<string, ReturnType<typeof fixtureAudio>>();
 

@@ -5,7 +5,7 @@ import { redactEvent } from '../../service/capture/redact.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { fixtureAudio, loadInterviews, runFixtureTurn } from '../../sim/world/fixtures.ts';
+import { fixtureAudio, FEW_INTERVIEWS, loadInterviews, runFixtureTurn } from '../../sim/world/fixtures.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { planExperiment } from '../plan/plan.ts';
@@ -18,7 +18,7 @@ import { variantPatch } from '../variants/variants.ts';
 
 /** Fixture sessions, "captured" in virtual time under a seed of their own. */
 async function capture(): Promise<CapturedSession[]> {
-  const interviews = loadInterviews();
+  const interviews = loadInterviews(FEW_INTERVIEWS);
   const sessions: CapturedSession[] = [];
   for (const interview of interviews) {
     const world = createSimWorld({ profile: loadProfile('seed'), seed: 'capture', interviews });

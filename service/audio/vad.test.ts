@@ -10,10 +10,16 @@ const RATE_HZ = 16_000;
 const PER_MS = RATE_HZ / 1000;
 const TOLERANCE_MS = 60;
 
-const interviews = JSON.parse(readFileSync(join(fixtures, 'interviews.json'), 'utf8')) as {
-  turns: { audio: string; speechEndMs: number }[];
-}[];
-const turns = interviews.flatMap((interview) => interview.turns);
+const json = (path: string): unknown => JSON.parse(readFileSync(join(fixtures, path), 'utf8'));
+const interviews = json('interviews.json') as { name: string; turns: { audio: string; speechEndMs: number }[] }[];
+/** Every fixture turn, and the longest pause in it. */
+const turns = interviews.flatMap(({ name, turns }) => {
+  const script = json(`scripts/${name}.json`) as { turns: { utterance: (string | number)[] }[] };
+  return turns.map((turn, index) => ({
+    ...turn,
+    pauseMs: Math.max(0, ...script.turns[index]!.utterance.filter((part) => typeof part === 'number')),
+  }));
+});
 const read = (file: string): Int16Array => parseWav(readFileSync(join(fixtures, 'audio', file))).samples;
 
 interface Outcome {
@@ -53,18 +59,22 @@ test('500 and 800 ms of silence end every fixture after its speech, never in a h
   }
 });
 
-test('control: 250 ms of silence end every fixture in its hesitation', () => {
-  for (const { audio, speechEndMs } of turns) {
+test('control: 250 ms of silence end every fixture in a hesitation of 280 ms and more, none in one of 200 ms', () => {
+  const long = turns.filter(({ pauseMs }) => pauseMs >= 280);
+  const short = turns.filter(({ pauseMs }) => pauseMs <= 200);
+  assert.ok(long.length > 0 && short.length > 0);
+  for (const { audio, speechEndMs } of long) {
     const { endedMs = NaN } = listen(read(audio), energy(250));
     assert.ok(endedMs < speechEndMs, `${audio}: ended at ${endedMs} ms, spoke until ${speechEndMs} ms`);
+  }
+  for (const { audio, speechEndMs } of short) {
+    const { endedMs = NaN } = listen(read(audio), energy(250));
+    assert.ok(endedMs > speechEndMs, `${audio}: ended at ${endedMs} ms, spoke until ${speechEndMs} ms`);
   }
 });
 
 test('human recordings, with silence appended, end after their speech', () => {
-  const annotations = JSON.parse(readFileSync(join(fixtures, 'audio/human/annotations.json'), 'utf8')) as {
-    file: string;
-    speechEndMs: number;
-  }[];
+  const annotations = json('audio/human/annotations.json') as { file: string; speechEndMs: number }[];
   for (const { file, speechEndMs } of annotations) {
     const { endedMs = NaN } = listen(Int16Array.of(...read(`human/${file}`), ...scene(600, [])), energy(500));
     assert.ok(Math.abs(endedMs - speechEndMs - 500) <= 80, `${file}: ended at ${endedMs} ms`);

@@ -13,9 +13,12 @@ export type Interview = Interviews[number];
 const FIXTURES = new URL('../../fixtures/', import.meta.url);
 const FRAME_MS = 20;
 
-/** `fixtures/interviews.json`, validated. */
-export function loadInterviews(): Interviews {
-  return parseInterviews(JSON.parse(readFileSync(new URL('interviews.json', FIXTURES), 'utf8')));
+/** So many interviews have both languages, for whoever needs different words and few turns. */
+export const FEW_INTERVIEWS = 3;
+
+/** The first `most` interviews of `fixtures/interviews.json`, validated; all by default. */
+export function loadInterviews(most = Infinity): Interviews {
+  return parseInterviews(JSON.parse(readFileSync(new URL('interviews.json', FIXTURES), 'utf8'))).slice(0, most);
 }
 
 /** A fixture's recording in frames of `frameMs`, at the speaker's pace. */

@@ -13,9 +13,9 @@ import {
   runSimTurn,
   type CausalityCase,
 } from '../../checks/random-turns/causality-check.ts';
-import { loadInterviews } from './fixtures.ts';
+import { FEW_INTERVIEWS, loadInterviews } from './fixtures.ts';
 
-const interviews = loadInterviews();
+const interviews = loadInterviews(FEW_INTERVIEWS);
 const TURNS = interviews.reduce((sum, { turns }) => sum + turns.length, 0);
 
 const runOne = (turn: Omit<CausalityCase, 'strategy'> & { strategy?: Strategy }): Promise<TurnLog> =>
