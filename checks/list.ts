@@ -22,7 +22,7 @@ export const CHECKS: readonly Check[] = [
     first: ['cli/main.ts', 'demo'],
     run: ['checks/demo.ts'],
     repeatBecause:
-      'one bar is a time (our code in wire, p95 of 12 turns), and a machine that was busy for a moment misses it',
+      'one bar is a time (our code in wire, p95 of 24 turns), and a machine that was busy for a moment misses it',
   },
   {
     name: 'profile',

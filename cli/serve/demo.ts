@@ -24,7 +24,11 @@ import { currentCommit } from '../../replay/arms/checkout.ts';
 import { variantPatch } from '../../replay/variants/variants.ts';
 
 const PROFILE = 'seed';
+/** Verdicts need four sessions and more. The first interviews are short ones. */
+const SESSIONS = 6;
 const TURNS_PER_SESSION = 4;
+/** Conversations begin this far apart: at once they would wait for each other's TLS. */
+const STAGGER_MS = 200;
 /** Pause between a reply's last byte and the next utterance; the demo does not wait until a reply has been heard. */
 const PAUSE_MS = 250;
 const COLLECTOR = { host: '127.0.0.1', port: 4318 } as const;
@@ -53,7 +57,7 @@ export async function demo(
     logLevel: 'silent',
   });
   try {
-    const interviews = loadInterviews();
+    const interviews = loadInterviews(SESSIONS);
     context.out(
       `1. ${interviews.length} interviews, spoken in real time, side by side\n   (world wire: stand-ins, profile ${PROFILE}; ${service.url})`,
     );
@@ -157,7 +161,8 @@ async function speakAll(
   let done = 0;
   context.progress(`   0 of ${planned} turns`);
   await Promise.all(
-    interviews.map(async ({ name, language, systemPrompt, turns }) => {
+    interviews.map(async ({ name, language, systemPrompt, turns }, index) => {
+      await clock.sleep(index * STAGGER_MS, context.signal);
       const conversation = await converse(url, clock, { language, systemPrompt, interview: name });
       try {
         for (const { audio } of turns.slice(0, TURNS_PER_SESSION)) {
