@@ -15,12 +15,13 @@ if (process.argv.includes('--no-skips'))
     `--test-reporter=${fileURLToPath(new URL('no-skips.ts', import.meta.url))}`,
     '--test-reporter-destination=stderr',
   );
+const WATCHDOG = `--import=${new URL('test-watchdog.mjs', import.meta.url).href}`;
 // each file has a process of its own: compiled code is kept for the next one, which halves the time of a short file
 const NODE_COMPILE_CACHE = `${root}node_modules/.cache/retake-tests`;
 // node reads no flag behind the first file
 runInPlace(
   'npm test',
   process.execPath,
-  ['--test', '--test-concurrency=2', ...flags, ...(files.length > 0 ? files : [ALL])],
+  ['--test', '--test-concurrency=2', WATCHDOG, ...flags, ...(files.length > 0 ? files : [ALL])],
   { ...process.env, NODE_COMPILE_CACHE },
 );

@@ -42,8 +42,10 @@ export function createDoorkeeper({ clock, source = loopDelay() }: { clock: Clock
   let overloaded = false;
   const watch = async (): Promise<void> => {
     for (;;) {
+      const fromUs = clock.nowUs();
       await clock.sleep(WINDOW_MS, closing.signal);
-      const nowMs = source.readMs();
+      // a stall across the window's end may reach this timer before the source: then the window itself is late
+      const nowMs = Math.max(source.readMs(), (clock.nowUs() - fromUs) / 1000 - WINDOW_MS);
       overloaded = isOverloadedAfter(overloaded, delayMs, nowMs);
       delayMs = nowMs;
     }
