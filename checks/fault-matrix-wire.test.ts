@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { createServer, type LookupFunction } from 'node:net';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
-import { strategyHash } from '../service/strategy/strategy.ts';
 import { createRealWorld, type RunWorld } from '../service/world.ts';
 import type { TurnLog } from '../service/base/events.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import type { Scenario } from '../sim/faults/scenario.ts';
+import { bareSession, toneUpload } from '../testing/bare-session.ts';
 import { createWireWorld, type WireWorld } from '../sim/wire/wire.ts';
 
 const scenario: Scenario = {
@@ -51,34 +50,16 @@ async function twoTurns(
   second = true,
 ): Promise<Outcome> {
   const strategy = resolveStrategy([patch], 'test');
-  const identity = { runId: 'r', world: 'wire', lane: 'captured', variant: 'v', arm: 'a' } as const;
-  let traces = 0;
-  const session = createSession({
+  const session = bareSession({
     id,
-    language: 'en',
-    systemPrompt: 'Ask.',
-    history: [],
+    world: 'wire',
     strategy,
-    identity: { ...identity, strategyHash: strategyHash(strategy) },
     ports: (turnIndex) => world.ports(strategy, id, turnIndex),
-    traceIds: () => String(++traces).padStart(32, '0'),
-    projections: [],
-    onProjectionError: (error) => {
-      throw error;
-    },
   });
-  const samples = Int16Array.from({ length: 16_000 }, (_, index) => 8000 * Math.sin(index / 5));
   let bytes = 0;
   const speak = () =>
     session.turn({
-      audio: {
-        zero: 'upload',
-        sampleRateHz: 16_000,
-        startedUs: world.clock.nowUs(),
-        async *frames() {
-          yield { atUs: world.clock.nowUs(), samples };
-        },
-      },
+      audio: toneUpload(world.clock),
       reply: {
         audio: async (pcm) => {
           bytes += pcm.byteLength;

@@ -4,12 +4,10 @@
  */
 import { InvariantError } from '../service/base/errors.ts';
 import { measureTurn } from '../service/turn-log/metrics.ts';
-import type { Clock, UserAudio } from '../service/base/ports.ts';
 import type { TurnEvent, TurnLog, CallStage } from '../service/base/events.ts';
 import { phaseOf } from '../service/turn-log/ledger.ts';
-import { createSession } from '../service/turn/session.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
-import { strategyHash } from '../service/strategy/strategy.ts';
+import { bareSession, toneUpload } from '../testing/bare-session.ts';
 import { spansOf } from '../service/telemetry/spans.ts';
 import { flatProfile } from '../testing/flat-profile.ts';
 import type { FaultRow, ProviderRow } from './fault-rows.ts';
@@ -102,29 +100,13 @@ async function twoTurns(
     scenario: { title: 'one cell of the matrix', rules: [rule] },
   });
   const strategy = resolveStrategy([patch], 'fault matrix');
-  let traces = 0;
-  const session = createSession({
+  const session = bareSession({
     id: 'faults',
-    language: INTERVIEW.language,
-    systemPrompt: INTERVIEW.systemPrompt,
-    history: [],
+    world: 'sim',
     strategy,
-    identity: {
-      runId: 'faults',
-      world: 'sim',
-      lane: 'captured',
-      variant: 'captured',
-      arm: 'faults',
-      strategyHash: strategyHash(strategy),
-      interview: INTERVIEW.name,
-    },
+    interview: INTERVIEW,
     // the strategy's hash would seed the jitter, and a new knob would then move the table
     ports: (turnIndex) => ({ ...world.ports(strategy, 'faults', turnIndex), random: () => 0.5 }),
-    traceIds: () => String(++traces).padStart(32, '0'),
-    projections: [],
-    onProjectionError: (error) => {
-      throw error;
-    },
   });
   const speak = async (): Promise<Turn> => {
     let bytes = 0;
@@ -133,7 +115,7 @@ async function twoTurns(
         bytes += pcm.byteLength;
       },
     };
-    const { log, summary } = await session.turn({ audio: uploadOf(world.clock), reply });
+    const { log, summary } = await session.turn({ audio: toneUpload(world.clock), reply });
     return { log, heardMs: Math.round(bytes / 32), failure: summary.failure?.kind };
   };
   const first = await world.clock.run(speak);
@@ -142,19 +124,6 @@ async function twoTurns(
   const released = quiet && world.clock.sleeping() === 0 && world.exchangesInUse() === 0;
   await world.close();
   return { first, second, released };
-}
-
-/** One second of a tone, posted whole. */
-export function uploadOf(clock: Clock): UserAudio {
-  const samples = Int16Array.from({ length: 16_000 }, (_, index) => 8000 * Math.sin(index / 5));
-  return {
-    zero: 'upload',
-    sampleRateHz: 16_000,
-    startedUs: clock.nowUs(),
-    async *frames() {
-      yield { atUs: clock.nowUs(), samples };
-    },
-  };
 }
 
 function attr(event: TurnEvent, name: string): string {

@@ -10,12 +10,10 @@ import type { BodyReader, Transport } from '../service/base/ports.ts';
 import type { TurnPorts } from '../service/calls/stage.ts';
 import { apart, createGenerations } from '../service/generations.ts';
 import { resolveStrategy } from '../service/strategy/patch.ts';
-import { strategyHash } from '../service/strategy/strategy.ts';
-import { createSession } from '../service/turn/session.ts';
 import { routeOf } from '../sim/faults/routes.ts';
 import { loadProfile } from '../sim/times/profile.ts';
 import { createWireWorld, type WireWorld } from '../sim/wire/wire.ts';
-import { uploadOf } from './fault-matrix.ts';
+import { bareSession, toneUpload } from '../testing/bare-session.ts';
 import type { LooseCell } from './loose-promise-rows.ts';
 
 export interface CellsResult {
@@ -128,29 +126,15 @@ async function runCell({ session: id, way, abort }: LooseCell, world: WireWorld)
     return { ...made, transport: watched(made.transport) };
   };
   const asking = generations.before({ opened: () => undefined, closed: () => undefined }, id, ports(apart(strategy)));
-  const session = createSession({
+  const session = bareSession({
     id,
-    language: 'en',
-    systemPrompt: 'Ask.',
-    history: [],
+    world: 'wire',
     strategy,
-    identity: {
-      runId: 'loose',
-      world: 'wire',
-      lane: 'captured',
-      variant: 'captured',
-      arm: 'loose',
-      strategyHash: strategyHash(strategy),
-    },
     ports: ports(strategy),
-    traceIds: () => '1'.repeat(32),
     projections: way.route === 'llm.generation' ? [asking] : [],
-    onProjectionError: (error) => {
-      throw error;
-    },
   });
   await session.turn({
-    audio: uploadOf(world.clock),
+    audio: toneUpload(world.clock),
     reply: { audio: () => Promise.resolve() },
     signal: cancelled.signal,
   });

@@ -1,7 +1,8 @@
 /** Turns before the first one, so that no user waits while code is loaded and compiled. No network; nothing is kept. */
 import { samplesToPcmBytes } from './audio/pcm.ts';
+import { postedAudio } from './audio/posted.ts';
 import { eventText } from './providers/sse.ts';
-import type { ReplySink, Transport, UserAudio } from './base/ports.ts';
+import type { ReplySink, Transport } from './base/ports.ts';
 import type { Strategy } from './strategy/strategy.ts';
 import { runTurn } from './turn/turn.ts';
 import type { RunWorld } from './world.ts';
@@ -16,14 +17,7 @@ const TONE = Int16Array.from({ length: RATE_HZ / 2 }, (_, index) => 8000 * Math.
 export async function warmUp(world: RunWorld, strategy: Strategy): Promise<void> {
   for (let turnIndex = 0; turnIndex < TURNS; turnIndex++) {
     const ports = { ...world.ports(strategy, WARM_UP_SESSION, turnIndex), transport: cannedTransport };
-    const audio: UserAudio = {
-      zero: 'upload',
-      sampleRateHz: RATE_HZ,
-      startedUs: ports.clock.nowUs(),
-      async *frames() {
-        yield { atUs: ports.clock.nowUs(), samples: TONE };
-      },
-    };
+    const audio = postedAudio(ports.clock, TONE, RATE_HZ);
     await runTurn(ports, {
       owner: { sessionId: WARM_UP_SESSION, turnIndex, arm: WARM_UP_SESSION },
       strategy,

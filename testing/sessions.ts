@@ -1,6 +1,6 @@
 /** Captured sessions for tests and checks of replays: uploads of a second, so that a replay in real time is short too. */
+import { postedAudio } from '../service/audio/posted.ts';
 import type { TurnLog } from '../service/base/events.ts';
-import type { UserAudio } from '../service/base/ports.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { FEW_INTERVIEWS, loadInterviews, runFixtureTurn } from '../sim/world/fixtures.ts';
 import { loadProfile } from '../sim/times/profile.ts';
@@ -33,14 +33,7 @@ export async function uploadSessions(options: {
       const { log } = await world.clock.run(() =>
         runFixtureTurn(world, interview, turnIndex, {
           strategy: DEFAULT_STRATEGY,
-          audio: (clock): UserAudio => ({
-            zero: 'upload',
-            sampleRateHz: RATE_HZ,
-            startedUs: clock.nowUs(),
-            async *frames() {
-              yield { atUs: clock.nowUs(), samples: SAID };
-            },
-          }),
+          audio: (clock) => postedAudio(clock, SAID, RATE_HZ),
           profile,
           sessionId,
         }),

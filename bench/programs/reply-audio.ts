@@ -17,7 +17,8 @@ import { createTurnScope, type TurnInput, type TurnPorts, type TurnScope } from 
 import { createChannel } from '../../service/base/streams.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { fetchOf, streamed, TTS_CHUNKS } from './stream-bodies.ts';
-import { instantPorts, instantUpload } from './workload.ts';
+import { questionUpload } from './question.ts';
+import { instantPorts } from './workload.ts';
 
 export interface HeardReply {
   bytes: number;
@@ -89,7 +90,7 @@ function scopeFor(tts: Tts, sse: TtsRequest['sse'], onAudio: (pcm: Uint8Array) =
     strategy: resolveStrategy([{ tts: { sse } }], 'audio path'),
     conversation: { systemPrompt: '', history: [] },
     language: 'en',
-    audio: instantUpload(clock),
+    audio: questionUpload(clock),
     reply: { audio: async (pcm) => onAudio(pcm) },
     sinks: [],
   };

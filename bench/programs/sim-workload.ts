@@ -1,18 +1,14 @@
 /** The turn that virtual time's speed is measured on: 30 deltas, 3 pieces of 1 s PCM in 4 events each, a 64 kB upload. */
-import type { Clock, UserAudio } from '../../service/base/ports.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { loadProfile, type Figure, type Profile } from '../../sim/times/profile.ts';
 import { createSimSession, type SimSession } from '../../sim/world/session.ts';
-import { speechPcm } from '../../sim/times/speech-audio.ts';
 import { createSimWorld, type SimWorld } from '../../sim/world/world.ts';
 
 export const TURNS_A_SESSION = 10;
-const RATE_HZ = 16_000;
 const DELTAS = 30;
 const PIECE = 'Anlattığınız bu proje gerçekten ilgi çekici ve iyi tasarlanmış görünüyor bana.';
 const REPLY = [PIECE, PIECE, PIECE].join(' ');
-const SPEECH = speechPcm('question', 64_000, 0);
 
 const constant = (value: number): Figure => ({
   source: 'the workload of npm run bench -- sim',
@@ -69,16 +65,4 @@ export function workloadSession(
     profile: 'seed',
   });
   return { world, session };
-}
-
-/** The user's question as one body. */
-export function workloadUpload(clock: Clock): UserAudio {
-  return {
-    zero: 'upload',
-    sampleRateHz: RATE_HZ,
-    startedUs: clock.nowUs(),
-    async *frames() {
-      yield { atUs: clock.nowUs(), samples: new Int16Array(SPEECH.buffer, SPEECH.byteOffset, SPEECH.byteLength / 2) };
-    },
-  };
 }

@@ -11,7 +11,8 @@ import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { tellOn } from '../../replay/report/context.ts';
 import { quantile } from '../../service/base/quantile.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
-import { TURNS_A_SESSION, workloadSession, workloadUpload } from './sim-workload.ts';
+import { questionUpload } from './question.ts';
+import { TURNS_A_SESSION, workloadSession } from './sim-workload.ts';
 
 const WARM_UP_SESSIONS = 40;
 const BLOCK_SESSIONS = 10;
@@ -40,7 +41,7 @@ async function runSession(ordinal: number, patches: readonly StrategyPatch[]): P
   const { session, world } = workloadSession(options.seed, ordinal, patches);
   for (let turn = 0; turn < TURNS_A_SESSION; turn++) {
     const { summary } = await session.turn({
-      audio: workloadUpload,
+      audio: questionUpload,
       reply: { audio: () => Promise.resolve() },
     });
     if (summary.e2eUs === undefined)

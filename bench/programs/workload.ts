@@ -8,7 +8,7 @@ import { EXPORTER, FORMAT } from '../../service/capture/format.ts';
 import { projectTurns } from '../../service/capture/projection.ts';
 import type { CaptureStore } from '../../service/capture/store.ts';
 import { createRealClock } from '../../service/base/clock.ts';
-import type { Call, Clock, UserAudio } from '../../service/base/ports.ts';
+import type { Call, Clock } from '../../service/base/ports.ts';
 import type { TurnEvent } from '../../service/base/events.ts';
 import { keyedHex } from '../../service/base/random.ts';
 import { createSession, type Session } from '../../service/turn/session.ts';
@@ -16,6 +16,7 @@ import { REFERENCE_DETECTOR } from '../../service/audio/speech-end.ts';
 import type { TurnPorts } from '../../service/calls/stage.ts';
 import { DEFAULT_STRATEGY, strategyHash } from '../../service/strategy/strategy.ts';
 import type { Tracing } from '../../service/telemetry/otel.ts';
+import { questionUpload } from './question.ts';
 import { ledgerUs } from '../../replay/diff/ledger-rows.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 
@@ -23,7 +24,6 @@ const DELTAS = 30;
 const SENTENCES = 3;
 const AUDIO_EVENTS = 4;
 const RATE_HZ = 16_000;
-const UPLOAD_BYTES = 64_000;
 /** Turns of one session: its history and its bundle grow with them. */
 export const SESSION_TURNS = 10;
 
@@ -31,7 +31,6 @@ const WORDS = Array.from({ length: DELTAS }, (_, index) =>
   (index + 1) % (DELTAS / SENTENCES) === 0 ? ' and so on.' : index % (DELTAS / SENTENCES) === 0 ? ' Then' : ' words',
 );
 const PIECE = speechPcm('overhead', RATE_HZ * 2, 0);
-const SPEECH = speechPcm('question', UPLOAD_BYTES, 0);
 
 /** Providers without a network. Every exchange is answered at once; each item comes in the next round of the event loop, as from a socket. */
 export function instantPorts(clock: Clock): TurnPorts {
@@ -131,7 +130,7 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
     async turn() {
       turns++;
       const { log, summary } = await session.turn({
-        audio: instantUpload(clock),
+        audio: questionUpload(clock),
         reply: { audio: () => Promise.resolve() },
       });
       await bundle?.flushed();
@@ -139,18 +138,6 @@ export function instantSession(options: { name: string; tracing?: Tracing; store
       faults = [];
       if (fault !== undefined) throw fault;
       return { events: log.events, ourCodeMs: ledgerUs(summary, { stage: 'our code' }) / 1000 };
-    },
-  };
-}
-
-/** The user's question as one body. */
-export function instantUpload(clock: Clock): UserAudio {
-  return {
-    zero: 'upload',
-    sampleRateHz: RATE_HZ,
-    startedUs: clock.nowUs(),
-    async *frames() {
-      yield { atUs: clock.nowUs(), samples: new Int16Array(SPEECH.buffer, SPEECH.byteOffset, SPEECH.byteLength / 2) };
     },
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { instantPorts, instantUpload } from '../../bench/programs/workload.ts';
+import { questionUpload } from '../../bench/programs/question.ts';
+import { instantPorts } from '../../bench/programs/workload.ts';
 import { createRealClock } from '../base/clock.ts';
 import { InvariantError } from '../base/errors.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
@@ -16,7 +17,7 @@ function scope(): TurnScope {
     strategy: DEFAULT_STRATEGY,
     conversation: { systemPrompt: '', history: [] },
     language: 'en',
-    audio: instantUpload(clock),
+    audio: questionUpload(clock),
     reply: { audio: () => Promise.resolve() },
     sinks: [],
   };

@@ -2,7 +2,7 @@
 import { sampleIdentity } from '../../testing/sample-turn.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { uploadOf } from '../../checks/fault-matrix.ts';
+import { toneUpload } from '../../testing/bare-session.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
@@ -36,7 +36,7 @@ async function failedTurn(rule: Fault, atHand: boolean, gone = false) {
         strategy,
         conversation: { systemPrompt: '', history: [] },
         language: 'tr',
-        audio: uploadOf(world.clock),
+        audio: toneUpload(world.clock),
         reply: {
           audio: async (pcm, piece) => {
             heard.push([pcm.byteLength, piece]);

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { postedAudio } from '../../service/audio/posted.ts';
 import type { Clock, UserAudio } from '../../service/base/ports.ts';
 import type { EventKind, TurnEvent, TurnLog } from '../../service/base/events.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
@@ -161,15 +162,8 @@ before(async () => {
     ),
   );
 });
-const posted = (clock: Clock): UserAudio => ({
-  zero: 'upload',
-  sampleRateHz: 16_000,
-  startedUs: clock.nowUs(),
-  async *frames() {
-    const samples = Int16Array.from({ length: 9600 }, (_, index) => Math.round(6000 * Math.sin(index / 5)));
-    yield { atUs: clock.nowUs(), samples };
-  },
-});
+const SAID = Int16Array.from({ length: 9600 }, (_, index) => Math.round(6000 * Math.sin(index / 5)));
+const posted = (clock: Clock): UserAudio => postedAudio(clock, SAID, 16_000);
 after(() => Promise.all([wire.close(), servers.close()]));
 
 async function overSockets(world: WireWorld, sessionId: string, patch: StrategyPatch, turns = 1): Promise<TurnLog> {

@@ -1,6 +1,7 @@
 /** The network's knobs over real sockets, with what the servers counted as ground truth. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { postedAudio } from '../../service/audio/posted.ts';
 import type { Clock, UserAudio } from '../../service/base/ports.ts';
 import type { TurnEvent } from '../../service/base/events.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
@@ -10,14 +11,7 @@ import { createWireWorld } from './wire.ts';
 
 const TURNS = 5;
 const SAMPLES = Int16Array.from({ length: 4800 }, (_, index) => Math.round(6000 * Math.sin(index / 5)));
-const speech = (clock: Clock): UserAudio => ({
-  zero: 'upload',
-  sampleRateHz: 16_000,
-  startedUs: clock.nowUs(),
-  async *frames() {
-    yield { atUs: clock.nowUs(), samples: SAMPLES };
-  },
-});
+const speech = (clock: Clock): UserAudio => postedAudio(clock, SAMPLES, 16_000);
 
 /** Each stream's end comes 40 ms after its last event: what makes a client that stops reading there lose its connection. */
 const ZERO = loadProfile('zero');
