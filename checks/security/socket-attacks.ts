@@ -1,45 +1,27 @@
 /** Attacks over WebSockets: floods, and silence. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askSession, comeBack, countOf, openAttacked, START, stillServes, type Attack } from './attack.ts';
-import { askMany, flood, silentSocket } from './attacker.ts';
+import { askMany, flood, silentSocket, type Flood } from './attacker.ts';
 
 export const SOCKET_ATTACKS: readonly Attack[] = [
-  {
-    name: 'empty-frames',
-    sentence: 'Empty WebSocket frames cost the client nothing and the service its time.',
-    async run({ url }) {
-      const id = await openAttacked(url);
-      const sent = await flood(url, id, { first: START, message: Buffer.alloc(0), count: 740_000, limitMs: 15_000 });
-      return {
-        load: `${sent.count} of 740,000 empty frames`,
-        complaints: [...(sent.closed === undefined ? ['the connection stayed open'] : []), ...(await stillServes(url))],
-      };
-    },
-  },
-  {
-    name: 'tiny-frames',
-    sentence: 'Frames of one sample go on for ever, below any limit of audio.',
-    async run({ url }) {
-      const id = await openAttacked(url);
-      const sent = await flood(url, id, { first: START, message: Buffer.alloc(2), count: 740_000, limitMs: 15_000 });
-      return {
-        load: `${sent.count} of 740,000 frames of one sample`,
-        complaints: [...(sent.closed === undefined ? ['the connection stayed open'] : []), ...(await stillServes(url))],
-      };
-    },
-  },
-  {
-    name: 'unread-errors',
-    sentence: 'Bad messages are answered to a client that reads nothing.',
-    async run({ url }) {
-      const id = await openAttacked(url);
-      const sent = await flood(url, id, { message: 'x', count: 7_400_000, limitMs: 15_000, paused: true });
-      return {
-        load: `${sent.count} of 7,400,000 messages of one byte, no answer read`,
-        complaints: [...(sent.closed === undefined ? ['the connection stayed open'] : []), ...(await stillServes(url))],
-      };
-    },
-  },
+  flooding('empty-frames', 'Empty WebSocket frames cost the client nothing and the service its time.', {
+    first: START,
+    message: Buffer.alloc(0),
+    count: 740_000,
+    of: 'empty frames',
+  }),
+  flooding('tiny-frames', 'Frames of one sample go on for ever, below any limit of audio.', {
+    first: START,
+    message: Buffer.alloc(2),
+    count: 740_000,
+    of: 'frames of one sample',
+  }),
+  flooding('unread-errors', 'Bad messages are answered to a client that reads nothing.', {
+    message: 'x',
+    count: 7_400_000,
+    paused: true,
+    of: 'messages of one byte, no answer read',
+  }),
   {
     name: 'silent-sockets',
     sentence: 'Sockets that only start a turn take every slot.',
@@ -68,3 +50,19 @@ export const SOCKET_ATTACKS: readonly Attack[] = [
     },
   },
 ];
+
+/** One message over and over for 15 s at most: the service must end the connection, and serve others. */
+function flooding(name: string, sentence: string, { of, ...sending }: Omit<Flood, 'limitMs'> & { of: string }): Attack {
+  return {
+    name,
+    sentence,
+    async run({ url }) {
+      const id = await openAttacked(url);
+      const sent = await flood(url, id, { ...sending, limitMs: 15_000 });
+      return {
+        load: `${sent.count} of ${sending.count.toLocaleString('en')} ${of}`,
+        complaints: [...(sent.closed === undefined ? ['the connection stayed open'] : []), ...(await stillServes(url))],
+      };
+    },
+  };
+}

@@ -1,5 +1,5 @@
 /** Speech to text: Freya on fal, by `/audio/transcriptions` (openai client) or by storage and `/generate`. */
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../base/errors.ts';
 import type { Call, Stt, SttRequest, SttResult } from '../base/ports.ts';
 import { asStageError, successful } from './failure.ts';
@@ -7,7 +7,7 @@ import { uploadFile, type FalFilesConfig } from './fal-files.ts';
 import { errorIn, readJson } from './json.ts';
 import { textIn } from '../base/json.ts';
 import { multipartOf } from './multipart.ts';
-import { fetchOfCall, inCall } from './openai-call.ts';
+import { falAppClient, inCall } from './openai-call.ts';
 
 export const FREYA_STT_APP = 'freya-mypsdi253hbk/freya-stt';
 export const FREYA_STT_MODEL = 'freya-stt-v1';
@@ -19,14 +19,7 @@ interface Config extends FalFilesConfig {
 }
 
 export function createFreyaStt(config: Config): Stt {
-  const client = new OpenAI({
-    apiKey: 'unused',
-    baseURL: `${config.falRunUrl}/${FREYA_STT_APP}`,
-    defaultHeaders: { Authorization: `Key ${config.falKey}` },
-    maxRetries: 0,
-    logLevel: 'off', // the client would print events that it cannot parse: users' words
-    fetch: fetchOfCall,
-  });
+  const client = falAppClient(config, FREYA_STT_APP);
   return {
     model: FREYA_STT_MODEL,
     async transcribe(request, call) {

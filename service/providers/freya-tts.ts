@@ -1,6 +1,6 @@
 /** Text to speech: Freya on fal, by `/stream`, `/audio/speech` or the queue's `/generate`. */
 import { createFalClient } from '@fal-ai/client';
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../base/errors.ts';
 import type { Call, Tts, TtsRequest, TtsResult } from '../base/ports.ts';
 import { eventsOnly } from './events-only.ts';
@@ -8,7 +8,7 @@ import { asStageError, successful } from './failure.ts';
 import { synthesizeByQueue, type FreyaQueueConfig } from './freya-queue.ts';
 import { errorIn, readJson } from './json.ts';
 import { fieldOf, numberIn, textIn } from '../base/json.ts';
-import { fetchOfCall, inCall } from './openai-call.ts';
+import { falAppClient, inCall } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 import { wavStream } from './wav-stream.ts';
 
@@ -29,14 +29,7 @@ const PATHS: Readonly<Record<TtsRequest['method'], string>> = {
 };
 
 export function createFreyaTts(config: Config): Tts {
-  const speechClient = new OpenAI({
-    apiKey: 'unused',
-    baseURL: `${config.falRunUrl}/${FREYA_TTS_APP}`,
-    defaultHeaders: { Authorization: `Key ${config.falKey}` },
-    maxRetries: 0,
-    logLevel: 'off', // the client would print events that it cannot parse: users' words
-    fetch: fetchOfCall,
-  });
+  const speechClient = falAppClient(config, FREYA_TTS_APP);
   const ask = (request: TtsRequest, call: Call, push: (bytes: Uint8Array) => void): Promise<Partial> => {
     switch (request.method) {
       case 'stream':

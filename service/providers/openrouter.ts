@@ -1,11 +1,11 @@
 /** The LLM: OpenRouter's chat completions, streamed, read by the openai client or by eventsource-parser. */
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { describeError, StageError, unreachable } from '../base/errors.ts';
 import type { Call, Llm, LlmRequest, LlmResult, LlmRoute } from '../base/ports.ts';
 import { asStageError, successful } from './failure.ts';
 import { errorIn } from './json.ts';
 import { fieldOf, numberIn, textIn } from '../base/json.ts';
-import { fetchOfCall, inCall } from './openai-call.ts';
+import { inCall, openAiClient } from './openai-call.ts';
 import { parseEvent, readEvents } from './sse.ts';
 
 interface Config {
@@ -18,13 +18,7 @@ interface Config {
 type OnChunk = (chunk: unknown) => void;
 
 export function createOpenRouter(config: Config): Llm {
-  const client = new OpenAI({
-    apiKey: config.openRouterKey,
-    baseURL: config.openRouterUrl,
-    maxRetries: 0,
-    logLevel: 'off', // the client would print events that it cannot parse: users' words
-    fetch: fetchOfCall,
-  });
+  const client = openAiClient({ apiKey: config.openRouterKey, baseURL: config.openRouterUrl });
   return {
     async stream(request, call, onDelta) {
       const what = `OpenRouter ${request.model}`;
