@@ -7,6 +7,7 @@ import { describeError, diskReason, errorClass, InputError, isDiskError } from '
 import { makeFoldersSync } from './base/folders.ts';
 import { openDiskCache, type SpeechCache } from './calls/speech-cache.ts';
 import { createFolderStore } from './capture/store.ts';
+import type { Clock } from './base/ports.ts';
 import type { Config } from './config.ts';
 import { createGenerations } from './generations.ts';
 import { createDoorkeeper, type DelaySource } from './http/doorkeeper.ts';
@@ -40,6 +41,8 @@ export interface ServiceOptions {
   profile?: string;
   /** Where the log goes; silent by default in demos and tests. */
   logLevel?: 'info' | 'silent';
+  /** In place of real time. */
+  clock?: Clock;
   /** In place of the delay of this process's event loop. */
   loopDelay?: DelaySource;
 }
@@ -71,7 +74,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, strategy, commit, profile } = options;
   const logger = pino({ name: 'retake', level: options.logLevel ?? 'info' });
   const onError = (error: unknown): void => logger.error({ error: describeError(error) }, messageFor(error));
-  const clock = createRealClock();
+  const clock = options.clock ?? createRealClock();
   const owned = createOwned({ clock, limitMs: CLOSE_LIMIT_MS, onError });
   const { own } = owned;
   try {

@@ -45,6 +45,7 @@ export async function testService(
     strategy: DEFAULT_STRATEGY,
     commit: 'test',
     logLevel: 'silent',
+    clock: ports.clock,
     loopDelay,
   });
   t.after(async () => {

@@ -99,10 +99,10 @@ export function createRegistry(options: {
   };
   const leavesUs = ({ usedUs, used }: Entry): number =>
     usedUs + (used ? LIMITS.idleSession : LIMITS.unusedSession).value * 1000;
-  /** Takes the session out, so that no turn can begin in it; one that only listens is cancelled. False where there is none. */
+  /** Takes the session out, so that no turn can begin in it; one that answers nobody is cancelled. False where there is none. */
   const takeOut = async (id: string): Promise<boolean> => {
     const session = sessions.get(id)?.session;
-    if (session?.busy === true && !session.listening) throw sessionBusy('a turn is being answered; wait for its end');
+    if (session?.answering === true) throw sessionBusy('a turn is being answered; wait for its end');
     sessions.delete(id);
     await session?.cancel(new Error('the session was closed'));
     return session !== undefined;

@@ -43,8 +43,8 @@ export interface Session {
   /** How many turns are over. */
   readonly turnsOver: number;
   readonly busy: boolean;
-  /** A turn runs, and its user has not finished. */
-  readonly listening: boolean;
+  /** A turn runs that answers what a user has said. A greeting answers nobody. */
+  readonly answering: boolean;
   nextTraceId(): string;
   /** Runs the next turn. Throws `InputError` while another one is running. */
   turn(request: TurnRequest): Promise<FinishedTurn>;
@@ -59,7 +59,7 @@ export function createSession(options: SessionOptions): Session {
   let nextIndex = 0;
   let greetings = 0;
   let nextTraceId = options.traceIds();
-  let running: { ended: PromiseWithResolvers<undefined>; listening: boolean; cancel(reason: Error): void } | undefined;
+  let running: { ended: PromiseWithResolvers<undefined>; answering: boolean; cancel(reason: Error): void } | undefined;
 
   return {
     id: options.id,
@@ -72,8 +72,8 @@ export function createSession(options: SessionOptions): Session {
     get busy() {
       return running !== undefined;
     },
-    get listening() {
-      return running?.listening === true;
+    get answering() {
+      return running?.answering === true;
     },
     async cancel(reason) {
       running?.cancel(reason);
@@ -88,12 +88,12 @@ export function createSession(options: SessionOptions): Session {
       const { signal, abort, release } = childSignal(request.signal);
       const turn = {
         ended: Promise.withResolvers<undefined>(),
-        listening: request.greeting === undefined,
+        answering: false,
         cancel: abort,
       };
       running = turn;
       const watch: EventSink = ({ kind }) => {
-        if (kind === 'turn.ended') turn.listening = false;
+        if (kind === 'turn.ended') turn.answering = true;
       };
       const turnIndex = nextIndex++;
       const traceId = nextTraceId;
