@@ -2,21 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { alignTurns, bySession, intervalOver } from './align.ts';
 
-const TURN: TurnSummary = {
-  sessionId: 's-1',
-  turnIndex: 0,
-  traceId: '0'.repeat(32),
-  lane: 'baseline',
-  variant: 'baseline',
-  world: 'sim',
-  zero: 'audio',
-  e2eUs: 1_000_000,
-  ledger: [],
-  serviceUs: {},
-  premature: false,
-};
+const TURN: TurnSummary = { ...BARE_SUMMARY, e2eUs: 1_000_000 };
 const turn = (sessionId: string, turnIndex: number, more: Partial<TurnSummary> = {}): TurnSummary => ({
   ...TURN,
   sessionId,

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { InvariantError } from '../../service/base/errors.ts';
 import type { LedgerRow, TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { diffLanes, verdictExitCode, verdictOfAll, type Diff, type Verdict } from './diff.ts';
 import { printedLedger } from '../report/rows.ts';
 
@@ -13,20 +14,14 @@ const RUNS = { seed: 1, numRuns: 300 };
 function turn(sessionId: string, turnIndex: number, e2eMs: number, more: Partial<TurnSummary> = {}): TurnSummary {
   const e2eUs = Math.round(e2eMs * 1000);
   return {
+    ...BARE_SUMMARY,
     sessionId,
     turnIndex,
-    traceId: '0'.repeat(32),
-    lane: 'baseline',
-    variant: 'baseline',
-    world: 'sim',
-    zero: 'audio',
     e2eUs,
     firstContentAudibleUs: e2eUs,
     replyEndUs: e2eUs + 2_000_000,
     stallUs: 0,
     ledger: [{ stage: 'stt', phase: 'wait', us: e2eUs }],
-    serviceUs: {},
-    premature: false,
     ...more,
   };
 }

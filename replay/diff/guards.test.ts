@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { alignTurns } from './align.ts';
 import { guardsOf, type Guard } from './guards.ts';
 
 const BASE: TurnSummary = {
-  sessionId: 's-1',
-  turnIndex: 0,
-  traceId: '0'.repeat(32),
-  lane: 'baseline',
-  variant: 'baseline',
-  world: 'sim',
-  zero: 'audio',
+  ...BARE_SUMMARY,
   e2eUs: 1_000_000,
   firstContentAudibleUs: 1_000_000,
   stallUs: 0,
   transcriptChars: 100,
   replyChars: 200,
-  ledger: [],
-  serviceUs: {},
-  premature: false,
 };
 
 /** `count` turns in sessions of five. */

@@ -3,14 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { diffUnpaired } from './unpaired.ts';
 import { buildReport, type ReportArm } from '../report/build.ts';
 import { validityLine } from '../report/words.ts';
 
 function turn(sessionId: string, e2eMs: number, more: Partial<TurnSummary> = {}): TurnSummary {
   return {
-    ...{ sessionId, turnIndex: 0, traceId: sessionId.padEnd(32, '0'), lane: 'captured', variant: 'captured' },
-    ...{ world: 'live', zero: 'audio', serviceUs: {}, premature: false },
+    ...BARE_SUMMARY,
+    ...{ sessionId, traceId: sessionId.padEnd(32, '0'), lane: 'captured', variant: 'captured', world: 'live' },
     e2eUs: e2eMs * 1000,
     ledger: [
       { stage: 'stt', phase: 'wait', us: 100_000 },

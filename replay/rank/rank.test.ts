@@ -7,6 +7,7 @@ import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { contextFor } from '../../testing/command-context.ts';
 import { rankCommand } from '../../cli/replay/rank.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { rankSessions } from './rank-sessions.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
@@ -165,10 +166,8 @@ test('each proposed live replay states pairs, the smallest difference that they 
 
 const turn = (e2eUs: number, turnIndex = 0): TurnSummary => ({ ...ranked('s'), turnIndex, e2eUs });
 const ranked = (sessionId: string): TurnSummary => ({
-  ...{ sessionId, turnIndex: 0, traceId: 't', lane: 'captured', variant: 'captured', world: 'sim', zero: 'upload' },
-  ledger: [],
-  serviceUs: {},
-  premature: false,
+  ...BARE_SUMMARY,
+  ...{ sessionId, lane: 'captured', variant: 'captured', zero: 'upload' },
 });
 
 test('pairs and detectable reduction are each other the other way round: fewer pairs find less', () => {

@@ -8,6 +8,7 @@ import { diffLanes, type Diff } from '../diff/diff.ts';
 import { foreignTurns } from '../traces/foreign.ts';
 import { PHASES, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { TraceSpan } from '../traces/otlp.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { printedLedger, type AddingRow } from './rows.ts';
 import { treesOf } from '../traces/trace-tree.ts';
 
@@ -26,17 +27,14 @@ function ledgerTurn(random: Random, index: number, traceId: string): TurnSummary
     us: Math.floor(random() < 0.3 ? random() * 1000 : random() * 3_000_000),
   }));
   return {
+    ...BARE_SUMMARY,
     sessionId: `s-${index % 7}`,
     turnIndex: index,
     traceId,
     lane: 'captured',
     variant: 'captured',
-    world: 'sim',
-    zero: 'audio',
     e2eUs: ledger.reduce((sum, { us }) => sum + us, 0),
     ledger,
-    serviceUs: {},
-    premature: false,
   };
 }
 

@@ -10,6 +10,7 @@ import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { planExperiment } from '../plan/plan.ts';
 import { type CandidateSpec } from '../plan/lanes.ts';
+import { SIM_EXPERIMENT } from '../../testing/sessions.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { quantile } from '../../service/base/quantile.ts';
@@ -59,13 +60,8 @@ function replay(
   return runExperiment({
     sessions,
     candidates,
-    baseline: [],
-    world: 'sim',
-    profile: 'seed',
+    ...SIM_EXPERIMENT,
     seed,
-    draws: 'common',
-    runs: 1,
-    commit: 'test',
   });
 }
 

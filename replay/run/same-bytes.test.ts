@@ -13,6 +13,7 @@ import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimSession } from '../../sim/world/session.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { capturedSession } from '../sessions/load.ts';
+import { SIM_EXPERIMENT } from '../../testing/sessions.ts';
 import { runExperiment } from './experiment.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { variantPatch } from '../variants/variants.ts';
@@ -41,13 +42,8 @@ async function bytesOf(seed: string, pick: number): Promise<string> {
   const { otlp, reports } = await runExperiment({
     sessions: [capturedSession(await readBundle(await session.store.find(interview.name)))],
     candidates: [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking')] }],
-    baseline: [],
-    world: 'sim',
-    profile: 'seed',
+    ...SIM_EXPERIMENT,
     seed,
-    draws: 'common',
-    runs: 1,
-    commit: 'test',
   });
   for (const line of otlp) hash.update(line);
   for (const { report } of reports) hash.update(JSON.stringify(report)).update(markdownReport(report, { marker: 'x' }));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { createArm, type Arm } from '../arms/arm.ts';
+import { createArm, type ArmTurn } from '../arms/arm.ts';
 import { diffLanes, type Verdict } from '../diff/diff.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import type { ExperimentOptions } from '../plan/plan.ts';
@@ -166,6 +166,15 @@ test('trap: sessions picked for being slow are compared with a baseline run now,
   assert.ok(named?.report.validity.drift !== undefined, 'control: other choices show their drift');
 });
 
+/** Arms of which only the candidate's turns are changed, once they have run. */
+function candidateTurns(change: (turn: ArmTurn) => ArmTurn): ExperimentOptions['armFor'] {
+  return (lane, against) => {
+    const arm = createArm(against);
+    if (lane.lane !== 'candidate') return arm;
+    return { ...arm, turn: async (session, task) => change(await arm.turn(session, task)) };
+  };
+}
+
 /** The candidate hears what `heard` makes of each turn's transcript; the journal is read back as after a crash. */
 async function heardBy(heard: (transcript: string) => string): Promise<{ run: Experiment; state: JournalState }> {
   const folder = await mkdtemp(join(tmpdir(), 'retake-traps-'));
@@ -173,16 +182,7 @@ async function heardBy(heard: (transcript: string) => string): Promise<{ run: Ex
   try {
     const run = await experiment({
       journal: { path, resume: false },
-      armFor: (lane, against): Arm => {
-        const arm = createArm(against);
-        return {
-          ...arm,
-          async turn(session, task) {
-            const turn = await arm.turn(session, task);
-            return lane.lane === 'candidate' ? { ...turn, transcript: heard(turn.transcript) } : turn;
-          },
-        };
-      },
+      armFor: candidateTurns((turn) => ({ ...turn, transcript: heard(turn.transcript) })),
     });
     const state = readJournal(path);
     assert.ok(state);
@@ -230,28 +230,21 @@ test('a rate limit or a dead runner repeats the whole pair, once', async () => {
   const { repeated, replayed: again } = await experiment({
     cooldownMs: 0,
     sessions: sessions.slice(0, 1),
-    armFor: (lane, against): Arm => {
-      const arm = createArm(against);
-      return {
-        ...arm,
-        async turn(session, task) {
-          const turn = await arm.turn(session, task);
-          if (lane.lane !== 'candidate' || task.planned.turnIndex !== 1 || calls++ > 0) return turn;
-          const last = turn.log.events[turn.log.events.length - 1];
-          if (last === undefined) return turn;
-          const attrs = { errorStage: 'llm', errorKind: 'rate-limited', message: '429' };
-          const event = {
-            id: last.id + 1,
-            kind: 'turn.failed' as const,
-            stage: 'llm' as const,
-            atUs: last.atUs,
-            cause: last.id,
-            attrs,
-          };
-          return { ...turn, log: { ...turn.log, events: [...turn.log.events, event] } };
-        },
+    armFor: candidateTurns((turn) => {
+      if (turn.log.identity.turnIndex !== 1 || calls++ > 0) return turn;
+      const last = turn.log.events[turn.log.events.length - 1];
+      if (last === undefined) return turn;
+      const attrs = { errorStage: 'llm', errorKind: 'rate-limited', message: '429' };
+      const event = {
+        id: last.id + 1,
+        kind: 'turn.failed' as const,
+        stage: 'llm' as const,
+        atUs: last.atUs,
+        cause: last.id,
+        attrs,
       };
-    },
+      return { ...turn, log: { ...turn.log, events: [...turn.log.events, event] } };
+    }),
   });
   assert.deepEqual([...repeated.keys()], ['session-0/1/0']);
   assert.equal(calls, 2);
