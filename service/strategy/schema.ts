@@ -2,7 +2,7 @@
 import { section } from '../base/schema.ts';
 import { Type } from 'typebox';
 import { FILE_LIMITS } from '../base/input-file.ts';
-import { modelId, oneOf, WORDS } from './traits.ts';
+import { modelId, oneOf, UNSEEN, WORDS } from './traits.ts';
 
 const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
 
@@ -29,12 +29,14 @@ export const StrategySchema = section({
         'Freya endpoint: /audio/transcriptions, or a storage upload and /generate',
         { traits: ['connections'] },
       ),
-      language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code' }),
+      // a decoder writes other tokens in another language, and reads a prompt before it listens
+      language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code', ...UNSEEN }),
       prompt: Type.Optional(
         Type.String({
           minLength: 1,
           maxLength: 400,
           description: 'names and terms that /audio/transcriptions is told to expect; absent: none',
+          ...UNSEEN,
         }),
       ),
       upload: Type.Union(
@@ -70,7 +72,8 @@ export const StrategySchema = section({
   llm: section({
     model: modelId(WORDS),
     maxTokens: Type.Integer({ minimum: 1, maximum: 4000, ...WORDS }),
-    temperature: Type.Number({ minimum: 0, maximum: 2, ...WORDS }),
+    // how a token is picked from odds that are computed in any case; other words are another matter
+    temperature: Type.Number({ minimum: 0, maximum: 2, traits: ['words', 'timeless'] }),
     historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
       ...WORDS,
       description: 'turns of unpruned history that the prompt keeps',
@@ -86,7 +89,8 @@ export const StrategySchema = section({
           dataCollection: Type.Optional(oneOf(['allow', 'deny'], 'providers that may keep what they are sent')),
         }),
       ],
-      { description: "OpenRouter's choice of a provider", ...WORDS },
+      // each field may choose another provider, dataCollection too: providers differ in speed
+      { description: "OpenRouter's choice of a provider", traits: ['words', 'unseen'] },
     ),
     systemPrompt: Type.Union(
       [
@@ -110,7 +114,7 @@ export const StrategySchema = section({
     reasoning: oneOf(
       ['default', 'none', 'minimal', 'low', 'medium', 'high'],
       'reasoning effort; default: the field is not sent',
-      WORDS,
+      { traits: ['words', 'unseen'] }, // tokens that are thought before the first that is said
     ),
     hedge: Type.Union(
       [
@@ -128,14 +132,14 @@ export const StrategySchema = section({
     ),
     seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
       description: 'for models that honour it',
-      ...WORDS,
+      traits: ['words', 'timeless'], // as the temperature: which token is picked
     }),
     sse: oneOf(['sdk', 'parser'], 'who reads the stream: the openai client, or eventsource-parser on the raw body', {
       traits: ['cpu', 'connections'],
     }),
     fallback: Type.Array(modelId(), {
-      ...WORDS,
       maxItems: 5,
+      traits: ['words', 'unseen'], // the gateway may ask a model that no capture holds
       description: 'models to ask, in this order, when the model cannot answer',
     }),
   }),
@@ -155,8 +159,10 @@ export const StrategySchema = section({
     format: oneOf(
       ['default', 'pcm', 'wav'],
       'what the endpoint is asked for; default: wav of generate, pcm of the others',
+      { traits: ['timeless'] }, // 44 bytes before the same samples
     ),
-    voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice'),
+    // one model speaks for all voices; a voice's own pace is in no figure of a capture or profile
+    voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice', { traits: ['timeless'] }),
     speed: Type.Number({ minimum: 0.25, maximum: 4 }),
     trimSilence: Type.Boolean({
       description: 'take the silence off the start of each piece, but for 20 ms',

@@ -7,6 +7,8 @@ export const TRAITS = [
   'words', // can make a transcript or a reply another one
   'cpu', // its whole gain is our own CPU, which takes no virtual time: a simulation cannot judge it
   'connections', // decides which exchange finds a connection open
+  'timeless', // cannot change when anything comes: a simulation gives the same times, to the µs
+  'unseen', // can change its stage's times in a way that no other capture shows: a simulation cannot judge it
   'operator', // what it sets can end the process: no client of the service may change it
   'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
 ] as const;
@@ -22,5 +24,6 @@ export const oneOf = <const Values extends readonly (string | number)[]>(
   more: Annotated = {},
 ) => literals(values, { description, ...more });
 export const WORDS: Annotated = { traits: ['words'] };
+export const UNSEEN: Annotated = { traits: ['unseen'] };
 export const modelId = (more: Annotated = {}) =>
   Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });

@@ -118,16 +118,14 @@ export function createFreyaStandIn(options: FreyaOptions): FreyaHandlers {
 
 interface TtsInput {
   text: string;
-  voice: string;
   speed: number;
 }
 
 function ttsInput(body: Record<string, unknown> | undefined): TtsInput | undefined {
-  const { input, voice, speed } = body ?? {};
+  const { input, speed } = body ?? {};
   if (typeof input !== 'string' || input.trim() === '') return undefined;
   return {
     text: input,
-    voice: typeof voice === 'string' ? voice : 'alloy',
     speed: typeof speed === 'number' && speed > 0 ? speed : 1,
   };
 }

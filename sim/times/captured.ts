@@ -10,7 +10,7 @@ const PROMPT_SLACK_CHARS = 64;
 
 /**
  * Finds plans by session, turn and exchange. A request gets a plan only for the same work: the same upload; the same model,
- * prompt size and reply; the same method, voice, speed and text. An exchange without response headers has no plan.
+ * prompt size and reply; the same method, speed and text. An exchange without response headers has no plan.
  */
 export function capturedPlans(turns: readonly CapturedTurn[]): CapturedPlans {
   const byTurn = new Map(turns.map((turn) => [turnKey(turn), plansOf(turn.events)]));
@@ -55,7 +55,6 @@ function sameWork(facts: Facts, ofCall: EventsOfCall, events: readonly TurnEvent
     const piece = events.find((event) => event.kind === 'piece.ready' && numberOf(event, 'index') === index);
     return (
       start?.attrs?.['method'] === facts.method &&
-      start.attrs['voice'] === facts.voice &&
       numberOf(start, 'speed') === facts.speed &&
       (piece?.content?.text === undefined
         ? numberOf(start, 'chars') === facts.text.length

@@ -21,7 +21,6 @@ const context = (turnIndex: number, more: Partial<DrawContext> = {}): DrawContex
 const tts = (chars: number, speed = 1): Facts => ({
   operation: 'tts',
   method: 'stream',
-  voice: 'alloy',
   speed,
   text: 'x'.repeat(chars),
   uploadBytes: 400,

@@ -1,7 +1,7 @@
 /**
  * Times for requests that a strategy changes, fitted to the capture's own exchanges (docs/virtual-time.md#fitted). The base is
- * the captured exchange in the request's place, or one drawn from its kind. The fitted effect of the other size moves the
- * base. The base's distance from its kind's line stays, so that tails survive.
+ * the captured exchange in the request's place, or one drawn from its kind and ordinal. The fitted effect of the other size
+ * moves the base. The base's distance from its kind's line stays, so that tails survive.
  */
 import { keyedRandom } from '../../service/base/random.ts';
 import { spread } from './empirical.ts';
@@ -48,6 +48,8 @@ export interface Fit {
 
 export interface FittedKind {
   observations: readonly Observation[];
+  /** Those like a call's, from which it is drawn: of its ordinal, else of a reply's first or later pieces, else all. */
+  like(ordinal: number): readonly Observation[];
   sizes: readonly [least: number, most: number];
   /** More µs for each unit of size: the capture's growth, or the profile's where the capture shows none. */
   slopeUs: number;
@@ -93,8 +95,23 @@ function fitKind(
   ]);
   let [least, most] = [Infinity, 0];
   for (const { size } of observations) [least, most] = [Math.min(least, size), Math.max(most, size)];
-  return { observations, sizes: [least, most], slopeUs: shownSlope(points) ?? growthUs(profile, first) };
+  return {
+    observations,
+    like: poolsOf(observations),
+    sizes: [least, most],
+    slopeUs: shownSlope(points) ?? growthUs(profile, first),
+  };
 }
+
+/** A reply's first piece may wait for what the later ones find warm. Pools of fewer than `FIT_EXCHANGES` are not drawn from. */
+function poolsOf(observations: readonly Observation[]): FittedKind['like'] {
+  const byOrdinal = Map.groupBy(observations, ordinalOf);
+  const bySide = Map.groupBy(observations, (each) => ordinalOf(each) === 0);
+  return (ordinal) =>
+    [byOrdinal.get(ordinal), bySide.get(ordinal === 0)].find((some = []) => some.length >= FIT_EXCHANGES) ?? observations;
+}
+
+const ordinalOf = ({ exchange }: Observation): number => Number(exchange.split('.')[1]);
 
 /** Sending begins → first data, or headers of an answer without data. */
 export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'items'>): number {
@@ -107,7 +124,7 @@ function uploadUs({ operation, uploadBytes }: Pick<Observation, 'operation' | 'u
   return operation === 'stt' ? (usPerKb * uploadBytes) / 1000 : 0;
 }
 
-/** Under `independent` draws a lane does not meet another lane's residuals. */
+/** Under `independent` draws every lane draws from the same pools, and none meets the captured exchange in its place. */
 export type FittedOptions = Pick<PlannerOptions, 'profile' | 'seed' | 'draws'>;
 
 const MEDIANS: Draw = (_field, figure) => medianOf(figure);
@@ -129,8 +146,9 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
     },
     queueOf: (context) => pick(fit.queues(context.stage), context, 'fitted.queue') ?? 0,
     levelled(plan, context, facts) {
-      const own = draws === 'common' ? fit.twin({ ...context, fetchIndex: 0 }) : undefined;
-      const kind = own === undefined ? undefined : fit.kind(exchangeKind(own));
+      const twin = fit.twin({ ...context, fetchIndex: 0 });
+      const kind = twin === undefined ? undefined : fit.kind(exchangeKind(twin));
+      const own = draws === 'common' ? twin : pick(kind?.like(context.ordinal) ?? [], context, 'fitted');
       if (own === undefined || own.operation !== facts.operation || kind === undefined) return plan;
       // the capture says how long the old kind took, the profile's medians how many times as long the new kind takes
       const then = answerUs(profilePlan(profile, MEDIANS, factsOf(own, facts)));
@@ -154,15 +172,19 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const like =
         own !== undefined && exchangeKind(own) === exchangeKind(asked)
           ? own
-          : pick(kind.observations, context, 'fitted');
+          : pick(kind.like(context.ordinal), context, 'fitted');
       if (like === undefined) return undefined;
       const upload = { operation: asked.operation, uploadBytes: facts.uploadBytes };
       const moreUs =
         kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
-      const { reused: _reused, failed: _failed, ...plan } = like.plan;
-      const { queue, send } = like.plan.networkUs; // the planner knows a new connection's set-up
+      const { reused, failed: _failed, networkUs, ...plan } = like.plan;
+      const { queue, send } = networkUs; // the planner knows a new connection's set-up
       const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind) };
-      return { ...plan, networkUs: { queue, send }, ...moved(answer, Math.round(moreUs)) };
+      const connection =
+        like === own
+          ? { reused, networkUs: { ...networkUs, basis: 'captured' as const } }
+          : { networkUs: { queue, send } };
+      return { ...plan, ...connection, ...moved(answer, Math.round(moreUs)) };
     },
   };
 }
@@ -186,7 +208,6 @@ function factsOf({ operation, what, size, uploadBytes, speed }: Observation, ask
       return {
         operation,
         method: what === 'speech' ? 'speech' : 'stream',
-        voice: '',
         speed,
         text: 'x'.repeat(size),
         uploadBytes,

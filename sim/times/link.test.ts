@@ -95,7 +95,7 @@ test('a draw of one consumer moves no draw of another: other requests, their ord
       text: 'x'.repeat(90),
       uploadBytes: 9,
     },
-    { operation: 'tts', method: 'stream', voice: 'a', speed: 1, text: 'x'.repeat(50), uploadBytes: 9 },
+    { operation: 'tts', method: 'stream', speed: 1, text: 'x'.repeat(50), uploadBytes: 9 },
   );
   const request = fc.record({ turn: fc.nat(5), ordinal: fc.nat(3), attempt: fc.nat(2), facts });
   fc.assert(

@@ -11,11 +11,14 @@ export const DRAW_HEADER = 'x-retake-draw';
 export type SttMethod = Strategy['stt']['method'];
 export type TtsMethod = Strategy['tts']['method'];
 
-/** What a request asks for, as far as its time depends on that. The provider does not process `cachedChars` of a prompt again. */
+/**
+ * What of a request can change its time: two requests of equal facts take equally long. A voice, temperature and seed are not
+ * here (the trait `timeless` of service/strategy/traits.ts). The provider does not process `cachedChars` of a prompt again.
+ */
 export type Facts = { uploadBytes: number; cachedChars?: number } & (
   | { operation: 'stt'; method: SttMethod; audioBytes: number; audioMs: number }
   | { operation: 'llm'; model: string; messages: number; promptChars: number; maxTokens: number; text: string }
-  | { operation: 'tts'; method: TtsMethod; voice: string; speed: number; text: string }
+  | { operation: 'tts'; method: TtsMethod; speed: number; text: string }
   | { operation: 'other'; figure: keyof Profile['other'] }
 );
 
@@ -102,7 +105,10 @@ export interface DelayKey {
 /** A value drawn from a figure. The field's name is part of the draw's key. */
 export type Draw = (field: string, figure: Figure) => number;
 
-/** `common`: the arms of an experiment meet the same draws. `independent`: the arm is part of every draw's key. */
+/**
+ * `common`: the arms of an experiment meet the same draws, those of captured exchanges too. `independent`: the arm is part of
+ * every draw's key, and no captured exchange comes again: in every arm each is drawn.
+ */
 export const DRAWS = ['common', 'independent'] as const;
 export type Draws = (typeof DRAWS)[number];
 
@@ -112,6 +118,8 @@ export interface PlannerOptions {
   /** By default `common`. */
   draws?: Draws;
   captured?: CapturedPlans;
+  /** Whether a knob may have changed the time of a captured exchange in a way that its facts do not show. */
+  unseen?: (context: DrawContext) => boolean;
   /** For requests without a captured plan. Where these have no plan either, the profile is drawn from. */
   fitted?: FittedPlans;
   /** Extra µs for one boundary, for the causality check. Everything after the boundary moves with it. */

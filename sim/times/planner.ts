@@ -18,7 +18,7 @@ import { valueAt, type Link } from './profile.ts';
 
 /** Draws depend on seed, session, turn, exchange and field alone: not on the order of requests. */
 export function createPlanner(options: PlannerOptions): Planner {
-  const { profile, seed, draws = 'common', captured, fitted, delay, tune, served, link } = options;
+  const { profile, seed, draws = 'common', captured, unseen, fitted, delay, tune, served, link } = options;
   const drawOf = (context: DrawContext): Draw => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context)];
     if (draws === 'independent') key.push(context.arm);
@@ -36,7 +36,8 @@ export function createPlanner(options: PlannerOptions): Planner {
       return { ...levelled, networkUs: { ...networkUs, queue: fitted.queueOf(context) } };
     }
     const terminatorUs = own.terminatorUs ?? toUs(draw('terminator', profile.network.terminatorMs));
-    return { ...own, basis: replayed === undefined ? 'fitted' : 'captured', terminatorUs };
+    const isCaptured = replayed !== undefined && unseen?.(context) !== true;
+    return { ...own, basis: isCaptured ? 'captured' : 'fitted', terminatorUs };
   };
   const linkFor = (basis: TimesBasis | undefined): Link | undefined =>
     link ?? (basis === 'profile' ? profile.network.link : undefined);

@@ -20,7 +20,7 @@ function observed(profile: Profile, count: number): Observation[] {
     const facts: Facts[] = [
       { operation: 'stt', method: 'transcriptions', audioBytes: 32 * 40 * size, audioMs: 40 * size, uploadBytes: 1000 },
       { operation: 'llm', model: MODEL, messages: 2, promptChars: 20 * size, maxTokens: 500, text: 'x'.repeat(200), uploadBytes: 0 },
-      { operation: 'tts', method: 'stream', voice: 'a', speed: 1, text: 'x'.repeat(size), uploadBytes: 0 },
+      { operation: 'tts', method: 'stream', speed: 1, text: 'x'.repeat(size), uploadBytes: 0 },
     ]; // prettier-ignore
     return facts.map((fact): Observation => {
       const stage = fact.operation === 'other' ? 'tts' : fact.operation;

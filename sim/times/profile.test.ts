@@ -24,7 +24,6 @@ const LLM: Facts = {
 const TTS: Facts = {
   operation: 'tts',
   method: 'stream',
-  voice: 'alloy',
   speed: 1,
   text: 'x'.repeat(60),
   uploadBytes: 400,

@@ -1,8 +1,9 @@
 /** The composition root of `sim`: virtual clock, modelled network and stand-ins below production's clients and turn. */
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
+import { turnKey } from '../../service/base/events.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import type { Transport } from '../../service/base/ports.ts';
-import { valuesWith } from '../../service/strategy/knobs.ts';
+import { differingKnobs, valuesWith } from '../../service/strategy/knobs.ts';
 import { prefetches, type Strategy } from '../../service/strategy/strategy.ts';
 import { inRegion, type Endpoints } from '../../service/net/regions.ts';
 import { createProviders, type RunWorld } from '../../service/world.ts';
@@ -16,7 +17,7 @@ import { createFreyaStandIn, type FreyaHandlers } from '../stand-ins/freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from '../times/observed.ts';
 import { createOpenRouterStandIn } from '../stand-ins/openrouter.ts';
-import type { Draws, Planner, PlannerOptions } from '../times/plan.ts';
+import type { DrawContext, Draws, Planner, PlannerOptions } from '../times/plan.ts';
 import { createPlanner } from '../times/planner.ts';
 import { medianOf, type Profile } from '../times/profile.ts';
 import { regionalPlanning, simRegions } from '../times/regions.ts';
@@ -74,13 +75,16 @@ function connectionUse(strategy: Strategy): string {
   return `${valuesWith(strategy, 'connections')} ${prefetches(strategy, 'connect')}`;
 }
 
+/** `llm.route` is a knob of the LLM's exchanges. */
+const stagesOf = (knobs: readonly string[]): ReadonlySet<string> => new Set(knobs.map((path) => path.split('.')[0] ?? ''));
+
 function timesOf(
   { turns, fit }: NonNullable<SimWorldOptions['captured']>,
   { profile, seed, draws }: SimWorldOptions,
 ): Pick<PlannerOptions, 'captured' | 'fitted'> {
   const own = fit ?? fitTo(turns.flatMap(observationsOf), profile);
   return {
-    captured: capturedPlans(turns),
+    captured: draws === 'independent' ? undefined : capturedPlans(turns),
     fitted: fittedPlans(own, { profile, seed, draws }),
   };
 }
@@ -96,8 +100,11 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   const { profile, seed, draws, delay, served, scenario, captured, settleImmediates } = options;
   const clock = createVirtualClock({ settleImmediates });
   const times = captured === undefined || captured.timed === false ? undefined : timesOf(captured, options);
+  /** By turn: stages whose exchanges a knob may have made faster or slower unseen. */
+  const unseenStages = new Map<string, ReadonlySet<string>>();
+  const unseen = (context: DrawContext): boolean => unseenStages.get(turnKey(context))?.has(context.stage) === true;
   const tune = scenario && tuneWith(scenario);
-  const planning: PlannerOptions = { profile, seed, draws, delay, tune, link: scenario?.link, served, ...times };
+  const planning: PlannerOptions = { profile, seed, draws, delay, tune, link: scenario?.link, served, unseen, ...times };
   const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
@@ -162,13 +169,17 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     exchangesInUse: () => pools.reduce((sum, pool) => sum + pool.inUse(), 0),
     endpoints: SIM_ENDPOINTS,
     regions,
-    ports: (strategy, sessionId, turnIndex) => ({
-      clock,
-      transport: transportFor(strategy),
-      ...providers,
-      speechCache,
-      random: keyedRandom(seed, sessionId, turnIndex, 'retry'),
-    }),
+    ports: (strategy, sessionId, turnIndex) => {
+      if (captured !== undefined)
+        unseenStages.set(turnKey({ sessionId, turnIndex }), stagesOf(differingKnobs(captured.strategy, strategy, 'unseen')));
+      return {
+        clock,
+        transport: transportFor(strategy),
+        ...providers,
+        speechCache,
+        random: keyedRandom(seed, sessionId, turnIndex, 'retry'),
+      };
+    },
     close: async () => {
       await Promise.all([...transports.values()].map((transport) => transport.close()));
     },
