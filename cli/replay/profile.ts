@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { InputError } from '../../service/base/errors.ts';
 import { readInput } from '../../service/base/input-file.ts';
 import { EXCHANGES_FILE, parseExchanges, type ReadExchanges } from '../../sim/times/exchange-lines.ts';
-import { FIT_EXCHANGES } from '../../sim/times/fitted.ts';
+import { FIT_EXCHANGES, LINE_EXCHANGES } from '../../sim/times/fit.ts';
 import { observationsOf } from '../../sim/times/observed.ts';
 import { loadProfile, parseProfile } from '../../sim/times/profile.ts';
 import { fitProfile, type KindFit } from '../../sim/times/profile-fit.ts';
@@ -80,6 +80,7 @@ const digits = (value: number | undefined, count = 0): string =>
 
 function kindRows(kinds: readonly KindFit[]): string[] {
   const width = Math.max(4, ...kinds.map(({ kind }) => kind.length));
+  const thinned = kinds.filter(({ n, lineN }) => lineN < n);
   return [
     `  ${'kind'.padEnd(width)}     n   p50   p95   new  open per unit  error p50, p90 %`,
     ...kinds.map((each) => {
@@ -89,6 +90,11 @@ function kindRows(kinds: readonly KindFit[]): string[] {
         : `fewer than ${FIT_EXCHANGES}`;
       return `  ${each.kind.padEnd(width)} ${cells.map((cell) => String(cell).padStart(5)).join(' ')} ${digits(each.slopeMs, 3).padStart(8)}  ${error}`;
     }),
+    ...(thinned.length === 0
+      ? []
+      : [
+          `  per unit: a line through ${LINE_EXCHANGES} of the exchanges of ${thinned.map(({ kind }) => kind).join(', ')}`,
+        ]),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What the arms of an experiment run against: virtual time, stand-ins in a process of their own, or providers. */
 import { InputError } from '../../service/base/errors.ts';
 import type { World } from '../../service/base/events.ts';
+import type { TimesBasis } from '../../service/base/ports.ts';
 import { configFrom } from '../../service/config.ts';
 import type { ProviderAccess } from '../../service/world.ts';
 import { loadInterviews } from '../../sim/world/fixtures.ts';
@@ -27,7 +28,7 @@ export interface StandInChoice {
  */
 export function simWorld(
   { profile, seed, draws, scenario, sessions }: StandInChoice & { sessions?: readonly CapturedSession[] },
-  source: 'captured' | 'profile' = 'captured',
+  source: TimesBasis = 'captured',
 ): ArmWorld & { world: 'sim' } {
   return {
     world: 'sim',

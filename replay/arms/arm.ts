@@ -7,11 +7,12 @@ import { lowest } from '../../service/base/quantile.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
 import type { TurnLog } from '../../service/base/events.ts';
+import type { TimesBasis } from '../../service/base/ports.ts';
 import { keyedHex } from '../../service/base/random.ts';
 import { observeTurn } from '../../service/turn/observe.ts';
 import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../../service/world.ts';
-import { fitTo, type Fit } from '../../sim/times/fitted.ts';
+import { fitTo, type Fit } from '../../sim/times/fit.ts';
 import type { Observation } from '../../sim/times/observed.ts';
 import { DRAW_HEADER, type Draws } from '../../sim/times/plan.ts';
 import type { Profile } from '../../sim/times/profile.ts';
@@ -35,7 +36,8 @@ export type ArmWorld =
       profile: Profile;
       seed: string;
       draws: Draws;
-      source: 'captured' | 'profile';
+      /** Where times come from if they can: `captured` exchanges, or as if every request differed from its capture, or the profile. */
+      source: TimesBasis;
       /** To which times are fitted; by default those of the replayed session alone. */
       observations?: readonly Observation[];
       scenario?: Scenario;
@@ -206,7 +208,7 @@ function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedR
         captured: {
           turns: capturedTurnsOf(session),
           strategy: session.strategy,
-          timed: against.source === 'captured',
+          source: against.source,
           fit,
         },
       });

@@ -85,6 +85,8 @@ export interface ReportInput {
   a: ReportSide;
   b: ReportSide;
   a2?: readonly TurnSummary[];
+  /** By construction A2 has A's times: it shows no noise. */
+  sameTimes?: boolean;
   /** Lanes that share no turn are compared by their means. */
   mayBeUnpaired?: boolean;
   captured?: readonly TurnSummary[];
@@ -110,7 +112,7 @@ export function buildReport(input: ReportInput): Report | undefined {
   const isUnpaired = both.length === 0 && input.mayBeUnpaired === true;
   const diff = isUnpaired
     ? diffUnpaired(a.turns, b.turns)
-    : diffLanes(a.turns, b.turns, { primary: input.primary, a2: input.a2 });
+    : diffLanes(a.turns, b.turns, { primary: input.primary, a2: input.sameTimes === true ? undefined : input.a2 });
   if (diff === undefined) return undefined;
   const { primary, endToEnd, stages, percentiles, ...judged } = diff;
   const { verdict, reasons, ...validity }: typeof judged =

@@ -18,6 +18,7 @@ import { diffLanes } from '../diff/diff.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { validityNotes } from './notes.ts';
+import { floorNote, redrawn, sameTimes } from './sim-floor.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
 import { dayOf, retirementNotes } from '../plan/retired.ts';
 import { runReplay, summariesOf, type Replayed } from './schedule.ts';
@@ -119,7 +120,8 @@ function armFor(
   lane: ReplayLane,
   against: ArmWorld,
 ): Arm | Promise<Arm> {
-  if (world === 'sim' && baselineCheckout === undefined && repository === HERE) return createArm(against, signal);
+  if (world === 'sim' && baselineCheckout === undefined && repository === HERE)
+    return createArm(lane.lane === 'baseline2' ? redrawn(against) : against, signal);
   const strategy = plan.strategies.get(lane);
   if (strategy === undefined) throw new InputError(`no lane ${lane.variant}`);
   const code =
@@ -152,6 +154,7 @@ function reportsOf(
       a: sideOf(baseline, baselineCheckout?.commit ?? commit),
       b: { ...sideOf(candidate, commit), arm: { ...sideOf(candidate, commit).arm, variant } },
       a2: summariesIn(baseline2),
+      sameTimes: sameTimes(options, replayed, baseline2.variant),
       captured: isByOutcome(options.choice) ? undefined : captured,
       distrust:
         trust?.shown === false
@@ -162,7 +165,13 @@ function reportsOf(
       profile: options.profile,
       notes: [
         ...validityNotes(
-          { ...options, prediction: trust?.text, pace: plan.pace, words: candidate.words },
+          {
+            ...options,
+            prediction: trust?.text,
+            floor: floorNote(options, replayed, baseline2.variant),
+            pace: plan.pace,
+            words: candidate.words,
+          },
           run,
           candidate.variant,
         ),

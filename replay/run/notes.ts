@@ -24,6 +24,8 @@ interface About {
   choiceNote?: string;
   /** In `sim`: how far such figures have been right. */
   prediction?: string;
+  /** In `sim`: how far it is off where nothing was changed. */
+  floor?: string;
   baselineCheckout?: { commit: string };
 }
 
@@ -39,6 +41,7 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
       'pace fast: gaps between turns were left out; sockets were aged by the gaps, but provider caches, names and the hour of day were not',
     about.world === 'sim' &&
       `times of the exchanges: baseline ${basisText(basisShares(run.replayed, 'baseline', 'baseline'))}; candidate ${basisText(basisShares(run.replayed, 'candidate', variant))}`,
+    about.floor ?? false,
     about.choiceNote ?? false,
     about.world !== 'sim' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
     about.prediction !== undefined && `prediction: ${about.prediction}, ${TRUST_PAGE}`,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spread } from './empirical.ts';
-import { answerUs, FIT_EXCHANGES, fitTo, fittedPlans } from './fitted.ts';
+import { answerUs, FIT_EXCHANGES, fitTo } from './fit.ts';
+import { fittedPlans } from './fitted.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
 import { createPlanner } from './planner.ts';
@@ -100,6 +101,32 @@ test('independent draws do not meet the residual of the exchange in the same pla
   const plans = plansOf(CAPTURE, 'independent');
   const drawn = Array.from({ length: 12 }, (_, index) => plans.planOf(context(3, { arm: String(index) }), tts(40)));
   assert.ok(drawn.some((plan) => plan?.waitUs === 180_000));
+});
+
+test('a lane draws from exchanges of its ordinal; control: a rare ordinal has those of the later pieces, the captured place its own', () => {
+  /** Second pieces come 50 ms sooner than first ones. */
+  const second = CAPTURE.map((each) => ({
+    ...each,
+    exchange: 'tts.1.0.0',
+    plan: { ...each.plan, waitUs: each.plan.waitUs - 50_000 },
+  }));
+  const capture = [...CAPTURE.filter((_each, turn) => turn !== 3), ...second.filter((_each, turn) => turn !== 3)];
+  const drawn = (ordinal: number): Set<number | undefined> => {
+    const plans = plansOf(capture, 'independent');
+    const arms = Array.from({ length: 60 }, (_, arm) => context(3, { ordinal, arm: String(arm) }));
+    return new Set(arms.map((each) => plans.planOf(each, tts(40))?.waitUs));
+  };
+  assert.deepEqual([...drawn(0)], [180_000]);
+  assert.deepEqual([...drawn(1)], [130_000]);
+  assert.deepEqual([...drawn(7)], [130_000]);
+});
+
+test('an exchange in a captured one’s place keeps its connection; one without such a place, or of independent draws, has none', () => {
+  const [common, independent] = [plansOf(CAPTURE), plansOf(CAPTURE, 'independent')];
+  assert.deepEqual([0, 1].map((turn) => common.planOf(context(turn), tts(30))?.reused), [false, true]); // prettier-ignore
+  assert.equal(common.planOf(context(0), tts(30))?.networkUs.connect, 7000);
+  assert.equal(common.planOf(context(1, { ordinal: 4 }), tts(30))?.reused, undefined);
+  assert.equal(independent.planOf(context(1), tts(30))?.reused, undefined);
 });
 
 test('control: too few exchanges, a size out of reach, another method: no fitted plan', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { figureOf } from './empirical.ts';
-import { FIT_EXCHANGES } from './fitted.ts';
+import { FIT_EXCHANGES } from './fit.ts';
 import type { Observation } from './observed.ts';
 import type { DrawContext, Facts } from './plan.ts';
 import { createPlanner } from './planner.ts';
@@ -65,7 +65,7 @@ test("a profile fitted to the draws of another one has the other's quantiles, ta
   ]);
   assert.match(
     profile.tts.stream.waitMs.source,
-    /^fitted: n 400, 2026-01-01 to 2026-01-17, left-out error of the fitted line p50 ±\d.* first audio are drawn independently$/,
+    /^fitted: n 400 \(line through 200 of them\), 2026-01-01 to 2026-01-17, left-out error of the fitted line p50 ±\d.* first audio are drawn independently$/,
   );
   assert.equal(profile.tts.generate, seed.tts.generate, 'what was not seen is the base’s');
 });

@@ -1,7 +1,7 @@
 /** A latency profile from captured exchanges: their quantiles by provider, model and method (docs/virtual-time.md#profiles). Pure. */
 import { median, quantile } from '../../service/base/quantile.ts';
 import { figureOf, spread } from './empirical.ts';
-import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fitted.ts';
+import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fit.ts';
 import { exchangeKind, type Observation } from './observed.ts';
 import { isData, sizeOf, sizeOfAll, type NetworkPlan } from './plan.ts';
 import { growthUs } from './profile-plan.ts';
@@ -30,6 +30,8 @@ export interface KindFit {
   reusedP50Ms?: number;
   /** More ms for each ms of audio or character. Absent where the exchanges show no growth: the base's growth stays. */
   slopeMs?: number;
+  /** Exchanges that the line went through: fewer than `n` of a large capture. */
+  lineN: number;
   /** How far the fitted line's quantiles are from those of left-out exchanges, in % of the latter: the mean size over the folds. */
   errorP50Pct: number;
   errorP90Pct: number;
@@ -108,7 +110,8 @@ function withKind(
   const { kind } = about;
   const error = `left-out error of the fitted line p50 ±${about.errorP50Pct.toFixed(1)} %, p90 ±${about.errorP90Pct.toFixed(1)} %`;
   const apart = DRAWN_APART[kind.slice(0, 3)] ?? '';
-  const source = `fitted: n ${about.n}${datesText(about)}, ${error}${apart}`;
+  const line = about.lineN < about.n ? ` (line through ${about.lineN} of them)` : '';
+  const source = `fitted: n ${about.n}${line}${datesText(about)}, ${error}${apart}`;
   const figure = (values: readonly number[]): Figure => figureOf(values, source);
   const constant = (value: number): Figure => ({ source, quantiles: [[0, value]] });
   const waitMs = ({ plan }: Observation): number => (plan.networkUs.send + plan.waitUs) / 1000 - roundTripMs;
@@ -183,6 +186,7 @@ function describe(kind: string, all: readonly Observation[], base: Profile): Kin
     newP50Ms: middle(all.filter(({ plan }) => plan.reused !== true)),
     reusedP50Ms: middle(reused),
     slopeMs: slopeOf(all),
+    lineN: Math.min(all.length, LINE_EXCHANGES),
     errorP50Pct: p50,
     errorP90Pct: p90,
     fitted: all.length >= FIT_EXCHANGES,

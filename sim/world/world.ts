@@ -2,7 +2,7 @@
 import { createMemoryCache, type SpeechCache } from '../../service/calls/speech-cache.ts';
 import { turnKey } from '../../service/base/events.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import type { Transport } from '../../service/base/ports.ts';
+import type { TimesBasis, Transport } from '../../service/base/ports.ts';
 import { differingKnobs, valuesWith } from '../../service/strategy/knobs.ts';
 import { prefetches, type Strategy } from '../../service/strategy/strategy.ts';
 import { inRegion, type Endpoints } from '../../service/net/regions.ts';
@@ -12,7 +12,8 @@ import { capturedScript } from '../stand-ins/captured-script.ts';
 import { type CapturedTurn } from '../times/captured-turn.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { reachable, type Handler } from '../stand-ins/exchange.ts';
-import { fitTo, fittedPlans, type Fit } from '../times/fitted.ts';
+import { fitTo, type Fit } from '../times/fit.ts';
+import { fittedPlans } from '../times/fitted.ts';
 import { createFreyaStandIn, type FreyaHandlers } from '../stand-ins/freya.ts';
 import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from '../times/observed.ts';
@@ -50,9 +51,10 @@ export interface SimWorldOptions {
   interviews?: unknown;
   /**
    * Turns whose exchanges and texts come again, and the strategy of their capture. Requests that differ get times from `fit`,
-   * by default fitted to these turns alone. `timed: false`: only texts come again, and all times are the profile's.
+   * by default fitted to these turns alone. By default `source` is `captured`. `fitted`: what can be drawn is drawn, as if every
+   * request differed; independent draws always do so. `profile`: only texts come again, and all times are the profile's.
    */
-  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; timed?: boolean; fit?: Fit };
+  captured?: { turns: readonly CapturedTurn[]; strategy: Strategy; source?: TimesBasis; fit?: Fit };
   delay?: PlannerOptions['delay'];
   served?: PlannerOptions['served'];
   /** The words of the stand-ins, in place of `interviews`. */
@@ -76,17 +78,20 @@ function connectionUse(strategy: Strategy): string {
 }
 
 /** `llm.route` is a knob of the LLM's exchanges. */
-const stagesOf = (knobs: readonly string[]): ReadonlySet<string> => new Set(knobs.map((path) => path.split('.')[0] ?? ''));
+const stagesOf = (knobs: readonly string[]): ReadonlySet<string> =>
+  new Set(knobs.map((path) => path.split('.')[0] ?? ''));
 
 function timesOf(
   { turns, fit }: NonNullable<SimWorldOptions['captured']>,
   { profile, seed, draws }: SimWorldOptions,
+  source: TimesBasis,
 ): Pick<PlannerOptions, 'captured' | 'fitted'> {
-  const own = fit ?? fitTo(turns.flatMap(observationsOf), profile);
-  return {
-    captured: draws === 'independent' ? undefined : capturedPlans(turns),
-    fitted: fittedPlans(own, { profile, seed, draws }),
-  };
+  if (source === 'profile') return {};
+  const fitted = fittedPlans(fit ?? fitTo(turns.flatMap(observationsOf), profile), { profile, seed, draws });
+  if (draws === 'independent') return { fitted };
+  const captured = capturedPlans(turns);
+  if (source === 'captured') return { captured, fitted };
+  return { captured: (...asked) => (fitted.planOf(...asked) === undefined ? captured(...asked) : undefined), fitted };
 }
 
 interface Origin {
@@ -99,12 +104,24 @@ interface Origin {
 export function createSimWorld(options: SimWorldOptions): SimWorld {
   const { profile, seed, draws, delay, served, scenario, captured, settleImmediates } = options;
   const clock = createVirtualClock({ settleImmediates });
-  const times = captured === undefined || captured.timed === false ? undefined : timesOf(captured, options);
+  const asked = captured?.source ?? (captured === undefined ? 'profile' : 'captured');
+  const source = asked === 'captured' && draws === 'independent' ? 'fitted' : asked;
+  const times = captured && timesOf(captured, options, source);
   /** By turn: stages whose exchanges a knob may have made faster or slower unseen. */
   const unseenStages = new Map<string, ReadonlySet<string>>();
   const unseen = (context: DrawContext): boolean => unseenStages.get(turnKey(context))?.has(context.stage) === true;
   const tune = scenario && tuneWith(scenario);
-  const planning: PlannerOptions = { profile, seed, draws, delay, tune, link: scenario?.link, served, unseen, ...times };
+  const planning: PlannerOptions = {
+    profile,
+    seed,
+    draws,
+    delay,
+    tune,
+    link: scenario?.link,
+    served,
+    unseen,
+    ...times,
+  };
   const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
@@ -148,7 +165,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     const known = transports.get(use);
     if (known !== undefined) return known;
     const { keepAlive } = strategy.network;
-    const asCaptured = captured !== undefined && captured.timed !== false && connectionUse(captured.strategy) === use;
+    const asCaptured = source === 'captured' && captured !== undefined && connectionUse(captured.strategy) === use;
     const pool = createSimTransport({
       clock,
       handlers,
@@ -171,7 +188,10 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
     regions,
     ports: (strategy, sessionId, turnIndex) => {
       if (captured !== undefined)
-        unseenStages.set(turnKey({ sessionId, turnIndex }), stagesOf(differingKnobs(captured.strategy, strategy, 'unseen')));
+        unseenStages.set(
+          turnKey({ sessionId, turnIndex }),
+          stagesOf(differingKnobs(captured.strategy, strategy, 'unseen')),
+        );
       return {
         clock,
         transport: transportFor(strategy),

@@ -1,0 +1,107 @@
+/** A capture's exchanges as what times are drawn from: by kind, ordinal and place, each kind with its line. */
+import { spread } from './empirical.ts';
+import { exchangeKind, type Observation } from './observed.ts';
+import { exchangeKey, isData, type DrawContext, type NetworkPlan, type ReplayedPlan } from './plan.ts';
+import { medianOf, type Profile } from './profile.ts';
+import { growthUs } from './profile-plan.ts';
+import { shownSlope } from './slope.ts';
+
+/** Fewer exchanges of a kind are not fitted. */
+export const FIT_EXCHANGES = 8;
+/** With fewer new connections, set-ups come from the profile. */
+export const FIT_SET_UPS = 3;
+/** A line is fitted to at most this many exchanges, spread over the capture. Pairs grow with the square of this. */
+export const LINE_EXCHANGES = 200;
+/** A capture's exchanges by kind. A kind's line is fitted when somebody asks for the kind. */
+export interface Fit {
+  kind(name: string): FittedKind | undefined;
+  /** The captured exchange in a request's place. */
+  twin(context: DrawContext): Observation | undefined;
+  /** Set-ups of new connections: to OpenRouter where `llm`, else to fal. */
+  setUps(llm: boolean): readonly NetworkPlan[];
+  /** µs that exchanges of a stage waited in this process before sending. */
+  queues(stage: DrawContext['stage']): readonly number[];
+}
+
+export interface FittedKind {
+  observations: readonly Observation[];
+  /** Those like a call's, from which it is drawn: of its ordinal, else of a reply's first or later pieces, else all. */
+  like(ordinal: number): readonly Observation[];
+  sizes: readonly [least: number, most: number];
+  /** More µs for each unit of size: the capture's growth, or the profile's where the capture shows none. */
+  slopeUs: number;
+}
+
+export function fitTo(observations: readonly Observation[], profile: Profile): Fit {
+  const byKind = Map.groupBy(observations, exchangeKind);
+  const byPlace = new Map(observations.map((each) => [placeOf(each, each.exchange), each]));
+  const fitted = new Map<string, FittedKind | undefined>();
+  const uploadUsPerKb = 1000 * medianOf(profile.network.sendMsPerKb);
+  const setUps = Map.groupBy(
+    observations.filter(({ plan }) => plan.reused === false),
+    ({ operation }) => operation === 'llm',
+  );
+  const byStage = Map.groupBy(observations, ({ operation }): DrawContext['stage'] => operation);
+  const queues = new Map([...byStage].map(([stage, seen]) => [stage, seen.map(({ plan }) => plan.networkUs.queue)]));
+  return {
+    kind(name) {
+      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], uploadUsPerKb, profile));
+      return fitted.get(name);
+    },
+    twin: (context) =>
+      byPlace.get(placeOf(context, `${exchangeKey({ ...context, fetchIndex: 0 })}.${context.fetchIndex}`)),
+    setUps: (llm) => (setUps.get(llm) ?? []).map(({ plan }) => plan.networkUs),
+    queues: (stage) => queues.get(stage) ?? [],
+  };
+}
+
+function placeOf({ sessionId, turnIndex }: { sessionId: string; turnIndex: number }, exchange: string): string {
+  return `${sessionId}/${turnIndex}/${exchange}`;
+}
+
+function fitKind(
+  observations: readonly Observation[],
+  uploadUsPerKb: number,
+  profile: Profile,
+): FittedKind | undefined {
+  const [first] = observations;
+  if (first === undefined || observations.length < FIT_EXCHANGES) return undefined;
+  const points = spread(observations, LINE_EXCHANGES).map((each): [x: number, y: number] => [
+    each.size,
+    answerUs(each.plan) - uploadUs(each, uploadUsPerKb),
+  ]);
+  let [least, most] = [Infinity, 0];
+  for (const { size } of observations) [least, most] = [Math.min(least, size), Math.max(most, size)];
+  return {
+    observations,
+    like: poolsOf(observations),
+    sizes: [least, most],
+    slopeUs: shownSlope(points) ?? growthUs(profile, first),
+  };
+}
+
+/** A reply's first piece may wait for what the later ones find warm. Pools of fewer than `FIT_EXCHANGES` are not drawn from. */
+function poolsOf(observations: readonly Observation[]): FittedKind['like'] {
+  const byOrdinal = Map.groupBy(observations, ordinalOf);
+  const bySide = Map.groupBy(observations, (each) => ordinalOf(each) === 0);
+  return (ordinal) =>
+    [byOrdinal.get(ordinal), bySide.get(ordinal === 0)].find((some = []) => some.length >= FIT_EXCHANGES) ??
+    observations;
+}
+
+const ordinalOf = ({ exchange }: Observation): number => Number(exchange.split('.')[1]);
+
+/** Sending begins → first data, or headers of an answer without data. */
+export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'items'>): number {
+  const first = plan.items.findIndex(isData);
+  const gapsUs = plan.items.slice(0, first + 1).reduce((sum, { gapUs }) => sum + gapUs, 0);
+  return plan.networkUs.send + plan.waitUs + gapsUs;
+}
+
+/** µs that the profile's median upload takes. Only an upload of audio has a length that counts. */
+export function uploadUs(
+  { operation, uploadBytes }: Pick<Observation, 'operation' | 'uploadBytes'>,
+  usPerKb: number,
+): number {
+  return operation === 'stt' ? (usPerKb * uploadBytes) / 1000 : 0;
+}
