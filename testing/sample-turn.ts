@@ -39,7 +39,7 @@ export function writeTurn(
   ) => void,
   identity: Partial<TurnIdentity> = {},
 ): { log: TurnLog; measured: MeasuredTurn } {
-  const clock = { nowUs: () => 0, epochUs: () => 0, sleep: () => Promise.resolve() };
+  const clock = { nowUs: () => 0 };
   const recorder = createRecorder(clock, [], (error) => {
     throw error;
   });

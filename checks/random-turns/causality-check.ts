@@ -83,6 +83,7 @@ function withLateTimer(world: RunWorld, index: number): RunWorld {
   const late = (clock: Clock): Clock => ({
     nowUs: () => clock.nowUs(),
     epochUs: () => clock.epochUs(),
+    giveWay: (piecesDone, signal) => clock.giveWay(piecesDone, signal),
     sleep: (ms, signal) => clock.sleep(ms === POLL_MS && seen++ === index ? ms + DELAY_US / 1000 : ms, signal),
   });
   return {

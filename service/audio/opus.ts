@@ -11,7 +11,8 @@ import {
   WEBM,
   WebMOutputFormat,
 } from 'mediabunny';
-import { AudioFormatError, pcmBytesToSamples } from './pcm.ts';
+import type { Clock } from '../base/ports.ts';
+import { AudioFormatError } from './pcm.ts';
 
 export const WEBM_OPUS = 'audio/webm';
 /** Rates that Opus encodes, highest first. */
@@ -71,8 +72,15 @@ export function createOpusEncoder(rateHz: (typeof OPUS_RATES_HZ)[number]): OpusE
   };
 }
 
-/** A WebM file of Opus packets of 20 ms, mono. The same packets make the same bytes. */
-export async function webmOf(packets: readonly Uint8Array[], rateHz: number): Promise<Uint8Array> {
+/** 10 s, which take about 10 ms. */
+const PACKETS_AT_ONCE = 500;
+
+/** A WebM file of Opus packets of 20 ms, mono. The same packets make the same bytes. Gives way within long audio. */
+export async function webmOf(
+  packets: readonly Uint8Array[],
+  rateHz: number,
+  givesWay?: { clock: Pick<Clock, 'giveWay'>; signal: AbortSignal },
+): Promise<Uint8Array> {
   const target = new BufferTarget();
   const output = new Output({ format: new WebMOutputFormat(), target });
   const source = new EncodedAudioPacketSource('opus');
@@ -85,6 +93,8 @@ export async function webmOf(packets: readonly Uint8Array[], rateHz: number): Pr
     description: opusHead(rateHz),
   };
   for (const [index, packet] of packets.entries()) {
+    if (index > 0 && index % PACKETS_AT_ONCE === 0)
+      await givesWay?.clock.giveWay(index / PACKETS_AT_ONCE, givesWay.signal);
     const encoded = new EncodedPacket(packet, 'key', (index * PACKET_MS) / 1000, PACKET_MS / 1000);
     await source.add(encoded, index === 0 ? { decoderConfig } : undefined);
   }
@@ -105,11 +115,15 @@ function opusHead(rateHz: number): Uint8Array {
 }
 
 /**
- * Decodes a WebM file with an Opus track, as browsers record it, to mono at 48 kHz.
+ * Decodes a WebM file with an Opus track, as browsers record it, to mono at 48 kHz. Calls `onStep` now and then: a damaged file
+ * can keep the container library busy for ever.
  *
  * @throws AudioFormatError when the bytes are no WebM, hold no Opus track, or a packet that is not Opus.
  */
-export async function decodeWebm(bytes: Uint8Array): Promise<{ samples: Int16Array; sampleRateHz: number }> {
+export async function decodeWebm(
+  bytes: Uint8Array,
+  onStep: () => void = () => undefined,
+): Promise<{ samples: Int16Array<ArrayBuffer>; sampleRateHz: number }> {
   const unreadable = (error: unknown): never => {
     const why = error instanceof Error ? error.message : String(error);
     throw new AudioFormatError(`WebM of ${bytes.length} bytes cannot be read: ${why.slice(0, 120)}: record it again`);
@@ -134,8 +148,16 @@ export async function decodeWebm(bytes: Uint8Array): Promise<{ samples: Int16Arr
         );
       }
       parts.push(pcm);
+      if (parts.length % PACKETS_AT_ONCE === 0) onStep();
     }
-    return { samples: pcmBytesToSamples(new Uint8Array(Buffer.concat(parts))), sampleRateHz: OPUS_CLOCK_HZ };
+    const samples = new Int16Array(decodedBytes / 2);
+    const joined = new Uint8Array(samples.buffer);
+    let at = 0;
+    for (const pcm of parts) {
+      joined.set(pcm, at);
+      at += pcm.length;
+    }
+    return { samples, sampleRateHz: OPUS_CLOCK_HZ };
   } catch (error) {
     if (error instanceof AudioFormatError) throw error;
     return unreadable(error);

@@ -87,12 +87,9 @@ function parseFormat(bytes: Uint8Array, from: number, chunkBytes: number): Forma
   return { channels, sampleRateHz };
 }
 
-/** Stereo to mono: the mean of both channels, rounded down. */
-function mixdown(interleaved: Int16Array): Int16Array {
-  const mono = new Int16Array(interleaved.length >> 1);
-  for (let i = 0; i < mono.length; i += 1) {
-    mono[i] = ((interleaved[2 * i] ?? 0) + (interleaved[2 * i + 1] ?? 0)) >> 1;
-  }
+/** Stereo to mono, samples [from, to): the mean of both channels, rounded down. */
+export function mixdown(interleaved: Int16Array, mono: Int16Array, from: number, to: number): Int16Array {
+  for (let i = from; i < to; i += 1) mono[i] = ((interleaved[2 * i] ?? 0) + (interleaved[2 * i + 1] ?? 0)) >> 1;
   return mono;
 }
 
@@ -103,6 +100,13 @@ function mixdown(interleaved: Int16Array): Int16Array {
  * @throws AudioFormatError when the bytes are no WAV file, use another codec, or are cut short.
  */
 export function parseWav(bytes: Uint8Array): Wav {
+  const { sampleRateHz, channels, samples } = wavContents(bytes);
+  if (channels === 1) return { sampleRateHz, samples };
+  return { sampleRateHz, samples: mixdown(samples, new Int16Array(samples.length / 2), 0, samples.length / 2) };
+}
+
+/** As `parseWav`, but stereo stays as it is: left and right in turn. */
+export function wavContents(bytes: Uint8Array): Format & { samples: Int16Array } {
   if (bytes.length < 12 || tagAt(bytes, 0) !== 'RIFF' || tagAt(bytes, 8) !== 'WAVE') {
     throw new AudioFormatError(
       `not a WAV file: ${bytes.length} bytes that begin with ${shown(tagAt(bytes, 0))} instead of RIFF…WAVE: send 16-bit PCM WAV`,
@@ -132,11 +136,7 @@ export function parseWav(bytes: Uint8Array): Wav {
           `WAV 'data' chunk at byte ${offset}: ${chunkBytes} bytes are no whole number of ${2 * format.channels}-byte frames: export it again`,
         );
       }
-      const interleaved = pcmBytesToSamples(bytes.subarray(from, from + chunkBytes));
-      return {
-        sampleRateHz: format.sampleRateHz,
-        samples: format.channels === 1 ? interleaved : mixdown(interleaved),
-      };
+      return { ...format, samples: pcmBytesToSamples(bytes.subarray(from, from + chunkBytes)) };
     }
     offset = from + chunkBytes + (chunkBytes % 2);
   }
@@ -179,15 +179,14 @@ function wholeSamples(bytes: Uint8Array, name: string): number {
 }
 
 /**
- * Big-endian 16-bit PCM (audio/L16, RFC 2586) to samples. Always copies.
+ * Big-endian 16-bit PCM (audio/L16, RFC 2586) to samples, in the same memory: the bytes change.
  *
  * @throws AudioFormatError on an odd number of bytes.
  */
 export function l16ToPcm(bytes: Uint8Array): Int16Array {
-  const samples = new Int16Array(wholeSamples(bytes, 'L16'));
-  const view = viewOf(bytes);
-  for (let i = 0; i < samples.length; i += 1) samples[i] = view.getInt16(2 * i, false);
-  return samples;
+  wholeSamples(bytes, 'L16');
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).swap16();
+  return pcmBytesToSamples(bytes);
 }
 
 /**
@@ -197,11 +196,12 @@ export function l16ToPcm(bytes: Uint8Array): Int16Array {
  */
 export function pcmBytesToSamples(bytes: Uint8Array): Int16Array {
   const count = wholeSamples(bytes, 'PCM16');
-  if (LITTLE_ENDIAN_HOST && bytes.byteOffset % 2 === 0) return new Int16Array(bytes.buffer, bytes.byteOffset, count);
-  const samples = new Int16Array(count);
+  if (LITTLE_ENDIAN_HOST) {
+    const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+    return new Int16Array(aligned.buffer, aligned.byteOffset, count);
+  }
   const view = viewOf(bytes);
-  for (let i = 0; i < count; i += 1) samples[i] = view.getInt16(2 * i, true);
-  return samples;
+  return Int16Array.from({ length: count }, (_, i) => view.getInt16(2 * i, true));
 }
 
 /** Samples to little-endian 16-bit PCM. Shares the samples' memory: treat as read-only. */

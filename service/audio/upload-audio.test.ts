@@ -10,7 +10,8 @@ import type { UserAudio } from '../base/ports.ts';
 import { createResampler } from './resample.ts';
 import { DEFAULT_STRATEGY } from '../strategy/strategy.ts';
 import type { StrategyPatch } from '../strategy/patch.ts';
-import { createUploadAudio } from './upload-audio.ts';
+import { createRealClock } from '../base/clock.ts';
+import { createUploadAudio as createWith, type UploadAudio } from './upload-audio.ts';
 
 const speech = parseWav(readFileSync(new URL('../../fixtures/audio/human/cards-005.wav', import.meta.url)));
 const sine = (rateHz: number, ms: number, hz: number): Int16Array =>
@@ -79,6 +80,9 @@ test('bytes that are no WebM with Opus are refused with what they are', async ()
   await assert.rejects(decodeWebm(new Uint8Array([0x1a, 0x45, 0xdf, 0xa3, 0x80])), /WebM of 5 bytes/);
 });
 
+const givesWay = { clock: createRealClock(), signal: new AbortController().signal };
+const createUploadAudio = (stt: typeof DEFAULT_STRATEGY.stt, audio: UserAudio): UploadAudio =>
+  createWith(stt, audio, givesWay);
 const of = (patch: object): typeof DEFAULT_STRATEGY.stt => ({ ...DEFAULT_STRATEGY.stt, ...patch });
 const user = (more: object = {}): UserAudio => ({
   zero: 'upload',
@@ -96,7 +100,7 @@ test('a browser recording is passed on as it came; trimming encodes it again', a
     of({ format: 'webm-opus', vad: { ...DEFAULT_STRATEGY.stt.vad, trim: true } }),
     user({ recorded }),
   );
-  trim.push(sine(48_000, 1000, 440));
+  await trim.push(sine(48_000, 1000, 440));
   assert.equal((await trim.encode(utterance, true)).audioMs, 600); // 400 to 600 ms of speech, 200 ms on each side
 });
 
@@ -108,7 +112,7 @@ test('a browser recording is encoded again for another rate than its own; contro
     ['received', true],
   ] as const) {
     const upload = createUploadAudio(of({ format: 'webm-opus', sampleRateHz }), user({ recorded }));
-    upload.push(sine(48_000, 1000, 440));
+    await upload.push(sine(48_000, 1000, 440));
     const sent = await upload.encode({ samples: 48_000 }, true);
     assert.equal(sent.sampleRateHz, isPassed ? 48_000 : 16_000);
     assert.equal(sent.bytes.byteLength === recorded.byteLength, isPassed);
@@ -117,9 +121,40 @@ test('a browser recording is encoded again for another rate than its own; contro
 
 test('an early cut leaves the packet out that is not full; the last upload holds it', async () => {
   const upload = createUploadAudio(of({ format: 'webm-opus' }), user());
-  upload.push(sine(48_000, 110, 440));
+  await upload.push(sine(48_000, 110, 440));
   assert.equal((await upload.encode({ samples: 5280 }, false)).audioMs, 100);
   assert.equal((await upload.encode({ samples: 5280 }, true)).audioMs, 120);
+});
+
+test('long audio is worked on in pieces, between which others go on; control: what needs no work is taken at once', async () => {
+  const sentence = sine(48_000, 3000, 440);
+  for (const [patch, leastRounds] of [
+    [{ sampleRateHz: 16_000 }, 3],
+    [{ format: 'webm-opus' }, 3],
+    [{ format: 'webm-opus', sampleRateHz: 16_000 }, 3],
+    [{}, 0],
+  ] as const) {
+    let rounds = 0;
+    const loop = (): void => {
+      rounds++;
+      again = setImmediate(loop);
+    };
+    let again = setImmediate(loop);
+    const upload = createUploadAudio(of(patch), user());
+    await upload.push(sentence);
+    clearImmediate(again);
+    assert.ok(rounds >= leastRounds && (leastRounds > 0 || rounds === 0), `${JSON.stringify(patch)}: ${rounds} rounds`);
+    const { audioMs } = await upload.encode({ samples: sentence.length }, true);
+    assert.equal(audioMs, 3000);
+  }
+});
+
+test('work on audio ends when its turn does', async () => {
+  const gone = new AbortController();
+  const upload = createWith(of({ sampleRateHz: 16_000 }), user(), { ...givesWay, signal: gone.signal });
+  const pushed = upload.push(sine(48_000, 3000, 440));
+  gone.abort(new Error('the client went away'));
+  await assert.rejects(Promise.resolve(pushed), /went away/);
 });
 
 const SEND_MS_PER_KB = 2;

@@ -6,7 +6,7 @@ import type { Clock } from './ports.ts';
 export function createRealClock(): Clock {
   const anchorUs = Math.round(performance.timeOrigin * 1000);
   const nowUs = (): number => Math.round(performance.now() * 1000);
-  return { nowUs, epochUs: () => anchorUs + nowUs(), sleep: realSleep };
+  return { nowUs, epochUs: () => anchorUs + nowUs(), sleep: realSleep, giveWay: createGiveWay() };
 }
 
 function realSleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -26,4 +26,35 @@ function realSleep(ms: number, signal?: AbortSignal): Promise<void> {
     };
     signal?.addEventListener('abort', abort, { once: true });
   });
+}
+
+interface Waiting {
+  piecesDone: number;
+  goOn(): void;
+}
+
+/** One goes on in each round of the event loop: with one round for all, many long works would hold it up together. */
+function createGiveWay(): Clock['giveWay'] {
+  const waiting: Waiting[] = [];
+  let isRunning = false;
+  const round = (): void => {
+    const next = waiting.reduce<Waiting | undefined>(
+      (least, each) => (least === undefined || each.piecesDone < least.piecesDone ? each : least),
+      undefined,
+    );
+    isRunning = next !== undefined;
+    if (next === undefined) return;
+    waiting.splice(waiting.indexOf(next), 1);
+    next.goOn();
+    setImmediate(round);
+  };
+  return async (piecesDone, signal) => {
+    await new Promise<void>((resolve) => {
+      waiting.push({ piecesDone, goOn: resolve });
+      if (isRunning) return;
+      isRunning = true;
+      setImmediate(round);
+    });
+    signal?.throwIfAborted();
+  };
 }

@@ -38,6 +38,8 @@ export interface Clock {
   epochUs(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Lets others run between two pieces of long work; the fewest pieces go first. Rejects once aborted. Takes no virtual time. */
+  giveWay(piecesDone: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** A seeded source of uniform numbers in [0, 1). */

@@ -1,5 +1,6 @@
 /** Writes a session's bundle while its turns run: append-only, off the turn's path. A kill costs the running turn at most. */
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { InvariantError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { EventSink, TurnEvent, TurnIdentity, TurnLog, ZeroKind } from '../base/events.ts';
@@ -93,34 +94,36 @@ export function createBundleWriter(
     working ??= work();
   };
   /** By turn: one turn may close while the next one runs. */
-  const held = new Map<number, { lines: string[]; chars: number }>();
-  const hold = (turn: number, value: Frozen<Line>): number => {
-    const text = `${JSON.stringify(value)}\n`;
+  const held = new Map<number, { lines: (string | Promise<string>)[]; chars: number }>();
+  const textOf = (value: Frozen<Line>): string => `${JSON.stringify(value)}\n`;
+  const hold = (turn: number, text: string | Promise<string>): number => {
     const ofTurn = held.get(turn) ?? { lines: [], chars: 0 };
     held.set(turn, ofTurn);
     ofTurn.lines.push(text);
-    return (ofTurn.chars += text.length);
+    return (ofTurn.chars += typeof text === 'string' ? text.length : 0);
   };
   const release = (turn: number, durable?: 'durable'): void => {
-    const text = held.get(turn)?.lines.join('');
+    const lines = held.get(turn)?.lines;
     held.delete(turn);
-    if (text !== undefined) enqueue(turn, (into) => into.append('events.jsonl', text, durable));
+    if (lines === undefined) return;
+    enqueue(turn, async (into) => into.append('events.jsonl', (await Promise.all(lines)).join(''), durable));
   };
 
   return {
     opened(identity, zero, anchorUs) {
       const turn = identity.turnIndex;
       let heldSinceUs: number | undefined;
-      hold(turn, { line: 'turn', turn, identity, zero, anchorUs });
+      hold(turn, textOf({ line: 'turn', turn, identity, zero, anchorUs }));
       return (event) => {
         const kept = redactEvent(event, level);
         const { content, ...rest } = kept;
-        const stored = content === undefined ? undefined : storeContent(content, (write) => enqueue(turn, write));
-        const chars = hold(turn, {
-          line: 'event',
-          turn,
-          event: stored === undefined ? rest : { ...rest, content: stored },
-        });
+        const lineOf = (stored: StoredContent | undefined): string =>
+          textOf({ line: 'event', turn, event: stored === undefined ? rest : { ...rest, content: stored } });
+        const text =
+          content?.audio === undefined
+            ? lineOf(content && { text: content.text })
+            : storeContent(content, (write) => enqueue(turn, write)).then(lineOf);
+        const chars = hold(turn, text);
         heldSinceUs ??= event.atUs;
         if (event.atUs - heldSinceUs < HOLD_US && chars < HOLD_CHARS) return;
         heldSinceUs = undefined;
@@ -129,7 +132,7 @@ export function createBundleWriter(
     },
     closed(log, otlpLine) {
       const turn = log.identity.turnIndex;
-      hold(turn, { line: 'end', turn, events: log.events.length });
+      hold(turn, textOf({ line: 'end', turn, events: log.events.length }));
       release(turn, 'durable');
       enqueue(turn, (into) => into.append('trace.otlp.jsonl', otlpLine, 'durable'), true);
     },
@@ -158,21 +161,35 @@ function onWholeLines(files: SessionFiles): SessionFiles {
 }
 
 /** Audio goes to a file named by its hash. The audio is written first, so that no line refers to a missing file. */
-function storeContent(
+async function storeContent(
   { text, audio, sampleRateHz, recorded }: NonNullable<TurnEvent['content']>,
   enqueue: (write: Write['write']) => void,
-): StoredContent {
-  const kept = (bytes: Uint8Array, extension: string): string => {
-    const sha256 = hash('sha256', bytes, 'hex');
-    enqueue((into) => into.writeOnce(`audio/${sha256}.${extension}`, bytes));
+): Promise<StoredContent> {
+  const kept = (bytes: Uint8Array, extension: string): Promise<string> => {
+    const sha256 = sha256Of(bytes);
+    enqueue(async (into) => into.writeOnce(`audio/${await sha256}.${extension}`, bytes));
     return sha256;
   };
+  const hashes = [audio && kept(audio, 'pcm'), recorded && kept(recorded, 'webm')] as const;
+  const [audioSha256, recordedSha256] = await Promise.all(hashes);
   return {
     text,
-    audioSha256: audio && kept(audio, 'pcm'),
+    audioSha256,
     audioBytes: audio?.byteLength,
     sampleRateHz: audio && sampleRateHz,
-    recordedSha256: recorded && kept(recorded, 'webm'),
+    recordedSha256,
     recordedBytes: recorded?.byteLength,
   };
+}
+
+/** The hash of so much takes some milliseconds. */
+const HASHED_AT_ONCE_BYTES = 4_000_000;
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let from = 0; from < bytes.length; from += HASHED_AT_ONCE_BYTES) {
+    if (from > 0) await setImmediate();
+    hash.update(bytes.subarray(from, from + HASHED_AT_ONCE_BYTES));
+  }
+  return hash.digest('hex');
 }

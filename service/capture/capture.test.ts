@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { sampleIdentity } from '../../testing/sample-turn.ts';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -63,7 +65,7 @@ async function write(turns: number, level: 'full' | 'timing' = 'full'): Promise<
 function writeTurn(writer: BundleWriter, turnIndex: number): void {
   const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
   let nowUs = 0;
-  const clock = { nowUs: () => (nowUs += 10), epochUs: () => 0, sleep: () => Promise.resolve() };
+  const clock = { nowUs: () => (nowUs += 10) };
   const recorder = createRecorder(clock, [sink], assert.ifError);
   const start = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
   const text = `Merhaba, ${CANARY}. Tamam`;
@@ -151,11 +153,7 @@ test('a session opened with a greeting, its speech cached before, is read back a
 /** Opens a turn by hand, so that two can be open at once. */
 function begin(writer: BundleWriter, turnIndex: number) {
   const sink = writer.opened(identity(turnIndex), 'audio', 1_000_000);
-  const recorder = createRecorder(
-    { nowUs: () => 10, epochUs: () => 0, sleep: async () => undefined },
-    [sink],
-    assert.ifError,
-  );
+  const recorder = createRecorder({ nowUs: () => 10 }, [sink], assert.ifError);
   const cause = recorder.record({ kind: 'speech.start', stage: 'endpointing' });
   const add = (kind: EventKind, audio?: Uint8Array): number =>
     recorder.record({
@@ -187,6 +185,23 @@ test('a turn that is closed while the next one runs, with what came after its en
       ['speech.start', 'cache.looked', 'prefetch.done'],
     ],
   );
+});
+
+test('audio that is hashed in pieces is named by the hash of the whole, and stands before the line that names it', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'retake-capture-'));
+  const writer = createBundleWriter(createFolderStore(root), header());
+  const turn = begin(writer, 0);
+  const audio = new Uint8Array(9_000_000).fill(7);
+  turn.add('speech.audio', audio);
+  turn.add('cache.looked');
+  turn.close();
+  const folder = join(root, '2026', '01', '01', 's-1');
+  await writer.flushed();
+  const { turns, problems } = await readBundle(filesIn(folder));
+  assert.deepEqual(problems, []);
+  const [event] = turns[0]?.events.filter(({ content }) => content?.audio !== undefined) ?? [];
+  assert.equal(Buffer.compare(event?.content?.audio ?? new Uint8Array(), audio), 0);
+  assert.ok(existsSync(join(folder, 'audio', `${hash('sha256', audio)}.pcm`)));
 });
 
 test('level timing keeps lengths and break offsets, no text and no audio anywhere', async () => {

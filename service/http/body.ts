@@ -1,6 +1,6 @@
 /** Uploaded audio: its formats, its limits, and when it arrived. */
 import type { Request } from 'express';
-import { l16ToPcm, parseWav } from '../audio/pcm.ts';
+import { l16ToPcm, mixdown, wavContents } from '../audio/pcm.ts';
 import { TURN_LIMIT_MS } from '../turn/listen.ts';
 import { WEBM_OPUS } from '../audio/opus.ts';
 import type { Share } from '../base/byte-budget.ts';
@@ -59,15 +59,17 @@ interface Decoded {
   recorded?: Uint8Array;
 }
 
-function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array) => Decoded | Promise<Decoded> {
+function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array<ArrayBuffer>) => Decoded | Promise<Decoded> {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
-  if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') return parseWav;
+  if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') {
+    return (bytes) => decodeWav(bytes, clock);
+  }
   if (type === WEBM_OPUS) {
     const client = request.socket.remoteAddress ?? '';
-    return async (bytes) => ({ ...(await decodeUploadedWebm(bytes, { clock, client })), recorded: bytes });
+    return (bytes) => decodeUploadedWebm(bytes, { clock, client });
   }
   if (type === 'audio/l16') {
     const parameter = (name: string): number | undefined => {
@@ -87,6 +89,21 @@ function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array) => Deco
     `the body must be audio/wav, audio/webm or audio/L16;rate=N;channels=1, not ${found}`,
     'content-type',
   );
+}
+
+/** Mixing so many samples takes some 10 ms: 10 s of 48 kHz. */
+const MIXED_AT_ONCE = 480_000;
+
+/** Gives way while stereo is mixed. */
+async function decodeWav(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
+  const { channels, sampleRateHz, samples } = wavContents(bytes);
+  if (channels === 1) return { samples, sampleRateHz };
+  const mono = new Int16Array(samples.length / 2);
+  for (let from = 0; from < mono.length; from += MIXED_AT_ONCE) {
+    if (from > 0) await clock.giveWay(from / MIXED_AT_ONCE);
+    mixdown(samples, mono, from, Math.min(mono.length, from + MIXED_AT_ONCE));
+  }
+  return { samples: mono, sampleRateHz };
 }
 
 async function readBytes(

@@ -25,7 +25,6 @@ test('in an overload new work gets 503 with Retry-After and is counted by its do
   const doorkeeper = createDoorkeeper({
     clock: {
       nowUs: () => 0,
-      epochUs: () => 0,
       // a window passes when the test lets it
       sleep: () => read[reads]?.promise ?? new Promise(() => undefined),
     },
@@ -70,7 +69,6 @@ test('a window that is late itself counts, though the source saw nothing; one in
   const doorkeeper = createDoorkeeper({
     clock: {
       nowUs: () => nowUs,
-      epochUs: () => 0,
       sleep: () => new Promise((resolve) => waits.push(resolve)),
     },
     source: { readMs: () => 0, close: () => undefined },

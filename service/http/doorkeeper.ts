@@ -35,7 +35,13 @@ export function isOverloadedAfter(overloaded: boolean, lastMs: number, nowMs: nu
   return nowMs > 2 * limitMs || (lastMs > limitMs && nowMs > limitMs);
 }
 
-export function createDoorkeeper({ clock, source = loopDelay() }: { clock: Clock; source?: DelaySource }): Doorkeeper {
+export function createDoorkeeper({
+  clock,
+  source = loopDelay(),
+}: {
+  clock: Pick<Clock, 'sleep' | 'nowUs'>;
+  source?: DelaySource;
+}): Doorkeeper {
   const refused: Record<Door, number> = { session: 0, turn: 0, connection: 0 };
   const closing = new AbortController();
   let delayMs = 0;

@@ -46,6 +46,12 @@ export const LIMITS = {
     unit: 'ms',
     answer: '415',
   },
+  webmStep: {
+    of: 'decoding of 10 s in a WebM upload, fifty times what they take',
+    value: 500,
+    unit: 'ms',
+    answer: '415',
+  },
   webmWaiting: {
     of: 'WebM uploads that wait for the decoder, where clients take turns',
     value: 16,

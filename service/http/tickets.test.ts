@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Clock } from '../base/ports.ts';
 import { createTickets, TICKET_VALID_MS, TICKETS_LIMIT } from './tickets.ts';
 
 function ticketsAt() {
   let nowUs = 0;
-  const clock: Clock = { nowUs: () => nowUs, epochUs: () => nowUs, sleep: () => Promise.resolve() };
+  const clock = { nowUs: () => nowUs };
   return { tickets: createTickets(clock), passMs: (ms: number) => void (nowUs += ms * 1000) };
 }
 

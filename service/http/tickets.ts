@@ -23,7 +23,7 @@ export const TICKET_VALID_MS = 30_000;
 /** Unused ones that are kept: one for each of 1,000 sessions, ten times over. */
 export const TICKETS_LIMIT = 10_000;
 
-export function createTickets(clock: Clock): Tickets {
+export function createTickets(clock: Pick<Clock, 'nowUs'>): Tickets {
   /** From the oldest to the newest. */
   const issued = new Map<string, { sessionId: string; untilUs: number }>();
   const dropStale = (): void => {

@@ -157,6 +157,35 @@ test(
   },
 );
 
+test(
+  'stereo is mixed in pieces, between which others go on; control: a short upload waits for nobody',
+  { timeout: 10_000 },
+  async (t) => {
+    let waits = 0;
+    const clock = { ...real, giveWay: (done: number) => (waits++, real.giveWay(done)) };
+    const { url, end } = await serve(t, { clock });
+    end();
+    const stereo = (seconds: number): Buffer => {
+      const wav = Buffer.alloc(44 + seconds * 48_000 * 4);
+      WAV.subarray(0, 44).forEach((byte, at) => (wav[at] = byte));
+      wav.writeUInt16LE(2, 22);
+      wav.writeUInt32LE(48_000, 24);
+      wav.writeUInt32LE(wav.length - 44, 40);
+      return wav;
+    };
+    for (const [seconds, atLeast, atMost] of [
+      [5, 0, 0],
+      [21, 2, 4],
+    ] as const) {
+      waits = 0;
+      const { request, answer } = upload(url, 'one');
+      request.end(stereo(seconds));
+      assert.equal((await answer).status, 422);
+      assert.ok(waits >= atLeast && waits <= atMost, `${seconds} s: ${waits} times`);
+    }
+  },
+);
+
 test('large uploads share what they announce; a small one is not in their way', { timeout: 10_000 }, async (t) => {
   const { url, end } = await serve(t);
   end();

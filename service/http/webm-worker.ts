@@ -3,9 +3,13 @@ import { parentPort } from 'node:worker_threads';
 import { describeError } from '../base/errors.ts';
 import { decodeWebm } from '../audio/opus.ts';
 
-parentPort?.on('message', (bytes: Uint8Array) => {
-  decodeWebm(bytes).then(
-    ({ samples, sampleRateHz }) => parentPort?.postMessage({ samples, sampleRateHz }),
+const step = (): void => parentPort?.postMessage('step');
+
+parentPort?.on('message', (recorded: Uint8Array<ArrayBuffer>) => {
+  step();
+  decodeWebm(recorded, step).then(
+    ({ samples, sampleRateHz }) =>
+      parentPort?.postMessage({ samples, sampleRateHz, recorded }, [samples.buffer, recorded.buffer]),
     (error: unknown) => parentPort?.postMessage({ problem: describeError(error) }),
   );
 });

@@ -9,12 +9,12 @@ import { decodeUploadedWebm } from './webm.ts';
 const encoder = createOpusEncoder(16_000);
 encoder.push(Int16Array.from({ length: 16_000 }, (_, i) => 8000 * Math.sin(i / 5)));
 const webm = await webmOf(encoder.packets, 16_000);
-/** Time that runs 20 times as fast: a hang is given up after 150 ms. */
+/** Time that runs 5 times as fast: a hang is given up after 100 ms. */
 const real = createRealClock();
-const clock = { ...real, sleep: (ms: number, signal?: AbortSignal) => real.sleep(ms / 20, signal) };
+const clock = { ...real, sleep: (ms: number, signal?: AbortSignal) => real.sleep(ms / 5, signal) };
 
 test('a recording is decoded at 48 kHz', async () => {
-  const { samples, sampleRateHz } = await decodeUploadedWebm(webm, { clock: real, client: 'a' });
+  const { samples, sampleRateHz } = await decodeUploadedWebm(webm.slice(), { clock: real, client: 'a' });
   assert.deepEqual([sampleRateHz, samples.length], [48_000, 48_000]);
 });
 
@@ -28,9 +28,9 @@ test('damaged files are answered or refused, one after the other, also those tha
     await decodeUploadedWebm(damaged, { clock, client: 'a' }).catch((error: unknown) => {
       assert.ok(error instanceof AudioFormatError, String(error));
       refused += 1;
-      if (error.message.includes('did not end')) hung += 1;
+      if (error.message.includes('got no further')) hung += 1;
     });
   }
   assert.ok(refused > 5 && hung > 0, `${refused} refused, ${hung} of them hung: no file tried the deadline`);
-  assert.equal((await decodeUploadedWebm(webm, { clock: real, client: 'a' })).samples.length, 48_000);
+  assert.equal((await decodeUploadedWebm(webm.slice(), { clock: real, client: 'a' })).samples.length, 48_000);
 });

@@ -20,6 +20,7 @@ const clock: Clock = {
   nowUs: () => real.nowUs() + passedMs * 1000,
   epochUs: () => real.epochUs() + passedMs * 1000,
   sleep: (ms, signal) => real.sleep(ms / TIMES_FASTER, signal),
+  giveWay: real.giveWay,
 };
 const RATE_HZ = 16_000;
 const FRAME_BYTES = 640;

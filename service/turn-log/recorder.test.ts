@@ -4,8 +4,8 @@ import type { Clock } from '../base/ports.ts';
 import type { TurnEvent } from '../base/events.ts';
 import { createRecorder, join } from './recorder.ts';
 
-function clockAt(times: number[]): Clock {
-  return { nowUs: () => times.shift() ?? 0, epochUs: () => 0, sleep: () => Promise.resolve() };
+function clockAt(times: number[]): Pick<Clock, 'nowUs'> {
+  return { nowUs: () => times.shift() ?? 0 };
 }
 const quiet = (): void => undefined;
 

@@ -9,7 +9,7 @@ import { definedOnly } from '../base/json.ts';
  * to `onSinkError` and no further. Undefined fields and attributes of a fact stay out of the log.
  */
 export function createRecorder(
-  clock: Clock,
+  clock: Pick<Clock, 'nowUs'>,
   sinks: readonly EventSink[],
   onSinkError: (error: unknown) => void,
 ): Recorder {

@@ -20,6 +20,9 @@ export const TURN_LIMIT_FRAMES = 60_000;
 /** A turn in whose audio nobody speaks for so long ends. */
 export const NO_SPEECH_LIMIT_MS = 120_000;
 
+/** Samples whose loudness takes some milliseconds: 20 s of 48 kHz. */
+const DETECTED_AT_ONCE = 960_000;
+
 const TURN_OVER = new Error('the turn is over');
 
 /** The audio up to the end-of-turn decision. */
@@ -38,8 +41,8 @@ export interface Listening {
 
 /** Gets the user's audio while it arrives. */
 export interface Hearer {
-  /** A frame before the decision. */
-  hear(samples: Int16Array): void;
+  /** A frame before the decision. Undefined where it is done with; otherwise the next frame waits. */
+  hear(samples: Int16Array): Promise<void> | undefined;
   /** `stt.upload` asks for an early transcript of the audio so far. */
   cut(audio: EarlyAudio): void;
   /** A frame after the decision: the user goes on or interrupts the reply. */
@@ -102,7 +105,7 @@ export function listen(
     return undefined;
   };
 
-  const hear = (frame: AudioFrame): void => {
+  const hear = async (frame: AudioFrame): Promise<void> => {
     if (startId === undefined) {
       startId = recorder.record({ kind: 'speech.start', stage: 'endpointing', atUs: audio.startedUs ?? frame.atUs });
       openAhead(scope, startId, stop.signal);
@@ -115,15 +118,22 @@ export function listen(
     received.push(frame.samples);
     frameAtUs.push(frame.atUs);
     frameSamples.push(frame.samples.length);
-    if (frame.atUs <= replyHeardUs) detector.push(frame.samples);
+    if (frame.atUs <= replyHeardUs) await detect(frame.samples);
     if (decided) hearer.interrupt(frame.samples, frame.atUs);
     const samples = decided ? undefined : gatherer.push(frame.samples);
-    if (samples !== undefined) decideOn(samples, frame.atUs);
+    if (samples !== undefined) await decideOn(samples, frame.atUs);
   };
 
-  const decideOn = (samples: Int16Array, nowUs: number): void => {
+  const detect = async (samples: Int16Array): Promise<void> => {
+    for (let from = 0; from < samples.length; from += DETECTED_AT_ONCE) {
+      if (from > 0) await clock.giveWay(from / DETECTED_AT_ONCE);
+      detector.push(samples.subarray(from, from + DETECTED_AT_ONCE));
+    }
+  };
+
+  const decideOn = async (samples: Int16Array, nowUs: number): Promise<void> => {
     samplesHeard += samples.length;
-    hearer.hear(samples);
+    await hearer.hear(samples);
     if (audio.zero === 'upload') return;
     const decision = vad.push(samples);
     const { speechFromSample, quietSinceSample } = decision;
@@ -143,7 +153,7 @@ export function listen(
   };
 
   const pump = async (): Promise<void> => {
-    for await (const frame of audio.frames(stop.signal)) hear(frame);
+    for await (const frame of audio.frames(stop.signal)) await hear(frame);
     if (decided || stop.signal.aborted) return;
     if (startId === undefined)
       throw new StageError(
@@ -152,7 +162,7 @@ export function listen(
         'the turn ended before any audio arrived; send audio before the end',
       );
     const rest = gatherer.rest();
-    if (rest !== undefined) decideOn(rest, clock.nowUs());
+    if (rest !== undefined) await decideOn(rest, clock.nowUs());
     if (decided) return;
     const endId = recorder.record({ kind: 'client.end', stage: 'endpointing', cause: startId });
     decide(audio.zero === 'upload' ? 'upload' : 'client', endId);

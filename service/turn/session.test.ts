@@ -20,6 +20,7 @@ test('a turn has one anchor: its capture opens with the one that its log and spa
     nowUs: () => ports.clock.nowUs(),
     epochUs: () => ports.clock.epochUs() - readings++,
     sleep: (ms, signal) => ports.clock.sleep(ms, signal),
+    giveWay: (piecesDone, signal) => ports.clock.giveWay(piecesDone, signal),
   };
   const anchors: number[] = [];
   await world.clock.run(() =>

@@ -61,7 +61,10 @@ export function createTranscriber(
   onEarly: (early: EarlyTranscript) => void = () => undefined,
 ): Transcriber {
   const { recorder } = scope;
-  const audio = createUploadAudio(scope.input.strategy.stt, scope.input.audio);
+  const audio = createUploadAudio(scope.input.strategy.stt, scope.input.audio, {
+    clock: scope.ports.clock,
+    signal: scope.signal,
+  });
   const uploads: EarlyUpload[] = [];
   let underWay = 0;
   let ended = false;

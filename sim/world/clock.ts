@@ -71,6 +71,9 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
       push(heap, sleeper);
     });
 
+  /** Virtual time stands while anything can run, so nobody waits for a piece. */
+  const giveWay = async (_piecesDone: number, signal?: AbortSignal): Promise<void> => signal?.throwIfAborted();
+
   /** Wakes the earliest sleeper at its time. False: nobody sleeps. */
   const wakeNext = (): boolean => {
     for (let sleeper = pop(heap); sleeper !== undefined; sleeper = pop(heap)) {
@@ -128,7 +131,7 @@ export function createVirtualClock({ settleImmediates = 8, deadlockImmediates = 
     });
   };
 
-  return { nowUs: () => nowUs, epochUs: () => SIM_EPOCH_US + nowUs, sleep, run, sleeping: () => awaiting };
+  return { nowUs: () => nowUs, epochUs: () => SIM_EPOCH_US + nowUs, sleep, giveWay, run, sleeping: () => awaiting };
 }
 
 function before(a: Sleeper, b: Sleeper): boolean {
