@@ -12,7 +12,10 @@ test('an empty setting is not set; a setting that is not set has the default of 
 
 test('a wrong setting is one line: the variable, the complaint and the remedy', () => {
   const cases: readonly [env: Record<string, string>, says: RegExp][] = [
-    [{ RETAKE_PROT: '1' }, /^RETAKE_PROT is not a setting; unset it, or use one of RETAKE_WORLD, RETAKE_STRATEGY/],
+    [
+      { RETAKE_PROT: '1' },
+      /^RETAKE_PROT is not a setting \(did you mean "RETAKE_PORT"\?\); unset it, or use one of RETAKE_WORLD, /,
+    ],
     [{ RETAKE_WORLD: 'sim' }, /^RETAKE_WORLD=sim is not known; set one of wire, live$/],
     [{ RETAKE_CAPTURE: 'all' }, /^RETAKE_CAPTURE=all is not known; set one of full, timing, off$/],
     [{ RETAKE_PORT: 'http' }, /^RETAKE_PORT=http is not a port; set a number from 1 to 65535, or 0/],

@@ -1,5 +1,6 @@
 /** The environment as a whole configuration: nothing behind it has defaults. An unknown RETAKE_ key is an error, so that a typo shows. */
 import { CAPTURE_LEVELS, type CaptureLevel } from './capture/format.ts';
+import { didYouMean } from './base/edits.ts';
 import { InputError } from './base/errors.ts';
 import { readInputJson } from './base/input-file.ts';
 import { isObject, parsedJson } from './base/json.ts';
@@ -41,7 +42,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function configFrom(env: Env): Config {
   for (const key of Object.keys(env)) {
     if (key.startsWith('RETAKE_') && !OWN_SETTINGS.includes(key)) {
-      throw new InputError(`${key} is not a setting; unset it, or use one of ${OWN_SETTINGS.join(', ')}`);
+      const meant = didYouMean(key, OWN_SETTINGS);
+      throw new InputError(`${key} is not a setting${meant}; unset it, or use one of ${OWN_SETTINGS.join(', ')}`);
     }
   }
   const text = (key: SettingName): string | undefined => (env[key] === '' ? undefined : env[key]);

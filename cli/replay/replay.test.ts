@@ -261,9 +261,14 @@ mkdirSync(NO_DATA.data);
 const UNUSABLE: readonly [what: string, more: Partial<ReplayCommandOptions>, message: RegExp][] = [
   ['a variant that there is not', { variant: ['nope'] }, /there is no variant "nope"; variants: /],
   [
+    'a mistyped variant',
+    { variant: ['preconect'] },
+    /no variant "preconect" \(did you mean "preconnect"\?\); variants: /,
+  ],
+  [
     'a knob that there is not, without any capture',
     { ...NO_DATA, set: ['llm.maxToken=9'] },
-    /^--set llm.maxToken=9: there is no knob "llm.maxToken"; knobs there: model, /,
+    /^--set llm.maxToken=9: there is no knob "llm.maxToken" \(did you mean "maxTokens"\?\); knobs there: model, /,
   ],
   [
     'a value that no knob takes',

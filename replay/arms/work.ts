@@ -1,4 +1,5 @@
 /** How far a replayed turn did the work of the captured one, in figures that hold no text. Pure. */
+import { editsBetween } from '../../service/base/edits.ts';
 import { definedOnly } from '../../service/base/json.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { ArmTurn } from './arm.ts';
@@ -21,24 +22,10 @@ function foldedWords(text: string): string[] {
   return folded.match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
-/** Edits between two lists of words (Levenshtein 1966), computed row by row (Wagner & Fischer 1974). */
-function wordEdits(a: readonly string[], b: readonly string[]): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, word] of a.entries()) {
-    const next = [i + 1];
-    for (const [j, other] of b.entries()) {
-      const same = (row[j] ?? 0) + (word === other ? 0 : 1);
-      next.push(Math.min(same, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
 /** Edits that turn the captured words into the heard ones, per captured word. Undefined without captured words. */
 function transcriptErrorShare(captured: string, heard: string): number | undefined {
   const [a, b] = [foldedWords(captured), foldedWords(heard)];
-  return a.length === 0 ? undefined : fourDecimals(wordEdits(a, b) / a.length);
+  return a.length === 0 ? undefined : fourDecimals(editsBetween(a, b) / a.length);
 }
 
 /**
@@ -48,7 +35,7 @@ function transcriptErrorShare(captured: string, heard: string): number | undefin
 export function transcriptChange(one: string, other: string): number | undefined {
   const [a, b] = [foldedWords(one), foldedWords(other)];
   const words = Math.max(a.length, b.length);
-  return words === 0 ? undefined : fourDecimals(wordEdits(a, b) / words);
+  return words === 0 ? undefined : fourDecimals(editsBetween(a, b) / words);
 }
 
 function fourDecimals(share: number): number {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
+import { didYouMean } from '../../service/base/edits.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { literals } from '../../service/base/schema.ts';
 import { PRIMARY_METRICS } from '../diff/diff.ts';
@@ -54,8 +55,8 @@ export function variantPatch(name: string): StrategyPatch {
   const variants = namedVariants();
   const variant = variants.find((each) => each.name === name);
   if (variant === undefined) {
-    const names = variants.map((each) => each.name).join(', ');
-    throw new InputError(`there is no variant "${name}"; variants: ${names}`);
+    const names = variants.map((each) => each.name);
+    throw new InputError(`there is no variant "${name}"${didYouMean(name, names)}; variants: ${names.join(', ')}`);
   }
   return variant.patch;
 }

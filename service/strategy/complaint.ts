@@ -1,5 +1,6 @@
 /** What is wrong with a strategy, as one line that names the knob, out of what the schema's validator says. */
 import type { ErrorObject } from 'ajv';
+import { didYouMean } from '../base/edits.ts';
 import { isObject, jsonStart } from '../base/json.ts';
 
 /** The complaint to give first: a union's own, a knob that is not there, then the first one. */
@@ -12,7 +13,7 @@ export function complaint(errors: readonly ErrorObject[]): string {
     const known = Object.keys(
       isObject(unknownKnob.parentSchema?.['properties']) ? unknownKnob.parentSchema['properties'] : {},
     );
-    return `there is no knob "${knob(unknownKnob, name)}"; ${unknownKnob.instancePath === '' ? 'sections' : 'knobs there'}: ${known.join(', ')}`;
+    return `there is no knob "${knob(unknownKnob, name)}"${didYouMean(name, known)}; ${unknownKnob.instancePath === '' ? 'sections' : 'knobs there'}: ${known.join(', ')}`;
   }
   const [error] = errors;
   return error === undefined ? 'not a strategy' : complaintOfValue(error);
@@ -24,7 +25,9 @@ function complaintOfUnion(union: ErrorObject, errors: readonly ErrorObject[]): s
   const known = Array.isArray(shapes) ? shapes.flatMap((shape) => Object.keys(shape?.properties ?? {})) : [];
   const own = errors.filter((error) => error.instancePath === union.instancePath);
   const stranger = own.map(strangerIn).find((name) => name !== undefined && !known.includes(name));
-  if (stranger !== undefined) return `there is no knob "${knob(union, stranger)}"; knobs there: ${known.join(', ')}`;
+  if (stranger !== undefined) {
+    return `there is no knob "${knob(union, stranger)}"${didYouMean(stranger, known)}; knobs there: ${known.join(', ')}`;
+  }
   const inside = errors.find((error) => error.instancePath.startsWith(`${union.instancePath}/`));
   if (inside !== undefined) return complaintOfValue(inside);
   const bound = own.find(({ keyword }) => keyword === 'minimum' || keyword === 'maximum');

@@ -37,9 +37,9 @@ test('keepAlive goes from an object to false and back', () => {
 const REFUSED: readonly [set: string, message: RegExp][] = [
   [
     'llm.modle=openai/gpt-4o-mini',
-    /^InputError: --set llm.modle=.*: there is no knob "llm.modle"; knobs there: model, maxTokens/,
+    /^InputError: --set llm.modle=.*: there is no knob "llm.modle" \(did you mean "model"\?\); knobs there: model, maxTokens/,
   ],
-  ['lmm.model=x/y', /there is no knob "lmm"; sections: client, stt, llm, tts, /],
+  ['lmm.model=x/y', /there is no knob "lmm" \(did you mean "llm"\?\); sections: client, stt, llm, tts, /],
   ['llm.maxTokens=many', /knob "llm.maxTokens" must be integer, not "many"/],
   ['llm.maxTokens=0', /knob "llm.maxTokens" must be >= 1, not 0/],
   ['pipeline.chunking=word', /knob "pipeline.chunking" must be one of sentence, clause, reply, not "word"/],
@@ -53,7 +53,8 @@ const REFUSED: readonly [set: string, message: RegExp][] = [
     /--set: knob "stt.upload.atPause.pauseMs" must be shorter than "stt.vad.silenceMs"/,
   ],
   ['llm.route={"sort":"speed"}', /knob "llm.route/],
-  ['llm.route={"sort":"latency","zdr":true}', /there is no knob "llm.route.zdr"/],
+  ['llm.route={"sort":"latency","zdr":true}', /there is no knob "llm.route.zdr"; knobs there/],
+  ['network.keepAlive={"idelMs":1}', /no knob "network.keepAlive.idelMs" \(did you mean "idleMs"\?\); knobs there/],
   ['llm.route={"only":["Groq"],"ignore":["Groq"]}', /both allows only and ignores "Groq"/],
   ['llm.systemPrompt={"file":"/no/such/prompt.txt"}', /knob "llm.systemPrompt.file": .*ENOENT/],
   ['llm.systemPrompt={"file":7}', /there is no knob "llm.systemPrompt.file"/],
