@@ -1,8 +1,12 @@
 /** `retake variants`: lists the named variants. */
 import type { CommandContext } from '../../replay/report/context.ts';
+import { wrapped } from '../../replay/report/words.ts';
 import { namedVariants } from '../../replay/variants/variants.ts';
 
-export function variantsCommand({ out }: CommandContext, options: { json?: boolean }): void {
+/** As wide as the longest label and its gap: a continued line begins below the text. */
+const INDENT = ' '.repeat('primary  '.length);
+
+export function variantsCommand({ out, columns }: CommandContext, options: { json?: boolean }): void {
   const variants = namedVariants();
   if (options.json === true) {
     const rows = variants.map(({ name, title, patch, effect, risk, primary }) => ({
@@ -17,8 +21,13 @@ export function variantsCommand({ out }: CommandContext, options: { json?: boole
     return;
   }
   for (const { name, title, patch, effect, risk, primary } of variants) {
-    out(
-      `${name}\n  ${title}\n  patch    ${JSON.stringify(patch)}\n  effect   ${effect}\n  risk     ${risk}\n  primary  ${primary}\n`,
-    );
+    const rows = [title, ...Object.entries({ patch: spacedJson(patch), effect, risk, primary }).map(labelled)];
+    const lines = rows.flatMap((row) => wrapped(row, ' ', columns - 2, INDENT));
+    out(`${[name, ...lines.map((line) => `  ${line}`)].join('\n')}\n`);
   }
 }
+
+const labelled = ([label, text]: [string, string]): string => `${label.padEnd(INDENT.length)}${text}`;
+
+/** On one line, with blanks at which it can be broken. */
+const spacedJson = (value: object): string => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ');
