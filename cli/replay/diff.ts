@@ -7,6 +7,7 @@ import { buildReport, type ReportArm, type ReportSide } from '../../replay/repor
 import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
 import type { ReportFormat } from '../../replay/report/formats.ts';
 import { printerOf, type Printer } from './report.ts';
+import { armsIn } from '../../replay/report/run-report.ts';
 import { inertJson, plain } from '../../replay/report/words.ts';
 import { withoutPassword } from '../../replay/traces/jaeger.ts';
 import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
@@ -71,7 +72,7 @@ async function sideOf(
   const own = oneArmOf(all, shown, side, variant);
   const turns = own.map(({ summary }) => summary);
   return {
-    arm: armOf(turns, shown),
+    arm: armOf(turns, shown, await recordedArms(context, path)),
     turns,
     spans: new Map(own.map(({ summary, spans }) => [tracedTurnKey(summary), spans])),
     texts,
@@ -105,12 +106,20 @@ function oneArmOf(
   return variant === undefined ? lane : ofVariant(variant);
 }
 
-function armOf(turns: readonly TurnSummary[], path: string): ReportArm {
+/** A damaged report costs the names of commits and strategies, no figure. */
+async function recordedArms(context: CommandContext, path: string): Promise<readonly ReportArm[]> {
+  try {
+    return await armsIn(path);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    context.problem(`commit and strategy are not known: ${error.message}`);
+    return [];
+  }
+}
+
+function armOf(turns: readonly TurnSummary[], path: string, recorded: readonly ReportArm[]): ReportArm {
   const [first] = turns;
-  return {
-    lane: first?.lane ?? 'captured',
-    variant: first?.variant ?? path,
-    commit: 'not recorded',
-    strategyHash: 'not recorded',
-  };
+  const [lane, variant] = [first?.lane ?? 'captured', first?.variant ?? path];
+  const known = recorded.find((arm) => arm.lane === lane && arm.variant === variant);
+  return known ?? { lane, variant, commit: 'not recorded', strategyHash: 'not recorded' };
 }

@@ -182,6 +182,25 @@ test('a folder of several candidates asks which one; a single one is taken', asy
   await assert.rejects(diff(bundle, 'x'), refused(/it is no run folder with candidates/));
 });
 
+test('a diff of run folders names the commits and strategies that the folders hold; control: without a report, none', async () => {
+  const folder = join(FOLDER, 'named-arms');
+  cpSync(join(FOLDER, 'plain'), folder, { recursive: true });
+  const diff = async (): Promise<string> => {
+    const context = told();
+    await diffCommand(context, folder, folder, { format: 'terminal' });
+    return context.text();
+  };
+  const { arms } = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
+  const text = await diff();
+  assert.ok(text.includes(`commit ${arms.a.commit.slice(0, 12)}, strategy ${arms.a.strategyHash}\n`));
+  assert.ok(text.includes(`commit ${arms.b.commit.slice(0, 12)}, strategy ${arms.b.strategyHash}\n`));
+  assert.match(text, /pipeline\.chunking: "sentence" → "clause"/);
+  writeFileSync(join(folder, 'report.json'), '{}');
+  assert.match(await diff(), /^A {2}baseline, commit not recorded, strategy not recorded$/m, 'a damaged report');
+  rmSync(join(folder, 'report.json'));
+  assert.match(await diff(), /^A {2}baseline, commit not recorded, strategy not recorded$/m);
+});
+
 test('a candidate that measures nothing is told with its cause, exit 2; the others keep their reports, resumed too', async () => {
   const scenario = join(FOLDER, 'dead.json');
   const fault = { kind: 'status', status: 404, message: 'no such model' };

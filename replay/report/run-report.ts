@@ -6,7 +6,7 @@ import { whenUnreadable } from '../../service/base/input-file.ts';
 import { writeWhole } from '../../service/base/output-file.ts';
 import { loadTurns } from '../traces/load.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
-import { withSpanRows, type Report } from './build.ts';
+import { withSpanRows, type Report, type ReportArm } from './build.ts';
 import { renderReport } from './formats.ts';
 import { readReport } from './json.ts';
 import type { PageOptions } from './page-data.ts';
@@ -50,6 +50,13 @@ export async function folderSpans(folder: string): Promise<PageOptions['spans']>
 export async function reportNames(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(whenUnreadable(folder));
   return names.filter((name) => /^report(-.+)?\.json$/.test(name)).sort();
+}
+
+/** The arms that a run folder's reports name, an arm once a report. Empty for a path without a report. Throws `InputError`. */
+export async function armsIn(path: string): Promise<ReportArm[]> {
+  if (!existsSync(join(path, 'report.json'))) return [];
+  const names = await reportNames(path);
+  return names.flatMap((name) => Object.values(readReport(join(path, name)).arms));
 }
 
 /** Writes every report of the folder as a page beside it; returns the paths. */
