@@ -1,44 +1,12 @@
 /** Random sessions for the soak: strategy, faults, timings and users from one seed, as data that a shrinker can take apart. */
-import type { ZeroKind } from '../../service/base/events.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { keyedRandom } from '../../service/base/random.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { KNOB_VALUES } from './combinations.ts';
 import { knobsWith } from '../../service/strategy/knobs.ts';
+import type { SoakCase, SoakFault, SoakTurn } from './soak-schema.ts';
 import { FAULT_KINDS, WIRE_ONLY, type FaultSpec } from '../../sim/faults/kinds.ts';
 import type { RouteName } from '../../sim/faults/routes.ts';
-
-/** A fault of one request: a rule of a scenario (sim/faults/scenario.ts). */
-export interface SoakFault {
-  route: RouteName;
-  ordinal: number;
-  attempt: number;
-  fault: FaultSpec;
-}
-
-export interface SoakTurn {
-  /** `audio` streams frames at the speaker's pace, `upload` posts them at once. */
-  zero: Exclude<ZeroKind, 'opening'>;
-  frameMs: number;
-  /** Speech and silence in turn, in ms, beginning with silence. */
-  voiceMs: readonly number[];
-  /** Lengths of the reply's sentences in words. */
-  sentences: readonly number[];
-  /** The user hangs up this long after his first audio. */
-  hangUpMs?: number;
-  /** The client takes this long for each audio chunk. */
-  clientMs?: number;
-  faults: readonly SoakFault[];
-}
-
-export interface SoakCase {
-  seed: string;
-  strategy: StrategyPatch;
-  /** Factors on the profile's times, by section. */
-  pace: { network: number; stt: number; llm: number; tts: number };
-  charsPerDelta: number;
-  turns: readonly SoakTurn[];
-}
 
 type Pick = <T>(values: readonly T[]) => T;
 

@@ -7,8 +7,7 @@ import type { Handed } from './order.ts';
 import { violationsOf, type Served, type Violation } from './rules.ts';
 import { loadProfile, type Figure, type Profile } from '../../sim/times/profile.ts';
 import { createSimSession } from '../../sim/world/session.ts';
-import type { Scenario } from '../../sim/faults/scenario.ts';
-import type { SoakCase, SoakTurn } from './soak-case.ts';
+import { scenarioOf, type SoakCase, type SoakTurn } from './soak-schema.ts';
 import { speechPcm } from '../../sim/times/speech-audio.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 
@@ -139,19 +138,6 @@ function voice({ zero, frameMs, voiceMs }: SoakTurn, clock: Clock): UserAudio {
       }
     },
   };
-}
-
-function scenarioOf({ turns }: SoakCase): Scenario {
-  const rules = turns.flatMap(({ faults }, turn) =>
-    faults.map(({ route, ordinal, attempt, fault }) => ({
-      route,
-      turns: [turn],
-      ordinals: [ordinal],
-      attempts: [attempt],
-      fault: { ...fault },
-    })),
-  );
-  return { title: 'soak', rules };
 }
 
 const SECTIONS = ['network', 'stt', 'llm', 'tts'] as const;

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { inProcesses } from './soak.ts';
 import { simpler, soakCase } from './soak-case.ts';
 import { runCase } from './soak-run.ts';
+import { soakCaseIn, type SoakCase } from './soak-schema.ts';
+import { jsonObject } from '../../scripts/programs/options.ts';
 import { orderKept } from './order.ts';
 import type { EventKind, TurnEvent } from '../../service/base/events.ts';
 
@@ -10,6 +12,33 @@ test('a case is the same data every time, and every simpler case can be run', as
   for (let index = 0; index < 50; index++) assert.deepEqual(soakCase('x', index), soakCase('x', index));
   const faulty = soakCase('x', 3);
   for (const simple of simpler(faulty).slice(0, 6)) assert.deepEqual((await runCase(simple)).violations, []);
+});
+
+test('a printed case is read back as it was; one that is none is refused by its field', () => {
+  const defaults = soakCase('defaults', 0);
+  const printed = (soak: SoakCase): Record<string, unknown> => jsonObject(JSON.stringify(soak));
+  for (let index = 0; index < 50; index++) {
+    const soak = soakCase('printed', index);
+    assert.deepEqual(printed(soakCaseIn(printed(soak), defaults)), printed(soak));
+  }
+  const [turn = assert.fail('no turn')] = defaults.turns;
+  const fault = { route: 'llm', ordinal: 0, attempt: 0, fault: { kind: 'garbage' } };
+  const wrong: [json: object, says: RegExp][] = [
+    [{ turns: 3 }, /^\/turns: must be array$/],
+    [{ turns: [] }, /^\/turns: must NOT have fewer than 1 items$/],
+    [{ turns: [{}] }, /^\/turns\/0: must have required property 'zero'$/],
+    [{ turns: [{ ...turn, frameMs: 0 }] }, /^\/turns\/0\/frameMs: must be >= 1$/],
+    [{ turns: [{ ...turn, frameMs: 1e300 }] }, /^\/turns\/0\/frameMs: must be/],
+    [{ turns: [{ ...turn, faults: [fault] }] }, /only a server can make "garbage" happen/],
+    [{ pace: {} }, /^\/pace: must have required property 'network'$/],
+    [{ pace: null }, /^\/pace: must be object$/],
+    [{ strategy: [] }, /^\/strategy: must be object$/],
+    [{ strategy: { stt: { nothing: 1 } } }, /^strategy: there is no knob "stt.nothing"/],
+    [{ truns: [] }, /^the case: there is no field "truns"$/],
+  ];
+  for (const [json, message] of wrong)
+    assert.throws(() => soakCaseIn({ ...json }, defaults), { name: 'InputError', message }, JSON.stringify(json));
+  for (const text of ['{', '[]', 'null', '3']) assert.throws(() => jsonObject(text), /say a JSON object/);
 });
 
 test('workers end together: one that cannot start or fails is exit code 1, in one line', async () => {

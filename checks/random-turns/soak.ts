@@ -6,10 +6,13 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { InvalidArgumentError } from 'commander';
+import { InputError } from '../../service/base/errors.ts';
 import { createRealClock } from '../../service/base/clock.ts';
 import { commandOf, jsonObject, wholeFrom } from '../../scripts/programs/options.ts';
 import type { Violation } from './rules.ts';
-import { simpler, soakCase, type SoakCase } from './soak-case.ts';
+import { simpler, soakCase } from './soak-case.ts';
+import { soakCaseIn, type SoakCase } from './soak-schema.ts';
 import { flatnessOf, grows, sampleMemory, type Sample } from './soak-memory.ts';
 import { runCase } from './soak-run.ts';
 
@@ -103,12 +106,21 @@ export async function inProcesses(
   return failed ? 1 : 0;
 }
 
+/** Reads the option `--json`. */
+function printedCase(text: string): SoakCase {
+  try {
+    return soakCaseIn(jsonObject(text), soakCase('defaults', 0));
+  } catch (error) {
+    throw error instanceof InputError ? new InvalidArgumentError(error.message) : error;
+  }
+}
+
 interface SoakOptions extends Share {
   turns: number;
   seed: string;
   workers: number;
   case?: number;
-  json?: Record<string, unknown>;
+  json?: SoakCase;
   shrinkRuns: number;
 }
 
@@ -120,7 +132,7 @@ if (import.meta.main) {
     .option('--from <n>', 'first session', wholeFrom(0), 0)
     .option('--step <n>', 'every so many sessions', wholeFrom(1), 1)
     .option('--case <n>', 'only this session, printed', wholeFrom(0))
-    .option('--json <text>', 'only this session, which a violation has printed', jsonObject)
+    .option('--json <text>', 'only this session, which a violation has printed', printedCase)
     .option('--shrink-runs <n>', 'how many simpler sessions a violation may try', wholeFrom(0), 300)
     .parse()
     .opts<SoakOptions>();
@@ -130,8 +142,7 @@ if (import.meta.main) {
   process.exitCode = await (isOne ? soakOne() : workers > 1 ? soakInWorkers() : soakMany());
 
   async function soakOne(): Promise<number> {
-    const one =
-      options.json === undefined ? soakCase(seed, options.case ?? 0) : { ...soakCase('defaults', 0), ...options.json };
+    const one = options.json ?? soakCase(seed, options.case ?? 0);
     const { violations, turns } = await runCase(one);
     console.log(JSON.stringify(one, null, 2));
     for (const { rule, detail } of violations) console.log(`${rule}: ${detail}`);

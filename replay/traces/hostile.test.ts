@@ -284,6 +284,16 @@ test('a report of 70,000 pairs is printed', async () => {
   assert.match(await renderReport('terminal', { ...report, pairs }, {}), /end to end, turns by ms/);
 });
 
+test('a line of empty lists, 3 bytes each, is one line that says how many values there may be', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-hostile-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'x.jsonl');
+  const before = process.memoryUsage().rss;
+  writeFileSync(path, Buffer.alloc(12_000_000, '[],').fill('[[]', 0, 3).fill(']]', 11_999_998));
+  await assert.rejects(loadTurns(path), /x\.jsonl:1: more than 5,000,000 values in one document; write smaller/);
+  assert.ok(process.memoryUsage().rss - before < 150e6, 'nothing was parsed');
+});
+
 test('a line without end is one line that says what to write', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-hostile-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -2,7 +2,7 @@
  * Traces out of a Jaeger, by `/api/v3`. Version 2.13 has neither a cursor nor a filter by attribute there. So a time window is
  * read as one page and halved when the page is full, and attributes are compared here.
  */
-import { fieldOf, listIn, parsedJson, textIn } from '../../service/base/json.ts';
+import { fieldOf, isTooMuchJson, listIn, parsedJson, textIn, TOO_MUCH_JSON } from '../../service/base/json.ts';
 import { InputError, describeError } from '../../service/base/errors.ts';
 import { SERVICE_NAME } from '../../service/telemetry/names.ts';
 import { sinceUsOf } from './times.ts';
@@ -193,6 +193,7 @@ async function askJaeger(source: JaegerSource, path: string, signal: AbortSignal
     throw new InputError(`${source.url}: no Jaeger answers; start it, or correct the address`, { cause: error });
   }
   const answer = parsedJson(text);
+  if (answer === undefined && isTooMuchJson(text)) throw new InputError(`${source.url}: ${TOO_MUCH_JSON}`);
   // this body is Jaeger's "No traces found"; another server's 404 has another body
   if (response.status === 404 && fieldOf(fieldOf(answer, 'error'), 'httpCode') === 404) return {};
   if (response.ok || response.status === 404) {

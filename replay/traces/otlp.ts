@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { InputError } from '../../service/base/errors.ts';
 import { checkRegular, whenUnreadable } from '../../service/base/input-file.ts';
 import type { Attrs, AttrValue } from '../../service/base/events.ts';
-import { fieldOf, listIn, parsedJson, textIn } from '../../service/base/json.ts';
+import { fieldOf, isTooMuchJson, listIn, parsedJson, textIn, TOO_MUCH_JSON } from '../../service/base/json.ts';
 import { SCOPE_NAME } from '../../service/telemetry/names.ts';
 import { charsRead } from './read-keys.ts';
 
@@ -49,6 +49,7 @@ export async function* jsonLines(path: string): AsyncGenerator<Located> {
     if (text === '') continue;
     const where = `${path}:${number}`;
     const json = parsedJson(text);
+    if (json === undefined && isTooMuchJson(text)) throw new InputError(`${where}: ${TOO_MUCH_JSON}`);
     if (json === undefined)
       throw new InputError(`${where}: not a line of OTLP JSON; name a file that Retake or a Collector wrote`);
     yield { json, where };

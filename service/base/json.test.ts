@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { definedOnly, jsonStart, parsedJson } from './json.ts';
+import { definedOnly, isTooMuchJson, jsonStart, parsedJson, VALUES_LIMIT } from './json.ts';
 
 test('text that is not JSON is undefined; control: null is a value', () => {
   assert.equal(parsedJson('{"a":'), undefined);
   assert.equal(parsedJson(''), undefined);
   assert.equal(parsedJson('null'), null);
+});
+
+test('a text of more values than fit into memory is not parsed; control: as long a text of few values is', () => {
+  const many = `[${'0,'.repeat(VALUES_LIMIT)}0]`;
+  assert.deepEqual([isTooMuchJson(many), parsedJson(many)], [true, undefined]);
+  const long = `["${'0.'.repeat(VALUES_LIMIT)}"]`;
+  assert.equal(isTooMuchJson(long), false);
+  assert.equal(Array.isArray(parsedJson(long)), true);
 });
 
 test('an undefined key is absent; the object itself and its other empty values stay', () => {

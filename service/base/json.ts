@@ -1,7 +1,27 @@
 /** Foreign JSON, read without trust: a field that is missing or of another type is undefined. */
 
-/** The text's JSON value; undefined where the text is not JSON. */
+/** A parsed value takes up to about 100 bytes, however short its text is. No exporter writes as many into one line. */
+export const VALUES_LIMIT = 5_000_000;
+
+/** What is said of a trace that holds more. */
+export const TOO_MUCH_JSON = `more than ${VALUES_LIMIT.toLocaleString('en')} values in one document; write smaller export requests, or compare a shorter time`;
+
+/** 1 for each character before a value: its list, its object, or the comma after the last one. Inside a text they count too. */
+const BEFORE_VALUE = new Uint8Array(256);
+for (const character of '[{,') BEFORE_VALUE[character.charCodeAt(0)] = 1;
+
+/** Whether the text may hold more values than fit into memory. */
+export function isTooMuchJson(text: string): boolean {
+  if (text.length <= VALUES_LIMIT) return false;
+  let values = 0;
+  // without a branch: the text may have 256 MB
+  for (let index = 0; index < text.length; index++) values += BEFORE_VALUE[text.charCodeAt(index) & 0xff] ?? 0;
+  return values > VALUES_LIMIT;
+}
+
+/** The text's JSON value; undefined where the text is not JSON, or too much of it. */
 export function parsedJson(text: string): unknown {
+  if (isTooMuchJson(text)) return undefined;
   try {
     return JSON.parse(text);
   } catch {
