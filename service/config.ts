@@ -5,6 +5,7 @@ import { InputError } from './base/errors.ts';
 import { readInputJson } from './base/input-file.ts';
 import { isObject, parsedJson } from './base/json.ts';
 import type { World } from './base/events.ts';
+import { networksOf } from './http/client-address.ts';
 import { isLoopback, type GuardRules } from './http/guard.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { OWN_SETTINGS, type SettingName } from './settings.ts';
@@ -16,6 +17,8 @@ export interface Config {
   port: number;
   dataFolder: string;
   apiKey?: string;
+  /** Addresses and networks of proxies that tell the client's address in `X-Forwarded-For`. */
+  trustedProxies: readonly string[];
   /** Hosts that the service answers for, and origins of pages that may use it. */
   guard: GuardRules;
   strategyFile?: string;
@@ -91,6 +94,7 @@ export function configFrom(env: Env): Config {
     },
     regions: regionsOf(text('RETAKE_REGIONS') ?? '{}'),
     audioHosts: hostsOf('RETAKE_AUDIO_HOSTS', text('RETAKE_AUDIO_HOSTS') ?? ''),
+    trustedProxies: proxiesOf(text('RETAKE_TRUSTED_PROXIES') ?? ''),
     guard: {
       hosts: anyHost ? 'any' : [...allowedHosts, (host.includes(':') ? `[${host}]` : host).toLowerCase()],
       origins: originsOf(text('RETAKE_ALLOWED_ORIGINS') ?? ''),
@@ -158,6 +162,15 @@ function hostsOf(key: SettingName, text: string): string[] {
   if (hosts.every((host) => URL.parse(`https://${host}`)?.host === host)) return hosts;
   throw new InputError(
     `${key} cannot be read; write hosts with commas between them, such as cdn.example.com,10.0.0.5:8443`,
+  );
+}
+
+/** Addresses and networks, with commas between them. */
+function proxiesOf(text: string): string[] {
+  const proxies = listOf(text);
+  if (networksOf(proxies) !== undefined) return proxies;
+  throw new InputError(
+    'RETAKE_TRUSTED_PROXIES cannot be read; write addresses or networks with commas between them, such as 10.0.0.2,fd00::/8',
   );
 }
 

@@ -10,6 +10,7 @@ import { createFolderStore } from './capture/store.ts';
 import type { Clock } from './base/ports.ts';
 import type { Config } from './config.ts';
 import { createGenerations } from './generations.ts';
+import { createClientOf } from './http/client-address.ts';
 import { createDoorkeeper, type DelaySource } from './http/doorkeeper.ts';
 import { openEntrance } from './http/entrance.ts';
 import { LIMITS } from './http/limits.ts';
@@ -144,7 +145,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     };
     const memory = createByteBudget(LIMITS.audioBytes.value);
     const doorkeeper = own(createDoorkeeper({ clock, source: options.loopDelay }), (each) => each.close());
-    const served = { clock, registry, tickets, memory, doorkeeper, apiKey, onError };
+    const served = {
+      clock,
+      registry,
+      tickets,
+      memory,
+      clientOf: createClientOf(config.trustedProxies),
+      doorkeeper,
+      apiKey,
+      onError,
+    };
     const app = createServer({ ...served, readBack, metrics, onAbandoned });
     const sockets = own(createSockets(served), (each) => each.close());
 

@@ -134,6 +134,14 @@ export const SETTINGS = [
     meaning: 'Pages of other origins that may use the service.',
   },
   {
+    name: 'RETAKE_TRUSTED_PROXIES',
+    group: 'Who may call',
+    takes: 'addresses or networks such as `10.0.0.2`, `fd00::/8`, with commas between',
+    otherwise: 'none: `X-Forwarded-For` is ignored',
+    meaning:
+      'Proxies whose `X-Forwarded-For` tells the client. Clients share memory and take turns by address; behind a proxy that is not named all are one.',
+  },
+  {
     name: 'RETAKE_DATA',
     group: 'What is kept',
     takes: 'a folder',

@@ -1,9 +1,11 @@
 /** Uploaded audio: its formats, its limits, and when it arrived. */
 import type { Request } from 'express';
-import { l16ToPcm, mixdown, wavContents } from '../audio/pcm.ts';
+import { parseLongWav } from '../audio/long-wav.ts';
+import { l16ToPcm } from '../audio/pcm.ts';
 import { TURN_LIMIT_MS } from '../turn/listen.ts';
 import { WEBM_OPUS } from '../audio/opus.ts';
-import type { Share } from '../base/byte-budget.ts';
+import type { ByteBudget, Share } from '../base/byte-budget.ts';
+import { createPace, type Pace } from '../base/pace.ts';
 import type { Clock, UserAudio } from '../base/ports.ts';
 import { LIMITS } from './limits.ts';
 import { audioMemoryFull, ProblemError } from './problem.ts';
@@ -11,20 +13,59 @@ import { decodeUploadedWebm } from './webm.ts';
 
 const RATES_HZ = { min: 8000, max: 48_000 } as const;
 const STEP_BYTES = 64 * 1024;
+const PACE_WINDOW_MS = 5000;
 
 export interface UploadOptions {
   clock: Clock;
-  /** Takes the memory of body and samples. The caller gives it back when their turn is over. */
-  held: Share;
-  /** Takes what a large upload announces. The caller gives it back too. */
-  large: Share;
+  client: string;
+  /** For body and samples. */
+  memory: ByteBudget;
+  /** For what large uploads announce. */
+  largeUploads: ByteBudget;
 }
 
-/** Reads an upload as a turn's audio, whose zero is the arrival of its last byte. Throws `ProblemError`. */
-export async function readAudioBody(request: Request, options: UploadOptions): Promise<UserAudio> {
-  const { clock, held } = options;
-  const decode = decoderFor(request, clock);
-  const { bytes, startedUs, endedUs } = await readBytes(request, options);
+export interface Upload {
+  /** Reads the body as a turn's audio, whose zero is the arrival of its last byte. Throws `ProblemError`. */
+  read(request: Request): Promise<UserAudio>;
+  /** To be called when the turn is over. */
+  giveBack(): void;
+}
+
+/** An upload whose memory others may need more, until it is here in whole. */
+export function createUpload({ clock, client, memory, largeUploads }: UploadOptions): Upload {
+  const pace = createPace({
+    clock,
+    windowMs: PACE_WINDOW_MS,
+    limitMs: LIMITS.uploadTime.value,
+    leastBytesPerSecond: LIMITS.uploadPace.value,
+    tooSlow: () => tooSlow('comes in too slowly', LIMITS.uploadPace),
+    tooLate: () => tooSlow(`was not here after ${LIMITS.uploadTime.value / 1000} s`, LIMITS.uploadTime),
+  });
+  const evicted = new AbortController();
+  const holder = { client, evict: () => evicted.abort(audioMemoryFull()), isHopeless: pace.isHopeless };
+  const [held, large] = [memory.share(holder), largeUploads.share(holder)];
+  return {
+    read: (request) => readAudio(request, { clock, client, held, large, pace, evicted: evicted.signal }),
+    giveBack() {
+      held.giveBack();
+      large.giveBack();
+    },
+  };
+}
+
+interface Reading {
+  clock: Clock;
+  client: string;
+  held: Share;
+  large: Share;
+  pace: Pace;
+  evicted: AbortSignal;
+}
+
+async function readAudio(request: Request, reading: Reading): Promise<UserAudio> {
+  const { clock, client, held } = reading;
+  const decode = decoderFor(request, { clock, client });
+  const { bytes, startedUs, endedUs } = await readBytes(request, reading);
   const { samples, sampleRateHz, recorded } = await decode(bytes);
   if (samples.length === 0) {
     throw new ProblemError({
@@ -59,16 +100,18 @@ interface Decoded {
   recorded?: Uint8Array;
 }
 
-function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array<ArrayBuffer>) => Decoded | Promise<Decoded> {
+function decoderFor(
+  request: Request,
+  { clock, client }: Pick<Reading, 'clock' | 'client'>,
+): (bytes: Uint8Array<ArrayBuffer>) => Decoded | Promise<Decoded> {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
   if (type === 'audio/wav' || type === 'audio/x-wav' || type === 'audio/wave') {
-    return (bytes) => decodeWav(bytes, clock);
+    return (bytes) => parseLongWav(bytes, clock);
   }
   if (type === WEBM_OPUS) {
-    const client = request.socket.remoteAddress ?? '';
     return (bytes) => decodeUploadedWebm(bytes, { clock, client });
   }
   if (type === 'audio/l16') {
@@ -91,24 +134,9 @@ function decoderFor(request: Request, clock: Clock): (bytes: Uint8Array<ArrayBuf
   );
 }
 
-/** Mixing so many samples takes some 10 ms: 10 s of 48 kHz. */
-const MIXED_AT_ONCE = 480_000;
-
-/** Gives way while stereo is mixed. */
-async function decodeWav(bytes: Uint8Array, clock: Clock): Promise<Decoded> {
-  const { channels, sampleRateHz, samples } = wavContents(bytes);
-  if (channels === 1) return { samples, sampleRateHz };
-  const mono = new Int16Array(samples.length / 2);
-  for (let from = 0; from < mono.length; from += MIXED_AT_ONCE) {
-    if (from > 0) await clock.giveWay(from / MIXED_AT_ONCE);
-    mixdown(samples, mono, from, Math.min(mono.length, from + MIXED_AT_ONCE));
-  }
-  return { samples: mono, sampleRateHz };
-}
-
 async function readBytes(
   request: Request,
-  { clock, held, large }: UploadOptions,
+  { clock, held, large, pace, evicted }: Reading,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; startedUs: number; endedUs: number }> {
   const limitBytes = LIMITS.uploadBytes.value;
   const announced = Number(request.headers['content-length'] ?? 0);
@@ -124,22 +152,21 @@ async function readBytes(
   admit(announced);
   const body = createBody(mostBytes, held);
   const over = new AbortController();
-  const late = clock.sleep(LIMITS.uploadTime.value, over.signal).then(() => {
-    throw tooSlow();
-  });
-  late.catch(() => undefined);
+  const stopped = pace.watched(mostBytes, AbortSignal.any([over.signal, evicted]));
+  stopped.catch(() => undefined);
   let startedUs = clock.nowUs();
   // an iterator that destroyed the request would take the answer with it
   const parts = request.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
-      const { done, value }: IteratorResult<unknown> = await Promise.race([parts.next(), late]);
+      const { done, value }: IteratorResult<unknown> = await Promise.race([parts.next(), stopped]);
       if (done === true) break;
       if (!(value instanceof Buffer)) continue;
       if (body.size() === 0) startedUs = clock.nowUs();
       if (body.size() + value.byteLength > limitBytes) throw tooLong(`the body has more than ${limitBytes} bytes`);
       admit(body.size() + value.byteLength);
       if (!body.push(value)) throw audioMemoryFull();
+      pace.took(value.byteLength);
     }
   } catch (error) {
     body.free();
@@ -147,6 +174,9 @@ async function readBytes(
   } finally {
     over.abort(new Error('read'));
   }
+  // its turn ends by itself
+  held.settle();
+  large.settle();
   return { bytes: body.bytes(), startedUs, endedUs: clock.nowUs() };
 }
 
@@ -177,9 +207,8 @@ function createBody(
   };
 }
 
-function tooSlow(): ProblemError {
-  const { value, unit } = LIMITS.uploadTime;
-  const detail = `the body was not here after ${value / 1000} s; send shorter audio, or use the WebSocket`;
+function tooSlow(how: string, { value, unit }: { value: number; unit: string }): ProblemError {
+  const detail = `the body ${how}; send shorter audio, or use the WebSocket`;
   const headers = { connection: 'close' };
   return new ProblemError({
     status: 408,

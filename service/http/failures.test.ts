@@ -9,6 +9,7 @@ import { createByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Session } from '../turn/session.ts';
+import { createClientOf } from './client-address.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import type { ReadBack } from './read-back.ts';
 import type { Registry } from './registry.ts';
@@ -31,6 +32,7 @@ test("a turn's failure has the status of its kind; ours alone are reported", asy
   const app = createServer({
     clock,
     registry: { get: () => session } as unknown as Registry,
+    clientOf: createClientOf([]),
     memory: createByteBudget(1e9),
     doorkeeper: { admit: () => undefined } as unknown as Doorkeeper,
     readBack: {} as ReadBack,

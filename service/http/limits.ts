@@ -18,7 +18,8 @@ export const LIMITS = {
     of: "users' audio that all uploads and open turns of the process hold",
     value: 90_000_000,
     unit: 'bytes',
-    answer: '503 with Retry-After',
+    answer:
+      '503 with Retry-After to the client with the most, whose largest unfinished upload or turn makes room for others',
   },
   uploadBytes: { of: 'one upload', value: LONGEST_AUDIO_BYTES, unit: 'bytes', answer: '413' },
   largeUpload: {
@@ -31,13 +32,19 @@ export const LIMITS = {
     of: 'large uploads of the process, by what they announce; small ones are not in their way',
     value: 2 * LONGEST_AUDIO_BYTES,
     unit: 'bytes',
-    answer: '503 with Retry-After',
+    answer: '503 with Retry-After, as in the first line',
   },
   uploads: { of: 'a session, at a time', value: 1, unit: 'uploads', answer: '409' },
   uploadTime: {
     of: 'an upload, from its headers to its last byte',
     value: 120_000,
     unit: 'ms',
+    answer: '408, the connection closes',
+  },
+  uploadPace: {
+    of: 'an upload, on average over 10 s, from 5 s on: at least as fast as the slowest speech codec',
+    value: 500,
+    unit: 'bytes a second',
     answer: '408, the connection closes',
   },
   webmTime: {

@@ -9,6 +9,7 @@ import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import { testService } from '../../testing/service.ts';
+import { createClientOf } from './client-address.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import type { ReadBack } from './read-back.ts';
 import { NewSessionSchema, type Registry } from './registry.ts';
@@ -42,6 +43,7 @@ function served(): string[] {
     registry: {} as Registry,
     readBack: {} as ReadBack,
     tickets: createTickets(clock),
+    clientOf: createClientOf([]),
     memory: createByteBudget(0),
     doorkeeper: {} as Doorkeeper,
     metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },

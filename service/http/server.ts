@@ -7,7 +7,8 @@ import type { Clock } from '../base/ports.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { answerTurn, openingOf, type TurnStart } from './answer.ts';
 import { checkApiKey } from './api-key.ts';
-import { readAudioBody } from './body.ts';
+import { createUpload } from './body.ts';
+import type { ClientOf } from './client-address.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import { LIMITS } from './limits.ts';
 import { notFound, ProblemError, problemOf, sendProblem, sessionBusy } from './problem.ts';
@@ -22,6 +23,8 @@ export interface ServerOptions {
   tickets: Tickets;
   /** For uploads and the audio of their turns. */
   memory: ByteBudget;
+  /** Clients share the memory, and take turns. */
+  clientOf: ClientOf;
   doorkeeper: Doorkeeper;
   metrics?: Pick<ServiceMetrics, 'contentType' | 'text'>;
   apiKey?: string;
@@ -35,7 +38,8 @@ const JSON_LIMIT = '256kb';
 
 /** The express app. The caller listens, and serves WebSockets beside it. */
 export function createServer(options: ServerOptions): Express {
-  const { clock, registry, readBack, tickets, memory, doorkeeper, metrics, apiKey, onError, onAbandoned } = options;
+  const { clock, registry, readBack, tickets, memory, clientOf, doorkeeper, metrics, apiKey, onError, onAbandoned } =
+    options;
   const largeUploads = createByteBudget(LIMITS.largeUploads.value);
   const app = express();
   /** Sessions with an upload, until its turn is over. */
@@ -77,9 +81,9 @@ export function createServer(options: ServerOptions): Express {
     const session = registry.get(request.params['id'] ?? '');
     doorkeeper.admit('turn');
     if (uploading.has(session.id)) throw sessionBusy('an upload of this session is here; wait for its turn to be done');
-    const [held, large] = [memory.share(), largeUploads.share()];
+    const upload = createUpload({ clock, client: clientOf(request), memory, largeUploads });
     const readStart = async (): Promise<TurnStart> => {
-      const audio = await readAudioBody(request, { clock, held, large });
+      const audio = await upload.read(request);
       registry.get(session.id); // the session may have been erased in the meantime
       return { audio };
     };
@@ -88,8 +92,7 @@ export function createServer(options: ServerOptions): Express {
       await answerTurn({ session, clock, request, response, readStart, onError });
     } finally {
       uploading.delete(session.id);
-      held.giveBack();
-      large.giveBack();
+      upload.giveBack();
     }
   });
   app.post('/v1/sessions/:id/greeting', async (request, response) => {

@@ -13,6 +13,7 @@ import { speechPcm, wavOf } from '../../sim/times/speech-audio.ts';
 import { createByteBudget, type ByteBudget } from '../base/byte-budget.ts';
 import { createRealClock } from '../base/clock.ts';
 import type { Session, TurnRequest } from '../turn/session.ts';
+import { createClientOf } from './client-address.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import { LIMITS } from './limits.ts';
 import type { ReadBack } from './read-back.ts';
@@ -31,7 +32,10 @@ interface Served {
 }
 
 /** Routes over sessions of any name, whose turns take the audio and end when they are told to. */
-async function serve(t: TestContext, { limitBytes = 1e9, clock = real } = {}): Promise<Served> {
+async function serve(
+  t: TestContext,
+  { limitBytes = 1e9, clock = real, trusted = [] as readonly string[] } = {},
+): Promise<Served> {
   const memory = createByteBudget(limitBytes);
   const over = Promise.withResolvers<undefined>();
   const sessionOf = (id: string): Session =>
@@ -52,6 +56,7 @@ async function serve(t: TestContext, { limitBytes = 1e9, clock = real } = {}): P
     clock,
     registry,
     memory,
+    clientOf: createClientOf(trusted),
     doorkeeper: { admit: () => undefined } as unknown as Doorkeeper,
     readBack: {} as ReadBack,
     tickets: {} as Tickets,
@@ -70,12 +75,23 @@ interface Upload {
   answer: Promise<{ status: number; retryAfter?: string; detail: string }>;
 }
 
-function upload(url: string, session: string, lengthBytes?: number): Upload {
+function upload(
+  url: string,
+  session: string,
+  lengthBytes?: number,
+  more: { from?: string; forwarded?: string } = {},
+): Upload {
   const headers = {
     'content-type': 'audio/wav',
     ...(lengthBytes === undefined ? {} : { 'content-length': lengthBytes }),
+    ...(more.forwarded === undefined ? {} : { 'x-forwarded-for': more.forwarded }),
   };
-  const request = httpRequest(`${url}/v1/sessions/${session}/turns`, { method: 'POST', headers, agent: false });
+  const request = httpRequest(`${url}/v1/sessions/${session}/turns`, {
+    method: 'POST',
+    headers,
+    agent: false,
+    localAddress: more.from,
+  });
   request.on('error', () => undefined);
   const answer = once(request, 'response').then(async ([given]) => {
     const response = given as IncomingMessage;
@@ -143,19 +159,65 @@ test('an announced length takes no memory before its bytes are here', { timeout:
 });
 
 test(
-  'an upload that takes longer than 120 s is a 408, and its memory is given back',
+  'uploads that stop, or take longer than 120 s, are a 408 and give their memory back',
   { timeout: 10_000 },
   async (t) => {
-    const clock = { ...real, sleep: (ms: number, signal?: AbortSignal) => real.sleep(ms / 1000, signal) };
+    // 5 s are 20 ms
+    const clock = { ...real, sleep: (ms: number, signal?: AbortSignal) => real.sleep(ms / 250, signal) };
     const { url, memory } = await serve(t, { clock });
-    const { request, answer } = upload(url, 'one', WAV.length);
-    request.write(WAV.subarray(0, 1000));
-    const { status, detail } = await answer;
-    assert.equal(status, 408);
-    assert.match(detail, /not here after 120 s/);
-    assert.equal(memory.usedBytes, 0);
+    for (const [everyMs, message] of [
+      [Infinity, /comes in too slowly/],
+      [2, /not here after 120 s/],
+    ] as const) {
+      const { request, answer } = upload(url, 'one', WAV.length);
+      request.write(WAV.subarray(0, 10_000));
+      const trickle =
+        everyMs === Infinity ? undefined : setInterval(() => request.write(new Uint8Array(1000)), everyMs);
+      const { status, detail } = await answer;
+      clearInterval(trickle);
+      assert.equal(status, 408);
+      assert.match(detail, message);
+      await until(() => memory.usedBytes === 0);
+    }
   },
 );
+
+test(
+  'a client whose uploads fill the memory makes room for others; control: not for more of its own, which get 503',
+  { timeout: 10_000 },
+  async (t) => {
+    const { url, memory, end } = await serve(t, { limitBytes: 2.5 * WAV.length });
+    end();
+    const held = ['a', 'b'].map((session) => upload(url, session, WAV.length, { from: '127.0.0.2' }));
+    for (const { request } of held) request.write(WAV.subarray(0, WAV.length - 10));
+    await until(() => memory.usedBytes > 1.9 * WAV.length);
+    const own = upload(url, 'c', WAV.length, { from: '127.0.0.2' });
+    own.request.end(WAV);
+    assert.equal((await own.answer).status, 503);
+    // who says to be somebody else is nobody else
+    const forged = upload(url, 'c', WAV.length, { from: '127.0.0.2', forwarded: '1.2.3.4' });
+    forged.request.end(WAV);
+    assert.equal((await forged.answer).status, 503);
+    const other = upload(url, 'd', WAV.length, { from: '127.0.0.3' });
+    other.request.end(WAV);
+    assert.equal((await other.answer).status, 422, 'heard, and without words');
+    const [evicted] = await Promise.all([Promise.race(held.map(({ answer }) => answer))]);
+    assert.deepEqual([evicted.status, evicted.retryAfter], [503, '2']);
+    for (const { request } of held) request.destroy();
+  },
+);
+
+test('behind a trusted proxy the clients that it tells share the memory', { timeout: 10_000 }, async (t) => {
+  const { url, memory, end } = await serve(t, { limitBytes: 1.5 * WAV.length, trusted: ['127.0.0.0/8'] });
+  end();
+  const first = upload(url, 'a', WAV.length, { forwarded: '1.2.3.4' });
+  first.request.write(WAV.subarray(0, WAV.length - 10));
+  await until(() => memory.usedBytes > 0.9 * WAV.length);
+  const other = upload(url, 'b', WAV.length, { forwarded: '9.9.9.9, 5.6.7.8' });
+  other.request.end(WAV);
+  assert.equal((await other.answer).status, 422, 'heard, and without words');
+  assert.equal((await first.answer).status, 503);
+});
 
 test(
   'stereo is mixed in pieces, between which others go on; control: a short upload waits for nobody',

@@ -1,6 +1,6 @@
 /** The words of `conversation.ts`: the states of a WebSocket's conversation, the messages that move it, and the effects. */
 import type { RecentFrames } from '../audio/recent-frames.ts';
-import type { Allowance } from '../base/allowance.ts';
+import type { Allowance } from './allowance.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import type { Problem } from '../http/problem.ts';
 

@@ -6,7 +6,7 @@ import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { pcmBytesToSamples } from '../audio/pcm.ts';
 import { framesSince, lastFrames, NO_FRAMES, withFrame } from '../audio/recent-frames.ts';
-import { fullAllowance, useSome } from '../base/allowance.ts';
+import { fullAllowance, useSome } from './allowance.ts';
 import { unreachable } from '../base/errors.ts';
 import type { AudioFrame } from '../base/ports.ts';
 import { PRE_ROLL_MS } from '../turn/barge-in.ts';

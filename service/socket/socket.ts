@@ -5,6 +5,7 @@ import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/ports.ts';
 import type { Session } from '../turn/session.ts';
 import { checkApiKey } from '../http/api-key.ts';
+import type { ClientOf } from '../http/client-address.ts';
 import type { Doorkeeper } from '../http/doorkeeper.ts';
 import type { Handlers } from '../http/entrance.ts';
 import { LIMITS } from '../http/limits.ts';
@@ -32,6 +33,7 @@ export interface SocketOptions {
   tickets: Tickets;
   /** For the audio of turns. */
   memory: ByteBudget;
+  clientOf: ClientOf;
   doorkeeper: Doorkeeper;
   apiKey?: string;
   onError: (error: unknown) => void;
@@ -67,8 +69,9 @@ export function createSockets({ apiKey, tickets, ...options }: SocketOptions): S
         options.doorkeeper.admit('connection');
         const ofSession = [...talks].filter((each) => each.session === session);
         if (ofSession.length >= LIMITS.connections.value) throw tooManyConnections();
+        const client = options.clientOf(request);
         sockets.handleUpgrade(request, duplex, head, (socket) => {
-          const connected = { session, tick: talk(socket, session, { ...options, refusing: () => refusing }) };
+          const connected = { session, tick: talk(socket, session, { ...options, client, refusing: () => refusing }) };
           talks.add(connected);
           socket.on('close', () => talks.delete(connected));
         });

@@ -28,6 +28,8 @@ export interface TalkOptions {
   clock: Clock;
   registry: Registry;
   memory: ByteBudget;
+  /** Whose memory it is. */
+  client: string;
   doorkeeper: Doorkeeper;
   /** No turn begins any more. */
   refusing(): boolean;
@@ -36,13 +38,13 @@ export interface TalkOptions {
 
 /** Serves the client until it goes. Returns what is to be called now and then, since time ends what is silent. */
 export function talk(socket: WebSocket, session: Session, options: TalkOptions): () => void {
-  const { clock, registry, memory, doorkeeper, refusing, onError } = options;
+  const { clock, registry, memory, client, doorkeeper, refusing, onError } = options;
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
   let frames: Channel<AudioFrame> | undefined;
   let watcher: Vad | undefined;
   /** Of the open turn's audio. */
-  const held = memory.share();
+  const held = memory.share({ client, evict: () => refuseAudio() });
 
   const send = (data: string | Uint8Array): void => {
     if (socket.readyState !== socket.OPEN) return;
@@ -81,8 +83,12 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
   const hear = (frame: AudioFrame): void => {
     if (frames === undefined) return;
     if (held.take(frame.samples.byteLength)) return frames.push(frame);
+    refuseAudio();
+  };
+  /** The turn answers what it has heard. */
+  const refuseAudio = (): void => {
     refuse(audioMemoryFull().problem);
-    frames.close();
+    frames?.close();
     frames = undefined; // refused once a turn
   };
   const perform = (effect: ConversationEffect): void => {
@@ -150,6 +156,7 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
     };
     const sink: EventSink = (event) => {
       if (event.kind === 'turn.ended') {
+        held.settle(); // the turn ends by itself
         onMessage({ kind: 'turn-ended' });
         tell({ type: 'ended', decision: event.attrs?.['decision'] });
       }
