@@ -34,6 +34,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ['replay/report'],
   ['replay/sessions'],
   ['replay/diff'],
+  ['replay/statistics'],
   ['replay/traces'],
   ['sim/wire'],
   ['sim/world'],

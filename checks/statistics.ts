@@ -9,7 +9,8 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { diffLanes } from '../replay/diff/diff.ts';
 import { runExperiment } from '../replay/run/experiment.ts';
-import { clusteredMean, mean, minimumDetectable } from '../replay/diff/stats.ts';
+import { clusteredMean, mean } from '../replay/statistics/estimates.ts';
+import { detectableMs } from '../replay/diff/power.ts';
 import { uploadSessions } from '../testing/sessions.ts';
 import { simWorld } from '../replay/arms/against.ts';
 import { createArm } from '../replay/arms/arm.ts';
@@ -166,7 +167,7 @@ async function main(turns: number): Promise<void> {
     judge(wrong <= 6.4, `${size} sessions: false verdicts ${wrong.toFixed(1)} % (≤6.4)`);
   }
   const aMs = mean(all.flatMap(({ a }) => a.map(({ e2eUs = 0 }) => e2eUs / 1000)));
-  const effectMs = minimumDetectable(sdMs, PLANNED, Math.max(30, 0.03 * aMs)) ?? 0;
+  const effectMs = detectableMs(sdMs, PLANNED, Math.max(30, 0.03 * aMs)) ?? 0;
   const random = keyedRandom('power');
   let found = 0;
   for (let index = 0; index < EXPERIMENTS; index++) {

@@ -11,7 +11,7 @@ import { basisShares } from '../replay/run/basis.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { PRIMARY_FIGURES } from '../replay/diff/diff.ts';
 import { identityError, judgeable } from '../replay/rank/rank.ts';
-import { clusteredMean } from '../replay/diff/stats.ts';
+import { clusteredMean } from '../replay/statistics/estimates.ts';
 import type { Trust, TrustRow } from '../replay/run/trust.ts';
 import { namedVariants } from '../replay/variants/variants.ts';
 import { BASELINE } from '../bench/turns/arm-result.ts';

@@ -208,6 +208,6 @@ export function hostileReport(text: string): Report {
       .map(({ traceId, turnIndex }) => ({ traceId, turnIndex, transcript: text, reply: text })),
     reasons: [text],
     knobs: [{ knob: `stt.${text}`, a: text, b: { nested: text } }],
-    validity: { ...report.validity, guards: [{ name: text, holds: false, detail: text }] },
+    guards: [{ name: text, state: 'broken', unit: 'ms', value: 1, margin: 0, detail: text }],
   };
 }

@@ -1,7 +1,8 @@
 /** The lines of `npm run bench -- load`: a row for each step, the knee, and whether memory grew. Pure. */
 import { TURNS_LIMIT } from '../../service/http/registry.ts';
 import { sparkline } from '../../replay/report/charts.ts';
-import { mean, studentT975, type Interval } from '../../replay/diff/stats.ts';
+import { mean, type Interval } from '../../replay/statistics/estimates.ts';
+import { studentT975 } from '../../replay/statistics/distributions.ts';
 import { quantile } from '../../service/base/quantile.ts';
 import type { LoadTurn } from './people.ts';
 import type { ServiceSecond } from './service.ts';

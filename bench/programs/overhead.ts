@@ -16,7 +16,7 @@ import { firstOf, type EventKind, type TurnEvent } from '../../service/base/even
 import { createTracing, type Tracing } from '../../service/telemetry/otel.ts';
 import { createSpool } from '../../service/spool/spool.ts';
 import { tellOn } from '../../replay/report/context.ts';
-import { clusteredMean, mean } from '../../replay/diff/stats.ts';
+import { clusteredMean, mean } from '../../replay/statistics/estimates.ts';
 import { quantile } from '../../service/base/quantile.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';

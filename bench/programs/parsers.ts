@@ -10,7 +10,7 @@ import { createAudioHosts } from '../../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../../service/providers/openrouter.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
-import { clusteredMean } from '../../replay/diff/stats.ts';
+import { clusteredMean } from '../../replay/statistics/estimates.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
 import { AUDIO_EVENTS, callBy, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';

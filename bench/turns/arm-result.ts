@@ -1,8 +1,9 @@
 /** The figures of an arm: a sample for each turn, and a row for each metric with its difference from the baseline. Pure. */
 import { turnKey, type LedgerStage, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
-import type { Verdict } from '../../replay/diff/diff.ts';
-import { clusteredMean, mean, roundToSum, type Interval } from '../../replay/diff/stats.ts';
+import type { Verdict } from '../../replay/diff/verdict.ts';
+import { clusteredMean, mean, type Interval } from '../../replay/statistics/estimates.ts';
+import { roundToSum } from '../../replay/statistics/rounding.ts';
 import { quantile } from '../../service/base/quantile.ts';
 import { transcriptChange } from '../../replay/arms/work.ts';
 import type { Report } from '../../replay/report/build.ts';

@@ -4,7 +4,8 @@ import { InputError } from '../../service/base/errors.ts';
 import { readInput, readInputJson } from '../../service/base/input-file.ts';
 import { isObject, listIn, parsedJson, textIn } from '../../service/base/json.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { diffLanes, type Verdict } from '../../replay/diff/diff.ts';
+import { diffLanes } from '../../replay/diff/diff.ts';
+import type { Verdict } from '../../replay/diff/verdict.ts';
 import type { BenchResult } from './engine.ts';
 import { turnsFile } from './folder.ts';
 
@@ -12,6 +13,7 @@ export interface ArmComparison {
   bench: string;
   arm: string;
   verdict: Verdict;
+  reasons: readonly string[];
   deltaMs: number;
   lowMs?: number;
   highMs?: number;
@@ -54,8 +56,9 @@ export function compareWithEarlier(earlier: EarlierTurns, results: readonly Benc
       const then = (earlier.get(bench) ?? []).filter(({ variant }) => variant === arm);
       const diff = diffLanes(then, now);
       if (diff === undefined) return [];
+      if (diff.primary === undefined) return [];
       const { deltaMs, lowMs, highMs } = diff.primary;
-      return [{ bench, arm, verdict: diff.verdict, deltaMs, lowMs, highMs }];
+      return [{ bench, arm, verdict: diff.verdict, reasons: diff.reasons, deltaMs, lowMs, highMs }];
     }),
   );
 }

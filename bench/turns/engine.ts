@@ -8,7 +8,7 @@ import { describeError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import type { Verdict } from '../../replay/diff/diff.ts';
+import type { Verdict } from '../../replay/diff/verdict.ts';
 import { exchangeLine } from '../../sim/times/exchange-lines.ts';
 import { observationsOf } from '../../sim/times/observed.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';

@@ -3,7 +3,7 @@ import { createChunker, type ChunkingMode } from '../../service/text/chunker.ts'
 import { firstOf, numberOf, numbersOf, type EventKind, type TurnEvent } from '../../service/base/events.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import { quantile } from '../../service/base/quantile.ts';
-import { sum } from '../../replay/diff/stats.ts';
+import { sum } from '../../replay/statistics/estimates.ts';
 
 export type Unit = 'ms' | 'kB' | '1/s' | 'USD/1000' | '×' | '%' | 'count';
 

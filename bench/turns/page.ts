@@ -3,7 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { svgOf } from '../../replay/report/figures.ts';
 import { htmlPage } from '../../replay/report/html-page.ts';
 import { html, htmlSection, htmlTable, escapeHtml, type Cell, type Column } from '../../replay/report/html-text.ts';
-import { VERDICT_SIGN } from '../../replay/report/words.ts';
+import { verdictSign } from '../../replay/report/words.ts';
 import { type ArmResult, type StageGroup, betText, ledgerText } from './arm-result.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { BenchResults } from './results.ts';
@@ -71,7 +71,7 @@ function comparisonSection({ against = [] }: BenchResults): string {
   const rows = against.map(({ bench, arm, verdict, deltaMs, lowMs, highMs }): Cell[] => [
     bench,
     arm,
-    `${VERDICT_SIGN[verdict]} ${verdict}`,
+    `${verdictSign({ verdict })} ${verdict}`,
     deltaMs.toFixed(1),
     lowMs === undefined || highMs === undefined ? '–' : `[${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`,
   ]);
@@ -98,7 +98,7 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
     arm.note === undefined ? arm.arm : `${arm.arm} (${arm.note})`,
     ...metrics.map((metric) => metricCell(arm, metric)),
     String(arm.turns - arm.failed),
-    arm.verdict === undefined ? '' : `${VERDICT_SIGN[arm.verdict]} ${arm.verdict}`,
+    arm.verdict === undefined ? '' : `${verdictSign({ verdict: arm.verdict })} ${arm.verdict}`,
   ]);
   const note = stopped === undefined ? limits : `${limits} Ended early: ${stopped}`;
   const figure = `<figure>${armsFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval; coloured by verdict.</figcaption></figure>`;

@@ -1,6 +1,6 @@
 /** Bench results as lines for a terminal. Pure. */
-import { VERDICT_SIGN, wrapped } from '../../replay/report/words.ts';
-import type { Interval } from '../../replay/diff/stats.ts';
+import { verdictSign, wrapped } from '../../replay/report/words.ts';
+import type { Interval } from '../../replay/statistics/estimates.ts';
 import type { TargetRow } from '../../replay/diff/targets.ts';
 import { betText, ledgerText, type MetricRow, type StageGroup } from './arm-result.ts';
 import type { ArmComparison } from './earlier.ts';
@@ -21,7 +21,9 @@ export function benchTable(
     `${''.padEnd(LABEL)}${'median'.padStart(MEDIAN)}${'p95'.padStart(P95)}${'n'.padStart(N)}  Δ from the baseline [95 %]`,
   );
   for (const arm of arms) {
-    lines.push(`${arm.arm}${arm.verdict === undefined ? '' : `  ${VERDICT_SIGN[arm.verdict]} ${arm.verdict}`}`);
+    lines.push(
+      `${arm.arm}${arm.verdict === undefined ? '' : `  ${verdictSign({ verdict: arm.verdict })} ${arm.verdict}`}`,
+    );
     if (arm.note !== undefined) indented(`(${arm.note})`);
     lines.push(...arm.rows.map(metricLine));
     if (arm.connections !== undefined) indented(`by connection: ${groupText(arm.connections)}`);
@@ -83,9 +85,9 @@ const TARGET_WIDTHS = [6, 7, 9, 9, 6, 5];
 export function comparisonLines(comparisons: readonly ArmComparison[]): string[] {
   return [
     'compared with the earlier folder (first audible, ms)',
-    ...comparisons.map(
-      ({ bench, arm, verdict, deltaMs, lowMs, highMs }) =>
-        `  ${VERDICT_SIGN[verdict]} ${verdict.padEnd(13)}${`${bench}, ${arm}`.padEnd(36)} ${deltaMs.toFixed(1)}${lowMs === undefined || highMs === undefined ? '' : ` [${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`}`,
-    ),
+    ...comparisons.flatMap(({ bench, arm, verdict, reasons, deltaMs, lowMs, highMs }) => [
+      `  ${verdictSign({ verdict })} ${verdict.padEnd(13)}${`${bench}, ${arm}`.padEnd(36)} ${deltaMs.toFixed(1)}${lowMs === undefined || highMs === undefined ? '' : ` [${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`}`,
+      ...wrapped(`    ${reasons.join('; ')}`, ' ', 80, '    '),
+    ]),
   ];
 }

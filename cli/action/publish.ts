@@ -6,7 +6,7 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, InputError } from '../../service/base/errors.ts';
-import { verdictExitCode, verdictOfAll } from '../../replay/diff/diff.ts';
+import { verdictExitCode, verdictOfAll } from '../../replay/diff/verdict.ts';
 import { upsertComment, type CommentTarget } from './github.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
 import { fieldOf } from '../../service/base/json.ts';
@@ -26,10 +26,11 @@ export interface ActionContext {
   secondMs?: number;
 }
 
-const FAIL_ON: Readonly<Record<string, readonly string[]>> = {
+/** What `fail-on` names, and the exit codes of verdicts that then fail the job. */
+const FAIL_ON: Readonly<Record<string, readonly number[]>> = {
   never: [],
-  slower: ['slower'],
-  inconclusive: ['slower', 'inconclusive'],
+  slower: [1],
+  inconclusive: [1, 3],
 };
 
 /** GitHub refuses step summaries beyond 1 MiB; a comment's limit is far below. */
@@ -62,7 +63,7 @@ export async function publish({ env, log, secondMs }: ActionContext): Promise<nu
 
   if (input('COMMENT') !== 'false') log(await comment(env, input, { marker, body }, secondMs));
   log(`retake: ${verdict}`);
-  return failOn.includes(verdict) ? verdictExitCode(verdict) : 0;
+  return failOn.includes(verdictExitCode(verdict)) ? verdictExitCode(verdict) : 0;
 }
 
 function otherCandidates(folder: string, names: readonly string[]): Promise<Report[]> {

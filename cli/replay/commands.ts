@@ -14,6 +14,8 @@ import {
   count,
   dataOption,
   jsonOption,
+  matchedOption,
+  minSessionsOption,
   scenarioOption,
   sessionOptions,
 } from '../options/options.ts';
@@ -30,7 +32,7 @@ export function addReplayCommands(program: Command, context: CommandContext): vo
 /** Options that a ranking would ignore. */
 const NOT_RANKED = [
   ...['set', 'baselineRef', 'repository', 'baselineVariant', 'baselineSet', 'scenario', 'pace', 'words', 'budgetUsd'],
-  ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText'],
+  ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText', 'matched', 'minSessions'],
 ];
 
 function addReplay(program: Command, context: CommandContext): void {
@@ -93,6 +95,8 @@ function addReplay(program: Command, context: CommandContext): void {
     .option('--dry-run', 'print turns, calls, price, recipients and detectable effect; run nothing')
     .option('-o, --out <dir>', 'run folder', 'out/replay')
     .option('--gate', 'exit by the verdict')
+    .addOption(matchedOption())
+    .addOption(minSessionsOption())
     .option('--with-text', 'keep and show what was said, in reports and journal')
     .addOption(
       new Option('--rank', 'simulate all variants (or those named), rank them, propose live replays').conflicts(
@@ -123,6 +127,8 @@ function addReports(program: Command, context: CommandContext): void {
     .option('--variant <name>', 'candidate to compare, of a run folder that holds several')
     .addOption(formatOption())
     .addOption(jsonOption('print verdict, primary, stages, validity and spans as JSON').conflicts('format'))
+    .addOption(matchedOption())
+    .addOption(minSessionsOption())
     .option('--with-text', 'show what was said, where the captures hold it')
     .action(async (a: string, b: string, options) => (await import('./diff.ts')).diffCommand(context, a, b, options));
 

@@ -3,6 +3,8 @@ import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
+import { lossesOf, unusable } from '../../replay/diff/align.ts';
+import { boundsOf } from '../options/options.ts';
 import { buildReport, type ReportArm, type ReportSide } from '../../replay/report/build.ts';
 import { ON_CAPTURED_WORDS } from '../../replay/plan/lanes.ts';
 import type { ReportFormat } from '../../replay/report/formats.ts';
@@ -22,6 +24,8 @@ interface Options {
   withText?: boolean;
   /** Candidate to compare; a run folder may hold several. */
   variant?: string;
+  matched?: number;
+  minSessions?: number;
 }
 
 export async function diffCommand(
@@ -42,14 +46,24 @@ export async function diffCommand(
     a,
     b,
     mayBeUnpaired: true,
+    bounds: boundsOf(options),
+    simulated: worlds.includes('sim') ? { why: 'traces do not tell how far this simulation errs' } : undefined,
     texts: options.withText === true ? new Map([...a.texts, ...b.texts]) : undefined,
   });
-  if (report === undefined)
-    throw new InputError(
-      `no turn was measured both in ${shownA} and in ${shownB}; name two recordings of the same turns`,
-    );
+  if (report === undefined) throw new InputError(unusableText({ a: [shownA, a], b: [shownB, b] }));
   await print(report, { a: a.spans ?? new Map(), b: b.spans ?? new Map() });
   context.exit(report.exitCode);
+}
+
+/** Which side has no usable turn, and why. */
+function unusableText(sides: Readonly<Record<'a' | 'b', readonly [shown: string, side: Side]>>): string {
+  for (const lane of ['a', 'b'] as const) {
+    const [shown, { turns }] = sides[lane];
+    if (turns.some((turn) => unusable(turn) === undefined)) continue;
+    const why = lossesOf(lane, turns).map(({ cause, turns: lost }) => `${lost} × ${cause}`);
+    return `${shown}: no turn could be measured${why.length === 0 ? '' : ` (${why.join(', ')})`}; name traces that Retake wrote, or see docs/foreign-traces.md`;
+  }
+  return `no turn was measured both in ${sides.a[0]} and in ${sides.b[0]}; name two recordings of the same turns`;
 }
 
 /** `--json` leaves out turns and pairs, of which there may be many; `--format json` has them. */

@@ -1,7 +1,7 @@
 /** The end of `retake replay`: writes the run folder, prints the reports, sets the exit code. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
-import { verdictExitCode, verdictOfAll } from '../../replay/diff/diff.ts';
+import { verdictExitCode, verdictOfAll } from '../../replay/diff/verdict.ts';
 import type { Experiment } from '../../replay/run/experiment.ts';
 import { exportRun } from './export-run.ts';
 import { terminalReport } from '../../replay/report/terminal.ts';

@@ -17,6 +17,7 @@ import { runExperiment } from '../../replay/run/experiment.ts';
 import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
 import { planExperiment, type ExperimentOptions } from '../../replay/plan/plan.ts';
 import { type CandidateSpec } from '../../replay/plan/lanes.ts';
+import { boundsOf } from '../options/options.ts';
 import { existingDataFolder } from '../options/data-folder.ts';
 import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from '../../replay/run/journal.ts';
@@ -56,6 +57,8 @@ export interface ReplayCommandOptions {
   yes?: boolean;
   gate?: boolean;
   withText?: boolean;
+  matched?: number;
+  minSessions?: number;
 }
 
 /** How a command's sessions are named or drawn. */
@@ -82,7 +85,10 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     options.baselineRef === undefined
       ? undefined
       : await checkOut(options.baselineRef, { repository, cache: checkoutCache(context.env), tell });
-  const rerun = rerunOf(options, sessions);
+  const rerun = rerunOf(
+    options,
+    sessions.map(({ sessionId }) => sessionId),
+  );
   const resume = `${rerun} -o ${options.out} --resume`;
   const settings: Omit<ExperimentOptions, 'against'> = {
     sessions,
@@ -105,6 +111,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       command: resume,
     },
     rerun,
+    settleBy: (count) => rerunOf(options, count),
+    bounds: boundsOf(options),
     signal: context.signal,
     onTurn: tellTurns(context),
     baselineCheckout,
@@ -213,14 +221,14 @@ function baselineOf({ baselineVariant, baselineSet = [] }: ReplayCommandOptions)
   ];
 }
 
-/** The command that repeats the run on the same sessions. */
-function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSession[]): string {
+/** The command that repeats the run on these sessions, or on a sample of so many. */
+function rerunOf(options: ReplayCommandOptions, sessions: readonly string[] | number): string {
   const quoted = (text: string): string => (/^[\w./:=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const flag = (name: string, values: readonly string[] | string | undefined): string[] =>
     values === undefined ? [] : [values].flat().flatMap((value) => [name, quoted(value)]);
   return [
-    'npx retake replay --sessions',
-    sessions.map(({ sessionId }) => sessionId).join(','),
+    'npx retake replay',
+    ...(typeof sessions === 'number' ? [`--sample ${sessions}`] : [`--sessions ${sessions.join(',')}`]),
     ...(options.choose === 'sample' ? [] : flag('--choose', options.choose)),
     ...flag('--variant', options.variant),
     ...flag('--set', options.set),
@@ -235,6 +243,8 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly CapturedSessi
     ...flag('--budget-usd', options.budgetUsd?.toString()),
     ...flag('--spacing-ms', options.spacingMs?.toString()),
     ...flag('--data', options.data),
+    ...flag('--matched', options.matched?.toString()),
+    ...flag('--min-sessions', options.minSessions?.toString()),
     ...(options.withText === true ? ['--with-text'] : []),
     `--world ${options.world} --runs ${options.runs} --draws ${options.draws} --seed ${quoted(options.seed)}`,
   ].join(' ');

@@ -2,46 +2,91 @@
 import { InputError } from '../../service/base/errors.ts';
 import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { clusteredMean, type Interval } from './stats.ts';
+import { clusteredMean, mean, sum, type Interval } from '../statistics/estimates.ts';
 
 export interface TurnPair {
   a: TurnSummary;
   b: TurnSummary;
 }
 
-/** Why a turn is in no pair. */
-export const DROP_CAUSES = ['missing', 'failed', 'no first audible'] as const;
-type DropCause = (typeof DROP_CAUSES)[number];
+/** Why a turn is in no measured pair. */
+export const LOSS_CAUSES = [
+  'missing',
+  'failed',
+  'no first audible',
+  'end to end is no positive time',
+  'no ledger',
+  'parts do not add up',
+] as const;
+type LossCause = (typeof LOSS_CAUSES)[number];
 
-export interface Dropped {
+/** Turns of one lane that are in no measured pair. */
+export interface Lost {
   lane: 'a' | 'b';
-  cause: DropCause;
+  cause: LossCause;
   turns: number;
+  /** Of missing turns: mean end to end of the other lane, which has them. */
+  otherMeanMs?: number;
 }
 
 export interface Alignment {
   /** Both turns are measured. */
   pairs: readonly TurnPair[];
-  /** Both lanes ran the turn, measured or not. */
+  /** Both lanes ran the turn, and each run is measured or failed. */
   both: readonly TurnPair[];
-  dropped: readonly Dropped[];
+  /** Usable turns of A that B lacks. */
+  onlyA: readonly TurnSummary[];
+  /** Of each lane's turns, those in `both`; the smaller of both shares. 0 for an empty lane. */
+  matchedShare: number;
+  lost: readonly Lost[];
+}
+
+/** A turn counts where it was measured, or failed: a failure is a result. Undefined for such a turn, else why not. */
+export function unusable(turn: TurnSummary): LossCause | undefined {
+  const { failure, e2eUs, ledger } = turn;
+  if (failure !== undefined) return undefined;
+  if (e2eUs === undefined) return 'no first audible';
+  if (!Number.isFinite(e2eUs) || e2eUs <= 0) return 'end to end is no positive time';
+  if (ledger.length === 0) return 'no ledger';
+  if (ledger.some(({ us }) => !(us >= 0)) || sum(ledger.map(({ us }) => us)) !== e2eUs) return 'parts do not add up';
+  return undefined;
+}
+
+/** Measured: usable, and not failed. */
+export const isMeasured = (turn: TurnSummary): boolean => turn.failure === undefined && unusable(turn) === undefined;
+
+/** Turns of one lane that cannot be compared, by cause. */
+export function lossesOf(lane: Lost['lane'], turns: readonly TurnSummary[]): Lost[] {
+  const causes = turns.flatMap((turn) => unusable(turn) ?? (turn.failure === undefined ? [] : ['failed' as const]));
+  return [...Map.groupBy(causes, (cause) => cause)].map(([cause, of]) => ({ lane, cause, turns: of.length }));
 }
 
 /** Pairs turns by session, index and repetition. Throws `InputError` where a turn's lanes measure from different zeros. */
 export function alignTurns(a: readonly TurnSummary[], b: readonly TurnSummary[]): Alignment {
-  const left = keyed(a);
-  const right = keyed(b);
+  const losses = new Map<string, { lane: Lost['lane']; cause: LossCause; others: TurnSummary[]; turns: number }>();
+  const lose = (lane: Lost['lane'], cause: LossCause, other?: TurnSummary): void => {
+    const key = `${lane} ${cause}`;
+    const known = losses.get(key) ?? { lane, cause, others: [], turns: 0 };
+    known.turns++;
+    if (other !== undefined) known.others.push(other);
+    losses.set(key, known);
+  };
+  const usableOf = (lane: Lost['lane'], turns: readonly TurnSummary[]): TurnSummary[] =>
+    turns.filter((turn) => {
+      const cause = unusable(turn);
+      if (cause !== undefined) lose(lane, cause);
+      return cause === undefined;
+    });
+  const [left, right] = [keyed(usableOf('a', a)), keyed(usableOf('b', b))];
+  const all = { a: keyed(a), b: keyed(b) };
   const both: TurnPair[] = [];
   const pairs: TurnPair[] = [];
-  const causes = new Map<string, Dropped>();
-  const drop = (lane: Dropped['lane'], cause: DropCause): void => {
-    const key = `${lane} ${cause}`;
-    causes.set(key, { lane, cause, turns: (causes.get(key)?.turns ?? 0) + 1 });
-  };
+  const onlyA: TurnSummary[] = [];
   for (const [key, turnA] of left) {
     const turnB = right.get(key);
     if (turnB === undefined) {
-      drop('b', 'missing');
+      onlyA.push(turnA);
+      if (!all.b.has(key)) lose('b', 'missing', turnA);
       continue;
     }
     if (turnA.zero !== turnB.zero) {
@@ -50,37 +95,54 @@ export function alignTurns(a: readonly TurnSummary[], b: readonly TurnSummary[])
       );
     }
     both.push({ a: turnA, b: turnB });
-    const unmeasuredA = unmeasured(turnA);
-    const unmeasuredB = unmeasured(turnB);
-    if (unmeasuredA !== undefined) drop('a', unmeasuredA);
-    if (unmeasuredB !== undefined) drop('b', unmeasuredB);
-    if (unmeasuredA === undefined && unmeasuredB === undefined) pairs.push({ a: turnA, b: turnB });
+    if (turnA.failure !== undefined) lose('a', 'failed');
+    if (turnB.failure !== undefined) lose('b', 'failed');
+    if (turnA.failure === undefined && turnB.failure === undefined) pairs.push({ a: turnA, b: turnB });
   }
-  for (const key of right.keys()) if (!left.has(key)) drop('a', 'missing');
-  return { pairs, both, dropped: [...causes.values()] };
+  for (const [key, turnB] of right) if (!all.a.has(key)) lose('a', 'missing', turnB);
+  const matchedShare = a.length === 0 || b.length === 0 ? 0 : both.length / Math.max(a.length, b.length);
+  return { pairs, both, onlyA, matchedShare, lost: [...losses.values()].map(lostOf) };
+}
+
+function lostOf({
+  others,
+  ...lost
+}: {
+  lane: Lost['lane'];
+  cause: LossCause;
+  others: TurnSummary[];
+  turns: number;
+}): Lost {
+  const known = others.filter(isMeasured).map(({ e2eUs = 0 }) => e2eUs / 1000);
+  return known.length === 0 ? lost : { ...lost, otherMeanMs: mean(known) };
 }
 
 /** Sessions in order of their first pair. */
-export function bySession(pairs: readonly TurnPair[]): TurnPair[][] {
-  const sessions = new Map<string, TurnPair[]>();
-  for (const pair of pairs) {
-    const known = sessions.get(pair.a.sessionId);
-    if (known === undefined) sessions.set(pair.a.sessionId, [pair]);
-    else known.push(pair);
-  }
-  return [...sessions.values()];
+export function bySession<Pair extends TurnPair>(pairs: readonly Pair[]): Pair[][] {
+  return [...Map.groupBy(pairs, ({ a }) => a.sessionId).values()];
 }
 
-/** An interval over sessions, or over turns where there is one session only. */
+/** From so many sessions on they alone are the units: with fewer, a few lucky ones would make a narrow interval. */
+const SESSIONS_ALONE = 4;
+
+/**
+ * Mean and interval of a figure of pairs. Repetitions of a turn are averaged first. The units are sessions; with one session they are turns,
+ * and below four sessions the wider of both intervals is taken.
+ */
 export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number): Interval {
-  const sessions = bySession(pairs);
-  const clusters = sessions.length > 1 ? sessions : pairs.map((pair) => [pair]);
-  return clusteredMean(clusters.map((cluster) => cluster.map(value)));
+  const sessions = bySession(pairs).map((session) =>
+    [...Map.groupBy(session, ({ a }) => a.turnIndex).values()].map((runs) => mean(runs.map(value))),
+  );
+  const overSessions = clusteredMean(sessions);
+  if (sessions.length >= SESSIONS_ALONE) return overSessions;
+  const overTurns = clusteredMean(sessions.flat().map((turn) => [turn]));
+  const width = ({ low = 0, high = -1 }: Interval): number => high - low;
+  return width(overSessions) >= width(overTurns) ? overSessions : overTurns;
 }
 
-function unmeasured(turn: TurnSummary): DropCause | undefined {
-  if (turn.failure !== undefined) return 'failed';
-  return turn.e2eUs === undefined ? 'no first audible' : undefined;
+/** Distinct turns: repetitions are no further turns. */
+export function turnsIn(pairs: readonly TurnPair[]): number {
+  return new Set(pairs.map(({ a }) => turnKey(a))).size;
 }
 
 /** By session, turn and repetition: the first of A meets the first of B. */

@@ -1,17 +1,28 @@
 /** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. */
 import { InvariantError } from '../../service/base/errors.ts';
+import { highest, median } from '../../service/base/quantile.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
-import { alignTurns, bySession, intervalOver, type Dropped, type TurnPair } from './align.ts';
+import {
+  alignTurns,
+  bySession,
+  intervalOver,
+  isMeasured,
+  turnsIn,
+  unusable,
+  type Alignment,
+  type Lost,
+  type TurnPair,
+} from './align.ts';
+import { brokenFacts } from './facts.ts';
 import { guardsOf, type Guard } from './guards.ts';
 import { withHolm } from './holm-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
-import { percentileOf, type Percentile } from './percentiles.ts';
-import { hodgesLehmann, mean, P95_TURNS, sum } from './stats.ts';
-import { median, quantile } from '../../service/base/quantile.ts';
-
-export const VERDICTS = ['faster', 'slower', 'same', 'inconclusive'] as const;
-export type Verdict = (typeof VERDICTS)[number];
+import { percentilesOf, p95Of, type P95, type Percentile } from './percentiles.ts';
+import { repetitionOf, repetitionDoubt, type Repetition } from './repetition.ts';
+import { settleOf, type Settle } from './settle.ts';
+import { sum } from '../statistics/estimates.ts';
+import { DEFAULT_BOUNDS, judge, type Bounds, type Effect, type Evidence, type Verdict } from './verdict.ts';
 
 /** The metrics by which a variant can be judged. */
 export const PRIMARY_METRICS = ['first-audible', 'first-content-audible', 'reply-end'] as const;
@@ -29,37 +40,54 @@ export interface DiffRow {
   deltaMs: number;
   lowMs?: number;
   highMs?: number;
+  /** Δ in % of A's mean. Absent where A's mean is 0. */
+  deltaPct?: number;
+  /** The mean of ln(B/A) over turns as a relative change in %, with its own interval. Absent where a turn has 0 ms. */
   shiftPct?: number;
   lowPct?: number;
   highPct?: number;
   /** p-value of the difference, adjusted for reading all stage and phase rows together. Paired rows of `stages` have one. */
   pHolm?: number;
+  /** Distinct turns. */
   n: number;
+}
+
+/** Turns of both lanes that are compared, and those that are not. */
+export interface Matched {
+  /** Of each lane's turns, those that both lanes ran and measured or failed; the smaller of both shares, 0–1. */
+  share: number;
+  lost: readonly Lost[];
 }
 
 export interface Diff {
   verdict: Verdict;
   /** Why the verdict is what it is, in words. */
   reasons: readonly string[];
-  primary: DiffRow;
+  /** Absent where no turn was measured in both lanes. */
+  primary?: DiffRow;
   /** The primary metric may be another one. */
-  endToEnd: DiffRow;
+  endToEnd?: DiffRow;
   /** Totals of stages (no phase) and phases, in the order of the pipeline. Phase rows add up to `endToEnd`. */
   stages: readonly DiffRow[];
   marginMs: number;
-  /** By how much two identical arms differed: no smaller difference is claimed. Absent without a baseline2 lane. */
-  noiseFloorMs?: number;
-  p95?: { aMs: number; bMs: number; deltaMs: number };
+  /** A against A once more. Absent without a baseline2 lane, or where both lanes hold the same captured times. */
+  repetition?: Repetition;
+  p95?: P95;
   /** The median of end to end and, where n allows, the 95th percentile, with their parts. */
   percentiles: readonly Percentile[];
   guards: readonly Guard[];
+  matched: Matched;
+  /** What would settle an open verdict. */
+  settle?: Settle;
+  /** Pairs of measured turns, repetitions included. */
   pairs: number;
+  /** Distinct turns among them. */
+  turns: number;
   sessions: number;
   /** A and B share no turn. */
   observational?: true;
   /** False with one conversation only: the interval is then over turns. */
   generalizes: boolean;
-  dropped: readonly Dropped[];
 }
 
 const MARGIN_MS = 30;
@@ -67,7 +95,7 @@ const MARGIN_SHARE = 0.03;
 
 /** Smaller differences do not matter: max(30 ms, 3 % of A's median). */
 export function marginMsOf(aMs: readonly number[]): number {
-  return Math.max(MARGIN_MS, MARGIN_SHARE * median(aMs));
+  return aMs.length === 0 ? MARGIN_MS : Math.max(MARGIN_MS, MARGIN_SHARE * median(aMs));
 }
 
 type Figure = (turn: TurnSummary) => number | undefined;
@@ -78,122 +106,153 @@ export const PRIMARY_FIGURES: Readonly<Record<PrimaryMetric, { stage: DiffRow['s
   'reply-end': { stage: 'reply end', us: (turn) => turn.replyEndUs },
 };
 
-/** Compares lane B with lane A. `a2` is A run once more. Undefined when no turn was measured in both. */
+export interface DiffOptions {
+  primary?: PrimaryMetric;
+  /** A run once more. */
+  a2?: readonly TurnSummary[];
+  bounds?: Partial<Bounds>;
+  /** Models that B's strategy allows to answer; absent where the strategy is not known. */
+  allowedModels?: readonly string[];
+  simulated?: Evidence['simulated'];
+  /** Further bounds of validity that are broken, a line each. */
+  invalid?: readonly string[];
+}
+
+/** Compares lane B with lane A. Undefined when a lane has no usable turn, or the lanes share none: see `diffUnpaired`. */
 export function diffLanes(
   a: readonly TurnSummary[],
   b: readonly TurnSummary[],
-  options: { primary?: PrimaryMetric; a2?: readonly TurnSummary[] } = {},
+  options: DiffOptions = {},
 ): Diff | undefined {
-  const { stage, us } = PRIMARY_FIGURES[options.primary ?? 'first-audible'];
+  if (![a, b].every((lane) => lane.some((turn) => unusable(turn) === undefined))) return undefined;
   const alignment = alignTurns(a, b);
-  const { pairs } = alignment;
+  const { pairs, both } = alignment;
+  if (both.length === 0) return undefined;
+  const { stage, us } = PRIMARY_FIGURES[options.primary ?? 'first-audible'];
   const primary = row({ stage }, pairs, us);
-  const endToEnd = row({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs);
-  if (primary === undefined || endToEnd === undefined) return undefined;
   const judged = pairsWith(pairs, us);
-  const noiseFloorMs = options.a2 === undefined ? undefined : noiseFloor(alignTurns(a, options.a2).pairs, us);
-  const marginMs = marginMsOf(millisecondsOf(judged, 'a', us));
-  const guards = guardsOf(alignment);
-  const { verdict, reasons } = judge(primary, { marginMs, noiseFloorMs, guards });
-  const sessions = bySession(pairs).length;
+  const marginMs = marginMsOf(
+    judged.length > 0 ? judged.map((pair) => msOf(us, pair.a)) : a.filter(isMeasured).map((turn) => msOf(us, turn)),
+  );
+  const repetition = options.a2 === undefined ? undefined : repetitionOf(alignTurns(a, options.a2).pairs, us);
+  const guards = guardsOf(
+    options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment,
+    marginMs,
+  );
+  const sessions = bySession(judged);
+  const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+  const evidence: Evidence = {
+    effect: primary,
+    marginMs,
+    guards,
+    matchedShare: alignment.matchedShare,
+    sessions: sessions.length,
+    largestShare: highest([0, ...sessions.map((session) => turnsIn(session))]) / Math.max(1, turnsIn(judged)),
+    worstCase: worstCaseOf(alignment, us),
+    invalid: [
+      ...brokenFacts(pairs, options.allowedModels),
+      ...repetitionDoubt(repetition, marginMs),
+      ...(options.invalid ?? []),
+    ],
+    observational: false,
+    simulated: options.simulated,
+    bounds,
+  };
+  const { verdict, reasons } = judge(evidence);
   return {
     verdict,
     reasons,
     primary,
-    endToEnd,
+    endToEnd: row({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs),
     stages: stageRows(pairs),
     marginMs,
-    noiseFloorMs,
-    p95: judged.length < P95_TURNS ? undefined : p95Of(judged, us),
+    repetition,
+    p95: p95Of(judged, us),
     percentiles: percentilesOf(pairs),
     guards,
+    matched: { share: alignment.matchedShare, lost: alignment.lost },
+    settle: settleOf({ verdict, evidence, interval: intervalOver(judged, differenceOf(us)), pairs: both }),
     pairs: pairs.length,
-    sessions,
-    generalizes: bySession(judged).length > 1,
-    dropped: alignment.dropped,
+    turns: turnsIn(pairs),
+    sessions: bySession(pairs).length,
+    generalizes: sessions.length > 1,
   };
 }
 
-/** docs/reading-a-report.md#exit-codes lists all codes. */
-export function verdictExitCode(verdict: Verdict): number {
-  return { faster: 0, same: 0, slower: 1, inconclusive: 3 }[verdict];
+const msOf = (us: Figure, turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
+const differenceOf =
+  (us: Figure) =>
+  ({ a, b }: TurnPair): number =>
+    msOf(us, b) - msOf(us, a);
+
+/** The guard on first content says nothing beside a verdict on first content. */
+function withoutContent({ pairs, both }: Alignment): Pick<Alignment, 'pairs' | 'both'> {
+  const without = ({ a, b }: TurnPair): TurnPair => ({ a: { ...a, firstContentAudibleUs: undefined }, b });
+  return { pairs: pairs.map(without), both };
 }
 
-/** The verdict of several candidates together: the worst one. */
-export function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
-  const worstFirst = ['slower', 'inconclusive', 'same', 'faster'] as const;
-  return worstFirst.find((each) => verdicts.includes(each)) ?? 'inconclusive';
-}
-
-/**
- * The verdict. `same`: the interval lies inside ± margin. `slower`, `faster`: the interval excludes 0, and the estimate is beyond
- * margin and noise floor. `faster` also needs every guard to hold. Every other result is `inconclusive`.
- */
-export function judge(
-  { deltaMs, lowMs, highMs }: DiffRow,
-  { marginMs, noiseFloorMs = 0, guards }: Pick<Diff, 'marginMs' | 'noiseFloorMs' | 'guards'>,
-): { verdict: Verdict; reasons: string[] } {
-  const inconclusive = (...reasons: string[]): ReturnType<typeof judge> => ({ verdict: 'inconclusive', reasons });
-  if (lowMs === undefined || highMs === undefined) return inconclusive('one turn has no interval: replay more turns');
-  if (lowMs > -marginMs && highMs < marginMs)
-    return { verdict: 'same', reasons: ['the interval lies inside the margin'] };
-  if (lowMs <= 0 && highMs >= 0) return inconclusive('the interval includes 0 and reaches beyond the margin');
-  if (Math.abs(deltaMs) <= marginMs)
-    return inconclusive('the estimate is inside the margin, but the interval reaches beyond');
-  if (Math.abs(deltaMs) <= noiseFloorMs)
-    return inconclusive('two identical arms differ as much: the estimate is below the noise floor');
-  if (deltaMs > 0)
-    return { verdict: 'slower', reasons: ['the interval excludes 0, and the estimate is beyond the margin'] };
-  const broken = guards.filter((guard) => !guard.holds);
-  if (broken.length > 0) return inconclusive(...broken.map(({ name, detail }) => `${name}: ${detail}`));
-  return {
-    verdict: 'faster',
-    reasons: ['the interval excludes 0, the estimate is beyond the margin, and all guards hold'],
-  };
+/** The effect if every turn that B lacks had waited as long as the slowest turn seen. */
+function worstCaseOf({ pairs, onlyA }: Alignment, us: Figure): Effect | undefined {
+  const lacking = onlyA.filter((turn) => isMeasured(turn) && us(turn) !== undefined);
+  if (lacking.length === 0) return undefined;
+  const slowestUs = highest([...pairs.flatMap(({ a, b }) => [a, b]), ...lacking].map((turn) => us(turn) ?? 0));
+  const slowest = lacking.map((a): TurnPair => ({
+    a,
+    b: { ...a, e2eUs: slowestUs, firstContentAudibleUs: slowestUs, replyEndUs: slowestUs },
+  }));
+  const { mean, low, high } = intervalOver([...pairsWith(pairs, us), ...slowest], differenceOf(us));
+  return { deltaMs: mean, lowMs: low, highMs: high };
 }
 
 function row(about: Pick<DiffRow, 'stage' | 'phase'>, pairs: readonly TurnPair[], us: Figure): DiffRow | undefined {
   const measured = pairsWith(pairs, us);
   if (measured.length === 0) return undefined;
-  const ms = (turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
-  const [aMs, bMs] = [mean(measured.map(({ a }) => ms(a))), mean(measured.map(({ b }) => ms(b)))];
-  const delta = intervalOver(measured, ({ a, b }) => ms(b) - ms(a));
-  const positive = measured.filter(({ a, b }) => ms(a) > 0 && ms(b) > 0);
-  const logs = ({ a, b }: TurnPair): number => Math.log(ms(b) / ms(a));
-  const shift = positive.length === measured.length ? intervalOver(positive, logs) : undefined;
+  const over = (value: (pair: TurnPair) => number) => intervalOver(measured, value);
+  const aMs = over(({ a }) => msOf(us, a)).mean;
+  const delta = over(differenceOf(us));
+  const isPositive = measured.every(({ a, b }) => msOf(us, a) > 0 && msOf(us, b) > 0);
+  const shift = isPositive ? over(({ a, b }) => Math.log(msOf(us, b) / msOf(us, a))) : undefined;
   const percent = (log: number | undefined): number | undefined =>
     log === undefined ? undefined : (Math.exp(log) - 1) * 100;
   return {
     ...about,
     aMs,
-    bMs,
+    bMs: over(({ b }) => msOf(us, b)).mean,
     deltaMs: delta.mean,
     lowMs: delta.low,
     highMs: delta.high,
-    shiftPct: shift === undefined ? undefined : percent(hodgesLehmann(positive.map(logs))),
+    deltaPct: aMs > 0 ? (delta.mean / aMs) * 100 : undefined,
+    shiftPct: percent(shift?.mean),
     lowPct: percent(shift?.low),
     highPct: percent(shift?.high),
-    n: measured.length,
+    n: turnsIn(measured),
   };
 }
 
-/** Pairs in which both turns have the figure: absent is not 0. */
+/** Pairs in which both turns have the figure: absent is not 0, and no time is negative or without end. */
 function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
-  return pairs.filter(({ a, b }) => us(a) !== undefined && us(b) !== undefined);
+  const isTime = (value: number | undefined): boolean => value !== undefined && value >= 0 && Number.isFinite(value);
+  return pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
 }
 
 function stageRows(pairs: readonly TurnPair[]): DiffRow[] {
   const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
   const rows = keys.map((key) => row(key, pairs, (turn) => ledgerUs(turn, key))).filter((each) => each !== undefined);
   checkSums(rows, pairs);
-  const sessions = bySession(pairs).length;
-  return withHolm(rows, (sessions > 1 ? sessions : pairs.length) - 1);
+  return withHolm(
+    rows,
+    intervalOver(
+      pairs,
+      differenceOf((turn) => turn.e2eUs),
+    ).degrees ?? 0,
+  );
 }
 
 /** A report whose rows do not add up is an error, not a warning. */
 function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
+  if (pairs.length === 0) return;
   for (const lane of ['a', 'b'] as const) {
-    const e2eMs = mean(pairs.map((pair) => (pair[lane].e2eUs ?? 0) / 1000));
+    const e2eMs = intervalOver(pairs, (pair) => (pair[lane].e2eUs ?? 0) / 1000).mean;
     for (const [what, kept] of [
       ['stages', rows.filter(({ phase }) => phase === undefined)],
       ['phases', rows.filter(({ phase }) => phase !== undefined)],
@@ -204,26 +263,4 @@ function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
       }
     }
   }
-}
-
-function millisecondsOf(pairs: readonly TurnPair[], lane: 'a' | 'b', us: Figure): number[] {
-  return pairs.map((pair) => (us(pair[lane]) ?? 0) / 1000);
-}
-
-function noiseFloor(pairs: readonly TurnPair[], us: Figure): number | undefined {
-  const noise = row({ stage: 'end to end' }, pairs, us);
-  if (noise === undefined) return undefined;
-  return Math.max(Math.abs(noise.lowMs ?? noise.deltaMs), Math.abs(noise.highMs ?? noise.deltaMs));
-}
-
-function percentilesOf(pairs: readonly TurnPair[]): Percentile[] {
-  const [a, b] = [pairs.map((pair) => pair.a), pairs.map((pair) => pair.b)];
-  const quantiles = pairs.length < P95_TURNS ? [0.5] : [0.5, 0.95];
-  return quantiles.map((q) => percentileOf(a, b, q)).filter((each) => each !== undefined);
-}
-
-function p95Of(pairs: readonly TurnPair[], us: Figure): NonNullable<Diff['p95']> {
-  const aMs = quantile(millisecondsOf(pairs, 'a', us), 0.95);
-  const bMs = quantile(millisecondsOf(pairs, 'b', us), 0.95);
-  return { aMs, bMs, deltaMs: bMs - aMs };
 }

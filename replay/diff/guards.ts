@@ -1,149 +1,214 @@
-/** Guards: harm that a faster lane must not have done. Pure. */
+/** Guards: harm that a faster lane must not have done. Each is broken, open or holds. Pure. */
+import { studentCdf, studentQuantile } from '../statistics/distributions.ts';
+import { holm, mean, type Interval } from '../statistics/estimates.ts';
+import { pairedProportions, type Outcome } from '../statistics/paired-proportions.ts';
+import { signed } from '../statistics/rounding.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { Alignment, TurnPair } from './align.ts';
-import { mcNemarWorse, mean, signed } from './stats.ts';
+import { bySession, intervalOver, type Alignment, type TurnPair } from './align.ts';
+
+/** Broken: harm beyond the margin is shown. Holds: harm beyond the margin is ruled out. Open: neither. */
+export const GUARD_STATES = ['broken', 'open', 'holds'] as const;
+export const GUARD_UNITS = ['ms', 'share'] as const;
 
 export interface Guard {
   name: string;
-  holds: boolean;
+  state: (typeof GUARD_STATES)[number];
+  unit: (typeof GUARD_UNITS)[number];
+  /** How much more harm B does than A, in `unit`. */
+  value: number;
+  /** One-sided 95 % bounds of `value`; `low` is absent for yes/no harm, both where too few turns were measured. */
+  low?: number;
+  high?: number;
+  /** As much more harm is no harm. */
+  margin: number;
+  /** The figures in words. */
   detail: string;
+  /** Of an open guard: the harm that is not ruled out, in words. */
+  limit?: string;
 }
 
-/** Two lanes did other work where transcript or reply lengths differ by more. */
-const EQUAL_WORK_SHARE = 0.1;
-/** Share of the captured words that a lane may hear wrong. */
-const TRANSCRIPT_ERROR_MARGIN = 0.05;
-/** Share of words in which two lanes' transcripts may differ, as a mean over turns. */
-const TRANSCRIPT_CHANGE_MARGIN = 0.05;
+/** The chance that any guard of a comparison breaks without harm beyond its margin. */
+const FAMILY_LEVEL = 0.05;
+const BOUND = 0.95;
+/** Two points. */
+const YES_NO_MARGIN = 0.02;
+/** Two lanes did other work where reply length or audio a character differ by more. */
+const EQUAL_WORK_MARGIN = 0.1;
+/** Share of words. */
+const TRANSCRIPT_MARGIN = 0.05;
 /** Nobody hears a shorter stall. */
-const STALL_MARGIN_MS = 1;
+const STALL_US = 50_000;
 
-export function guardsOf({ pairs, both }: Alignment): Guard[] {
-  const contentMs = meanDifferenceMs(pairs, (turn) => turn.firstContentAudibleUs);
-  const stallsMs = meanDifferenceMs(pairs, (turn) => turn.stallUs);
-  const worse = both.filter(({ a, b }) => a.failure === undefined && b.failure !== undefined).length;
-  const better = both.filter(({ a, b }) => a.failure !== undefined && b.failure === undefined).length;
-  const moreFailed = worse - better > both.length / 100 || (worse > better && mcNemarWorse(worse, better) < 0.05);
-  return [
-    guardOf('first content audible', contentMs, 0, 'ms'),
-    guardOf('stalls', stallsMs, STALL_MARGIN_MS, 'ms a turn'),
-    { name: 'failed turns', holds: !moreFailed, detail: `${worse} more, ${better} fewer of ${both.length}` },
-    prematureEnds(both),
-    equalWork('transcript length', pairs, (turn) => turn.transcriptChars),
-    equalWork('reply length', pairs, (turn) => turn.replyChars),
-    ...transcriptChangeGuard(pairs),
-    ...broken('transcript errors', transcriptErrors(pairs)),
-    ...broken('refusals', refusals(pairs)),
-    ...broken('reply silence', replySilence(pairs)),
-    ...broken('served model', otherModels(pairs)),
-    ...broken('connections', inheritedConnections(pairs)),
-  ];
+/** A guard before the family is tested together. `limit` is that of an open guard. */
+interface Tested extends Omit<Guard, 'state'> {
+  /** One-sided p-value of "no more harm than the margin". */
+  p: number;
 }
 
-/** A shorter silence is not faster when it cuts people off. */
-function prematureEnds(both: readonly TurnPair[]): Guard {
-  const more = both.filter(({ a, b }) => b.premature && !a.premature).length;
-  const fewer = both.filter(({ a, b }) => a.premature && !b.premature).length;
-  return { name: 'premature ends', holds: more <= fewer, detail: `${more} more, ${fewer} fewer of ${both.length}` };
+/** A guard that no pair has figures for is absent. `marginMs` is that of the verdict. */
+export function guardsOf({ pairs, both }: Pick<Alignment, 'pairs' | 'both'>, marginMs: number): Guard[] {
+  const tested = [
+    ...YES_NO.map(({ name, of, isHarmed }) => yesNo(name, of === 'both' ? both : pairs, isHarmed)),
+    firstContent(pairs, marginMs),
+    ...RATIOS.map(({ name, top, bottom }) => equalWork(name, pairs, top, bottom)),
+    ...SHARES.map(({ name, more }) => moreWords(name, pairs, more)),
+  ].filter((guard) => guard !== undefined);
+  const adjusted = holm(tested.map(({ p }) => p));
+  return tested.map(({ p: _, limit, ...guard }, index) => {
+    const state = (adjusted[index] ?? 1) < FAMILY_LEVEL ? 'broken' : isRuledOut(guard) ? 'holds' : 'open';
+    return { ...guard, state, limit: state === 'open' ? limit : undefined };
+  });
 }
 
-/** A guard that is shown only when it does not hold. */
-function broken(name: string, detail: string | undefined): Guard[] {
-  return detail === undefined ? [] : [{ name, holds: false, detail }];
+function isRuledOut({ name, low, high, margin }: Omit<Guard, 'state'>): boolean {
+  if (high === undefined || high > margin) return false;
+  return !TWO_SIDED.has(name) || (low !== undefined && low >= -margin);
 }
 
-/** No row where no pair has both transcripts. */
-function transcriptChangeGuard(pairs: readonly TurnPair[]): Guard[] {
-  const known = pairs.map(({ b }) => b.transcriptChange).filter((share) => share !== undefined);
-  if (known.length === 0) return [];
-  const share = mean(known);
-  const changed = known.filter((each) => each > 0).length;
-  return [
-    {
-      name: 'transcript change',
-      holds: share <= TRANSCRIPT_CHANGE_MARGIN,
-      detail: `${(share * 100).toFixed(1)} % of words, in ${changed} of ${known.length} turns`,
-    },
-  ];
-}
+/** Harm that a turn has or has not. Failures and cut-off users are harm in turns that were not measured too. */
+const YES_NO: readonly { name: string; of: 'both' | 'pairs'; isHarmed(turn: TurnSummary): boolean }[] = [
+  { name: 'failed turns', of: 'both', isHarmed: ({ failure }) => failure !== undefined },
+  { name: 'premature ends', of: 'both', isHarmed: ({ premature }) => premature },
+  { name: 'refusals', of: 'pairs', isHarmed: ({ refused }) => refused === true },
+  { name: 'stalls of 50 ms or more', of: 'pairs', isHarmed: ({ stallUs = 0 }) => stallUs >= STALL_US },
+];
 
-function transcriptErrors(pairs: readonly TurnPair[]): string | undefined {
-  const known = pairs.filter(
-    (pair) => pair.a.transcriptErrorShare !== undefined && pair.b.transcriptErrorShare !== undefined,
+/** Work that must be equal, within the margin in both directions: the ratio B/A of `top` over `bottom`. */
+const RATIOS: readonly { name: string; top: Figure; bottom: Figure }[] = [
+  { name: 'reply length', top: ({ replyChars }) => replyChars, bottom: () => 1 },
+  // Received audio per character sent to TTS: cached pieces, and early pieces that nobody heard, are in neither.
+  { name: 'audio a character', top: ({ replyAudioMs }) => replyAudioMs, bottom: ({ characters }) => characters },
+];
+const TWO_SIDED: ReadonlySet<string> = new Set(RATIOS.map(({ name }) => name));
+
+/** Shares of words. */
+const SHARES: readonly { name: string; more(pair: TurnPair): number | undefined }[] = [
+  { name: 'transcript change', more: ({ b }) => b.transcriptChange },
+  {
+    name: 'transcript errors',
+    more: ({ a, b }) =>
+      a.transcriptErrorShare === undefined || b.transcriptErrorShare === undefined
+        ? undefined
+        : b.transcriptErrorShare - a.transcriptErrorShare,
+  },
+];
+
+type Figure = (turn: TurnSummary) => number | undefined;
+
+function yesNo(name: string, pairs: readonly TurnPair[], isHarmed: (turn: TurnSummary) => boolean): Tested | undefined {
+  if (pairs.length === 0) return undefined;
+  const outcome = ({ a, b }: TurnPair): Outcome => (isHarmed(a) === isHarmed(b) ? 0 : isHarmed(b) ? 1 : -1);
+  const { value, high, p } = pairedProportions(
+    bySession(pairs).map((session) => session.map(outcome)),
+    YES_NO_MARGIN,
   );
+  const [worse, better] = [1, -1].map((wanted) => pairs.filter((pair) => outcome(pair) === wanted).length);
+  const harmed = pairs.filter(({ b }) => isHarmed(b)).length;
+  const detail = `${harmed} of ${pairs.length}, ${worse} more and ${better} fewer than A`;
+  return {
+    name,
+    unit: 'share',
+    value,
+    high,
+    margin: YES_NO_MARGIN,
+    detail,
+    limit: `up to ${Math.ceil(high * 100)} more in 100`,
+    p,
+  };
+}
+
+function firstContent(pairs: readonly TurnPair[], marginMs: number): Tested | undefined {
+  const us: Figure = ({ firstContentAudibleUs }) => firstContentAudibleUs;
+  const known = pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
   if (known.length === 0) return undefined;
-  const more = mean(known.map(({ a, b }) => (b.transcriptErrorShare ?? 0) - (a.transcriptErrorShare ?? 0)));
-  return more > TRANSCRIPT_ERROR_MARGIN ? `${signed(more * 100)} points of the captured words` : undefined;
+  const later = intervalOver(known, ({ a, b }) => ((us(b) ?? 0) - (us(a) ?? 0)) / 1000);
+  const high = boundOf(later, BOUND);
+  return {
+    name: 'first content audible',
+    unit: 'ms',
+    value: later.mean,
+    low: boundOf(later, 1 - BOUND),
+    high,
+    margin: marginMs,
+    detail: `${signed(later.mean)} ms`,
+    limit: high === undefined ? TOO_FEW : `up to ${signed(high)} ms`,
+    p: pAbove(later, marginMs),
+  };
 }
 
 /**
- * B's speech is longer for the same text. The figure is audio received per character sent to TTS: cached pieces, and early pieces that
- * nobody heard, are in neither. Shorter speech is no silence, since half-made pieces count all their characters.
+ * The ratio B/A − 1 of two sums' quotients, with the variance of its linear part (Taylor series; Cochran, Sampling Techniques, 1977, §6.3):
+ * the mean over pairs of what each adds to the ratio.
  */
-function replySilence(pairs: readonly TurnPair[]): string | undefined {
-  const known = pairs.filter(({ a, b }) => msPerCharacter([a]) !== undefined && msPerCharacter([b]) !== undefined);
-  const [a, b] = [msPerCharacter(known.map((pair) => pair.a)), msPerCharacter(known.map((pair) => pair.b))];
-  if (a === undefined || b === undefined || b - a <= EQUAL_WORK_SHARE * a) return undefined;
-  return `${signed((b / a - 1) * 100)} % of audio a character`;
+function equalWork(name: string, pairs: readonly TurnPair[], top: Figure, bottom: Figure): Tested | undefined {
+  const known = pairs.filter(({ a, b }) => [top(a), top(b), bottom(a), bottom(b)].every(isTime));
+  if (known.length === 0) return undefined;
+  const lane = (side: 'a' | 'b'): { quotient: number; residual(pair: TurnPair): number } => {
+    const [tops, bottoms] = [
+      mean(known.map((pair) => top(pair[side]) ?? 0)),
+      mean(known.map((pair) => bottom(pair[side]) ?? 0)),
+    ];
+    const quotient = tops / bottoms;
+    return {
+      quotient,
+      residual: (pair) => ((top(pair[side]) ?? 0) - quotient * (bottom(pair[side]) ?? 0)) / bottoms,
+    };
+  };
+  const [a, b] = [lane('a'), lane('b')];
+  const ratio = b.quotient / a.quotient;
+  const change = intervalOver(known, (pair) => ratio - 1 + (b.residual(pair) - ratio * a.residual(pair)) / a.quotient);
+  const [low, high] = [boundOf(change, 1 - BOUND), boundOf(change, BOUND)];
+  return {
+    name,
+    unit: 'share',
+    value: ratio - 1,
+    low,
+    high,
+    margin: EQUAL_WORK_MARGIN,
+    detail: `${signed((ratio - 1) * 100)} %`,
+    limit: low === undefined || high === undefined ? TOO_FEW : `${signed(low * 100)} to ${signed(high * 100)} %`,
+    p: Math.min(pAbove(change, EQUAL_WORK_MARGIN), pAbove(negated(change), EQUAL_WORK_MARGIN)),
+  };
 }
 
-function msPerCharacter(turns: readonly TurnSummary[]): number | undefined {
-  const sum = (figure: (turn: TurnSummary) => number | undefined): number =>
-    turns.reduce((total, turn) => total + (figure(turn) ?? Number.NaN), 0);
-  const [audioMs, characters] = [sum((turn) => turn.replyAudioMs), sum((turn) => turn.characters)];
-  return audioMs > 0 && characters > 0 ? audioMs / characters : undefined;
-}
-
-function refusals(pairs: readonly TurnPair[]): string | undefined {
-  const more = pairs.filter(({ a, b }) => b.refused === true && a.refused !== true).length;
-  const fewer = pairs.filter(({ a, b }) => a.refused === true && b.refused !== true).length;
-  return more > fewer && more - fewer > pairs.length / 100 ? `${more} more, ${fewer} fewer` : undefined;
-}
-
-/** Both lanes asked for one model, and two models answered. */
-function otherModels(pairs: readonly TurnPair[]): string | undefined {
-  const swapped = pairs.filter(
-    ({ a, b }) =>
-      a.model?.served !== undefined &&
-      b.model?.served !== undefined &&
-      a.model.requested === b.model.requested &&
-      a.model.served !== b.model.served,
-  );
-  const [example] = swapped;
-  return example === undefined
-    ? undefined
-    : `substituted in ${swapped.length} turns: ${example.b.model?.served ?? ''} for ${example.a.model?.served ?? ''}`;
-}
-
-/** In the first turn of a session every arm sets up its own connections, or none does. */
-function inheritedConnections(pairs: readonly TurnPair[]): string | undefined {
-  const firsts = new Map<string, TurnPair>();
-  for (const pair of pairs) {
-    const known = firsts.get(pair.a.sessionId);
-    if (known === undefined || pair.a.turnIndex < known.a.turnIndex) firsts.set(pair.a.sessionId, pair);
-  }
-  const count = [...firsts.values()].filter(({ a, b }) => a.reusedFirst === false && b.reusedFirst === true).length;
-  return count === 0 ? undefined : `${count} sessions began on a connection of another arm`;
-}
-
-/** Over the turns in which both lanes have the figure: absent is not 0. */
-function meanDifferenceMs(
+function moreWords(
+  name: string,
   pairs: readonly TurnPair[],
-  us: (turn: TurnSummary) => number | undefined,
-): number | undefined {
-  const known = pairs.filter(({ a, b }) => us(a) !== undefined && us(b) !== undefined);
-  return known.length === 0 ? undefined : mean(known.map(({ a, b }) => ((us(b) ?? 0) - (us(a) ?? 0)) / 1000));
+  more: (pair: TurnPair) => number | undefined,
+): Tested | undefined {
+  const known = pairs.filter((pair) => more(pair) !== undefined);
+  if (known.length === 0) return undefined;
+  const change = intervalOver(known, (pair) => more(pair) ?? 0);
+  const high = boundOf(change, BOUND);
+  const changed = known.filter((pair) => (more(pair) ?? 0) > 0).length;
+  return {
+    name,
+    unit: 'share',
+    value: change.mean,
+    low: boundOf(change, 1 - BOUND),
+    high,
+    margin: TRANSCRIPT_MARGIN,
+    detail: `${signed(change.mean * 100)} points of the words, in ${changed} of ${known.length} turns`,
+    limit: high === undefined ? TOO_FEW : `up to ${signed(high * 100)} points`,
+    p: pAbove(change, TRANSCRIPT_MARGIN),
+  };
 }
 
-function guardOf(name: string, deltaMs: number | undefined, limitMs: number, unit: string): Guard {
-  if (deltaMs === undefined) return { name, holds: true, detail: 'not measured' };
-  return { name, holds: deltaMs <= limitMs, detail: `${signed(deltaMs)} ${unit}` };
+const TOO_FEW = 'too few turns to rule anything out';
+
+const isTime = (value: number | undefined): value is number =>
+  value !== undefined && Number.isFinite(value) && value > 0;
+
+function boundOf({ mean, error, degrees }: Interval, level: number): number | undefined {
+  if (error === undefined || degrees === undefined) return undefined;
+  return error === 0 ? mean : mean + studentQuantile(level, degrees) * error;
 }
 
-function equalWork(name: string, pairs: readonly TurnPair[], chars: (turn: TurnSummary) => number | undefined): Guard {
-  const known = pairs.filter(({ a, b }) => chars(a) !== undefined && chars(b) !== undefined);
-  if (known.length === 0) return { name, holds: true, detail: 'not measured' };
-  const [a, b] = [mean(known.map((pair) => chars(pair.a) ?? 0)), mean(known.map((pair) => chars(pair.b) ?? 0))];
-  const share = a === b ? 0 : b / a - 1;
-  return { name, holds: Math.abs(b - a) <= EQUAL_WORK_SHARE * a, detail: `${signed(share * 100)} %` };
+/** One-sided p-value of "the mean is at most `margin`". 1 without an interval: one turn shows nothing. */
+function pAbove({ mean, error, degrees }: Interval, margin: number): number {
+  if (error === undefined || degrees === undefined) return 1;
+  if (error === 0) return mean > margin ? 0 : 1;
+  return studentCdf((margin - mean) / error, degrees);
 }
+
+const negated = ({ mean, error, degrees }: Interval): Interval => ({ mean: -mean, error, degrees });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DiffRow } from './diff.ts';
 import { differs, withHolm } from './holm-rows.ts';
-import { studentT975 } from './stats.ts';
+import { studentT975 } from '../statistics/distributions.ts';
 
 const DEGREES = 4;
 /** A row whose t statistic is `t`. */

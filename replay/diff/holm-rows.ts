@@ -1,5 +1,6 @@
 /** Which rows of a diff differ when a reader looks at all of them. Pure. */
-import { holm, studentT975, tTestP } from './stats.ts';
+import { holm } from '../statistics/estimates.ts';
+import { studentT975, tTestP } from '../statistics/distributions.ts';
 
 interface Compared {
   deltaMs: number;

@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { TARGET_MS } from '../../service/turn-log/targets.ts';
 import { median, quantile } from '../../service/base/quantile.ts';
-import { P95_TURNS } from './stats.ts';
+import { P95_TURNS } from '../statistics/estimates.ts';
 
 export interface TargetRow {
   name: string;

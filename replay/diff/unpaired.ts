@@ -4,10 +4,13 @@
  */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { judge, marginMsOf, type Diff, type DiffRow } from './diff.ts';
+import { isMeasured, lossesOf } from './align.ts';
+import { marginMsOf, type Diff, type DiffRow } from './diff.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf } from './percentiles.ts';
-import { clusteredMean, studentT975 } from './stats.ts';
+import { DEFAULT_BOUNDS, judge } from './verdict.ts';
+import { clusteredMean } from '../statistics/estimates.ts';
+import { studentT975 } from '../statistics/distributions.ts';
 
 type Figure = (turn: TurnSummary) => number | undefined;
 
@@ -26,33 +29,32 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
     .filter((row) => row !== undefined);
   const sessions = Math.min(...[left, right].map((lane) => new Set(lane.map(({ sessionId }) => sessionId)).size));
   const marginMs = marginMsOf(left.map(({ e2eUs }) => (e2eUs ?? 0) / 1000));
-  const { verdict, reasons } = judge(endToEnd, { marginMs, guards: [] });
-  const claimed = verdict === 'faster' ? 'inconclusive' : verdict;
-  const lost = [
-    { lane: 'a' as const, turns: a.length - left.length },
-    { lane: 'b' as const, turns: b.length - right.length },
-  ];
   return {
-    verdict: claimed,
-    reasons: [
-      ...(claimed === verdict ? reasons : []),
-      'A and B share no turn: more than the change may differ between them (observational)',
-    ],
+    ...judge({
+      effect: endToEnd,
+      marginMs,
+      guards: [],
+      matchedShare: 0,
+      sessions,
+      largestShare: 0,
+      invalid: [],
+      observational: true,
+      bounds: DEFAULT_BOUNDS,
+    }),
     primary: endToEnd,
     endToEnd,
     stages,
     percentiles: [percentileOf(left, right, 0.5)].filter((each) => each !== undefined),
     marginMs,
     guards: [],
+    matched: { share: 0, lost: [...lossesOf('a', a), ...lossesOf('b', b)] },
     pairs: 0,
+    turns: 0,
     observational: true,
     sessions,
     generalizes: sessions > 1,
-    dropped: lost.filter(({ turns }) => turns > 0).map((each) => ({ ...each, cause: 'no first audible' as const })),
   };
 }
-
-const isMeasured = ({ e2eUs, failure }: TurnSummary): boolean => e2eUs !== undefined && failure === undefined;
 
 /** Difference of means with Welch's interval (Welch 1947); the variance of a side is that between its sessions. */
 function unpairedRow(
@@ -80,6 +82,7 @@ function unpairedRow(
     deltaMs,
     lowMs: half === undefined ? undefined : deltaMs - half,
     highMs: half === undefined ? undefined : deltaMs + half,
+    deltaPct: left.meanMs > 0 ? (deltaMs / left.meanMs) * 100 : undefined,
     n: Math.min(left.n, right.n),
   };
 }
@@ -97,7 +100,6 @@ function laneMean(
     turns.map(({ ms }) => ms),
   );
   const clusters = bySession.length > 1 ? bySession : known.map(({ ms }) => [ms]);
-  const { mean: meanMs, high } = clusteredMean(clusters);
-  const error = high === undefined ? 0 : (high - meanMs) / studentT975(clusters.length - 1);
+  const { mean: meanMs, error = 0 } = clusteredMean(clusters);
   return { meanMs, variance: error ** 2, clusters: clusters.length, n: known.length };
 }

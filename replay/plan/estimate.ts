@@ -5,8 +5,9 @@ import { simWorld } from '../arms/against.ts';
 import { createArm } from '../arms/arm.ts';
 import { pricesOf } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
-import { mean, minimumDetectable } from '../diff/stats.ts';
-import { median } from '../../service/base/quantile.ts';
+import { mean } from '../statistics/estimates.ts';
+import { marginMsOf } from '../diff/diff.ts';
+import { detectableMs as detectableIn } from '../diff/power.ts';
 
 export interface Estimate {
   turns: number;
@@ -63,7 +64,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
 
 /**
  * Two identical arms in virtual time, with all times drawn from the profile, show how far session means differ by chance. Under common
- * draws they do not differ, and only the margin counts. In `live` this is a guess; the noise floor of the run measures it.
+ * draws they do not differ, and only the margin counts. In `live` this is a guess.
  */
 async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Promise<number | undefined> {
   const [baseline] = plan.lanes;
@@ -109,7 +110,7 @@ async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Pro
     means.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (means.length - 1) / options.runs,
   );
   const common = options.world !== 'live' && options.draws === 'common';
-  return minimumDetectable(common ? 0 : sdMs, means.length, Math.max(30, 0.03 * median(levelsMs)));
+  return detectableIn(common ? 0 : sdMs, means.length, marginMsOf(levelsMs));
 }
 
 /** The plan, printed before it is run. */

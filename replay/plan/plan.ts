@@ -7,6 +7,7 @@ import { lacksPrompt, strategyHash, type Strategy } from '../../service/strategy
 import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
 import { heardPastSpeechMs } from '../arms/captured-audio.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
+import type { Bounds } from '../diff/verdict.ts';
 import type { Choice } from '../sessions/choice.ts';
 import type { Draws } from '../../sim/times/plan.ts';
 import { lanesOf, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
@@ -49,6 +50,10 @@ export interface ExperimentOptions extends LaneOptions {
   /** Names the traces of the run. By default a hash of the plan. */
   runId?: string;
   rerun?: string;
+  /** The command that replays so many sessions. */
+  settleBy?(sessions: number): string;
+  /** What a verdict needs at least; by default `DEFAULT_BOUNDS`. */
+  bounds?: Partial<Bounds>;
   /** For tests: arms of another kind. */
   armFor?: (lane: ReplayLane, against: ArmWorld) => Arm | Promise<Arm>;
   onTurn?: OnTurn;

@@ -140,17 +140,17 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
   const ranked = [...risks].flatMap(([name, risk]): Ranked[] => {
     const turns = summariesOf(experiment.replayed, 'candidate', name);
     const report = experiment.reports.find(({ variant }) => variant === name)?.report;
-    if (report === undefined) return [];
+    if (report?.endToEnd === undefined) return [];
     const [usdA, usdB] = [perTurn(baseline, 'costUsd'), perTurn(turns, 'costUsd')];
     return [
       {
         name,
-        primary: report.primary,
+        primary: report.endToEnd,
         usdPerTurn: usdA === undefined || usdB === undefined ? undefined : usdB - usdA,
         charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
         sources: basisShares(experiment.replayed, 'candidate', name),
         risk,
-        broken: report.validity.guards.filter(({ holds }) => !holds),
+        broken: report.guards.filter(({ state }) => state === 'broken'),
       },
     ];
   });

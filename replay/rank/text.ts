@@ -3,7 +3,7 @@ import { basisText } from '../run/basis.ts';
 import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
 import { breaks, isGain, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
-import { roundToSum, signed } from '../diff/stats.ts';
+import { roundToSum, signed } from '../statistics/rounding.ts';
 import { wrapped } from '../report/words.ts';
 import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from '../run/trust.ts';
 

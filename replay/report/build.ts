@@ -1,5 +1,4 @@
 /** A report as one object. `report.json` is this object; the other formats are views of this object. Pure. */
-import { InvariantError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
@@ -7,15 +6,16 @@ import { DRAWS, type Draws } from '../../sim/times/plan.ts';
 import { alignTurns, type TurnPair } from '../diff/align.ts';
 import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
-import { diffLanes, verdictExitCode, type Diff, type DiffRow, type PrimaryMetric, type Verdict } from '../diff/diff.ts';
+import { diffLanes, type Diff, type DiffOptions, type DiffRow, type PrimaryMetric } from '../diff/diff.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
-import { mean, sum } from '../diff/stats.ts';
+import { verdictExitCode, type Verdict } from '../diff/verdict.ts';
+import { mean } from '../statistics/estimates.ts';
 import { median, quantile } from '../../service/base/quantile.ts';
 import type { Percentile } from '../diff/percentiles.ts';
 import type { TurnText } from '../traces/load.ts';
 import { targetRows, type TargetRow } from '../diff/targets.ts';
 
-export const REPORT_FORMAT = 1;
+export const REPORT_FORMAT = 2;
 /** What the figures rest on: `live` alone is measured, all other worlds predict. */
 export const BASES = ['measured', 'predicted'] as const;
 /** `as measured`: no stand-in drew anything. */
@@ -44,9 +44,14 @@ export interface Report {
   verdict: Verdict;
   exitCode: number;
   reasons: readonly string[];
-  primary: DiffRow;
-  endToEnd: DiffRow;
+  /** Absent where no turn was measured in both lanes, as `endToEnd` is. */
+  primary?: DiffRow;
+  endToEnd?: DiffRow;
   stages: readonly DiffRow[];
+  guards: Diff['guards'];
+  matched: Diff['matched'];
+  /** What would settle an open verdict, and the command that does it. */
+  settle?: Diff['settle'] & { command?: string };
   turns: readonly TurnSummary[];
   /** Of each turn that both lanes ran, measured or not: the indexes of A's and B's in `turns`. */
   pairs: readonly (readonly [a: number, b: number])[];
@@ -57,7 +62,10 @@ export interface Report {
   sameWords?: DiffRow;
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
-  validity: Omit<Diff, 'verdict' | 'reasons' | 'primary' | 'endToEnd' | 'stages' | 'percentiles'> & {
+  validity: Pick<
+    Diff,
+    'marginMs' | 'repetition' | 'p95' | 'pairs' | 'turns' | 'sessions' | 'observational' | 'generalizes'
+  > & {
     draws: (typeof REPORTED_DRAWS)[number];
     drift?: Drift;
     seed?: string;
@@ -97,26 +105,35 @@ export interface ReportInput {
   draws?: Draws;
   seed?: string;
   profile?: string;
-  /** Why the figures are no results. The verdict is then `inconclusive`, whatever they are. */
-  distrust?: string;
+  /** Further bounds of validity that are broken: the verdict is then `inconclusive`. */
+  invalid?: readonly string[];
+  /** See `Evidence.simulated`. */
+  simulated?: DiffOptions['simulated'];
+  bounds?: DiffOptions['bounds'];
+  /** The command that replays so many sessions. */
+  settleBy?(sessions: number): string;
   notes?: readonly string[];
   rerun?: string;
 }
 
-/** Builds the report; throws `InvariantError` when any turn's ledger does not add up. Undefined without a common turn. */
+/** Undefined when a lane has no usable turn, or the lanes share none and may not be unpaired. */
 export function buildReport(input: ReportInput): Report | undefined {
   const { a, b, world } = input;
   const all = [...(input.captured ?? []), ...a.turns, ...(input.a2 ?? []), ...b.turns];
-  for (const turn of all) checkLedger(turn);
   const { both } = alignTurns(a.turns, b.turns);
   const isUnpaired = both.length === 0 && input.mayBeUnpaired === true;
   const diff = isUnpaired
     ? diffUnpaired(a.turns, b.turns)
-    : diffLanes(a.turns, b.turns, { primary: input.primary, a2: input.sameTimes === true ? undefined : input.a2 });
+    : diffLanes(a.turns, b.turns, {
+        primary: input.primary,
+        a2: input.sameTimes === true ? undefined : input.a2,
+        bounds: input.bounds,
+        allowedModels: b.arm.strategy && modelsOf(b.arm.strategy),
+        simulated: input.simulated,
+        invalid: input.invalid,
+      });
   if (diff === undefined) return undefined;
-  const { primary, endToEnd, stages, percentiles, ...judged } = diff;
-  const { verdict, reasons, ...validity }: typeof judged =
-    input.distrust === undefined ? judged : { ...judged, verdict: 'inconclusive', reasons: [input.distrust] };
+  const { verdict, reasons, primary, endToEnd, stages, percentiles, guards, matched, settle, ...validity } = diff;
   const index = new Map(all.map((turn, at) => [turn, at]));
   return {
     format: REPORT_FORMAT,
@@ -128,6 +145,9 @@ export function buildReport(input: ReportInput): Report | undefined {
     primary,
     endToEnd,
     stages,
+    guards,
+    matched,
+    settle: settle && { ...settle, command: input.settleBy?.(settle.sessions) },
     turns: all,
     pairs: both.map((pair): [number, number] => [index.get(pair.a) ?? 0, index.get(pair.b) ?? 0]),
     percentiles,
@@ -174,14 +194,9 @@ function reportTexts(
   });
 }
 
-function checkLedger({ sessionId, turnIndex, lane, e2eUs, ledger }: TurnSummary): void {
-  if (e2eUs === undefined) return;
-  const sumUs = sum(ledger.map((part) => part.us));
-  if (sumUs !== e2eUs) {
-    throw new InvariantError(
-      `session ${sessionId}, turn ${turnIndex}, ${lane}: parts add up to ${sumUs} µs, end to end is ${e2eUs} µs`,
-    );
-  }
+/** Models that the strategy lets answer. */
+function modelsOf({ llm }: Strategy): string[] {
+  return [llm.model, ...llm.fallback, ...(llm.hedge === 'none' ? [] : [llm.hedge.model ?? []])].flat();
 }
 
 function driftOf(captured: readonly TurnSummary[], baseline: readonly TurnSummary[]): Drift | undefined {

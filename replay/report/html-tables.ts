@@ -1,9 +1,9 @@
 /** Tables of the HTML page. Pure. */
 import type { Report } from './build.ts';
 import { html, htmlTable, escapeHtml, type Cell } from './html-text.ts';
-import { signed } from '../diff/stats.ts';
-import { printedLedger } from './rows.ts';
-import { knobText } from './words.ts';
+import { signed } from '../statistics/rounding.ts';
+import { intervalText, printedQuantile } from './rows.ts';
+import { guardText, knobText } from './words.ts';
 
 export function targetTable({ targets }: Report): string {
   const lane = (measured: Report['targets'][number]['a']): Cell => {
@@ -41,19 +41,21 @@ export function percentileTables({ percentiles, validity }: Report): string {
   const columns = [
     { title: 'stage' },
     { title: 'phase' },
-    ...['A ms', 'B ms', 'Δ ms'].map((title) => ({ title, isNumber: true })),
+    ...['A ms', 'B ms'].map((title) => ({ title, isNumber: true })),
   ];
   const tables = percentiles.map((each) =>
     htmlTable(
       columns,
-      printedLedger(each.rows, each).map(({ stage, phase, a, b, delta }) => [stage, phase, a, b, delta]),
+      printedQuantile(each.rows).map(({ stage, phase, a, b }) => [stage, phase, a, b]),
       { caption: `p${Math.round(each.q * 100)} of end to end`, hasTotal: true },
     ),
   );
-  const few = percentiles.some(({ q }) => q > 0.9)
-    ? ''
-    : `<p class="note">p95: n too small (${validity.pairs} pairs).</p>`;
-  return tables.join('') + few;
+  const { p95, turns } = validity;
+  const tail =
+    p95 === undefined
+      ? `p95: n too small (${turns} turns).`
+      : `Difference of the 95th percentiles: ${signed(p95.deltaMs)} ms ${intervalText(p95)}.`;
+  return `${tables.join('')}<p class="note">${tail}</p>`;
 }
 
 export function knobTable({ knobs }: Report): string {
@@ -65,13 +67,16 @@ export function knobTable({ knobs }: Report): string {
       );
 }
 
-export function guardTable({ validity }: Report): string {
+const STATE_CLASS = { holds: 'yes', open: 'open', broken: 'no' } as const;
+
+export function guardTable({ guards }: Report): string {
+  if (guards.length === 0) return '';
   return htmlTable(
-    [{ title: 'guard' }, { title: 'holds' }, { title: 'detail' }],
-    validity.guards.map(({ name, holds, detail }) => [
-      name,
-      html(holds ? '<span class="yes">yes</span>' : '<span class="no">no</span>'),
-      detail,
+    [{ title: 'guard' }, { title: 'state' }, { title: 'detail' }],
+    guards.map((guard) => [
+      guard.name,
+      html(`<span class="${STATE_CLASS[guard.state]}">${guard.state}</span>`),
+      guardText(guard),
     ]),
   );
 }

@@ -7,16 +7,14 @@ import { asset, htmlPage } from './html-page.ts';
 import { deltaBar, html, htmlSection, htmlTable, escapeHtml, twinBar, type Cell } from './html-text.ts';
 import { differenceFigure, distributionFigure } from './figures.ts';
 import { pageData, scriptJson, type PageData, type PageOptions } from './page-data.ts';
-import { signed } from '../diff/stats.ts';
-import { intervalText, intervalTitle, printedLedger } from './rows.ts';
-import { rerunText, shownReasons, validityLine, VERDICT_SIGN } from './words.ts';
+import { intervalTitle, printedLedger } from './rows.ts';
+import { primaryText, rerunText, settleText, shownReasons, validityLine, verdictSign } from './words.ts';
 
 /** The whole page. Spans that do not fit are left out, and the page says so. */
 export function htmlReport(report: Report, options: PageOptions = {}): string {
   const data = pageData(report, options);
-  const { verdict, primary } = report;
   return htmlPage({
-    title: `Retake: ${verdict}, ${primary.stage} ${signed(primary.deltaMs)} ms`,
+    title: `Retake: ${report.verdict}, ${primaryText(report)}`,
     data: { id: 'pairs-data', json: scriptJson(data) },
     script: asset('page.js'),
     sections: [
@@ -40,8 +38,7 @@ export function htmlReport(report: Report, options: PageOptions = {}): string {
 }
 
 function reportHeader(report: Report): string {
-  const { verdict, primary, validity, arms } = report;
-  const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
+  const { verdict, validity, arms } = report;
   const badge = (content: string, more = ''): string => `<span class="badge${more}">${escapeHtml(content)}</span>`;
   const arm = ({ lane, variant, commit, strategyHash }: Report['arms']['a']): string =>
     escapeHtml(
@@ -49,13 +46,13 @@ function reportHeader(report: Report): string {
       400,
     );
   return (
-    `<header class="${verdict}">` +
+    `<header class="exit-${report.exitCode}">` +
     `<div>${badge(report.basis, ' basis')}${badge(`world ${report.world}`)}` +
     (validity.profile === undefined ? '' : badge(`profile ${validity.profile.slice(0, 80)}`)) +
-    `${badge(`${validity.pairs} turns · ${validity.sessions} sessions`)}</div>` +
-    `<h1><span class="sign">${VERDICT_SIGN[verdict]} ${verdict}</span>: ${escapeHtml(primary.stage)} ${signed(primary.deltaMs)} ms</h1>` +
-    `<p>95 % interval ${intervalText(primary)} ms${percent} · margin ${validity.marginMs.toFixed(1)} ms</p>` +
-    shownReasons(report)
+    `${badge(`${validity.turns} turns · ${validity.sessions} sessions`)}</div>` +
+    `<h1><span class="sign">${verdictSign(report)} ${verdict}</span>: ${escapeHtml(primaryText(report))}</h1>` +
+    `<p>95 % interval in brackets · margin ${validity.marginMs.toFixed(1)} ms</p>` +
+    [...shownReasons(report), ...[settleText(report)].filter((text) => text !== undefined)]
       .map((reason) => `<p class="note">${escapeHtml(reason)}</p>`)
       .join('') +
     `<div class="arms"><b class="key-a">A</b><span>${arm(arms.a)}</span><b class="key-b">B</b><span>${arm(arms.b)}</span></div>` +
@@ -66,6 +63,7 @@ function reportHeader(report: Report): string {
 function ledgerSection({ stages, endToEnd }: Report): string {
   const phases = stages.filter(({ phase }) => phase !== undefined);
   const scaleMs = Math.max(...phases.map(({ aMs, bMs }) => Math.max(aMs, bMs)), 0);
+  if (endToEnd === undefined) return '';
   const deltaScaleMs = Math.max(
     ...[...phases, endToEnd].map((row) =>
       Math.max(Math.abs(row.deltaMs), Math.abs(row.lowMs ?? 0), Math.abs(row.highMs ?? 0)),

@@ -4,9 +4,12 @@ import { Type } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
 import { LEDGER_STAGES, PHASES, WORLDS } from '../../service/base/events.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
+import { fieldOf } from '../../service/base/json.ts';
 import { literals } from '../../service/base/schema.ts';
-import { DROP_CAUSES } from '../diff/align.ts';
-import { VERDICTS, WHOLE_TURN_ROWS } from '../diff/diff.ts';
+import { LOSS_CAUSES } from '../diff/align.ts';
+import { WHOLE_TURN_ROWS } from '../diff/diff.ts';
+import { GUARD_STATES, GUARD_UNITS } from '../diff/guards.ts';
+import { VERDICTS } from '../diff/verdict.ts';
 import { BASES, REPORT_FORMAT, REPORTED_DRAWS, type Report } from './build.ts';
 
 /** The other formats print a name unescaped: no markup and no control characters. */
@@ -25,11 +28,12 @@ const Row = Type.Object({
   deltaMs: msField('mean of the paired differences B − A'),
   lowMs: Type.Optional(msField('lower end of its 95 % interval')),
   highMs: Type.Optional(msField('upper end')),
-  shiftPct: Type.Optional(Type.Number({ description: 'Hodges–Lehmann shift of log ratios, %' })),
+  deltaPct: Type.Optional(Type.Number({ description: 'deltaMs in % of aMs' })),
+  shiftPct: Type.Optional(Type.Number({ description: 'mean of ln(B/A) over turns as a relative change, %' })),
   lowPct: Type.Optional(Type.Number()),
   highPct: Type.Optional(Type.Number()),
   pHolm: Type.Optional(Type.Number({ description: 'p-value, adjusted by Holm over all stage and phase rows' })),
-  n: Type.Integer({ description: 'pairs' }),
+  n: Type.Integer({ description: 'distinct turns' }),
 });
 const Arm = Type.Object({
   lane: Type.String(),
@@ -78,17 +82,9 @@ const Percentile = Type.Object({
   q: Type.Number({ minimum: 0, maximum: 1 }),
   aMs: msField('quantile of A'),
   bMs: msField('quantile of B'),
-  deltaMs: msField('B − A'),
-  rows: Type.Array(
-    Type.Object({
-      stage: Stage,
-      phase: Type.Optional(Phase),
-      aMs: Type.Number(),
-      bMs: Type.Number(),
-      deltaMs: Type.Number(),
-    }),
-    { description: 'contributions; phase rows add up to the quantile, and so do the stages' },
-  ),
+  rows: Type.Array(Type.Object({ stage: Stage, phase: Type.Optional(Phase), aMs: Type.Number(), bMs: Type.Number() }), {
+    description: 'contributions; phase rows add up to the quantile, and so do the stages',
+  }),
 });
 const Span = Type.Object({
   path: Type.String({ description: 'names from the root, with the ordinal among siblings of one name' }),
@@ -102,6 +98,20 @@ const Span = Type.Object({
   onlyBMs: Type.Optional(Type.Number()),
 });
 
+const Guard = Type.Object({
+  name: Type.String(),
+  state: literals(GUARD_STATES, {
+    description: 'broken: harm beyond the margin is shown; holds: it is ruled out; open: neither',
+  }),
+  unit: literals(GUARD_UNITS, { description: 'of value, low, high and margin' }),
+  value: Type.Number({ description: 'how much more harm B does than A' }),
+  low: Type.Optional(Type.Number({ description: 'one-sided 95 % lower bound' })),
+  high: Type.Optional(Type.Number({ description: 'one-sided 95 % upper bound' })),
+  margin: Type.Number(),
+  detail: Type.String(),
+  limit: Type.Optional(Type.String({ description: 'of an open guard: the harm that is not ruled out' })),
+});
+
 /** The JSON Schema that scripts may rely on, published as docs/report.schema.json. Later versions may add fields. */
 export const ReportSchema = Type.Object(
   {
@@ -109,11 +119,35 @@ export const ReportSchema = Type.Object(
     basis: literals(BASES),
     world: literals(WORLDS),
     verdict: literals(VERDICTS),
-    exitCode: Type.Integer({ description: '0 faster or same, 1 slower, 3 inconclusive' }),
+    exitCode: Type.Integer({ description: '0 faster or same, 1 slower or worse, 3 every other verdict' }),
     reasons: Type.Array(Type.String()),
-    primary: Row,
-    endToEnd: Row,
+    primary: Type.Optional(Row),
+    endToEnd: Type.Optional(Row),
     stages: Type.Array(Row, { description: "stages' totals (no phase) and phases; phase rows add up to endToEnd" }),
+    guards: Type.Array(Guard),
+    matched: Type.Object({
+      share: Type.Number({
+        description: 'of each lane’s turns, those present in both; the smaller of both shares, 0–1',
+      }),
+      lost: Type.Array(
+        Type.Object({
+          lane: Word,
+          cause: literals(LOSS_CAUSES),
+          turns: Type.Integer(),
+          otherMeanMs: Type.Optional(msField('of missing turns: their mean end to end in the other lane')),
+        }),
+      ),
+    }),
+    settle: Type.Optional(
+      Type.Object(
+        {
+          sessions: Type.Integer({ description: 'in all, those at hand included' }),
+          usd: Type.Optional(Type.Number({ description: 'replies of the LLM in both lanes' })),
+          command: Type.Optional(Type.String()),
+        },
+        { description: 'what would settle an inconclusive verdict' },
+      ),
+    ),
     turns: Type.Array(Turn),
     pairs: Type.Array(Type.Array(Index, { minItems: 2, maxItems: 2 }), { description: "indexes of A's and B's turn" }),
     percentiles: Type.Array(Percentile),
@@ -130,22 +164,39 @@ export const ReportSchema = Type.Object(
     arms: Type.Object({ a: Arm, b: Arm }),
     knobs: Type.Array(Type.Object({ knob: Type.String() }), { description: 'what differs: knob, a, b' }),
     validity: Type.Object({
-      pairs: Type.Integer(),
+      pairs: Type.Integer({ description: 'of measured turns, repetitions included' }),
+      turns: Type.Integer({ description: 'distinct turns among them' }),
       sessions: Type.Integer(),
       marginMs: Type.Number(),
       observational: Type.Optional(Type.Literal(true, { description: 'A and B share no turn' })),
       generalizes: Type.Boolean({ description: 'false with one conversation only' }),
       draws: literals(REPORTED_DRAWS),
-      noiseFloorMs: Type.Optional(Type.Number()),
-      p95: Type.Optional(Type.Object({ aMs: Type.Number(), bMs: Type.Number(), deltaMs: Type.Number() })),
+      repetition: Type.Optional(
+        Type.Object(
+          {
+            deltaMs: msField('baseline2 − baseline'),
+            lowMs: msField('lower end of its 99 % interval'),
+            highMs: msField('upper end'),
+            n: Type.Integer(),
+          },
+          { description: 'absent where both lanes hold the same captured times' },
+        ),
+      ),
+      p95: Type.Optional(
+        Type.Object({
+          aMs: Type.Number(),
+          bMs: Type.Number(),
+          deltaMs: Type.Number(),
+          lowMs: Type.Number(),
+          highMs: Type.Number(),
+        }),
+      ),
       drift: Type.Optional(
         Type.Object({ deltaMs: Type.Number(), medianErrorPct: Type.Number(), p95ErrorPct: Type.Number() }),
       ),
       seed: Type.Optional(Type.String()),
       profile: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })),
       notes: Type.Optional(Type.Array(Type.String(), { description: 'what to know beside the figures' })),
-      guards: Type.Array(Type.Object({ name: Type.String(), holds: Type.Boolean(), detail: Type.String() })),
-      dropped: Type.Array(Type.Object({ lane: Word, cause: literals(DROP_CAUSES), turns: Type.Integer() })),
     }),
     spans: Type.Optional(Type.Array(Span)),
     texts: Type.Optional(
@@ -174,6 +225,10 @@ export function readReport(path: string): Report {
 /** `where` names the report in the error. */
 export function parseReport(json: unknown, where: string): Report {
   if (isReport(json)) return json;
+  if (fieldOf(json, 'format') === 1)
+    throw new InputError(
+      `${where} is a report of format 1, whose verdicts followed other rules; compare its run folder again: npx retake diff FOLDER FOLDER`,
+    );
   const [error] = isReport.errors ?? [];
   throw new InputError(
     `${where}: field ${error?.instancePath.slice(1).replaceAll('/', '.') ?? ''} ${error?.message ?? 'is not valid'}; run the replay again with this Retake`,

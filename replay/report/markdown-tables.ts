@@ -6,9 +6,9 @@ import type { SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { measuredPairs } from './charts.ts';
 import { code, escapeMarkdown, markdownTable } from './markdown-text.ts';
-import { signed } from '../diff/stats.ts';
-import { intervalTitle, markedInterval, printedLedger } from './rows.ts';
-import { compareUrl, deltaUsOf, knobText } from './words.ts';
+import { signed } from '../statistics/rounding.ts';
+import { intervalText, intervalTitle, markedInterval, printedLedger, printedQuantile } from './rows.ts';
+import { compareUrl, deltaUsOf, guardText, knobText } from './words.ts';
 
 interface FoldedTable {
   title: string;
@@ -67,14 +67,15 @@ function knobTable({ knobs }: Report): string {
   );
 }
 
-function guardTable({ validity }: Report): string {
+function guardTable({ guards }: Report): string {
+  if (guards.length === 0) return '';
   return markdownTable(
-    ['guard', 'holds', 'detail'],
+    ['guard', 'state', 'detail'],
     '||||',
-    validity.guards.map(({ name, holds, detail }) => [
-      escapeMarkdown(name),
-      holds ? 'yes' : '**no**',
-      escapeMarkdown(detail),
+    guards.map((guard) => [
+      escapeMarkdown(guard.name),
+      guard.state === 'broken' ? '**broken**' : guard.state,
+      escapeMarkdown(guardText(guard)),
     ]),
   );
 }
@@ -97,10 +98,15 @@ function stageTable({ stages }: Report): string {
 /** Each table adds up to its last line. */
 function percentileTables({ percentiles, validity }: Report): string {
   const tables = percentiles.map((each) => {
-    const rows = printedLedger(each.rows, each).map(({ stage, phase, a, b, delta }) => [stage, phase, a, b, delta]);
-    return markdownTable([`p${Math.round(each.q * 100)}`, 'phase', 'A ms', 'B ms', 'Δ ms'], '|||:|:|:|', rows);
+    const rows = printedQuantile(each.rows).map(({ stage, phase, a, b }) => [stage, phase, a, b]);
+    return markdownTable([`p${Math.round(each.q * 100)}`, 'phase', 'A ms', 'B ms'], '|||:|:|', rows);
   });
-  const few = percentiles.some(({ q }) => q > 0.9) ? [] : [`p95: n too small (${validity.pairs} pairs).`];
+  const { p95, turns } = validity;
+  const few = [
+    p95 === undefined
+      ? `p95: n too small (${turns} turns).`
+      : `Difference of the 95th percentiles: ${signed(p95.deltaMs)} ms ${intervalText(p95)}.`,
+  ];
   return [...tables, ...few].join('\n\n');
 }
 

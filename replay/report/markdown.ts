@@ -2,9 +2,7 @@
 import type { Report } from './build.ts';
 import { FOLDED_TABLES, markdownLedger, markdownTargets } from './markdown-tables.ts';
 import { code, escapeMarkdown, fenced } from './markdown-text.ts';
-import { signed } from '../diff/stats.ts';
-import { intervalText } from './rows.ts';
-import { rerunText, shownReasons, validityLine, VERDICT_SIGN } from './words.ts';
+import { primaryText, rerunText, settleText, shownReasons, validityLine, verdictSign } from './words.ts';
 
 /** GitHub refuses comments beyond about 65,536 characters. */
 const LIMIT_CHARS = 60_000;
@@ -50,9 +48,8 @@ export function markdownReport(report: Report, { marker = 'retake-report', jaege
   }
 }
 
-function verdictLine({ primary, verdict }: Report): string {
-  const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
-  return `### ${VERDICT_SIGN[verdict]} ${verdict}: ${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`;
+function verdictLine(report: Report): string {
+  return `### ${verdictSign(report)} ${report.verdict}: ${primaryText(report)}`;
 }
 
 /** Where the figures come from, and why the verdict is what it is. */
@@ -64,6 +61,7 @@ function reasonLine(report: Report): string {
     shownReasons(report)
       .map((reason) => escapeMarkdown(reason))
       .join('; '),
+    ...[settleText(report)].flatMap((text) => (text === undefined ? [] : [escapeMarkdown(text)])),
   ].join(' · ');
 }
 

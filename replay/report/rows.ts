@@ -1,7 +1,8 @@
 /** The ledger table as printed numbers, rounded so that the printed rows add up to the printed total. Pure. */
 import type { DiffRow } from '../diff/diff.ts';
 import { differs } from '../diff/holm-rows.ts';
-import { roundToSum, signed, sum } from '../diff/stats.ts';
+import { sum } from '../statistics/estimates.ts';
+import { roundToSum, signed } from '../statistics/rounding.ts';
 
 export interface PrintedRow {
   stage: string;
@@ -12,14 +13,16 @@ export interface PrintedRow {
   interval: string;
 }
 
-/** A row of means, or of one quantile. */
+/** A row of means. */
 export type AddingRow = Pick<DiffRow, 'stage' | 'phase' | 'aMs' | 'deltaMs' | 'lowMs' | 'highMs' | 'pHolm'>;
 
 /**
  * Phase rows, then end to end. Columns A and Δ are rounded to their sums, and B is A + Δ. So each printed column adds up to its
- * last line, every printed Δ is B − A, and an unchanged row prints 0.0.
+ * last line, every printed Δ is B − A, and an unchanged row prints 0.0. Empty where no turn was measured in
+ * both lanes.
  */
-export function printedLedger(stages: readonly AddingRow[], total: Omit<AddingRow, 'stage'>): PrintedRow[] {
+export function printedLedger(stages: readonly AddingRow[], total: Omit<AddingRow, 'stage'> | undefined): PrintedRow[] {
+  if (total === undefined) return [];
   const phases = stages.filter(({ phase }) => phase !== undefined);
   const a = tenths(phases.map(({ aMs }) => aMs));
   const exact = phases.map(({ deltaMs }) => deltaMs * 10);
@@ -29,6 +32,28 @@ export function printedLedger(stages: readonly AddingRow[], total: Omit<AddingRo
     printed({ ...total, stage: 'end to end' }, sum(a), sum(delta)),
   ];
 }
+
+/** Parts of one quantile, each column rounded to its own sum; the last line is the quantile. */
+export function printedQuantile(
+  parts: readonly Pick<DiffRow, 'stage' | 'phase' | 'aMs' | 'bMs'>[],
+): Pick<PrintedRow, 'stage' | 'phase' | 'a' | 'b'>[] {
+  const phases = parts.filter(({ phase }) => phase !== undefined);
+  const [a, b] = [tenths(phases.map(({ aMs }) => aMs)), tenths(phases.map(({ bMs }) => bMs))];
+  const ms = (value: number): string => (value / 10).toFixed(1);
+  return [
+    ...phases.map(({ stage, phase }, index) => ({
+      stage,
+      phase: phaseName({ stage, phase }),
+      a: ms(a[index] ?? 0),
+      b: ms(b[index] ?? 0),
+    })),
+    { stage: 'end to end', phase: '', a: ms(sum(a)), b: ms(sum(b)) },
+  ];
+}
+
+/** Empty where the stage has no phases of its own. */
+const phaseName = ({ stage, phase }: Pick<DiffRow, 'stage' | 'phase'>): string =>
+  phase === undefined || phase === stage ? '' : phase;
 
 /** In whole tenths of a millisecond, rounded so that they add up. */
 function tenths(valuesMs: readonly number[]): number[] {
@@ -54,7 +79,7 @@ function withoutNegatives(delta: readonly number[], a: readonly number[], exact:
 function printed(row: AddingRow, aTenths: number, deltaTenths: number): PrintedRow {
   return {
     stage: row.stage,
-    phase: row.phase === undefined || row.phase === row.stage ? '' : row.phase,
+    phase: phaseName(row),
     a: (aTenths / 10).toFixed(1),
     b: ((aTenths + deltaTenths) / 10).toFixed(1),
     delta: signed(deltaTenths / 10),

@@ -5,9 +5,21 @@ import type { Report } from './build.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { LEDGER_STAGES } from '../../service/base/events.ts';
 import { histogram, measuredPairs, sparkline, stagesInTime, textBar, typicalPair, type StageSpan } from './charts.ts';
-import { signed } from '../diff/stats.ts';
+import { signed } from '../statistics/rounding.ts';
 import { intervalText, intervalTitle, printedLedger, type PrintedRow } from './rows.ts';
-import { compareUrl, knobText, rerunText, shown, shownReasons, VERDICT_SIGN, validityLine, wrapped } from './words.ts';
+import {
+  compareUrl,
+  guardText,
+  knobText,
+  primaryText,
+  rerunText,
+  settleText,
+  shown,
+  shownReasons,
+  validityLine,
+  verdictSign,
+  wrapped,
+} from './words.ts';
 
 export interface TerminalOptions {
   columns: number;
@@ -17,6 +29,8 @@ export interface TerminalOptions {
 }
 
 const CODES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' } as const;
+/** By exit code. */
+const TONES: Readonly<Record<number, keyof typeof CODES>> = { 0: 'green', 1: 'red', 3: 'yellow' };
 type Paint = (text: string, ...codes: readonly (keyof typeof CODES)[]) => string;
 
 function painter(color: boolean): Paint {
@@ -25,17 +39,18 @@ function painter(color: boolean): Paint {
 
 export function terminalReport(report: Report, options: TerminalOptions): string {
   const paint = painter(options.color);
-  const { primary, arms, verdict } = report;
-  const tone = verdict === 'faster' ? 'green' : verdict === 'slower' ? 'red' : 'yellow';
-  const percent = primary.shiftPct === undefined ? '' : ` (${signed(primary.shiftPct)} %)`;
+  const { arms, verdict } = report;
+  const tone = TONES[report.exitCode] ?? 'yellow';
+  const settle = settleText(report);
   const words = (text: string): string[] => wrapped(text, ' ', options.columns);
   const profile = report.validity.profile === undefined ? '' : `, profile ${shown(report.validity.profile)}`;
   const lines = [
-    ...words(
-      `${VERDICT_SIGN[verdict]} ${verdict.toUpperCase()}  ${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`,
-    ).map((line) => paint(line, 'bold', tone)),
+    ...words(`${verdictSign(report)} ${verdict.toUpperCase()}  ${primaryText(report)}`).map((line) =>
+      paint(line, 'bold', tone),
+    ),
     ...words(`${report.basis}: world ${report.world}${profile}`).map((line) => paint(line, 'dim')),
     ...shownReasons(report).flatMap((reason) => words(`  ${shown(reason)}`)),
+    ...(settle === undefined ? [] : words(`  ${settle}`)),
     '',
     ...words(`A  ${armText(arms.a)}`),
     ...words(`B  ${armText(arms.b)}`),
@@ -49,6 +64,7 @@ export function terminalReport(report: Report, options: TerminalOptions): string
     ...spreadLines(report, options, paint),
     ...targetLines(report, options, paint),
     '',
+    ...guardLines(report, options),
     ...spanLines(report, options),
     ...wrapped(validityLine(report), ' · ', options.columns),
     ...(rerunText(report) === undefined ? [] : [paint(rerunText(report) ?? '', 'dim')]),
@@ -109,10 +125,26 @@ function spreadLines(report: Report, { columns }: TerminalOptions, paint: Paint)
   const bins = Math.max(10, Math.min(60, columns - 2 - 24));
   const line = (side: string, values: readonly number[]): string =>
     `${side} ${msText(lowUs).padStart(8)} ${paint(sparkline(histogram(values, lowUs, highUs, bins)), side === 'A' ? 'dim' : 'cyan')} ${msText(highUs)}`;
-  const tails = report.percentiles.map(
-    ({ q, aMs, bMs, deltaMs }) => `p${Math.round(q * 100)} ${aMs.toFixed(1)} → ${bMs.toFixed(1)} (${signed(deltaMs)})`,
-  );
+  const { p95 } = report.validity;
+  const tails = [
+    ...report.percentiles.map(({ q, aMs, bMs }) => `p${Math.round(q * 100)} ${aMs.toFixed(1)} → ${bMs.toFixed(1)}`),
+    ...(p95 === undefined ? [] : [`Δ p95 ${signed(p95.deltaMs)} ${intervalText(p95)}`]),
+  ];
   return [paint('end to end, turns by ms', 'dim'), line('A', a), line('B', b), `  ${tails.join(' · ')}`, ''];
+}
+
+/** Broken and open guards; those that hold in one line. */
+function guardLines({ guards }: Report, { columns }: TerminalOptions): string[] {
+  const told = guards.filter(({ state }) => state !== 'holds');
+  const held = guards.filter(({ state }) => state === 'holds').map(({ name }) => name);
+  return [
+    ...told.flatMap((guard) =>
+      wrapped(`guard ${guard.state}: ${shown(guard.name)}, ${shown(guardText(guard))}`, ' ', columns),
+    ),
+    ...(held.length === 0
+      ? []
+      : wrapped(`guards that hold: ${held.map((name) => shown(name)).join(', ')}`, ' ', columns)),
+  ];
 }
 
 const UNPAIRED_SHOWN = 3;

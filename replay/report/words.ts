@@ -1,27 +1,46 @@
 /** Lines that all formats of a report share, and untrusted text made harmless. Pure. */
 import { UNSEEN } from '../../service/base/unseen.ts';
 import type { TurnPair } from '../diff/align.ts';
-import type { Verdict } from '../diff/diff.ts';
+import { VERDICT_TABLE } from '../diff/verdict.ts';
 import type { Report } from './build.ts';
-import { signed } from '../diff/stats.ts';
+import { percentText, signed } from '../statistics/rounding.ts';
 import { intervalText } from './rows.ts';
 
-export const VERDICT_SIGN: Readonly<Record<Verdict, string>> = {
-  faster: '✓',
-  slower: '✗',
-  same: '=',
-  inconclusive: '?',
-};
+/** The primary figure, its interval and Δ/A; or that there is none. */
+export function primaryText({ primary }: Pick<Report, 'primary'>): string {
+  if (primary === undefined) return 'no turn measured in both';
+  const percent = primary.deltaPct === undefined ? '' : ` (${signed(primary.deltaPct)} %)`;
+  return `${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`;
+}
+
+export const verdictSign = ({ verdict }: Pick<Report, 'verdict'>): string => VERDICT_TABLE[verdict].sign;
+
+/** A guard's figures, and what they leave open. */
+export const guardText = ({ detail, limit }: Report['guards'][number]): string =>
+  limit === undefined ? detail : `${detail}; not ruled out: ${limit}`;
+
+/** What would settle an open verdict. Undefined where nothing is to settle. */
+export function settleText({ settle }: Pick<Report, 'settle'>): string | undefined {
+  if (settle === undefined) return undefined;
+  const price = settle.usd === undefined ? '' : `, about ${settle.usd.toFixed(4)} USD for replies`;
+  const command = settle.command === undefined ? '' : `: ${plain(settle.command)}`;
+  return `would be settled by about ${settle.sessions} sessions in all${price}${command}`;
+}
 
 /** How far the figures carry, in one line. */
-export function validityLine({ validity, sameWords }: Report): string {
-  const { pairs, sessions, noiseFloorMs, marginMs, dropped, draws, drift, generalizes, seed } = validity;
+export function validityLine({ validity, sameWords, matched, primary }: Report): string {
+  const { turns, pairs, sessions, repetition, marginMs, draws, drift, generalizes, seed } = validity;
   const parts = [
     validity.observational === true
       ? `no shared turn; ${sessions} session${sessions === 1 ? '' : 's'} or more a side (observational)`
-      : `${pairs} turns in ${sessions} session${sessions === 1 ? '' : 's'}`,
+      : `${turns} turns${pairs === turns ? '' : ` (${pairs} pairs, repetitions averaged)`} in ${sessions} session${sessions === 1 ? '' : 's'}, matched share ${percentText(matched.share)}`,
     `margin ${marginMs.toFixed(1)} ms`,
-    noiseFloorMs === undefined ? 'noise floor not measured' : `noise floor ${noiseFloorMs.toFixed(1)} ms`,
+    ...(primary?.shiftPct === undefined ? [] : [`relative shift ${signed(primary.shiftPct)} %${shiftRange(primary)}`]),
+    ...(repetition === undefined
+      ? []
+      : [
+          `baseline repeated ${signed(repetition.deltaMs)} ms, 99 % interval [${signed(repetition.lowMs)}, ${signed(repetition.highMs)}]`,
+        ]),
     draws === 'common' ? 'common draws: the interval is over sessions only' : `draws ${draws}`,
     ...(drift === undefined
       ? []
@@ -34,11 +53,18 @@ export function validityLine({ validity, sameWords }: Report): string {
           `on the captured words ${sameWords.stage} ${signed(sameWords.deltaMs)} ms ${intervalText(sameWords)}, n ${sameWords.n}: shown beside, not judged`,
         ]),
     ...(generalizes ? [] : ['one conversation: does not generalize']),
-    ...dropped.map(({ lane, cause, turns }) => `${turns} dropped (${lane.toUpperCase()}: ${cause})`),
+    ...matched.lost.map(
+      ({ lane, cause, turns: lost, otherMeanMs }) =>
+        `${lost} left out (${lane.toUpperCase()}: ${cause}${otherMeanMs === undefined ? '' : `; they took ${otherMeanMs.toFixed(1)} ms in ${lane === 'a' ? 'B' : 'A'}`})`,
+    ),
     ...(seed === undefined ? [] : [`seed ${shown(seed)}`]),
     ...(validity.notes ?? []).map((note) => shown(note)),
   ];
   return parts.join(' · ');
+}
+
+function shiftRange({ lowPct, highPct }: { lowPct?: number; highPct?: number }): string {
+  return lowPct === undefined || highPct === undefined ? '' : ` [${signed(lowPct)}, ${signed(highPct)}]`;
 }
 
 /** More of them would crowd out the figures. */

@@ -156,10 +156,13 @@ function reportsOf(
       a2: summariesIn(baseline2),
       sameTimes: sameTimes(options, replayed, baseline2.variant),
       captured: isByOutcome(options.choice) ? undefined : captured,
-      distrust:
+      invalid:
         trust?.shown === false
-          ? `the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`
+          ? [`the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`]
           : undefined,
+      simulated: trust === undefined ? undefined : { why: trust.isMeasured ? undefined : trust.text },
+      bounds: options.bounds,
+      settleBy: options.settleBy,
       draws: options.draws,
       seed: options.seed,
       profile: options.profile,

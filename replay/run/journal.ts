@@ -9,7 +9,7 @@ import { InputError } from '../../service/base/errors.ts';
 import { makeFoldersSync } from '../../service/base/folders.ts';
 import { readInput } from '../../service/base/input-file.ts';
 import { isObject, parsedJson } from '../../service/base/json.ts';
-import { sum } from '../diff/stats.ts';
+import { sum } from '../statistics/estimates.ts';
 import type { JournaledTurn } from '../arms/replayed-turn.ts';
 
 export const JOURNAL_FORMAT = 1;

@@ -11,8 +11,9 @@ import { section } from '../../service/base/schema.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { basisText } from './basis.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
-import { signed } from '../diff/stats.ts';
+import { signed } from '../statistics/rounding.ts';
 import type { CandidateSpec } from '../plan/lanes.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
 import { namedVariants } from '../variants/variants.ts';
 
 const share = Type.Optional(Type.Number({ minimum: 0, maximum: 1 }));
@@ -84,11 +85,13 @@ export interface Trusted {
   short: string;
   /** False: the figure is no result. */
   shown: boolean;
+  /** The figure was predicted and then measured, in the captures' own world. */
+  isMeasured: boolean;
 }
 
 /** Of a figure that was never predicted and then measured. */
 export function errorNotMeasured(why: string): Trusted {
-  return { text: `error not measured (${why})`, short: 'not measured', shown: true };
+  return { text: `error not measured (${why})`, short: 'not measured', shown: true, isMeasured: false };
 }
 
 /** Stands beside a variant's simulated figure. */
@@ -104,6 +107,7 @@ export function trustIn(name: string, { rows, left }: Trust): Trusted {
     text: `error ${error} ${inside(row) ? 'within' : 'outside'} the measured interval of ±${half}`,
     short: `${error.replace(' %', '')} ${inside(row) ? 'in' : 'out of'} ±${half}`,
     shown: isResult(row),
+    isMeasured: true,
   };
 }
 
@@ -112,20 +116,34 @@ export interface Compared {
   spec: Pick<CandidateSpec, 'variant' | 'patches'>;
   baseline: readonly StrategyPatch[];
   baselineCheckout?: object;
+  sessions: readonly CapturedSession[];
+}
+
+/** Turns that a replay needs to measure an error of some points. */
+const TURNS_TO_MEASURE = 20;
+
+/** Why an error that was measured in one world says nothing about these captures: they are of another world or profile. */
+function foreignWorld(sessions: Compared['sessions'], trust: Pick<Trust, 'world' | 'profile'>): string | undefined {
+  const worlds = sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world));
+  const isOwn =
+    worlds.every((world) => world === trust.world) && sessions.every(({ profile }) => profile === trust.profile);
+  if (isOwn) return undefined;
+  const world = worlds.includes('live') ? 'live' : 'wire';
+  return `in this world: replay ${TURNS_TO_MEASURE} turns with --world ${world} to measure the difference itself`;
 }
 
 /**
  * Of a candidate. A named variant was measured unchanged, against the captured strategy by the same code. With any other patch or
  * baseline its error is not known.
  */
-export function trustInCandidate({ spec, baseline, baselineCheckout }: Compared, trust: Trust): Trusted {
+export function trustInCandidate({ spec, baseline, baselineCheckout, sessions }: Compared, trust: Trust): Trusted {
   const named = namedVariants().find(({ name }) => name === spec.variant);
   const other =
     baseline.length > 0 || baselineCheckout !== undefined
       ? 'the baseline is not the captured strategy under this commit'
       : named !== undefined && !isDeepStrictEqual(spec.patches, [named.patch])
         ? `more than ${spec.variant} was changed`
-        : undefined;
+        : foreignWorld(sessions, trust);
   return other === undefined ? trustIn(spec.variant, trust) : errorNotMeasured(other);
 }
 

@@ -1,0 +1,156 @@
+/** The verdict on a comparison: nine rules in one order, of which the first that applies decides. Pure. */
+import { percentText } from '../statistics/rounding.ts';
+import type { Guard } from './guards.ts';
+
+/** Every verdict, worst first: the exit code of `diff` and `replay --gate`, and the sign that reports print before the word. */
+export const VERDICT_TABLE = {
+  worse: { exitCode: 1, sign: '✗' },
+  slower: { exitCode: 1, sign: '✗' },
+  inconclusive: { exitCode: 3, sign: '?' },
+  'predicted higher': { exitCode: 3, sign: '~' },
+  'predicted lower': { exitCode: 3, sign: '~' },
+  'predicted same': { exitCode: 3, sign: '~' },
+  'higher (observational)': { exitCode: 3, sign: '~' },
+  'lower (observational)': { exitCode: 3, sign: '~' },
+  same: { exitCode: 0, sign: '=' },
+  faster: { exitCode: 0, sign: '✓' },
+} as const satisfies Readonly<Record<string, { exitCode: number; sign: string }>>;
+export type Verdict = keyof typeof VERDICT_TABLE;
+
+// the keys of a literal that is constant
+export const VERDICTS = Object.keys(VERDICT_TABLE) as Verdict[];
+
+/** docs/reading-a-report.md#exit-codes lists all codes. */
+export function verdictExitCode(verdict: Verdict): number {
+  return VERDICT_TABLE[verdict].exitCode;
+}
+
+/** The verdict of several candidates together: the worst one. */
+export function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
+  return VERDICTS.find((each) => verdicts.includes(each)) ?? 'inconclusive';
+}
+
+/** A difference B − A in ms with its 95 % interval; without one where too few turns were measured. */
+export interface Effect {
+  deltaMs: number;
+  lowMs?: number;
+  highMs?: number;
+}
+
+/** What a reader may set; the defaults are those of `DEFAULT_BOUNDS`. */
+export interface Bounds {
+  /** The smallest share of turns that must be present in both lanes, 0–1. */
+  matchedShare: number;
+  minSessions: number;
+}
+
+export const DEFAULT_BOUNDS: Bounds = { matchedShare: 0.9, minSessions: 4 };
+
+/** All that the rules read. */
+export interface Evidence {
+  /** Absent where no turn was measured in both lanes. */
+  effect?: Effect;
+  marginMs: number;
+  guards: readonly Guard[];
+  /** Of each lane's turns, those present in both lanes; the smaller of both shares. */
+  matchedShare: number;
+  /** Sessions with a measured pair, and the share of all pairs in the largest of them. */
+  sessions: number;
+  largestShare: number;
+  /** The effect if every turn that B lacks had waited as long as the slowest turn seen. Absent where B lacks none. */
+  worstCase?: Effect;
+  /** Why the figures cannot be trusted, a line each: bounds of validity that are broken. */
+  invalid: readonly string[];
+  /** A and B share no turn. */
+  observational: boolean;
+  /** Simulated figures. `why`: what keeps them from standing as a result; absent where their error was measured in this world. */
+  simulated?: { why?: string };
+  bounds: Bounds;
+}
+
+export interface Judged {
+  verdict: Verdict;
+  /** Why, in words. */
+  reasons: string[];
+}
+
+/** The margin rule alone: what the effect is called, or undefined where the interval leaves it open. */
+export function wordOf({ deltaMs, lowMs, highMs }: Effect, marginMs: number): 'same' | 'slower' | 'faster' | undefined {
+  if (lowMs === undefined || highMs === undefined) return undefined;
+  if (lowMs > -marginMs && highMs < marginMs) return 'same';
+  if (lowMs > 0 && deltaMs > marginMs) return 'slower';
+  if (highMs < 0 && deltaMs < -marginMs) return 'faster';
+  return undefined;
+}
+
+const PREDICTED = { same: 'predicted same', slower: 'predicted higher', faster: 'predicted lower' } as const;
+
+/** Rule 0, a lane without a usable turn, is an error of the input and never comes here. */
+export function judge(evidence: Evidence): Judged {
+  const { effect, marginMs, guards, simulated } = evidence;
+  if (evidence.observational) return observed(evidence);
+
+  const broken = guards.filter(({ state }) => state === 'broken').map(textOf);
+  if (broken.length > 0 && simulated === undefined) return { verdict: 'worse', reasons: broken };
+
+  const unsafe = [...doubts(evidence), ...broken.map((text) => `predicted to break a guard: ${text}`)];
+  if (unsafe.length > 0) return inconclusive(unsafe);
+
+  const word = effect === undefined ? undefined : wordOf(effect, marginMs);
+  if (effect === undefined || word === undefined) return inconclusive([openText(effect, marginMs)]);
+  if (simulated?.why !== undefined)
+    return { verdict: PREDICTED[word], reasons: [`predicted, not measured: ${simulated.why}`, WHY[word]] };
+  if (word !== 'slower' && evidence.worstCase !== undefined && wordOf(evidence.worstCase, marginMs) === 'slower')
+    return inconclusive(['B would be slower if the turns that it lacks had waited as long as the slowest turn seen']);
+  return { verdict: word, reasons: word === 'slower' ? [WHY.slower] : [WHY[word], ...openGuards(guards)] };
+}
+
+const WHY = {
+  same: 'the interval lies inside the margin',
+  slower: 'the interval excludes 0, and the estimate is beyond the margin',
+  faster: 'the interval excludes 0, the estimate is beyond the margin, and no guard is broken',
+} as const;
+
+/** What a claim stands beside: harm that is neither shown nor ruled out. */
+function openGuards(guards: readonly Guard[]): string[] {
+  const open = guards.filter(({ state }) => state === 'open').map(({ name, limit = '' }) => `${name} (${limit})`);
+  return open.length === 0 ? [] : [`open guards, not ruled out: ${open.join(', ')}`];
+}
+
+const textOf = ({ name, detail }: Guard): string => `${name}: ${detail}`;
+
+const inconclusive = (reasons: string[]): Judged => ({ verdict: 'inconclusive', reasons });
+
+function observed({ effect }: Evidence): Judged {
+  const why = 'A and B share no turn: more than the change may differ between them (observational)';
+  const { lowMs, highMs } = effect ?? {};
+  if (lowMs !== undefined && lowMs > 0) return { verdict: 'higher (observational)', reasons: [why] };
+  if (highMs !== undefined && highMs < 0) return { verdict: 'lower (observational)', reasons: [why] };
+  return inconclusive([lowMs === undefined ? 'too few turns for an interval' : 'the interval includes 0', why]);
+}
+
+/** What keeps any figure of the comparison from being a result. */
+function doubts({ matchedShare, sessions, largestShare, invalid, bounds }: Evidence): string[] {
+  return [
+    ...(matchedShare < bounds.matchedShare
+      ? [
+          `matched share ${percentText(matchedShare)}: ${percentText(bounds.matchedShare)} of the turns must be in both A and B (--matched)`,
+        ]
+      : []),
+    ...(sessions < bounds.minSessions
+      ? [`${sessions} session${sessions === 1 ? '' : 's'}, ${bounds.minSessions} needed (--min-sessions)`]
+      : []),
+    ...(sessions > 1 && largestShare > 0.5
+      ? [`one session holds ${percentText(largestShare)} of the turns: no session may hold over half`]
+      : []),
+    ...invalid,
+  ];
+}
+
+function openText(effect: Effect | undefined, marginMs: number): string {
+  if (effect === undefined) return 'no turn was measured in both A and B';
+  const { deltaMs, lowMs, highMs } = effect;
+  if (lowMs === undefined || highMs === undefined) return 'one turn has no interval: replay more turns';
+  if (lowMs <= 0 && highMs >= 0) return 'the interval includes 0 and reaches beyond the margin';
+  return `the interval touches the margin: the estimate is ${Math.abs(deltaMs) > marginMs ? 'beyond' : 'inside'}, and the interval reaches across`;
+}

@@ -1,0 +1,63 @@
+/** Statistics of paired replays. Pure. Each formula names its source; docs/statistics.md tells how they are used. */
+import { studentT975 } from './distributions.ts';
+
+export interface Interval {
+  mean: number;
+  /** 95 %; absent with fewer than two units, as `error` and `degrees` are. */
+  low?: number;
+  high?: number;
+  /** Standard error of the mean. */
+  error?: number;
+  /** Degrees of freedom of the standard error. */
+  degrees?: number;
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+export function mean(values: readonly number[]): number {
+  return sum(values) / values.length;
+}
+
+/** The fewest turns that have a 95th percentile with a two-sided 95 % bound: the smallest n with 0.95ⁿ ≤ 0.025. */
+export const P95_TURNS = 72;
+
+/**
+ * Mean of all values with a 95 % Student-t interval over their clusters (sessions). With h the cluster's share of all values, its
+ * summed residual is divided by √(1 − h) (CR2: Bell & McCaffrey, Survey Methodology 28, 2002); degrees of freedom are
+ * (Σm)²/Σm² − 1 for clusters of m values. With equal clusters both are those of the plain t-interval of cluster means.
+ */
+export function clusteredMean(clusters: readonly (readonly number[])[]): Interval {
+  const filled = clusters.filter((cluster) => cluster.length > 0);
+  const total = sum(filled.map((cluster) => cluster.length));
+  const overall = mean(filled.flat());
+  if (filled.length < 2) return { mean: overall };
+  const squares = filled.map((cluster) => {
+    const residual = sum(cluster.map((value) => value - overall));
+    return residual ** 2 / (1 - cluster.length / total);
+  });
+  const degrees = total ** 2 / sum(filled.map((cluster) => cluster.length ** 2)) - 1;
+  return intervalOf(overall, Math.sqrt(sum(squares)) / total, degrees);
+}
+
+/** The 95 % interval of an estimate with a standard error of so many degrees of freedom. */
+export function intervalOf(estimate: number, error: number, degrees: number): Interval {
+  const half = error === 0 ? 0 : studentT975(degrees) * error;
+  return { mean: estimate, low: estimate - half, high: estimate + half, error, degrees };
+}
+
+/**
+ * p-values adjusted for being read together (Holm 1979, Scand. J. Statist. 6:65–70). In rising order, the i-th of m is multiplied
+ * by m − i + 1, and none is below the one before. Returned in the order given.
+ */
+export function holm(pValues: readonly number[]): number[] {
+  const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
+  const adjusted = pValues.map(() => 1);
+  let floor = 0;
+  for (const [rank, { p, index }] of order.entries()) {
+    floor = Math.max(floor, Math.min(1, p * (pValues.length - rank)));
+    adjusted[index] = floor;
+  }
+  return adjusted;
+}
