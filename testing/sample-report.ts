@@ -14,7 +14,9 @@ interface Sample {
   more?: (index: number) => Partial<TurnSummary>;
 }
 
-/** One turn each of three sessions, small enough to add up by eye. */
+const SESSIONS = ['ada', 'bora', 'cem', 'deniz', 'ece', 'fuat'];
+
+/** One turn each of up to six sessions, small enough to add up by eye. */
 function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }: Sample): TurnSummary[] {
   return holdMs.map((hold, index) => {
     const ttsWait = ttsMs[index] ?? 0;
@@ -30,7 +32,7 @@ function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }:
     ];
     const e2eUs = ledger.reduce((sum, { us }) => sum + us, 0);
     return {
-      sessionId: ['ada', 'bora', 'cem'][index] ?? 'x',
+      sessionId: SESSIONS[index] ?? 'x',
       turnIndex: index,
       traceId: `${index}${lane.length}`.padEnd(32, 'a'),
       lane,
@@ -57,7 +59,13 @@ function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }:
 
 /** Some knobs stand for all: a new knob moves no golden report. */
 const knobs = (chunking: string): Strategy =>
-  JSON.parse(JSON.stringify({ pipeline: { chunking }, tts: { concurrency: 2 } }));
+  JSON.parse(
+    JSON.stringify({
+      pipeline: { chunking },
+      llm: { model: 'google/gemini-2.5-flash', fallback: [], hedge: 'none' },
+      tts: { concurrency: 2 },
+    }),
+  );
 const arm = (lane: Lane, variant: string, chunking = 'sentence'): ReportArm => ({
   lane,
   variant,
@@ -77,27 +85,40 @@ export const FASTER: ReportInput = {
   world: 'sim',
   a: {
     arm: arm('baseline', 'baseline'),
-    turns: sampleTurns({ lane: 'baseline', holdMs: [210, 250, 190], ttsMs: [480, 470, 500] }),
+    turns: sampleTurns({
+      lane: 'baseline',
+      holdMs: [210, 250, 190, 230, 200, 220],
+      ttsMs: [480, 470, 500, 490, 475, 485],
+    }),
   },
   b: {
     arm: arm('candidate', 'clause-chunking', 'clause'),
     turns: sampleTurns({
       lane: 'candidate',
       variant: 'clause-chunking',
-      holdMs: [20.4, 55.2, 10.3],
-      ttsMs: [440, 441, 450],
+      holdMs: [20.4, 55.2, 10.3, 30.1, 15.8, 42.6],
+      ttsMs: [440, 441, 450, 446, 439, 447],
     }),
   },
-  a2: sampleTurns({ lane: 'baseline2', variant: 'baseline', holdMs: [211, 249.5, 190], ttsMs: [480, 470, 500] }),
-  captured: sampleTurns({ lane: 'captured', holdMs: [212, 250, 190], ttsMs: [480, 471, 500] }),
+  a2: sampleTurns({
+    lane: 'baseline2',
+    variant: 'baseline',
+    holdMs: [211, 249.5, 190, 230, 199, 220.5],
+    ttsMs: [480, 470, 500, 490, 475, 485],
+  }),
+  captured: sampleTurns({
+    lane: 'captured',
+    holdMs: [212, 250, 190, 230, 200, 220],
+    ttsMs: [480, 471, 500, 490, 475, 485],
+  }),
   draws: 'common',
   seed: '1',
   profile: 'seed',
   rerun:
-    'npx retake replay --sessions ada,bora,cem --variant clause-chunking --world sim --runs 1 --draws common --seed 1',
+    'npx retake replay --sessions ada,bora,cem,deniz,ece,fuat --variant clause-chunking --world sim --runs 1 --draws common --seed 1',
 };
 
-/** Little is known, and much went wrong: one conversation, measured live, without second baseline, seed or profile. */
+/** Little is known, and much went wrong: one conversation, measured live, without second baseline, seed or profile. Its bounds were lifted. */
 export const SLOWER: ReportInput = (() => {
   const live = (index: number): Partial<TurnSummary> => ({ world: 'live', sessionId: 'ada', turnIndex: index });
   const failure = { stage: 'tts', kind: 'timeout', message: 'no audio within 10 s' };
@@ -123,8 +144,23 @@ export const SLOWER: ReportInput = (() => {
         { ...unmeasured, variant: 'tuesday', turnIndex: 4, ledger: [] },
       ],
     },
+    bounds: { matchedShare: 0.8, minSessions: 1 },
   };
 })();
+
+/** Two sessions, too few for a verdict, and the command that would settle it. */
+export const OPEN: ReportInput = {
+  world: 'live',
+  a: {
+    arm: arm('baseline', 'baseline'),
+    turns: sampleTurns({ lane: 'baseline', holdMs: [210, 250], ttsMs: [480, 470] }),
+  },
+  b: {
+    arm: arm('candidate', 'clause-chunking', 'clause'),
+    turns: sampleTurns({ lane: 'candidate', variant: 'clause-chunking', holdMs: [20.4, 55.2], ttsMs: [440, 441] }),
+  },
+  settleBy: (sessions) => `npx retake replay --sample ${sessions} --variant clause-chunking --world live`,
+};
 
 /** What could come from a capture or another pipeline's trace, and what each would do in a comment if it got through. */
 const HOSTILE_TEXTS: readonly [text: string, complaint: string][] = [
@@ -183,9 +219,12 @@ export function hostileReport(text: string): Report {
     failure: { stage: text, kind: text, message: text },
   });
   const tell = (turns: readonly TurnSummary[]): TurnSummary[] =>
-    turns.map((turn) => ({ ...turn, sessionId: `${text} ${turn.sessionId}`, variant: text, traceId: text }));
+    turns
+      .slice(0, 3)
+      .map((turn) => ({ ...turn, sessionId: `${text} ${turn.sessionId}`, variant: text, traceId: text }));
   const report = reportOf({
     ...FASTER,
+    bounds: { minSessions: 3 },
     a: {
       arm: { ...FASTER.a.arm, lane: text, variant: text, commit: text, strategyHash: text },
       turns: tell(FASTER.a.turns),

@@ -30,9 +30,12 @@ const BENCH: Bench = {
   arms: [{ name: 'clause-chunking', patches: ['clause-chunking'] }],
 };
 
+/** Of four sessions. */
+const NO_DIFFERENCE = { mean: 0, low: 0, high: 0, error: 0, degrees: 3 };
+
 function runOf(more: Partial<BenchRun> = {}): BenchRun {
   return {
-    sessions: () => benchSessions(3, 1),
+    sessions: () => benchSessions(4, 1),
     samplesFile: join(folder, `samples-${files++}.jsonl`),
     exchangesFile: join(folder, `exchanges-${files}.jsonl`),
     world: 'sim',
@@ -68,7 +71,7 @@ test('samples, medians and paired differences tell one story; first clause ≤ f
   const { arms, stopped } = await runBench(BENCH, run);
   assert.equal(stopped, undefined);
   const samples = samplesIn(run.samplesFile);
-  assert.equal(samples.length, 2 * 3);
+  assert.equal(samples.length, 2 * 4);
   for (const { values, basis } of samples) {
     assert.equal(basis, 'predicted');
     assert.ok((values.ttftMs ?? 0) <= (values.firstClauseMs ?? 0));
@@ -79,7 +82,7 @@ test('samples, medians and paired differences tell one story; first clause ≤ f
     arms.find((each) => each.arm === arm)?.rows.find((each) => each.metric === metric);
   assert.equal(row(BASELINE, 'e2eMs')?.difference, undefined);
   // common draws: what a strategy leaves alone does not differ at all, what it changes does
-  assert.deepEqual(row('clause-chunking', 'sttMs')?.difference, { mean: 0, low: 0, high: 0 });
+  assert.deepEqual(row('clause-chunking', 'sttMs')?.difference, NO_DIFFERENCE);
   assert.ok((row('clause-chunking', 'e2eMs')?.difference?.mean ?? 0) < 0);
 });
 
@@ -91,7 +94,7 @@ test('in every bench, an arm that changes nothing differs by exactly 0 from the 
     const [, unchanged, control] = arms;
     const differences = (unchanged?.rows ?? []).flatMap(({ difference }) => difference ?? []);
     assert.ok(differences.length > 0, each.name);
-    for (const difference of differences) assert.deepEqual(difference, { mean: 0, low: 0, high: 0 }, each.name);
+    for (const difference of differences) assert.deepEqual(difference, NO_DIFFERENCE, each.name);
     const e2e = control?.rows.find(({ metric }) => metric === 'e2eMs');
     assert.ok((e2e?.difference?.mean ?? 0) > 0, `${each.name}: the control is slower`);
   }
@@ -135,7 +138,7 @@ test('the same run again is the same; another world, another profile or a damage
   );
   const damages: [text: string, said: RegExp][] = [
     ['', /turns-e2e.jsonl holds no turns/],
-    [lines.join('').slice(0, -40), /turns-e2e.jsonl, line 6 is damaged/],
+    [lines.join('').slice(0, -40), /turns-e2e.jsonl, line 8 is damaged/],
     ['{}\n', /line 1 is damaged/],
   ];
   for (const [text, said] of damages) {
@@ -194,7 +197,7 @@ test('the wait is shown in parts that add up as printed, bets with their hits an
   const result = await runBench(speaking, runOf());
   const [baseline, predict] = result.arms;
   assert.equal(baseline?.bets, undefined);
-  assert.match(benchTable(result, 80), /predict: \d+ attempts in 3 turns, \d+ hits, \d+ misses/);
+  assert.match(benchTable(result, 80), /predict: \d+ attempts in 4 turns, \d+ hits, \d+ misses/);
   assert.ok((predict?.bets?.[0]?.attempts ?? 0) > 0);
   const [, parts = '', total = ''] = /^(.*) = ([\d.]+)$/.exec(ledgerText(baseline?.ledger ?? [])) ?? [];
   const tenths = parts.split(' + ').map((part) => Math.round(Number(part.split(' ').at(-1)) * 10));
@@ -208,7 +211,7 @@ test('the wait is shown in parts that add up as printed, bets with their hits an
 test('tables say unit, n and interval, and fit 80 columns', async () => {
   const result = await runBench(BENCH, runOf());
   const table = benchTable(result, 80);
-  assert.match(table, /first clause, ms +\d+\.\d +3/);
+  assert.match(table, /first clause, ms +\d+\.\d +4/);
   assert.match(table, /TTFT, ms .*0\.0 \[0\.0, 0\.0\]/);
   const targets = targetLines(targetRows(result.turns.get(BASELINE) ?? [], result.turns.get('clause-chunking') ?? []));
   assert.match(targets.join('\n'), /STT +800 +500/);

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, before, beforeEach, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { publish, type Env } from './publish.ts';
+import { VERDICTS, verdictExitCode, type Verdict } from '../../replay/diff/verdict.ts';
 import { EVERYTHING, FASTER, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const TOKEN = 'ghs_secret';
@@ -173,22 +174,32 @@ test('an older run, and an older attempt of the same run, overwrite nothing', as
   assert.match(bodies()[0]!, /^### ✗ slower/, 'control: a newer one does');
 });
 
-const EXITS: readonly [report: object, failOn: string, code: number][] = [
-  [faster, 'slower', 0],
-  [slower, 'slower', 1],
-  [inconclusive, '', 0],
-  [inconclusive, 'slower', 0],
-  [inconclusive, 'inconclusive', 3],
-  [slower, 'inconclusive', 1],
-  [slower, 'never', 0],
-];
-for (const [report, failOn, code] of EXITS) {
-  const verdict = 'verdict' in report ? String(report.verdict) : '';
-  test(`${verdict} with fail-on "${failOn}" exits ${code}`, async () => {
-    assert.equal((await run(environment(report, { INPUT_FAIL_ON: failOn, INPUT_COMMENT: 'false' }))).code, code);
+/** The job's exit status of each verdict word, by what `fail-on` names. */
+const EXITS: Readonly<Record<Verdict, Readonly<Record<'never' | 'slower' | 'inconclusive', number>>>> = {
+  worse: { never: 0, slower: 1, inconclusive: 1 },
+  slower: { never: 0, slower: 1, inconclusive: 1 },
+  inconclusive: { never: 0, slower: 0, inconclusive: 3 },
+  'predicted higher': { never: 0, slower: 0, inconclusive: 3 },
+  'predicted lower': { never: 0, slower: 0, inconclusive: 3 },
+  'predicted same': { never: 0, slower: 0, inconclusive: 3 },
+  'higher (observational)': { never: 0, slower: 0, inconclusive: 3 },
+  'lower (observational)': { never: 0, slower: 0, inconclusive: 3 },
+  same: { never: 0, slower: 0, inconclusive: 0 },
+  faster: { never: 0, slower: 0, inconclusive: 0 },
+};
+for (const verdict of VERDICTS)
+  test(`${verdict} exits ${JSON.stringify(EXITS[verdict])} by fail-on`, async () => {
+    const report = { ...faster, verdict, exitCode: verdictExitCode(verdict) };
+    for (const [failOn, code] of [...Object.entries(EXITS[verdict]), ['', EXITS[verdict].slower] as const]) {
+      const env = environment(report, { INPUT_FAIL_ON: failOn, INPUT_COMMENT: 'false' });
+      assert.equal((await run(env)).code, code, failOn);
+      assert.ok(
+        readFileSync(env.GITHUB_OUTPUT, 'utf8').startsWith(`verdict=${verdict}
+`),
+      );
+    }
     assert.deepEqual(github.requests, []);
   });
-}
 
 test('from a fork the token may not write: a warning, the summary, and the verdict’s exit status', async () => {
   github.mayWrite = false;

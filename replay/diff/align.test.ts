@@ -10,6 +10,7 @@ const turn = (sessionId: string, turnIndex: number, more: Partial<TurnSummary> =
   ...TURN,
   sessionId,
   turnIndex,
+  ledger: [{ stage: 'stt', phase: 'wait', us: more.e2eUs ?? 1_000_000 }],
   ...more,
 });
 const failed = { failure: { stage: 'stt', kind: 'timeout', message: 'late' } };
@@ -22,15 +23,15 @@ const names = (pairs: readonly { a: TurnSummary; b: TurnSummary }[]): string[] =
 
 test('turns are paired by session and index, in any order', () => {
   const a = [turn('x', 0), turn('x', 1), turn('y', 0)];
-  const { pairs, both, dropped } = alignTurns(a, [turn('y', 0), turn('x', 1), turn('x', 0)]);
+  const { pairs, both, lost, matchedShare } = alignTurns(a, [turn('y', 0), turn('x', 1), turn('x', 0)]);
   assert.deepEqual(names(pairs), ['x/0=x/0', 'x/1=x/1', 'y/0=y/0']);
   assert.deepEqual(both, pairs);
-  assert.deepEqual(dropped, []);
+  assert.deepEqual([lost, matchedShare], [[], 1]);
 });
 
 test('repetitions of a turn are paired in their order, and one too many is left out', () => {
   const run = (e2eUs: number): TurnSummary => turn('x', 0, { e2eUs });
-  const { pairs, dropped } = alignTurns([run(1), run(2)], [run(10), run(20), run(30)]);
+  const { pairs, lost } = alignTurns([run(1), run(2)], [run(10), run(20), run(30)]);
   assert.deepEqual(
     pairs.map(({ a, b }) => [a.e2eUs, b.e2eUs]),
     [
@@ -38,35 +39,61 @@ test('repetitions of a turn are paired in their order, and one too many is left 
       [2, 20],
     ],
   );
-  assert.deepEqual(dropped, [{ lane: 'a', cause: 'missing', turns: 1 }]);
+  assert.deepEqual(lost, [{ lane: 'a', cause: 'missing', turns: 1, otherMeanMs: 0.03 }]);
 });
 
 test('turns that are left out are counted by lane and cause', () => {
   const a = [turn('x', 0), turn('x', 1), turn('x', 2, failed), turn('x', 3), silent('x', 4), turn('x', 5)];
   const b = [turn('x', 0), turn('x', 2), turn('x', 3, failed), turn('x', 4), silent('x', 5), turn('y', 0)];
-  const { pairs, both, dropped } = alignTurns(a, b);
+  const { pairs, both, onlyA, lost, matchedShare } = alignTurns(a, b);
   assert.deepEqual(names(pairs), ['x/0=x/0']);
-  assert.equal(both.length, 5, 'a turn that failed somewhere was still run in both lanes');
-  assert.deepEqual(dropped, [
-    { lane: 'b', cause: 'missing', turns: 1 },
-    { lane: 'a', cause: 'failed', turns: 1 },
-    { lane: 'b', cause: 'failed', turns: 1 },
+  assert.deepEqual(names(both), ['x/0=x/0', 'x/2=x/2', 'x/3=x/3'], 'a failure is a result');
+  assert.deepEqual(
+    onlyA.map(({ turnIndex }) => turnIndex),
+    [1, 5],
+    'B lacks them, or measured nothing',
+  );
+  assert.equal(matchedShare, 0.5);
+  assert.deepEqual(lost, [
     { lane: 'a', cause: 'no first audible', turns: 1 },
     { lane: 'b', cause: 'no first audible', turns: 1 },
-    { lane: 'a', cause: 'missing', turns: 1 },
+    { lane: 'b', cause: 'missing', turns: 1, otherMeanMs: 1000 },
+    { lane: 'a', cause: 'failed', turns: 1 },
+    { lane: 'b', cause: 'failed', turns: 1 },
+    { lane: 'a', cause: 'missing', turns: 1, otherMeanMs: 1000 },
   ]);
 });
 
 test('a turn that failed in both lanes counts in each; one that failed after it was audible counts as failed', () => {
-  const { pairs, dropped } = alignTurns(
+  const { pairs, both, lost } = alignTurns(
     [turn('x', 0, failed), turn('x', 1)],
     [turn('x', 0, failed), turn('x', 1, failed)],
   );
-  assert.deepEqual(pairs, []);
-  assert.deepEqual(dropped, [
+  assert.deepEqual([pairs.length, both.length], [0, 2]);
+  assert.deepEqual(lost, [
     { lane: 'a', cause: 'failed', turns: 1 },
     { lane: 'b', cause: 'failed', turns: 2 },
   ]);
+});
+
+test('the matched share is the smaller of both lanes: turns that one has alone count on either side', () => {
+  const some = (count: number, from = 0): TurnSummary[] =>
+    Array.from({ length: count }, (_, index) => turn('x', from + index));
+  const SHARES: readonly [a: TurnSummary[], b: TurnSummary[], share: number][] = [
+    [some(10), some(10), 1],
+    [some(10), some(9), 0.9],
+    [some(9), some(10), 0.9],
+    [some(10), some(10, 5), 0.5],
+    [some(10), some(10, 10), 0],
+    [some(10), [...some(9), silent('x', 9)], 0.9],
+    [some(10), [...some(9), turn('x', 9, failed)], 1],
+    [[], some(3), 0],
+    [some(3), [], 0],
+  ];
+  for (const [a, b, share] of SHARES) {
+    assert.equal(alignTurns(a, b).matchedShare, share);
+    assert.equal(alignTurns(b, a).matchedShare, share);
+  }
 });
 
 test('turns that count from different zeros are never paired: the error names the turn', () => {
@@ -86,18 +113,34 @@ test('pairs by session keep the order of first turns', () => {
   assert.deepEqual(bySession(alignTurns(turns, turns).pairs).map(names), [['y/0=y/0', 'y/1=y/1'], ['x/0=x/0']]);
 });
 
-test('an interval is over sessions, and over turns only where there is one session', () => {
-  const lane = (sessions: readonly string[]): TurnSummary[] =>
-    sessions.map((sessionId, index) => turn(sessionId, index, { e2eUs: 1000 * (index + 1) }));
-  const widthOver = (sessions: readonly string[]): number => {
-    const { pairs } = alignTurns(lane(sessions), lane(sessions));
-    const { low, high, mean } = intervalOver(pairs, ({ a }) => a.e2eUs ?? 0);
-    assert.equal(mean, 2500);
-    return (high ?? Number.NaN) - (low ?? Number.NaN);
-  };
-  // 1, 2, 3, 4 ms: as four turns s = 1291, t(3) = 3.182; as two sessions of two, means 1.5 and 3.5 ms, t(1) = 12.706
-  const ofOne = widthOver(['x', 'x', 'x', 'x']);
-  assert.ok(Math.abs(ofOne / 2 - (3.1824463 * 1290.99445) / 2) < 0.01, String(ofOne));
-  const ofTwo = widthOver(['x', 'x', 'y', 'y']);
-  assert.ok(Math.abs(ofTwo / 2 - 12.7062047 * 1000) < 0.01, String(ofTwo));
+/** 1, 2, 3, 4 ms in sessions of these names: the interval's half width. */
+const halfOver = (sessions: readonly string[]): number => {
+  const lane = sessions.map((sessionId, index) => turn(sessionId, index, { e2eUs: 1000 * (index + 1) }));
+  const { low, high, mean } = intervalOver(alignTurns(lane, lane).pairs, ({ a }) => a.e2eUs ?? 0);
+  assert.equal(mean, 2500);
+  return ((high ?? Number.NaN) - (low ?? Number.NaN)) / 2;
+};
+
+test('an interval is over sessions from four on; below, the wider of that over sessions and that over turns', () => {
+  const HALVES: readonly [sessions: string, half: number][] = [
+    // one session: as four turns, s = 1290.99, t(3) = 3.1824
+    ['xxxx', (3.1824463 * 1290.99445) / 2],
+    // two of two, means 1.5 and 3.5 ms, t(1) = 12.706: wider than over turns
+    ['xxyy', 12.7062047 * 1000],
+    // two of two, means 2.5 and 2.5: no width over sessions, so that over turns
+    ['xyyx', (3.1824463 * 1290.99445) / 2],
+    // four: over sessions, which are the turns
+    ['wxyz', (3.1824463 * 1290.99445) / 2],
+  ];
+  for (const [sessions, half] of HALVES)
+    assert.ok(Math.abs(halfOver([...sessions]) - half) < 0.01, `${sessions}: ${halfOver([...sessions])}`);
+});
+
+test('four sessions with equal means have no width, though their turns differ', () => {
+  const lane = ['w', 'x', 'y', 'z'].flatMap((session) => [
+    turn(session, 0, { e2eUs: 1000 }),
+    turn(session, 1, { e2eUs: 3000 }),
+  ]);
+  const { low, high } = intervalOver(alignTurns(lane, lane).pairs, ({ a }) => a.e2eUs ?? 0);
+  assert.deepEqual([low, high], [2000, 2000]);
 });

@@ -27,6 +27,8 @@ export interface Guard {
   limit?: string;
 }
 
+export const FIRST_CONTENT = 'first content audible';
+
 /** The chance that any guard of a comparison breaks without harm beyond its margin. */
 const FAMILY_LEVEL = 0.05;
 const BOUND = 0.95;
@@ -124,7 +126,7 @@ function firstContent(pairs: readonly TurnPair[], marginMs: number): Tested | un
   const later = intervalOver(known, ({ a, b }) => ((us(b) ?? 0) - (us(a) ?? 0)) / 1000);
   const high = boundOf(later, BOUND);
   return {
-    name: 'first content audible',
+    name: FIRST_CONTENT,
     unit: 'ms',
     value: later.mean,
     low: boundOf(later, 1 - BOUND),
@@ -176,7 +178,7 @@ function moreWords(
   pairs: readonly TurnPair[],
   more: (pair: TurnPair) => number | undefined,
 ): Tested | undefined {
-  const known = pairs.filter((pair) => more(pair) !== undefined);
+  const known = pairs.filter((pair) => Number.isFinite(more(pair)));
   if (known.length === 0) return undefined;
   const change = intervalOver(known, (pair) => more(pair) ?? 0);
   const high = boundOf(change, BOUND);

@@ -5,6 +5,7 @@ import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { diffUnpaired } from './unpaired.ts';
+import { verdictExitCode, type Verdict } from './verdict.ts';
 import { buildReport, type ReportArm } from '../report/build.ts';
 import { validityLine } from '../report/words.ts';
 
@@ -26,31 +27,42 @@ const window = (name: string, ...valuesMs: readonly number[]): TurnSummary[] =>
 test("Welch's interval, by hand; rows add up", () => {
   // means 1000 and 1200, variances of the means 100²/3 and 20²/3: SE 58.88, df 2.16, t 4.01 (interpolated in the table)
   const diff = diffUnpaired(window('a', 900, 1000, 1100), window('b', 1180, 1200, 1220)) ?? assert.fail();
-  assert.deepEqual([diff.endToEnd.aMs, diff.endToEnd.bMs, diff.endToEnd.deltaMs], [1000, 1200, 200]);
-  const half = (diff.endToEnd.highMs ?? 0) - 200;
+  assert.deepEqual([diff.endToEnd?.aMs, diff.endToEnd?.bMs, diff.endToEnd?.deltaMs], [1000, 1200, 200]);
+  const half = (diff.endToEnd?.highMs ?? 0) - 200;
   assert.ok(half > 58.88 * 3.8 && half < 58.88 * 4.2, String(half));
   const phases = diff.stages.filter(({ phase }) => phase !== undefined);
   assert.ok(Math.abs(phases.reduce((sum, { deltaMs }) => sum + deltaMs, 0) - 200) < 1e-9);
   assert.deepEqual([diff.pairs, diff.observational, diff.sessions], [0, true, 3]);
 });
 
-test('slower is said, faster never', () => {
-  const [slow, fast] = [window('s', 2000, 2001, 2002), window('f', 1000, 1001, 1002)];
-  assert.equal(diffUnpaired(fast, slow)?.verdict, 'slower');
-  const faster = diffUnpaired(slow, fast);
-  assert.equal(faster?.verdict, 'inconclusive');
-  assert.match(faster.reasons.join(), /share no turn: .*observational/);
-  assert.equal(diffUnpaired(slow, window('x', 2000, 2001, 2002))?.verdict, 'same');
+test('higher and lower are said as observations, exit 3; slower, faster and same never', () => {
+  const OBSERVED: readonly [a: number, b: readonly number[], verdict: Verdict][] = [
+    [1000, [2000, 2001, 2002], 'higher (observational)'],
+    [2000, [1000, 1001, 1002], 'lower (observational)'],
+    // far inside the margin, and the interval excludes 0
+    [1000, [1010, 1011, 1012], 'higher (observational)'],
+    [2000, [2000, 2001, 2002], 'inconclusive'],
+    [2000, [1000, 2000, 3001], 'inconclusive'],
+  ];
+  for (const [from, b, verdict] of OBSERVED) {
+    const diff = diffUnpaired(window('a', from, from + 1, from + 2), window('b', ...b));
+    assert.equal(diff?.verdict, verdict);
+    assert.match(diff.reasons.join(), /share no turn: .*observational/);
+    assert.equal(verdictExitCode(verdict), 3);
+    assert.deepEqual([diff.guards, diff.settle], [[], undefined]);
+  }
+  const one = diffUnpaired(window('a', 1000), window('b', 2000));
+  assert.equal(one?.verdict, 'inconclusive', 'one turn a side has no interval');
 });
 
 test('unmeasured turns are counted, different zeros refused, and nothing measured is no diff', () => {
   const { e2eUs: _, ...lost } = turn('b9', 5);
   const b = [...window('b', 1000, 1001), { ...lost, ledger: [] }];
-  assert.deepEqual(diffUnpaired(window('a', 1000, 1001), b)?.dropped, [
-    { lane: 'b', turns: 1, cause: 'no first audible' },
+  assert.deepEqual(diffUnpaired(window('a', 1000, 1001), b)?.matched.lost, [
+    { lane: 'b', cause: 'no first audible', turns: 1 },
   ]);
-  assert.throws(() => diffUnpaired(window('a', 1), [turn('b', 1, { zero: 'upload' })]), InputError);
-  assert.equal(diffUnpaired(window('a', 1), []), undefined);
+  assert.throws(() => diffUnpaired(window('a', 1000), [turn('b', 1000, { zero: 'upload' })]), InputError);
+  assert.equal(diffUnpaired(window('a', 1000), []), undefined);
 });
 
 test('a report compares windows only when it was asked for windows, and says so', () => {

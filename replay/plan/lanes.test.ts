@@ -118,7 +118,7 @@ test('the report judges own words and shows the captured ones; transcripts are c
   const report = reports[0]?.report ?? assert.fail();
   assert.equal(report.sameWords?.n, 4);
   assert.deepEqual(
-    [report.arms.b.variant, report.endToEnd.n, report.turns.some(({ variant }) => variant.includes('captured words'))],
+    [report.arms.b.variant, report.endToEnd?.n, report.turns.some(({ variant }) => variant.includes('captured words'))],
     ['model', 4, false],
   );
   assert.match(

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { InputError } from '../../service/base/errors.ts';
 import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
+import type { Guard } from '../diff/guards.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { contextFor } from '../../testing/command-context.ts';
 import { rankCommand } from '../../cli/replay/rank.ts';
@@ -58,10 +59,14 @@ test('combinations of the best stand in rank among the rest, and a replay takes 
   assert.throws(() => patchesOf('clause-chunking+no-such'), /there is no variant "no-such"/);
 });
 
+const CUT_OFF: Guard = {
+  ...{ name: 'premature ends', state: 'broken', unit: 'share', value: 0.15, high: 0.3, margin: 0.02, detail: '3 more' },
+};
+
 test('a variant that gains by breaking a guard stands below, is not combined and not proposed', () => {
   const plain = ranking.results.find(isGain);
   assert.ok(plain !== undefined);
-  const cut = { ...plain, name: 'cuts', broken: [{ name: 'premature ends', holds: false, detail: '3 more' }] };
+  const cut = { ...plain, name: 'cuts', broken: [CUT_OFF] };
   const cheap = { ...plain, name: 'cheaper', usdPerTurn: (plain.usdPerTurn ?? 0) - 1 };
   assert.deepEqual(
     [cut, plain, cheap].sort(inRank).map(({ name }) => name),

@@ -103,7 +103,7 @@ test('any pair is found and drawn, by keyboard alone', { skip }, async () => {
   const { page, complaints } = await open(htmlReport(reportOf(manyTurns())));
   await page.keyboard.press('/');
   await page.keyboard.type('bora-17');
-  assert.match((await page.locator('#count').textContent()) ?? '', /^1 of 120 pairs/);
+  assert.match((await page.locator('#count').textContent()) ?? '', /^1 of 240 pairs/);
   assert.match((await page.locator('#panel h3').first().textContent()) ?? '', /^bora-17 · turn 1: 3573\.1 → 3349\.3/);
   await page.locator('#find').fill('turn 2');
   await page.keyboard.press('ArrowDown');

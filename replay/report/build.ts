@@ -1,6 +1,7 @@
 /** A report as one object. `report.json` is this object; the other formats are views of this object. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
+import { fieldOf, listIn } from '../../service/base/json.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
 import { DRAWS, type Draws } from '../../sim/times/plan.ts';
 import { alignTurns, type TurnPair } from '../diff/align.ts';
@@ -195,8 +196,11 @@ function reportTexts(
 }
 
 /** Models that the strategy lets answer. */
-function modelsOf({ llm }: Strategy): string[] {
-  return [llm.model, ...llm.fallback, ...(llm.hedge === 'none' ? [] : [llm.hedge.model ?? []])].flat();
+function modelsOf(strategy: Strategy): string[] {
+  // a strategy read back from a report may hold anything
+  const llm = fieldOf(strategy, 'llm');
+  const models = [fieldOf(llm, 'model'), ...listIn(llm, 'fallback'), fieldOf(fieldOf(llm, 'hedge'), 'model')];
+  return models.filter((model) => typeof model === 'string');
 }
 
 function driftOf(captured: readonly TurnSummary[], baseline: readonly TurnSummary[]): Drift | undefined {

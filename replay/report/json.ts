@@ -227,7 +227,7 @@ export function parseReport(json: unknown, where: string): Report {
   if (isReport(json)) return json;
   if (fieldOf(json, 'format') === 1)
     throw new InputError(
-      `${where} is a report of format 1, whose verdicts followed other rules; compare its run folder again: npx retake diff FOLDER FOLDER`,
+      `${where}: a report of format 1, whose verdicts followed other rules; compare its run folder again: npx retake diff FOLDER FOLDER`,
     );
   const [error] = isReport.errors ?? [];
   throw new InputError(

@@ -7,13 +7,13 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { InputError, InvariantError } from '../../service/base/errors.ts';
+import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { buildReport, type Report, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';
 import { escapeMarkdown } from './markdown-text.ts';
 import { markdownReport } from './markdown.ts';
-import { EVERYTHING, FASTER, HOSTILE, hostileReport, reportOf, SLOWER } from '../../testing/sample-report.ts';
+import { EVERYTHING, FASTER, HOSTILE, hostileReport, OPEN, reportOf, SLOWER } from '../../testing/sample-report.ts';
 import { terminalReport } from './terminal.ts';
 import { inertJson } from './words.ts';
 
@@ -53,9 +53,17 @@ test('golden: a slower lane of one conversation, with failures and turns left ou
   golden('slower.txt', `${terminalReport(report, TERMINAL)}\n`);
 });
 
+test('golden: an open verdict with what would settle it', () => {
+  const report = reportOf(OPEN);
+  assert.deepEqual([report.verdict, report.exitCode, report.settle?.sessions], ['inconclusive', 3, 4]);
+  golden('open.md', markdownReport(report));
+  golden('open.txt', `${terminalReport(report, TERMINAL)}\n`);
+  assert.equal(reportOf(FASTER).settle, undefined, 'control: a settled one needs nothing');
+});
+
 for (const columns of [60, 80, 120])
   test(`in a terminal of ${columns} columns no line is longer, but the command that repeats the run`, () => {
-    for (const input of [FASTER, SLOWER]) {
+    for (const input of [FASTER, SLOWER, OPEN]) {
       const report = reportOf(input);
       const lines = terminalReport(report, { columns, color: false }).split('\n');
       assert.deepEqual(
@@ -71,10 +79,20 @@ for (const columns of [60, 80, 120])
 
 test('figures that a simulation has been wrong about are no result, with any verdict', () => {
   const trusted = buildReport(FASTER);
-  const distrusted = buildReport({ ...FASTER, distrust: 'wrong before' });
+  const distrusted = buildReport({ ...FASTER, invalid: ['wrong before'] });
   assert.deepEqual([trusted?.verdict, trusted?.exitCode], ['faster', 0]);
   assert.deepEqual([distrusted?.verdict, distrusted?.exitCode], ['inconclusive', 3]);
   assert.deepEqual(distrusted?.reasons, ['wrong before']);
+});
+
+test('simulated figures whose error was not measured in this world are a prediction: no tick, no green, exit 3', () => {
+  const predicted = reportOf({ ...FASTER, simulated: { why: 'error not measured in this world' } });
+  assert.deepEqual([predicted.verdict, predicted.exitCode], ['predicted lower', 3]);
+  assert.deepEqual(predicted.reasons.slice(0, 1), ['predicted, not measured: error not measured in this world']);
+  const text = terminalReport(predicted, { ...TERMINAL, color: true });
+  assert.match(text, /^\u001b\[1;33m~ PREDICTED LOWER/);
+  assert.match(markdownReport(predicted), /^### ~ predicted lower: /);
+  assert.equal(reportOf({ ...FASTER, simulated: {} }).verdict, 'faster', 'control: an error that was measured');
 });
 
 test('a narrow terminal loses a column that others tell, and no row', () => {
@@ -106,7 +124,7 @@ test('colour is around the text, never in it', () => {
 test('report.json is read back as it was written, and gives the same Markdown', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'retake-report-'));
   const path = join(folder, 'report.json');
-  for (const input of [FASTER, SLOWER]) {
+  for (const input of [FASTER, SLOWER, OPEN]) {
     const report = reportOf(input);
     writeFileSync(path, JSON.stringify(report));
     const read = readReport(path);
@@ -116,20 +134,22 @@ test('report.json is read back as it was written, and gives the same Markdown', 
   }
 });
 
-test('a report of lanes that share no turn is none; one whose parts do not add up is an error', () => {
+test('a report of lanes that share no turn is none; a turn whose parts do not add up is left out and counted', () => {
   const elsewhere = FASTER.b.turns.map((turn) => ({ ...turn, sessionId: 'dilek' }));
   assert.equal(buildReport({ ...FASTER, b: { ...FASTER.b, turns: elsewhere } }), undefined);
-  const [first = assert.fail('no turn'), ...rest] = FASTER.captured ?? [];
+  const [first = assert.fail('no turn'), ...rest] = FASTER.b.turns;
   const torn = { ...first, e2eUs: (first.e2eUs ?? 0) + 1 };
-  assert.throws(
-    () => buildReport({ ...FASTER, captured: [torn, ...rest] }),
-    (error) => error instanceof InvariantError && /session ada, turn 0, captured: parts add up to/.test(error.message),
-  );
+  const lifted = { matchedShare: 0.8 };
+  const report = reportOf({ ...FASTER, b: { ...FASTER.b, turns: [torn, ...rest] }, bounds: lifted });
+  assert.deepEqual(report.matched.lost, [{ lane: 'b', cause: 'parts do not add up', turns: 1 }]);
+  assert.deepEqual([report.verdict, report.validity.turns], ['faster', 5]);
+  assert.match(terminalReport(report, TERMINAL), /1 left out \(B: parts do not add up\)/);
+  assert.deepEqual(reportOf(FASTER).matched, { share: 1, lost: [] }, 'control');
 });
 
 test("a comment stays below GitHub's limit, says what was left out, and keeps its head and marker", () => {
   const turns = (side: ReportInput['a']): TurnSummary[] =>
-    Array.from({ length: 200 }, (_, index) =>
+    Array.from({ length: 100 }, (_, index) =>
       side.turns.map((turn) => ({ ...turn, sessionId: `${turn.sessionId}-${index}` })),
     ).flat();
   const long = reportOf({
@@ -275,7 +295,12 @@ test('a line of 1 MB in every place: reports stay readable in size, and say what
 });
 
 const BROKEN: readonly [what: string, change: (report: Report) => unknown, message: RegExp][] = [
-  ['a newer format', (report) => ({ ...report, format: 2 }), /field format must be equal to constant/],
+  ['a newer format', (report) => ({ ...report, format: 3 }), /field format must be equal to constant/],
+  [
+    'an older format',
+    (report) => ({ ...report, format: 1 }),
+    /a report of format 1, whose verdicts followed other rules; .*npx retake diff/,
+  ],
   ['no verdict', ({ verdict: _, ...report }) => report, /must have required property 'verdict'/],
   ['another verdict', (report) => ({ ...report, verdict: 'best' }), /field verdict must be equal to one of/],
   [
@@ -302,8 +327,8 @@ const BROKEN: readonly [what: string, change: (report: Report) => unknown, messa
   ],
   [
     'an unknown cause',
-    (report) => ({ ...report, validity: { ...report.validity, dropped: [{ lane: 'a', cause: '\u001b', turns: 1 }] } }),
-    /field validity\.dropped\.0\.cause/,
+    (report) => ({ ...report, matched: { share: 1, lost: [{ lane: 'a', cause: '\u001b', turns: 1 }] } }),
+    /field matched\.lost\.0\.cause/,
   ],
   ['a trace id with markup', (report) => ({ ...report, turns: [{ ...report.turns[0], traceId: '`<b>' }] }), /traceId/],
 ];

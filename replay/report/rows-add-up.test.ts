@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import type { LedgerRow, TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Random } from '../../service/base/ports.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import { diffLanes, type Diff } from '../diff/diff.ts';
+import { diffLanes, type Diff, type DiffRow } from '../diff/diff.ts';
+import type { Percentile } from '../diff/percentiles.ts';
+import { sum } from '../statistics/estimates.ts';
 import { foreignTurns } from '../traces/foreign.ts';
 import { PHASES, LEDGER_STAGES } from '../../service/base/events.ts';
 import type { TraceSpan } from '../traces/otlp.ts';
 import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
-import { printedLedger, type AddingRow } from './rows.ts';
+import { printedLedger, printedQuantile, type AddingRow } from './rows.ts';
 import { treesOf } from '../traces/trace-tree.ts';
 
 const TRACES = 10_000;
@@ -62,27 +64,51 @@ const tenths = (text: string): number => Math.round(Number(text.replace('−', '
 function checkRows(
   what: string,
   rows: readonly AddingRow[],
-  total: { aMs: number; bMs: number; deltaMs: number },
+  total: Pick<DiffRow, 'aMs' | 'bMs' | 'deltaMs'> | undefined,
 ): void {
+  assert.ok(total, `${what}: no total`);
   for (const kept of [
     rows.filter(({ phase }) => phase === undefined),
     rows.filter(({ phase }) => phase !== undefined),
   ]) {
-    const sum = (of: (row: AddingRow) => number): number => kept.reduce((all, row) => all + of(row), 0);
-    assert.ok(Math.abs(sum(({ aMs }) => aMs) - total.aMs) < 1e-6, `${what}: A`);
-    assert.ok(Math.abs(sum(({ deltaMs }) => deltaMs) - total.deltaMs) < 1e-6, `${what}: Δ`);
+    assert.ok(Math.abs(sum(kept.map(({ aMs }) => aMs)) - total.aMs) < 1e-6, `${what}: A`);
+    assert.ok(Math.abs(sum(kept.map(({ deltaMs }) => deltaMs)) - total.deltaMs) < 1e-6, `${what}: Δ`);
   }
   const printed = printedLedger(rows, total);
   const last = printed.at(-1) ?? assert.fail('no total');
   for (const column of ['a', 'b', 'delta'] as const) {
-    const sum = printed.slice(0, -1).reduce((all, row) => all + tenths(row[column]), 0);
-    assert.equal(sum, tenths(last[column]), `${what}: printed ${column}`);
+    const parts = printed.slice(0, -1).map((row) => tenths(row[column]));
+    assert.equal(sum(parts), tenths(last[column]), `${what}: printed ${column}`);
   }
   for (const row of printed) assert.equal(tenths(row.b) - tenths(row.a), tenths(row.delta), `${what}: Δ is B − A`);
   if (rows.every(({ aMs, deltaMs }) => aMs >= 0 && aMs + deltaMs > -1e-6))
     for (const { stage, phase, a, b } of printed)
       assert.ok(tenths(a) >= 0 && tenths(b) >= 0, `${what}: ${stage} ${phase} prints ${a} and ${b}`);
   assert.ok(Math.abs(tenths(last.a) / 10 - total.aMs) < 0.1 + 1e-6, `${what}: printed total`);
+}
+
+/** Each column adds up to its own quantile; the columns are of different turns. */
+function checkQuantile({ q, aMs, bMs, rows }: Percentile): void {
+  for (const kept of [
+    rows.filter(({ phase }) => phase === undefined),
+    rows.filter(({ phase }) => phase !== undefined),
+  ]) {
+    assert.ok(Math.abs(sum(kept.map((row) => row.aMs)) - aMs) < 1e-6, `p${q * 100}: A`);
+    assert.ok(Math.abs(sum(kept.map((row) => row.bMs)) - bMs) < 1e-6, `p${q * 100}: B`);
+  }
+  const printed = printedQuantile(rows);
+  const last = printed.at(-1) ?? assert.fail('no total');
+  for (const [column, exactMs] of [
+    ['a', aMs],
+    ['b', bMs],
+  ] as const) {
+    assert.equal(
+      sum(printed.slice(0, -1).map((row) => tenths(row[column]))),
+      tenths(last[column]),
+      `printed ${column}`,
+    );
+    assert.ok(Math.abs(tenths(last[column]) / 10 - exactMs) < 0.1 + 1e-6, `printed ${column}`);
+  }
 }
 
 test(`rows add up on ${TRACES} random traces`, () => {
@@ -96,7 +122,7 @@ test(`rows add up on ${TRACES} random traces`, () => {
       Array.from({ length: size }, (_, index) => make(random, index, `${side}-${round}-${index}`));
     const diff: Diff = diffLanes(lane('a'), lane('b')) ?? assert.fail('no pair');
     checkRows('means', diff.stages, diff.endToEnd);
-    for (const each of diff.percentiles) checkRows(`p${each.q * 100}`, each.rows, each);
+    for (const each of diff.percentiles) checkQuantile(each);
     tails += diff.percentiles.length - 1;
     traces += 2 * size;
   }

@@ -95,16 +95,22 @@ test('two replays of one seed are equal byte for byte: traces and reports', asyn
 });
 
 test("a report shows a prediction's error only for the variant that was measured under that name", async () => {
-  const prediction = async (...more: StrategyPatch[]): Promise<string> => {
+  // of the world in which the errors were measured
+  const inWire = captured.slice(0, 1).map((session) => ({
+    ...session,
+    turns: session.turns.map((log) => ({ ...log, identity: { ...log.identity, world: 'wire' as const } })),
+  }));
+  const predictionOf = async (sessions: CapturedSession[], ...more: StrategyPatch[]): Promise<string> => {
     const candidates = [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking'), ...more] }];
-    const { reports } = await replay(captured.slice(0, 1), '1', candidates);
+    const { reports } = await replay(sessions, '1', candidates);
     return reports[0]?.report.validity.notes?.find((note) => note.startsWith('prediction: ')) ?? '';
   };
-  assert.match(await prediction(), /^prediction: error [\d+−]/);
+  assert.match(await predictionOf(inWire), /^prediction: error [\d+−]/);
   assert.match(
-    await prediction({ tts: { speed: 1.1 } }),
+    await predictionOf(inWire, { tts: { speed: 1.1 } }),
     /^prediction: error not measured \(more than clause-chunking/,
   );
+  assert.match(await predictionOf(captured.slice(0, 1)), /^prediction: error not measured \(in this world: replay/);
 });
 
 test('a captured strategy, simulated, reproduces every turn to the microsecond', async () => {

@@ -14,6 +14,7 @@ import { isByOutcome } from '../sessions/choice.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { pricesOf } from '../plan/budget.ts';
 import { HERE } from '../arms/checkout.ts';
+import { isMeasured } from '../diff/align.ts';
 import { diffLanes } from '../diff/diff.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
@@ -148,6 +149,7 @@ function reportsOf(
     const sameWords =
       onSameWords &&
       diffLanes(summariesIn(onSameWords.baseline), summariesIn(onSameWords.candidate), { primary })?.primary;
+    const unmeasured = `no turn was measured in both lanes${firstFailure(replayed, candidate, baseline)}`;
     const trust = world === 'sim' ? trustInCandidate({ ...options, spec }, loadTrust()) : undefined;
     const report = buildReport({
       world,
@@ -179,6 +181,7 @@ function reportsOf(
           candidate.variant,
         ),
         ...retirementNotes(options, [baseline, baseline2, candidate]),
+        ...([candidate, baseline].every((lane) => summariesIn(lane).some(isMeasured)) ? [] : [unmeasured]),
       ],
       primary,
       sameWords,
@@ -186,7 +189,7 @@ function reportsOf(
       rerun: options.rerun,
     });
     if (report !== undefined) return [{ variant, report }];
-    const what = `${variant}: no turn was measured in both lanes${firstFailure(replayed, candidate, baseline)}`;
+    const what = `${variant}: ${unmeasured}`;
     if (options.onUnmeasured === undefined) throw new InputError(what);
     options.onUnmeasured(what);
     return [];

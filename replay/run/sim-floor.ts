@@ -6,7 +6,7 @@ import { summariesOf } from './schedule.ts';
 import type { ArmWorld } from '../arms/arm.ts';
 import type { ReplayedTurn } from '../arms/replayed-turn.ts';
 import { diffLanes } from '../diff/diff.ts';
-import { signed } from '../diff/stats.ts';
+import { signed } from '../statistics/rounding.ts';
 import type { ExperimentOptions } from '../plan/plan.ts';
 import { turnKey } from '../../service/base/events.ts';
 import { basisShares, basisText } from './basis.ts';
@@ -25,7 +25,7 @@ export function sameTimes({ world, draws }: About, replayed: readonly ReplayedTu
   return summariesOf(replayed, 'baseline2', variant).every((turn) => keyed.get(turnKey(turn)) === turn.e2eUs);
 }
 
-/** One line of the report of a simulation under common draws. Undefined elsewhere: there the noise floor says all. */
+/** One line of the report of a simulation under common draws. Undefined elsewhere: there the repeated baseline says all. */
 export function floorNote(
   { world, draws }: About,
   replayed: readonly ReplayedTurn[],
@@ -34,7 +34,7 @@ export function floorNote(
   if (world !== 'sim' || draws !== 'common') return undefined;
   const again = summariesOf(replayed, 'baseline2', variant);
   const diff = diffLanes(summariesOf(replayed, 'baseline', variant), again);
-  if (diff === undefined || sameTimes({ world, draws }, replayed, variant))
+  if (diff?.endToEnd === undefined || sameTimes({ world, draws }, replayed, variant))
     return 'floor of the simulation: not measured, the baseline drawn again has the same times';
   const { deltaMs, lowMs, highMs } = diff.endToEnd;
   const interval = lowMs === undefined || highMs === undefined ? '' : ` [${signed(lowMs)}, ${signed(highMs)}]`;

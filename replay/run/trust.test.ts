@@ -14,7 +14,18 @@ import {
   type Trust,
   type TrustRow,
 } from './trust.ts';
+import type { TurnLog } from '../../service/base/events.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import { uploadSessions } from '../../testing/sessions.ts';
 import { variantPatch } from '../variants/variants.ts';
+
+const captured = await uploadSessions({ sessions: 1, turns: 1 });
+/** The captures of the trust table's own world and profile. */
+const sessions = captured.map((session) => ({ ...session, turns: session.turns.map(inWire) }));
+
+function inWire(turn: TurnLog): TurnLog {
+  return { ...turn, identity: { ...turn.identity, world: 'wire' } };
+}
 
 const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): TrustRow => ({
   name,
@@ -46,11 +57,13 @@ test('beside a figure stands its error; a figure whose error is beyond the limit
     text: 'error +1.0 % within the measured interval of ±2.0',
     short: '+1.0 in ±2.0',
     shown: true,
+    isMeasured: true,
   });
   assert.deepEqual(trustIn('near', trust), {
     text: 'error +3.0 % outside the measured interval of ±2.0',
     short: '+3.0 out of ±2.0',
     shown: true,
+    isMeasured: true,
   });
   assert.equal(trustIn('far', trust).shown, false);
   assert.deepEqual(trustIn('cpu', trust), errorNotMeasured('takes no virtual time'));
@@ -61,13 +74,35 @@ test('the error is of the named variant, unchanged, against the captured strateg
   const name = 'clause-chunking';
   const own: Trust = { ...trust, rows: [row(name, -4.9)] };
   const spec = { variant: name, patches: [variantPatch(name)] };
-  assert.deepEqual(trustInCandidate({ spec, baseline: [] }, own), trustIn(name, own));
+  assert.deepEqual(trustInCandidate({ spec, baseline: [], sessions }, own), trustIn(name, own));
   assert.equal(trustIn(name, own).shown, false, 'control: a bad error, which would show');
   const set = patchFromSet('tts.speed=1.1');
-  const more = trustInCandidate({ spec: { ...spec, patches: [...spec.patches, set] }, baseline: [] }, own);
+  const more = trustInCandidate({ spec: { ...spec, patches: [...spec.patches, set] }, baseline: [], sessions }, own);
   assert.deepEqual(more, errorNotMeasured(`more than ${name} was changed`));
   for (const against of [{ baseline: [set] }, { baseline: [], baselineCheckout: {} }])
-    assert.match(trustInCandidate({ spec, ...against }, own).text, /not measured \(the baseline is not the captured/);
+    assert.match(
+      trustInCandidate({ spec, ...against, sessions }, own).text,
+      /not measured \(the baseline is not the captured/,
+    );
+});
+
+test('an error that was measured in one world says nothing about captures of another world or profile', () => {
+  const name = 'clause-chunking';
+  const own: Trust = { ...trust, rows: [row(name, -9)] };
+  const asked = (of: readonly CapturedSession[]) =>
+    trustInCandidate({ spec: { variant: name, patches: [variantPatch(name)] }, baseline: [], sessions: of }, own);
+  assert.equal(asked(sessions).isMeasured, true, 'control');
+  const live = sessions.map((session) => ({
+    ...session,
+    turns: session.turns.map((turn) => ({ ...turn, identity: { ...turn.identity, world: 'live' as const } })),
+  }));
+  const elsewhere = asked(live);
+  assert.deepEqual([elsewhere.isMeasured, elsewhere.shown], [false, true]);
+  assert.match(elsewhere.text, /not measured \(in this world: replay 20 turns with --world live/);
+  assert.doesNotMatch(elsewhere.text, /±/);
+  assert.equal(asked(captured).isMeasured, false, 'captured in virtual time');
+  assert.equal(asked(sessions.map((session) => ({ ...session, profile: 'mine' }))).isMeasured, false);
+  assert.equal(asked([...sessions, ...live]).isMeasured, false, 'one session of another world is enough');
 });
 
 test('beside a gain in end to end an error of another metric is not shown as its own', () => {
@@ -76,6 +111,7 @@ test('beside a gain in end to end an error of another metric is not shown as its
     text: 'error not measured (only of reply-end)',
     short: 'not measured',
     shown: true,
+    isMeasured: false,
   });
   const { text, shown } = trustInEndToEnd('far', 'reply-end', trust);
   assert.deepEqual([text.endsWith(', of reply-end'), shown], [true, false]);

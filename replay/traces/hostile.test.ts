@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { InputError } from '../../service/base/errors.ts';
+import { unusable } from '../diff/align.ts';
 import { renderReport } from '../report/formats.ts';
 import { buildReport, type Report } from '../report/build.ts';
 import { loadTurns, readTurns, type LoadedTurns } from './load.ts';
@@ -260,19 +261,36 @@ function ownTurn(changes: Readonly<Record<string, unknown>>): string {
   return documentOf([spanText({ spanId: 1, name: 'turn', attributes: attributes.join() })]);
 }
 
-test('a turn span of ours that was edited is one line, never an internal error', async () => {
-  await printed(await load(ownTurn({})));
-  const edits: Readonly<Record<string, unknown>>[] = [
-    { 'retake.e2e_us': 99 },
-    { 'retake.e2e_us': 100.5 },
-    { 'retake.ledger': '[["stt","wait",160],["llm","wait",-60]]' },
-    { 'retake.ledger': '[]' },
+test('a turn span of ours that was edited is left out and counted, never an internal error; alone it is one line', async () => {
+  const whole = await load(ownTurn({}));
+  await printed(whole);
+  const damaged: Readonly<Record<string, unknown>>[] = [
     { 'retake.ledger': `[[${'['.repeat(20_000)}${']'.repeat(20_000)},"wait",100]]` },
     { 'retake.turn.index': -1 },
     { 'retake.turn.index': 0.5 },
     { 'retake.lane': 'x' },
   ];
-  for (const edit of edits) await assert.rejects(load(ownTurn(edit)), InputError, JSON.stringify(edit));
+  const other = ownTurn({ 'retake.turn.index': 7 }).replaceAll(TRACE, 'b'.repeat(32));
+  for (const edit of damaged) {
+    await assert.rejects(load(ownTurn(edit)), InputError, JSON.stringify(edit));
+    const { turns, problems } = await load(ownTurn(edit), other);
+    assert.deepEqual([turns.length, problems.length], [1, 1], 'beside another turn it is left out and counted');
+    assert.match(problems[0] ?? '', /^x: 1 turn spans are damaged: left out; the first: /);
+  }
+  // what can be read and makes no sense is read, and left out of the comparison by its cause
+  const senseless: readonly [edit: Readonly<Record<string, unknown>>, cause: string][] = [
+    [{ 'retake.e2e_us': 99 }, 'parts do not add up'],
+    [{ 'retake.e2e_us': 100.5 }, 'parts do not add up'],
+    [{ 'retake.e2e_us': -100 }, 'end to end is no positive time'],
+    [{ 'retake.e2e_us': 0 }, 'end to end is no positive time'],
+    [{ 'retake.ledger': '[["stt","wait",160],["llm","wait",-60]]' }, 'parts do not add up'],
+    [{ 'retake.ledger': '[]' }, 'no ledger'],
+  ];
+  for (const [edit, cause] of senseless) {
+    const [turn] = (await load(ownTurn(edit))).turns;
+    assert.equal(unusable(turn?.summary ?? assert.fail()), cause, JSON.stringify(edit));
+  }
+  assert.equal(unusable(whole.turns[0]?.summary ?? assert.fail()), undefined, 'control');
 });
 
 test('a report of 70,000 pairs is printed', async () => {
