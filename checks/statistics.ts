@@ -233,7 +233,6 @@ async function endToEnd(judge: (holds: boolean, what: string) => void): Promise<
 }
 
 const [mode, from, count] = process.argv.slice(2);
-// a drawing process
 if (mode === 'draw') {
   for (let index = 0; index < Number(count); index += 50) {
     if (index > 0 && index % 500 === 0) console.error(`     drawing: ${index} of ${count ?? ''} sessions`);

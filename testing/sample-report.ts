@@ -151,14 +151,8 @@ export const SLOWER: ReportInput = (() => {
 /** Two sessions, too few for a verdict, and the command that would settle it. */
 export const OPEN: ReportInput = {
   world: 'live',
-  a: {
-    arm: arm('baseline', 'baseline'),
-    turns: sampleTurns({ lane: 'baseline', holdMs: [210, 250], ttsMs: [480, 470] }),
-  },
-  b: {
-    arm: arm('candidate', 'clause-chunking', 'clause'),
-    turns: sampleTurns({ lane: 'candidate', variant: 'clause-chunking', holdMs: [20.4, 55.2], ttsMs: [440, 441] }),
-  },
+  a: { arm: FASTER.a.arm, turns: FASTER.a.turns.slice(0, 2) },
+  b: { arm: FASTER.b.arm, turns: FASTER.b.turns.slice(0, 2) },
   settleBy: (sessions) => `npx retake replay --sample ${sessions} --variant clause-chunking --world live`,
 };
 

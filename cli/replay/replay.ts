@@ -85,10 +85,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     options.baselineRef === undefined
       ? undefined
       : await checkOut(options.baselineRef, { repository, cache: checkoutCache(context.env), tell });
-  const rerun = rerunOf(
-    options,
-    sessions.map(({ sessionId }) => sessionId),
-  );
+  const ids = sessions.map(({ sessionId }) => sessionId);
+  const rerun = rerunOf(options, ids);
   const resume = `${rerun} -o ${options.out} --resume`;
   const settings: Omit<ExperimentOptions, 'against'> = {
     sessions,

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { LedgerRow, TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
-import { diffLanes, type Diff, type DiffRow } from './diff.ts';
+import type { DiffRow } from './diff-rows.ts';
+import { diffLanes, type Diff } from './diff.ts';
 import type { Verdict } from './verdict.ts';
 import { printedLedger } from '../report/rows.ts';
 

@@ -1,8 +1,6 @@
 /** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. */
-import { InvariantError } from '../../service/base/errors.ts';
 import { highest, median } from '../../service/base/quantile.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import {
   alignTurns,
   bySession,
@@ -14,43 +12,17 @@ import {
   type Lost,
   type TurnPair,
 } from './align.ts';
+import { differenceOf, msOf, pairsWith, rowOf, stageRows, type DiffRow, type Figure } from './diff-rows.ts';
 import { brokenFacts } from './facts.ts';
 import { guardsOf, type Guard } from './guards.ts';
-import { withHolm } from './holm-rows.ts';
-import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentilesOf, p95Of, type P95, type Percentile } from './percentiles.ts';
 import { repetitionOf, repetitionDoubt, type Repetition } from './repetition.ts';
 import { settleOf, type Settle } from './settle.ts';
-import { sum } from '../statistics/estimates.ts';
 import { DEFAULT_BOUNDS, judge, type Bounds, type Effect, type Evidence, type Verdict } from './verdict.ts';
 
 /** The metrics by which a variant can be judged. */
 export const PRIMARY_METRICS = ['first-audible', 'first-content-audible', 'reply-end'] as const;
 export type PrimaryMetric = (typeof PRIMARY_METRICS)[number];
-
-/** Rows of a report beside those of the ledger's stages. */
-export const WHOLE_TURN_ROWS = ['end to end', 'first content audible', 'reply end'] as const;
-
-/** One compared figure. Intervals are 95 %; they are absent with fewer than two independent units. */
-export interface DiffRow {
-  stage: LedgerStage | (typeof WHOLE_TURN_ROWS)[number];
-  phase?: Phase;
-  aMs: number;
-  bMs: number;
-  deltaMs: number;
-  lowMs?: number;
-  highMs?: number;
-  /** Δ in % of A's mean. Absent where A's mean is 0. */
-  deltaPct?: number;
-  /** The mean of ln(B/A) over turns as a relative change in %, with its own interval. Absent where a turn has 0 ms. */
-  shiftPct?: number;
-  lowPct?: number;
-  highPct?: number;
-  /** p-value of the difference, adjusted for reading all stage and phase rows together. Paired rows of `stages` have one. */
-  pHolm?: number;
-  /** Distinct turns. */
-  n: number;
-}
 
 /** Turns of both lanes that are compared, and those that are not. */
 export interface Matched {
@@ -98,8 +70,6 @@ export function marginMsOf(aMs: readonly number[]): number {
   return aMs.length === 0 ? MARGIN_MS : Math.max(MARGIN_MS, MARGIN_SHARE * median(aMs));
 }
 
-type Figure = (turn: TurnSummary) => number | undefined;
-
 export const PRIMARY_FIGURES: Readonly<Record<PrimaryMetric, { stage: DiffRow['stage']; us: Figure }>> = {
   'first-audible': { stage: 'end to end', us: (turn) => turn.e2eUs },
   'first-content-audible': { stage: 'first content audible', us: (turn) => turn.firstContentAudibleUs },
@@ -129,7 +99,7 @@ export function diffLanes(
   const { pairs, both } = alignment;
   if (both.length === 0) return undefined;
   const { stage, us } = PRIMARY_FIGURES[options.primary ?? 'first-audible'];
-  const primary = row({ stage }, pairs, us);
+  const primary = rowOf({ stage }, pairs, us);
   const judged = pairsWith(pairs, us);
   const marginMs = marginMsOf(
     judged.length > 0 ? judged.map((pair) => msOf(us, pair.a)) : a.filter(isMeasured).map((turn) => msOf(us, turn)),
@@ -163,7 +133,7 @@ export function diffLanes(
     verdict,
     reasons,
     primary,
-    endToEnd: row({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs),
+    endToEnd: rowOf({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs),
     stages: stageRows(pairs),
     marginMs,
     repetition,
@@ -178,12 +148,6 @@ export function diffLanes(
     generalizes: sessions.length > 1,
   };
 }
-
-const msOf = (us: Figure, turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
-const differenceOf =
-  (us: Figure) =>
-  ({ a, b }: TurnPair): number =>
-    msOf(us, b) - msOf(us, a);
 
 /** The guard on first content says nothing beside a verdict on first content. */
 function withoutContent({ pairs, both }: Alignment): Pick<Alignment, 'pairs' | 'both'> {
@@ -202,65 +166,4 @@ function worstCaseOf({ pairs, onlyA }: Alignment, us: Figure): Effect | undefine
   }));
   const { mean, low, high } = intervalOver([...pairsWith(pairs, us), ...slowest], differenceOf(us));
   return { deltaMs: mean, lowMs: low, highMs: high };
-}
-
-function row(about: Pick<DiffRow, 'stage' | 'phase'>, pairs: readonly TurnPair[], us: Figure): DiffRow | undefined {
-  const measured = pairsWith(pairs, us);
-  if (measured.length === 0) return undefined;
-  const over = (value: (pair: TurnPair) => number) => intervalOver(measured, value);
-  const aMs = over(({ a }) => msOf(us, a)).mean;
-  const delta = over(differenceOf(us));
-  const isPositive = measured.every(({ a, b }) => msOf(us, a) > 0 && msOf(us, b) > 0);
-  const shift = isPositive ? over(({ a, b }) => Math.log(msOf(us, b) / msOf(us, a))) : undefined;
-  const percent = (log: number | undefined): number | undefined =>
-    log === undefined ? undefined : (Math.exp(log) - 1) * 100;
-  return {
-    ...about,
-    aMs,
-    bMs: over(({ b }) => msOf(us, b)).mean,
-    deltaMs: delta.mean,
-    lowMs: delta.low,
-    highMs: delta.high,
-    deltaPct: aMs > 0 ? (delta.mean / aMs) * 100 : undefined,
-    shiftPct: percent(shift?.mean),
-    lowPct: percent(shift?.low),
-    highPct: percent(shift?.high),
-    n: turnsIn(measured),
-  };
-}
-
-/** Pairs in which both turns have the figure: absent is not 0, and no time is negative or without end. */
-function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
-  const isTime = (value: number | undefined): boolean => value !== undefined && value >= 0 && Number.isFinite(value);
-  return pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
-}
-
-function stageRows(pairs: readonly TurnPair[]): DiffRow[] {
-  const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
-  const rows = keys.map((key) => row(key, pairs, (turn) => ledgerUs(turn, key))).filter((each) => each !== undefined);
-  checkSums(rows, pairs);
-  return withHolm(
-    rows,
-    intervalOver(
-      pairs,
-      differenceOf((turn) => turn.e2eUs),
-    ).degrees ?? 0,
-  );
-}
-
-/** A report whose rows do not add up is an error, not a warning. */
-function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
-  if (pairs.length === 0) return;
-  for (const lane of ['a', 'b'] as const) {
-    const e2eMs = intervalOver(pairs, (pair) => (pair[lane].e2eUs ?? 0) / 1000).mean;
-    for (const [what, kept] of [
-      ['stages', rows.filter(({ phase }) => phase === undefined)],
-      ['phases', rows.filter(({ phase }) => phase !== undefined)],
-    ] as const) {
-      const sumMs = sum(kept.map((each) => (lane === 'a' ? each.aMs : each.bMs)));
-      if (Math.abs(sumMs - e2eMs) > 1e-9 * Math.max(1, e2eMs)) {
-        throw new InvariantError(`the ${what} of lane ${lane} add up to ${sumMs} ms, end to end is ${e2eMs} ms`);
-      }
-    }
-  }
 }

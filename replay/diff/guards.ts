@@ -4,6 +4,7 @@ import { holm, mean, type Interval } from '../statistics/estimates.ts';
 import { pairedProportions, type Outcome } from '../statistics/paired-proportions.ts';
 import { signed } from '../statistics/rounding.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { Figure } from './diff-rows.ts';
 import { bySession, intervalOver, type Alignment, type TurnPair } from './align.ts';
 
 /** Broken: harm beyond the margin is shown. Holds: harm beyond the margin is ruled out. Open: neither. */
@@ -94,8 +95,6 @@ const SHARES: readonly { name: string; more(pair: TurnPair): number | undefined 
         : b.transcriptErrorShare - a.transcriptErrorShare,
   },
 ];
-
-type Figure = (turn: TurnSummary) => number | undefined;
 
 function yesNo(name: string, pairs: readonly TurnPair[], isHarmed: (turn: TurnSummary) => boolean): Tested | undefined {
   if (pairs.length === 0) return undefined;

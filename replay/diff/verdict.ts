@@ -2,8 +2,23 @@
 import { percentText } from '../statistics/rounding.ts';
 import { FIRST_CONTENT, type Guard } from './guards.ts';
 
-/** Every verdict, worst first: the exit code of `diff` and `replay --gate`, and the sign that reports print before the word. */
-export const VERDICT_TABLE = {
+/** Every verdict, worst first. */
+export const VERDICTS = [
+  'worse',
+  'slower',
+  'inconclusive',
+  'predicted higher',
+  'predicted lower',
+  'predicted same',
+  'higher (observational)',
+  'lower (observational)',
+  'same',
+  'faster',
+] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** The exit code of `diff` and `replay --gate`, and the sign that reports print before the word. */
+export const VERDICT_TABLE: Readonly<Record<Verdict, { exitCode: number; sign: string }>> = {
   worse: { exitCode: 1, sign: '✗' },
   slower: { exitCode: 1, sign: '✗' },
   inconclusive: { exitCode: 3, sign: '?' },
@@ -14,11 +29,7 @@ export const VERDICT_TABLE = {
   'lower (observational)': { exitCode: 3, sign: '~' },
   same: { exitCode: 0, sign: '=' },
   faster: { exitCode: 0, sign: '✓' },
-} as const satisfies Readonly<Record<string, { exitCode: number; sign: string }>>;
-export type Verdict = keyof typeof VERDICT_TABLE;
-
-// the keys of a literal that is constant
-export const VERDICTS = Object.keys(VERDICT_TABLE) as Verdict[];
+};
 
 /** docs/reading-a-report.md#exit-codes lists all codes. */
 export function verdictExitCode(verdict: Verdict): number {

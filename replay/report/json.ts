@@ -7,7 +7,7 @@ import { readInputJson } from '../../service/base/input-file.ts';
 import { fieldOf } from '../../service/base/json.ts';
 import { literals } from '../../service/base/schema.ts';
 import { LOSS_CAUSES } from '../diff/align.ts';
-import { WHOLE_TURN_ROWS } from '../diff/diff.ts';
+import { WHOLE_TURN_ROWS } from '../diff/diff-rows.ts';
 import { GUARD_STATES, GUARD_UNITS } from '../diff/guards.ts';
 import { VERDICTS } from '../diff/verdict.ts';
 import { BASES, REPORT_FORMAT, REPORTED_DRAWS, type Report } from './build.ts';

@@ -1,0 +1,107 @@
+/** Rows of a comparison: a figure's means in both lanes, and their difference with its interval. Pure. */
+import { InvariantError } from '../../service/base/errors.ts';
+import type { LedgerStage, Phase } from '../../service/base/events.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { sum } from '../statistics/estimates.ts';
+import { intervalOver, turnsIn, type TurnPair } from './align.ts';
+import { withHolm } from './holm-rows.ts';
+import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
+
+/** Rows of a report beside those of the ledger's stages. */
+export const WHOLE_TURN_ROWS = ['end to end', 'first content audible', 'reply end'] as const;
+
+/** One compared figure. Intervals are 95 %; they are absent with fewer than two independent units. */
+export interface DiffRow {
+  stage: LedgerStage | (typeof WHOLE_TURN_ROWS)[number];
+  phase?: Phase;
+  aMs: number;
+  bMs: number;
+  deltaMs: number;
+  lowMs?: number;
+  highMs?: number;
+  /** Δ in % of A's mean. Absent where A's mean is 0. */
+  deltaPct?: number;
+  /** The mean of ln(B/A) over turns as a relative change in %, with its own interval. Absent where a turn has 0 ms. */
+  shiftPct?: number;
+  lowPct?: number;
+  highPct?: number;
+  /** p-value of the difference, adjusted for reading all stage and phase rows together. Paired rows of `stages` have one. */
+  pHolm?: number;
+  /** Distinct turns. */
+  n: number;
+}
+
+export type Figure = (turn: TurnSummary) => number | undefined;
+
+export const msOf = (us: Figure, turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
+export const differenceOf =
+  (us: Figure) =>
+  ({ a, b }: TurnPair): number =>
+    msOf(us, b) - msOf(us, a);
+
+/** Undefined where no pair has the figure. */
+export function rowOf(
+  about: Pick<DiffRow, 'stage' | 'phase'>,
+  pairs: readonly TurnPair[],
+  us: Figure,
+): DiffRow | undefined {
+  const measured = pairsWith(pairs, us);
+  if (measured.length === 0) return undefined;
+  const over = (value: (pair: TurnPair) => number) => intervalOver(measured, value);
+  const aMs = over(({ a }) => msOf(us, a)).mean;
+  const delta = over(differenceOf(us));
+  const isPositive = measured.every(({ a, b }) => msOf(us, a) > 0 && msOf(us, b) > 0);
+  const shift = isPositive ? over(({ a, b }) => Math.log(msOf(us, b) / msOf(us, a))) : undefined;
+  const percent = (log: number | undefined): number | undefined =>
+    log === undefined ? undefined : (Math.exp(log) - 1) * 100;
+  return {
+    ...about,
+    aMs,
+    bMs: over(({ b }) => msOf(us, b)).mean,
+    deltaMs: delta.mean,
+    lowMs: delta.low,
+    highMs: delta.high,
+    deltaPct: aMs > 0 ? (delta.mean / aMs) * 100 : undefined,
+    shiftPct: percent(shift?.mean),
+    lowPct: percent(shift?.low),
+    highPct: percent(shift?.high),
+    n: turnsIn(measured),
+  };
+}
+
+/** Pairs in which both turns have the figure: absent is not 0, and no time is negative or without end. */
+export function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
+  const isTime = (value: number | undefined): boolean => value !== undefined && value >= 0 && Number.isFinite(value);
+  return pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
+}
+
+/** Totals of stages and phases of measured pairs, in the order of the pipeline. Throws `InvariantError` where they do not add up. */
+export function stageRows(pairs: readonly TurnPair[]): DiffRow[] {
+  const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
+  const rows = keys.map((key) => rowOf(key, pairs, (turn) => ledgerUs(turn, key))).filter((each) => each !== undefined);
+  checkSums(rows, pairs);
+  return withHolm(
+    rows,
+    intervalOver(
+      pairs,
+      differenceOf((turn) => turn.e2eUs),
+    ).degrees ?? 0,
+  );
+}
+
+/** A report whose rows do not add up is an error, not a warning. */
+function checkSums(rows: readonly DiffRow[], pairs: readonly TurnPair[]): void {
+  if (pairs.length === 0) return;
+  for (const lane of ['a', 'b'] as const) {
+    const e2eMs = intervalOver(pairs, (pair) => (pair[lane].e2eUs ?? 0) / 1000).mean;
+    for (const [what, kept] of [
+      ['stages', rows.filter(({ phase }) => phase === undefined)],
+      ['phases', rows.filter(({ phase }) => phase !== undefined)],
+    ] as const) {
+      const sumMs = sum(kept.map((each) => (lane === 'a' ? each.aMs : each.bMs)));
+      if (Math.abs(sumMs - e2eMs) > 1e-9 * Math.max(1, e2eMs)) {
+        throw new InvariantError(`the ${what} of lane ${lane} add up to ${sumMs} ms, end to end is ${e2eMs} ms`);
+      }
+    }
+  }
+}
