@@ -16,7 +16,7 @@ import { firstOf, type EventKind, type TurnEvent } from '../../service/base/even
 import { createTracing, type Tracing } from '../../service/telemetry/otel.ts';
 import { createSpool } from '../../service/spool/spool.ts';
 import { tellOn } from '../../replay/report/context.ts';
-import { clusteredMean, mean } from '../../replay/statistics/estimates.ts';
+import { clusteredMean, mean, ratioOfSums } from '../../replay/statistics/estimates.ts';
 import { quantile } from '../../service/base/quantile.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { instantSession, SESSION_TURNS, type InstantSession } from './workload.ts';
@@ -162,8 +162,8 @@ function compare(title: string, a: ArmName, b: ArmName): { pathMs: number; cpuMs
   const pathMs = clusteredMean(pairs.map(([x, y]) => [quantile(y.pathMs, 0.5) - quantile(x.pathMs, 0.5)]));
   const cpu = clusteredMean(pairs.map(([x, y]) => [y.cpuMs - x.cpuMs]));
   const ours = clusteredMean(pairs.map(([x, y]) => [quantile(y.ourCodeMs, 0.5) - quantile(x.ourCodeMs, 0.5)]));
-  const ratio = clusteredMean(pairs.map(([x, y]) => [quantile(y.pathMs, 0.5) / quantile(x.pathMs, 0.5)]));
-  const cpuRatio = clusteredMean(pairs.map(([x, y]) => [y.cpuMs / x.cpuMs]));
+  const ratio = ratioOfSums(pairs.map(([x, y]) => [quantile(y.pathMs, 0.5), quantile(x.pathMs, 0.5)]));
+  const cpuRatio = ratioOfSums(pairs.map(([x, y]) => [y.cpuMs, x.cpuMs]));
   const range = ({ mean: middle, low = middle, high = middle }: typeof cpu): string =>
     `${middle.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
   console.log(`  ${title.padEnd(10)} path p50 ${range(pathMs)} ms, ratio ${range(ratio)}`);

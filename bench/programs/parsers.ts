@@ -10,7 +10,7 @@ import { createAudioHosts } from '../../service/providers/audio-hosts.ts';
 import { createFreyaTts } from '../../service/providers/freya-tts.ts';
 import { createOpenRouter } from '../../service/providers/openrouter.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
-import { clusteredMean } from '../../replay/statistics/estimates.ts';
+import { clusteredMean, ratioOfSums } from '../../replay/statistics/estimates.ts';
 import { commandOf, wholeFrom } from '../../scripts/programs/options.ts';
 import { plainReply, stagedReply } from './reply-audio.ts';
 import { AUDIO_EVENTS, callBy, DELTAS, EVENT_AUDIO_MS, fetchOf, LLM_CHUNKS, PCM, TTS_CHUNKS } from './stream-bodies.ts';
@@ -205,7 +205,7 @@ for (const { title, unit, units, times = 1, ways } of RACES) {
   for (const [index, { name }] of ways.entries()) {
     const own = spent[index] ?? [];
     const { mean } = clusteredMean(own.map((us) => [us / units]));
-    const ratio = clusteredMean(own.map((us, round) => [us / (spent[0]?.[round] ?? us)]));
+    const ratio = ratioOfSums(own.map((us, round) => [us, spent[0]?.[round] ?? us]));
     const range = index === 0 ? '1' : `${ratio.mean.toFixed(2)} [${ratio.low?.toFixed(2)}, ${ratio.high?.toFixed(2)}]`;
     console.log(`  ${name.padEnd(32)} ${mean.toFixed(2).padStart(8)} ${unit}   × ${range}`);
   }

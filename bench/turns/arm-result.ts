@@ -65,8 +65,9 @@ export interface ArmResult {
   planned: number;
   failed: number;
   firstFailure?: string;
-  /** The experiment's verdict on the end-to-end latency. */
+  /** The experiment's verdict on the arm's own primary metric, and why. */
   verdict?: Verdict;
+  reasons?: readonly string[];
 }
 
 export const BASELINE = 'baseline';

@@ -8,7 +8,6 @@ import { describeError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { FinishedTurn } from '../../service/turn/observe.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import type { Verdict } from '../../replay/diff/verdict.ts';
 import { exchangeLine } from '../../sim/times/exchange-lines.ts';
 import { observationsOf } from '../../sim/times/observed.ts';
 import type { Scenario } from '../../sim/faults/scenario.ts';
@@ -18,7 +17,8 @@ import { cannotWrite } from '../../replay/run/out-folder.ts';
 import type { Purse } from '../../replay/plan/purse.ts';
 import { lanesOf } from '../../replay/plan/lanes.ts';
 import type { ExperimentOptions } from '../../replay/plan/plan.ts';
-import { variantPatch } from '../../replay/variants/variants.ts';
+import { namedVariants, variantPatch } from '../../replay/variants/variants.ts';
+import type { PrimaryMetric } from '../../replay/diff/diff.ts';
 import {
   armResult,
   BASELINE,
@@ -66,6 +66,14 @@ export interface BenchRun {
   progress: (text: string) => void;
 }
 
+/** The metric by which the arm's last named variant is judged; first audible by default. */
+function primaryOf(patches: Bench['arms'][number]['patches']): PrimaryMetric | undefined {
+  const known = namedVariants();
+  return patches
+    .map((patch) => known.find(({ name }) => name === patch)?.primary)
+    .findLast((each) => each !== undefined);
+}
+
 /** Runs the bench. Bad arms throw `InputError`; an interruption or a failing world ends it early, with `stopped` set. */
 export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult> {
   const sessions = run.sessions(bench.speech);
@@ -73,7 +81,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   const samples: Sample[] = [];
   const turns = new Map<string, TurnSummary[]>();
   const languages = new Map(sessions.map(({ sessionId, language }) => [sessionId, language]));
-  const verdicts = new Map<string, Verdict>();
+  const verdicts = new Map<string, Pick<ArmResult, 'verdict' | 'reasons'>>();
   const servedFrom = new Set<string>();
   let stopped: string | undefined;
   /** The arms that ran the current turn. Each is compared with the baseline, which may come last. */
@@ -103,7 +111,11 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
   };
   try {
     const lanes = {
-      candidates: bench.arms.map(({ name, patches }) => ({ variant: name, patches: patches.map(patchOf) })),
+      candidates: bench.arms.map(({ name, patches }) => ({
+        variant: name,
+        patches: patches.map(patchOf),
+        primary: primaryOf(patches),
+      })),
       baseline: [],
       world: run.world,
       commit: run.commit,
@@ -134,7 +146,8 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     keepUnit();
     if (unpaid > 0)
       stopped = `${unpaid} planned turns were not run: what is left of the budget of $${run.budget?.limitUsd ?? 0} does not pay for them; raise --budget-usd`;
-    for (const { variant, report } of reports) verdicts.set(variant, report.verdict);
+    for (const { variant, report } of reports)
+      verdicts.set(variant, { verdict: report.verdict, reasons: report.reasons });
   } catch (error) {
     keepUnit();
     if (samples.length === 0) throw error;
@@ -145,7 +158,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
     ...armResult(bench, arm, samples, planned),
     ...totalsOf(turns.get(arm) ?? []),
     note: bench.arms.find(({ name }) => name === arm)?.note,
-    verdict: verdicts.get(arm),
+    ...verdicts.get(arm),
   }));
   const { name, title, limits } = bench;
   return {

@@ -3,6 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { svgOf } from '../../replay/report/figures.ts';
 import { htmlPage } from '../../replay/report/html-page.ts';
 import { html, htmlSection, htmlTable, escapeHtml, type Cell, type Column } from '../../replay/report/html-text.ts';
+import { verdictExitCode } from '../../replay/diff/verdict.ts';
 import { verdictSign } from '../../replay/report/words.ts';
 import { type ArmResult, type StageGroup, betText, ledgerText } from './arm-result.ts';
 import { METRICS, type MetricName } from './metrics.ts';
@@ -68,10 +69,10 @@ function comparisonSection({ against = [] }: BenchResults): string {
     { title: 'Δ ms', isNumber: true },
     { title: '95 % interval' },
   ];
-  const rows = against.map(({ bench, arm, verdict, deltaMs, lowMs, highMs }): Cell[] => [
+  const rows = against.map(({ bench, arm, verdict, reasons, deltaMs, lowMs, highMs }): Cell[] => [
     bench,
     arm,
-    `${verdictSign({ verdict })} ${verdict}`,
+    `${verdictSign({ verdict })} ${verdict}: ${reasons.join('; ')}`,
     deltaMs.toFixed(1),
     lowMs === undefined || highMs === undefined ? '–' : `[${lowMs.toFixed(1)}, ${highMs.toFixed(1)}]`,
   ]);
@@ -98,7 +99,9 @@ function benchSection({ bench, title, limits, grouping, arms, stopped }: BenchSe
     arm.note === undefined ? arm.arm : `${arm.arm} (${arm.note})`,
     ...metrics.map((metric) => metricCell(arm, metric)),
     String(arm.turns - arm.failed),
-    arm.verdict === undefined ? '' : `${verdictSign({ verdict: arm.verdict })} ${arm.verdict}`,
+    arm.verdict === undefined
+      ? ''
+      : `${verdictSign({ verdict: arm.verdict })} ${arm.verdict}: ${(arm.reasons ?? []).join('; ')}`,
   ]);
   const note = stopped === undefined ? limits : `${limits} Ended early: ${stopped}`;
   const figure = `<figure>${armsFigure(arms)}<figcaption>First audible against the baseline: mean paired difference and its 95 % interval; coloured by verdict.</figcaption></figure>`;
@@ -155,6 +158,11 @@ function metricCell({ rows }: ArmResult, metric: MetricName): Cell {
   return html(`${median} <small class="note">${escapeHtml(differenceText(metric, { mean: difference.mean }))}</small>`);
 }
 
+/** Colours by exit code: what passes, what fails, what is open. */
+const TONES: Readonly<Record<number, string>> = { 0: 'faster', 1: 'slower', 3: 'inconclusive' };
+const toneOf = (verdict: ArmResult['verdict']): string =>
+  verdict === undefined ? 'muted' : (TONES[verdictExitCode(verdict)] ?? 'muted');
+
 function armsFigure(arms: readonly ArmResult[]): string {
   const drawn = arms.flatMap(({ arm, rows, verdict }) => {
     const difference = rows.find(({ metric }) => metric === 'e2eMs')?.difference;
@@ -174,7 +182,7 @@ function armsFigure(arms: readonly ArmResult[]): string {
         y: 'arm',
         x: 'mean',
         r: 4.5,
-        fill: ({ verdict }: Pick<ArmResult, 'verdict'>) => `var(--${verdict ?? 'muted'})`,
+        fill: ({ verdict }: Pick<ArmResult, 'verdict'>) => `var(--${toneOf(verdict)})`,
       }),
     ],
   });

@@ -25,6 +25,7 @@ export function benchTable(
       `${arm.arm}${arm.verdict === undefined ? '' : `  ${verdictSign({ verdict: arm.verdict })} ${arm.verdict}`}`,
     );
     if (arm.note !== undefined) indented(`(${arm.note})`);
+    if (arm.reasons !== undefined) indented(arm.reasons.join('; '));
     lines.push(...arm.rows.map(metricLine));
     if (arm.connections !== undefined) indented(`by connection: ${groupText(arm.connections)}`);
     if (arm.groups !== undefined) indented(`${grouping ?? ''}: ${groupText(arm.groups)}`);

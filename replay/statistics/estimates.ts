@@ -41,6 +41,16 @@ export function clusteredMean(clusters: readonly (readonly number[])[]): Interva
   return intervalOf(overall, Math.sqrt(sum(squares)) / total, degrees);
 }
 
+/**
+ * The ratio of two sums of paired values, Σ top / Σ bottom, with a 95 % interval over the pairs by its linear part (Cochran, Sampling Techniques, 1977,
+ * §6.3). Not the mean of ratios, in which the smallest bottoms weigh most.
+ */
+export function ratioOfSums(pairs: readonly (readonly [top: number, bottom: number])[]): Interval {
+  const bottoms = mean(pairs.map(([, bottom]) => bottom));
+  const ratio = mean(pairs.map(([top]) => top)) / bottoms;
+  return clusteredMean(pairs.map(([top, bottom]) => [ratio + (top - ratio * bottom) / bottoms]));
+}
+
 /** The 95 % interval of an estimate with a standard error of so many degrees of freedom. */
 export function intervalOf(estimate: number, error: number, degrees: number): Interval {
   const half = error === 0 ? 0 : studentT975(degrees) * error;
