@@ -18,7 +18,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ['cli/options'],
   ['checks'],
   ['checks/mutations'],
-  ['checks/honesty', 'checks/security', 'checks/integration', 'checks/random-turns'],
+  ['checks/honesty', 'checks/security', 'checks/integration', 'checks/random-turns', 'checks/statistics'],
   ['scripts'],
   ['scripts/infra'],
   ['bench'],

@@ -127,6 +127,10 @@ function addReports(program: Command, context: CommandContext): void {
     .option('--variant <name>', 'candidate to compare, of a run folder that holds several')
     .addOption(formatOption())
     .addOption(jsonOption('print verdict, primary, stages, validity and spans as JSON').conflicts('format'))
+    .option(
+      '--pair-by <what>',
+      'two recordings of one workload: pair turns by order, text, interview, or an attribute of their spans',
+    )
     .addOption(matchedOption())
     .addOption(minSessionsOption())
     .option('--with-text', 'show what was said, where the captures hold it')

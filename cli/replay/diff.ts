@@ -1,6 +1,9 @@
 /** `retake diff A B`: compares two sets of traces, and exits by the verdict. */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { ATTRIBUTES } from '../../service/telemetry/names.ts';
+import type { PositionOf } from '../../replay/diff/trend.ts';
+import { matchByTag, orderTags, wordTag, type Tagged } from '../../replay/diff/pair-by.ts';
 import { tracedTurnKey } from '../../replay/traces/trace-tree.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
 import { lossesOf, unusable } from '../../replay/diff/align.ts';
@@ -12,7 +15,7 @@ import { printerOf, type Printer } from './report.ts';
 import { armsIn } from '../../replay/report/run-report.ts';
 import { inertJson, plain } from '../../replay/report/words.ts';
 import { withoutPassword } from '../../replay/traces/jaeger.ts';
-import { loadTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
+import { loadTurns, type LoadedTurns, type TurnText, type TurnTrace } from '../../replay/traces/load.ts';
 
 interface Side extends ReportSide {
   texts: ReadonlyMap<string, TurnText>;
@@ -26,6 +29,8 @@ interface Options {
   variant?: string;
   matched?: number;
   minSessions?: number;
+  /** `order`, `text`, `interview`, or an attribute of the turns' spans. */
+  pairBy?: string;
 }
 
 export async function diffCommand(
@@ -36,17 +41,18 @@ export async function diffCommand(
 ): Promise<void> {
   const [shownA, shownB] = [withoutPassword(pathA), withoutPassword(pathB)];
   const print = options.json === true ? printShort(context) : printerOf(context, options.format);
-  const [a, b] = [
-    await sideOf(context, pathA, 'a', options.variant),
-    await sideOf(context, pathB, 'b', options.variant),
-  ];
+  const [turnsA, turnsB] = [await turnsOf(context, pathA, 'a', options), await turnsOf(context, pathB, 'b', options)];
+  const paired = pairedBy(options.pairBy, turnsA, turnsB);
+  const [a, b] = [sideOf(turnsA, shownA), sideOf({ ...turnsB, turns: paired.turns }, shownB)];
   const worlds = [...new Set([...a.turns, ...b.turns].map(({ world }) => world))];
   const report = buildReport({
     world: worlds.every((world) => world === 'live') ? 'live' : (worlds.find((world) => world !== 'live') ?? 'sim'),
     a,
     b,
     mayBeUnpaired: true,
+    notes: paired.note === undefined ? undefined : [paired.note],
     bounds: boundsOf(options),
+    positionOf: worlds.includes('sim') ? undefined : startOf([...turnsA.turns, ...paired.turns]),
     simulated: worlds.includes('sim') ? { why: 'traces do not tell how far this simulation errs' } : undefined,
     texts: options.withText === true ? new Map([...a.texts, ...b.texts]) : undefined,
   });
@@ -71,26 +77,59 @@ function printShort(context: CommandContext): Printer {
   return async ({ turns: _turns, pairs: _pairs, ...short }) => context.out(inertJson(short));
 }
 
+interface Loaded extends Pick<LoadedTurns, 'turns' | 'texts'> {
+  arms: readonly ReportArm[];
+}
+
 /** A run folder holds several lanes. As A its baseline is taken, as B its candidate. */
-async function sideOf(
+async function turnsOf(
   context: CommandContext,
   path: string,
   side: 'a' | 'b',
-  variant: string | undefined,
-): Promise<Side> {
+  { variant, pairBy }: Options,
+): Promise<Loaded> {
   const shown = withoutPassword(path);
   context.progress(`reading ${shown} …`);
-  const { turns: all, problems, texts } = await loadTurns(path, context.signal);
+  const attribute = pairBy === 'interview' ? ATTRIBUTES.interview.key : pairBy;
+  const { turns, problems, texts } = await loadTurns(path, context.signal, attribute);
   context.progressDone();
   for (const problem of problems) context.problem(problem);
-  const own = oneArmOf(all, shown, side, variant);
+  return { turns: oneArmOf(turns, shown, side, variant), texts, arms: await recordedArms(context, path) };
+}
+
+/** When a turn began. Virtual time begins anew in every session: `sim` has no such order. */
+function startOf(turns: readonly TurnTrace[]): PositionOf {
+  const starts = new Map(turns.map(({ summary, startUs }) => [summary, startUs]));
+  return (turn) => starts.get(turn);
+}
+
+function sideOf({ turns: own, texts, arms }: Loaded, shown: string): Side {
   const turns = own.map(({ summary }) => summary);
   return {
-    arm: armOf(turns, shown, await recordedArms(context, path)),
+    arm: armOf(turns, shown, arms),
     turns,
     spans: new Map(own.map(({ summary, spans }) => [tracedTurnKey(summary), spans])),
     texts,
   };
+}
+
+/** B's turns under the names of their turns in A, and what the report says of it. */
+function pairedBy(by: string | undefined, a: Loaded, b: Loaded): { turns: readonly TurnTrace[]; note?: string } {
+  if (by === undefined) return b;
+  const tagged = ({ turns, texts }: Loaded): Tagged<TurnTrace>[] => {
+    const places = by === 'order' ? orderTags(turns.map(({ summary }) => summary)) : [];
+    return turns.map((turn, index) => ({ turn, tag: tagOf(by, turn, places[index], texts) }));
+  };
+  const { b: turns, pairs } = matchByTag(tagged(a), tagged(b), by);
+  const note = `paired by ${plain(by)}: ${pairs} of ${a.turns.length} turns of A and of ${b.turns.length} of B`;
+  return { turns, note };
+}
+
+function tagOf(by: string, turn: TurnTrace, place: string | undefined, texts: Loaded['texts']): string | undefined {
+  if (by === 'order') return place;
+  if (by === 'text') return wordTag(texts.get(tracedTurnKey(turn.summary))?.transcript);
+  if (turn.attribute === undefined) return undefined;
+  return by === 'interview' ? `${turn.attribute}/${turn.summary.turnIndex}` : turn.attribute;
 }
 
 /** B is one candidate. A is the baseline that worked on the same kind of words. */

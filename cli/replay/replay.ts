@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
+import { configFrom } from '../../service/config.ts';
 import type { World } from '../../service/base/events.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
 import { patchFromSet } from '../../service/strategy/set.ts';
@@ -23,6 +24,7 @@ import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from '../../replay/run/journal.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 import { tellOutcome } from './outcome.ts';
+import { tellTurns } from './progress.ts';
 import { dayOf } from '../../replay/plan/retired.ts';
 import { loadScenario } from '../../sim/faults/scenario.ts';
 import type { Draws } from '../../sim/times/plan.ts';
@@ -109,6 +111,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       command: resume,
     },
     rerun,
+    endpoints: configFrom({ ...context.env, RETAKE_WORLD: 'wire' }).endpoints,
     settleBy: (count) => rerunOf(options, count),
     bounds: boundsOf(options),
     signal: context.signal,
@@ -152,19 +155,6 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   } finally {
     await close();
   }
-}
-
-/** A turn of `wire` takes seconds, a thousand of `sim` take one. */
-const TELL_EVERY_US = 1e6;
-
-function tellTurns({ progress }: CommandContext): NonNullable<ExperimentOptions['onTurn']> {
-  const clock = createRealClock();
-  let toldUs = Number.NEGATIVE_INFINITY;
-  return (_turn, done, all) => {
-    if (done < all && clock.nowUs() - toldUs < TELL_EVERY_US) return;
-    toldUs = clock.nowUs();
-    progress(`replaying: ${done} of ${all} turns`);
-  };
 }
 
 /** The sessions of `--sessions`, else `--sample` of all, picked as `--choose` says. */

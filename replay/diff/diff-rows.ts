@@ -1,4 +1,4 @@
-/** Rows of a comparison: a figure's means in both lanes, and their difference with its interval. Pure. */
+/** Rows of a comparison: the whole turn, its stages and their phases, each with an interval. Means add up. Pure. */
 import { InvariantError } from '../../service/base/errors.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
@@ -31,6 +31,7 @@ export interface DiffRow {
   n: number;
 }
 
+/** A time of a turn in µs; absent where it was not measured. */
 export type Figure = (turn: TurnSummary) => number | undefined;
 
 export const msOf = (us: Figure, turn: TurnSummary): number => (us(turn) ?? 0) / 1000;
@@ -40,7 +41,7 @@ export const differenceOf =
     msOf(us, b) - msOf(us, a);
 
 /** Undefined where no pair has the figure. */
-export function rowOf(
+export function diffRow(
   about: Pick<DiffRow, 'stage' | 'phase'>,
   pairs: readonly TurnPair[],
   us: Figure,
@@ -75,10 +76,12 @@ export function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
   return pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
 }
 
-/** Totals of stages and phases of measured pairs, in the order of the pipeline. Throws `InvariantError` where they do not add up. */
+/** Totals of stages (no phase) and phases, in the order of the pipeline. */
 export function stageRows(pairs: readonly TurnPair[]): DiffRow[] {
   const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
-  const rows = keys.map((key) => rowOf(key, pairs, (turn) => ledgerUs(turn, key))).filter((each) => each !== undefined);
+  const rows = keys
+    .map((key) => diffRow(key, pairs, (turn) => ledgerUs(turn, key)))
+    .filter((each) => each !== undefined);
   checkSums(rows, pairs);
   return withHolm(
     rows,

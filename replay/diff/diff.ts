@@ -1,4 +1,4 @@
-/** Two lanes of turns → a verdict, and a row per stage and phase whose means add up. Pure. */
+/** Two lanes of turns → a verdict, and a row per stage and phase. Pure. */
 import { highest, median } from '../../service/base/quantile.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import {
@@ -12,13 +12,22 @@ import {
   type Lost,
   type TurnPair,
 } from './align.ts';
-import { differenceOf, msOf, pairsWith, rowOf, stageRows, type DiffRow, type Figure } from './diff-rows.ts';
+import { diffRow, differenceOf, msOf, pairsWith, stageRows, type DiffRow, type Figure } from './diff-rows.ts';
 import { brokenFacts } from './facts.ts';
 import { guardsOf, type Guard } from './guards.ts';
 import { percentilesOf, p95Of, type P95, type Percentile } from './percentiles.ts';
 import { repetitionOf, repetitionDoubt, type Repetition } from './repetition.ts';
 import { settleOf, type Settle } from './settle.ts';
-import { DEFAULT_BOUNDS, judge, type Bounds, type Effect, type Evidence, type Verdict } from './verdict.ts';
+import { trendOf, type PositionOf, type Trend } from './trend.ts';
+import {
+  DEFAULT_BOUNDS,
+  judge,
+  type Bounds,
+  type Effect,
+  type Evidence,
+  type Judged,
+  type Verdict,
+} from './verdict.ts';
 
 /** The metrics by which a variant can be judged. */
 export const PRIMARY_METRICS = ['first-audible', 'first-content-audible', 'reply-end'] as const;
@@ -44,6 +53,8 @@ export interface Diff {
   marginMs: number;
   /** A against A once more. Absent without a baseline2 lane, or where both lanes hold the same captured times. */
   repetition?: Repetition;
+  /** Latency that changed while the turns ran, alike in both lanes: pairing removes it. */
+  trend?: Trend;
   p95?: P95;
   /** The median of end to end and, where n allows, the 95th percentile, with their parts. */
   percentiles: readonly Percentile[];
@@ -84,6 +95,8 @@ export interface DiffOptions {
   /** Models that B's strategy allows to answer; absent where the strategy is not known. */
   allowedModels?: readonly string[];
   simulated?: Evidence['simulated'];
+  /** By which a trend over time is sought; absent in virtual time. */
+  positionOf?: PositionOf;
   /** Further bounds of validity that are broken, a line each. */
   invalid?: readonly string[];
 }
@@ -94,59 +107,84 @@ export function diffLanes(
   b: readonly TurnSummary[],
   options: DiffOptions = {},
 ): Diff | undefined {
+  const outcome = judgeLanes(a, b, options);
+  if (outcome === undefined) return undefined;
+  const { judged, evidence, alignment, pairsOfPrimary, us, repetition, trend } = outcome;
+  const { pairs } = alignment;
+  const interval = intervalOver(pairsOfPrimary, differenceOf(us));
+  return {
+    ...judged,
+    primary: outcome.primary,
+    endToEnd: diffRow({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs),
+    stages: stageRows(pairs),
+    marginMs: evidence.marginMs,
+    repetition,
+    trend,
+    p95: p95Of(pairsOfPrimary, us),
+    percentiles: percentilesOf(pairs),
+    guards: evidence.guards,
+    matched: { share: alignment.matchedShare, lost: alignment.lost },
+    settle: settleOf({ verdict: judged.verdict, evidence, interval, pairs: alignment.both }),
+    pairs: pairs.length,
+    turns: turnsIn(pairs),
+    sessions: bySession(pairs).length,
+    generalizes: evidence.sessions > 1,
+  };
+}
+
+interface Outcome {
+  judged: Judged;
+  evidence: Evidence;
+  alignment: Alignment;
+  /** Measured pairs that have the primary figure. */
+  pairsOfPrimary: readonly TurnPair[];
+  primary?: DiffRow;
+  us: Figure;
+  repetition?: Repetition;
+  trend?: Trend;
+}
+
+/** The verdict on B against A with all that it rests on, and no rows. Undefined as `diffLanes`. */
+export function judgeLanes(
+  a: readonly TurnSummary[],
+  b: readonly TurnSummary[],
+  options: DiffOptions = {},
+): Outcome | undefined {
   if (![a, b].every((lane) => lane.some((turn) => unusable(turn) === undefined))) return undefined;
   const alignment = alignTurns(a, b);
   const { pairs, both } = alignment;
   if (both.length === 0) return undefined;
   const { stage, us } = PRIMARY_FIGURES[options.primary ?? 'first-audible'];
-  const primary = rowOf({ stage }, pairs, us);
-  const judged = pairsWith(pairs, us);
+  const primary = diffRow({ stage }, pairs, us);
+  const judgedPairs = pairsWith(pairs, us);
   const marginMs = marginMsOf(
-    judged.length > 0 ? judged.map((pair) => msOf(us, pair.a)) : a.filter(isMeasured).map((turn) => msOf(us, turn)),
+    judgedPairs.length > 0
+      ? judgedPairs.map((pair) => msOf(us, pair.a))
+      : a.filter(isMeasured).map((turn) => msOf(us, turn)),
   );
   const repetition = options.a2 === undefined ? undefined : repetitionOf(alignTurns(a, options.a2).pairs, us);
-  const guards = guardsOf(
-    options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment,
-    marginMs,
-  );
-  const sessions = bySession(judged);
-  const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+  const { trend, doubts } =
+    options.positionOf === undefined ? { doubts: [] } : trendOf(judgedPairs, us, options.positionOf, marginMs);
+  const sessions = bySession(judgedPairs);
   const evidence: Evidence = {
     effect: primary,
     marginMs,
-    guards,
+    guards: guardsOf(options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment, marginMs),
     matchedShare: alignment.matchedShare,
     sessions: sessions.length,
-    largestShare: highest([0, ...sessions.map((session) => turnsIn(session))]) / Math.max(1, turnsIn(judged)),
+    largestShare: highest([0, ...sessions.map((session) => turnsIn(session))]) / Math.max(1, turnsIn(judgedPairs)),
     worstCase: worstCaseOf(alignment, us),
     invalid: [
       ...brokenFacts(pairs, options.allowedModels),
       ...repetitionDoubt(repetition, marginMs),
+      ...doubts,
       ...(options.invalid ?? []),
     ],
     observational: false,
     simulated: options.simulated,
-    bounds,
+    bounds: { ...DEFAULT_BOUNDS, ...options.bounds },
   };
-  const { verdict, reasons } = judge(evidence);
-  return {
-    verdict,
-    reasons,
-    primary,
-    endToEnd: rowOf({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs),
-    stages: stageRows(pairs),
-    marginMs,
-    repetition,
-    p95: p95Of(judged, us),
-    percentiles: percentilesOf(pairs),
-    guards,
-    matched: { share: alignment.matchedShare, lost: alignment.lost },
-    settle: settleOf({ verdict, evidence, interval: intervalOver(judged, differenceOf(us)), pairs: both }),
-    pairs: pairs.length,
-    turns: turnsIn(pairs),
-    sessions: bySession(pairs).length,
-    generalizes: sessions.length > 1,
-  };
+  return { judged: judge(evidence), evidence, alignment, pairsOfPrimary: judgedPairs, primary, us, repetition, trend };
 }
 
 /** The guard on first content says nothing beside a verdict on first content. */

@@ -40,10 +40,8 @@ export function chanceOf(
   return found / (errors.length * Z.length);
 }
 
-/** The least true difference, in ms, that is called `slower` in 80 of 100 experiments of so many sessions. Undefined with fewer than two. */
-export function detectableMs(sdOfSessionsMs: number, sessions: number, marginMs: number): number | undefined {
-  if (sessions < 2) return undefined;
-  const spread = spreadOf(sdOfSessionsMs, sessions);
+/** The least true difference, in ms, that is called `slower` in 80 of 100 experiments with this spread. */
+export function detectableMs(spread: Spread, marginMs: number): number {
   const isMissed = (effectMs: number): boolean => chanceOf(['slower'], effectMs, marginMs, spread) < POWER;
   let high = Math.max(marginMs, 1e-6) + spread.errorMs;
   while (isMissed(high)) high *= 2;

@@ -5,13 +5,15 @@
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { isMeasured, lossesOf } from './align.ts';
-import type { DiffRow, Figure } from './diff-rows.ts';
 import { marginMsOf, type Diff } from './diff.ts';
+import { type DiffRow } from './diff-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf } from './percentiles.ts';
 import { DEFAULT_BOUNDS, judge } from './verdict.ts';
 import { clusteredMean } from '../statistics/estimates.ts';
 import { studentT975 } from '../statistics/distributions.ts';
+
+type Figure = (turn: TurnSummary) => number | undefined;
 
 /** Undefined when a lane measured no turn. Throws `InputError` when the lanes measure from different zeros. */
 export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[]): Diff | undefined {

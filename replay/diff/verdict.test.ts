@@ -58,12 +58,6 @@ const RULES: Readonly<Record<string, readonly Case[]>> = {
     ['though a bound is broken', { invalid: ['drift'], guards: [guard('broken')] }, 'worse', /failed turns/],
     ['late words in a faster lane', { guards: [guard('broken', 'first content audible')] }, 'worse', /first content/],
     [
-      'late words in a slower lane',
-      { effect: effect(100, 5), guards: [guard('broken', 'first content audible')] },
-      'slower',
-      /first content/,
-    ],
-    [
       'predicted harm',
       { simulated: {}, guards: [guard('broken')] },
       'inconclusive',

@@ -1,6 +1,6 @@
 /** The verdict on a comparison: nine rules in one order, of which the first that applies decides. Pure. */
 import { percentText } from '../statistics/rounding.ts';
-import { FIRST_CONTENT, type Guard } from './guards.ts';
+import type { Guard } from './guards.ts';
 
 /** Every verdict, worst first. */
 export const VERDICTS = [
@@ -101,22 +101,20 @@ export function judge(evidence: Evidence): Judged {
   const { effect, marginMs, guards, simulated } = evidence;
   if (evidence.observational) return observed(evidence);
 
-  const word = effect === undefined ? undefined : wordOf(effect, marginMs);
-  const harm = guards.filter(({ state }) => state === 'broken');
-  const broken = harm.map(textOf);
-  // all that is late is late together: late words alone make a slower lane no worse than slower
-  const isWorse = harm.some(({ name }) => word !== 'slower' || name !== FIRST_CONTENT);
-  if (isWorse && simulated === undefined) return { verdict: 'worse', reasons: broken };
+  const broken = guards.filter(({ state }) => state === 'broken').map(textOf);
+  if (broken.length > 0 && simulated === undefined) return { verdict: 'worse', reasons: broken };
 
-  const unsafe = [...doubts(evidence), ...(isWorse ? broken.map((text) => `predicted to break a guard: ${text}`) : [])];
+  const unsafe = [...doubts(evidence), ...broken.map((text) => `predicted to break a guard: ${text}`)];
   if (unsafe.length > 0) return inconclusive(unsafe);
+
+  const word = effect === undefined ? undefined : wordOf(effect, marginMs);
 
   if (effect === undefined || word === undefined) return inconclusive([openText(effect, marginMs)]);
   if (simulated?.why !== undefined)
     return { verdict: PREDICTED[word], reasons: [`predicted, not measured: ${simulated.why}`, WHY[word]] };
   if (word !== 'slower' && evidence.worstCase !== undefined && wordOf(evidence.worstCase, marginMs) === 'slower')
     return inconclusive(['B would be slower if the turns that it lacks had waited as long as the slowest turn seen']);
-  return { verdict: word, reasons: word === 'slower' ? [WHY.slower, ...broken] : [WHY[word], ...openGuards(guards)] };
+  return { verdict: word, reasons: word === 'slower' ? [WHY.slower] : [WHY[word], ...openGuards(guards)] };
 }
 
 const WHY = {

@@ -1,11 +1,15 @@
 /** The cost of an experiment, and the smallest difference that it can show, before anything is paid. */
 import { turnKey } from '../../service/base/events.ts';
+import { highest, lowest } from '../../service/base/quantile.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
+import type { Endpoints } from '../../service/net/regions.ts';
+import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { simWorld } from '../arms/against.ts';
+import { retirementNotes } from './retired.ts';
 import { createArm } from '../arms/arm.ts';
 import { pricesOf } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
-import { mean } from '../statistics/estimates.ts';
+import { clusteredMean } from '../statistics/estimates.ts';
 import { marginMsOf } from '../diff/diff.ts';
 import { detectableMs as detectableIn } from '../diff/power.ts';
 
@@ -41,7 +45,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     calls.llm += 1;
     calls.tts += pieces.length;
     ttsChars += pieces.reduce((sum, { attrs }) => sum + Number(attrs?.['chars'] ?? 0), 0);
-    us += Math.max(0, ...log.events.map(({ atUs }) => atUs));
+    us += lengthUs(log.events.map(({ atUs }) => atUs));
     usd += prices.usdOf(planned) ?? 0; // models without a price are named
   }
   return {
@@ -56,21 +60,21 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     minutes: options.world === 'sim' ? undefined : us / 6e7,
     recipients:
       options.world === 'live'
-        ? ['fal.run (user audio, reply text)', 'openrouter.ai and whom it routes to (transcripts, history, prompt)']
+        ? recipientsOf(options.endpoints ?? LIVE_ENDPOINTS)
         : ['nobody: stand-ins on this machine'],
     detectableMs: await detectable(options, plan),
   };
 }
 
 /**
- * Two identical arms in virtual time, with all times drawn from the profile, show how far session means differ by chance. Under common
+ * Two identical arms in virtual time, with all times drawn from the profile, show how far sessions differ by chance. Under common
  * draws they do not differ, and only the margin counts. In `live` this is a guess.
  */
 async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Promise<number | undefined> {
   const [baseline] = plan.lanes;
   if (baseline === undefined) return undefined;
   const against = simWorld({ ...options, draws: 'independent' }, 'profile');
-  const means: number[] = [];
+  const differencesMs: number[][] = [];
   const levelsMs: number[] = [];
   for (const session of options.sessions) {
     const e2eMs: number[][] = [];
@@ -101,16 +105,27 @@ async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Pro
     }
     const [a = [], b = []] = e2eMs;
     const differences = a.map((value, index) => (b[index] ?? Number.NaN) - value).filter(Number.isFinite);
-    if (differences.length > 0) means.push(mean(differences));
+    differencesMs.push(differences);
     for (const ms of a) if (Number.isFinite(ms)) levelsMs.push(ms);
   }
-  if (means.length < 2 || levelsMs.length === 0) return undefined;
-  const centre = mean(means);
-  const sdMs = Math.sqrt(
-    means.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (means.length - 1) / options.runs,
-  );
-  const common = options.world !== 'live' && options.draws === 'common';
-  return detectableIn(common ? 0 : sdMs, means.length, marginMsOf(levelsMs));
+  const { error, degrees } = clusteredMean(differencesMs);
+  if (error === undefined || degrees === undefined) return undefined;
+  const isCommon = options.world !== 'live' && options.draws === 'common';
+  const spread = { errorMs: isCommon ? 0 : error / Math.sqrt(options.runs), degrees };
+  return detectableIn(spread, marginMsOf(levelsMs));
+}
+
+/** The hosts that are really asked, and what each is sent. */
+function recipientsOf({ openRouterUrl, ...fal }: Endpoints): string[] {
+  const hosts = [...new Set(Object.values(fal).map((url) => new URL(url).host))];
+  const llm = new URL(openRouterUrl).host;
+  const routed = /(^|\.)openrouter\.ai$/.test(llm) ? ' and whom it routes to' : '';
+  return [`${hosts.join(', ')} (user audio, reply text)`, `${llm}${routed} (transcripts, history, prompt)`];
+}
+
+/** A turn's clock began long before the turn. */
+function lengthUs(atUs: readonly number[]): number {
+  return atUs.length === 0 ? 0 : highest(atUs) - lowest(atUs);
 }
 
 /** The plan, printed before it is run. */
@@ -131,6 +146,7 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
           `budget: $${options.budgetUsd}${options.world === 'live' ? '' : " of the stand-ins' prices"}, for replies alone: the run ends before a turn (in all its lanes) that would exceed it`,
         ]),
     `speech and text go to: ${recipients.join('; ')}`,
+    ...(options.world === 'live' ? retirementNotes(options, plan.lanes) : []),
     detectableMs === undefined
       ? 'detectable: unknown with one session'
       : `detectable with 80 % power: ${detectableMs.toFixed(0)} ms end to end (predicted)`,

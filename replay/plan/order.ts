@@ -8,8 +8,9 @@ export interface PlannedSession {
 }
 
 /**
- * Sessions in random order, the turns of a session in order, and the lanes of a turn back to back in random order. So drift over time
- * hits every lane alike (docs/statistics.md#order-and-draws).
+ * Sessions in random order, the turns of a session in order, and the lanes of a turn back to back. Within a session each lane follows each
+ * other lane equally often, as far as its turns allow, so that drift and what a lane leaves behind hit every lane alike
+ * (docs/statistics.md#order-and-draws).
  */
 export function planRuns(options: {
   sessions: readonly PlannedSession[];
@@ -21,10 +22,11 @@ export function planRuns(options: {
   const planned: PlannedRun[] = [];
   for (let run = 0; run < runs; run++) {
     for (const { sessionId, turns } of shuffled(sessions, seed, 'sessions', run)) {
-      for (const turnIndex of turns) {
-        for (const lane of shuffled(lanes, seed, 'lanes', run, sessionId, turnIndex)) {
+      const orders = balancedOrders(shuffled(lanes, seed, 'lanes', run, sessionId));
+      const first = Math.floor(keyedRandom(seed, 'first order', run, sessionId)() * orders.length);
+      for (const [index, turnIndex] of turns.entries()) {
+        for (const lane of orders[(first + index) % orders.length] ?? [])
           planned.push({ ...lane, sessionId, turnIndex, run });
-        }
       }
     }
   }
@@ -34,6 +36,20 @@ export function planRuns(options: {
 /** The runs of each turn in all its lanes, in order. */
 export function plannedPairs(plan: readonly PlannedRun[]): PlannedRun[][] {
   return [...Map.groupBy(plan, pairKey).values()];
+}
+
+/**
+ * Orders in which each item follows each other one equally often (Williams, Austral. J. Sci. Res. A 2:149–168, 1949): one for each item, or two
+ * where their number is odd. An order and its reverse stand side by side, so that few turns are balanced too.
+ */
+export function balancedOrders<T>(items: readonly T[]): T[][] {
+  const count = items.length;
+  // 0, 1, n − 1, 2, n − 2, …: neighbours differ by every amount once
+  const base = items.map((_, index) => (index % 2 === 1 ? (index + 1) / 2 : (count - index / 2) % count));
+  const orders = items.map((_, shift) => base.flatMap((place) => items.slice((place + shift) % count).slice(0, 1)));
+  if (count % 2 === 1) return orders.flatMap((order) => (count === 1 ? [order] : [order, order.toReversed()]));
+  // shifted by half, an even order is its own reverse
+  return orders.slice(0, count / 2).flatMap((order, index) => [order, orders[index + count / 2] ?? []]);
 }
 
 /** Fisher–Yates (Durstenfeld 1964) with a keyed stream. */

@@ -7,6 +7,7 @@ import { lacksPrompt, strategyHash, type Strategy } from '../../service/strategy
 import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
 import { heardPastSpeechMs } from '../arms/captured-audio.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
+import type { Endpoints } from '../../service/net/regions.ts';
 import type { Bounds } from '../diff/verdict.ts';
 import type { Choice } from '../sessions/choice.ts';
 import type { Draws } from '../../sim/times/plan.ts';
@@ -14,7 +15,6 @@ import { lanesOf, type Comparison, type LaneOptions, type ReplayLane } from './l
 import type { Purse } from './purse.ts';
 import { planRuns } from './order.ts';
 import type { Pace, PlannedRun } from '../arms/planned.ts';
-import { refuseRetired } from './retired.ts';
 import type { OnTurn } from '../arms/replayed-turn.ts';
 
 export interface ExperimentOptions extends LaneOptions {
@@ -41,7 +41,7 @@ export interface ExperimentOptions extends LaneOptions {
   budgetUsd?: number;
   /** Of several experiments together, without a journal. By default each experiment may spend `budgetUsd`. */
   purse?: Purse;
-  /** Of the replay, `YYYY-MM-DD`: models retired by then are refused in `live` and marked elsewhere. In `live` today by default. */
+  /** Of the replay, `YYYY-MM-DD`: models retired by then are named in plan and report. In `live` today by default. */
   day?: string;
   /** Least time between two turns' starts. */
   spacingMs?: number;
@@ -50,6 +50,8 @@ export interface ExperimentOptions extends LaneOptions {
   /** Names the traces of the run. By default a hash of the plan. */
   runId?: string;
   rerun?: string;
+  /** Whom `live` asks, for the plan's recipients. */
+  endpoints?: Endpoints;
   /** The command that replays so many sessions. */
   settleBy?(sessions: number): string;
   /** What a verdict needs at least; by default `DEFAULT_BOUNDS`. */
@@ -85,9 +87,8 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
       'a replay needs at least one captured session; capture some with "retake serve" and "retake send"',
     );
   const { lanes, comparisons, words } = lanesOf(options);
-  refuseRetired(options, lanes);
   for (const { lane, variant, strategyOf } of lanes) {
-    const lacking = lacksText(sessions, strategyOf, options.world) ?? lacksAudio(sessions, strategyOf);
+    const lacking = lacksCapture(sessions, strategyOf, options.world);
     if (lacking !== undefined) throw new InputError(`${lane} ${variant}: ${lacking}`);
   }
   const strategies = new Map(lanes.map((lane) => [lane, lane.strategyOf(first.strategy)]));
@@ -108,6 +109,15 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
     pace: options.pace ?? (options.world === 'wire' ? 'fast' : 'captured'),
     words,
   };
+}
+
+/** Why a strategy cannot be replayed on these sessions in this world: their captures lack its prompt or its silence. Undefined where it can. */
+export function lacksCapture(
+  sessions: readonly CapturedSession[],
+  strategyOf: (captured: Strategy) => Strategy,
+  world: World,
+): string | undefined {
+  return lacksText(sessions, strategyOf, world) ?? lacksAudio(sessions, strategyOf);
 }
 
 /**

@@ -1,6 +1,5 @@
-/** Models that are retired by the day of a replay. Live cannot ask them; stand-ins answer in their place. Pure. */
+/** Models that are retired by the day of a replay: a warning in live, where the provider's answer decides; elsewhere stand-ins answer. Pure. */
 import type { World } from '../../service/base/events.ts';
-import { InputError } from '../../service/base/errors.ts';
 import { isRetired, modelFacts } from '../../service/strategy/models.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
@@ -28,22 +27,7 @@ const since = (model: string): string => {
   return `${model} is retired since ${retires} (${retiresSource})`;
 };
 
-/** Throws `InputError` for a live lane that asks a retired model. */
-export function refuseRetired({ sessions, world, day }: About, lanes: readonly ReplayLane[]): void {
-  if (world !== 'live' || day === undefined) return;
-  for (const { lane, variant, strategyOf } of lanes) {
-    for (const { sessionId, strategy } of sessions) {
-      const gone = askedModels(strategyOf(strategy)).find((model) => isRetired(model, day));
-      if (gone === undefined) continue;
-      const flag = lane === 'candidate' ? '--set' : '--baseline-set';
-      throw new InputError(
-        `${lane} ${variant}, session ${sessionId}: ${since(gone)}; substitute it in every lane (here by ${flag} llm.model=…), or replay in sim`,
-      );
-    }
-  }
-}
-
-/** Notes of a report: historical models, and models in the place of a retired one. */
+/** Notes of a plan and of a report: retired models, and models in the place of a retired one. */
 export function retirementNotes({ sessions, world, day }: About, lanes: readonly ReplayLane[]): string[] {
   if (day === undefined) return [];
   const notes = new Set<string>();
@@ -51,7 +35,11 @@ export function retirementNotes({ sessions, world, day }: About, lanes: readonly
     for (const { lane, variant, strategyOf } of lanes) {
       const strategy = strategyOf(captured);
       for (const model of askedModels(strategy).filter((each) => isRetired(each, day)))
-        if (world !== 'live') notes.add(`historical: ${since(model)}; stand-ins answer by its capture or profile`);
+        notes.add(
+          world === 'live'
+            ? `warning: ${since(model)}; what the provider answers decides`
+            : `historical: ${since(model)}; stand-ins answer by its capture or profile`,
+        );
       if (isRetired(captured.llm.model, day) && strategy.llm.model !== captured.llm.model)
         notes.add(
           `${lane === 'candidate' ? variant : lane} is substituted: ${strategy.llm.model} in place of the captured ${captured.llm.model}, retired`,

@@ -1,7 +1,8 @@
 /** Ranks strategies on captured sessions: simulates every variant and combines the best. All figures are predicted. */
 import { InputError } from '../../service/base/errors.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
-import { lacksAudio } from '../plan/plan.ts';
+import { lacksCapture } from '../plan/plan.ts';
 import type { CandidateSpec } from '../plan/lanes.ts';
 import { runExperiment, type Experiment } from '../run/experiment.ts';
 import { summariesOf } from '../run/schedule.ts';
@@ -50,9 +51,10 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       'there is no session to rank strategies on; capture some with "retake serve" and "retake send"',
     );
   const profile = options.profile ?? capturedProfile(sessions);
-  const { judged, left } = withAudio(judgeable(options.variants, baseline), sessions);
+  const { judged, left } = applicable(judgeable(options.variants, baseline), sessions);
   if (judged.length === 0)
     throw new InputError('none of the variants can be judged in virtual time; compare them with --world wire');
+  const unmeasured: string[] = [];
   const simulate: Simulate = (candidates) =>
     runExperiment({
       sessions,
@@ -66,11 +68,13 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       commit,
       signal,
       onTurn: (_turn, done, total) => onTurn?.(done, total),
+      onUnmeasured: (what) => unmeasured.push(what),
     });
 
   const single = await simulate(judged.map(({ name, patch }) => ({ variant: name, patches: [patch] })));
   const lane = summariesOf(single.replayed, 'baseline', 'baseline');
-  const identity = identityError(single.captured, lane);
+  const captured = single.captured.filter((turn) => unlikeItself(turn) === undefined);
+  const identity = identityError(captured, lane);
   const ranked = rankCandidates(single, new Map(judged.map(({ name, risk }) => [name, risk])));
   const trust = loadTrust();
   const primaries = new Map(judged.map(({ name, primary }) => [name, primary]));
@@ -93,9 +97,13 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
     untrusted: ranked
       .filter((each) => identity.within && !results.includes(each))
       .map((each) => ({ name: each.name, why: trustOf(each).text })),
-    left,
+    left: [...left, ...unmeasured.map((what) => ({ name: 'not measured', why: what }))],
+    leftOut: single.captured.flatMap((turn) => {
+      const why = unlikeItself(turn);
+      return why === undefined ? [] : [`session ${turn.sessionId}, turn ${turn.turnIndex}: ${why}`];
+    }),
     together: combined?.together,
-    proposals: proposalsFor(all, single.captured, PROPOSED),
+    proposals: proposalsFor(all, captured, PROPOSED),
   };
 }
 
@@ -138,14 +146,26 @@ function bestTogether(
   return chosen;
 }
 
-/** Leaves out variants that need more audio than the sessions hold. */
-function withAudio({ judged, left }: Sorted, sessions: readonly CapturedSession[]): Sorted {
-  const asked = judged.map((variant) => ({
-    variant,
-    why: lacksAudio(sessions, (captured) => resolveStrategy([variant.patch], variant.name, captured)),
-  }));
+/** Why a captured turn does not tell whether the simulation reproduces it: what ended it is not in its exchanges. */
+function unlikeItself({ failure, interrupted }: TurnSummary): string | undefined {
+  if (failure !== undefined) return `failed (${failure.stage} ${failure.kind})`;
+  return interrupted === true ? 'interrupted by the user' : undefined;
+}
+
+/** Leaves out variants that these sessions cannot be replayed under. */
+function applicable({ judged, left }: Sorted, sessions: readonly CapturedSession[]): Sorted {
+  const asked = judged.map((variant) => ({ variant, why: inapplicable(variant, sessions) }));
   return {
     judged: asked.filter(({ why }) => why === undefined).map(({ variant }) => variant),
     left: [...left, ...asked.flatMap(({ variant: { name }, why }) => (why === undefined ? [] : [{ name, why }]))],
   };
+}
+
+function inapplicable({ name, patch }: RankedVariant, sessions: readonly CapturedSession[]): string | undefined {
+  try {
+    return lacksCapture(sessions, (captured) => resolveStrategy([patch], name, captured), 'sim');
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
 }

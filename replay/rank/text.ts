@@ -4,7 +4,7 @@ import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
 import { breaks, isGain, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
 import { roundToSum, signed } from '../statistics/rounding.ts';
-import { wrapped } from '../report/words.ts';
+import { plain, wrapped } from '../report/words.ts';
 import { ERROR_LIMIT_PCT, TRUST_PAGE, type Trusted } from '../run/trust.ts';
 
 export interface Ranking {
@@ -20,6 +20,8 @@ export interface Ranking {
   untrusted: readonly { name: string; why: string }[];
   /** Not simulated. */
   left: readonly { name: string; why: string }[];
+  /** Captured turns that are in neither the identity error nor a plan, a line each. */
+  leftOut: readonly string[];
   /** `attribution` in µs, summed over `turns` turns. */
   together?: { names: readonly string[]; attribution: Attribution; turns: number };
   proposals: readonly Proposal[];
@@ -58,6 +60,9 @@ function togetherJson({ names, attribution, turns }: NonNullable<Ranking['togeth
   };
 }
 
+/** `--json` has all. */
+const LEFT_OUT_SHOWN = 5;
+
 /** Lines for a terminal. None is wider than `columns`, but a longer word and the table of 80 columns. */
 export function rankingRows(ranking: Ranking, columns: number): string[] {
   const { identity, untrusted, left, together } = ranking;
@@ -65,6 +70,15 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
     `predicted (sim): ${ranking.turns} turns in ${ranking.sessions} sessions, profile ${ranking.profile}, seed ${ranking.seed}; gain: end to end`,
     `identity error: the captured strategy simulated is off by median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (limits ${IDENTITY_LIMIT.medianPct} %, ${IDENTITY_LIMIT.p95Pct} %)`,
   ];
+  if (ranking.leftOut.length > 0)
+    rows.push(
+      `left out of the identity error: ${ranking.leftOut
+        .slice(0, LEFT_OUT_SHOWN)
+        .map((each) => plain(each))
+        .join(
+          '; ',
+        )}${ranking.leftOut.length > LEFT_OUT_SHOWN ? `; and ${ranking.leftOut.length - LEFT_OUT_SHOWN} more` : ''}`,
+    );
   const told = (lines: readonly string[]): string[] => lines.flatMap((line) => wrapped(line, ' ', columns));
   if (!identity.within) {
     return told([

@@ -7,8 +7,8 @@ import { DRAWS, type Draws } from '../../sim/times/plan.ts';
 import { alignTurns, type TurnPair } from '../diff/align.ts';
 import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
-import type { DiffRow } from '../diff/diff-rows.ts';
 import { diffLanes, type Diff, type DiffOptions, type PrimaryMetric } from '../diff/diff.ts';
+import { type DiffRow } from '../diff/diff-rows.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
 import { verdictExitCode, type Verdict } from '../diff/verdict.ts';
 import { mean } from '../statistics/estimates.ts';
@@ -66,7 +66,7 @@ export interface Report {
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
   validity: Pick<
     Diff,
-    'marginMs' | 'repetition' | 'p95' | 'pairs' | 'turns' | 'sessions' | 'observational' | 'generalizes'
+    'marginMs' | 'repetition' | 'trend' | 'p95' | 'pairs' | 'turns' | 'sessions' | 'observational' | 'generalizes'
   > & {
     draws: (typeof REPORTED_DRAWS)[number];
     drift?: Drift;
@@ -112,6 +112,7 @@ export interface ReportInput {
   /** See `Evidence.simulated`. */
   simulated?: DiffOptions['simulated'];
   bounds?: DiffOptions['bounds'];
+  positionOf?: DiffOptions['positionOf'];
   /** The command that replays so many sessions. */
   settleBy?(sessions: number): string;
   notes?: readonly string[];
@@ -133,6 +134,7 @@ export function buildReport(input: ReportInput): Report | undefined {
         allowedModels: b.arm.strategy && modelsOf(b.arm.strategy),
         simulated: input.simulated,
         invalid: input.invalid,
+        positionOf: input.positionOf,
       });
   if (diff === undefined) return undefined;
   const { verdict, reasons, primary, endToEnd, stages, percentiles, guards, matched, settle, ...validity } = diff;

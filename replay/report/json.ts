@@ -182,6 +182,16 @@ export const ReportSchema = Type.Object(
           { description: 'absent where both lanes hold the same captured times' },
         ),
       ),
+      trend: Type.Optional(
+        Type.Object(
+          {
+            deltaMs: msField('last turn − first turn, alike in both lanes'),
+            lowMs: msField('lower end of its 95 % interval'),
+            highMs: msField('upper end'),
+          },
+          { description: 'over the time in which the turns ran; pairing removes it' },
+        ),
+      ),
       p95: Type.Optional(
         Type.Object({
           aMs: Type.Number(),

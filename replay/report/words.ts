@@ -29,7 +29,7 @@ export function settleText({ settle }: Pick<Report, 'settle'>): string | undefin
 
 /** How far the figures carry, in one line. */
 export function validityLine({ validity, sameWords, matched, primary }: Report): string {
-  const { turns, pairs, sessions, repetition, marginMs, draws, drift, generalizes, seed } = validity;
+  const { turns, pairs, sessions, repetition, trend, marginMs, draws, drift, generalizes, seed } = validity;
   const parts = [
     validity.observational === true
       ? `no shared turn; ${sessions} session${sessions === 1 ? '' : 's'} or more a side (observational)`
@@ -40,6 +40,11 @@ export function validityLine({ validity, sameWords, matched, primary }: Report):
       ? []
       : [
           `baseline repeated ${signed(repetition.deltaMs)} ms, 99 % interval [${signed(repetition.lowMs)}, ${signed(repetition.highMs)}]`,
+        ]),
+    ...(trend === undefined || (trend.lowMs <= 0 && trend.highMs >= 0)
+      ? []
+      : [
+          `a trend common to both lanes, ${signed(trend.deltaMs)} ms [${signed(trend.lowMs)}, ${signed(trend.highMs)}] from first to last turn: pairing removes it`,
         ]),
     draws === 'common' ? 'common draws: the interval is over sessions only' : `draws ${draws}`,
     ...(drift === undefined

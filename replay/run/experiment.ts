@@ -162,12 +162,14 @@ function reportsOf(
         trust?.shown === false
           ? [`the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`]
           : undefined,
+      positionOf: world === 'sim' ? undefined : placeIn(replayed),
       simulated: trust === undefined ? undefined : { why: trust.isMeasured ? undefined : trust.text },
       bounds: options.bounds,
       settleBy: options.settleBy,
-      draws: options.draws,
+      // in live no stand-in draws anything, and a profile is a name
+      draws: world === 'live' ? undefined : options.draws,
       seed: options.seed,
-      profile: options.profile,
+      profile: world === 'live' ? undefined : options.profile,
       notes: [
         ...validityNotes(
           {
@@ -194,6 +196,12 @@ function reportsOf(
     options.onUnmeasured(what);
     return [];
   });
+}
+
+/** The place of a turn in the order in which the run took them. */
+function placeIn(replayed: readonly ReplayedTurn[]): (turn: TurnSummary) => number | undefined {
+  const places = new Map(replayed.map(({ summary }, index) => [summary, index]));
+  return (turn) => places.get(turn);
 }
 
 function capturedSummaries(sessions: readonly CapturedSession[]): TurnSummary[] {

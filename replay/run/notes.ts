@@ -45,7 +45,8 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
     about.choiceNote ?? false,
     about.world !== 'sim' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
     about.prediction !== undefined && `prediction: ${about.prediction}, ${TRUST_PAGE}`,
-    ...substitutionNotes(run, variant),
+    // in virtual time nobody answers
+    ...(about.world === 'sim' ? [] : substitutionNotes(run, variant)),
     run.repeated.size > 0 && `${run.repeated.size} pairs were run again as a whole: ${firstReason(run.repeated)}`,
     run.split > 0 && `${run.split} pairs were split by an interruption: their lanes ran at different times`,
     run.paidTwice.length > 0 && `${run.paidTwice.length} turns were under way at an interruption: possibly paid twice`,

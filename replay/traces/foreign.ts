@@ -23,6 +23,8 @@ export interface ForeignTurn {
   summary: TurnSummary;
   spans: TurnSpans;
   startUs: number;
+  /** Of the attribute that the reader asked for, of the turn's span or the nearest above that has it. */
+  attribute?: string;
   /** False where the trace does not number its turns; `turnIndex` is then 0. */
   isNumbered: boolean;
 }
@@ -36,6 +38,7 @@ type Intern = (path: string) => string | undefined;
 export function foreignTurns(
   root: Node,
   intern?: Intern,
+  attribute?: string,
   shapes: readonly ForeignShape[] = SHAPES,
 ): ForeignTurn[] | undefined {
   for (const shape of shapes) {
@@ -43,21 +46,21 @@ export function foreignTurns(
     if (turns.length > TRACE_TURNS) return undefined;
     if (turns.length === 0) continue;
     const stageOf = stagesBy(shape);
-    return turns.map((node) => foreignTurn(node, { shape, stageOf, intern }));
+    return turns.map((node) => foreignTurn(node, { shape, stageOf, intern, attribute }));
   }
   return [];
 }
 
 /** Numbers the turns that the trace did not number, in order of time within their session. */
-export function numberTurns(turns: readonly ForeignTurn[]): { summary: TurnSummary; spans: TurnSpans }[] {
+export function numberTurns(turns: readonly ForeignTurn[]): Omit<ForeignTurn, 'isNumbered'>[] {
   const next = new Map<string, number>();
   return [...turns]
     .sort((a, b) => a.startUs - b.startUs)
-    .map(({ summary, spans, isNumbered }) => {
+    .map(({ isNumbered, summary, ...turn }) => {
       const { sessionId } = summary;
       const turnIndex = isNumbered ? summary.turnIndex : (next.get(sessionId) ?? 0);
       next.set(sessionId, Math.max(next.get(sessionId) ?? 0, turnIndex + 1));
-      return { summary: { ...summary, turnIndex }, spans };
+      return { ...turn, summary: { ...summary, turnIndex } };
     });
 }
 
@@ -65,17 +68,20 @@ interface Reading {
   shape: ForeignShape;
   stageOf: StageOf;
   intern?: Intern;
+  attribute?: string;
 }
 
-function foreignTurn(node: Node, { shape, stageOf, intern }: Reading): ForeignTurn {
+function foreignTurn(node: Node, { shape, stageOf, intern, attribute }: Reading): ForeignTurn {
   const attributes = [...lineage(node)].map(({ span }) => span.attributes);
   const index = firstAttribute(attributes, shape.indexKeys);
+  const wanted = attribute === undefined ? undefined : firstAttribute(attributes, [attribute]);
   const isNumbered = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0;
   const sessionId = String(firstAttribute(attributes, shape.sessionKeys) ?? node.span.traceId);
   return {
     summary: summaryOfForeign(node, sessionId, isNumbered ? index : 0, { shape, stageOf }),
     spans: turnSpansOf(node, intern),
     startUs: node.span.startUs,
+    attribute: wanted === undefined ? undefined : String(wanted),
     isNumbered,
   };
 }

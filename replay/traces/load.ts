@@ -21,6 +21,10 @@ import { jsonLines, type Located } from './otlp.ts';
 export interface TurnTrace {
   summary: TurnSummary;
   spans: TurnSpans;
+  /** Start of the turn's span, in µs since 1970. */
+  startUs: number;
+  /** Of the attribute that the reader asked for, where the turn's span has it. */
+  attribute?: string;
 }
 
 /** What was said in a turn, where the capture holds it. Untrusted. */
@@ -39,28 +43,37 @@ export interface LoadedTurns {
 
 const NEXT = 'name a run folder, a capture, an OTLP file or jaeger:URL?service=…&from=…';
 
-/** Reads turns from a path or from `jaeger:URL?…`. Throws `InputError` where the input holds no turn or cannot be read. */
-export async function loadTurns(path: string, signal = new AbortController().signal): Promise<LoadedTurns> {
+/**
+ * Reads turns from a path or from `jaeger:URL?…`. `attribute` of each turn's span is kept. Throws `InputError` where the input holds no turn
+ * or cannot be read.
+ */
+export async function loadTurns(
+  path: string,
+  signal = new AbortController().signal,
+  attribute?: string,
+): Promise<LoadedTurns> {
   if (isJaegerSource(path))
-    return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), withoutPassword(path));
+    return readTurns(jaegerTraces(jaegerSourceOf(path, createRealClock().epochUs()), signal), withoutPassword(path), {
+      attribute,
+    });
   const isFolder = (await stat(path).catch(whenUnreadable(path, NEXT))).isDirectory();
-  if (!isFolder) return readTurns(jsonLines(path), path);
+  if (!isFolder) return readTurns(jsonLines(path), path, { attribute });
   const names = await readdir(path).catch(whenUnreadable(path));
   if (names.includes('session.json')) {
-    return bundleTurns(await readBundle(filesIn(path)).catch(whenUnreadable(path)));
+    return bundleTurns(await readBundle(filesIn(path)).catch(whenUnreadable(path)), attribute);
   }
   const file = join(path, 'trace.otlp.jsonl');
-  if (names.includes('trace.otlp.jsonl')) return readTurns(jsonLines(file), file);
+  if (names.includes('trace.otlp.jsonl')) return readTurns(jsonLines(file), file, { attribute });
   throw new InputError(`${path}: neither a run folder (trace.otlp.jsonl) nor a capture bundle (session.json); ${NEXT}`);
 }
 
 /** A bundle may come from anywhere: a turn whose events make no sense is left out and told. */
-export function bundleTurns({ turns: logs, problems: before }: Bundle): LoadedTurns {
+export function bundleTurns({ turns: logs, problems: before }: Bundle, attribute?: string): LoadedTurns {
   const turns: TurnTrace[] = [];
   const problems = [...before];
   for (const log of logs) {
     try {
-      const trace = traceOfTurn(log);
+      const trace = traceOfTurn(log, measureTurn(log), attribute);
       checkIndex(trace.summary);
       turns.push(trace);
     } catch (error) {
@@ -72,8 +85,20 @@ export function bundleTurns({ turns: logs, problems: before }: Bundle): LoadedTu
 }
 
 /** A finished turn that no file holds yet. */
-export function traceOfTurn(log: TurnLog, measured: MeasuredTurn = measureTurn(log)): TurnTrace {
-  return { summary: measured.summary, spans: spansOfRecords(spansOf(log, measured)) };
+export function traceOfTurn(log: TurnLog, measured: MeasuredTurn = measureTurn(log), attribute?: string): TurnTrace {
+  const records = spansOf(log, measured);
+  const [turn] = records;
+  return {
+    summary: measured.summary,
+    spans: spansOfRecords(records),
+    startUs: turn?.startUs ?? log.anchorUs,
+    attribute: attributeText({ ...turn?.identity, ...turn?.attributes }, attribute),
+  };
+}
+
+function attributeText(attributes: Readonly<Record<string, unknown>>, name: string | undefined): string | undefined {
+  const value = name === undefined ? undefined : attributes[name];
+  return value === undefined || value === '' ? undefined : String(value);
 }
 
 export function turnText({ events }: Pick<TurnLog, 'events'>): TurnText {
@@ -91,7 +116,12 @@ const SIDE_PATHS = 200_000;
 export async function readTurns(
   source: AsyncIterable<Located>,
   where: string,
-  { turns: turnsLimit = SIDE_TURNS, spans: spansLimit = SIDE_SPANS, paths = SIDE_PATHS } = {},
+  {
+    turns: turnsLimit = SIDE_TURNS,
+    spans: spansLimit = SIDE_SPANS,
+    paths = SIDE_PATHS,
+    attribute,
+  }: { turns?: number; spans?: number; paths?: number; attribute?: string } = {},
 ): Promise<LoadedTurns> {
   const own: TurnTrace[] = [];
   const foreign: ForeignTurn[] = [];
@@ -110,7 +140,9 @@ export async function readTurns(
       try {
         const summary = summaryOf({ traceId: turn.span.traceId, attributes: turn.span.attributes });
         checkIndex(summary);
-        own.push({ summary, spans: turnSpansOf(turn, interned.path) });
+        const { startUs, attributes } = turn.span;
+        const spansOfTurn = turnSpansOf(turn, interned.path);
+        own.push({ summary, spans: spansOfTurn, startUs, attribute: attributeText(attributes, attribute) });
         spans += summary.ledger.length;
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
@@ -118,7 +150,7 @@ export async function readTurns(
       }
     } else
       for (const root of tree.roots) {
-        const turns = foreignTurns(root, interned.path);
+        const turns = foreignTurns(root, interned.path, attribute);
         if (turns === undefined) longTraces++;
         else foreign.push(...turns);
       }
