@@ -31,11 +31,15 @@ export const START = JSON.stringify({ type: 'start', sampleRateHz: 16_000, forma
 /** Asks for a new session. */
 export const askSession = (url: string, body: object = { language: 'en' }): Promise<Answer> =>
   request(url, 'POST', '/v1/sessions', { headers: JSON_TYPE, body: JSON.stringify(body) });
-/** The id of a new session. Throws where there is none to be had. */
+/** The id of a new session. Comes back where a busy service says so; throws where there is none to be had. */
 export async function openAttacked(url: string): Promise<string> {
-  const { status, text } = await askSession(url);
-  const id = /"id":"([\w.-]+)"/.exec(text)?.[1];
-  if (id === undefined) throw new Error(`no session: ${status} ${text.slice(0, 200)}`);
+  let answer = await askSession(url);
+  for (let tries = 1; tries < TRIES && answer.status === 503; tries++) {
+    await sleep(COME_BACK_MS);
+    answer = await askSession(url);
+  }
+  const id = /"id":"([\w.-]+)"/.exec(answer.text)?.[1];
+  if (id === undefined) throw new Error(`no session: ${answer.status} ${answer.text.slice(0, 200)}`);
   return id;
 }
 /** One spoken turn. */
