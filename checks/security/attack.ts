@@ -21,7 +21,7 @@ export interface Attack {
   run(victim: Victim): Promise<Outcome>;
 }
 
-const RECORDING = readFileSync(new URL('../../fixtures/audio/en-frontend-1.wav', import.meta.url));
+export const RECORDING = readFileSync(new URL('../../fixtures/audio/en-frontend-1.wav', import.meta.url));
 const TRIES = 6;
 const COME_BACK_MS = 1000;
 export const WAV = { 'content-type': 'audio/wav' };

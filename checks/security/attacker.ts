@@ -15,6 +15,8 @@ export interface Answer {
 export interface RequestOptions {
   headers?: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
+  /** One of this machine's addresses, where another than usual: 127.0.0.2 is another client. */
+  from?: string;
 }
 
 /** One request on a connection of its own. Never rejects. */
@@ -22,13 +24,13 @@ export function request(
   url: string,
   method: string,
   path: string,
-  { headers, body }: RequestOptions = {},
+  { headers, body, from }: RequestOptions = {},
 ): Promise<Answer> {
   return new Promise((resolve) => {
     const none = (error: Error): void => resolve({ status: 0, headers: {}, text: error.message });
     const sent = httpRequest(
       `${url}${path}`,
-      { method, headers, agent: false, timeout: ANSWER_LIMIT_MS },
+      { method, headers, agent: false, timeout: ANSWER_LIMIT_MS, localAddress: from },
       (response) => {
         let text = '';
         response.on('data', (chunk: Buffer) => (text.length < 1e6 ? (text += chunk.toString('latin1')) : undefined));
@@ -80,7 +82,7 @@ export async function askMany<T>(count: number, atOnce: number, one: (index: num
 export function uploadUnfinished(
   url: string,
   path: string,
-  { bytes, headers, holdMs }: { bytes: number; headers: Readonly<Record<string, string>>; holdMs: number },
+  { bytes, holdMs, headers, from }: { bytes: number; holdMs: number } & Omit<RequestOptions, 'body'>,
 ): Promise<{ answer?: Answer; sentBytes: number }> {
   return new Promise((resolve) => {
     let sentBytes = 0;
@@ -93,7 +95,7 @@ export function uploadUnfinished(
     };
     const sent = httpRequest(
       `${url}${path}`,
-      { method: 'POST', headers: { ...headers, 'content-length': String(bytes) }, agent: false },
+      { method: 'POST', headers: { ...headers, 'content-length': String(bytes) }, agent: false, localAddress: from },
       (response) => {
         response.resume();
         end({ status: response.statusCode ?? 0, headers: response.headers, text: '' });

@@ -7,9 +7,10 @@ import { commandOf } from '../../scripts/programs/options.ts';
 import type { Attack } from './attack.ts';
 import { REQUEST_ATTACKS } from './request-attacks.ts';
 import { SOCKET_ATTACKS } from './socket-attacks.ts';
+import { UPLOAD_ATTACKS } from './upload-attacks.ts';
 import { startVictim } from './victim.ts';
 
-const ATTACKS = [...REQUEST_ATTACKS, ...SOCKET_ATTACKS];
+const ATTACKS = [...REQUEST_ATTACKS, ...UPLOAD_ATTACKS, ...SOCKET_ATTACKS];
 const LIMITS = { healthMs: 250, peakBytes: 600e6 } as const;
 
 const { commit, only } = commandOf('npm run verify -- security')

@@ -72,6 +72,8 @@ export function createOpusEncoder(rateHz: (typeof OPUS_RATES_HZ)[number]): OpusE
   };
 }
 
+/** 2 s. */
+const PACKETS_A_STEP = 100;
 /** 10 s, which take about 10 ms. */
 const PACKETS_AT_ONCE = 500;
 
@@ -148,7 +150,7 @@ export async function decodeWebm(
         );
       }
       parts.push(pcm);
-      if (parts.length % PACKETS_AT_ONCE === 0) onStep();
+      if (parts.length % PACKETS_A_STEP === 0) onStep();
     }
     const samples = new Int16Array(decodedBytes / 2);
     const joined = new Uint8Array(samples.buffer);

@@ -48,13 +48,13 @@ export const LIMITS = {
     answer: '408, the connection closes',
   },
   webmTime: {
-    of: 'decoding of one WebM upload, ten times what 5 minutes take',
-    value: 3000,
+    of: 'decoding of one WebM upload, thirty times what 5 minutes take',
+    value: 10_000,
     unit: 'ms',
     answer: '415',
   },
   webmStep: {
-    of: 'decoding of 10 s in a WebM upload, fifty times what they take',
+    of: 'decoding of 2 s in a WebM upload, two hundred times what they take',
     value: 500,
     unit: 'ms',
     answer: '415',
