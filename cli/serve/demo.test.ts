@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { WebSocketServer } from 'ws';
 import { createRealClock } from '../../service/base/clock.ts';
 import { claimSpool, holderHere } from '../../service/spool/claim.ts';
-import { clearDemoFolder } from './demo.ts';
+import { BusyServiceError, converse } from '../../service/http/client.ts';
+import { clearDemoFolder, openedWhenFree } from './demo.ts';
 
 test('a demo empties the folder of an earlier demo, and no other', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'retake-demo-'));
@@ -50,4 +53,38 @@ test('a demo empties the folder of an earlier demo, and no other', async (t) => 
     clearDemoFolder(join(root, 'someone-elses', 'letter.txt')),
     /the folder cannot be read \(ENOTDIR/,
   );
+});
+
+test('a conversation opens once a busy service has room, for the session and for its WebSocket', async (t) => {
+  const busy = { session: 0, socket: 0, closed: 0 };
+  const server = createServer((request, response) => {
+    if (request.url?.endsWith('/close') === true) busy.closed++;
+    else if (busy.session-- > 0) return response.writeHead(503, { 'retry-after': '0' }).end('{"detail":"busy"}');
+    return response.end('{"id":"a"}');
+  });
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (request, socket, head) => {
+    if (busy.socket-- > 0) return socket.end('HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n');
+    return sockets.handleUpgrade(request, socket, head, () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  const clock = createRealClock();
+  const open = () => openedWhenFree(clock, new AbortController().signal, () => converse(url, clock, {}));
+
+  Object.assign(busy, { session: 2, socket: 2 });
+  const conversation = await open();
+  assert.equal(busy.closed, 2, 'a session without a WebSocket is ended');
+  await conversation.close();
+
+  Object.assign(busy, { session: 1000 });
+  await assert.rejects(open, BusyServiceError);
+  Object.assign(busy, { session: 1 });
+  await assert.rejects(() => converse(url, clock, {}), { message: /answered 503: busy/ });
 });

@@ -27,7 +27,17 @@ export interface SpokenTurn {
   replyBytes: number;
 }
 
-/** Opens a session on the service and a WebSocket to it. */
+/** The service is overloaded, and takes the same again after `afterMs`. */
+export class BusyServiceError extends InputError {
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number) {
+    super(message);
+    this.afterMs = afterMs;
+  }
+}
+
+/** Opens a session on the service and a WebSocket to it. Throws `BusyServiceError` while the service is overloaded. */
 export async function converse(
   url: string,
   clock: Clock,
@@ -54,6 +64,13 @@ export async function converse(
   await new Promise<void>((resolve, reject) => {
     socket.once('open', () => resolve());
     socket.once('error', (error) => reject(noServiceAt(url, error)));
+    socket.once('unexpected-response', (asked, { statusCode = 0, headers }) => {
+      reject(refusal(url, statusCode, headers['retry-after'], 'no WebSocket was opened'));
+      asked.destroy();
+    });
+  }).catch(async (error: unknown) => {
+    await closeSession(url, sessionId, apiKey);
+    throw error;
   });
 
   return {
@@ -166,7 +183,13 @@ async function request(url: string, init: RequestInit): Promise<Response> {
   });
   if (response.ok) return response;
   const text = await response.text();
-  throw new InputError(`${url} answered ${response.status}: ${describeError(detailOf(text), 400)}`);
+  throw refusal(url, response.status, response.headers.get('retry-after'), describeError(detailOf(text), 400));
+}
+
+function refusal(url: string, status: number, retryAfter: string | null | undefined, why: string): InputError {
+  const message = `${url} answered ${status}: ${why}`;
+  const afterMs = 1000 * Number(retryAfter ?? Number.NaN);
+  return status === 503 && afterMs >= 0 ? new BusyServiceError(message, afterMs) : new InputError(message);
 }
 
 /** The detail of a problem; of any other answer its text. */
