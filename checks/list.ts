@@ -60,6 +60,14 @@ export const CHECKS: readonly Check[] = [
     run: ['scripts/strategies-doc.ts', '--check'],
   },
   {
+    name: 'null-knobs',
+    sentence: 'A knob that does nothing changes no simulated time, on captures of four worlds; a knob that acts does.',
+    minutes: 2,
+    basis: 'estimated',
+    tier: 'ci',
+    run: ['checks/null-knobs.ts'],
+  },
+  {
     name: 'trust-page',
     sentence: 'The page of predictions and measurements shows what replay/run/trust.json holds.',
     minutes: 0.1,
