@@ -104,7 +104,8 @@ export const UPLOAD_ATTACKS: readonly Attack[] = [
     name: 'trickled-uploads',
     sentence: 'Uploads of one client fill the memory for audio and hold their last bytes back: all others get 503.',
     async run({ url }) {
-      const sizes = [...Array.from({ length: 2 }, () => 54e6), ...Array.from({ length: 40 }, () => 3.9e6)];
+      // 89.9 of 90 MB, in uploads that do not count as large
+      const sizes = [...Array.from({ length: 22 }, () => 4e6), 3.4e6, 0.5e6];
       const ids = await Promise.all(sizes.map(() => openAttacked(url)));
       const attacked = Promise.all(
         sizes.map((bytes, index) =>
@@ -117,10 +118,10 @@ export const UPLOAD_ATTACKS: readonly Attack[] = [
       const answers = (await attacked).flatMap(({ answer }) => answer ?? []);
       const talked = await others;
       return {
-        load: `${sizes.length} uploads of 264 MB in all, never whole; another client's slowest turn ${talked.slowestMs.toFixed(0)} ms`,
+        load: `${sizes.length} uploads of 91 MB in all, never whole; another client's slowest turn ${talked.slowestMs.toFixed(0)} ms`,
         complaints: [
           ...complaintsOf(talked),
-          ...expected('a large upload of another client', large, 422, 503),
+          ...expected('a large upload of another client', large, 422),
           ...comeBack(answers),
           ...(await stillServes(url)),
         ],
