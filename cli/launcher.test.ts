@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -113,6 +113,18 @@ test("npm's shell ends without telling its command: the command ends all the sam
     }, 700);
   });
   assert.ok(stayed);
+});
+
+test('compiled code is kept in the user’s cache, for the command alone; control: a folder that nobody can make does no harm', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'retake-compiled-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const kept = async (cache: string): Promise<string[]> => {
+    const launcher = await launch(t, { env: { XDG_CACHE_HOME: cache, NODE_COMPILE_CACHE: '' } });
+    await heard(launcher, (line, pid) => void (line.startsWith('ready') && process.kill(pid, 'SIGTERM')));
+    return readdir(join(cache, 'retake/compiled')).catch(() => []);
+  };
+  assert.equal((await kept(folder)).length, 1, 'one folder a version of Node');
+  assert.deepEqual(await kept('/proc/1/nothing'), []);
 });
 
 test('a Node that cannot be started is one line and exit code 2', async (t) => {

@@ -6,6 +6,8 @@ import { type CommandContext, tellOn } from '../replay/report/context.ts';
 import { EXIT, runCommand } from './run-command.ts';
 
 exitOnStray('retake');
+// for this process alone: a worker of a commit that ran before would be faster than one of a commit that is new
+delete process.env['NODE_COMPILE_CACHE'];
 if (statSync('.env', { throwIfNoEntry: false })?.isFile() === true) process.loadEnvFile('.env');
 
 const interrupt = new AbortController();

@@ -1,5 +1,7 @@
 // Launchers run on any Node >= 18 and start programs on the Node that the project installs.
 import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
@@ -20,6 +22,22 @@ export function runInPlace(name, program, words, env = process.env) {
     process.exit(2);
   });
   child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 4) : 130));
+}
+
+/** The environment in which Node keeps compiled code: commands then start in half the time. As it is where that folder cannot be. */
+export function withCompileCache(env = process.env) {
+  if (env.NODE_COMPILE_CACHE) return env;
+  try {
+    let folder = env.XDG_CACHE_HOME || `${homedir()}/.cache`;
+    // one by one: Node's own way to make them has no end below /proc
+    for (const name of ['', '/retake', '/compiled']) {
+      folder += name;
+      if (!existsSync(folder)) mkdirSync(folder, 0o700);
+    }
+    return { ...env, NODE_COMPILE_CACHE: folder };
+  } catch {
+    return env;
+  }
 }
 
 /** npm hands a signal to the shell that it starts, and the shell ends without telling anybody: this process then has another parent. */
