@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws';
 import { createRealClock } from '../../service/base/clock.ts';
 import { claimSpool, holderHere } from '../../service/spool/claim.ts';
 import { BusyServiceError, converse } from '../../service/http/client.ts';
-import { clearDemoFolder, openedWhenFree } from './demo.ts';
+import { clearDemoFolder, whenFree } from './demo.ts';
 
 test('a demo empties the folder of an earlier demo, and no other', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'retake-demo-'));
@@ -55,8 +55,8 @@ test('a demo empties the folder of an earlier demo, and no other', async (t) => 
   );
 });
 
-test('a conversation opens once a busy service has room, for the session and for its WebSocket', async (t) => {
-  const busy = { session: 0, socket: 0, closed: 0 };
+test('the demo comes back to a busy service, for a session, for its WebSocket and for a turn', async (t) => {
+  const busy = { session: 0, socket: 0, turn: 0, closed: 0 };
   const server = createServer((request, response) => {
     if (request.url?.endsWith('/close') === true) busy.closed++;
     else if (busy.session-- > 0) return response.writeHead(503, { 'retry-after': '0' }).end('{"detail":"busy"}');
@@ -65,7 +65,13 @@ test('a conversation opens once a busy service has room, for the session and for
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
     if (busy.socket-- > 0) return socket.end('HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n');
-    return sockets.handleUpgrade(request, socket, head, () => undefined);
+    return sockets.handleUpgrade(request, socket, head, (talk) =>
+      talk.on('message', (_, isBinary) => {
+        if (isBinary) return;
+        const answer = busy.turn-- > 0 ? { type: 'error', title: 'Overloaded', detail: 'busy' } : { type: 'done' };
+        talk.send(JSON.stringify(answer));
+      }),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {
@@ -76,11 +82,16 @@ test('a conversation opens once a busy service has room, for the session and for
   const address = server.address();
   const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
   const clock = createRealClock();
-  const open = () => openedWhenFree(clock, new AbortController().signal, () => converse(url, clock, {}));
+  const open = () => whenFree(clock, new AbortController().signal, () => converse(url, clock, {}));
 
   Object.assign(busy, { session: 2, socket: 2 });
   const conversation = await open();
   assert.equal(busy.closed, 2, 'a session without a WebSocket is ended');
+  Object.assign(busy, { turn: 1 });
+  const noWait = { ...clock, sleep: () => Promise.resolve() };
+  const signal = new AbortController().signal;
+  await whenFree(noWait, signal, () => conversation.speak('fixtures/audio/en-support-2.wav'));
+  assert.equal(busy.turn, -1);
   await conversation.close();
 
   Object.assign(busy, { session: 1000 });

@@ -18,7 +18,7 @@ import type { ExperimentOptions } from '../../replay/plan/plan.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
 import { writeRunFolder } from '../../replay/run/run-folder.ts';
 import { terminalReport, waterfall } from '../../replay/report/terminal.ts';
-import { BusyServiceError, converse, type Conversation } from '../../service/http/client.ts';
+import { BusyServiceError, converse } from '../../service/http/client.ts';
 import { serve } from '../../sim/wire/serve.ts';
 import { currentCommit } from '../../replay/arms/checkout.ts';
 import { variantPatch } from '../../replay/variants/variants.ts';
@@ -32,7 +32,7 @@ const STAGGER_MS = 200;
 /** Pause between a reply's last byte and the next utterance; the demo does not wait until a reply has been heard. */
 const PAUSE_MS = 250;
 /** A machine that does more than the demo may be too slow for a moment. */
-const OPENING_TRIES = 10;
+const BUSY_TRIES = 10;
 const COLLECTOR = { host: '127.0.0.1', port: 4318 } as const;
 const JAEGER_UI = 'http://127.0.0.1:16686';
 
@@ -166,11 +166,12 @@ async function speakAll(
     interviews.map(async ({ name, language, systemPrompt, turns }, index) => {
       await clock.sleep(index * STAGGER_MS, context.signal);
       const session = { language, systemPrompt, interview: name };
-      const conversation = await openedWhenFree(clock, context.signal, () => converse(url, clock, session));
+      const conversation = await whenFree(clock, context.signal, () => converse(url, clock, session));
       try {
         for (const { audio } of turns.slice(0, TURNS_PER_SESSION)) {
           context.signal.throwIfAborted();
-          await conversation.speak(fileURLToPath(new URL(`../../fixtures/audio/${audio}`, import.meta.url)));
+          const recording = fileURLToPath(new URL(`../../fixtures/audio/${audio}`, import.meta.url));
+          await whenFree(clock, context.signal, () => conversation.speak(recording));
           context.progress(`   ${++done} of ${planned} turns`);
           await clock.sleep(PAUSE_MS, context.signal);
         }
@@ -182,17 +183,13 @@ async function speakAll(
   context.progressDone();
 }
 
-/** Opens a conversation, and comes back when a busy service says so. */
-export async function openedWhenFree(
-  clock: Clock,
-  signal: AbortSignal,
-  open: () => Promise<Conversation>,
-): Promise<Conversation> {
+/** Asks, and comes back when a busy service says so. */
+export async function whenFree<T>(clock: Clock, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await open();
+      return await ask();
     } catch (error) {
-      if (!(error instanceof BusyServiceError) || tries === OPENING_TRIES) throw error;
+      if (!(error instanceof BusyServiceError) || tries === BUSY_TRIES) throw error;
       await clock.sleep(error.afterMs, signal);
     }
   }

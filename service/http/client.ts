@@ -11,10 +11,12 @@ const FRAME_MS = 20;
 /** Silence sent after the recording, in which the service decides that the user has finished. */
 const TAIL_MS = 4000;
 const ANSWER_LIMIT_MS = 90_000;
+/** A turn that is refused in a WebSocket has no Retry-After beside it. */
+const BUSY_MS = 2000;
 
 export interface Conversation {
   sessionId: string;
-  /** Speaks one recording as the next turn. Throws `InputError` when the service answers with an error. */
+  /** Speaks one recording as the next turn. Throws `InputError` when the service answers with an error, `BusyServiceError` while it is overloaded. */
   speak(wavPath: string, options?: { push?: boolean }): Promise<SpokenTurn>;
   /** Ends the session, whose capture stays. A service that is gone by then is no error. */
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export async function converse(
     },
     async speak(wavPath, { push = false } = {}) {
       const { samples, sampleRateHz } = parseWav(readInput(wavPath, 'recording'));
+      inbox.length = 0; // answers to frames of a turn that was refused
       socket.send(JSON.stringify({ type: 'start', sampleRateHz, format: 'pcm_s16le' }));
       const listening = new AbortController();
       const turn: SpokenTurn = { traceId: '', transcript: '', replyText: '', replyBytes: 0 };
@@ -217,7 +220,8 @@ function readMessage(text: string, turn: SpokenTurn): boolean {
   if (type === 'piece') turn.replyText += field('text');
   if (type === 'error') {
     const what = ['title', 'stage', 'kind', 'detail', 'message'].map(field).filter((part) => part !== '');
-    throw new InputError(`the turn failed: ${what.join(' ')}`);
+    const failed = `the turn failed: ${what.join(' ')}`;
+    throw field('title') === 'Overloaded' ? new BusyServiceError(failed, BUSY_MS) : new InputError(failed);
   }
   return type === 'done';
 }
