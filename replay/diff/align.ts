@@ -2,7 +2,7 @@
 import { InputError } from '../../service/base/errors.ts';
 import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { clusteredMean, mean, sum, type Interval } from '../statistics/estimates.ts';
+import { clusteredMean, LEVEL, mean, sum, type Interval } from '../statistics/estimates.ts';
 
 export interface TurnPair {
   a: TurnSummary;
@@ -129,13 +129,16 @@ const SESSIONS_ALONE = 4;
  * Mean and interval of a figure of pairs. Repetitions of a turn are averaged first. The units are sessions; with one session they are turns,
  * and below four sessions the wider of both intervals is taken.
  */
-export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number): Interval {
+export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number, level = LEVEL): Interval {
   const sessions = bySession(pairs).map((session) =>
     [...Map.groupBy(session, ({ a }) => a.turnIndex).values()].map((runs) => mean(runs.map(value))),
   );
-  const overSessions = clusteredMean(sessions);
+  const overSessions = clusteredMean(sessions, level);
   if (sessions.length >= SESSIONS_ALONE) return overSessions;
-  const overTurns = clusteredMean(sessions.flat().map((turn) => [turn]));
+  const overTurns = clusteredMean(
+    sessions.flat().map((turn) => [turn]),
+    level,
+  );
   const width = ({ low = 0, high = -1 }: Interval): number => high - low;
   return width(overSessions) >= width(overTurns) ? overSessions : overTurns;
 }

@@ -10,7 +10,7 @@ import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 /** Rows of a report beside those of the ledger's stages. */
 export const WHOLE_TURN_ROWS = ['end to end', 'first content audible', 'reply end'] as const;
 
-/** One compared figure. Intervals are 95 %; they are absent with fewer than two independent units. */
+/** One compared figure. Intervals are 95 %, and repeated ones in a run until decided; they are absent with fewer than two independent units. */
 export interface DiffRow {
   stage: LedgerStage | (typeof WHOLE_TURN_ROWS)[number];
   phase?: Phase;
@@ -40,15 +40,16 @@ export const differenceOf =
   ({ a, b }: TurnPair): number =>
     msOf(us, b) - msOf(us, a);
 
-/** Undefined where no pair has the figure. */
+/** Undefined where no pair has the figure. `level`: the chance that an interval of the row misses. */
 export function diffRow(
   about: Pick<DiffRow, 'stage' | 'phase'>,
   pairs: readonly TurnPair[],
   us: Figure,
+  level: number,
 ): DiffRow | undefined {
   const measured = pairsWith(pairs, us);
   if (measured.length === 0) return undefined;
-  const over = (value: (pair: TurnPair) => number) => intervalOver(measured, value);
+  const over = (value: (pair: TurnPair) => number) => intervalOver(measured, value, level);
   const aMs = over(({ a }) => msOf(us, a)).mean;
   const delta = over(differenceOf(us));
   const isPositive = measured.every(({ a, b }) => msOf(us, a) > 0 && msOf(us, b) > 0);
@@ -77,10 +78,10 @@ export function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
 }
 
 /** Totals of stages (no phase) and phases, in the order of the pipeline. */
-export function stageRows(pairs: readonly TurnPair[]): DiffRow[] {
+export function stageRows(pairs: readonly TurnPair[], level: number): DiffRow[] {
   const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
   const rows = keys
-    .map((key) => diffRow(key, pairs, (turn) => ledgerUs(turn, key)))
+    .map((key) => diffRow(key, pairs, (turn) => ledgerUs(turn, key), level))
     .filter((each) => each !== undefined);
   checkSums(rows, pairs);
   return withHolm(
@@ -89,6 +90,7 @@ export function stageRows(pairs: readonly TurnPair[]): DiffRow[] {
       pairs,
       differenceOf((turn) => turn.e2eUs),
     ).degrees ?? 0,
+    level,
   );
 }
 

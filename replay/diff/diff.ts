@@ -18,6 +18,7 @@ import { guardsOf, type Guard } from './guards.ts';
 import { percentilesOf, p95Of, type P95, type Percentile } from './percentiles.ts';
 import { repetitionOf, repetitionDoubt, type Repetition } from './repetition.ts';
 import { settleOf, type Settle } from './settle.ts';
+import { LEVEL } from '../statistics/estimates.ts';
 import { trendOf, type PositionOf, type Trend } from './trend.ts';
 import {
   DEFAULT_BOUNDS,
@@ -92,6 +93,8 @@ export interface DiffOptions {
   /** A run once more. */
   a2?: readonly TurnSummary[];
   bounds?: Partial<Bounds>;
+  /** The chance that an interval misses, and that a guard breaks without harm; by default 0.05. One look of several has less. */
+  level?: number;
   /** Models that B's strategy allows to answer; absent where the strategy is not known. */
   allowedModels?: readonly string[];
   simulated?: Evidence['simulated'];
@@ -111,16 +114,17 @@ export function diffLanes(
   if (outcome === undefined) return undefined;
   const { judged, evidence, alignment, pairsOfPrimary, us, repetition, trend } = outcome;
   const { pairs } = alignment;
+  const { level = LEVEL } = options;
   const interval = intervalOver(pairsOfPrimary, differenceOf(us));
   return {
     ...judged,
     primary: outcome.primary,
-    endToEnd: diffRow({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs),
-    stages: stageRows(pairs),
+    endToEnd: diffRow({ stage: 'end to end' }, pairs, (turn) => turn.e2eUs, level),
+    stages: stageRows(pairs, level),
     marginMs: evidence.marginMs,
     repetition,
     trend,
-    p95: p95Of(pairsOfPrimary, us),
+    p95: p95Of(pairsOfPrimary, us, level),
     percentiles: percentilesOf(pairs),
     guards: evidence.guards,
     matched: { share: alignment.matchedShare, lost: alignment.lost },
@@ -154,8 +158,9 @@ export function judgeLanes(
   const alignment = alignTurns(a, b);
   const { pairs, both } = alignment;
   if (both.length === 0) return undefined;
+  const { level = LEVEL } = options;
   const { stage, us } = PRIMARY_FIGURES[options.primary ?? 'first-audible'];
-  const primary = diffRow({ stage }, pairs, us);
+  const primary = diffRow({ stage }, pairs, us, level);
   const judgedPairs = pairsWith(pairs, us);
   const marginMs = marginMsOf(
     judgedPairs.length > 0
@@ -169,11 +174,15 @@ export function judgeLanes(
   const evidence: Evidence = {
     effect: primary,
     marginMs,
-    guards: guardsOf(options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment, marginMs),
+    guards: guardsOf(
+      options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment,
+      marginMs,
+      level,
+    ),
     matchedShare: alignment.matchedShare,
     sessions: sessions.length,
     largestShare: highest([0, ...sessions.map((session) => turnsIn(session))]) / Math.max(1, turnsIn(judgedPairs)),
-    worstCase: worstCaseOf(alignment, us),
+    worstCase: worstCaseOf(alignment, us, level),
     invalid: [
       ...brokenFacts(pairs, options.allowedModels),
       ...repetitionDoubt(repetition, marginMs),
@@ -194,7 +203,7 @@ function withoutContent({ pairs, both }: Alignment): Pick<Alignment, 'pairs' | '
 }
 
 /** The effect if every turn that B lacks had waited as long as the slowest turn seen. */
-function worstCaseOf({ pairs, onlyA }: Alignment, us: Figure): Effect | undefined {
+function worstCaseOf({ pairs, onlyA }: Alignment, us: Figure, level: number): Effect | undefined {
   const lacking = onlyA.filter((turn) => isMeasured(turn) && us(turn) !== undefined);
   if (lacking.length === 0) return undefined;
   const slowestUs = highest([...pairs.flatMap(({ a, b }) => [a, b]), ...lacking].map((turn) => us(turn) ?? 0));
@@ -202,6 +211,6 @@ function worstCaseOf({ pairs, onlyA }: Alignment, us: Figure): Effect | undefine
     a,
     b: { ...a, e2eUs: slowestUs, firstContentAudibleUs: slowestUs, replyEndUs: slowestUs },
   }));
-  const { mean, low, high } = intervalOver([...pairsWith(pairs, us), ...slowest], differenceOf(us));
+  const { mean, low, high } = intervalOver([...pairsWith(pairs, us), ...slowest], differenceOf(us), level);
   return { deltaMs: mean, lowMs: low, highMs: high };
 }

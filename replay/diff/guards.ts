@@ -1,6 +1,6 @@
 /** Guards: harm that a faster lane must not have done. Each is broken, open or holds. Pure. */
 import { studentCdf, studentQuantile } from '../statistics/distributions.ts';
-import { holm, mean, type Interval } from '../statistics/estimates.ts';
+import { holm, LEVEL, mean, type Interval } from '../statistics/estimates.ts';
 import { pairedProportions, type Outcome } from '../statistics/paired-proportions.ts';
 import { signed } from '../statistics/rounding.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
@@ -17,7 +17,7 @@ export interface Guard {
   unit: (typeof GUARD_UNITS)[number];
   /** How much more harm B does than A, in `unit`. */
   value: number;
-  /** One-sided 95 % bounds of `value`; `low` is absent for yes/no harm, both where too few turns were measured. */
+  /** One-sided bounds of `value`, 95 % where no other level was asked for; `low` is absent for yes/no harm, both where too few turns were measured. */
   low?: number;
   high?: number;
   /** As much more harm is no harm. */
@@ -28,9 +28,6 @@ export interface Guard {
   limit?: string;
 }
 
-/** The chance that any guard of a comparison breaks without harm beyond its margin. */
-const FAMILY_LEVEL = 0.05;
-const BOUND = 0.95;
 /** Two points. */
 const YES_NO_MARGIN = 0.02;
 /** Two lanes did other work where reply length or audio a character differ by more. */
@@ -46,17 +43,20 @@ interface Tested extends Omit<Guard, 'state'> {
   p: number;
 }
 
-/** A guard that no pair has figures for is absent. `marginMs` is that of the verdict; first content may be later by it and by what first audible is later. */
-export function guardsOf({ pairs, both }: Pick<Alignment, 'pairs' | 'both'>, marginMs: number): Guard[] {
+/**
+ * A guard that no pair has figures for is absent. `marginMs` is that of the verdict; first content may be later by it and by what first audible is
+ * later. `level`: the chance that any guard of the comparison breaks without harm beyond its margin, and that the bound of one lies on the wrong side.
+ */
+export function guardsOf({ pairs, both }: Pick<Alignment, 'pairs' | 'both'>, marginMs: number, level = LEVEL): Guard[] {
   const tested = [
-    ...YES_NO.map(({ name, of, isHarmed }) => yesNo(name, of === 'both' ? both : pairs, isHarmed)),
-    firstContent(pairs, marginMs),
-    ...RATIOS.map(({ name, top, bottom }) => equalWork(name, pairs, top, bottom)),
-    ...SHARES.map(({ name, more }) => moreWords(name, pairs, more)),
+    ...YES_NO.map(({ name, of, isHarmed }) => yesNo(name, of === 'both' ? both : pairs, isHarmed, level)),
+    firstContent(pairs, marginMs, level),
+    ...RATIOS.map(({ name, top, bottom }) => equalWork(name, pairs, { top, bottom }, level)),
+    ...SHARES.map(({ name, more }) => moreWords(name, pairs, more, level)),
   ].filter((guard) => guard !== undefined);
   const adjusted = holm(tested.map(({ p }) => p));
   return tested.map(({ p: _, limit, ...guard }, index) => {
-    const state = (adjusted[index] ?? 1) < FAMILY_LEVEL ? 'broken' : isRuledOut(guard) ? 'holds' : 'open';
+    const state = (adjusted[index] ?? 1) < level ? 'broken' : isRuledOut(guard) ? 'holds' : 'open';
     return { ...guard, state, limit: state === 'open' ? limit : undefined };
   });
 }
@@ -94,12 +94,18 @@ const SHARES: readonly { name: string; more(pair: TurnPair): number | undefined 
   },
 ];
 
-function yesNo(name: string, pairs: readonly TurnPair[], isHarmed: (turn: TurnSummary) => boolean): Tested | undefined {
+function yesNo(
+  name: string,
+  pairs: readonly TurnPair[],
+  isHarmed: (turn: TurnSummary) => boolean,
+  level: number,
+): Tested | undefined {
   if (pairs.length === 0) return undefined;
   const outcome = ({ a, b }: TurnPair): Outcome => (isHarmed(a) === isHarmed(b) ? 0 : isHarmed(b) ? 1 : -1);
   const { value, high, p } = pairedProportions(
     bySession(pairs).map((session) => session.map(outcome)),
     YES_NO_MARGIN,
+    level,
   );
   const [worse, better] = [1, -1].map((wanted) => pairs.filter((pair) => outcome(pair) === wanted).length);
   const harmed = pairs.filter(({ b }) => isHarmed(b)).length;
@@ -116,7 +122,7 @@ function yesNo(name: string, pairs: readonly TurnPair[], isHarmed: (turn: TurnSu
   };
 }
 
-function firstContent(pairs: readonly TurnPair[], marginMs: number): Tested | undefined {
+function firstContent(pairs: readonly TurnPair[], marginMs: number, level: number): Tested | undefined {
   const us: Figure = ({ firstContentAudibleUs }) => firstContentAudibleUs;
   const known = pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
   if (known.length === 0) return undefined;
@@ -124,12 +130,12 @@ function firstContent(pairs: readonly TurnPair[], marginMs: number): Tested | un
   // what first audible is later by is the verdict's own matter
   const allMs = intervalOver(known, ({ a, b }) => ((b.e2eUs ?? 0) - (a.e2eUs ?? 0)) / 1000).mean;
   const margin = marginMs + Math.max(0, allMs);
-  const high = boundOf(later, BOUND);
+  const high = boundOf(later, 1 - level);
   return {
     name: 'first content audible',
     unit: 'ms',
     value: later.mean,
-    low: boundOf(later, 1 - BOUND),
+    low: boundOf(later, level),
     high,
     margin,
     detail: `${signed(later.mean)} ms`,
@@ -142,7 +148,12 @@ function firstContent(pairs: readonly TurnPair[], marginMs: number): Tested | un
  * The ratio B/A − 1 of two sums' quotients, with the variance of its linear part (Taylor series; Cochran, Sampling Techniques, 1977, §6.3):
  * the mean over pairs of what each adds to the ratio.
  */
-function equalWork(name: string, pairs: readonly TurnPair[], top: Figure, bottom: Figure): Tested | undefined {
+function equalWork(
+  name: string,
+  pairs: readonly TurnPair[],
+  { top, bottom }: { top: Figure; bottom: Figure },
+  level: number,
+): Tested | undefined {
   const known = pairs.filter(({ a, b }) => [top(a), top(b), bottom(a), bottom(b)].every(isTime));
   if (known.length === 0) return undefined;
   const lane = (side: 'a' | 'b'): { quotient: number; residual(pair: TurnPair): number } => {
@@ -159,7 +170,7 @@ function equalWork(name: string, pairs: readonly TurnPair[], top: Figure, bottom
   const [a, b] = [lane('a'), lane('b')];
   const ratio = b.quotient / a.quotient;
   const change = intervalOver(known, (pair) => ratio - 1 + (b.residual(pair) - ratio * a.residual(pair)) / a.quotient);
-  const [low, high] = [boundOf(change, 1 - BOUND), boundOf(change, BOUND)];
+  const [low, high] = [boundOf(change, level), boundOf(change, 1 - level)];
   return {
     name,
     unit: 'share',
@@ -177,17 +188,18 @@ function moreWords(
   name: string,
   pairs: readonly TurnPair[],
   more: (pair: TurnPair) => number | undefined,
+  level: number,
 ): Tested | undefined {
   const known = pairs.filter((pair) => Number.isFinite(more(pair)));
   if (known.length === 0) return undefined;
   const change = intervalOver(known, (pair) => more(pair) ?? 0);
-  const high = boundOf(change, BOUND);
+  const high = boundOf(change, 1 - level);
   const changed = known.filter((pair) => (more(pair) ?? 0) > 0).length;
   return {
     name,
     unit: 'share',
     value: change.mean,
-    low: boundOf(change, 1 - BOUND),
+    low: boundOf(change, level),
     high,
     margin: TRANSCRIPT_MARGIN,
     detail: `${signed(change.mean * 100)} points of the words, in ${changed} of ${known.length} turns`,
@@ -201,9 +213,9 @@ const TOO_FEW = 'too few turns to rule anything out';
 const isTime = (value: number | undefined): value is number =>
   value !== undefined && Number.isFinite(value) && value > 0;
 
-function boundOf({ mean, error, degrees }: Interval, level: number): number | undefined {
+function boundOf({ mean, error, degrees }: Interval, p: number): number | undefined {
   if (error === undefined || degrees === undefined) return undefined;
-  return error === 0 ? mean : mean + studentQuantile(level, degrees) * error;
+  return error === 0 ? mean : mean + studentQuantile(p, degrees) * error;
 }
 
 /** One-sided p-value of "the mean is at most `margin`". 1 without an interval: one turn shows nothing. */

@@ -1,6 +1,6 @@
 /** Which rows of a diff differ when a reader looks at all of them. Pure. */
-import { holm } from '../statistics/estimates.ts';
-import { studentT975, tTestP } from '../statistics/distributions.ts';
+import { holm, LEVEL } from '../statistics/estimates.ts';
+import { studentTwoSided, tTestP } from '../statistics/distributions.ts';
 
 interface Compared {
   deltaMs: number;
@@ -10,16 +10,20 @@ interface Adjusted {
   pHolm?: number;
 }
 
-/** A row whose adjusted p is below differs. */
-const LEVEL = 0.05;
-
 /**
  * Adds `pHolm` to every row with an interval: the two-sided p of its t-interval (`degrees` of freedom), adjusted by Holm's method
- * over all such rows. Stages and phases are one family. A stage with one phase counts twice, which is stricter.
+ * over all such rows. Stages and phases are one family. A stage with one phase counts twice, which is stricter. `level` is that of the rows'
+ * intervals. At a stricter one every p grows in proportion, so that 0.05 stays the bar.
  */
-export function withHolm<Row extends Compared>(rows: readonly Row[], degrees: number): (Row & Adjusted)[] {
+export function withHolm<Row extends Compared>(
+  rows: readonly Row[],
+  degrees: number,
+  level = LEVEL,
+): (Row & Adjusted)[] {
   const family = rows.flatMap(({ deltaMs, highMs }, index) =>
-    highMs === undefined ? [] : [{ index, p: pOf(deltaMs, highMs - deltaMs, degrees) }],
+    highMs === undefined
+      ? []
+      : [{ index, p: Math.min(1, (pOf(deltaMs, highMs - deltaMs, degrees, level) * LEVEL) / level) }],
   );
   const adjusted = holm(family.map(({ p }) => p));
   const pHolm = new Map(family.map(({ index }, place) => [index, Math.round((adjusted[place] ?? 1) * 1e4) / 1e4]));
@@ -29,10 +33,10 @@ export function withHolm<Row extends Compared>(rows: readonly Row[], degrees: nu
   });
 }
 
-/** The p-value of a mean with the 95 % interval ± `half`. */
-function pOf(mean: number, half: number, degrees: number): number {
+/** The p-value of a mean with the interval ± `half`. */
+function pOf(mean: number, half: number, degrees: number, level: number): number {
   if (half === 0) return mean === 0 ? 1 : 0;
-  return tTestP((mean / half) * studentT975(degrees), degrees);
+  return tTestP((mean / half) * studentTwoSided(level, degrees), degrees);
 }
 
 /** Whether every report marks the row. */

@@ -5,10 +5,10 @@
  */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import { studentT975 } from '../statistics/distributions.ts';
+import { studentTwoSided } from '../statistics/distributions.ts';
 import { bySession, turnsIn, type TurnPair } from './align.ts';
 import { ledgerKeys, ledgerUs, type LedgerKey } from './ledger-rows.ts';
-import { mean, P95_TURNS, sum } from '../statistics/estimates.ts';
+import { LEVEL, mean, P95_TURNS, sum } from '../statistics/estimates.ts';
 import { quantile } from '../../service/base/quantile.ts';
 
 export interface PercentileRow extends LedgerKey {
@@ -63,7 +63,11 @@ const RESAMPLES = 400;
  * Undefined below 72 distinct turns or two sessions. The interval is ± t · the standard deviation of 400 bootstrap differences, each of as many
  * sessions drawn whole and with replacement (Davison & Hinkley, Bootstrap Methods, 1997, §3.8); seeded.
  */
-export function p95Of(pairs: readonly TurnPair[], us: (turn: TurnSummary) => number | undefined): P95 | undefined {
+export function p95Of(
+  pairs: readonly TurnPair[],
+  us: (turn: TurnSummary) => number | undefined,
+  level = LEVEL,
+): P95 | undefined {
   const sessions = bySession(pairs);
   if (turnsIn(pairs) < P95_TURNS || sessions.length < 2) return undefined;
   const sorted = (lane: 'a' | 'b'): { ms: number; session: number }[] =>
@@ -84,7 +88,7 @@ export function p95Of(pairs: readonly TurnPair[], us: (turn: TurnSummary) => num
   const centre = mean(differences);
   const error = Math.sqrt(sum(differences.map((each) => (each - centre) ** 2)) / (RESAMPLES - 1));
   const [aMs, bMs] = [weightedP95(a, once), weightedP95(b, once)];
-  const half = studentT975(sessions.length - 1) * error;
+  const half = studentTwoSided(level, sessions.length - 1) * error;
   return { aMs, bMs, deltaMs: bMs - aMs, lowMs: bMs - aMs - half, highMs: bMs - aMs + half };
 }
 

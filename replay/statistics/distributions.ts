@@ -1,23 +1,31 @@
 /** Distribution functions and their quantiles. Pure. Each formula names its source. */
 
 /** 97.5 % quantile of Student's t: half of a 95 % interval, in standard errors. */
-export function studentT975(degrees: number): number {
-  const known = T975.get(degrees);
+export const studentT975 = (degrees: number): number => studentTwoSided(0.05, degrees);
+
+/** Half of an interval that misses with chance `level`, in standard errors: the 1 − `level`/2 quantile of Student's t. */
+export function studentTwoSided(level: number, degrees: number): number {
+  const ofLevel = TWO_SIDED.get(level) ?? new Map<number, number>();
+  const known = ofLevel.get(degrees);
   if (known !== undefined) return known;
-  const quantile = studentQuantile(0.975, degrees);
-  if (T975.size < 1000) T975.set(degrees, quantile);
+  const quantile = -studentQuantile(level / 2, degrees);
+  if (TWO_SIDED.size < 1000) TWO_SIDED.set(level, ofLevel);
+  if (ofLevel.size < 1000) ofLevel.set(degrees, quantile);
   return quantile;
 }
 
-/** A report asks for the same quantile in every row. */
-const T975 = new Map<number, number>();
+/** By level and degrees: a report asks for the same quantile in every row. */
+const TWO_SIDED = new Map<number, Map<number, number>>();
 
-/** Quantile of Student's t for 0 < p < 1, by bisection on its distribution function. `degrees` > 0 need not be whole. */
+/**
+ * Quantile of Student's t for 0 < p < 1, by bisection on its distribution function. `degrees` > 0 need not be whole. A small p keeps its
+ * digits.
+ */
 export function studentQuantile(p: number, degrees: number): number {
-  if (p < 0.5) return -studentQuantile(1 - p, degrees);
+  if (p > 0.5) return -studentQuantile(1 - p, degrees);
   let high = 1;
-  while (studentCdf(high, degrees) < p && high < 1e300) high *= 2;
-  return bisected((t) => studentCdf(t, degrees) < p, high / 2 === 0.5 ? 0 : high / 2, high);
+  while (studentCdf(-high, degrees) > p && high < 1e300) high *= 2;
+  return -bisected((t) => studentCdf(-t, degrees) > p, high / 2 === 0.5 ? 0 : high / 2, high);
 }
 
 /** Two-sided p-value of a t statistic (Student 1908). */
@@ -31,10 +39,23 @@ export function studentCdf(t: number, degrees: number): number {
   return t < 0 ? tail : 1 - tail;
 }
 
-/** Standard normal distribution function. The square of a normal variable follows χ² with one degree (A&S 26.4.19). */
+/**
+ * Standard normal distribution function. The square of a normal variable follows χ² with one degree (A&S 26.4.19). The lower tail keeps its
+ * digits.
+ */
 export function normalCdf(z: number): number {
-  const inner = z === 0 ? 0 : regularizedGamma(0.5, (z * z) / 2);
-  return z < 0 ? (1 - inner) / 2 : (1 + inner) / 2;
+  const tail = regularizedGamma(0.5, (z * z) / 2).upper / 2;
+  return z < 0 ? tail : 1 - tail;
+}
+
+/** Density of the standard normal distribution. */
+export function normalDensity(z: number): number {
+  return Math.exp(-(z * z) / 2) / Math.sqrt(2 * Math.PI);
+}
+
+/** A draw from the standard normal distribution (Box & Muller 1958). */
+export function normalDraw(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
 /** Standard normal quantile for 0 < p < 1, by bisection. */
@@ -45,8 +66,8 @@ export function normalQuantile(p: number): number {
 /** Quantile of χ² with `degrees` > 0 degrees of freedom, by bisection on its distribution function (A&S 26.4.19). */
 export function chiSquareQuantile(p: number, degrees: number): number {
   let high = Math.max(1, degrees);
-  while (regularizedGamma(degrees / 2, high / 2) < p) high *= 2;
-  return bisected((x) => regularizedGamma(degrees / 2, x / 2) < p, 0, high);
+  while (regularizedGamma(degrees / 2, high / 2).lower < p) high *= 2;
+  return bisected((x) => regularizedGamma(degrees / 2, x / 2).lower < p, 0, high);
 }
 
 /**
@@ -70,9 +91,12 @@ export function bisected(isBelow: (value: number) => boolean, low: number, high:
   return (from + to) / 2;
 }
 
-/** Regularized lower incomplete gamma function P(a, x): its series (A&S 6.5.29), or Lentz's continued fraction of Q (A&S 6.5.31). */
-function regularizedGamma(a: number, x: number): number {
-  if (x <= 0) return 0;
+/**
+ * Regularized incomplete gamma functions: the lower P(a, x) by its series (A&S 6.5.29), or the upper Q = 1 − P by Lentz's continued fraction
+ * (A&S 6.5.31).
+ */
+function regularizedGamma(a: number, x: number): { lower: number; upper: number } {
+  if (x <= 0) return { lower: 0, upper: 1 };
   const front = Math.exp(a * Math.log(x) - x - logGamma(a));
   if (x < a + 1) {
     let [term, total] = [1 / a, 1 / a];
@@ -80,7 +104,7 @@ function regularizedGamma(a: number, x: number): number {
       term *= x / (a + n);
       total += term;
     }
-    return front * total;
+    return { lower: front * total, upper: 1 - front * total };
   }
   const tiny = 1e-300;
   let b = x + 1 - a;
@@ -95,7 +119,7 @@ function regularizedGamma(a: number, x: number): number {
     fraction *= c * d;
     if (Math.abs(c * d - 1) < 1e-15) break;
   }
-  return 1 - front * fraction;
+  return { lower: 1 - front * fraction, upper: front * fraction };
 }
 
 /** Regularized incomplete beta function by its continued fraction (A&S 26.5.8), evaluated by Lentz's method. */

@@ -1,9 +1,9 @@
 /** Statistics of paired replays. Pure. Each formula names its source; docs/statistics.md tells how they are used. */
-import { studentT975 } from './distributions.ts';
+import { studentTwoSided } from './distributions.ts';
 
 export interface Interval {
   mean: number;
-  /** 95 %; absent with fewer than two units, as `error` and `degrees` are. */
+  /** 95 %, where no other level was asked for; absent with fewer than two units, as `error` and `degrees` are. */
   low?: number;
   high?: number;
   /** Standard error of the mean. */
@@ -20,15 +20,18 @@ export function mean(values: readonly number[]): number {
   return sum(values) / values.length;
 }
 
+/** The chance that an interval misses, and that a family of tests finds what is not there. */
+export const LEVEL = 0.05;
+
 /** The fewest turns that have a 95th percentile with a two-sided 95 % bound: the smallest n with 0.95ⁿ ≤ 0.025. */
 export const P95_TURNS = 72;
 
 /**
- * Mean of all values with a 95 % Student-t interval over their clusters (sessions). With h the cluster's share of all values, its
+ * Mean of all values with a Student-t interval over their clusters (sessions). With h the cluster's share of all values, its
  * summed residual is divided by √(1 − h) (CR2: Bell & McCaffrey, Survey Methodology 28, 2002); degrees of freedom are
  * (Σm)²/Σm² − 1 for clusters of m values. With equal clusters both are those of the plain t-interval of cluster means.
  */
-export function clusteredMean(clusters: readonly (readonly number[])[]): Interval {
+export function clusteredMean(clusters: readonly (readonly number[])[], level = LEVEL): Interval {
   const filled = clusters.filter((cluster) => cluster.length > 0);
   const total = sum(filled.map((cluster) => cluster.length));
   const overall = mean(filled.flat());
@@ -38,7 +41,7 @@ export function clusteredMean(clusters: readonly (readonly number[])[]): Interva
     return residual ** 2 / (1 - cluster.length / total);
   });
   const degrees = total ** 2 / sum(filled.map((cluster) => cluster.length ** 2)) - 1;
-  return intervalOf(overall, Math.sqrt(sum(squares)) / total, degrees);
+  return intervalOf(overall, Math.sqrt(sum(squares)) / total, degrees, level);
 }
 
 /**
@@ -51,9 +54,9 @@ export function ratioOfSums(pairs: readonly (readonly [top: number, bottom: numb
   return clusteredMean(pairs.map(([top, bottom]) => [ratio + (top - ratio * bottom) / bottoms]));
 }
 
-/** The 95 % interval of an estimate with a standard error of so many degrees of freedom. */
-export function intervalOf(estimate: number, error: number, degrees: number): Interval {
-  const half = error === 0 ? 0 : studentT975(degrees) * error;
+/** The interval of an estimate with a standard error of so many degrees of freedom; it misses with chance `level`. */
+export function intervalOf(estimate: number, error: number, degrees: number, level = LEVEL): Interval {
+  const half = error === 0 ? 0 : studentTwoSided(level, degrees) * error;
   return { mean: estimate, low: estimate - half, high: estimate + half, error, degrees };
 }
 

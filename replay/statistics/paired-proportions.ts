@@ -1,6 +1,6 @@
 /** Yes/no outcomes of paired turns, such as failures: how many more B has than A. Pure. */
 import { clopperPearsonUpper, normalCdf } from './distributions.ts';
-import { sum } from './estimates.ts';
+import { LEVEL, sum } from './estimates.ts';
 
 /** The outcome of one pair: 1 only B was harmed, −1 only A, 0 both or neither. */
 export type Outcome = -1 | 0 | 1;
@@ -8,7 +8,7 @@ export type Outcome = -1 | 0 | 1;
 export interface PairedProportions {
   /** Share harmed in B − share harmed in A. */
   value: number;
-  /** 95 % one-sided upper bound of the share that B alone harms (Clopper & Pearson). */
+  /** One-sided upper bound of the share that B alone harms (Clopper & Pearson), wrong with chance `level`. */
   high: number;
   /** Variance of the outcomes' mean in clusters, over that of as many independent pairs; at least 1. */
   designEffect: number;
@@ -20,7 +20,11 @@ export interface PairedProportions {
  * `margin` is a share (0.02: two points). Clusters are sessions: turns of one session fail together, so counts are divided by the
  * design effect of the outcomes (Rao & Scott, Biometrics 48, 1992) before they are tested.
  */
-export function pairedProportions(clusters: readonly (readonly Outcome[])[], margin: number): PairedProportions {
+export function pairedProportions(
+  clusters: readonly (readonly Outcome[])[],
+  margin: number,
+  level = LEVEL,
+): PairedProportions {
   const outcomes = clusters.flat();
   const n = outcomes.length;
   const worse = outcomes.filter((each) => each === 1).length;
@@ -29,7 +33,7 @@ export function pairedProportions(clusters: readonly (readonly Outcome[])[], mar
   const effective = (count: number): number => count / designEffect;
   return {
     value: n === 0 ? 0 : (worse - better) / n,
-    high: clopperPearsonUpper(effective(worse), effective(n)),
+    high: clopperPearsonUpper(effective(worse), effective(n), 1 - level),
     designEffect,
     p: 1 - normalCdf(tangoScore(effective(worse), effective(better), effective(n), margin)),
   };
