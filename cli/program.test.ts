@@ -56,6 +56,8 @@ test('an option that takes one of a list refuses any other word, and its help sh
 const EXCLUSIVE: readonly (readonly [words: string, message: RegExp])[] = [
   ['replay --rank --set tts.speed=1.1', /'--rank' cannot be used with option '--set <knob=value>'/],
   ['replay --rank --gate', /'--rank' cannot be used with option '--gate'/],
+  ['replay --rank --until-decided', /'--rank' cannot be used with option '--until-decided'/],
+  ['replay --max-sessions 8 --sample 9', /'--max-sessions <n>' cannot be used with option '--sample <n>'/],
   ['replay --json', /--json goes with --rank/],
   ['profile --bench out/bench --data data', /'--bench <dir>' cannot be used with option '--data <dir>'/],
   ['diff a b --json --format html', /'--json' cannot be used with option '--format <format>'/],

@@ -32,6 +32,7 @@ export function addReplayCommands(program: Command, context: CommandContext): vo
 /** Options that a ranking would ignore. */
 const NOT_RANKED = [
   ...['set', 'baselineRef', 'repository', 'baselineVariant', 'baselineSet', 'scenario', 'pace', 'words', 'budgetUsd'],
+  ...['untilDecided', 'maxSessions'],
   ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText', 'matched', 'minSessions'],
 ];
 
@@ -86,6 +87,12 @@ function addReplay(program: Command, context: CommandContext): void {
     )
     .option('--seed <text>', 'seed of order and draws', '1')
     .option('--budget-usd <usd>', 'stop before a turn whose replies would exceed this sum', amount)
+    .option('--until-decided', 'in wire and live: a look after each session, and an end once every verdict is decided')
+    .addOption(
+      new Option('--max-sessions <n>', 'with --until-decided: the most sessions, fixed when the run begins')
+        .argParser(count)
+        .conflicts('sample'),
+    )
     .option('--spacing-ms <ms>', 'least time from one start of a turn to the next: a rate limit', amount)
     .option('--yes', 'run a live plan without asking')
     .option('--resume', 'resume the run whose journal is in the run folder')

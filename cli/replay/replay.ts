@@ -4,8 +4,6 @@ import { createRealClock } from '../../service/base/clock.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { configFrom } from '../../service/config.ts';
 import type { World } from '../../service/base/events.ts';
-import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { patchFromSet } from '../../service/strategy/set.ts';
 import { openArmWorld } from '../../replay/arms/against.ts';
 import type { Pace } from '../../replay/arms/planned.ts';
 import type { Words } from '../../replay/arms/words.ts';
@@ -17,9 +15,10 @@ import { checkOut, checkoutCache, currentCommit, repositoryAt } from '../../repl
 import { runExperiment } from '../../replay/run/experiment.ts';
 import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
 import { planExperiment, type ExperimentOptions } from '../../replay/plan/plan.ts';
-import { type CandidateSpec } from '../../replay/plan/lanes.ts';
+import { withJournaledSessions } from '../../replay/run/until-decided.ts';
 import { boundsOf } from '../options/options.ts';
 import { existingDataFolder } from '../options/data-folder.ts';
+import { baselineOf, candidatesOf } from './candidates.ts';
 import { checkExportable } from './export-run.ts';
 import { refuseOverwrite } from '../../replay/run/journal.ts';
 import { makeFolder } from '../../replay/run/out-folder.ts';
@@ -29,7 +28,6 @@ import { dayOf } from '../../replay/plan/retired.ts';
 import { loadScenario } from '../../sim/faults/scenario.ts';
 import type { Draws } from '../../sim/times/plan.ts';
 import { loadProfile } from '../../sim/times/profile.ts';
-import { namedVariants, patchesOf } from '../../replay/variants/variants.ts';
 
 export interface ReplayCommandOptions {
   sessions?: string;
@@ -49,6 +47,8 @@ export interface ReplayCommandOptions {
   pace?: Pace;
   words?: Words;
   budgetUsd?: number;
+  untilDecided?: boolean;
+  maxSessions?: number;
   spacingMs?: number;
   seed: string;
   runId?: string;
@@ -71,11 +71,13 @@ const JOURNAL = 'journal.jsonl';
 export async function replayCommand(context: CommandContext, options: ReplayCommandOptions): Promise<void> {
   const { world, draws } = options;
   checkExportable(context, world, options.runId);
+  if (options.maxSessions !== undefined && options.untilDecided !== true)
+    throw new InputError('--max-sessions goes with --until-decided; for a fixed number of sessions give --sample');
   const candidates = candidatesOf(options);
   const baseline = baselineOf(options);
   const scenario = options.scenario === undefined ? undefined : loadScenario(options.scenario, world);
   if (options.profile !== undefined) loadProfile(options.profile);
-  const sessions = await chosenSessions(context, options);
+  const sessions = await chosenSessions(context, { ...options, sample: options.maxSessions ?? options.sample });
   refuseTimingOnly(sessions, world, options.withText === true);
   const sessionChoice = choiceOf(options.choose, options.sessions !== undefined);
   // live asks no stand-ins: there a profile is a name
@@ -90,7 +92,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   const ids = sessions.map(({ sessionId }) => sessionId);
   const rerun = rerunOf(options, ids);
   const resume = `${rerun} -o ${options.out} --resume`;
-  const settings: Omit<ExperimentOptions, 'against'> = {
+  const settings = withJournaledSessions({
     sessions,
     candidates,
     baseline,
@@ -123,7 +125,10 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     spacingMs: options.spacingMs,
     runId: options.runId,
     withText: options.withText,
-  };
+    untilDecided: options.untilDecided === true ? { maxSessions: options.maxSessions } : undefined,
+    onLook: ({ looks, sessions: used, maxSessions }, verdicts) =>
+      tell(`look ${looks}, ${used} of at most ${maxSessions} sessions: ${verdicts.join(', ')}`),
+  });
   const plan = planExperiment(settings);
   if (options.resume !== true && options.dryRun !== true) refuseOverwrite(join(options.out, JOURNAL));
   if (world !== 'sim' || options.dryRun === true) {
@@ -187,36 +192,18 @@ function refuseTimingOnly(
     );
 }
 
-/** Each variant with all `--set` knobs; without a variant those knobs alone; against another commit this checkout as it is. */
-function candidatesOf({ variant = [], set = [], baselineRef }: ReplayCommandOptions): CandidateSpec[] {
-  const sets = set.map((each) => patchFromSet(each));
-  if (variant.length === 0 && sets.length === 0 && baselineRef === undefined)
-    throw new InputError(
-      'nothing to try: name a --variant (npx retake variants), a --set knob=value, or a --baseline-ref to compare this checkout with',
-    );
-  if (variant.length === 0) return [{ variant: set.length === 0 ? 'this-checkout' : set.join(' '), patches: sets }];
-  const known = namedVariants();
-  return variant.map((name) => {
-    const primary = known.find((each) => each.name === name)?.primary;
-    return { variant: name, patches: [...patchesOf(name), ...sets], primary };
-  });
-}
-
-function baselineOf({ baselineVariant, baselineSet = [] }: ReplayCommandOptions): StrategyPatch[] {
-  return [
-    ...(baselineVariant === undefined ? [] : patchesOf(baselineVariant)),
-    ...baselineSet.map((each) => patchFromSet(each, '--baseline-set')),
-  ];
-}
-
 /** The command that repeats the run on these sessions, or on a sample of so many. */
 function rerunOf(options: ReplayCommandOptions, sessions: readonly string[] | number): string {
   const quoted = (text: string): string => (/^[\w./:=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const flag = (name: string, values: readonly string[] | string | undefined): string[] =>
     values === undefined ? [] : [values].flat().flatMap((value) => [name, quoted(value)]);
+  const named = typeof sessions === 'number' ? undefined : sessions;
+  const most = typeof sessions === 'number' ? sessions : (options.maxSessions ?? sessions.length);
   return [
     'npx retake replay',
-    ...(typeof sessions === 'number' ? [`--sample ${sessions}`] : [`--sessions ${sessions.join(',')}`]),
+    ...(named === undefined ? [] : [`--sessions ${named.join(',')}`]),
+    ...(options.untilDecided === true ? [`--until-decided --max-sessions ${most}`] : []),
+    ...(named === undefined && options.untilDecided !== true ? [`--sample ${most}`] : []),
     ...(options.choose === 'sample' ? [] : flag('--choose', options.choose)),
     ...flag('--variant', options.variant),
     ...flag('--set', options.set),

@@ -3,7 +3,8 @@ import { InputError } from '../../service/base/errors.ts';
 import { estimateUsd, modelFacts, tokensOf } from '../../service/strategy/models.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
-import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
+import type { ReplayLane } from './lanes.ts';
 import { runKey, type PlannedRun } from '../arms/planned.ts';
 
 const attrOf = (log: TurnLog, kind: string, name: string): number => {
@@ -39,8 +40,8 @@ export interface Prices {
 
 /** Throws `InputError` when there is a budget and a model without a known price. */
 export function pricesOf(
-  { sessions, budgetUsd }: Pick<ExperimentOptions, 'sessions' | 'budgetUsd'>,
-  { lanes }: Pick<ExperimentPlan, 'lanes'>,
+  { sessions, budgetUsd }: { sessions: readonly CapturedSession[]; budgetUsd?: number },
+  { lanes }: { lanes: readonly ReplayLane[] },
 ): Prices {
   const prices = new Map<string, number>();
   const unpriced = new Set<string>();

@@ -11,6 +11,7 @@ import { pricesOf } from './budget.ts';
 import type { ExperimentOptions, ExperimentPlan } from './plan.ts';
 import { clusteredMean } from '../statistics/estimates.ts';
 import { marginMsOf } from '../diff/diff.ts';
+import { expectedSessions, FIRST_LOOK } from '../diff/looks.ts';
 import { detectableMs as detectableIn } from '../diff/power.ts';
 
 export interface Estimate {
@@ -25,6 +26,8 @@ export interface Estimate {
   recipients: string[];
   /** Effect on end to end, detected with 80 % power. Absent with fewer than two sessions. */
   detectableMs?: number;
+  /** Of a run until decided: the mean number of sessions that it uses, where the true difference is `detectableMs`. */
+  expectedSessions?: number;
 }
 
 /** By the calls and lengths of the captured turns, and the prices of `pricesOf`. Throws what `pricesOf` throws. */
@@ -62,7 +65,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
       options.world === 'live'
         ? recipientsOf(options.endpoints ?? LIVE_ENDPOINTS)
         : ['nobody: stand-ins on this machine'],
-    detectableMs: await detectable(options, plan),
+    ...(await detectable(options, plan)),
   };
 }
 
@@ -70,9 +73,12 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
  * Two identical arms in virtual time, with all times drawn from the profile, show how far sessions differ by chance. Under common
  * draws they do not differ, and only the margin counts. In `live` this is a guess.
  */
-async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Promise<number | undefined> {
+async function detectable(
+  options: ExperimentOptions,
+  plan: ExperimentPlan,
+): Promise<Pick<Estimate, 'detectableMs' | 'expectedSessions'>> {
   const [baseline] = plan.lanes;
-  if (baseline === undefined) return undefined;
+  if (baseline === undefined) return {};
   const against = simWorld({ ...options, draws: 'independent' }, 'profile');
   const differencesMs: number[][] = [];
   const levelsMs: number[] = [];
@@ -109,10 +115,24 @@ async function detectable(options: ExperimentOptions, plan: ExperimentPlan): Pro
     for (const ms of a) if (Number.isFinite(ms)) levelsMs.push(ms);
   }
   const { error, degrees } = clusteredMean(differencesMs);
-  if (error === undefined || degrees === undefined) return undefined;
+  if (error === undefined || degrees === undefined) return {};
   const isCommon = options.world !== 'live' && options.draws === 'common';
-  const spread = { errorMs: isCommon ? 0 : error / Math.sqrt(options.runs), degrees };
-  return detectableIn(spread, marginMsOf(levelsMs));
+  const [errorMs, marginMs] = [isCommon ? 0 : error / Math.sqrt(options.runs), marginMsOf(levelsMs)];
+  const maxSessions = plan.untilDecided?.sessions;
+  if (maxSessions === undefined) return { detectableMs: detectableIn({ errorMs, degrees }, marginMs) };
+  // sessions like these, as many as the run may use
+  const captured = differencesMs.filter((turns) => turns.length > 0).length;
+  const sdMs = errorMs * Math.sqrt(captured);
+  const detectableMs = detectableIn(
+    {
+      errorMs: sdMs / Math.sqrt(maxSessions),
+      degrees: Math.max(1, ((degrees + 1) * maxSessions) / captured - 1),
+    },
+    marginMs,
+  );
+  // where nothing differs by chance, the first look decides
+  const expected = sdMs === 0 ? FIRST_LOOK : expectedSessions(detectableMs, sdMs, { marginMs, maxSessions });
+  return { detectableMs, expectedSessions: expected };
 }
 
 /** The hosts that are really asked, and what each is sent. */
@@ -131,11 +151,12 @@ function lengthUs(atUs: readonly number[]): number {
 /** The plan, printed before it is run. */
 export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, estimate: Estimate): string[] {
   const { turns, calls, usd, unpriced, minutes, recipients, detectableMs } = estimate;
+  const maxSessions = plan.untilDecided?.sessions;
   const lanes = plan.lanes
     .map(({ lane, variant }) => (lane === 'baseline2' ? variant.replace('baseline', lane) : variant))
     .join(', ');
   return [
-    `plan: ${options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in random order, seed ${options.seed}`,
+    `plan: ${maxSessions === undefined ? '' : 'at most '}${maxSessions ?? options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in random order, seed ${options.seed}`,
     `calls: ${calls.stt} STT, ${calls.llm} LLM, ${calls.tts} TTS${minutes === undefined ? '' : `; about ${minutes.toFixed(0)} min`}; pace ${plan.pace}, words ${plan.words}, draws ${options.world === 'live' ? 'as measured' : options.draws}`,
     options.world === 'live'
       ? `price: about $${usd.toFixed(4)} for replies; unpriced: ${unpriced.join(', ')}`
@@ -150,5 +171,10 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
     detectableMs === undefined
       ? 'detectable: unknown with one session'
       : `detectable with 80 % power: ${detectableMs.toFixed(0)} ms end to end (predicted)`,
+    ...(maxSessions === undefined
+      ? []
+      : [
+          `until decided: a look after each session from the ${FIRST_LOOK}th, at most ${maxSessions} sessions; about ${(estimate.expectedSessions ?? maxSessions).toFixed(0)} are expected where the difference is the detectable one`,
+        ]),
   ];
 }

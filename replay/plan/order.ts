@@ -52,6 +52,11 @@ export function balancedOrders<T>(items: readonly T[]): T[][] {
   return orders.slice(0, count / 2).flatMap((order, index) => [order, orders[index + count / 2] ?? []]);
 }
 
+/** The runs of each session, repetitions included, in order. */
+export function sessionBySession(plan: readonly PlannedRun[]): PlannedRun[][] {
+  return [...Map.groupBy(plan, ({ sessionId }) => sessionId).values()];
+}
+
 /** Fisher–Yates (Durstenfeld 1964) with a keyed stream. */
 function shuffled<T>(items: readonly T[], ...key: readonly (string | number)[]): T[] {
   const random = keyedRandom(...key);

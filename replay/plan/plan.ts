@@ -8,12 +8,16 @@ import type { Arm, ArmWorld, TurnTask } from '../arms/arm.ts';
 import { heardPastSpeechMs } from '../arms/captured-audio.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import type { Endpoints } from '../../service/net/regions.ts';
-import type { Bounds } from '../diff/verdict.ts';
+import type { Look } from '../diff/looks.ts';
+import type { Bounds, Verdict } from '../diff/verdict.ts';
 import type { Choice } from '../sessions/choice.ts';
 import type { Draws } from '../../sim/times/plan.ts';
+import { sum } from '../statistics/estimates.ts';
 import { lanesOf, type Comparison, type LaneOptions, type ReplayLane } from './lanes.ts';
+import { pricesOf } from './budget.ts';
+import { mostSessions, type UntilDecided } from './most-sessions.ts';
 import type { Purse } from './purse.ts';
-import { planRuns } from './order.ts';
+import { planRuns, sessionBySession } from './order.ts';
 import type { Pace, PlannedRun } from '../arms/planned.ts';
 import type { OnTurn } from '../arms/replayed-turn.ts';
 
@@ -39,6 +43,8 @@ export interface ExperimentOptions extends LaneOptions {
   /** With `resume`, turns in the journal are not run again. */
   journal?: { path: string; resume: boolean; command?: string };
   budgetUsd?: number;
+  /** In `wire` and `live`: sessions are run one after another, until each candidate's verdict is decided. */
+  untilDecided?: UntilDecided;
   /** Of several experiments together, without a journal. By default each experiment may spend `budgetUsd`. */
   purse?: Purse;
   /** Of the replay, `YYYY-MM-DD`: models retired by then are named in plan and report. In `live` today by default. */
@@ -59,6 +65,8 @@ export interface ExperimentOptions extends LaneOptions {
   /** For tests: arms of another kind. */
   armFor?: (lane: ReplayLane, against: ArmWorld) => Arm | Promise<Arm>;
   onTurn?: OnTurn;
+  /** Hears each look of a run until decided, and the verdicts of the candidates that have measured turns. */
+  onLook?: (look: Look, verdicts: readonly Verdict[]) => void;
   /** Hears of a candidate without a turn that both lanes measured, and why. By default the experiment throws. */
   onUnmeasured?: (what: string) => void;
   signal?: AbortSignal;
@@ -68,6 +76,8 @@ export interface ExperimentPlan {
   lanes: readonly ReplayLane[];
   /** In the order in which the turns will be run. */
   runs: readonly PlannedRun[];
+  /** Of a run until decided: the sessions in `runs`, for which its boundary is made, and how many were asked for. */
+  untilDecided?: { sessions: number; asked: number };
   runId: string;
   pace: Pace;
   /** Of the lanes that are named after their variant alone. */
@@ -92,19 +102,20 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
     if (lacking !== undefined) throw new InputError(`${lane} ${variant}: ${lacking}`);
   }
   const strategies = new Map(lanes.map((lane) => [lane, lane.strategyOf(first.strategy)]));
+  const planned = planRuns({
+    sessions: sessions.map(({ sessionId, turns }) => ({
+      sessionId,
+      turns: turns.map((log) => log.identity.turnIndex),
+    })),
+    lanes: lanes.map(({ lane, variant }) => ({ lane, variant })),
+    runs,
+    seed,
+  });
   return {
     lanes,
     comparisons,
     strategies,
-    runs: planRuns({
-      sessions: sessions.map(({ sessionId, turns }) => ({
-        sessionId,
-        turns: turns.map((log) => log.identity.turnIndex),
-      })),
-      lanes: lanes.map(({ lane, variant }) => ({ lane, variant })),
-      runs,
-      seed,
-    }),
+    ...mostOf(options, lanes, planned),
     runId: options.runId ?? keyedHex(16, planKey(options, lanes)),
     pace: options.pace ?? (options.world === 'wire' ? 'fast' : 'captured'),
     words,
@@ -118,6 +129,21 @@ export function lacksCapture(
   world: World,
 ): string | undefined {
   return lacksText(sessions, strategyOf, world) ?? lacksAudio(sessions, strategyOf);
+}
+
+/** A run until decided plays its sessions one after another, and no more of them than its boundary is made for. */
+function mostOf(
+  options: ExperimentOptions,
+  lanes: readonly ReplayLane[],
+  planned: readonly PlannedRun[],
+): Pick<ExperimentPlan, 'runs' | 'untilDecided'> {
+  if (options.untilDecided === undefined) return { runs: planned };
+  const { usdOf } = pricesOf(options, { lanes });
+  const sessions = sessionBySession(planned);
+  const pricesUsd = sessions.map((runs) => sum(runs.map((each) => usdOf(each) ?? 0)));
+  const most = mostSessions(options.untilDecided, options, pricesUsd);
+  const asked = options.untilDecided.maxSessions ?? sessions.length;
+  return { runs: sessions.slice(0, most).flat(), untilDecided: { sessions: most, asked } };
 }
 
 /**

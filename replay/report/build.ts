@@ -15,6 +15,7 @@ import { mean } from '../statistics/estimates.ts';
 import { median, quantile } from '../../service/base/quantile.ts';
 import type { Percentile } from '../diff/percentiles.ts';
 import type { TurnText } from '../traces/load.ts';
+import type { Look } from '../diff/looks.ts';
 import { targetRows, type TargetRow } from '../diff/targets.ts';
 
 export const REPORT_FORMAT = 2;
@@ -69,6 +70,8 @@ export interface Report {
     'marginMs' | 'repetition' | 'trend' | 'p95' | 'pairs' | 'turns' | 'sessions' | 'observational' | 'generalizes'
   > & {
     draws: (typeof REPORTED_DRAWS)[number];
+    /** Of a run until decided: its last look, by whose level every interval of the report is a repeated one. */
+    look?: Look;
     drift?: Drift;
     seed?: string;
     profile?: string;
@@ -113,6 +116,8 @@ export interface ReportInput {
   simulated?: DiffOptions['simulated'];
   bounds?: DiffOptions['bounds'];
   positionOf?: DiffOptions['positionOf'];
+  /** Of a run until decided. */
+  look?: Look;
   /** The command that replays so many sessions. */
   settleBy?(sessions: number): string;
   notes?: readonly string[];
@@ -131,10 +136,11 @@ export function buildReport(input: ReportInput): Report | undefined {
         primary: input.primary,
         a2: input.sameTimes === true ? undefined : input.a2,
         bounds: input.bounds,
+        level: input.look?.level,
         allowedModels: b.arm.strategy && modelsOf(b.arm.strategy),
         simulated: input.simulated,
-        invalid: input.invalid,
         positionOf: input.positionOf,
+        invalid: [...(input.invalid ?? []), ...lookDoubt(input.look)],
       });
   if (diff === undefined) return undefined;
   const { verdict, reasons, primary, endToEnd, stages, percentiles, guards, matched, settle, ...validity } = diff;
@@ -162,6 +168,7 @@ export function buildReport(input: ReportInput): Report | undefined {
     validity: {
       ...validity,
       draws: input.draws ?? 'as measured',
+      look: input.look,
       drift: input.captured === undefined ? undefined : driftOf(input.captured, a.turns),
       seed: input.seed,
       profile: input.profile,
@@ -171,6 +178,11 @@ export function buildReport(input: ReportInput): Report | undefined {
     texts: input.texts === undefined ? undefined : reportTexts(all, input.texts),
     rerun: input.rerun,
   };
+}
+
+/** Only looks may decide. */
+function lookDoubt(look: Look | undefined): string[] {
+  return look?.looks === 0 ? [`the budget ended after ${look.sessions} sessions, before the first look`] : [];
 }
 
 /** The report with rows of spans, where its turns' spans are known and it has no rows yet. */

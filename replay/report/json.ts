@@ -201,6 +201,18 @@ export const ReportSchema = Type.Object(
           highMs: Type.Number(),
         }),
       ),
+      look: Type.Optional(
+        Type.Object(
+          {
+            looks: Type.Integer({ minimum: 0, description: 'looks taken; 0 where the budget ended before the first' }),
+            sessions: Type.Integer({ description: 'sessions whose turns have all been run' }),
+            turns: Type.Integer({ description: 'turns that the last look saw, of all lanes' }),
+            maxSessions: Type.Integer({ description: 'for which the boundary was made' }),
+            level: Type.Number({ description: 'two-sided nominal level of the last look' }),
+          },
+          { description: 'of a run until decided: every interval is then the repeated one, 95 % over all looks' },
+        ),
+      ),
       drift: Type.Optional(
         Type.Object({ deltaMs: Type.Number(), medianErrorPct: Type.Number(), p95ErrorPct: Type.Number() }),
       ),

@@ -27,6 +27,12 @@ export function settleText({ settle }: Pick<Report, 'settle'>): string | undefin
   return `would be settled by about ${settle.sessions} sessions in all${price}${command}`;
 }
 
+/** How a run until decided ended. */
+function lookText({ looks, sessions, maxSessions, level }: NonNullable<Report['validity']['look']>): string {
+  const at = looks === 0 ? 'no look yet' : `look ${looks}`;
+  return `until decided: ${at}, ${sessions} of at most ${maxSessions} sessions, nominal level ${level.toPrecision(2)}: intervals are repeated ones, 95 % over all looks`;
+}
+
 /** How far the figures carry, in one line. */
 export function validityLine({ validity, sameWords, matched, primary }: Report): string {
   const { turns, pairs, sessions, repetition, trend, marginMs, draws, drift, generalizes, seed } = validity;
@@ -35,6 +41,7 @@ export function validityLine({ validity, sameWords, matched, primary }: Report):
       ? `no shared turn; ${sessions} session${sessions === 1 ? '' : 's'} or more a side (observational)`
       : `${turns} turns${pairs === turns ? '' : ` (${pairs} pairs, repetitions averaged)`} in ${sessions} session${sessions === 1 ? '' : 's'}, matched share ${percentText(matched.share)}`,
     `margin ${marginMs.toFixed(1)} ms`,
+    ...(validity.look === undefined ? [] : [lookText(validity.look)]),
     ...(primary?.shiftPct === undefined ? [] : [`relative shift ${signed(primary.shiftPct)} %${shiftRange(primary)}`]),
     ...(repetition === undefined
       ? []

@@ -16,10 +16,12 @@ import { pricesOf } from '../plan/budget.ts';
 import { HERE } from '../arms/checkout.ts';
 import { isMeasured } from '../diff/align.ts';
 import { diffLanes } from '../diff/diff.ts';
+import type { Look } from '../diff/looks.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
-import { validityNotes } from './notes.ts';
+import { firstFailure, validityNotes } from './notes.ts';
 import { floorNote, redrawn, sameTimes } from './sim-floor.ts';
+import { createWatch, withJournaledSessions } from './until-decided.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
 import { dayOf, retirementNotes } from '../plan/retired.ts';
 import { runReplay, summariesOf, type Replayed } from './schedule.ts';
@@ -34,6 +36,8 @@ export interface Experiment extends Omit<Replayed, 'turns'> {
   reports: { variant: string; report: Report }[];
   replayed: readonly ReplayedTurn[];
   captured: readonly TurnSummary[];
+  /** Of a run until decided: the last one. */
+  look?: Look;
   /** One line of OTLP JSON for each replayed turn, in plan order. */
   otlp: readonly string[];
 }
@@ -41,8 +45,9 @@ export interface Experiment extends Omit<Replayed, 'turns'> {
 /** Runs all lanes and compares each candidate with the baseline. Throws `InputError` when nothing can be compared. */
 export async function runExperiment(asked: ExperimentOptions): Promise<Experiment> {
   const clock = createRealClock();
-  const options = asked.world === 'live' ? { ...asked, day: asked.day ?? dayOf(clock.epochUs()) } : asked;
-  const { sessions, world, journal: keep } = options;
+  const dated = asked.world === 'live' ? { ...asked, day: asked.day ?? dayOf(clock.epochUs()) } : asked;
+  const options = withJournaledSessions(dated);
+  const { sessions, world, journal: keep, untilDecided } = options;
   const plan = planExperiment(options);
   const { lanes, runId } = plan;
   const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
@@ -56,6 +61,7 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
     plan.pace,
     plan.words,
     ...(options.withText === true ? ['with text'] : []),
+    ...(untilDecided === undefined ? [] : ['until decided']),
   );
   if (before !== undefined && before.plan.key !== key)
     throw new InputError(
@@ -74,9 +80,15 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
             turns: plan.runs.length,
             world,
             command: keep.command,
+            untilDecided: plan.untilDecided,
           },
           { resume: before !== undefined, sync: world === 'live' },
         );
+  const captured = capturedSummaries(sessions);
+  const watch = createWatch(options, plan, (replayed, look) => {
+    const run = { ...NOTHING_ODD, runId, replayed, captured, otlp: [], look };
+    return reportsOf({ ...options, withText: false, onUnmeasured: () => undefined }, plan, run);
+  });
   try {
     const { turns: replayed, ...rest } = await runReplay({
       sessions,
@@ -94,6 +106,7 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
       before: world === 'sim' && cachesSpeech(plan) ? undefined : before,
       spacingMs: options.spacingMs,
       onTurn: options.onTurn,
+      isEnough: watch?.isEnough,
       signal: options.signal,
     });
     if (rest.unpaid === 0) journal?.end();
@@ -101,13 +114,16 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
       throw new InputError(
         `the rest of the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
       );
-    const captured = capturedSummaries(sessions);
-    const experiment = { runId, replayed, captured, otlp: replayed.map(({ otlp }) => otlp), ...rest };
+    const otlp = replayed.map((turn) => turn.otlp);
+    const experiment = { runId, replayed, captured, otlp, look: watch?.last(), ...rest };
     return { ...experiment, reports: reportsOf(options, plan, experiment) };
   } finally {
     journal?.close();
   }
 }
+
+/** A look is at turns alone. */
+const NOTHING_ODD = { repeated: new Map<string, string>(), split: 0, paidTwice: [], unpaid: 0 };
 
 /** Earlier sessions fill the cache of later ones. So in `sim` such a run begins anew and is never resumed. */
 function cachesSpeech({ strategies }: ExperimentPlan): boolean {
@@ -136,8 +152,10 @@ function reportsOf(
   run: Omit<Experiment, 'reports'>,
 ): Experiment['reports'] {
   const { world, commit, baselineCheckout } = options;
-  const { replayed, captured } = run;
-  const summariesIn = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(replayed, lane, variant);
+  const { replayed, captured, look } = run;
+  // a session that the budget cut off is in no look
+  const compared = look === undefined || look.looks === 0 ? replayed : replayed.slice(0, look.turns);
+  const summariesIn = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(compared, lane, variant);
   const sideOf = (lane: ReplayLane, ofCommit: string): ReportSide => {
     const strategy = plan.strategies.get(lane);
     if (strategy === undefined) throw new InputError(`no lane ${lane.lane} ${lane.variant}`);
@@ -148,7 +166,10 @@ function reportsOf(
     const { variant, primary } = spec;
     const sameWords =
       onSameWords &&
-      diffLanes(summariesIn(onSameWords.baseline), summariesIn(onSameWords.candidate), { primary })?.primary;
+      diffLanes(summariesIn(onSameWords.baseline), summariesIn(onSameWords.candidate), {
+        primary,
+        level: look?.level,
+      })?.primary;
     const unmeasured = `no turn was measured in both lanes${firstFailure(replayed, candidate, baseline)}`;
     const trust = world === 'sim' ? trustInCandidate({ ...options, spec }, loadTrust()) : undefined;
     const report = buildReport({
@@ -165,6 +186,7 @@ function reportsOf(
       positionOf: world === 'sim' ? undefined : placeIn(replayed),
       simulated: trust === undefined ? undefined : { why: trust.isMeasured ? undefined : trust.text },
       bounds: options.bounds,
+      look,
       settleBy: options.settleBy,
       // in live no stand-in draws anything, and a profile is a name
       draws: world === 'live' ? undefined : options.draws,
@@ -225,13 +247,4 @@ function textsByTurn(
     ...sessions.flatMap(({ turns }) => turns.map((log) => [tracedTurnKey(log.identity), turnText(log)] as const)),
     ...replayed.flatMap(({ summary, text }) => (text === undefined ? [] : [[tracedTurnKey(summary), text] as const])),
   ]);
-}
-
-/** The first failure of the first lane that has one. */
-function firstFailure(replayed: readonly ReplayedTurn[], ...lanes: readonly ReplayLane[]): string {
-  const failure = lanes
-    .flatMap(({ lane, variant }) => summariesOf(replayed, lane, variant))
-    .map((summary) => summary.failure)
-    .find((each) => each !== undefined);
-  return failure === undefined ? '' : `; the first failure: ${failure.stage} ${failure.kind}: ${failure.message}`;
 }

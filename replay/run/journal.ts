@@ -15,7 +15,17 @@ import type { JournaledTurn } from '../arms/replayed-turn.ts';
 export const JOURNAL_FORMAT = 1;
 
 export type JournalLine =
-  | { line: 'plan'; format: number; key: string; runId: string; turns: number; command?: string; world?: string }
+  /** `untilDecided`: the most sessions of such a run, as fixed when it began and as asked for. */
+  | {
+      line: 'plan';
+      format: number;
+      key: string;
+      runId: string;
+      turns: number;
+      command?: string;
+      world?: string;
+      untilDecided?: { sessions: number; asked: number };
+    }
   /** Before anything of the turn is sent. `usd`: its estimated price. */
   | { line: 'begin'; turn: string; usd?: number }
   | ({ line: 'done'; turn: string } & JournaledTurn)

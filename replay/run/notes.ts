@@ -4,7 +4,9 @@ import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { TurnTask } from '../arms/arm.ts';
 import { basisShares, basisText } from './basis.ts';
 import type { ReplayedTurn } from '../arms/replayed-turn.ts';
+import type { ReplayLane } from '../plan/lanes.ts';
 import { isByOutcome, type Choice } from '../sessions/choice.ts';
+import { summariesOf } from './schedule.ts';
 import { TRUST_PAGE } from './trust.ts';
 
 interface Run {
@@ -75,4 +77,13 @@ function substitutionNotes({ replayed, captured }: Run, variant: string): string
 function firstReason(repeated: ReadonlyMap<string, string>): string {
   const [why = ''] = repeated.values();
   return why;
+}
+
+/** The first failure of the first lane that has one. */
+export function firstFailure(replayed: readonly ReplayedTurn[], ...lanes: readonly ReplayLane[]): string {
+  const failure = lanes
+    .flatMap(({ lane, variant }) => summariesOf(replayed, lane, variant))
+    .map((summary) => summary.failure)
+    .find((each) => each !== undefined);
+  return failure === undefined ? '' : `; the first failure: ${failure.stage} ${failure.kind}: ${failure.message}`;
 }

@@ -45,6 +45,8 @@ export interface ReplayOptions {
   /** The run ends before a pair that would exceed the limit. `purse` takes the place of an own one. `priceUsd` is undefined where unknown. */
   budget: { limitUsd?: number; purse?: Purse; priceUsd(planned: PlannedRun): number | undefined };
   onTurn?: OnTurn;
+  /** Hears all turns so far after each session whose turns have all been run. True ends the run. */
+  isEnough?(turns: readonly ReplayedTurn[]): boolean;
   signal?: AbortSignal;
 }
 
@@ -64,6 +66,7 @@ export interface Replayed {
 /** Runs every planned turn that the journal does not hold yet. */
 export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   const { plan, before, signal } = options;
+  const pairs = plannedPairs(plan);
   const arms = createArms(options);
   const turns: ReplayedTurn[] = [];
   const repeated = new Map(before?.repeated);
@@ -71,8 +74,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   const kept = keptOf(options);
   const { limitUsd, priceUsd } = options.budget;
   const purse = options.budget.purse ?? createPurse(limitUsd, spentBefore(options, kept));
-  let split = 0;
-  let unpaid = 0;
+  let [split, unpaid] = [0, 0];
   let lastStartUs = Number.NEGATIVE_INFINITY;
 
   const runOne = async (planned: PlannedRun, attempt: number, earlier: ToldTurn[]): Promise<ToldTurn> => {
@@ -97,7 +99,7 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
   };
 
   try {
-    for (const pair of plannedPairs(plan)) {
+    for (const [at, pair] of pairs.entries()) {
       signal?.throwIfAborted();
       const [first] = pair;
       if (first === undefined) continue;
@@ -115,6 +117,8 @@ export async function runReplay(options: ReplayOptions): Promise<Replayed> {
         turns.push({ planned, summary, otlp, text });
         options.onTurn?.(turn, turns.length, plan.length);
       }
+      const isSessionOver = unpaid === 0 && pairs[at + 1]?.[0]?.sessionId !== first.sessionId;
+      if (isSessionOver && options.isEnough?.(turns) === true) break;
     }
   } finally {
     await arms.close();
