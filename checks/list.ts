@@ -52,6 +52,15 @@ export const CHECKS: readonly Check[] = [
     run: ['checks/statistics/main.ts', '--runs', '400'],
   },
   {
+    name: 'sequential',
+    sentence:
+      'A run until decided is as often right as one of fixed size, and saves sessions, in imagined runs of 8 to 60.',
+    minutes: 4,
+    basis: 'estimated',
+    tier: 'hand',
+    run: ['checks/sequential.ts'],
+  },
+  {
     name: 'strategies',
     sentence: 'docs/strategies.md shows what the strategies gain in this code.',
     minutes: 0.4,
