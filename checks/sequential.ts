@@ -9,7 +9,7 @@ import { commandOf, wholeFrom } from '../scripts/programs/options.ts';
 import { keyedRandom } from '../service/base/random.ts';
 import { median } from '../service/base/quantile.ts';
 import { createLooks, FIRST_LOOK, isDecided, type Look } from '../replay/diff/looks.ts';
-import { detectableMs } from '../replay/diff/power.ts';
+import { detectableMs, type Spread } from '../replay/diff/power.ts';
 import { DEFAULT_BOUNDS, judge, type Verdict } from '../replay/diff/verdict.ts';
 import { normalDraw } from '../replay/statistics/distributions.ts';
 import { clusteredMean, LEVEL, mean, sum } from '../replay/statistics/estimates.ts';
@@ -56,9 +56,14 @@ const SESSIONS: Readonly<Record<string, (sessions: number) => (run: number) => r
   },
 };
 
-/** Standard deviation of session means, as a plan would estimate it. */
-const sdOfSessions = (turns: readonly number[]): number =>
-  TURN_MS * Math.sqrt(SHARED ** 2 + mean(turns.map((each) => 1 / each)));
+/** How far the estimate of a plan of fixed size strays, on average over the patterns. */
+function spreadOfPlan(turnsOf: (run: number) => readonly number[]): Spread {
+  const patterns = Array.from({ length: PATTERNS }, (_, run) => turnsOf(run));
+  const errorMs = (turns: readonly number[]): number =>
+    (TURN_MS * Math.sqrt(sum(turns.map((each) => (SHARED * each) ** 2 + each)))) / sum(turns);
+  const degrees = (turns: readonly number[]): number => sum(turns) ** 2 / sum(turns.map((each) => each ** 2)) - 1;
+  return { errorMs: mean(patterns.map(errorMs)), degrees: mean(patterns.map(degrees)) };
+}
 
 interface Cell {
   noise: string;
@@ -90,9 +95,9 @@ function simulate(
   if (turnsOf === undefined || draw === undefined) throw new TypeError(`${noise}, ${kind}`);
   const random = keyedRandom('sequential', noise, kind, sessions, margin, effect);
   const lookAfter = createLooks(sessions);
-  const sdMs = sdOfSessions(Array.from({ length: PATTERNS }, (_, run) => turnsOf(run)).flat());
-  const marginMs = (margin * sdMs) / Math.sqrt(sessions);
-  const effectMs = effect * (detectableMs(sdMs, sessions, marginMs) ?? 0);
+  const spread = spreadOfPlan(turnsOf);
+  const marginMs = margin * spread.errorMs;
+  const effectMs = effect * detectableMs(spread, marginMs);
   const verdicts: Verdict[] = [];
   const used: number[] = [];
   let covered = 0;
