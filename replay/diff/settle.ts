@@ -12,12 +12,13 @@ export interface Settle {
 }
 
 /**
- * Undefined for a settled verdict, and where more sessions settle nothing: the estimate lies at the margin, or the lanes do not match. Four in five
+ * Undefined for a settled verdict, and where more sessions settle nothing: no turn was measured in both lanes,
+ * the estimate lies at the margin, or the lanes do not match. Four in five
  * experiments of so many sessions are decided, if the true difference is the estimate.
  */
 export function settleOf({
   verdict,
-  evidence: { marginMs, sessions, matchedShare, bounds, invalid, observational },
+  evidence: { effect, marginMs, sessions, matchedShare, bounds, invalid, observational },
   interval,
   pairs,
 }: {
@@ -26,8 +27,8 @@ export function settleOf({
   interval: Interval;
   pairs: readonly TurnPair[];
 }): Settle | undefined {
-  if (verdict !== 'inconclusive' || observational || matchedShare < bounds.matchedShare || invalid.length > 0)
-    return undefined;
+  if (verdict !== 'inconclusive' || effect === undefined || observational) return undefined;
+  if (matchedShare < bounds.matchedShare || invalid.length > 0) return undefined;
   const { mean, error, degrees } = interval;
   // the spread of session means behind the standard error
   const needed =

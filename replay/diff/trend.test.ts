@@ -84,5 +84,9 @@ test('a difference that changed half way through is no verdict; one that stays i
 
 test('without times, or with times that are all equal, there is no trend', () => {
   const none = { ms: rising(2000), at: () => Number.NaN };
-  assert.equal(found({ a: { ...none, at: flat(5) }, b: { ...none, at: flat(5) } }).trend, undefined);
+  const atOnce = { ...none, at: flat(5) };
+  assert.equal(found({ a: atOnce, b: atOnce }).trend, undefined);
+  // half of the turns are faster, but not the later half: there is none
+  const changed = { ms: (place: number): number => (place < ALL / 2 ? 1500 : 2000), at: flat(5) };
+  assert.deepEqual(found({ a: { ms: flat(2000), at: flat(5) }, b: changed }).doubts, []);
 });

@@ -44,9 +44,10 @@ export function trendOf(pairs: readonly TurnPair[], us: Figure, positionOf: Posi
   const b = placed.map(({ pair, atB }) => ({ sessionId: pair.a.sessionId, position: atB, ms: ms(pair.b) }));
   const inOrder = placed.toSorted((left, right) => left.atA + left.atB - right.atA - right.atB).map(({ pair }) => pair);
   const differenceMs = (pair: TurnPair): number => ms(pair.b) - ms(pair.a);
-  const halves = halvesDoubt(inOrder, differenceMs, marginMs);
   const slope = commonSlope([a, b]);
-  if (slope === undefined) return { doubts: halves };
+  // turns that all ran at once have no order
+  if (slope === undefined) return { doubts: [] };
+  const halves = halvesDoubt(inOrder, differenceMs, marginMs);
   const positions = [...a, ...b].map(({ position }) => position);
   const spread = positions.reduce((x, y) => Math.max(x, y)) - positions.reduce((x, y) => Math.min(x, y));
   const trend = { deltaMs: slope.mean * spread, lowMs: (slope.low ?? 0) * spread, highMs: (slope.high ?? 0) * spread };

@@ -135,6 +135,7 @@ const RULES: Readonly<Record<string, readonly Case[]>> = {
   ],
   '8: open': [
     ['no Δ', { effect: undefined }, 'inconclusive', /^no turn was measured in both/],
+    ['no Δ, so no sessions', { effect: undefined, sessions: 0 }, 'inconclusive', /^no turn was measured in both/],
     ['no interval', { effect: { deltaMs: -500 } }, 'inconclusive', /^one turn has no interval/],
     ['wide', { effect: effect(0, 31) }, 'inconclusive', /includes 0 and reaches beyond the margin/],
     ['a margin of 0 leaves same to equal lanes', { marginMs: 0, effect: effect(0, 0) }, 'inconclusive', /includes 0/],

@@ -149,7 +149,7 @@ function doubts({ matchedShare, sessions, largestShare, invalid, bounds }: Evide
           `matched share ${percentText(matchedShare)}: ${percentText(bounds.matchedShare)} of the turns must be in both A and B (--matched)`,
         ]
       : []),
-    ...(sessions < bounds.minSessions
+    ...(sessions > 0 && sessions < bounds.minSessions
       ? [`${sessions} session${sessions === 1 ? '' : 's'}, ${bounds.minSessions} needed (--min-sessions)`]
       : []),
     ...(sessions > 1 && largestShare > 0.5

@@ -152,6 +152,6 @@ function* lineage<Span extends TraceNode['span']>(node: TraceNode<Span>): Genera
 }
 
 function firstAttribute(attributes: readonly Attrs[], keys: readonly string[]): Attrs[string] | undefined {
-  for (const each of attributes) for (const key of keys) if (each[key] !== undefined) return each[key];
+  for (const each of attributes) for (const key of keys) if (Object.hasOwn(each, key)) return each[key];
   return undefined;
 }

@@ -41,19 +41,23 @@ export function problemLines({ lateSpans, unusableSpans, largeTraces }: GatherPr
 
 /**
  * Yields each trace once: at the end, or after so many later spans that none of its own will follow. A repeated span, of an
- * exporter that retried, counts once.
+ * exporter that retried, counts once. `attribute` is kept of each span.
  */
 export async function* gatherTraces(
   source: AsyncIterable<Located>,
   problems: GatherProblems,
-  { heldSpans = HELD_SPANS, traceSpans = TRACE_SPANS } = {},
+  {
+    heldSpans = HELD_SPANS,
+    traceSpans = TRACE_SPANS,
+    attribute,
+  }: { heldSpans?: number; traceSpans?: number; attribute?: string } = {},
 ): AsyncGenerator<GatheredTrace> {
   const open = new Map<string, { spans: Map<string, TraceSpan>; where: string; weight: number }>();
   const closed = new Set<string>();
   const large = new Set<string>();
   let held = 0;
   for await (const { json, where } of source) {
-    for (const span of spansIn(json, problems)) {
+    for (const span of spansIn(json, problems, attribute)) {
       if (closed.has(span.traceId)) {
         if (!large.has(span.traceId)) problems.lateSpans++;
         continue;

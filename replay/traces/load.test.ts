@@ -213,6 +213,24 @@ test('spans align by path and ordinal; unpaired spans are counted by side', asyn
   assert.equal(spans, a.spans.paths.length + b.spans.paths.length, 'every span is in a row');
 });
 
+test('an attribute that only the reader knows is kept when asked for; one that no span has is none', async () => {
+  const ours = {
+    ...{ 'session.id': 's', 'retake.turn.index': 0, 'retake.lane': 'captured', 'retake.variant': 'captured' },
+    ...{ 'retake.world': 'live', 'retake.zero': 'audio', 'call.sid': 'c1', 'call.leg': 2 },
+  };
+  const own = file(otlp([{ spanId: '1', name: 'turn', startMs: 0, endMs: 1, attributes: ours }]));
+  const foreign = file(
+    otlp(FOREIGN.map((span) => ({ ...span, attributes: { ...span.attributes, 'call.sid': 'c1' } }))),
+  );
+  const kept = async (path: string, attribute?: string): Promise<string | undefined> =>
+    (await loadTurns(path, undefined, attribute)).turns[0]?.attribute;
+  for (const path of [own, foreign]) assert.equal(await kept(path, 'call.sid'), 'c1');
+  assert.equal(await kept(own, 'call.leg'), '2');
+  for (const path of [own, foreign])
+    for (const name of [undefined, 'call.other', '__proto__', 'constructor'])
+      assert.equal(await kept(path, name), undefined, `control: ${name}`);
+});
+
 test("a bundle's turn whose events make no sense is left out, and told", async () => {
   const bundle = await readBundle(filesIn(BUNDLE));
   const [log = assert.fail('no turn')] = bundle.turns;

@@ -97,7 +97,7 @@ export function traceOfTurn(log: TurnLog, measured: MeasuredTurn = measureTurn(l
 }
 
 function attributeText(attributes: Readonly<Record<string, unknown>>, name: string | undefined): string | undefined {
-  const value = name === undefined ? undefined : attributes[name];
+  const value = name !== undefined && Object.hasOwn(attributes, name) ? attributes[name] : undefined;
   return value === undefined || value === '' ? undefined : String(value);
 }
 
@@ -129,7 +129,7 @@ export async function readTurns(
   const interned = interner(paths);
   const damaged: string[] = [];
   let [traces, spans, circular, deep, longTraces] = [0, 0, 0, 0, 0];
-  for await (const trace of gatherTraces(source, gathered)) {
+  for await (const trace of gatherTraces(source, gathered, { attribute })) {
     const tree = treesOf(trace.spans);
     circular += tree.circular;
     deep += tree.deep;

@@ -89,9 +89,9 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
 
 /**
  * The spans of one OTLP JSON document: an export request, an array of them, or Jaeger's `{result}` around one. A span whose ids or times
- * cannot be used is counted and left out.
+ * cannot be used is counted and left out. `attribute` is read beside those of read-keys.ts.
  */
-export function* spansIn(json: unknown, problems = { unusableSpans: 0 }): Generator<TraceSpan> {
+export function* spansIn(json: unknown, problems = { unusableSpans: 0 }, attribute?: string): Generator<TraceSpan> {
   // a stack in place of recursion: a hostile document is nested a million times
   const open: Iterator<unknown>[] = [[json].values()];
   for (let documents = open.at(-1); documents !== undefined; documents = open.at(-1)) {
@@ -110,7 +110,7 @@ export function* spansIn(json: unknown, problems = { unusableSpans: 0 }): Genera
       for (const scope of listIn(resource, 'scopeSpans')) {
         const isOurs = fieldOf(fieldOf(scope, 'scope'), 'name') === SCOPE_NAME;
         for (const each of listIn(scope, 'spans')) {
-          const span = readSpan(each, isOurs);
+          const span = readSpan(each, isOurs, attribute);
           if (span === undefined) problems.unusableSpans++;
           else yield span;
         }
@@ -120,7 +120,7 @@ export function* spansIn(json: unknown, problems = { unusableSpans: 0 }): Genera
 }
 
 /** Of Retake's own spans only the turn's attributes are read. */
-function readSpan(json: unknown, isOurs: boolean): TraceSpan | undefined {
+function readSpan(json: unknown, isOurs: boolean, attribute: string | undefined): TraceSpan | undefined {
   const [traceId = '', spanId = '', parentSpanId = ''] = ['traceId', 'spanId', 'parentSpanId'].map((key) =>
     textIn(json, key),
   );
@@ -137,7 +137,7 @@ function readSpan(json: unknown, isOurs: boolean): TraceSpan | undefined {
     startUs,
     endUs: Math.max(startUs, endUs),
     failed: [2, 'STATUS_CODE_ERROR'].some((code) => fieldOf(fieldOf(json, 'status'), 'code') === code),
-    attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : readAttributes(json),
+    attributes: isOurs && name !== 'turn' ? NO_ATTRIBUTES : readAttributes(json, attribute),
   };
 }
 
@@ -153,11 +153,11 @@ function microseconds(nanoseconds: unknown): number | undefined {
   return Number.isSafeInteger(us) ? us : undefined;
 }
 
-function readAttributes(span: unknown): Attrs {
+function readAttributes(span: unknown, attribute: string | undefined): Attrs {
   let attributes: Record<string, AttrValue> | undefined;
   for (const each of listIn(span, 'attributes')) {
     const key = textIn(each, 'key') ?? '';
-    const chars = charsRead(key);
+    const chars = charsRead(key, attribute);
     const value = chars === undefined ? undefined : readValue(fieldOf(each, 'value'));
     if (chars === undefined || value === undefined) continue;
     if (typeof value !== 'string' || value.length <= chars) (attributes ??= {})[key] = value;

@@ -27,5 +27,9 @@ const CHARS: ReadonlyMap<string, number> = new Map([
   [ATTRIBUTES.bets.key, LIST_CHARS],
 ]);
 
-/** The most characters of a text with that key; a longer text is not read. Undefined: nobody reads the attribute. */
-export const charsRead = (key: string): number | undefined => CHARS.get(key);
+/**
+ * The most characters of a text with that key; a longer text is not read. Undefined: nobody reads the attribute. `attribute` is the one that
+ * the reader asked for.
+ */
+export const charsRead = (key: string, attribute?: string): number | undefined =>
+  CHARS.get(key) ?? (key === attribute ? TEXT_CHARS : undefined);
