@@ -132,7 +132,7 @@ export function diffLanes(
     pairs: pairs.length,
     turns: turnsIn(pairs),
     sessions: bySession(pairs).length,
-    generalizes: evidence.sessions > 1,
+    generalizes: evidence.sessions !== 1,
   };
 }
 

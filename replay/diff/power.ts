@@ -16,6 +16,16 @@ const MOST_SESSIONS = 100_000;
 const midpoints = (count: number): number[] => Array.from({ length: count }, (_, index) => (index + 0.5) / count);
 const Z = midpoints(400).map(normalQuantile);
 
+/** Standard errors that experiments estimate, over the true one. A search asks for the same ones again and again. */
+function errorFactors(degrees: number): readonly number[] {
+  if (FACTORS.degrees !== degrees) {
+    FACTORS.degrees = degrees;
+    FACTORS.of = midpoints(64).map((p) => Math.sqrt(chiSquareQuantile(p, degrees) / degrees));
+  }
+  return FACTORS.of;
+}
+const FACTORS: { degrees: number; of: readonly number[] } = { degrees: 0, of: [] };
+
 /**
  * The chance that the verdict's margin rule gives one of `words` where the true difference is `effectMs`: the mean over estimates drawn from
  * a normal distribution, and over standard errors drawn from their own (χ²).
@@ -27,8 +37,7 @@ export function chanceOf(
   { errorMs, degrees }: Spread,
 ): number {
   const t = studentT975(degrees);
-  const errors =
-    errorMs === 0 ? [0] : midpoints(64).map((p) => errorMs * Math.sqrt(chiSquareQuantile(p, degrees) / degrees));
+  const errors = errorMs === 0 ? [0] : errorFactors(degrees).map((factor) => factor * errorMs);
   let found = 0;
   for (const error of errors) {
     for (const z of Z) {

@@ -2,7 +2,7 @@
 import { sum, type Interval } from '../statistics/estimates.ts';
 import { bySession, type TurnPair } from './align.ts';
 import { sessionsToSettle } from './power.ts';
-import type { Evidence, Verdict } from './verdict.ts';
+import { wordOf, type Evidence, type Verdict } from './verdict.ts';
 
 export interface Settle {
   /** Sessions in all, those at hand included. */
@@ -12,13 +12,12 @@ export interface Settle {
 }
 
 /**
- * Undefined for a settled verdict, and where more sessions settle nothing: no turn was measured in both lanes,
- * the estimate lies at the margin, or the lanes do not match. Four in five
- * experiments of so many sessions are decided, if the true difference is the estimate.
+ * Undefined for a settled verdict, and where more sessions settle nothing, as where the estimate lies at the margin. Four in five experiments of
+ * so many sessions are decided, if the true difference is the estimate.
  */
 export function settleOf({
   verdict,
-  evidence: { effect, marginMs, sessions, matchedShare, bounds, invalid, observational },
+  evidence,
   interval,
   pairs,
 }: {
@@ -27,8 +26,8 @@ export function settleOf({
   interval: Interval;
   pairs: readonly TurnPair[];
 }): Settle | undefined {
-  if (verdict !== 'inconclusive' || effect === undefined || observational) return undefined;
-  if (matchedShare < bounds.matchedShare || invalid.length > 0) return undefined;
+  const { marginMs, sessions, bounds } = evidence;
+  if (verdict !== 'inconclusive' || isBeyondSessions(evidence)) return undefined;
   const { mean, error, degrees } = interval;
   // the spread of session means behind the standard error
   const needed =
@@ -38,6 +37,19 @@ export function settleOf({
   if (needed === undefined) return undefined;
   const wanted = Math.max(needed, bounds.minSessions, sessions + 1);
   return { sessions: wanted, usd: usdOf(pairs, wanted) };
+}
+
+/** Whether as many more sessions of the same kind would leave the verdict open. */
+function isBeyondSessions(evidence: Evidence): boolean {
+  const { effect, marginMs, matchedShare, bounds, invalid, observational, worstCase, guards, simulated } = evidence;
+  return (
+    observational ||
+    effect === undefined ||
+    matchedShare < bounds.matchedShare ||
+    invalid.length > 0 ||
+    (worstCase !== undefined && wordOf(worstCase, marginMs) === 'slower') ||
+    (simulated !== undefined && guards.some(({ state }) => state === 'broken'))
+  );
 }
 
 function usdOf(pairs: readonly TurnPair[], sessions: number): number | undefined {

@@ -104,12 +104,14 @@ export function judge(evidence: Evidence): Judged {
   const broken = guards.filter(({ state }) => state === 'broken').map(textOf);
   if (broken.length > 0 && simulated === undefined) return { verdict: 'worse', reasons: broken };
 
-  const unsafe = [...doubts(evidence), ...broken.map((text) => `predicted to break a guard: ${text}`)];
+  const harmed = broken.map((text) => `predicted to break a guard: ${text}`);
+  if (effect === undefined)
+    return inconclusive(['no turn was measured in both A and B', ...evidence.invalid, ...harmed]);
+  const unsafe = [...doubts(evidence), ...harmed];
   if (unsafe.length > 0) return inconclusive(unsafe);
 
-  const word = effect === undefined ? undefined : wordOf(effect, marginMs);
-
-  if (effect === undefined || word === undefined) return inconclusive([openText(effect, marginMs)]);
+  const word = wordOf(effect, marginMs);
+  if (word === undefined) return inconclusive([openText(effect, marginMs)]);
   if (simulated?.why !== undefined)
     return { verdict: PREDICTED[word], reasons: [`predicted, not measured: ${simulated.why}`, WHY[word]] };
   if (word !== 'slower' && evidence.worstCase !== undefined && wordOf(evidence.worstCase, marginMs) === 'slower')
@@ -159,8 +161,7 @@ function doubts({ matchedShare, sessions, largestShare, invalid, bounds }: Evide
   ];
 }
 
-function openText(effect: Effect | undefined, marginMs: number): string {
-  if (effect === undefined) return 'no turn was measured in both A and B';
+function openText(effect: Effect, marginMs: number): string {
   const { deltaMs, lowMs, highMs } = effect;
   if (lowMs === undefined || highMs === undefined) return 'one turn has no interval: replay more turns';
   if (lowMs <= 0 && highMs >= 0) return 'the interval includes 0 and reaches beyond the margin';

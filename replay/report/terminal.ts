@@ -59,7 +59,6 @@ export function terminalReport(report: Report, options: TerminalOptions): string
     ),
     '',
     ...ledgerLines(report, options, paint),
-    '',
     ...pairLines(report, options, paint),
     ...spreadLines(report, options, paint),
     ...targetLines(report, options, paint),
@@ -205,7 +204,7 @@ function ledgerLines({ stages, endToEnd }: Report, { columns }: TerminalOptions,
     interval: isNarrow ? intervalTitle(stages).replace(' interval', '').replace('by ', '') : intervalTitle(stages),
   });
   const body = rows.map((row, index) => (index === rows.length - 1 ? paint(format(row), 'bold') : format(row)));
-  return [paint(header, 'dim'), ...body];
+  return rows.length === 0 ? [] : [paint(header, 'dim'), ...body, ''];
 }
 
 function targetLines(report: Report, { columns }: TerminalOptions, paint: Paint): string[] {

@@ -1,0 +1,80 @@
+/** Bounds of validity: the baseline against itself, models and connections that must be alike. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
+import type { TurnPair } from './align.ts';
+import { brokenFacts } from './facts.ts';
+import { repetitionDoubt, repetitionOf } from './repetition.ts';
+
+/** One turn a session, so many ms later in the repetition. */
+const again = (deltasMs: readonly number[]): TurnPair[] =>
+  deltasMs.map((deltaMs, index) => {
+    const turn = { ...BARE_SUMMARY, sessionId: `s-${index}`, e2eUs: 1_000_000 };
+    return { a: turn, b: { ...turn, e2eUs: 1_000_000 + deltaMs * 1000 } };
+  });
+const us = ({ e2eUs }: TurnSummary): number | undefined => e2eUs;
+
+const REPEATED: readonly [deltasMs: readonly number[], marginMs: number, isDoubt: boolean, why: string][] = [
+  [[20, 21, 20, 21], 30, true, 'shifted by more than half the margin'],
+  [[-20, -21, -20, -21], 30, true, 'the other way'],
+  [[15, 15, 15, 15], 30, false, 'half the margin is no more than half'],
+  [[20, 21, 20, 21], 42, false, 'shifted by less than half the margin'],
+  [[20, 60, -20, 21], 30, false, 'the interval holds 0'],
+  // 99 %, not 95 %: half width t₀.₉₉₅(3) · s/2 = 5.84 · 12.25/2 = 35.8, and 19.5
+  [[20, 35, 5, 40], 30, false, 'the 99 % interval holds 0, that of 95 % would not'],
+];
+for (const [deltasMs, marginMs, isDoubt, why] of REPEATED)
+  test(`a baseline repeated by ${deltasMs.join(', ')} ms with margin ${marginMs}: ${why}`, () => {
+    const doubt = repetitionDoubt(repetitionOf(again(deltasMs), us), marginMs);
+    assert.equal(doubt.length, isDoubt ? 1 : 0);
+    if (isDoubt) assert.match(doubt[0] ?? '', /^the baseline differs from its own repetition by [+−]\d/);
+  });
+
+test('no repetition: none, one turn, and the same captured times', () => {
+  assert.equal(repetitionOf([], us), undefined);
+  assert.equal(repetitionOf(again([5]), us), undefined);
+  assert.equal(repetitionOf(again([0, 0, 0]), us), undefined);
+  assert.deepEqual(repetitionDoubt(undefined, 30), []);
+  assert.equal(repetitionOf(again([0, 0, 1]), us)?.n, 3, 'control');
+});
+
+const pair = (a: Partial<TurnSummary>, b: Partial<TurnSummary>, session = 's-1', turnIndex = 0): TurnPair => ({
+  a: { ...BARE_SUMMARY, sessionId: session, turnIndex, ...a },
+  b: { ...BARE_SUMMARY, sessionId: session, turnIndex, ...b },
+});
+const model = (requested: string, served?: string): Partial<TurnSummary> => ({ model: { requested, served } });
+
+const MODELS: readonly [
+  what: string,
+  a: Partial<TurnSummary>,
+  b: Partial<TurnSummary>,
+  allowed: string[],
+  broken: boolean,
+][] = [
+  ['the same', model('x', 'x'), model('x', 'x'), [], false],
+  ['another one, unasked', model('x', 'x'), model('x', 'y'), [], true],
+  ['another one, that the strategy allows', model('x', 'x'), model('x', 'y'), ['x', 'y'], false],
+  ['another one than is allowed', model('x', 'x'), model('x', 'z'), ['x', 'y'], true],
+  ['another one, asked for', model('x', 'x'), model('y', 'y'), [], false],
+  ['not known in A', model('x'), model('x', 'y'), [], false],
+  ['not known in B', model('x', 'x'), {}, [], false],
+];
+for (const [what, a, b, allowed, broken] of MODELS)
+  test(`the served model is ${what}: ${broken ? 'a broken fact' : 'no matter'}`, () => {
+    const found = brokenFacts([pair(a, b)], allowed);
+    assert.deepEqual(found.length, broken ? 1 : 0);
+    if (broken) assert.match(found[0] ?? '', /^served model: substituted in 1 turns: [yz] for x$/);
+  });
+
+test('connections: only the first turn of a session tells whether B began on a connection of A', () => {
+  const [cold, kept] = [{ reusedFirst: false }, { reusedFirst: true }];
+  assert.match(
+    brokenFacts([pair(cold, kept)])[0] ?? '',
+    /^connections: 1 sessions began on a connection of another arm$/,
+  );
+  for (const fine of [pair(cold, cold), pair(kept, kept), pair(kept, cold), pair({}, kept)])
+    assert.deepEqual(brokenFacts([fine]), []);
+  const later = [pair(cold, kept, 's-1', 3), pair(cold, cold, 's-1', 2)];
+  assert.deepEqual(brokenFacts(later), []);
+});
