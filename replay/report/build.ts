@@ -63,6 +63,8 @@ export interface Report {
   targets: readonly TargetRow[];
   /** The primary metric with both lanes on the captured words, beside a verdict on own words. Not judged. */
   sameWords?: DiffRow;
+  /** What B asks of the world that the capture has not shown; simulated reports have it. */
+  asks?: readonly string[];
   arms: { a: ReportArm; b: ReportArm };
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
   validity: Pick<
@@ -112,6 +114,8 @@ export interface ReportInput {
   profile?: string;
   /** Further bounds of validity that are broken: the verdict is then `inconclusive`. */
   invalid?: readonly string[];
+  /** Of the report. */
+  asks?: readonly string[];
   /** See `Evidence.simulated`. */
   simulated?: DiffOptions['simulated'];
   bounds?: DiffOptions['bounds'];
@@ -163,6 +167,7 @@ export function buildReport(input: ReportInput): Report | undefined {
     percentiles,
     targets: targetRows(a.turns, b.turns),
     sameWords: input.sameWords,
+    asks: input.asks?.length === 0 ? undefined : input.asks,
     arms: { a: a.arm, b: b.arm },
     knobs: strategyDiff(a.arm.strategy, b.arm.strategy).map(([knob, left, right]) => ({ knob, a: left, b: right })),
     validity: {

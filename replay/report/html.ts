@@ -49,6 +49,7 @@ function reportHeader(report: Report): string {
     `<header class="exit-${report.exitCode}">` +
     `<div>${badge(report.basis, ' basis')}${badge(`world ${report.world}`)}` +
     (validity.profile === undefined ? '' : badge(`profile ${validity.profile.slice(0, 80)}`)) +
+    (report.asks ?? []).map((ask) => badge(`asks for ${ask}`)).join('') +
     `${badge(`${validity.turns} turns · ${validity.sessions} sessions`)}</div>` +
     `<h1><span class="sign">${verdictSign(report)} ${verdict}</span>: ${escapeHtml(primaryText(report))}</h1>` +
     `<p>95 % interval in brackets · margin ${validity.marginMs.toFixed(1)} ms</p>` +

@@ -74,6 +74,9 @@ export const ReportSchema = Type.Object(
       }),
     ),
     sameWords: Type.Optional(RowSchema),
+    asks: Type.Optional(
+      Type.Array(Type.String(), { description: 'what B asks of the world that the capture has not shown' }),
+    ),
     arms: Type.Object({ a: ArmSchema, b: ArmSchema }),
     knobs: Type.Array(Type.Object({ knob: Type.String() }), { description: 'what differs: knob, a, b' }),
     validity: Type.Object({

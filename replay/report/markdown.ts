@@ -58,6 +58,7 @@ function reasonLine(report: Report): string {
   return [
     `*${report.basis}* · world \`${report.world}\``,
     ...(profile === undefined ? [] : [`profile \`${code(profile)}\``]),
+    ...(report.asks ?? []).map((ask) => `asks for ${escapeMarkdown(ask)}`),
     shownReasons(report)
       .map((reason) => escapeMarkdown(reason))
       .join('; '),

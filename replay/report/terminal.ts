@@ -8,6 +8,7 @@ import { histogram, measuredPairs, sparkline, stagesInTime, textBar, typicalPair
 import { signed } from '../statistics/rounding.ts';
 import { intervalText, intervalTitle, printedLedger, type PrintedRow } from './rows.ts';
 import {
+  basisLine,
   compareUrl,
   guardText,
   knobText,
@@ -43,12 +44,11 @@ export function terminalReport(report: Report, options: TerminalOptions): string
   const tone = TONES[report.exitCode] ?? 'yellow';
   const settle = settleText(report);
   const words = (text: string): string[] => wrapped(text, ' ', options.columns);
-  const profile = report.validity.profile === undefined ? '' : `, profile ${shown(report.validity.profile)}`;
   const lines = [
     ...words(`${verdictSign(report)} ${verdict.toUpperCase()}  ${primaryText(report)}`).map((line) =>
       paint(line, 'bold', tone),
     ),
-    ...words(`${report.basis}: world ${report.world}${profile}`).map((line) => paint(line, 'dim')),
+    ...words(basisLine(report)).map((line) => paint(line, 'dim')),
     ...shownReasons(report).flatMap((reason) => words(`  ${shown(reason)}`)),
     ...(settle === undefined ? [] : words(`  ${settle}`)),
     '',

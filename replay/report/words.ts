@@ -13,6 +13,15 @@ export function primaryText({ primary }: Pick<Report, 'primary'>): string {
   return `${primary.stage} ${signed(primary.deltaMs)} ms ${intervalText(primary)}${percent}`;
 }
 
+/** Where the figures come from, and what they ask of the world. */
+export function basisLine({ basis, world, validity, asks = [] }: Report): string {
+  return [
+    `${basis}: world ${world}`,
+    ...(validity.profile === undefined ? [] : [`profile ${shown(validity.profile)}`]),
+    ...(asks.length === 0 ? [] : [`asks for ${asks.map((ask) => shown(ask)).join(' and ')}`]),
+  ].join(', ');
+}
+
 export const verdictSign = ({ verdict }: Pick<Report, 'verdict'>): string => VERDICT_TABLE[verdict].sign;
 
 /** A guard's figures, and what they leave open. */

@@ -23,12 +23,13 @@ import { firstFailure, validityNotes } from './notes.ts';
 import { floorNote, redrawn, sameTimes } from './sim-floor.ts';
 import { createWatch, withJournaledSessions } from './until-decided.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
+import { asksOf } from '../plan/asks.ts';
 import { dayOf, retirementNotes } from '../plan/retired.ts';
 import { runReplay, summariesOf, type Replayed } from './schedule.ts';
 import { type ReplayLane } from '../plan/lanes.ts';
 import { type ReplayedTurn } from '../arms/replayed-turn.ts';
 import { turnText, type TurnText } from '../traces/load.ts';
-import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate } from './trust.ts';
+import { ERROR_LIMIT_PCT, loadTrust, trustInCandidate, type Trusted } from './trust.ts';
 import { startWorker } from '../arms/worker-client.ts';
 
 export interface Experiment extends Omit<Replayed, 'turns'> {
@@ -172,6 +173,8 @@ function reportsOf(
       })?.primary;
     const unmeasured = `no turn was measured in both lanes${firstFailure(replayed, candidate, baseline)}`;
     const trust = world === 'sim' ? trustInCandidate({ ...options, spec }, loadTrust()) : undefined;
+    const [before, after] = [plan.strategies.get(baseline), plan.strategies.get(candidate)];
+    const asks = before === undefined || after === undefined ? [] : asksOf(before, after);
     const report = buildReport({
       world,
       a: sideOf(baseline, baselineCheckout?.commit ?? commit),
@@ -184,7 +187,8 @@ function reportsOf(
           ? [`the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`]
           : undefined,
       positionOf: world === 'sim' ? undefined : placeIn(replayed),
-      simulated: trust === undefined ? undefined : { why: trust.isMeasured ? undefined : trust.text },
+      simulated: trust === undefined ? undefined : { why: whyPredicted(trust, asks) },
+      asks: world === 'sim' ? asks : undefined,
       bounds: options.bounds,
       look,
       settleBy: options.settleBy,
@@ -218,6 +222,12 @@ function reportsOf(
     options.onUnmeasured(what);
     return [];
   });
+}
+
+/** Why a simulated figure stands as a prediction only; undefined where it may stand as a result. */
+function whyPredicted(trust: Trusted, asks: readonly string[]): string | undefined {
+  if (asks.length > 0) return `the capture has not shown what the candidate asks for: ${asks.join('; ')}`;
+  return trust.isMeasured ? undefined : trust.text;
 }
 
 /** The place of a turn in the order in which the run took them. */

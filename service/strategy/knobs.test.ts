@@ -7,7 +7,7 @@ import { resolveStrategy, type StrategyPatch } from './patch.ts';
 test('every trait is some knob’s, a section’s trait is that of its knobs, and a knob without any has none', () => {
   for (const trait of TRAITS) assert.ok(knobsWith(trait).length > 0, trait);
   assert.ok(knobsWith('words').includes('stt.vad.silenceMs'));
-  assert.deepEqual(KNOBS.find(({ path }) => path === 'tts.speed')?.traits, []);
+  assert.deepEqual(KNOBS.find(({ path }) => path === 'tts.queue.pollMs')?.traits, []);
 });
 
 const CASES: readonly [patch: StrategyPatch, words: boolean][] = [

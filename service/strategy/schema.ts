@@ -2,7 +2,7 @@
 import { section } from '../base/schema.ts';
 import { Type } from 'typebox';
 import { FILE_LIMITS } from '../base/input-file.ts';
-import { modelId, oneOf, UNSEEN, WORDS } from './traits.ts';
+import { modelId, oneOf, SIZES, WORDS } from './traits.ts';
 
 const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
 
@@ -27,16 +27,21 @@ export const StrategySchema = section({
       method: oneOf(
         ['transcriptions', 'generate'],
         'Freya endpoint: /audio/transcriptions, or a storage upload and /generate',
-        { traits: ['connections'] },
+        { traits: ['connections', 'asksMethod'] },
       ),
       // a decoder writes other tokens in another language, and reads a prompt before it listens
-      language: Type.String({ minLength: 2, maxLength: 8, description: '`session`, or a language code', ...UNSEEN }),
+      language: Type.String({
+        minLength: 2,
+        maxLength: 8,
+        description: '`session`, or a language code',
+        traits: ['unseen', 'asksModel'],
+      }),
       prompt: Type.Optional(
         Type.String({
           minLength: 1,
           maxLength: 400,
           description: 'names and terms that /audio/transcriptions is told to expect; absent: none',
-          ...UNSEEN,
+          traits: ['unseen', 'asksSizes'],
         }),
       ),
       upload: Type.Union(
@@ -48,6 +53,7 @@ export const StrategySchema = section({
         {
           description:
             'what is sent when: the whole utterance at the end of turn; also what was said so far at every pause of pauseMs; or also every chunkMs of audio. An early answer is the transcript if the user said no more',
+          traits: ['asksCalls'],
         },
       ),
       vad: section({
@@ -55,27 +61,29 @@ export const StrategySchema = section({
         silenceMs: Type.Integer({ minimum: 100, maximum: 5000, description: 'silence after which the turn ends' }),
         trim: Type.Boolean({
           description: 'upload the speech with 200 ms around it, without the silence before and after',
+          ...SIZES,
         }),
       }),
       format: oneOf(
         ['wav', 'webm-opus'],
         'container of the upload: PCM16 in WAV, or Opus in WebM, encoded while audio arrives',
-        { traits: ['cpu'] },
+        { traits: ['cpu', 'asksSizes'] },
       ),
       sampleRateHz: oneOf(
         ['received', 48_000, 24_000, 16_000],
         'sample rate of the upload: as received, or at most so many Hz (audio of a lower rate stays as it is)',
+        SIZES,
       ),
     },
     WORDS,
   ),
   llm: section({
-    model: modelId(WORDS),
-    maxTokens: Type.Integer({ minimum: 1, maximum: 4000, ...WORDS }),
+    model: modelId({ traits: ['words', 'asksModel'] }),
+    maxTokens: Type.Integer({ minimum: 1, maximum: 4000, traits: ['words', 'asksSizes'] }),
     // how a token is picked from odds that are computed in any case; other words are another matter
     temperature: Type.Number({ minimum: 0, maximum: 2, traits: ['words', 'timeless'] }),
     historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
-      ...WORDS,
+      traits: ['words', 'asksSizes'],
       description: 'turns of unpruned history that the prompt keeps',
     }),
     route: Type.Union(
@@ -90,7 +98,7 @@ export const StrategySchema = section({
         }),
       ],
       // each field may choose another provider, dataCollection too: providers differ in speed
-      { description: "OpenRouter's choice of a provider", traits: ['words', 'unseen'] },
+      { description: "OpenRouter's choice of a provider", traits: ['words', 'unseen', 'asksModel'] },
     ),
     systemPrompt: Type.Union(
       [
@@ -109,25 +117,25 @@ export const StrategySchema = section({
           ),
         }),
       ],
-      { description: 'what the model is told to be', ...WORDS },
+      { description: 'what the model is told to be', traits: ['words', 'asksSizes'] },
     ),
     reasoning: oneOf(
       ['default', 'none', 'minimal', 'low', 'medium', 'high'],
       'reasoning effort; default: the field is not sent',
-      { traits: ['words', 'unseen'] }, // tokens that are thought before the first that is said
+      { traits: ['words', 'unseen', 'asksModel'] }, // tokens that are thought before the first that is said
     ),
     hedge: Type.Union(
       [
         Type.Literal('none'),
         section({
           afterMs: Type.Integer({ minimum: 0, maximum: 60_000, description: 'without content by then, ask again' }),
-          model: Type.Optional(modelId(WORDS)),
+          model: Type.Optional(modelId({ traits: ['words', 'asksModel'] })),
           ignore: Type.Optional(PROVIDER_NAMES),
         }),
       ],
       {
         description: 'a second request, to another model or past the providers to ignore; the first content wins',
-        traits: ['uncounted'],
+        traits: ['uncounted', 'asksCalls'],
       },
     ),
     seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
@@ -139,7 +147,7 @@ export const StrategySchema = section({
     }),
     fallback: Type.Array(modelId(), {
       maxItems: 5,
-      traits: ['words', 'unseen'], // the gateway may ask a model that no capture holds
+      traits: ['words', 'unseen', 'asksModel'], // the gateway may ask a model that no capture holds
       description: 'models to ask, in this order, when the model cannot answer',
     }),
   }),
@@ -147,13 +155,13 @@ export const StrategySchema = section({
     method: oneOf(
       ['stream', 'speech', 'generate'],
       'Freya endpoint: /stream, /audio/speech, or /generate by fal’s queue',
-      { traits: ['connections'] },
+      { traits: ['connections', 'asksMethod'] },
     ),
     sse: oneOf(['sdk', 'parser'], 'who reads /stream: the fal client, or eventsource-parser on the raw body', {
       traits: ['cpu', 'connections'],
     }),
     queue: section({
-      status: oneOf(['poll', 'stream'], 'how /generate learns that its audio is there'),
+      status: oneOf(['poll', 'stream'], 'how /generate learns that its audio is there', { traits: ['asksMethod'] }),
       pollMs: Type.Integer({ minimum: 10, maximum: 10_000, description: 'between two polls' }),
     }),
     format: oneOf(
@@ -163,7 +171,7 @@ export const StrategySchema = section({
     ),
     // one model speaks for all voices; a voice's own pace is in no figure of a capture or profile
     voice: oneOf(['alloy', 'zeynep', 'ali'], 'Freya voice', { traits: ['timeless'] }),
-    speed: Type.Number({ minimum: 0.25, maximum: 4 }),
+    speed: Type.Number({ minimum: 0.25, maximum: 4, ...SIZES }),
     trimSilence: Type.Boolean({
       description: 'take the silence off the start of each piece, but for 20 ms',
       traits: ['uncounted'],
@@ -172,15 +180,15 @@ export const StrategySchema = section({
       minimum: 1,
       maximum: 8,
       description: 'pieces synthesized at once, played in order',
-      traits: ['connections'],
+      traits: ['connections', 'asksCalls'],
     }),
   }),
   pipeline: section({
-    chunking: oneOf(['sentence', 'clause', 'reply'], 'where the reply is cut into pieces'),
+    chunking: oneOf(['sentence', 'clause', 'reply'], 'where the reply is cut into pieces', SIZES),
     speculation: oneOf(
       ['none', 'predict', 'prefill'],
       'openers synthesized ahead: said once the model begins with one, or said at the end of turn for the model to continue',
-      { traits: ['words', 'uncounted'] },
+      { traits: ['words', 'uncounted', 'asksCalls'] },
     ),
     prefetch: Type.Union(
       [
@@ -188,7 +196,7 @@ export const StrategySchema = section({
         Type.Array(oneOf(PREFETCHES, 'each'), { minItems: 1, maxItems: PREFETCHES.length, uniqueItems: true }),
       ],
       {
-        traits: ['uncounted'],
+        traits: ['uncounted', 'asksCalls'],
         description:
           'connect: as network.preconnect; prompt: sent ahead at speech start, to be cached; partial: the reply begun on an early transcript',
       },
@@ -219,13 +227,17 @@ export const StrategySchema = section({
         ],
         { description: 'false: a new connection for every request' },
       ),
-      http2: Type.Boolean({ description: 'HTTP/2: requests to one origin share a connection', traits: ['operator'] }),
+      http2: Type.Boolean({
+        description: 'HTTP/2: requests to one origin share a connection',
+        traits: ['operator', 'asksMethod'],
+      }),
       preResolve: Type.Boolean({ description: 'resolve names at speech start, and keep them as long as DNS allows' }),
       preconnect: Type.Boolean({ description: 'open connections at speech start: tts.concurrency to the TTS origin' }),
       region: Type.Optional(
         Type.String({
           pattern: '^[a-z0-9-]{1,40}$',
           description: 'base URLs by their name in RETAKE_REGIONS, `nearest` by measured time to first byte, or `none`',
+          traits: ['asksMethod'],
         }),
       ),
     },

@@ -9,6 +9,10 @@ export const TRAITS = [
   'connections', // decides which exchange finds a connection open
   'timeless', // cannot change when anything comes: a simulation gives the same times, to the µs
   'unseen', // can change its stage's times in a way that no other capture shows: a simulation cannot judge it
+  'asksCalls', // more of it sends more calls at once than a capture without it has shown
+  'asksModel', // can let another model answer
+  'asksMethod', // reaches the provider in another way
+  'asksSizes', // sends or asks for more or less at a time
   'operator', // what it sets can end the process: no client of the service may change it
   'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
 ] as const;
@@ -24,6 +28,6 @@ export const oneOf = <const Values extends readonly (string | number)[]>(
   more: Annotated = {},
 ) => literals(values, { description, ...more });
 export const WORDS: Annotated = { traits: ['words'] };
-export const UNSEEN: Annotated = { traits: ['unseen'] };
+export const SIZES: Annotated = { traits: ['asksSizes'] };
 export const modelId = (more: Annotated = {}) =>
   Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });
