@@ -9,6 +9,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { promptOf } from '../../service/strategy/prompt-text.ts';
@@ -73,7 +74,14 @@ interface Answer {
 }
 
 async function ask(path: string, init?: RequestInit): Promise<Answer> {
-  const response = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(20_000), ...init });
+  const asked = (): Promise<Response> => fetch(`${url}${path}`, { signal: AbortSignal.timeout(20_000), ...init });
+  let response = await asked();
+  // a machine that is busy with other tests: the service says when to come back
+  for (let tries = 0; tries < 10 && response.status === 503; tries++) {
+    await response.body?.cancel();
+    await sleep(1000);
+    response = await asked();
+  }
   const text = await response.text();
   answers += text;
   const detail = /"detail":("(?:[^"\\]|\\.)*")/.exec(text)?.[1];

@@ -37,7 +37,7 @@ export function isOverloadedAfter(overloaded: boolean, lastMs: number, nowMs: nu
 
 export function createDoorkeeper({
   clock,
-  source = loopDelay(),
+  source = loopDelay(clock),
 }: {
   clock: Pick<Clock, 'sleep' | 'nowUs'>;
   source?: DelaySource;
@@ -48,10 +48,8 @@ export function createDoorkeeper({
   let overloaded = false;
   const watch = async (): Promise<void> => {
     for (;;) {
-      const fromUs = clock.nowUs();
       await clock.sleep(WINDOW_MS, closing.signal);
-      // a stall across the window's end may reach this timer before the source: then the window itself is late
-      const nowMs = Math.max(source.readMs(), (clock.nowUs() - fromUs) / 1000 - WINDOW_MS);
+      const nowMs = source.readMs();
       overloaded = isOverloadedAfter(overloaded, delayMs, nowMs);
       delayMs = nowMs;
     }
@@ -81,15 +79,27 @@ export function createDoorkeeper({
   };
 }
 
-function loopDelay(): DelaySource {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+/** The event loop's own delay, read once a window; `histogram` is replaced by tests. */
+export function loopDelay(
+  clock: Pick<Clock, 'nowUs'>,
+  histogram: Pick<
+    ReturnType<typeof monitorEventLoopDelay>,
+    'enable' | 'percentile' | 'reset' | 'disable'
+  > = monitorEventLoopDelay({
+    resolution: RESOLUTION_MS,
+  }),
+): DelaySource {
   histogram.enable();
+  let readUs = clock.nowUs();
   return {
     readMs() {
       // the histogram holds the time from one sample to the next
       const delayMs = histogram.percentile(99) / 1e6 - RESOLUTION_MS;
       histogram.reset();
-      return Math.max(0, delayMs);
+      // a stall across the window's end may reach the reader before the histogram, which then forgets it: the window itself is late
+      const lateMs = (clock.nowUs() - readUs) / 1000 - WINDOW_MS;
+      readUs = clock.nowUs();
+      return Math.max(0, delayMs, lateMs);
     },
     close: () => void histogram.disable(),
   };
