@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startWire } from '../replay/arms/against.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
 import { loadProfile, type Figure, type Profile } from '../sim/times/profile.ts';
-import { uploadSessions } from '../testing/sessions.ts';
+import { ofBusyService, uploadSessions } from '../testing/sessions.ts';
 import { capturedFrom, runLanes, withHistory } from './trust-lanes.ts';
 
 interface NullWorld {
@@ -66,7 +66,7 @@ function sometimesLate({ source, quantiles }: Figure, share: number, lateMs: num
   };
 }
 
-/** Sessions of a world, captured in `wire`. All worlds are captured at once: most of the time is spent waiting. */
+/** Sessions of a world, captured in `wire` as of a busy service. All worlds are captured at once: most of the time is spent waiting. */
 export async function nullCaptures(
   sessions: number,
   turns: number,
@@ -81,7 +81,7 @@ export async function nullCaptures(
         const wire = await startWire({ profile, seed: name, draws: 'common' });
         try {
           const ran = await runLanes(wire.against, said, [{ name: 'captured' }], () => undefined);
-          return { name, captured: said.map((session) => capturedFrom(session, ran)) };
+          return { name, captured: said.map((session) => ofBusyService(capturedFrom(session, ran))) };
         } finally {
           await wire.close();
         }

@@ -57,6 +57,17 @@ export async function uploadSessions(options: {
   return captured;
 }
 
+/** The session as if others had kept its connections warm: no pool of its own would find them open. */
+export function ofBusyService(session: CapturedSession): CapturedSession {
+  const turns = session.turns.map((log) => ({
+    ...log,
+    events: log.events.map((event) =>
+      event.kind === 'http.queued' ? { ...event, attrs: { ...event.attrs, reused: true } } : event,
+    ),
+  }));
+  return { ...session, turns };
+}
+
 /** The options that most tests of experiments share: virtual time, profile `seed`, common draws. */
 export const SIM_EXPERIMENT = {
   baseline: [],

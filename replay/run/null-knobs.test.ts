@@ -1,26 +1,17 @@
 /** A knob that does nothing does nothing in a simulation, and a simulation says how far it is off. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
-import type { Lane, TurnLog } from '../../service/base/events.ts';
+import { ofBusyService, SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
+import type { Lane } from '../../service/base/events.ts';
 import { knobsWith } from '../../service/strategy/knobs.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import type { CapturedSession } from '../sessions/captured-session.ts';
 import type { ExperimentOptions } from '../plan/plan.ts';
 import { basisShares } from './basis.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { summariesOf } from './schedule.ts';
 
-/** The turn as if others had kept its connections warm: no pool of this session's own would find them open. */
-function warm(log: TurnLog): TurnLog {
-  const events = log.events.map((event) =>
-    event.kind === 'http.queued' ? { ...event, attrs: { ...event.attrs, reused: true } } : event,
-  );
-  return { ...log, events };
-}
-
 const cold = await uploadSessions({ sessions: 2, turns: 4 });
-const sessions = cold.map((session): CapturedSession => ({ ...session, turns: session.turns.map(warm) }));
+const sessions = cold.map(ofBusyService);
 
 const NULL_KNOBS: Record<string, StrategyPatch> = {
   'tts.voice': { tts: { voice: 'zeynep' } },
