@@ -247,6 +247,17 @@ test('a figure that a lane did not measure is not compared, and never taken for 
   }
 });
 
+test('a ratio counts each turn once, however often it was repeated', () => {
+  const once = lane(40, (index) => ({ replyChars: index === 0 ? 900 : 100 }));
+  const [first = assert.fail()] = once;
+  const often = [...once, ...Array.from({ length: 60 }, () => first)];
+  const half = (turns: TurnSummary[]): TurnSummary[] =>
+    turns.map((turn) => ({ ...turn, replyChars: turn === first ? 1800 : 100 }));
+  const [plain, repeated] = [guard('reply length', once, half(once)), guard('reply length', often, half(often))];
+  assert.deepEqual([repeated.value, repeated.low, repeated.high], [plain.value, plain.low, plain.high]);
+  assert.ok((repeated.low ?? 1) < repeated.value && repeated.value < (repeated.high ?? 0), 'control');
+});
+
 test('one turn shows nothing: its guards are open', () => {
   const one = guards(
     lane(1, () => ({ replyChars: 10, firstContentAudibleUs: 1 })),

@@ -1,6 +1,6 @@
 /** Guards: harm that a faster lane must not have done. Each is broken, open or holds. Pure. */
 import { studentCdf, studentQuantile } from '../statistics/distributions.ts';
-import { holm, LEVEL, mean, type Interval } from '../statistics/estimates.ts';
+import { holm, LEVEL, type Interval } from '../statistics/estimates.ts';
 import { pairedProportions, type Outcome } from '../statistics/paired-proportions.ts';
 import { signed } from '../statistics/rounding.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
@@ -157,10 +157,8 @@ function equalWork(
   const known = pairs.filter(({ a, b }) => [top(a), top(b), bottom(a), bottom(b)].every(isTime));
   if (known.length === 0) return undefined;
   const lane = (side: 'a' | 'b'): { quotient: number; residual(pair: TurnPair): number } => {
-    const [tops, bottoms] = [
-      mean(known.map((pair) => top(pair[side]) ?? 0)),
-      mean(known.map((pair) => bottom(pair[side]) ?? 0)),
-    ];
+    const meanOf = (figure: Figure): number => intervalOver(known, (pair) => figure(pair[side]) ?? 0).mean;
+    const [tops, bottoms] = [meanOf(top), meanOf(bottom)];
     const quotient = tops / bottoms;
     return {
       quotient,

@@ -31,7 +31,20 @@ test('sessions in all, more than there are, and what their replies cost', () => 
   assert.ok(sessions > 8 && sessions < 40, String(sessions));
   // a session has two turns of both lanes
   assert.ok(Math.abs(usd - sessions * 0.06) < 1e-9);
-  assert.deepEqual(settle({ sessions: 90 })?.sessions, 91, 'as many as there are did not do');
+  const many = settleOf({
+    ...{ verdict: 'inconclusive', evidence: { ...EVIDENCE, sessions: 90 }, pairs: [] },
+    interval: { mean: 50, error: 5, degrees: 89 },
+  });
+  assert.deepEqual(many?.sessions, 91, 'as many as there are did not do');
+});
+
+test('of sessions that differ in size more are needed: eight that count as five leave three in eight', () => {
+  const needed = (degrees: number, error: number): number =>
+    settleOf({ verdict: 'inconclusive', evidence: EVIDENCE, interval: { mean: 50, error, degrees }, pairs: [] })
+      ?.sessions ?? assert.fail();
+  // the same spread of equal sessions
+  const [equal, unequal] = [needed(7, 25), needed(4, 25 * Math.sqrt(8 / 5))];
+  assert.ok(Math.abs(unequal - (equal * 8) / 5) <= 1, `${equal}, ${unequal}`);
 });
 
 test('a price is known only where each turn has one', () => {

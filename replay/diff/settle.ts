@@ -28,15 +28,18 @@ export function settleOf({
 }): Settle | undefined {
   const { marginMs, sessions, bounds } = evidence;
   if (verdict !== 'inconclusive' || isBeyondSessions(evidence)) return undefined;
-  const { mean, error, degrees } = interval;
-  // the spread of session means behind the standard error
-  const needed =
-    error === undefined || degrees === undefined
-      ? bounds.minSessions
-      : sessionsToSettle(mean, error * Math.sqrt(degrees + 1), marginMs);
+  const needed = sessionsNeeded(interval, sessions, marginMs);
   if (needed === undefined) return undefined;
-  const wanted = Math.max(needed, bounds.minSessions, sessions + 1);
+  const wanted = Math.max(Math.ceil(needed), bounds.minSessions, sessions + 1);
   return { sessions: wanted, usd: usdOf(pairs, wanted) };
+}
+
+/** Sessions of unequal size count as fewer equal ones: as many as the degrees of freedom tell. So do those to come. */
+function sessionsNeeded({ mean, error, degrees }: Interval, sessions: number, marginMs: number): number | undefined {
+  if (error === undefined || degrees === undefined) return 0;
+  const equal = Math.min(degrees + 1, sessions);
+  const needed = sessionsToSettle(mean, error * Math.sqrt(equal), marginMs);
+  return needed && (needed * sessions) / equal;
 }
 
 /** Whether as many more sessions of the same kind would leave the verdict open. */
