@@ -23,7 +23,7 @@
  * strategy       every optimization knob of one run as data; a variant is a named patch of a strategy
  * arm            one side of an experiment: a commit plus a strategy
  * world          what a run runs against: `live`, `wire` (stand-in servers over real sockets), `sim` (virtual time)
- * lane           `captured`, `baseline`, `baseline2` (the noise floor), `candidate`
+ * lane           `captured`, `baseline`, `baseline2` (the baseline once more), `candidate`
  * bundle         one captured session on disk: public, versioned format
  *
  * A latency that could not be measured is absent, never 0.
