@@ -126,12 +126,17 @@ export function bySession<Pair extends TurnPair>(pairs: readonly Pair[]): Pair[]
 const SESSIONS_ALONE = 4;
 
 /**
- * Mean and interval of a figure of pairs. Repetitions of a turn are averaged first. The units are sessions; with one session they are turns,
- * and below four sessions the wider of both intervals is taken.
+ * Mean and interval of values by session and turn; repetitions of a turn are averaged first. The units are sessions; with one session they are
+ * turns, and below four sessions the wider of both intervals is taken.
  */
-export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number, level = LEVEL): Interval {
-  const sessions = bySession(pairs).map((session) =>
-    [...Map.groupBy(session, ({ a }) => a.turnIndex).values()].map((runs) => mean(runs.map(value))),
+export function meanOver(
+  values: readonly { sessionId: string; turnIndex: number; value: number }[],
+  level = LEVEL,
+): Interval {
+  const sessions = [...Map.groupBy(values, ({ sessionId }) => sessionId).values()].map((session) =>
+    [...Map.groupBy(session, ({ turnIndex }) => turnIndex).values()].map((runs) =>
+      mean(runs.map(({ value }) => value)),
+    ),
   );
   const overSessions = clusteredMean(sessions, level);
   if (sessions.length >= SESSIONS_ALONE) return overSessions;
@@ -141,6 +146,16 @@ export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair)
   );
   const width = ({ low = 0, high = -1 }: Interval): number => high - low;
   return width(overSessions) >= width(overTurns) ? overSessions : overTurns;
+}
+
+/** `meanOver` of a figure of pairs. */
+export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number, level = LEVEL): Interval {
+  const valued = pairs.map((pair) => ({
+    sessionId: pair.a.sessionId,
+    turnIndex: pair.a.turnIndex,
+    value: value(pair),
+  }));
+  return meanOver(valued, level);
 }
 
 /** Distinct turns: repetitions are no further turns. */

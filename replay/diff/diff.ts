@@ -198,8 +198,8 @@ export function judgeLanes(
 
 /** The guard on first content says nothing beside a verdict on first content. */
 function withoutContent({ pairs, both }: Alignment): Pick<Alignment, 'pairs' | 'both'> {
-  const without = ({ a, b }: TurnPair): TurnPair => ({ a: { ...a, firstContentAudibleUs: undefined }, b });
-  return { pairs: pairs.map(without), both };
+  const without = (turn: TurnSummary): TurnSummary => ({ ...turn, firstContentAudibleUs: undefined });
+  return { pairs: pairs.map(({ a, b }) => ({ a: without(a), b: without(b) })), both };
 }
 
 /** The effect if every turn that B lacks had waited as long as the slowest turn seen. */

@@ -216,35 +216,67 @@ test('guards are tested as a family: harm that one guard would show may be open 
   assert.equal(guard('premature ends', more(lane(80)), more(b)).state, 'open');
 });
 
-test('a figure that a lane did not measure is not compared, and never taken for 0', () => {
-  const all = {
-    firstContentAudibleUs: 900_000,
-    replyChars: 100,
-    replyAudioMs: 8000,
-    characters: 100,
-    transcriptErrorShare: 0,
-  };
-  const a = lane(80, () => all);
-  for (const [key, name] of [
-    ['firstContentAudibleUs', 'first content audible'],
-    ['replyChars', 'reply length'],
-    ['replyAudioMs', 'audio a character'],
-    ['characters', 'audio a character'],
-    ['transcriptErrorShare', 'transcript errors'],
-  ] as const) {
-    const lacking = a.map((turn) => ({ ...turn, [key]: undefined }));
-    for (const [left, right] of [
-      [a, lacking],
-      [lacking, a],
-    ] as const)
-      assert.ok(!guards(left, right).some((each) => each.name === name), `${name} without ${key}`);
-    assert.equal(guard(name, a, a).state, 'holds', 'control');
-    // figures that are no quantity are no figures either
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, -1]) {
-      const odd = a.map((turn, index) => (index === 0 ? { ...turn, [key]: value } : turn));
-      for (const found of guards(a, odd)) assert.ok(Number.isFinite(found.value), `${found.name}: ${key} ${value}`);
+const FIGURES: readonly [key: keyof TurnSummary, name: string, value: number][] = [
+  ['firstContentAudibleUs', 'first content audible', 900_000],
+  ['replyChars', 'reply length', 100],
+  ['replyAudioMs', 'audio a character', 8000],
+  ['characters', 'audio a character', 100],
+];
+const all = Object.fromEntries(FIGURES.map(([key, , value]) => [key, value]));
+
+for (const [key, name] of FIGURES)
+  test(`${name} without ${key} in one lane is open: absent is not 0, and harm there would not show`, () => {
+    const a = lane(80, () => all);
+    const lacking = (turns: number): TurnSummary[] =>
+      a.map((turn, index) => (index % 10 < turns / 8 ? { ...turn, [key]: undefined } : turn));
+    for (const turns of [80, 40, 16]) {
+      for (const [left, right] of [
+        [a, lacking(turns)],
+        [lacking(turns), a],
+      ] as const) {
+        const { state, limit, value } = guard(name, left, right);
+        assert.deepEqual([state, limit], ['open', `known in both lanes in ${80 - turns} of 80 turns`]);
+        assert.ok(Math.abs(value) < 1e-12);
+      }
     }
-  }
+    assert.equal(guard(name, a, lacking(8)).state, 'holds', 'control: one in ten is no matter');
+    assert.ok(!guards(lacking(80), lacking(80)).some((each) => each.name === name), 'nobody measured it');
+    // what is known may still be harm
+    const late = lacking(40).map((turn) => ({ ...turn, [key]: (turn[key] as number | undefined) && 9e6 }));
+    assert.equal(guard(name, a, late).state, 'broken');
+    // figures that are no quantity are absent
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, -1])
+      assert.equal(
+        guard(
+          name,
+          a,
+          a.map((turn) => ({ ...turn, [key]: odd })),
+        ).state,
+        'open',
+      );
+  });
+
+test('a lane that says nothing does other work', () => {
+  const a = lane(80, () => all);
+  const silent = (share: number): Guard =>
+    guard(
+      'reply length',
+      a,
+      a.map((turn, index) => (index % 4 < share * 4 ? { ...turn, replyChars: 0 } : turn)),
+    );
+  assert.deepEqual([silent(1).state, silent(1).detail], ['broken', '−100.0 %']);
+  assert.equal(silent(0.5).state, 'broken');
+  assert.equal(silent(0).state, 'holds', 'control');
+  // where both lanes say nothing there is nothing to compare
+  const mute = a.map((turn) => ({ ...turn, replyChars: 0, characters: 0 }));
+  assert.ok(!guards(mute, mute).some(({ name }) => name === 'reply length' || name === 'audio a character'));
+});
+
+test('transcript errors are compared where both lanes know them', () => {
+  const a = lane(80, () => ({ transcriptErrorShare: 0.1 }));
+  assert.ok(!guards(a, lane(80)).some(({ name }) => name === 'transcript errors'));
+  const odd = a.map((turn, index) => ({ ...turn, transcriptErrorShare: index === 0 ? Number.NaN : 0.1 }));
+  assert.equal(guard('transcript errors', a, odd).state, 'holds');
 });
 
 test('a ratio counts each turn once, however often it was repeated', () => {

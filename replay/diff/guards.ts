@@ -41,6 +41,8 @@ const STALL_US = 50_000;
 interface Tested extends Omit<Guard, 'state'> {
   /** One-sided p-value of "no more harm than the margin". */
   p: number;
+  /** Too many turns have the figure in one lane alone: harm there would not show, so that the guard cannot hold. */
+  lacking?: string;
 }
 
 /**
@@ -55,9 +57,10 @@ export function guardsOf({ pairs, both }: Pick<Alignment, 'pairs' | 'both'>, mar
     ...SHARES.map(({ name, more }) => moreWords(name, pairs, more, level)),
   ].filter((guard) => guard !== undefined);
   const adjusted = holm(tested.map(({ p }) => p));
-  return tested.map(({ p: _, limit, ...guard }, index) => {
-    const state = (adjusted[index] ?? 1) < level ? 'broken' : isRuledOut(guard) ? 'holds' : 'open';
-    return { ...guard, state, limit: state === 'open' ? limit : undefined };
+  return tested.map(({ p: _, limit, lacking, ...guard }, index) => {
+    const isHeld = lacking === undefined && isRuledOut(guard);
+    const state = (adjusted[index] ?? 1) < level ? 'broken' : isHeld ? 'holds' : 'open';
+    return { ...guard, state, limit: state === 'open' ? (lacking ?? limit) : undefined };
   });
 }
 
@@ -124,22 +127,24 @@ function yesNo(
 
 function firstContent(pairs: readonly TurnPair[], marginMs: number, level: number): Tested | undefined {
   const us: Figure = ({ firstContentAudibleUs }) => firstContentAudibleUs;
-  const known = pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
-  if (known.length === 0) return undefined;
+  const about = { name: 'first content audible', unit: 'ms' } as const;
+  const { known, lacking } = knownIn(pairs, (turn) => isQuantity(us(turn)) && us(turn) !== 0);
+  if (known.length === 0)
+    return lacking === undefined ? undefined : { ...about, ...UNKNOWN, margin: marginMs, lacking };
   const later = intervalOver(known, ({ a, b }) => ((us(b) ?? 0) - (us(a) ?? 0)) / 1000);
   // what first audible is later by is the verdict's own matter
   const allMs = intervalOver(known, ({ a, b }) => ((b.e2eUs ?? 0) - (a.e2eUs ?? 0)) / 1000).mean;
   const margin = marginMs + Math.max(0, allMs);
   const high = boundOf(later, 1 - level);
   return {
-    name: 'first content audible',
-    unit: 'ms',
+    ...about,
     value: later.mean,
     low: boundOf(later, level),
     high,
     margin,
     detail: `${signed(later.mean)} ms`,
     limit: high === undefined ? TOO_FEW : `up to ${signed(high)} ms`,
+    lacking,
     p: pAbove(later, margin),
   };
 }
@@ -154,8 +159,10 @@ function equalWork(
   { top, bottom }: { top: Figure; bottom: Figure },
   level: number,
 ): Tested | undefined {
-  const known = pairs.filter(({ a, b }) => [top(a), top(b), bottom(a), bottom(b)].every(isTime));
-  if (known.length === 0) return undefined;
+  const about = { name, unit: 'share' } as const;
+  const { known, lacking } = knownIn(pairs, (turn) => isQuantity(top(turn)) && isQuantity(bottom(turn)));
+  if (known.length === 0)
+    return lacking === undefined ? undefined : { ...about, ...UNKNOWN, margin: EQUAL_WORK_MARGIN, lacking };
   const lane = (side: 'a' | 'b'): { quotient: number; residual(pair: TurnPair): number } => {
     const meanOf = (figure: Figure): number => intervalOver(known, (pair) => figure(pair[side]) ?? 0).mean;
     const [tops, bottoms] = [meanOf(top), meanOf(bottom)];
@@ -167,17 +174,18 @@ function equalWork(
   };
   const [a, b] = [lane('a'), lane('b')];
   const ratio = b.quotient / a.quotient;
+  if (!Number.isFinite(ratio)) return undefined;
   const change = intervalOver(known, (pair) => ratio - 1 + (b.residual(pair) - ratio * a.residual(pair)) / a.quotient);
   const [low, high] = [boundOf(change, level), boundOf(change, 1 - level)];
   return {
-    name,
-    unit: 'share',
+    ...about,
     value: ratio - 1,
     low,
     high,
     margin: EQUAL_WORK_MARGIN,
     detail: `${signed((ratio - 1) * 100)} %`,
     limit: low === undefined || high === undefined ? TOO_FEW : `${signed(low * 100)} to ${signed(high * 100)} %`,
+    lacking,
     p: Math.min(pAbove(change, EQUAL_WORK_MARGIN), pAbove(negated(change), EQUAL_WORK_MARGIN)),
   };
 }
@@ -207,9 +215,23 @@ function moreWords(
 }
 
 const TOO_FEW = 'too few turns to rule anything out';
+const UNKNOWN = { value: 0, detail: 'not measured in both lanes', p: 1 };
 
-const isTime = (value: number | undefined): value is number =>
-  value !== undefined && Number.isFinite(value) && value > 0;
+const isQuantity = (value: number | undefined): boolean => value !== undefined && Number.isFinite(value) && value >= 0;
+
+/** Of turns that have a figure in one lane alone, so many are no matter. */
+const LACKING_SHARE = 0.1;
+
+/** Pairs in which both lanes have a figure, and how many of those that have it in any lane. */
+function knownIn(
+  pairs: readonly TurnPair[],
+  has: (turn: TurnSummary) => boolean,
+): { known: TurnPair[]; lacking?: string } {
+  const known = pairs.filter(({ a, b }) => has(a) && has(b));
+  const any = pairs.filter(({ a, b }) => has(a) || has(b)).length;
+  const isLacking = any - known.length > LACKING_SHARE * any;
+  return { known, lacking: isLacking ? `known in both lanes in ${known.length} of ${any} turns` : undefined };
+}
 
 function boundOf({ mean, error, degrees }: Interval, p: number): number | undefined {
   if (error === undefined || degrees === undefined) return undefined;

@@ -55,6 +55,31 @@ test('higher and lower are said as observations, exit 3; slower, faster and same
   assert.equal(one?.verdict, 'inconclusive', 'one turn a side has no interval');
 });
 
+test('below four sessions a side, the wider of both intervals; repetitions are no further turns', () => {
+  // two sessions with equal means, whose turns differ: no width over sessions
+  const side = (name: string, ms: number): TurnSummary[] =>
+    [ms - 300, ms + 300, ms + 301, ms - 301].map((value, index) => ({
+      ...turn(`${name}${index >> 1}`, value),
+      turnIndex: index & 1,
+    }));
+  assert.equal(diffUnpaired(side('a', 1000), side('b', 1400))?.verdict, 'inconclusive');
+  const many = (name: string, ms: number): TurnSummary[] => [...side(`${name}x`, ms), ...side(`${name}y`, ms)];
+  assert.equal(diffUnpaired(many('a', 1000), many('b', 1400))?.verdict, 'higher (observational)', 'control: four');
+  const [once, twice] = [window('a', 900, 1000, 1100), window('b', 1180, 1200, 1220)];
+  const row = diffUnpaired(once, twice)?.primary;
+  const repeated = diffUnpaired([...once, ...once], twice)?.primary;
+  assert.deepEqual([repeated?.lowMs, repeated?.highMs], [row?.lowMs, row?.highMs]);
+});
+
+test('a side that failed everywhere was run: nothing is said of it', () => {
+  const failed = window('b', 1000, 1001).map((each) => ({
+    ...each,
+    ...{ e2eUs: undefined, ledger: [], failure: { stage: 'llm', kind: 'timeout', message: 'late' } },
+  }));
+  const diff = diffUnpaired(window('a', 1000, 1001), failed) ?? assert.fail();
+  assert.deepEqual([diff.verdict, diff.primary, diff.matched.lost.length], ['inconclusive', undefined, 1]);
+});
+
 test('unmeasured turns are counted, different zeros refused, and nothing measured is no diff', () => {
   const { e2eUs: _, ...lost } = turn('b9', 5);
   const b = [...window('b', 1000, 1001), { ...lost, ledger: [] }];

@@ -4,19 +4,17 @@
  */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { isMeasured, lossesOf } from './align.ts';
+import { isMeasured, lossesOf, meanOver, unusable } from './align.ts';
 import { marginMsOf, type Diff } from './diff.ts';
-import { type DiffRow } from './diff-rows.ts';
+import type { DiffRow, Figure } from './diff-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 import { percentileOf } from './percentiles.ts';
 import { DEFAULT_BOUNDS, judge } from './verdict.ts';
-import { clusteredMean } from '../statistics/estimates.ts';
-import { studentT975 } from '../statistics/distributions.ts';
+import { intervalOf, sum, type Interval } from '../statistics/estimates.ts';
 
-type Figure = (turn: TurnSummary) => number | undefined;
-
-/** Undefined when a lane measured no turn. Throws `InputError` when the lanes measure from different zeros. */
+/** Undefined when a lane has no usable turn. Throws `InputError` when the lanes measure from different zeros. */
 export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[]): Diff | undefined {
+  if (![a, b].every((lane) => lane.some((turn) => unusable(turn) === undefined))) return undefined;
   const [left, right] = [a.filter(isMeasured), b.filter(isMeasured)];
   const zeros = new Set([...left, ...right].map(({ zero }) => zero));
   if (zeros.size > 1)
@@ -24,7 +22,6 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
       'A and B measure from different zeros; turns of different zeros are never compared: compare streamed turns with streamed ones',
     );
   const endToEnd = unpairedRow({ stage: 'end to end' }, left, right, (turn) => turn.e2eUs);
-  if (endToEnd === undefined) return undefined;
   const stages = ledgerKeys([...left, ...right])
     .map((key) => unpairedRow(key, left, right, (turn) => ledgerUs(turn, key)))
     .filter((row) => row !== undefined);
@@ -53,54 +50,52 @@ export function diffUnpaired(a: readonly TurnSummary[], b: readonly TurnSummary[
     turns: 0,
     observational: true,
     sessions,
-    generalizes: sessions > 1,
+    generalizes: sessions !== 1,
   };
 }
 
-/** Difference of means with Welch's interval (Welch 1947); the variance of a side is that between its sessions. */
+/**
+ * Difference of means with Welch's interval (Biometrika 34, 1947); the error of a side is that over its sessions.
+ */
 function unpairedRow(
   about: Pick<DiffRow, 'stage' | 'phase'>,
   a: readonly TurnSummary[],
   b: readonly TurnSummary[],
   us: Figure,
 ): DiffRow | undefined {
-  const [left, right] = [laneMean(a, us), laneMean(b, us)];
-  if (left === undefined || right === undefined) return undefined;
-  const deltaMs = right.meanMs - left.meanMs;
-  const variance = left.variance + right.variance;
-  const degrees =
-    variance ** 2 / (left.variance ** 2 / (left.clusters - 1) + right.variance ** 2 / (right.clusters - 1));
-  const half =
-    left.clusters < 2 || right.clusters < 2
-      ? undefined
-      : variance === 0
-        ? 0
-        : studentT975(degrees) * Math.sqrt(variance);
+  const [left, right] = [valuesOf(a, us), valuesOf(b, us)];
+  if (left.length === 0 || right.length === 0) return undefined;
+  const [of, other] = [meanOver(left), meanOver(right)];
+  const deltaMs = other.mean - of.mean;
+  const { low, high } = welch(deltaMs, of, other);
   return {
     ...about,
-    aMs: left.meanMs,
-    bMs: right.meanMs,
+    aMs: of.mean,
+    bMs: other.mean,
     deltaMs,
-    lowMs: half === undefined ? undefined : deltaMs - half,
-    highMs: half === undefined ? undefined : deltaMs + half,
-    deltaPct: left.meanMs > 0 ? (deltaMs / left.meanMs) * 100 : undefined,
-    n: Math.min(left.n, right.n),
+    lowMs: low,
+    highMs: high,
+    deltaPct: of.mean > 0 ? (deltaMs / of.mean) * 100 : undefined,
+    n: Math.min(left.length, right.length),
   };
 }
 
-function laneMean(
-  lane: readonly TurnSummary[],
-  us: Figure,
-): { meanMs: number; variance: number; clusters: number; n: number } | undefined {
-  const known = lane.flatMap((turn) => {
+function welch(delta: number, ...sides: readonly Interval[]): Pick<Interval, 'low' | 'high'> {
+  const variances: number[] = [];
+  const perDegree: number[] = [];
+  for (const { error, degrees } of sides) {
+    if (error === undefined || degrees === undefined) return {};
+    variances.push(error ** 2);
+    perDegree.push(error ** 4 / degrees);
+  }
+  const variance = sum(variances);
+  return intervalOf(delta, Math.sqrt(variance), variance ** 2 / sum(perDegree));
+}
+
+function valuesOf(lane: readonly TurnSummary[], us: Figure): { sessionId: string; turnIndex: number; value: number }[] {
+  return lane.flatMap((turn) => {
+    const { sessionId, turnIndex } = turn;
     const value = us(turn);
-    return value === undefined ? [] : [{ sessionId: turn.sessionId, ms: value / 1000 }];
+    return value === undefined ? [] : [{ sessionId, turnIndex, value: value / 1000 }];
   });
-  if (known.length === 0) return undefined;
-  const bySession = [...Map.groupBy(known, ({ sessionId }) => sessionId).values()].map((turns) =>
-    turns.map(({ ms }) => ms),
-  );
-  const clusters = bySession.length > 1 ? bySession : known.map(({ ms }) => [ms]);
-  const { mean: meanMs, error = 0 } = clusteredMean(clusters);
-  return { meanMs, variance: error ** 2, clusters: clusters.length, n: known.length };
 }

@@ -206,7 +206,10 @@ const KNOWN: Readonly<Record<string, Known>> = {
   'figures of one lane only': {
     ...{ a: plain, verdict: 'faster', exitCode: 0 },
     b: lane(20, 4, by(-500), () => ({ firstContentAudibleUs: undefined, replyChars: undefined })),
-    says: [/^✓ FASTER/],
+    says: [
+      /^✓ FASTER/,
+      /reply length, not measured in both lanes; not ruled out: known in both lanes in 0 of 80 turns/,
+    ],
   },
   'half of all replies are half as long': {
     ...{
@@ -216,6 +219,22 @@ const KNOWN: Readonly<Record<string, Known>> = {
       exitCode: 1,
     },
     says: [/reply length: −25\.0 %/],
+  },
+  'B says nothing, quickly': {
+    ...{ a: plain, b: lane(20, 4, by(-500), () => ({ replyChars: 0 })), verdict: 'worse', exitCode: 1 },
+    says: [/reply length: −100\.0 %/],
+  },
+  'no turn is shared, and B fails everywhere': {
+    ...{
+      a: plain,
+      b: renamed(
+        lane(20, 4, same, () => FAILED),
+        'other',
+      ),
+      verdict: 'inconclusive',
+      exitCode: 3,
+    },
+    ...{ input: { mayBeUnpaired: true }, says: [/A and B share no turn/, /80 left out \(B: failed\)/] },
   },
   'waits of a year': {
     ...{ a: lane(20, 4, () => 3.2e10), b: lane(20, 4, () => 3.1e10), verdict: 'faster', exitCode: 0 },
