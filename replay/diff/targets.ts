@@ -55,6 +55,12 @@ export function targetRows(a: readonly TurnSummary[], b: readonly TurnSummary[])
   }));
 }
 
+/** A lane of which more than one turn in twenty has no figure has no 95th percentile, however many turns there are. */
+export function p95Text(lane: Measured | undefined): string {
+  if (lane?.p95Ms !== undefined) return String(Math.round(lane.p95Ms));
+  return (lane?.n ?? 0) < P95_TURNS ? 'n too small' : '–';
+}
+
 /** A turn without the figure misses every target: it counts as longer than any other. */
 function measured(turns: readonly TurnSummary[], us: Target['us'], targetMs: number | undefined): Measured | undefined {
   const valuesMs = turns.map((turn) => (us(turn) ?? Infinity) / 1000);

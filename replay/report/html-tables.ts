@@ -1,5 +1,6 @@
 /** Tables of the HTML page. Pure. */
 import type { Report } from './build.ts';
+import { p95Text } from '../diff/targets.ts';
 import { html, htmlTable, escapeHtml, type Cell } from './html-text.ts';
 import { signed } from '../statistics/rounding.ts';
 import { intervalText, printedQuantile } from './rows.ts';
@@ -31,7 +32,7 @@ export function targetTable({ targets }: Report): string {
       targetMs === undefined ? '–' : `<${targetMs}`,
       lane(a),
       lane(b),
-      b?.p95Ms === undefined ? 'n too small' : String(Math.round(b.p95Ms)),
+      p95Text(b),
       String(b?.n ?? 0),
     ]),
   );

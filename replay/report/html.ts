@@ -50,9 +50,9 @@ function reportHeader(report: Report): string {
     `<div>${badge(report.basis, ' basis')}${badge(`world ${report.world}`)}` +
     (validity.profile === undefined ? '' : badge(`profile ${validity.profile.slice(0, 80)}`)) +
     (report.asks ?? []).map((ask) => badge(`asks for ${ask}`)).join('') +
-    `${badge(`${validity.turns} turns · ${validity.sessions} sessions`)}</div>` +
+    `${badge(`${validity.observational === true ? 'no shared turn' : `${validity.turns} turns`} · ${validity.sessions} sessions`)}</div>` +
     `<h1><span class="sign">${verdictSign(report)} ${verdict}</span>: ${escapeHtml(primaryText(report))}</h1>` +
-    `<p>95 % interval in brackets · margin ${validity.marginMs.toFixed(1)} ms</p>` +
+    `<p>${report.primary === undefined ? '' : '95 % interval in brackets · '}margin ${validity.marginMs.toFixed(1)} ms</p>` +
     [...shownReasons(report), ...[settleText(report)].filter((text) => text !== undefined)]
       .map((reason) => `<p class="note">${escapeHtml(reason)}</p>`)
       .join('') +
@@ -98,7 +98,7 @@ function ledgerSection({ stages, endToEnd }: Report): string {
     'ledger',
     'Where the wait went',
     htmlTable(columns, rows, {
-      caption: 'Means of paired turns. Every column adds up to its last line.',
+      caption: 'Means of turns. Every column adds up to its last line.',
       hasTotal: true,
     }),
   );

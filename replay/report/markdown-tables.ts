@@ -3,6 +3,7 @@ import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Report } from './build.ts';
 import type { SpanRow } from '../diff/align-spans.ts';
+import { p95Text } from '../diff/targets.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
 import { measuredPairs } from './charts.ts';
 import { code, escapeMarkdown, markdownTable } from './markdown-text.ts';
@@ -44,14 +45,13 @@ export function markdownTargets({ targets }: Report): string {
   const rows = targets.map(({ name, todayMs, targetMs, a, b }) => {
     const cell = (lane: typeof a): string =>
       lane === undefined ? '–' : `${Math.round(lane.medianMs)}${lane.met === undefined ? '' : lane.met ? ' ✓' : ' ✗'}`;
-    const p95 = b?.p95Ms === undefined ? 'n too small' : String(Math.round(b.p95Ms));
     return [
       escapeMarkdown(name),
       todayMs === undefined ? '–' : String(todayMs),
       targetMs === undefined ? '–' : `&lt;${targetMs}`,
       cell(a),
       cell(b),
-      p95,
+      p95Text(b),
       String(b?.n ?? 0),
     ];
   });
