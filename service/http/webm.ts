@@ -26,6 +26,9 @@ interface Decoder {
 /** Of a heap that decodes 5 minutes in 20 MB. Samples are not in it; their number is bounded. */
 const HEAP_MB = 128;
 
+/** An idle thread keeps the garbage of what it decoded; one that decoded over 2 minutes ends. */
+const LARGE_BYTES = 10_000_000;
+
 let decoder: Decoder | undefined;
 const queue = createFairQueue(LIMITS.webmWaiting.value, () => {
   const detail = 'too many WebM uploads are being decoded; try again, or send audio/wav';
@@ -54,11 +57,12 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, clock: Clock): Promise<Dec
   used.thread.ref();
   used.thread.postMessage(bytes, [bytes.buffer]);
   try {
-    return decodedIn(await Promise.race([answer, hung]));
+    const decoded = decodedIn(await Promise.race([answer, hung]));
+    if (decoded.samples.byteLength > LARGE_BYTES) await retire(used);
+    return decoded;
   } catch (error) {
     if (error instanceof AudioFormatError) throw error;
-    if (decoder === used) decoder = undefined; // a thread that hangs or crashed is not used again
-    await used.thread.terminate();
+    await retire(used); // a thread that hangs or crashed is not used again
     throw new AudioFormatError(
       `WebM of ${length} bytes cannot be decoded: ${describeError(error, 120)}: record it again`,
     );
@@ -67,6 +71,12 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, clock: Clock): Promise<Dec
     used.job = undefined;
     used.thread.unref();
   }
+}
+
+async function retire(used: Decoder): Promise<void> {
+  if (decoder === used) decoder = undefined;
+  used.job = undefined;
+  await used.thread.terminate();
 }
 
 function createDecoder(): Decoder {
