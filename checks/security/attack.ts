@@ -16,8 +16,8 @@ export interface Attack {
   /** What the attack is after. */
   sentence: string;
   env?: Readonly<Record<string, string>>;
-  /** A bar that the service misses, and by how far at most: it is printed as missed, and fails only beyond this. */
-  missedPeakBytes?: number;
+  /** Bars that the service misses, and by how far at most: they are printed as missed, and fail only beyond this. */
+  missed?: { peakBytes?: number; healthMs?: number };
   /** Fills the data folder before the service starts. */
   prepare?(dataFolder: string): void;
   run(victim: Victim): Promise<Outcome>;
