@@ -161,7 +161,13 @@ async function runProbe(probe: Probe, ports: TurnPorts, signal: AbortSignal): Pr
       ...told,
     };
   } catch (error) {
-    return { ...common, ok: false, tookMs: tookMs(), detail: describeError(error, 200), cost: 'unknown' };
+    return {
+      ...common,
+      ok: false,
+      tookMs: tookMs(),
+      detail: `${describeError(error, 200)}; ${probe.next}`,
+      cost: 'unknown',
+    };
   } finally {
     limit.abort(new InputError('answered'));
     await late;

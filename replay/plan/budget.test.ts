@@ -133,7 +133,11 @@ test("a plan is priced by each session’s own strategy, and models without a pr
     const planned = planExperiment(options);
     const { usdOf } = pricesOf(options, planned);
     const { usd, unpriced } = await estimateOf(options, planned);
-    return { usd, unpriced, sum: planned.runs.reduce((total, each) => total + (usdOf(each) ?? 0), 0) };
+    return {
+      usd: usd ?? Number.NaN,
+      unpriced,
+      sum: planned.runs.reduce((total, each) => total + (usdOf(each) ?? 0), 0),
+    };
   };
   const { candidates } = OPTIONS;
   const [mixed, alike] = [await priceOf({ sessions: [first, ...cheap], candidates }), await priceOf(OPTIONS)];

@@ -1,6 +1,5 @@
 /** The cost of an experiment, and the smallest difference that it can show, before anything is paid. */
 import { turnKey } from '../../service/base/events.ts';
-import { highest, lowest } from '../../service/base/quantile.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { Endpoints } from '../../service/net/regions.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
@@ -13,12 +12,13 @@ import { clusteredMean } from '../statistics/estimates.ts';
 import { marginMsOf } from '../diff/diff.ts';
 import { expectedSessions, FIRST_LOOK } from '../diff/looks.ts';
 import { detectableMs as detectableIn } from '../diff/power.ts';
+import { durationUs } from './duration.ts';
 
 export interface Estimate {
   turns: number;
   calls: { stt: number; llm: number; tts: number };
-  /** Of the models whose price is known. */
-  usd: number;
+  /** Of the models whose price is known; absent where no model's is. */
+  usd?: number;
   /** Work without a known price. Its price is unknown, not 0. */
   unpriced: string[];
   /** All turns, one after another. Absent in `sim`, where time is virtual. */
@@ -37,8 +37,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
   );
   const calls = { stt: 0, llm: 0, tts: 0 };
   const prices = pricesOf(options, plan);
-  let usd = 0;
-  let us = 0;
+  let usd: number | undefined;
   let ttsChars = 0;
   for (const planned of plan.runs) {
     const log = logs.get(turnKey(planned));
@@ -48,8 +47,8 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     calls.llm += 1;
     calls.tts += pieces.length;
     ttsChars += pieces.reduce((sum, { attrs }) => sum + Number(attrs?.['chars'] ?? 0), 0);
-    us += lengthUs(log.events.map(({ atUs }) => atUs));
-    usd += prices.usdOf(planned) ?? 0; // models without a price are named
+    const turnUsd = prices.usdOf(planned);
+    if (turnUsd !== undefined) usd = (usd ?? 0) + turnUsd; // models without a price are named
   }
   return {
     turns: plan.runs.length,
@@ -60,7 +59,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
       `${ttsChars} characters of speech`,
       `${calls.stt} transcriptions`,
     ],
-    minutes: options.world === 'sim' ? undefined : us / 6e7,
+    minutes: options.world === 'sim' ? undefined : durationUs({ ...options, ...plan }) / 6e7,
     recipients:
       options.world === 'live'
         ? recipientsOf(options.endpoints ?? LIVE_ENDPOINTS)
@@ -143,11 +142,6 @@ function recipientsOf({ openRouterUrl, ...fal }: Endpoints): string[] {
   return [`${hosts.join(', ')} (user audio, reply text)`, `${llm}${routed} (transcripts, history, prompt)`];
 }
 
-/** A turn's clock began long before the turn. */
-function lengthUs(atUs: readonly number[]): number {
-  return atUs.length === 0 ? 0 : highest(atUs) - lowest(atUs);
-}
-
 /** The plan, printed before it is run. */
 export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, estimate: Estimate): string[] {
   const { turns, calls, usd, unpriced, minutes, recipients, detectableMs } = estimate;
@@ -159,7 +153,7 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
     `plan: ${maxSessions === undefined ? '' : 'at most '}${maxSessions ?? options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in random order, seed ${options.seed}`,
     `calls: ${calls.stt} STT, ${calls.llm} LLM, ${calls.tts} TTS${minutes === undefined ? '' : `; about ${minutes.toFixed(0)} min`}; pace ${plan.pace}, words ${plan.words}, draws ${options.world === 'live' ? 'as measured' : options.draws}`,
     options.world === 'live'
-      ? `price: about $${usd.toFixed(4)} for replies; unpriced: ${unpriced.join(', ')}`
+      ? `price: ${usd === undefined ? '' : `about $${usd.toFixed(4)} for replies; `}unpriced: ${unpriced.join(', ')}`
       : 'price: nothing is paid for',
     ...(options.budgetUsd === undefined
       ? []

@@ -44,7 +44,7 @@ export interface Proposal {
   /** The least effect that so many pairs find with 80 % power, in % and ms of the baseline's end to end. */
   detectablePct: number;
   detectableMs: number;
-  /** Of the LLM, both arms; absent where the captured turns have no price. */
+  /** Of the LLM, both arms; absent where the captured turns or the variant's have no price. */
   usd?: number;
   /** To be synthesized, both arms; no price is known for them. */
   ttsCharacters: number;
@@ -58,7 +58,7 @@ export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnS
   const gaining = ranked.filter(isGain);
   const combined = gaining.filter(({ name }) => name.includes(COMBINED_BY));
   const worth = gaining.filter((each) => each === combined[0] || !combined.includes(each)).slice(0, most);
-  return worth.flatMap(({ name, primary, usdPerTurn = 0, charactersPerTurn }): Proposal[] => {
+  return worth.flatMap(({ name, primary, usdPerTurn, charactersPerTurn }): Proposal[] => {
     const pairs = pairsFor(captured, -primary.deltaMs / primary.aMs);
     const detectable = pairs === undefined ? undefined : detectableReduction(captured, pairs);
     if (pairs === undefined || detectable === undefined) return [];
@@ -68,7 +68,7 @@ export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnS
         pairs,
         detectablePct: 100 * detectable,
         detectableMs: detectable * primary.aMs,
-        usd: usd === undefined ? undefined : pairs * (2 * usd + usdPerTurn),
+        usd: usd === undefined || usdPerTurn === undefined ? undefined : pairs * (2 * usd + usdPerTurn),
         ttsCharacters: Math.round(pairs * (2 * characters + charactersPerTurn)),
         command: `npx retake replay --variant ${name} --world live`,
       },

@@ -75,6 +75,11 @@ test('a variant that gains by breaking a guard stands below, is not combined and
   const captured = [turn(2_000_000, 0), turn(3_000_000, 1)];
   assert.deepEqual(proposalsFor([cut], captured, 3), []);
   assert.equal(proposalsFor([plain], captured, 3).length, 1, 'control: without the guard it is proposed');
+  const paid = captured.map((each) => ({ ...each, costUsd: 0.001 }));
+  const priceOf = (usdPerTurn?: number): number | undefined =>
+    proposalsFor([{ ...plain, usdPerTurn }], paid, 3)[0]?.usd;
+  assert.equal(priceOf(undefined), undefined, 'an unknown price is not 0');
+  assert.ok((priceOf(0) ?? 0) > 0, 'control');
   const results = [{ ...cut, trust: plain.trust }];
   const rows = rankingRows({ ...ranking, results }, 80);
   assert.ok(rows.some((row) => row.startsWith('cuts') && row.endsWith('breaks a guard')));

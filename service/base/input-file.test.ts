@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { makeOddFiles, type OddFiles } from '../../testing/odd-files.ts';
 import { InputError } from './errors.ts';
 import { linesOwn } from './file-lines.ts';
+import { VALUES_LIMIT } from './json.ts';
 import { checkRegular, openOwn, readInput, readInputJson, readOwn, whenUnreadable } from './input-file.ts';
 
 test('a file that cannot be read is named with reason and remedy', (t) => {
@@ -25,6 +26,18 @@ test('a file that cannot be read is named with reason and remedy', (t) => {
   assert.throws(() => readInputJson(path, 'settings'), saying(`${path}: not JSON (Unexpected end of JSON input)`));
   writeFileSync(path, '{"a":1}');
   assert.deepEqual(readInputJson(path, 'settings'), { a: 1 });
+});
+
+test('a file of more values than fit into memory is not parsed; control: as long a file of few values is', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'retake-input-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'report.json');
+  writeFileSync(path, `[${'0,'.repeat(VALUES_LIMIT)}0]`);
+  const reason = `${path}: more than 5,000,000 values in one document`;
+  assert.throws(() => readInputJson(path, 'log'), { name: 'InputError', message: `${reason}; name a smaller file` });
+  assert.throws(() => readInputJson(path, 'log', { next: 'try y' }), { message: `${reason}; try y` });
+  writeFileSync(path, `["${'0.'.repeat(VALUES_LIMIT)}"]`);
+  assert.equal(Array.isArray(readInputJson(path, 'log')), true);
 });
 
 const says = (path: string, why: string) => ({ name: 'InputError', message: `${path}: cannot be read (${why})` });

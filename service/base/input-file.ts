@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { diskReason, InputError, isDiskError } from './errors.ts';
-import { isObject } from './json.ts';
+import { isObject, isTooMuchJson, TOO_MANY_VALUES } from './json.ts';
 
 /** Kinds of files, with the most bytes of each: a larger file is refused before a byte is read. */
 export const FILE_LIMITS = {
@@ -86,9 +86,14 @@ function readRegular(
   }
 }
 
-/** The JSON in a file. Throws as `readInput` does, and where the text is not JSON; the error quotes none of the text. */
+/**
+ * The JSON in a file. Throws as `readInput` does, and where the text is not JSON or holds more values than `VALUES_LIMIT`; the error quotes
+ * none of the text.
+ */
 export function readInputJson(path: string, kind: FileKind, { where = path, next }: Naming = {}): unknown {
   const text = readInput(path, kind, { where, next }).toString('utf8');
+  if (isTooMuchJson(text))
+    throw new InputError(withNext(`${where}: ${TOO_MANY_VALUES}`, next ?? 'name a smaller file'));
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -3,8 +3,10 @@
 /** A parsed value takes up to about 100 bytes, however short its text is. No exporter writes as many into one line. */
 export const VALUES_LIMIT = 5_000_000;
 
-/** What is said of a trace that holds more. */
-export const TOO_MUCH_JSON = `more than ${VALUES_LIMIT.toLocaleString('en')} values in one document; write smaller export requests, or compare a shorter time`;
+/** What is said of a document that holds more. */
+export const TOO_MANY_VALUES = `more than ${VALUES_LIMIT.toLocaleString('en')} values in one document`;
+/** The same of a trace. */
+export const TOO_MUCH_JSON = `${TOO_MANY_VALUES}; write smaller export requests, or compare a shorter time`;
 
 /** 1 for each character before a value: its list, its object, or the comma after the last one. Inside a text they count too. */
 const BEFORE_VALUE = new Uint8Array(256);
