@@ -41,8 +41,11 @@ test('captured and replayed turns compare in Jaeger, and every link leads somewh
   assert.deepEqual([captured.length, candidates.length], [sent.length, sent.length]);
   for (const candidate of candidates) {
     assert.equal(candidate.attributes['retake.model.requested'], `string:${OTHER_MODEL}`);
-    const original = captured.find(({ traceId, spanId }) => candidate.links.includes(`${traceId}/${spanId}`));
+    assert.deepEqual(candidate.links, [], 'a link on the root would cost the critical path');
+    const response = spans.get(candidate.traceId)?.find(({ name }) => name === 'response');
+    const original = captured.find(({ traceId, spanId }) => response?.links.includes(`${traceId}/${spanId}`));
     assert.ok(original !== undefined, 'the replayed turn links to the span of the captured one');
+    assert.equal(candidate.attributes['retake.captured.trace_id'], `string:${original.traceId}`);
     assert.deepEqual(pathsOf(spans.get(candidate.traceId) ?? []), pathsOf(spans.get(original.traceId) ?? []));
   }
 

@@ -59,6 +59,18 @@ const moved = (kind: EventKind, byUs: number): Tamper =>
 
 const BROKEN: Readonly<Record<string, Tamper>> = {
   'spans nest': moved('llm.start', 1e9),
+  'path is the ledger': (checked) => {
+    const { measured } = checked.turn;
+    const ledger = measured.summary.ledger.map((row) => (row.stage === 'llm' ? { ...row, us: row.us + 1000 } : row));
+    return {
+      ...checked,
+      turn: { ...checked.turn, measured: { ...measured, summary: { ...measured.summary, ledger } } },
+    };
+  },
+  'errors tell the failure': (checked) => {
+    const failure = { stage: 'deliver', kind: 'internal', retryable: false, message: 'x' } as const;
+    return { ...checked, turn: { ...checked.turn, summary: { ...checked.turn.summary, failure } } };
+  },
   'phases sum': moved('http.sent', 1e9),
   'ledger exact': (checked) => {
     const { measured } = checked.turn;

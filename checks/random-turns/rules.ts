@@ -4,6 +4,7 @@ import { numberOf, type TurnEvent } from '../../service/base/events.ts';
 import { modelFacts, tokensOf } from '../../service/strategy/models.ts';
 import { MAX_SPANS } from '../../service/telemetry/names.ts';
 import { spansOf, type SpanRecord } from '../../service/telemetry/spans.ts';
+import { pathComplaints } from '../../testing/jaeger-critical-path.ts';
 import { orderKept, type Handed } from './order.ts';
 import type { SimTurn } from '../../sim/world/session.ts';
 
@@ -41,6 +42,8 @@ interface Rule {
 
 export const RULES: readonly Rule[] = [
   { name: 'spans nest', check: (_checked, spans) => nesting(spans) },
+  { name: 'path is the ledger', check: ({ turn }, spans) => pathOfLedger(turn, spans) },
+  { name: 'errors tell the failure', check: ({ turn }, spans) => errorsOf(turn, spans) },
   { name: 'phases sum', check: (_checked, spans) => phaseSums(spans) },
   { name: 'ledger exact', check: ({ turn }) => ledgerExact(turn) },
   { name: 'one outcome', check: ({ turn }) => oneOutcome(turn) },
@@ -61,6 +64,9 @@ export function violationsOf(checked: CheckedTurn): Violation[] {
 
 const named = (span: SpanRecord): string => `${span.name} ${span.spanId.slice(8)}`;
 
+/** They end when they are decided, and what was made for them goes on. */
+const BETS: ReadonlySet<string> = new Set(['speculation', 'hedge', 'prefetch']);
+
 function nesting(spans: readonly SpanRecord[]): string[] {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   const complaints = spans.length > MAX_SPANS ? [`${spans.length} spans`] : [];
@@ -71,11 +77,33 @@ function nesting(spans: readonly SpanRecord[]): string[] {
     if (span.parentSpanId === undefined) continue;
     const parent = byId.get(span.parentSpanId);
     if (parent === undefined) complaints.push(`${named(span)} has no parent`);
-    else if (span.startUs < parent.startUs || span.endUs > parent.endUs)
+    else if (span.startUs < parent.startUs || (span.endUs > parent.endUs && !BETS.has(parent.name)))
       complaints.push(`${named(span)} is not inside ${named(parent)}`);
   }
   return complaints;
 }
+
+/** In virtual time our code takes none, so that each wait is a microsecond short and no more. */
+const PATH_SLACK_US = 10;
+
+function pathOfLedger({ measured: { ledger, summary } }: SimTurn, spans: readonly SpanRecord[]): string[] {
+  return ledger === undefined ? [] : pathComplaints(spans, summary.ledger, PATH_SLACK_US);
+}
+
+/** Errors stand on the failed turn, and below it on one call with its failed exchanges. */
+function errorsOf({ summary }: SimTurn, spans: readonly SpanRecord[]): string[] {
+  const errors = spans.filter(({ status }) => status.code === 'error');
+  if (summary.failure === undefined) return errors.map((span) => `${named(span)} is an error in a turn that went on`);
+  const [turn, ...rest] = errors;
+  const calls = rest.filter(({ name }) => CALLS.has(name));
+  return [
+    ...(turn?.name === 'turn' ? [] : ['the failed turn is no error']),
+    ...(calls.length > 1 ? [`${calls.length} calls failed one turn`] : []),
+    ...(rest.length > 0 && calls.length === 0 ? [`${rest.length} errors outside of a call`] : []),
+  ];
+}
+
+const CALLS: ReadonlySet<string> = new Set(['stt', 'llm', 'tts']);
 
 const isExchange = ({ name }: SpanRecord): boolean => name.startsWith('http ');
 

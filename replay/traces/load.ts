@@ -11,6 +11,7 @@ import type { EventKind, TurnLog } from '../../service/base/events.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
 import { spansOf } from '../../service/telemetry/spans.ts';
 import { summaryOf } from '../../service/telemetry/turn-attributes.ts';
+import { presentPath } from './renamed-spans.ts';
 import { LEVELS_LIMIT, tracedTurnKey, spansOfRecords, treesOf, turnSpansOf, type TurnSpans } from './trace-tree.ts';
 import { foreignTurns, numberTurns, TRACE_TURNS, type ForeignTurn } from './foreign.ts';
 import type { Node } from './foreign-shapes.ts';
@@ -141,7 +142,7 @@ export async function readTurns(
         const summary = summaryOf({ traceId: turn.span.traceId, attributes: turn.span.attributes });
         checkIndex(summary);
         const { startUs, attributes } = turn.span;
-        const spansOfTurn = turnSpansOf(turn, interned.path);
+        const spansOfTurn = turnSpansOf(turn, (path) => interned.path(presentPath(path)));
         own.push({ summary, spans: spansOfTurn, startUs, attribute: attributeText(attributes, attribute) });
         spans += summary.ledger.length;
       } catch (error) {

@@ -10,6 +10,7 @@ import { createRealClock } from '../base/clock.ts';
 import type { TurnEvent } from '../base/events.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
 import { exchangesOf } from '../telemetry/http-spans.ts';
+import type { SpanAttributes } from '../telemetry/names.ts';
 import { openCall } from './exchange.ts';
 import { createRealTransport, type RealTransportOptions } from './fetch.ts';
 import { lookupBy } from './resolver.ts';
@@ -65,15 +66,20 @@ function asker(options: Partial<RealTransportOptions> = {}) {
     }
     await call.settled();
     const phases = exchangesOf(recorder.events).map((exchange) =>
-      exchange.phases.filter(({ startUs, endUs, status }) => endUs > startUs || status.code === 'error').map(nameOf),
+      exchange.phases.filter(({ startUs, endUs, attributes }) => endUs > startUs || isFailed(attributes)).map(nameOf),
     );
     return { events: recorder.events, error, phases };
   };
   return { transport, ask };
 }
 
-function nameOf({ name, status }: { name: string; status: { code: string } }): string {
-  return `${name.replace(/^(http|tcp)\./, '')}${status.code === 'error' ? ' failed' : ''}`;
+function nameOf({ name, attributes }: { name: string; attributes: SpanAttributes }): string {
+  return `${name.replace(/^(http|tcp)\./, '')}${isFailed(attributes) ? ' failed' : ''}`;
+}
+
+/** By itself, or because it was given up. */
+function isFailed(attributes: SpanAttributes): boolean {
+  return 'error.type' in attributes || 'retake.cancelled' in attributes;
 }
 
 const failed = (asked: Asked): string | undefined => asked.phases.at(-1)?.at(-1);

@@ -24,6 +24,9 @@ function spansWith(bets: readonly Bet[]): { spans: SpanRecord[]; anchorUs: numbe
   return { spans: spansOf(log, measured), anchorUs: log.anchorUs };
 }
 
+/** The sample turn's `llm.start`, by id. */
+const FIRST_REQUEST = 14;
+
 const ROWS: readonly Bet[] = [
   { ...NOTHING, kind: 'partial', savedUs: 300_000, wastedTokens: 40, wastedUsd: 0.0002, estimated: true },
   { ...NOTHING, kind: 'predict', outcome: 'miss', attempts: 3, wastedChars: 27 },
@@ -35,7 +38,7 @@ const ROWS: readonly Bet[] = [
 ];
 
 test('every bet of a turn is a span of its kind below the turn, with its outcome; unknown figures are absent', () => {
-  const { spans, anchorUs } = spansWith(ROWS);
+  const { spans } = spansWith(ROWS);
   const [turn] = spans;
   const own = spans.filter(({ attributes }) => attributes['retake.bet.kind'] !== undefined);
   const shown = own.map(({ name, attributes }) =>
@@ -55,16 +58,69 @@ test('every bet of a turn is a span of its kind below the turn, with its outcome
     'cache kind=cache.greeting outcome=hit attempts=1 saved_us=400000 wasted_tokens=0 wasted_chars=0 estimated=false',
     'cache kind=cache.responses outcome=miss attempts=1 wasted_tokens=0 wasted_chars=0 estimated=false',
   ]);
-  for (const span of own) {
-    assert.equal(span.parentSpanId, turn?.spanId);
-    assert.deepEqual([span.startUs - anchorUs, span.endUs - anchorUs], [1_000_000, 1_900_000]);
-  }
+  for (const span of own) assert.equal(span.parentSpanId, turn?.spanId);
   // control: a turn without bets has none, and its spans are what they are in a turn with them
   const { log, measured } = wholeTurn();
-  const names = spansOf(log, measured).map(({ name, spanId }) => `${name} ${spanId}`);
   assert.deepEqual(
-    spans.filter((span) => !own.includes(span)).map(({ name, spanId }) => `${name} ${spanId}`),
-    names,
+    spans.filter((span) => !own.includes(span)).map(({ name }) => name),
+    spansOf(log, measured).map(({ name }) => name),
+  );
+});
+
+test('a bet lasts until it is known what came of it, not until it is counted; a refused one takes no time', () => {
+  const { spans, anchorUs } = spansWith(ROWS);
+  const ends = spans.flatMap(({ attributes, startUs, endUs }) => {
+    const kind = attributes['retake.bet.kind'];
+    return kind === undefined ? [] : [[kind, startUs - anchorUs, endUs - anchorUs]];
+  });
+  assert.deepEqual(ends, [
+    ['partial', 1_000_000, 1_528_300], // the transcript
+    ['predict', 1_000_000, 1_556_600], // the first piece
+    ['prefill', 1_000_000, 1_500_000], // the end of turn
+    ['prompt', 1_000_000, 1_000_000], // refused
+    ['hedge', 1_000_000, 1_556_600], // the first content of either
+    ['cache.greeting', 1_000_000, 1_900_000],
+    ['cache.responses', 1_000_000, 1_900_000],
+  ]);
+});
+
+test('what is made for a bet hangs below it: a synthesis ahead, the second request, the warmed prompt', () => {
+  const { log, measured } = wholeTurn({}, (at) => {
+    const call = (kind: 'tts.start' | 'llm.start' | 'prefetch.start', exchange: string): void => {
+      const stage = kind === 'tts.start' ? 'tts' : 'llm';
+      const start = at(kind, stage, 1_600_000, kind === 'llm.start' ? FIRST_REQUEST : 0, {
+        exchange,
+        attrs: { index: 10_000 },
+      });
+      const http = `${exchange}.0.0`;
+      const sent = at('http.start', stage, 1_600_000, start, { exchange: http, attrs: { method: 'POST' } });
+      at('http.failed', stage, 1_700_000, sent, { exchange: http, attrs: { errorKind: 'StageError', message: 'x' } });
+    };
+    const bets: readonly Bet[] = [
+      { ...NOTHING, kind: 'predict', outcome: 'miss' },
+      { ...NOTHING, kind: 'hedge', outcome: 'miss' },
+      { ...NOTHING, kind: 'prompt' },
+    ];
+    call('tts.start', 'tts.10000');
+    call('llm.start', 'llm.1');
+    call('prefetch.start', 'llm.2');
+    const record = ({ kind, stage, cause, attrs }: NewEvent): number => at(kind, stage, 1_900_000, cause, { attrs });
+    for (const bet of bets) settleBet({ record }, bet);
+  });
+  const spans = spansOf(log, measured);
+  const nameOf = (id: string | undefined): string => spans.find(({ spanId }) => spanId === id)?.name ?? 'none';
+  const below = spans.filter(({ parentSpanId }) => /speculation|hedge|prefetch/.test(nameOf(parentSpanId)));
+  assert.deepEqual(
+    below.map(({ name, parentSpanId, attributes }) => [nameOf(parentSpanId), name, attributes['retake.cancelled']]),
+    [
+      ['speculation', 'tts', 'unused'],
+      ['hedge', 'llm', 'hedge-lost'],
+      ['prefetch', 'http POST', 'unused'],
+    ],
+  );
+  assert.ok(
+    spans.some(({ name, parentSpanId }) => name === 'llm' && parentSpanId === spans[0]?.spanId),
+    'the reply',
   );
 });
 

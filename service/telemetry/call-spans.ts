@@ -10,7 +10,8 @@ import {
   stringOf,
   numbersOf,
 } from '../base/events.ts';
-import type { SpanStatus } from './http-spans.ts';
+import { callEndsOf, callKeyOf, type CallEnd } from './call-ends.ts';
+import type { SpanEvent, SpanStatus } from './draft.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 
 export interface ProviderCall {
@@ -24,6 +25,7 @@ export interface ProviderCall {
   status: SpanStatus;
   /** First content or first audio, where the stage's latency ends: a span below the call's. */
   first?: { name: SpanName; endUs: number };
+  events: readonly SpanEvent[];
 }
 
 interface CallKinds {
@@ -39,66 +41,59 @@ const KINDS: Readonly<Record<CallStage, CallKinds>> = {
   tts: { start: 'tts.start', done: ['tts.done'], first: { kind: 'tts.audio', name: 'tts.ttfb' } },
 };
 
-/** All provider calls of a turn, in order of their start events. */
-export function callsOf(events: readonly TurnEvent[]): ProviderCall[] {
+/** All provider calls of a turn, in order of their start events. `ends` says how each ended. */
+export function callsOf(events: readonly TurnEvent[], ends = callEndsOf(events)): ProviderCall[] {
   const calls: ProviderCall[] = [];
   for (const start of events) {
     const stage = CALL_STAGES.find((candidate) => KINDS[candidate].start === start.kind);
-    if (stage !== undefined) calls.push(callOf(stage, start, events));
+    if (stage !== undefined) calls.push(callOf(stage, start, events, ends.get(callKeyOf(start)) ?? { kind: 'done' }));
   }
   return calls;
 }
 
-function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[]): ProviderCall {
+function callOf(stage: CallStage, start: TurnEvent, events: readonly TurnEvent[], end: CallEnd): ProviderCall {
   const kinds = KINDS[stage];
-  const key = callKey(stage, start);
+  const key = callKeyOf(start);
   const own = (wanted: readonly EventKind[]): TurnEvent | undefined =>
-    events.find((event) => wanted.includes(event.kind) && callKey(stage, event) === key);
+    events.find((event) => wanted.includes(event.kind) && callKeyOf(event) === key);
   const done = own(kinds.done);
   const first = kinds.first === undefined ? undefined : own([kinds.first.kind]);
-  const failure = done === undefined ? whyUndone(stage, key, events) : undefined;
+  const failure = end.kind === 'failed' || end.kind === 'lost' ? end : undefined;
   const known = [start, done, first, failure?.event].filter((event) => event !== undefined);
 
   const attributes: SpanAttributes = {};
+  put(attributes, A.stage, stage);
   put(attributes, A.serviceUs, done === undefined ? undefined : done.atUs - start.atUs);
   putStage(stage, attributes, start, first, done);
   if (stage === 'llm') putRecord(attributes, own(['llm.record']));
   putGaps(attributes, numbersOf(done, 'itemUs'));
   put(attributes, A.errorType, failure?.type);
+  put(attributes, A.cancelled, end.kind === 'cancelled' ? end.why : undefined);
   return {
     key,
     name: stage,
     startUs: start.atUs,
     endUs: highest(known.map((event) => event.atUs)),
     attributes,
-    status: failure === undefined ? { code: 'unset' } : { code: 'error', message: failure.message },
-    ...(kinds.first === undefined || first === undefined
-      ? {}
-      : { first: { name: kinds.first.name, endUs: first.atUs } }),
+    status: end.kind === 'failed' ? { code: 'error', message: end.message } : { code: 'unset' },
+    first: kinds.first === undefined || first === undefined ? undefined : { name: kinds.first.name, endUs: first.atUs },
+    events: stage === 'llm' ? llmEvents(first, events) : [],
   };
 }
 
-/** Why a call has no done event: its last exchange failed, the turn failed in it, or nobody waited any more. */
-function whyUndone(
-  stage: CallStage,
-  key: string,
-  events: readonly TurnEvent[],
-): { type: string; message: string; event?: TurnEvent } {
-  const exchange = events.findLast((event) => event.kind === 'http.failed' && callKey(stage, event) === key);
-  const turn = events.find((event) => event.kind === 'turn.failed' && stringOf(event, 'errorStage') === stage);
-  const event = exchange ?? turn;
-  if (event === undefined) return { type: 'cancelled', message: 'given up before its end' };
-  return {
-    type: stringOf(event, 'errorKind') ?? 'internal',
-    message: stringOf(event, 'message') ?? '',
-    event,
-  };
-}
-
-/** `<stage>.<ordinal>` of the event's exchange; an event without one belongs to the stage's only call. */
-function callKey(stage: CallStage, event: TurnEvent): string {
-  const [own = stage, ordinal = '0'] = (event.exchange ?? `${stage}.0`).split('.');
-  return `${own}.${ordinal}`;
+/** When the first token came, and when each piece of its text could go to TTS. */
+function llmEvents(first: TurnEvent | undefined, events: readonly TurnEvent[]): SpanEvent[] {
+  if (first === undefined) return [];
+  const isOwn = ({ kind, cause }: TurnEvent): boolean =>
+    kind === 'piece.ready' && cause !== undefined && events[cause]?.exchange === first.exchange;
+  return [
+    { name: 'first token', atUs: first.atUs, attributes: {} },
+    ...events.filter(isOwn).map((event): SpanEvent => {
+      const attributes: SpanAttributes = {};
+      put(attributes, A.ttsPiece, numberOf(event, 'index'));
+      return { name: 'piece to TTS', atUs: event.atUs, attributes };
+    }),
+  ];
 }
 
 function putStage(
@@ -112,7 +107,7 @@ function putStage(
   switch (stage) {
     case 'stt':
       put(into, A.sttEarly, booleanOf(start, 'early'));
-      put(into, A.sttPart, Number(callKey(stage, start).split('.')[1]));
+      put(into, A.sttPart, Number(callKeyOf(start).split('.')[1]));
       put(into, A.model, stringOf(start, 'model'));
       put(into, A.method, stringOf(start, 'method'));
       put(into, A.sttLanguage, stringOf(start, 'language'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
-import { ATTRIBUTES, RESOURCE_ATTRIBUTES, SCHEMA_URL, SPANS, type AttributeSpec } from './names.ts';
+import { ATTRIBUTES, EVENTS, RESOURCE_ATTRIBUTES, SCHEMA_URL, SPANS, type AttributeSpec } from './names.ts';
 import { otlpLineOf } from './otel.ts';
 import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
 
@@ -22,7 +22,7 @@ interface Span {
   name: string;
   attributes: Attribute[];
   links?: { traceId: string; spanId: string; attributes?: Attribute[] }[];
-  events?: unknown[];
+  events?: { name: string; attributes?: Attribute[] }[];
 }
 interface Trace {
   resourceSpans: {
@@ -84,7 +84,7 @@ test('control: an unknown key, a wrong type and a borrowed name are seen', () =>
   assert.equal(complaint({ key: ATTRIBUTES.e2eUs.key, value: { intValue: '1' } }), undefined);
 });
 
-test('scope and resource: schema URL of the conventions, one service, no events, no attributes on links', () => {
+test('scope and resource: schema URL of the conventions, one service, events of the registry, no attributes on links', () => {
   for (const { resourceSpans } of TRACES) {
     assert.equal(resourceSpans.length, 1);
     for (const { resource, scopeSpans } of resourceSpans) {
@@ -98,8 +98,22 @@ test('scope and resource: schema URL of the conventions, one service, no events,
   assert.match(SCHEMA_URL, /^https:\/\/opentelemetry\.io\/schemas\/1\.41\.0$/);
   for (const { name, links = [], events = [] } of SPANS_SENT) {
     assert.ok(name in SPANS, name);
-    assert.deepEqual([links.flatMap(({ attributes = [] }) => attributes), events], [[], []]);
+    assert.deepEqual(
+      links.flatMap(({ attributes = [] }) => attributes),
+      [],
+    );
+    for (const event of events) {
+      assert.ok(
+        EVENTS.some((known) => known === event.name),
+        event.name,
+      );
+      assert.deepEqual(
+        (event.attributes ?? []).flatMap((each) => complaint(each) ?? []),
+        [],
+      );
+    }
   }
+  assert.ok(SPANS_SENT.some(({ events = [] }) => events.length > 0));
   assert.ok(SPANS_SENT.some(({ links = [] }) => links.length > 0));
 });
 

@@ -1,12 +1,12 @@
 /** One HTTP exchange's events as a span with its phases below it. Pure; times on the turn's clock. */
 import { highest } from '../base/quantile.ts';
 import { phaseOf } from '../turn-log/ledger.ts';
-import { booleanOf, numberOf, numbersOf, stringOf } from '../base/events.ts';
+import { CALL_STAGES, booleanOf, numberOf, numbersOf, stringOf } from '../base/events.ts';
 import type { EventKind, HttpPhase, TurnEvent } from '../base/events.ts';
 import type { ExchangeStep } from '../base/ports.ts';
+import { callEndsOf, exchangeEndOf, type ExchangeEnd } from './call-ends.ts';
+import type { SpanStatus } from './draft.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
-
-export type SpanStatus = { code: 'unset' } | { code: 'error'; message: string };
 
 export interface HttpPart {
   name: SpanName;
@@ -60,8 +60,8 @@ export const SPAN_OF_PHASE = {
 /** By what the ledger calls a wait; other waits have no span of their own. */
 const SPAN_OF_WAIT: Readonly<Partial<Record<ReturnType<typeof phaseOf>, SpanName>>> = SPAN_OF_PHASE;
 
-/** All exchanges of a turn, in order of their start events. */
-export function exchangesOf(events: readonly TurnEvent[]): HttpExchange[] {
+/** All exchanges of a turn, in order of their start events. `ends` says how each call ended. */
+export function exchangesOf(events: readonly TurnEvent[], ends = callEndsOf(events)): HttpExchange[] {
   const byId = new Map<string, TurnEvent[]>();
   for (const event of events) {
     if (event.exchange === undefined || !event.kind.startsWith('http.')) continue;
@@ -70,15 +70,21 @@ export function exchangesOf(events: readonly TurnEvent[]): HttpExchange[] {
     else own.push(event);
   }
   const exchanges: HttpExchange[] = [];
+  // in order of their start events, so that the last of a call stays
+  const last = new Map([...byId.keys()].map((id) => [callOf(id), id]));
   for (const [id, own] of byId) {
-    const exchange = exchangeOf(id, own);
+    const exchange = exchangeOf(id, own, exchangeEndOf(own, ends.get(callOf(id)), last.get(callOf(id)) === id));
     if (exchange !== undefined) exchanges.push(exchange);
   }
   return sharePolls(exchanges);
 }
 
-function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | undefined {
-  const [stage = '', ordinal = '0', attempt = '0', fetch = '0'] = id.split('.');
+function callOf(exchange: string): string {
+  return exchange.split('.').slice(0, 2).join('.');
+}
+
+function exchangeOf(id: string, events: readonly TurnEvent[], end: ExchangeEnd): HttpExchange | undefined {
+  const [stage = '', , attempt = '0', fetch = '0'] = id.split('.');
   const at = (kind: EventKind): TurnEvent | undefined => events.find((event) => event.kind === kind);
   const start = at('http.start');
   if (start === undefined) return undefined;
@@ -87,8 +93,6 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   const headers = at('http.headers');
   const sent = at('http.sent');
   const queued = at('http.queued');
-  const statusCode = numberOf(headers, 'status');
-  const status = spanStatusOf(statusCode, done, failed);
 
   const step = STEPS.find((each) => each === stringOf(start, 'step'));
   const method = stringOf(start, 'method') ?? '_OTHER';
@@ -105,7 +109,7 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   put(attributes, A.peerAddress, stringOf(queued, 'peerAddress'));
   put(attributes, A.requestBytes, numberOf(sent, 'requestBytes'));
   put(attributes, A.httpSentKnown, booleanOf(sent, 'known'));
-  put(attributes, A.httpStatus, statusCode);
+  put(attributes, A.httpStatus, numberOf(headers, 'status'));
   put(attributes, A.httpRequestId, stringOf(headers, 'requestId'));
   put(attributes, A.responseBytes, numberOf(done, 'responseBytes'));
   put(attributes, A.httpChunks, numbersOf(done, 'chunkUs')?.length);
@@ -113,12 +117,18 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
   put(attributes, A.httpDrained, booleanOf(done, 'drained'));
   put(attributes, A.httpBasis, stringOf(done, 'basis'));
   put(attributes, A.httpSetUpBasis, stringOf(queued, 'setUpBasis'));
-  put(attributes, A.errorType, errorTypeOf(statusCode, done, failed));
+  put(
+    attributes,
+    A.stage,
+    CALL_STAGES.find((each) => each === stage),
+  );
+  put(attributes, A.errorType, end.errorType);
+  put(attributes, A.cancelled, end.cancelled);
 
   return {
     name: nameOf(method),
     id,
-    call: `${stage}.${ordinal}`,
+    call: callOf(id),
     linked: linksOf(start, queued),
     attempt: Number(attempt),
     fetchIndex: Number(fetch),
@@ -126,9 +136,9 @@ function exchangeOf(id: string, events: readonly TurnEvent[]): HttpExchange | un
     // an exchange that was given up has no end: its span ends at its last event
     endUs: (done ?? failed)?.atUs ?? highest(events.map((event) => event.atUs)),
     attributes,
-    status,
+    status: end.status,
     step,
-    phases: phasesOf(events, attributes),
+    phases: phasesOf(events, attributes, end),
   };
 }
 
@@ -144,7 +154,7 @@ function linksOf(start: TurnEvent, queued: TurnEvent | undefined): HttpExchange[
 }
 
 /** A phase lies between two boundaries in a row. One that did not happen has no boundary, and so no span. */
-function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpPart[] {
+function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes, end: ExchangeEnd): HttpPart[] {
   const phases: HttpPart[] = [];
   let from: TurnEvent | undefined;
   for (const kind of BOUNDARIES) {
@@ -153,20 +163,22 @@ function phasesOf(events: readonly TurnEvent[], exchange: SpanAttributes): HttpP
     const name = from === undefined ? undefined : SPAN_OF_WAIT[phaseOf(from.kind, kind)];
     if (from !== undefined && name !== undefined && to.atUs >= from.atUs) {
       const attributes: SpanAttributes = {};
-      const host = exchange[A.serverAddress.key];
+      const [host, stage] = [exchange[A.serverAddress.key], exchange[A.stage.key]];
       put(attributes, A.serverAddress, typeof host === 'string' ? host : undefined);
-      if (kind === 'http.failed') put(attributes, A.errorType, stringOf(to, 'errorKind'));
-      const status = kind === 'http.failed' ? failure(stringOf(to, 'message')) : UNSET;
-      const last = phases.at(-1);
-      // the phase that the failure ended has failed, not the one that had no time to begin
-      if (kind === 'http.failed' && to.atUs === from.atUs && last !== undefined) {
-        phases[phases.length - 1] = { ...last, status, attributes: { ...last.attributes, ...attributes } };
-      } else phases.push({ name, startUs: from.atUs, endUs: to.atUs, attributes, status });
+      put(attributes, A.stage, typeof stage === 'string' ? stage : undefined);
+      // a phase that a failure left no time to begin did not happen
+      if (kind !== 'http.failed' || to.atUs > from.atUs || phases.length === 0)
+        phases.push({ name, startUs: from.atUs, endUs: to.atUs, attributes, status: { code: 'unset' } });
     }
     from = to;
     if (kind === 'http.done') break;
   }
-  return phases;
+  const last = phases.pop();
+  if (last === undefined) return phases;
+  // the exchange ended in its last phase
+  put(last.attributes, A.errorType, end.errorType);
+  put(last.attributes, A.cancelled, end.cancelled);
+  return [...phases, { ...last, status: end.status }];
 }
 
 const STEPS = [
@@ -186,15 +198,17 @@ function sharePolls(exchanges: readonly HttpExchange[]): HttpExchange[] {
     const group = all.slice(OWN_SPANS);
     const [first] = group;
     if (first === undefined) continue;
-    const worst = group.find((exchange) => exchange.status.code === 'error') ?? first;
+    const worst = group.find(({ status }) => status.code === 'error') ?? group.at(-1) ?? first;
     const attributes: SpanAttributes = {};
-    for (const spec of [A.httpMethod, A.httpStep, A.serverAddress, A.serverPort, A.httpAttempt, A.httpFetch]) {
+    for (const spec of [A.stage, A.httpMethod, A.httpStep, A.serverAddress, A.serverPort, A.httpAttempt, A.httpFetch]) {
       const value = first.attributes[spec.key];
       if (value !== undefined) attributes[spec.key] = value;
     }
     put(attributes, A.httpCount, group.length);
-    const errorType = worst.attributes[A.errorType.key];
-    put(attributes, A.errorType, typeof errorType === 'string' ? errorType : undefined);
+    for (const spec of [A.errorType, A.cancelled]) {
+      const value = worst.attributes[spec.key];
+      put(attributes, spec, typeof value === 'string' ? value : undefined);
+    }
     shared.push({
       ...first,
       endUs: highest(group.map((exchange) => exchange.endUs)),
@@ -218,30 +232,4 @@ function putUrl(attributes: SpanAttributes, address: string | undefined): void {
   put(attributes, A.urlFull, `${url.origin}${url.pathname}`);
   put(attributes, A.serverAddress, url.hostname);
   put(attributes, A.serverPort, url.port === '' ? standardPort : Number(url.port));
-}
-
-const UNSET: SpanStatus = { code: 'unset' };
-
-function failure(message: string | undefined): SpanStatus {
-  return { code: 'error', message: message ?? '' };
-}
-
-function spanStatusOf(
-  code: number | undefined,
-  done: TurnEvent | undefined,
-  failed: TurnEvent | undefined,
-): SpanStatus {
-  if (failed !== undefined) return failure(stringOf(failed, 'message'));
-  if (code !== undefined && code >= 400) return failure(`HTTP ${code}`);
-  return done === undefined ? failure('given up before its end') : UNSET;
-}
-
-function errorTypeOf(
-  code: number | undefined,
-  done: TurnEvent | undefined,
-  failed: TurnEvent | undefined,
-): string | undefined {
-  if (failed !== undefined) return stringOf(failed, 'errorKind') ?? 'internal';
-  if (code !== undefined && code >= 400) return String(code);
-  return done === undefined ? 'cancelled' : undefined;
 }

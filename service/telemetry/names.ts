@@ -24,13 +24,15 @@ export interface SpanSpec {
 }
 
 export const SPANS = {
-  turn: { kind: 'server', interval: 'first user audio → reply done' },
+  turn: { kind: 'server', interval: 'first user audio → all work and `playback` are over' },
   speech: { kind: 'internal', interval: 'first user audio → zero' },
-  response: { kind: 'internal', interval: 'zero → first audible: its duration is the end-to-end latency' },
-  endpointing: {
-    kind: 'internal',
-    interval: 'zero → end-of-turn decision; absent for uploads and premature decisions',
-  },
+  response: { kind: 'server', interval: 'zero → first audible: its duration is the end-to-end latency' },
+  'wait endpointing': { kind: 'internal', interval: 'a run of parts of endpointing in the ledger' },
+  'wait stt': { kind: 'internal', interval: 'a run of parts of STT in the ledger' },
+  'wait llm': { kind: 'internal', interval: 'a run of parts of the LLM in the ledger' },
+  'wait chunk': { kind: 'internal', interval: 'a run of parts of chunking in the ledger' },
+  'wait tts': { kind: 'internal', interval: 'a run of parts of TTS in the ledger' },
+  'wait deliver': { kind: 'internal', interval: 'a run of parts of delivery in the ledger' },
   stt: { kind: 'client', interval: 'hull of stt.start → stt.done and its exchanges' },
   'http POST': { kind: 'client', interval: 'http.start → http.done or http.failed' },
   'http GET': { kind: 'client', interval: 'http.start → http.done or http.failed' },
@@ -55,13 +57,24 @@ export const SPANS = {
   tts: { kind: 'client', interval: 'hull of tts.start → tts.done and its exchanges' },
   'tts.ttfb': { kind: 'internal', interval: 'tts.start → first audio byte' },
   apology: { kind: 'internal', interval: 'the turn has failed → an apology that was at hand is handed over' },
-  deliver: { kind: 'internal', interval: 'first reply audio byte handed over → reply end' },
+  playback: {
+    kind: 'internal',
+    interval:
+      'first audible → just beyond all work; with `RETAKE_TRACE_PLAYBACK=full` → reply end, or the interruption',
+  },
   speculation: { kind: 'internal', interval: 'openers are synthesized ahead → it is known whether one was said' },
-  hedge: { kind: 'internal', interval: 'the second request is made → the bet is settled' },
-  prefetch: { kind: 'internal', interval: 'a prompt or an early reply is asked for ahead → the bet is settled' },
+  hedge: { kind: 'internal', interval: 'the second request is made → the first content of either' },
+  prefetch: {
+    kind: 'internal',
+    interval: 'a prompt or an early reply is asked for ahead → it is known whether it was of use',
+  },
   cache: { kind: 'internal', interval: 'a piece is ready → its look-up is answered' },
 } as const satisfies Record<string, SpanSpec>;
 export type SpanName = keyof typeof SPANS;
+
+/** What happens within a span: on `llm`, the first token and each piece of its text; on `playback`, what happened to the sound. */
+export const EVENTS = ['first token', 'piece to TTS', 'pause', 'resume', 'stop', 'stall'] as const;
+export type EventName = (typeof EVENTS)[number];
 
 export interface AttributeTypes {
   string: string;
@@ -80,9 +93,9 @@ export interface AttributeSpec<Type extends AttributeType = AttributeType> {
   unit: Unit;
   /**
    * Spans that carry it: a span name, `every`, `call` (stt, llm, tts), `http`, `bet` (speculation, hedge, prefetch, cache),
-   * or `error` (spans of failed work).
+   * `wait` (waits of `response`), `stage` (waits, and what belongs to a call), `error` (failed work) or `cancelled` (stopped work).
    */
-  on: SpanName | 'every' | 'call' | 'http' | 'bet' | 'error';
+  on: SpanName | 'every' | 'call' | 'http' | 'bet' | 'wait' | 'stage' | 'error' | 'cancelled';
   source: 'semconv' | 'retake';
 }
 
@@ -117,7 +130,13 @@ export const ATTRIBUTES = {
   profile: ours('every', 'profile', 'string'),
   interview: ours('every', 'interview', 'string'),
 
+  /** Without status `error`: it failed, and the turn went on. */
   errorType: semconv('error', 'error.type', 'string'),
+  /** Why nobody waited any more: `interrupted`, `hedge-lost`, `turn-failed` or `unused`. */
+  cancelled: ours('cancelled', 'cancelled', 'string'),
+  stage: ours('stage', 'stage', 'string'),
+  /** How many runs of its stage a wait holds, with moments of our code between them; absent where it holds one. */
+  waitRuns: ours('wait', 'wait.runs', 'int'),
 
   e2eUs: ours('turn', 'e2e_us', 'int', 'us'),
   firstAudioByteUs: ours('turn', 'first_audio_byte_us', 'int', 'us'),
@@ -141,6 +160,7 @@ export const ATTRIBUTES = {
   slowLlm: ours('turn', 'slow.llm_ttft', 'boolean'),
   slowTts: ours('turn', 'slow.tts_ttfb', 'boolean'),
   premature: ours('turn', 'premature', 'boolean'),
+  decision: ours('turn', 'endpointing.decision', 'string'),
   failureStage: ours('turn', 'failure.stage', 'string'),
   /** What the user hears of a failed turn after what was heard of its reply: `apology` or `nothing`. */
   failureHeard: ours('turn', 'failure.heard', 'string'),
@@ -164,13 +184,16 @@ export const ATTRIBUTES = {
   heardMs: ours('turn', 'heard_ms', 'int', 'ms'),
   unheardMs: ours('turn', 'unheard_ms', 'int', 'ms'),
   onsetToLastByteUs: ours('turn', 'onset_to_last_byte_us', 'int', 'us'),
+  /** The zero → the user took the floor. */
+  interruptedUs: ours('turn', 'interrupted_us', 'int', 'us'),
+  /** The trace of the captured turn that this one replays. */
+  capturedTraceId: ours('turn', 'captured.trace_id', 'string'),
   spansOmitted: ours('turn', 'spans_omitted', 'int'),
 
   detector: ours('speech', 'speech.detector', 'string'),
   thresholdDbfs: ours('speech', 'speech.threshold_dbfs', 'double', 'dbfs'),
-  decision: ours('endpointing', 'endpointing.decision', 'string'),
-  stallCount: ours('deliver', 'deliver.stalls', 'int'),
-  pieceCount: ours('deliver', 'deliver.pieces', 'int'),
+  stallCount: ours('playback', 'deliver.stalls', 'int'),
+  pieceCount: ours('playback', 'deliver.pieces', 'int'),
 
   /** Start → done on the stage's own clock; the span itself may be longer, it holds its exchanges. */
   serviceUs: ours('call', 'service_us', 'int', 'us'),

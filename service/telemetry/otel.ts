@@ -180,6 +180,7 @@ const PROBE: SpanRecord = {
   identity: {},
   attributes: {},
   links: [],
+  events: [],
   status: { code: 'unset' },
 };
 
@@ -197,6 +198,7 @@ function emit(tracer: Tracer, record: SpanRecord): void {
     },
     parent,
   );
+  for (const { name, atUs, attributes } of record.events) span.addEvent(name, attributes, hrTimeOf(atUs));
   if (status.code === 'error') span.setStatus({ code: SpanStatusCode.ERROR, message: status.message });
   span.end(hrTimeOf(record.endUs));
 }

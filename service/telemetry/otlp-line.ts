@@ -12,7 +12,8 @@ import {
   type SpanAttributes,
   type SpanKindName,
 } from './names.ts';
-import type { SpanLink, SpanRecord } from './spans.ts';
+import type { SpanEvent, SpanLink } from './draft.ts';
+import type { SpanRecord } from './spans.ts';
 
 type Value = SpanAttributes[string];
 
@@ -66,7 +67,8 @@ function attributesOf(attributes: SpanAttributes, attribute: Written): string[] 
 }
 
 function spanOf(record: SpanRecord, identity: string, attribute: Written): string {
-  const { traceId, spanId, parentSpanId, attributes, links, status } = record;
+  const { traceId, spanId, parentSpanId, attributes, links, events, status } = record;
+  const happened = events.map((event) => eventOf(event, attribute)).join();
   const own = attributesOf(attributes, attribute);
   if (identity !== '') own.unshift(identity);
   const parent = parentSpanId === undefined ? '' : `"parentSpanId":"${parentSpanId}",`;
@@ -77,9 +79,14 @@ function spanOf(record: SpanRecord, identity: string, attribute: Written): strin
   return (
     `{"traceId":"${traceId}","spanId":"${spanId}",${parent}"name":"${record.name}","kind":${KINDS[record.kind]},` +
     `"startTimeUnixNano":"${nanoseconds(record.startUs)}","endTimeUnixNano":"${nanoseconds(record.endUs)}",` +
-    `"attributes":[${own.join()}],"droppedAttributesCount":0,"events":[],"droppedEventsCount":0,` +
+    `"attributes":[${own.join()}],"droppedAttributesCount":0,"events":[${happened}],"droppedEventsCount":0,` +
     `"status":${outcome},"links":[${links.map(linkOf).join()}],"droppedLinksCount":0,"flags":${FLAGS}}`
   );
+}
+
+function eventOf({ name, atUs, attributes }: SpanEvent, attribute: Written): string {
+  const own = attributesOf(attributes, attribute).join();
+  return `{"attributes":[${own}],"name":${quoted(name)},"timeUnixNano":"${nanoseconds(atUs)}","droppedAttributesCount":0}`;
 }
 
 function linkOf({ traceId, spanId }: SpanLink): string {

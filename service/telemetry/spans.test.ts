@@ -7,7 +7,8 @@ import { measureTurn } from '../turn-log/metrics.ts';
 import type { Attrs } from '../base/events.ts';
 import { ATTRIBUTES, MAX_SPANS, SERVICE_VERSION, SPANS, type AttributeSpec } from './names.ts';
 import { failedTurn, wholeTurn, writeTurn } from '../../testing/sample-turn.ts';
-import { spanIdOf, spansOf, type SpanRecord } from './spans.ts';
+import { spansOf, type SpanRecord } from './spans.ts';
+import { spanIdOf } from './span-ids.ts';
 import { identityAttributes, summaryOf } from './turn-attributes.ts';
 
 /** Spans as a tree: times relative to the turn, what every span carries left out. */
@@ -17,8 +18,9 @@ function tree(spans: readonly SpanRecord[], shared: readonly string[]): string {
   const show = (span: SpanRecord, indent: string): void => {
     const own = Object.entries(span.attributes).filter(([key]) => !shared.includes(key));
     const error = span.status.code === 'error' ? ` ERROR(${span.status.message})` : '';
+    const events = span.events.map(({ name, atUs }) => ` ${name}@${atUs - (root?.startUs ?? 0)}`).join('');
     const at = `[${span.startUs - (root?.startUs ?? 0)} ${span.endUs - (root?.startUs ?? 0)}]`;
-    lines.push(`${indent}${span.name} ${span.kind} ${at}${error}${span.links.length > 0 ? ' linked' : ''}`);
+    lines.push(`${indent}${span.name} ${span.kind} ${at}${error}${span.links.length > 0 ? ' linked' : ''}${events}`);
     if (span.name.startsWith('http ') || span.name === 'turn') {
       for (const [key, value] of own) lines.push(`${indent}    ${key}=${String(value)}`);
     }
@@ -57,10 +59,11 @@ test('a whole turn, as golden text', () => {
         retake.http.chunks=1
         retake.http.complete=true
         retake.http.drained=true
+        retake.stage=${host}
 ${phases(startUs)}`;
   assert.equal(
     tree(spansOf(log, measured), shared),
-    `turn server [0 1985100]
+    `turn server [0 1605103]
     retake.e2e_us=605100
     retake.first_audio_byte_us=85100
     retake.first_content_audible_us=605100
@@ -85,14 +88,19 @@ ${phases(startUs)}`;
     retake.stt.uploaded_bytes=48044
     retake.stt.uploads_wasted=0
     retake.stt.wasted_bytes=0
-  speech internal [0 1000000]
-  response internal [1000000 1605100]
-  endpointing internal [1000000 1500000]
+    retake.endpointing.decision=vad
+  speech internal [0 999999]
+  response server [1000000 1605100]
+    wait endpointing internal [1000000 1499999]
+    wait stt internal [1500200 1528199]
+    wait llm internal [1528500 1556499]
+    wait tts internal [1556900 1584899]
+    wait deliver internal [1585100 1605099]
   chunk internal [1556600 1556600]
-  deliver internal [1585100 1985100]
+  playback internal [1605101 1605102]
   stt client [1500100 1536200]
 ${exchange('stt', 1_500_200)}
-  llm client [1528400 1564500]
+  llm client [1528400 1564500] first token@1556600 piece to TTS@1556600
     llm.ttft internal [1528400 1556600]
 ${exchange('llm', 1_528_500)}
   tts client [1556800 1593000]
@@ -110,7 +118,7 @@ test('a failed turn: attempts, phases and calls that failed say so; unmeasured f
       .filter((line) => !line.includes('='))
       .join('\n'),
     `turn server [0 2600] ERROR(STT cannot be reached)
-  speech internal [0 100]
+  speech internal [0 99]
   stt client [200 2500] ERROR(connection refused)
     http POST client [300 900] ERROR(connection refused)
       http.queue internal [300 400]
@@ -137,7 +145,7 @@ test('response lasts exactly as long as end-to-end, and no child leaves its pare
   // control: the check sees a stray
   const [turn, ...rest] = spans;
   assert.ok(turn !== undefined);
-  assert.notDeepEqual(strays([{ ...turn, endUs: turn.endUs - 1 }, ...rest]), []);
+  assert.notDeepEqual(strays([{ ...turn, endUs: turn.endUs - 2 }, ...rest]), []);
 });
 
 function strays(spans: readonly SpanRecord[]): string[] {
@@ -161,9 +169,25 @@ test('ids depend on the trace and the ordinal only, are unique, and link a repla
   for (const id of ids) assert.match(id, /^(?!0{16})[0-9a-f]{16}$/);
   const captured = spansOf(log, measured)[0];
   const replay = wholeTurn({ traceId: 'f'.repeat(32), linkedTraceId: log.identity.traceId });
-  const [turn] = spansOf(replay.log, replay.measured);
-  assert.deepEqual(turn?.links, [{ traceId: log.identity.traceId, spanId: captured?.spanId }]);
-  assert.notEqual(turn?.spanId, captured?.spanId);
+  const spans = spansOf(replay.log, replay.measured);
+  const linked = spans.filter(({ links }) => links.some(({ traceId }) => traceId === log.identity.traceId));
+  // on the root the link would count as a parent
+  assert.deepEqual(
+    linked.map(({ name, links }) => [name, links]),
+    [['response', [{ traceId: log.identity.traceId, spanId: captured?.spanId }]]],
+  );
+  assert.equal(spans[0]?.attributes[ATTRIBUTES.capturedTraceId.key], log.identity.traceId);
+  const failed = failedTurn();
+  const other = 'e'.repeat(32);
+  const again = { ...failed.log, identity: { ...failed.log.identity, linkedTraceId: other } };
+  assert.deepEqual(
+    spansOf(again, failed.measured).flatMap(({ name, links }) =>
+      links.some(({ traceId }) => traceId === other) ? [name] : [],
+    ),
+    ['speech'],
+    'a failed replay has no response',
+  );
+  assert.notEqual(spans[0]?.spanId, captured?.spanId);
   assert.notEqual(spanIdOf('a', 1), spanIdOf('a', 2));
 });
 

@@ -1,24 +1,22 @@
 /**
  * A finished turn's log as spans. Pure: the same log gives the same spans, ids included.
  *
- * A parent is the hull of what lies in it, never a clamp: a provider call holds its exchanges, the turn holds everything.
- * A span whose latency was not measured is absent; a call that failed is there, with status `error`.
+ * A parent is the hull of what lies in it, never a clamp: a provider call holds its exchanges, the turn holds everything. Only a bet may
+ * end before its calls: it ends when it is decided. A span whose latency was not measured is absent. Status `error` stands on what
+ * failed the turn, and nowhere else.
  */
 import { highest, lowest } from '../base/quantile.ts';
 import { zeroUsOf, type MeasuredTurn } from '../turn-log/metrics.ts';
-import { type EventKind, type TurnEvent, type TurnLog, numbersOf, numberOf, stringOf } from '../base/events.ts';
-import { keyedHex } from '../base/random.ts';
-import { exchangesOf, type HttpExchange, type SpanStatus } from './http-spans.ts';
-import { betSpansOf } from './bet-spans.ts';
-import { callsOf } from './call-spans.ts';
+import { TARGET_MS } from '../turn-log/targets.ts';
+import { firstOf, type TurnLog, numberOf, stringOf } from '../base/events.ts';
+import { workDrafts } from './call-drafts.ts';
+import { PLAIN, type Draft, type SpanEvent, type SpanLink, type SpanStatus } from './draft.ts';
+import { playbackDraft, type PlaybackView } from './playback-span.ts';
+import { GAP_US, responseDrafts } from './response-spans.ts';
+import { spanIdOf, spanIdsOf } from './span-ids.ts';
 import { withinLimit } from './span-limit.ts';
 import { ATTRIBUTES as A, put, SPANS, type SpanAttributes, type SpanKindName, type SpanName } from './names.ts';
 import { identityAttributes, summaryAttributes } from './turn-attributes.ts';
-
-export interface SpanLink {
-  traceId: string;
-  spanId: string;
-}
 
 export interface SpanRecord {
   traceId: string;
@@ -34,41 +32,35 @@ export interface SpanRecord {
   /** The span's own; none of the identity's keys. */
   attributes: SpanAttributes;
   links: readonly SpanLink[];
+  events: readonly SpanEvent[];
   status: SpanStatus;
 }
 
-/** A span without its id yet; times on the turn's clock. When there are too many, the deepest `level` goes first. */
-interface Draft {
-  name: SpanName;
-  parent?: Draft;
-  level: number;
-  startUs: number;
-  endUs: number;
-  attributes: SpanAttributes;
-  links: readonly (Draft | SpanLink)[];
-  status: SpanStatus;
+/** How an operator looks at turns. Changes no latency and no ledger. */
+export interface TraceView {
+  playback: PlaybackView;
+  /** Above this end to end, a response is slow (`retake.slow.response`). */
+  slowMs: number;
 }
 
-/**
- * The id of a turn's `ordinal`th span, never all zero. The id follows from the trace id alone: so a replayed turn can link to
- * the captured turn's span (ordinal 0).
- */
-export function spanIdOf(traceId: string, ordinal: number): string {
-  return spanIdsOf(traceId)(ordinal);
-}
+export const DEFAULT_VIEW: TraceView = { playback: 'short', slowMs: TARGET_MS.total };
 
-/** Eight digits of the trace's hash and eight that count from 1: one hash a turn. */
-function spanIdsOf(traceId: string): (ordinal: number) => string {
-  const prefix = keyedHex(8, 'span', traceId);
-  return (ordinal) => prefix + (ordinal + 1).toString(16).padStart(8, '0');
-}
+/** Events of one span: Jaeger lists them all, and a span keeps its last 128 only. */
+export const MAX_EVENTS = 16;
 
 /** The spans of one finished turn, the turn span first, parents before children. Fewer than 300. */
-export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
-  const turn = turnDraft(log, measured);
-  const drafts = [turn, ...markDrafts(log, measured, turn), ...callDrafts(log, turn), ...betDrafts(log, turn)];
+export function spansOf(log: TurnLog, measured: MeasuredTurn, view: TraceView = DEFAULT_VIEW): SpanRecord[] {
+  const turn = turnDraft(log, measured, view);
+  const marks = markDrafts(log, measured, turn);
+  const work = workDrafts(log, turn);
+  const failedUs = firstOf(log.events, 'turn.failed')?.atUs;
+  const workUs = highest([...marks, ...work].map(({ endUs }) => endUs).concat(failedUs ?? turn.startUs));
+  const playback = playbackDraft(log, measured, turn, { workUs, view: view.playback });
+  const drafts = [turn, ...marks, ...(playback === undefined ? [] : [playback]), ...work];
   turn.startUs = lowest(drafts.map((draft) => draft.startUs));
-  turn.endUs = highest(drafts.map((draft) => draft.endUs));
+  // beyond its last child, which Jaeger's strict comparison would skip otherwise
+  turn.endUs = playback === undefined ? Math.max(workUs, turn.endUs) : playback.endUs + GAP_US;
+  linkToCaptured(log, drafts);
 
   const { traceId } = log.identity;
   const spanIds = spanIdsOf(traceId);
@@ -93,37 +85,53 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn): SpanRecord[] {
     links: draft.links
       .filter((link) => 'spanId' in link || there.has(link))
       .map((link) => ('spanId' in link ? link : { traceId, spanId: idOf(link) })),
+    events: fewEvents(draft.events ?? []).map((event) => ({ ...event, atUs: log.anchorUs + event.atUs })),
     status: draft.status,
   }));
 }
 
-function turnDraft(log: TurnLog, { summary }: MeasuredTurn): Draft {
-  const linked = log.identity.linkedTraceId;
+/** In order of time; of too many the first ones and the last. */
+function fewEvents(events: readonly SpanEvent[]): SpanEvent[] {
+  const inOrder = events.toSorted((a, b) => a.atUs - b.atUs);
+  return inOrder.length <= MAX_EVENTS ? inOrder : [...inOrder.slice(0, MAX_EVENTS - 1), ...inOrder.slice(-1)];
+}
+
+function turnDraft(log: TurnLog, { summary }: MeasuredTurn, view: TraceView): Draft {
   const attributes = summaryAttributes(summary);
-  const apology = log.events.find((event) => event.kind === 'deliver.apology');
-  put(attributes, A.failureHeard, stringOf(apology, 'heard'));
-  const marks = log.events.filter((event) => TURN_MARKS.has(event.kind)).map((event) => event.atUs);
+  put(attributes, A.failureHeard, stringOf(firstOf(log.events, 'deliver.apology'), 'heard'));
+  put(attributes, A.decision, stringOf(firstOf(log.events, 'turn.ended'), 'decision'));
+  put(attributes, A.capturedTraceId, log.identity.linkedTraceId);
+  const [zeroUs, interrupted] = [zeroUsOf(log), firstOf(log.events, 'interrupt.confirmed')];
+  if (zeroUs !== undefined && interrupted !== undefined) put(attributes, A.interruptedUs, interrupted.atUs - zeroUs);
+  const startUs = firstOf(log.events, 'speech.start')?.atUs;
+  const failure = firstOf(log.events, 'turn.failed');
+  const endUs = (failure ?? (view.playback === 'full' ? firstOf(log.events, 'turn.done') : undefined))?.atUs;
   return {
+    ...PLAIN,
     name: 'turn',
     level: 0,
-    startUs: marks.length === 0 ? 0 : lowest(marks),
-    endUs: marks.length === 0 ? 0 : highest(marks),
+    startUs: startUs ?? endUs ?? 0,
+    endUs: endUs ?? startUs ?? 0,
     attributes,
-    links: linked === undefined ? [] : [{ traceId: linked, spanId: spanIdOf(linked, 0) }],
     status: summary.failure === undefined ? { code: 'unset' } : { code: 'error', message: summary.failure.message },
   };
 }
 
-const TURN_MARKS: ReadonlySet<EventKind> = new Set([
-  'speech.start',
-  'deliver.reply_end',
-  'turn.done',
-  'turn.failed',
-] satisfies EventKind[]);
+/**
+ * A replayed turn links to the captured one. The link is on `response`, or on what is there in its place: Jaeger takes a root whose first
+ * reference is a link for the child of another trace, and then shows no critical path.
+ */
+function linkToCaptured({ identity: { linkedTraceId } }: TurnLog, drafts: readonly Draft[]): void {
+  if (linkedTraceId === undefined) return;
+  const named = (name: SpanName): Draft | undefined => drafts.find((draft) => draft.name === name);
+  const holder = named('response') ?? named('speech') ?? drafts[1] ?? drafts[0];
+  if (holder !== undefined)
+    holder.links = [...holder.links, { traceId: linkedTraceId, spanId: spanIdOf(linkedTraceId, 0) }];
+}
 
-/** Spans between two marks of the turn: speech, response, endpointing, chunk, deliver. */
-function markDrafts(log: TurnLog, measured: MeasuredTurn, turn: Draft): Draft[] {
-  const first = (kind: EventKind): TurnEvent | undefined => log.events.find((event) => event.kind === kind);
+/** Spans between two marks of the turn: speech, response with its waits, chunk, apology. */
+function markDrafts(log: TurnLog, { ledger }: MeasuredTurn, turn: Draft): Draft[] {
+  const { events } = log;
   const drafts: Draft[] = [];
   const between = (
     name: SpanName,
@@ -132,119 +140,22 @@ function markDrafts(log: TurnLog, measured: MeasuredTurn, turn: Draft): Draft[] 
     attributes: SpanAttributes = {},
   ): void => {
     if (startUs === undefined || endUs === undefined || endUs < startUs) return;
-    drafts.push({ name, parent: turn, level: 0, startUs, endUs, attributes, links: [], status: { code: 'unset' } });
+    drafts.push({ ...PLAIN, name, parent: turn, level: 0, startUs, endUs, attributes });
   };
   const zeroUs = zeroUsOf(log);
-  const ended = first('turn.ended');
-
   const speech: SpanAttributes = {};
-  const detected = first('speech.end');
+  const detected = firstOf(events, 'speech.end');
   put(speech, A.detector, stringOf(detected, 'detector'));
   put(speech, A.thresholdDbfs, numberOf(detected, 'thresholdDbfs'));
-  between('speech', first('speech.start')?.atUs, zeroUs, speech);
+  const start = firstOf(events, 'speech.start')?.atUs;
+  // the gap before `response`
+  if (start !== undefined && zeroUs !== undefined) between('speech', start, Math.max(start, zeroUs - GAP_US), speech);
 
-  between('response', measured.ledger?.zeroUs, measured.ledger?.stopUs);
+  if (ledger !== undefined) drafts.push(...responseDrafts(ledger, turn));
 
-  const decision: SpanAttributes = {};
-  put(decision, A.decision, stringOf(ended, 'decision'));
-  if (log.zero === 'audio') between('endpointing', zeroUs, ended?.atUs, decision);
+  between('chunk', firstOf(events, 'llm.content')?.atUs, firstOf(events, 'piece.ready')?.atUs);
 
-  between('chunk', first('llm.content')?.atUs, first('piece.ready')?.atUs);
-
-  const apology = first('deliver.apology');
-  if (stringOf(apology, 'heard') === 'apology') between('apology', first('turn.failed')?.atUs, apology?.atUs);
-
-  const replyEnd = first('deliver.reply_end');
-  const delivered: SpanAttributes = {};
-  put(delivered, A.stallCount, (numbersOf(replyEnd, 'stalls')?.length ?? 0) / 2);
-  put(delivered, A.pieceCount, log.events.filter((event) => event.kind === 'piece.ready').length);
-  between('deliver', first('deliver.first_byte')?.atUs, replyEnd?.atUs, delivered);
-  return drafts;
-}
-
-/** Provider calls with what lies below them; exchanges without a call (a warmed connection) hang on the turn. */
-function callDrafts(log: TurnLog, turn: Draft): Draft[] {
-  const exchanges = Map.groupBy(exchangesOf(log.events), (exchange) => exchange.call);
-  const drafts: Draft[] = [];
-  const made = new Map<string, Draft>();
-  for (const call of callsOf(log.events)) {
-    const own = exchanges.get(call.key) ?? [];
-    exchanges.delete(call.key);
-    const attributes: SpanAttributes = { ...call.attributes };
-    if (call.name === 'llm') put(attributes, A.genAiConversationId, log.identity.sessionId);
-    if (own.length > 0) put(attributes, A.attempts, 1 + highest(own.map((exchange) => exchange.attempt)));
-    const draft: Draft = {
-      ...call,
-      attributes,
-      parent: turn,
-      level: 1,
-      endUs: Math.max(call.endUs, highest(own.map((exchange) => exchange.endUs))),
-      startUs: Math.min(call.startUs, lowest(own.map((exchange) => exchange.startUs))),
-      links: [],
-    };
-    drafts.push(draft);
-    if (call.first !== undefined) {
-      const { name, endUs } = call.first;
-      const { startUs } = call;
-      drafts.push({ ...UNTOLD, name, parent: draft, level: 2, startUs, endUs });
-    }
-    for (const each of [...exchangeDrafts(own, draft, made), ...backoffDrafts(log, call.key, draft)]) drafts.push(each);
-  }
-  for (const own of exchanges.values()) for (const each of exchangeDrafts(own, turn, made)) drafts.push(each);
-  return drafts;
-}
-
-/** Work ahead of its time. Look-ups, of which a long reply has many, are the first to go (`level`). */
-function betDrafts(log: TurnLog, parent: Draft): Draft[] {
-  return betSpansOf(log.events).map((bet) => ({ ...UNTOLD, ...bet, parent, level: bet.name === 'cache' ? 3 : 1 }));
-}
-
-/** Waits between a call's attempts. */
-function backoffDrafts(log: TurnLog, call: string, parent: Draft): Draft[] {
-  return log.events.flatMap((event) => {
-    const cause = event.cause === undefined ? undefined : log.events[event.cause];
-    if (event.kind !== 'retry.wait' || cause === undefined || (event.exchange ?? `${event.stage}.0`) !== call)
-      return [];
-    const attributes: SpanAttributes = {};
-    put(attributes, A.httpAttempt, numberOf(event, 'attempt'));
-    put(attributes, A.backoffReason, stringOf(event, 'reason'));
-    put(attributes, A.backoffWaitMs, numberOf(event, 'waitMs'));
-    return [{ ...UNTOLD, name: 'backoff', parent, level: 2, startUs: cause.atUs, endUs: event.atUs, attributes }];
-  });
-}
-
-const UNTOLD = { attributes: {}, links: [], status: { code: 'unset' } } satisfies Partial<Draft>;
-
-/** Exchanges below their call; those of one step of it (polls, a download) below a span of the step. */
-function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft, made: Map<string, Draft>): Draft[] {
-  const drafts: Draft[] = [];
-  const firstAttempts = new Map<number, Draft>();
-  const steps = new Map<string, Draft>();
-  const inOrder = exchanges.toSorted((a, b) => a.attempt - b.attempt || a.fetchIndex - b.fetchIndex);
-  for (const exchange of inOrder) {
-    const { name, startUs, endUs, attributes, status, attempt, fetchIndex, step, phases } = exchange;
-    const retried = attempt === 0 ? undefined : firstAttempts.get(fetchIndex);
-    const links: (Draft | SpanLink)[] = retried === undefined ? [] : [retried];
-    for (const { exchange: id = '', traceId } of exchange.linked) {
-      const other = traceId === undefined ? made.get(id) : { traceId, spanId: spanIdOf(traceId, 0) };
-      if (other !== undefined && other !== retried) links.push(other);
-    }
-    let above = parent;
-    if (step !== undefined) {
-      const key = `${attempt}.${step}`;
-      const known = steps.get(key);
-      above = known ?? { ...UNTOLD, name: step, parent, level: 2, startUs, endUs, attributes: {} };
-      above.endUs = Math.max(above.endUs, endUs);
-      const count = Number(above.attributes[A.httpCount.key] ?? 0) + Number(attributes[A.httpCount.key] ?? 1);
-      put(above.attributes, A.httpCount, count);
-      steps.set(key, above);
-      if (known === undefined) drafts.push(above);
-    }
-    const draft: Draft = { name, startUs, endUs, attributes, status, parent: above, level: 2, links };
-    if (!firstAttempts.has(fetchIndex)) firstAttempts.set(fetchIndex, draft);
-    drafts.push(draft);
-    made.set(exchange.id, draft);
-    for (const phase of phases) drafts.push({ ...phase, parent: draft, level: 3, links: [] });
-  }
+  const apology = firstOf(events, 'deliver.apology');
+  if (stringOf(apology, 'heard') === 'apology') between('apology', firstOf(events, 'turn.failed')?.atUs, apology?.atUs);
   return drafts;
 }

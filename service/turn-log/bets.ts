@@ -7,6 +7,8 @@ import { definedOnly, fieldOf, numberIn, parsedJson, textIn } from '../base/json
 
 /** The reply's own request; the one that hedges it; the one that warms the prompt cache; those on early transcripts. */
 export const ORDINALS = { reply: 0, hedge: 1, prompt: 2, partial: 10 } as const;
+/** Syntheses ahead count from here: no reply has so many pieces. */
+export const AHEAD_ORDINAL = 10_000;
 
 export const BET_KINDS = [
   'partial',

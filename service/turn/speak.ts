@@ -3,6 +3,7 @@ import { pcmBytesToSamples, rmsDbfs } from '../audio/pcm.ts';
 import { StageError } from '../base/errors.ts';
 import type { Arrival } from '../base/ports.ts';
 import { keep, lookUp, lookUpAhead } from './look-up.ts';
+import { AHEAD_ORDINAL } from '../turn-log/bets.ts';
 import { join } from '../turn-log/recorder.ts';
 import { callProvider, speechRequest, type TurnScope } from '../calls/stage.ts';
 import { childSignal, createChannel, untilAborted, type Channel } from '../base/streams.ts';
@@ -60,9 +61,6 @@ function fromCache({ ports }: TurnScope, piece: Piece, eventId: number, pcm: Uin
   chunks.close();
   return { index: piece.index, content: false, cached: true, chunks };
 }
-
-/** Syntheses ahead count from here: no reply has so many pieces. */
-const AHEAD_ORDINAL = 10_000;
 
 /**
  * Speaks a text ahead, from the cache or by a synthesis. `cause` is the event that allowed it. A failure stays here.

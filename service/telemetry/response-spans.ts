@@ -1,0 +1,84 @@
+/**
+ * The wait of a turn as `response` and one child for each stage that the ledger names. Pure.
+ *
+ * Jaeger's critical path takes from a span's end the child that ends last strictly before it, and so on back. Spans that touch
+ * would be skipped, so each wait ends 1 µs before the next one begins. That microsecond is counted as our code; the exact parts
+ * stand in `retake.ledger` on `turn`.
+ */
+import type { LedgerStage } from '../base/events.ts';
+import type { Ledger } from '../turn-log/ledger.ts';
+import { PLAIN, type Draft } from './draft.ts';
+import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
+
+/** Between neighbours, so that Jaeger's comparison sees one before the other. */
+export const GAP_US = 1;
+/** Of one turn: a stage that goes on after a moment of our code is one span, shortest moments first, until these are left. */
+export const MAX_WAITS = 6;
+
+const SPAN_OF_STAGE = {
+  endpointing: 'wait endpointing',
+  stt: 'wait stt',
+  llm: 'wait llm',
+  chunk: 'wait chunk',
+  tts: 'wait tts',
+  deliver: 'wait deliver',
+} as const satisfies Readonly<Record<Exclude<LedgerStage, 'our code'>, SpanName>>;
+
+interface Run {
+  stage: keyof typeof SPAN_OF_STAGE;
+  fromUs: number;
+  toUs: number;
+  /** How many runs of the ledger it stands for. */
+  count: number;
+}
+
+/** `response` with its waits. What no wait covers is our code. */
+export function responseDrafts(ledger: Ledger, turn: Draft): Draft[] {
+  const response: Draft = {
+    ...PLAIN,
+    name: 'response',
+    parent: turn,
+    level: 0,
+    startUs: ledger.zeroUs,
+    endUs: ledger.stopUs,
+  };
+  const waits = withinWaits(runsOf(ledger)).flatMap(({ stage, fromUs, toUs, count }): Draft[] => {
+    const endUs = toUs - GAP_US;
+    if (endUs <= fromUs) return [];
+    const attributes: SpanAttributes = {};
+    put(attributes, A.stage, stage);
+    put(attributes, A.waitRuns, count === 1 ? undefined : count);
+    return [{ ...PLAIN, name: SPAN_OF_STAGE[stage], parent: response, level: 0, startUs: fromUs, endUs, attributes }];
+  });
+  return [response, ...waits];
+}
+
+/** The contiguous parts of one stage as one run each. */
+function runsOf({ parts }: Ledger): Run[] {
+  const runs: Run[] = [];
+  for (const { stage, fromUs, toUs } of parts) {
+    if (stage === 'our code') continue;
+    const last = runs.at(-1);
+    if (last?.stage === stage && last.toUs === fromUs) last.toUs = toUs;
+    else runs.push({ stage, fromUs, toUs, count: 1 });
+  }
+  return runs;
+}
+
+/** Joins neighbours of one stage over the shortest moments of our code, where there are too many. */
+function withinWaits(runs: readonly Run[]): Run[] {
+  const joints = runs.flatMap(({ stage, toUs }, index) => {
+    const next = runs[index + 1];
+    return next?.stage === stage ? [{ index: index + 1, gapUs: next.fromUs - toUs }] : [];
+  });
+  const surplus = Math.max(0, runs.length - MAX_WAITS);
+  const shortest = joints.toSorted((a, b) => a.gapUs - b.gapUs).slice(0, surplus);
+  const joined = new Set(shortest.map(({ index }) => index));
+  const kept: Run[] = [];
+  for (const [index, run] of runs.entries()) {
+    const last = kept.at(-1);
+    if (last === undefined || !joined.has(index)) kept.push({ ...run });
+    else kept[kept.length - 1] = { ...last, toUs: run.toUs, count: last.count + run.count };
+  }
+  return kept;
+}
