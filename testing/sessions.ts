@@ -68,7 +68,7 @@ export function ofBusyService(session: CapturedSession): CapturedSession {
   return { ...session, turns };
 }
 
-/** The options that most tests of experiments share: virtual time, profile `seed`, common draws. */
+/** The options that most tests of experiments share: virtual time, profile `seed`, common draws, no refits. */
 export const SIM_EXPERIMENT = {
   baseline: [],
   world: 'sim',
@@ -76,6 +76,7 @@ export const SIM_EXPERIMENT = {
   seed: '1',
   draws: 'common',
   runs: 1,
+  refits: 0,
   commit: 'test',
 } as const satisfies Partial<ExperimentOptions>;
 

@@ -129,6 +129,7 @@ export async function runBench(bench: Bench, run: BenchRun): Promise<BenchResult
       seed: run.seed,
       draws: 'common',
       runs: 1,
+      refits: 0,
       signal: run.signal,
       onTurn: ({ ran }, done, total) => {
         if (ran !== undefined) keep(ran);

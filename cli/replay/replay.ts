@@ -118,6 +118,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     bounds: boundsOf(options),
     signal: context.signal,
     onTurn: tellTurns(context),
+    onRefit: (done, all) => context.progress(`model uncertainty: refit ${done} of ${all}`),
     baselineCheckout,
     pace: options.pace,
     words: options.words,

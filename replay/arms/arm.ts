@@ -13,6 +13,7 @@ import { observeTurn } from '../../service/turn/observe.ts';
 import { strategyHash, type Strategy } from '../../service/strategy/strategy.ts';
 import { createRealWorld, type ProviderAccess, type RunWorld } from '../../service/world.ts';
 import { fitTo, type Fit } from '../../sim/times/fit.ts';
+import { redrawnSessions } from '../../sim/times/redraw.ts';
 import type { Observation } from '../../sim/times/observed.ts';
 import { DRAW_HEADER, type Draws } from '../../sim/times/plan.ts';
 import type { Profile } from '../../sim/times/profile.ts';
@@ -40,6 +41,8 @@ export type ArmWorld =
       source: TimesBasis;
       /** To which times are fitted; by default those of the replayed session alone. */
       observations?: readonly Observation[];
+      /** The number of a refit: times are fitted to the observations of sessions drawn anew. */
+      refit?: number;
       scenario?: Scenario;
     }
   | { world: 'wire'; access: ProviderAccess; caPem: string; seed: string }
@@ -90,10 +93,7 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
     speech.set(key, cache);
     return cache;
   };
-  const fit =
-    against.world !== 'sim' || against.observations === undefined
-      ? undefined
-      : fitTo(against.observations, against.profile);
+  const fit = fitOf(against);
   const close = async (key: string): Promise<void> => {
     const known = open.get(key);
     open.delete(key);
@@ -123,6 +123,12 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
       await Promise.all([...open.keys()].map(close));
     },
   };
+}
+
+function fitOf(against: ArmWorld): Fit | undefined {
+  if (against.world !== 'sim' || against.observations === undefined) return undefined;
+  const { observations, profile, seed, refit } = against;
+  return fitTo(observations, profile, refit === undefined ? undefined : redrawnSessions(observations, seed, refit));
 }
 
 interface RunOptions extends OpenSession {

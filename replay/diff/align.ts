@@ -2,11 +2,15 @@
 import { InputError } from '../../service/base/errors.ts';
 import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { highest } from '../../service/base/quantile.ts';
 import { clusteredMean, LEVEL, mean, sum, type Interval } from '../statistics/estimates.ts';
+import { withModels } from '../statistics/multiple-imputation.ts';
 
 export interface TurnPair {
   a: TurnSummary;
   b: TurnSummary;
+  /** The same turn under each refit of a simulation's model; undefined where a lane did not measure it there. */
+  refits?: readonly (TurnPair | undefined)[];
 }
 
 /** Why a turn is in no measured pair. */
@@ -148,14 +152,38 @@ export function meanOver(
   return width(overSessions) >= width(overTurns) ? overSessions : overTurns;
 }
 
-/** `meanOver` of a figure of pairs. */
+/** `meanOver` of a figure of pairs. What refits differ by widens the interval. */
 export function intervalOver(pairs: readonly TurnPair[], value: (pair: TurnPair) => number, level = LEVEL): Interval {
-  const valued = pairs.map((pair) => ({
-    sessionId: pair.a.sessionId,
-    turnIndex: pair.a.turnIndex,
-    value: value(pair),
-  }));
-  return meanOver(valued, level);
+  const over = (some: readonly TurnPair[]): Interval =>
+    meanOver(
+      some.map((pair) => ({ sessionId: pair.a.sessionId, turnIndex: pair.a.turnIndex, value: value(pair) })),
+      level,
+    );
+  return withModels(
+    over(pairs),
+    refitsOf(pairs).map((refit) => over(refit).mean),
+    level,
+  );
+}
+
+/** The pairs of each refit. */
+export function refitsOf(pairs: readonly TurnPair[]): TurnPair[][] {
+  const count = highest([0, ...pairs.map(({ refits = [] }) => refits.length)]);
+  return Array.from({ length: count }, (_, index) => pairs.flatMap(({ refits }) => refits?.[index] ?? [])).filter(
+    (refit) => refit.length > 0,
+  );
+}
+
+/** Pairs in which both turns have a figure, under refits too. */
+export function pairsWhere(pairs: readonly TurnPair[], has: (turn: TurnSummary) => boolean): TurnPair[] {
+  const both = (pair: TurnPair | undefined): boolean => pair !== undefined && has(pair.a) && has(pair.b);
+  return pairs
+    .filter(both)
+    .map((pair) =>
+      pair.refits === undefined
+        ? pair
+        : { ...pair, refits: pair.refits.map((refit) => (both(refit) ? refit : undefined)) },
+    );
 }
 
 /** Distinct turns: repetitions are no further turns. */
@@ -164,7 +192,7 @@ export function turnsIn(pairs: readonly TurnPair[]): number {
 }
 
 /** By session, turn and repetition: the first of A meets the first of B. */
-function keyed(turns: readonly TurnSummary[]): Map<string, TurnSummary> {
+export function keyed(turns: readonly TurnSummary[]): Map<string, TurnSummary> {
   const seen = new Map<string, number>();
   return new Map(
     turns.map((turn) => {

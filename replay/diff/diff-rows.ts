@@ -3,7 +3,7 @@ import { InvariantError } from '../../service/base/errors.ts';
 import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { sum } from '../statistics/estimates.ts';
-import { intervalOver, turnsIn, type TurnPair } from './align.ts';
+import { intervalOver, pairsWhere, refitsOf, turnsIn, type TurnPair } from './align.ts';
 import { withHolm } from './holm-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 
@@ -47,16 +47,27 @@ export function diffRow(
   us: Figure,
   level: number,
 ): DiffRow | undefined {
+  return rowWithDegrees(about, pairs, us, level)?.row;
+}
+
+function rowWithDegrees(
+  about: Pick<DiffRow, 'stage' | 'phase'>,
+  pairs: readonly TurnPair[],
+  us: Figure,
+  level: number,
+): { row: DiffRow; degrees: number } | undefined {
   const measured = pairsWith(pairs, us);
   if (measured.length === 0) return undefined;
   const over = (value: (pair: TurnPair) => number) => intervalOver(measured, value, level);
   const aMs = over(({ a }) => msOf(us, a)).mean;
   const delta = over(differenceOf(us));
-  const isPositive = measured.every(({ a, b }) => msOf(us, a) > 0 && msOf(us, b) > 0);
+  const isPositive = [...measured, ...refitsOf(measured).flat()].every(
+    ({ a, b }) => msOf(us, a) > 0 && msOf(us, b) > 0,
+  );
   const shift = isPositive ? over(({ a, b }) => Math.log(msOf(us, b) / msOf(us, a))) : undefined;
   const percent = (log: number | undefined): number | undefined =>
     log === undefined ? undefined : (Math.exp(log) - 1) * 100;
-  return {
+  const row = {
     ...about,
     aMs,
     bMs: over(({ b }) => msOf(us, b)).mean,
@@ -69,29 +80,25 @@ export function diffRow(
     highPct: percent(shift?.high),
     n: turnsIn(measured),
   };
+  return { row, degrees: delta.degrees ?? 0 };
 }
 
 /** Pairs in which both turns have the figure: absent is not 0, and no time is negative or without end. */
 export function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
   const isTime = (value: number | undefined): boolean => value !== undefined && value >= 0 && Number.isFinite(value);
-  return pairs.filter(({ a, b }) => isTime(us(a)) && isTime(us(b)));
+  return pairsWhere(pairs, (turn) => isTime(us(turn)));
 }
 
 /** Totals of stages (no phase) and phases, in the order of the pipeline. */
 export function stageRows(pairs: readonly TurnPair[], level: number): DiffRow[] {
   const keys = ledgerKeys(pairs.flatMap(({ a, b }) => [a, b]));
-  const rows = keys
-    .map((key) => diffRow(key, pairs, (turn) => ledgerUs(turn, key), level))
+  const found = keys
+    .map((key) => rowWithDegrees(key, pairs, (turn) => ledgerUs(turn, key), level))
     .filter((each) => each !== undefined);
+  const degrees = new Map(found.map((each) => [each.row, each.degrees]));
+  const rows = [...degrees.keys()];
   checkSums(rows, pairs);
-  return withHolm(
-    rows,
-    intervalOver(
-      pairs,
-      differenceOf((turn) => turn.e2eUs),
-    ).degrees ?? 0,
-    level,
-  );
+  return withHolm(rows, (row) => degrees.get(row) ?? 0, level);
 }
 
 /** A report whose rows do not add up is an error, not a warning. */

@@ -16,6 +16,7 @@ import { diffRow, differenceOf, msOf, pairsWith, stageRows, type DiffRow, type F
 import { brokenFacts } from './facts.ts';
 import { guardsOf, type Guard } from './guards.ts';
 import { percentilesOf, p95Of, type P95, type Percentile } from './percentiles.ts';
+import { modelUncertainty, withRefits, type ModelUncertainty, type Refit } from './refits.ts';
 import { repetitionOf, repetitionDoubt, type Repetition } from './repetition.ts';
 import { settleOf, type Settle } from './settle.ts';
 import { LEVEL } from '../statistics/estimates.ts';
@@ -68,6 +69,8 @@ export interface Diff {
   /** Distinct turns among them. */
   turns: number;
   sessions: number;
+  /** Of the interval of the primary figure; absent where no refit was made. */
+  model?: ModelUncertainty;
   /** A and B share no turn. */
   observational?: true;
   /** False with one conversation only: the interval is then over turns. */
@@ -102,6 +105,8 @@ export interface DiffOptions {
   positionOf?: PositionOf;
   /** Further bounds of validity that are broken, a line each. */
   invalid?: readonly string[];
+  /** A simulation's lanes under refits of its model. */
+  refits?: readonly Refit[];
 }
 
 /** Compares lane B with lane A. Undefined when a lane has no usable turn, or the lanes share none: see `diffUnpaired`. */
@@ -132,6 +137,7 @@ export function diffLanes(
     pairs: pairs.length,
     turns: turnsIn(pairs),
     sessions: bySession(pairs).length,
+    model: modelUncertainty(pairsOfPrimary, differenceOf(us)),
     generalizes: evidence.sessions !== 1,
   };
 }
@@ -155,7 +161,8 @@ export function judgeLanes(
   options: DiffOptions = {},
 ): Outcome | undefined {
   if (![a, b].every((lane) => lane.some((turn) => unusable(turn) === undefined))) return undefined;
-  const alignment = alignTurns(a, b);
+  const aligned = alignTurns(a, b);
+  const alignment = { ...aligned, pairs: withRefits(aligned.pairs, a, options.refits ?? []) };
   const { pairs, both } = alignment;
   if (both.length === 0) return undefined;
   const { level = LEVEL } = options;

@@ -5,7 +5,7 @@ import { pairedProportions, type Outcome } from '../statistics/paired-proportion
 import { signed } from '../statistics/rounding.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Figure } from './diff-rows.ts';
-import { bySession, intervalOver, type Alignment, type TurnPair } from './align.ts';
+import { bySession, intervalOver, pairsWhere, type Alignment, type TurnPair } from './align.ts';
 
 /** Broken: harm beyond the margin is shown. Holds: harm beyond the margin is ruled out. Open: neither. */
 export const GUARD_STATES = ['broken', 'open', 'holds'] as const;
@@ -227,7 +227,7 @@ function knownIn(
   pairs: readonly TurnPair[],
   has: (turn: TurnSummary) => boolean,
 ): { known: TurnPair[]; lacking?: string } {
-  const known = pairs.filter(({ a, b }) => has(a) && has(b));
+  const known = pairsWhere(pairs, has);
   const any = pairs.filter(({ a, b }) => has(a) || has(b)).length;
   const isLacking = any - known.length > LACKING_SHARE * any;
   return { known, lacking: isLacking ? `known in both lanes in ${known.length} of ${any} turns` : undefined };

@@ -11,20 +11,20 @@ interface Adjusted {
 }
 
 /**
- * Adds `pHolm` to every row with an interval: the two-sided p of its t-interval (`degrees` of freedom), adjusted by Holm's method
+ * Adds `pHolm` to every row with an interval: the two-sided p of its t-interval (`degreesOf` freedom), adjusted by Holm's method
  * over all such rows. Stages and phases are one family. A stage with one phase counts twice, which is stricter. `level` is that of the rows'
  * intervals. At a stricter one every p grows in proportion, so that 0.05 stays the bar.
  */
 export function withHolm<Row extends Compared>(
   rows: readonly Row[],
-  degrees: number,
+  degreesOf: (row: Row) => number,
   level = LEVEL,
 ): (Row & Adjusted)[] {
-  const family = rows.flatMap(({ deltaMs, highMs }, index) =>
-    highMs === undefined
-      ? []
-      : [{ index, p: Math.min(1, (pOf(deltaMs, highMs - deltaMs, degrees, level) * LEVEL) / level) }],
-  );
+  const family = rows.flatMap((row, index) => {
+    const { deltaMs, highMs } = row;
+    if (highMs === undefined) return [];
+    return [{ index, p: Math.min(1, (pOf(deltaMs, highMs - deltaMs, degreesOf(row), level) * LEVEL) / level) }];
+  });
   const adjusted = holm(family.map(({ p }) => p));
   const pHolm = new Map(family.map(({ index }, place) => [index, Math.round((adjusted[place] ?? 1) * 1e4) / 1e4]));
   return rows.map((row, index) => {

@@ -65,6 +65,10 @@ export interface ExperimentOptions extends LaneOptions {
   /** For tests: arms of another kind. */
   armFor?: (lane: ReplayLane, against: ArmWorld) => Arm | Promise<Arm>;
   onTurn?: OnTurn;
+  /** In `sim`: refits of the model, by which the intervals hold its uncertainty; by default 20. 0: none. */
+  refits?: number;
+  /** Hears of each refit that was run. */
+  onRefit?: (done: number, total: number) => void;
   /** Hears each look of a run until decided, and the verdicts of the candidates that have measured turns. */
   onLook?: (look: Look, verdicts: readonly Verdict[]) => void;
   /** Hears of a candidate without a turn that both lanes measured, and why. By default the experiment throws. */

@@ -65,6 +65,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       seed,
       draws: 'common',
       runs,
+      refits: 0,
       commit,
       signal,
       onTurn: (_turn, done, total) => onTurn?.(done, total),

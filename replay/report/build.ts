@@ -69,7 +69,16 @@ export interface Report {
   knobs: readonly { knob: string; a: unknown; b: unknown }[];
   validity: Pick<
     Diff,
-    'marginMs' | 'repetition' | 'trend' | 'p95' | 'pairs' | 'turns' | 'sessions' | 'observational' | 'generalizes'
+    | 'marginMs'
+    | 'repetition'
+    | 'trend'
+    | 'p95'
+    | 'pairs'
+    | 'turns'
+    | 'sessions'
+    | 'model'
+    | 'observational'
+    | 'generalizes'
   > & {
     draws: (typeof REPORTED_DRAWS)[number];
     /** Of a run until decided: its last look, by whose level every interval of the report is a repeated one. */
@@ -118,6 +127,7 @@ export interface ReportInput {
   asks?: readonly string[];
   /** See `Evidence.simulated`. */
   simulated?: DiffOptions['simulated'];
+  refits?: DiffOptions['refits'];
   bounds?: DiffOptions['bounds'];
   positionOf?: DiffOptions['positionOf'];
   /** Of a run until decided. */
@@ -140,6 +150,7 @@ export function buildReport(input: ReportInput): Report | undefined {
         primary: input.primary,
         a2: input.sameTimes === true ? undefined : input.a2,
         bounds: input.bounds,
+        refits: input.refits,
         level: input.look?.level,
         allowedModels: b.arm.strategy && modelsOf(b.arm.strategy),
         simulated: input.simulated,

@@ -117,6 +117,15 @@ export const ReportSchema = Type.Object(
           highMs: Type.Number(),
         }),
       ),
+      model: Type.Optional(
+        Type.Object(
+          {
+            refits: Type.Integer({ description: 'of the model of a simulation, on captured sessions drawn anew' }),
+            variancePct: Type.Number({ description: 'share of the variance behind the interval of `primary`' }),
+          },
+          { description: 'the intervals of a simulation hold the uncertainty of its model' },
+        ),
+      ),
       look: Type.Optional(LookSchema),
       drift: Type.Optional(
         Type.Object({ deltaMs: Type.Number(), medianErrorPct: Type.Number(), p95ErrorPct: Type.Number() }),

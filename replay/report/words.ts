@@ -44,7 +44,7 @@ function lookText({ looks, sessions, maxSessions, level }: NonNullable<Report['v
 
 /** How far the figures carry, in one line. */
 export function validityLine({ validity, sameWords, matched, primary }: Report): string {
-  const { turns, pairs, sessions, repetition, trend, marginMs, draws, drift, generalizes, seed } = validity;
+  const { turns, pairs, sessions, repetition, trend, marginMs, draws, drift, generalizes, seed, model } = validity;
   const parts = [
     validity.observational === true
       ? `no shared turn; ${sessions} session${sessions === 1 ? '' : 's'} or more a side (observational)`
@@ -62,7 +62,12 @@ export function validityLine({ validity, sameWords, matched, primary }: Report):
       : [
           `a trend common to both lanes, ${signed(trend.deltaMs)} ms [${signed(trend.lowMs)}, ${signed(trend.highMs)}] from first to last turn: pairing removes it`,
         ]),
-    draws === 'common' ? 'common draws: the interval is over sessions only' : `draws ${draws}`,
+    draws === 'common'
+      ? `common draws: the interval is over sessions ${model === undefined ? 'only' : "and the model's refits"}`
+      : `draws ${draws}`,
+    ...(model === undefined
+      ? []
+      : [`model uncertainty included: ${model.refits} refits, ${model.variancePct.toFixed(0)} % of the variance`]),
     ...(drift === undefined
       ? []
       : [

@@ -11,6 +11,17 @@ const BASIS = new RegExp(
   'g',
 );
 
+const MODELLED_SET_UP = new RegExp(
+  `"key":"${ATTRIBUTES.httpSetUpBasis.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"(?:fitted|profile)"`,
+);
+
+/** Whether a lane opened a connection whose set-up took other than captured time. */
+export function hasModelledSetUp(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): boolean {
+  return replayed.some(
+    ({ planned, otlp }) => planned.lane === lane && planned.variant === variant && MODELLED_SET_UP.test(otlp),
+  );
+}
+
 /** Shares of a lane's exchanges; they add up to 1. Empty for a lane that was not simulated. */
 export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): BasisShares {
   const found = replayed

@@ -14,6 +14,7 @@ import { HERE } from '../arms/checkout.ts';
 import type { Look } from '../diff/looks.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
+import { refitLanes } from './refits.ts';
 import { redrawn } from './sim-floor.ts';
 import { createWatch, withJournaledSessions } from './until-decided.ts';
 import { type Report } from '../report/build.ts';
@@ -83,17 +84,14 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
     return reportsOf({ ...options, withText: false, onUnmeasured: () => undefined }, plan, run);
   });
   try {
+    const shared = { sessions, lanes, runId, pace: plan.pace, clock };
     const { turns: replayed, ...rest } = await runReplay({
-      sessions,
-      lanes,
+      ...shared,
       plan: plan.runs,
       armFor: (lane) => Promise.resolve(options.armFor?.(lane, against) ?? armFor(options, plan, lane, against)),
-      runId,
-      pace: plan.pace,
       withText: options.withText === true,
       budget,
       resumeWholeSessions: world === 'sim',
-      clock,
       cooldownMs: options.cooldownMs ?? 30_000,
       journal,
       before: world === 'sim' && cachesSpeech(plan) ? undefined : before,
@@ -109,7 +107,8 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
       );
     const otlp = replayed.map((turn) => turn.otlp);
     const experiment = { runId, replayed, captured, otlp, look: watch?.last(), ...rest };
-    return { ...experiment, reports: reportsOf(options, plan, experiment) };
+    const refitted = await refitLanes(options, plan, against, replayed, shared);
+    return { ...experiment, reports: reportsOf(options, plan, { ...experiment, refitted }) };
   } finally {
     journal?.close();
   }

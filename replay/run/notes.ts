@@ -28,6 +28,8 @@ interface About {
   prediction?: string;
   /** In `sim`: how far it is off where nothing was changed. */
   floor?: string;
+  /** In `sim`: why intervals do not hold the uncertainty of the model. */
+  noModel?: string;
   baselineCheckout?: { commit: string };
 }
 
@@ -44,6 +46,7 @@ export function validityNotes(about: About, run: Run, variant: string): string[]
     about.world === 'sim' &&
       `times of the exchanges: baseline ${basisText(basisShares(run.replayed, 'baseline', 'baseline'))}; candidate ${basisText(basisShares(run.replayed, 'candidate', variant))}`,
     about.floor ?? false,
+    about.noModel !== undefined && `model uncertainty not included: ${about.noModel}`,
     about.choiceNote ?? false,
     about.world !== 'sim' && `words: ${about.words === 'same' ? 'same as captured' : "each lane's own"}`,
     about.prediction !== undefined && `prediction: ${about.prediction}, ${TRUST_PAGE}`,

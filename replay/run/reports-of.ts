@@ -10,6 +10,7 @@ import { diffLanes } from '../diff/diff.ts';
 import type { Look } from '../diff/looks.ts';
 import { type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { firstFailure, validityNotes } from './notes.ts';
+import { NOT_REFITTED, refitsFor, type Refitted } from './refits.ts';
 import { floorNote, sameTimes } from './sim-floor.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
 import { asksOf } from '../plan/asks.ts';
@@ -25,6 +26,7 @@ interface Run extends Omit<Replayed, 'turns'> {
   replayed: readonly ReplayedTurn[];
   captured: readonly TurnSummary[];
   look?: Look;
+  refitted?: Refitted;
 }
 
 /** One report a candidate. Throws `InputError` where a candidate cannot be compared and nobody hears of it (`onUnmeasured`). */
@@ -34,7 +36,7 @@ export function reportsOf(
   run: Run,
 ): { variant: string; report: Report }[] {
   const { world, commit, baselineCheckout } = options;
-  const { replayed, captured, look } = run;
+  const { replayed, captured, look, refitted = NOT_REFITTED } = run;
   // a session that the budget cut off is in no look
   const compared = look === undefined || look.looks === 0 ? replayed : replayed.slice(0, look.turns);
   const summariesIn = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(compared, lane, variant);
@@ -70,6 +72,7 @@ export function reportsOf(
       positionOf: world === 'sim' ? undefined : placeIn(replayed),
       simulated: trust === undefined ? undefined : { why: whyPredicted(trust, asks) },
       asks: world === 'sim' ? asks : undefined,
+      refits: refitsFor({ baseline, candidate }, refitted.lanes, summariesIn),
       bounds: options.bounds,
       look,
       settleBy: options.settleBy,
@@ -83,6 +86,7 @@ export function reportsOf(
             ...options,
             prediction: trust?.text,
             floor: floorNote(options, replayed, baseline2.variant),
+            noModel: refitted.without,
             pace: plan.pace,
             words: candidate.words,
           },

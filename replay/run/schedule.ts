@@ -32,6 +32,8 @@ export interface ReplayOptions {
   pace: TurnTask['pace'];
   /** Keeps what was said, in the journal too. */
   withText: boolean;
+  /** Turns without traces: their `otlp` is empty. */
+  isBare?: boolean;
   journal?: Journal;
   /** The journal's state when the run was resumed. */
   before?: JournalState;
@@ -220,7 +222,8 @@ function createArms(options: ReplayOptions): {
         const measured = measureTurn(log);
         const summary = { ...measured.summary, ...workOf(session, planned, { transcript, replyText }) };
         const text = options.withText ? { transcript, reply: replyText } : undefined;
-        return { summary, otlp: otlpLineOf(log, measured), text, ran: { log, summary, transcript, replyText } };
+        const otlp = options.isBare === true ? '' : otlpLineOf(log, measured);
+        return { summary, otlp, text, ran: { log, summary, transcript, replyText } };
       } catch (error) {
         if (error instanceof RunnerError) {
           arms.delete(lane);
@@ -230,14 +233,8 @@ function createArms(options: ReplayOptions): {
       }
     },
     async close() {
-      await Promise.all(
-        [...arms.values()].map((starting) =>
-          starting.then(
-            (arm) => arm.close(),
-            () => undefined,
-          ),
-        ),
-      );
+      const started = await Promise.allSettled(arms.values());
+      await Promise.all(started.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)));
     },
   };
 }

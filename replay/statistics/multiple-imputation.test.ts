@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyedRandom } from '../../service/base/random.ts';
-import { combinedEstimate, combinedInterval, type ModelEstimate } from './multiple-imputation.ts';
-import { intervalOf } from './estimates.ts';
+import { combinedEstimate, withModels, type Combined, type ModelEstimate } from './multiple-imputation.ts';
+import { intervalOf, type Interval } from './estimates.ts';
 
+const combinedInterval = ({ estimate, variance, degrees }: Combined): Interval =>
+  intervalOf(estimate, Math.sqrt(variance), degrees);
 const near = (actual: number | undefined, expected: number): void =>
   assert.ok(Math.abs((actual ?? Number.NaN) - expected) < 1e-9, `${actual}, expected ${expected}`);
 
@@ -25,6 +27,20 @@ test('models that agree add nothing: the interval is that of one; control: those
   const apart = combinedEstimate(alike.map((each, index) => ({ ...each, estimate: -50 + (index % 2 === 0 ? 5 : -5) })));
   assert.ok((apart?.variance ?? 0) > 40 && (apart?.degrees ?? 7) < 7);
   assert.equal(combinedEstimate(alike.slice(0, 1)), undefined);
+});
+
+test('refits that lie apart widen the interval around the same estimate; refits that agree, and one alone, leave it', () => {
+  const own = intervalOf(-50, 4, 7);
+  for (const alike of [[], [-70], Array.from({ length: 20 }, () => -52)]) assert.equal(withModels(own, alike), own);
+  const wide = withModels(
+    own,
+    Array.from({ length: 20 }, (_, index) => -50 + (index % 2 === 0 ? 5 : -5)),
+  );
+  near(wide.mean, -50);
+  near(wide.error, Math.sqrt(16 + ((21 / 20) * 20 * 25) / 19));
+  assert.ok((wide.low ?? 0) < (own.low ?? 0) - 5 && (wide.degrees ?? 7) < 7);
+  const exact = withModels(intervalOf(-50, 0, 7), [-50, -49]);
+  assert.equal(exact.degrees, 1, 'sessions that all agree still have the interval of one degree');
 });
 
 test('the interval covers in 95 % of cases, where that of one model covers in far fewer', () => {

@@ -4,6 +4,7 @@ import { exchangeKind, type Observation } from './observed.ts';
 import { exchangeKey, isData, type DrawContext, type NetworkPlan, type ReplayedPlan } from './plan.ts';
 import { medianOf, type Profile } from './profile.ts';
 import { growthUs } from './profile-plan.ts';
+import { AS_CAPTURED, type Redraw } from './redraw.ts';
 import { shownSlope } from './slope.ts';
 
 /** Fewer exchanges of a kind are not fitted. */
@@ -32,7 +33,8 @@ export interface FittedKind {
   slopeUs: number;
 }
 
-export function fitTo(observations: readonly Observation[], profile: Profile): Fit {
+/** With `redraw` kinds, set-ups and waits are those of another capture. Captured exchanges keep their places, and what is fitted stays fitted. */
+export function fitTo(observations: readonly Observation[], profile: Profile, redraw = AS_CAPTURED): Fit {
   const byKind = Map.groupBy(observations, exchangeKind);
   const byPlace = new Map(observations.map((each) => [placeOf(each, each.exchange), each]));
   const fitted = new Map<string, FittedKind | undefined>();
@@ -42,15 +44,20 @@ export function fitTo(observations: readonly Observation[], profile: Profile): F
     ({ operation }) => operation === 'llm',
   );
   const byStage = Map.groupBy(observations, ({ operation }): DrawContext['stage'] => operation);
-  const queues = new Map([...byStage].map(([stage, seen]) => [stage, seen.map(({ plan }) => plan.networkUs.queue)]));
+  const plansOf = (seen: readonly Observation[], usOf: (plan: NetworkPlan) => number): NetworkPlan[] =>
+    redraw.inPlace(seen, ({ plan }) => usOf(plan.networkUs)).map(({ plan }) => plan.networkUs);
+  const queues = new Map(
+    [...byStage].map(([stage, seen]) => [stage, plansOf(seen, ({ queue }) => queue).map(({ queue }) => queue)]),
+  );
+  const ways = new Map([...setUps].map(([llm, seen]) => [llm, plansOf(seen, setUpUs)]));
   return {
     kind(name) {
-      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], uploadUsPerKb, profile));
+      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], { uploadUsPerKb, profile, redraw }));
       return fitted.get(name);
     },
     twin: (context) =>
       byPlace.get(placeOf(context, `${exchangeKey({ ...context, fetchIndex: 0 })}.${context.fetchIndex}`)),
-    setUps: (llm) => (setUps.get(llm) ?? []).map(({ plan }) => plan.networkUs),
+    setUps: (llm) => ways.get(llm) ?? [],
     queues: (stage) => queues.get(stage) ?? [],
   };
 }
@@ -59,34 +66,44 @@ function placeOf({ sessionId, turnIndex }: { sessionId: string; turnIndex: numbe
   return `${sessionId}/${turnIndex}/${exchange}`;
 }
 
+const setUpUs = ({ dns = 0, connect = 0, tls = 0 }: NetworkPlan): number => dns + connect + tls;
+
 function fitKind(
   observations: readonly Observation[],
-  uploadUsPerKb: number,
-  profile: Profile,
+  { uploadUsPerKb, profile, redraw }: { uploadUsPerKb: number; profile: Profile; redraw: Redraw },
 ): FittedKind | undefined {
   const [first] = observations;
   if (first === undefined || observations.length < FIT_EXCHANGES) return undefined;
-  const points = spread(observations, LINE_EXCHANGES).map((each): [x: number, y: number] => [
-    each.size,
-    answerUs(each.plan) - uploadUs(each, uploadUsPerKb),
-  ]);
+  const timeUs = (each: Observation): number => answerUs(each.plan) - uploadUs(each, uploadUsPerKb);
+  const drawn = redraw.sample(observations);
+  const points = spread(drawn, LINE_EXCHANGES).map((each): [x: number, y: number] => [each.size, timeUs(each)]);
+  const slopeUs = shownSlope(points) ?? growthUs(profile, first);
   let [least, most] = [Infinity, 0];
   for (const { size } of observations) [least, most] = [Math.min(least, size), Math.max(most, size)];
   return {
-    observations,
-    like: poolsOf(observations),
+    observations: drawn,
+    like: poolsOf(observations, (pool) => redraw.inPlace(pool, (each) => timeUs(each) - slopeUs * each.size)),
     sizes: [least, most],
-    slopeUs: shownSlope(points) ?? growthUs(profile, first),
+    slopeUs,
   };
 }
 
 /** A reply's first piece may wait for what the later ones find warm. Pools of fewer than `FIT_EXCHANGES` are not drawn from. */
-function poolsOf(observations: readonly Observation[]): FittedKind['like'] {
+function poolsOf(
+  observations: readonly Observation[],
+  inPlace: (pool: readonly Observation[]) => readonly Observation[],
+): FittedKind['like'] {
   const byOrdinal = Map.groupBy(observations, ordinalOf);
   const bySide = Map.groupBy(observations, (each) => ordinalOf(each) === 0);
-  return (ordinal) =>
-    [byOrdinal.get(ordinal), bySide.get(ordinal === 0)].find((some = []) => some.length >= FIT_EXCHANGES) ??
-    observations;
+  const pools = new Map<readonly Observation[], readonly Observation[]>();
+  return (ordinal) => {
+    const own =
+      [byOrdinal.get(ordinal), bySide.get(ordinal === 0)].find((some = []) => some.length >= FIT_EXCHANGES) ??
+      observations;
+    const pool = pools.get(own) ?? inPlace(own);
+    pools.set(own, pool);
+    return pool;
+  };
 }
 
 const ordinalOf = ({ exchange }: Observation): number => Number(exchange.split('.')[1]);
