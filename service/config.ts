@@ -9,6 +9,8 @@ import { networksOf } from './http/client-address.ts';
 import { isLoopback, type GuardRules } from './http/guard.ts';
 import { RESERVED_REGIONS, type Endpoints, type Regions } from './net/regions.ts';
 import { OWN_SETTINGS, type SettingName } from './settings.ts';
+import { PLAYBACKS } from './telemetry/playback-span.ts';
+import { DEFAULT_VIEW, type TraceView } from './telemetry/spans.ts';
 import { LIVE_ENDPOINTS } from './world.ts';
 
 export interface Config {
@@ -29,6 +31,7 @@ export interface Config {
   /** Sent with every export; may hold a key. */
   otlpHeaders: Readonly<Record<string, string>>;
   jaegerUi?: string;
+  traceView: TraceView;
   /** In `live` both keys are there. */
   falKey?: string;
   openRouterKey?: string;
@@ -104,6 +107,10 @@ export function configFrom(env: Env): Config {
     strategyFile: text('RETAKE_STRATEGY'),
     otlpEndpoint: optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', text('OTEL_EXPORTER_OTLP_ENDPOINT')),
     jaegerUi: optionalUrl('RETAKE_JAEGER_UI', text('RETAKE_JAEGER_UI')),
+    traceView: {
+      playback: choice('RETAKE_TRACE_PLAYBACK', PLAYBACKS, DEFAULT_VIEW.playback),
+      slowMs: slowMsOf(text('RETAKE_SLOW_MS') ?? String(DEFAULT_VIEW.slowMs)),
+    },
     falKey,
     openRouterKey,
   };
@@ -121,6 +128,12 @@ function portOf(text: string): number {
   throw new InputError(
     `RETAKE_PORT=${text.slice(0, 40)} is not a port; set a number from 1 to 65535, or 0 for any free port`,
   );
+}
+
+function slowMsOf(text: string): number {
+  const ms = Number(text);
+  if (Number.isSafeInteger(ms) && ms > 0) return ms;
+  throw new InputError(`RETAKE_SLOW_MS=${text.slice(0, 40)} is no time; set whole ms from 1, such as 3000`);
 }
 
 function optionalUrl(key: string, text: string | undefined): string | undefined {

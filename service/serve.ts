@@ -96,7 +96,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       }),
       (each) => each.shutdown(),
     );
-    const tracing = own(createTracing({ spool, onError }), (each) => each.shutdown());
+    const tracing = own(createTracing({ spool, onError, view: config.traceView }), (each) => each.shutdown());
     const world = own(await options.openWorld(), (each) => each.close());
     checkRunnable(strategy, { world: config.world, regions: world.regions });
 

@@ -176,6 +176,21 @@ export const SETTINGS = [
     otherwise: 'none: no links',
     meaning: 'Jaeger’s page, for links in reports.',
   },
+  {
+    name: 'RETAKE_TRACE_PLAYBACK',
+    group: 'Where traces go',
+    takes: '`short` or `full`',
+    otherwise: '`short`',
+    meaning:
+      'How far the spans `turn` and `playback` reach: to the end of the work, so that the wait fills Jaeger’s screen, or to the end of the reply.',
+  },
+  {
+    name: 'RETAKE_SLOW_MS',
+    group: 'Where traces go',
+    takes: 'ms, from 1',
+    otherwise: '`1400`, the target of STT + TTFT + TTFB',
+    meaning: 'Above this end to end, a turn is tagged as a slow response.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];

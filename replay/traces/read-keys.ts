@@ -21,8 +21,12 @@ const TEXT_CHARS = 2000;
 /** A ledger of ten thousand parts. */
 const LIST_CHARS = 300_000;
 
+/** For people, each beside an exact one. */
+const UNREAD: ReadonlySet<string> = new Set([ATTRIBUTES.wait.key, ATTRIBUTES.e2e.key, ATTRIBUTES.e2eClass.key]);
+const OWN_KEYS = Object.values(ATTRIBUTES).flatMap(({ key }) => (UNREAD.has(key) ? [] : [key]));
+
 const CHARS: ReadonlyMap<string, number> = new Map([
-  ...[...Object.values(ATTRIBUTES).map(({ key }) => key), ...FOREIGN_KEYS].map((key) => [key, TEXT_CHARS] as const),
+  ...[...OWN_KEYS, ...FOREIGN_KEYS].map((key) => [key, TEXT_CHARS] as const),
   [ATTRIBUTES.ledger.key, LIST_CHARS],
   [ATTRIBUTES.bets.key, LIST_CHARS],
 ]);

@@ -12,6 +12,7 @@ import {
 } from '../base/events.ts';
 import { callEndsOf, callKeyOf, type CallEnd } from './call-ends.ts';
 import type { SpanEvent, SpanStatus } from './draft.ts';
+import { PROVIDER_OF } from './http-spans.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 
 export interface ProviderCall {
@@ -119,7 +120,7 @@ function putStage(
     case 'llm': {
       const finish = stringOf(done, 'finishReason');
       put(into, A.genAiOperation, 'chat');
-      put(into, A.genAiProvider, 'openrouter');
+      put(into, A.genAiProvider, PROVIDER_OF.llm);
       put(into, A.genAiOutputType, 'text');
       put(into, A.genAiStream, true);
       put(into, A.genAiRequestModel, stringOf(start, 'model'));

@@ -2,7 +2,7 @@
 import { highest } from '../base/quantile.ts';
 import { phaseOf } from '../turn-log/ledger.ts';
 import { CALL_STAGES, booleanOf, numberOf, numbersOf, stringOf } from '../base/events.ts';
-import type { EventKind, HttpPhase, TurnEvent } from '../base/events.ts';
+import type { CallStage, EventKind, HttpPhase, TurnEvent } from '../base/events.ts';
 import type { ExchangeStep } from '../base/ports.ts';
 import { callEndsOf, exchangeEndOf, type ExchangeEnd } from './call-ends.ts';
 import type { SpanStatus } from './draft.ts';
@@ -30,6 +30,9 @@ export interface HttpExchange extends HttpPart {
   step?: SpanName;
   phases: readonly HttpPart[];
 }
+
+/** Whom a stage asks, whatever its host is. */
+export const PROVIDER_OF = { stt: 'fal', llm: 'openrouter', tts: 'fal' } as const satisfies Record<CallStage, string>;
 
 /** Fetches for one step of an attempt that have a span each; the later ones share a span with a count. */
 const OWN_SPANS = 5;
@@ -117,11 +120,9 @@ function exchangeOf(id: string, events: readonly TurnEvent[], end: ExchangeEnd):
   put(attributes, A.httpDrained, booleanOf(done, 'drained'));
   put(attributes, A.httpBasis, stringOf(done, 'basis'));
   put(attributes, A.httpSetUpBasis, stringOf(queued, 'setUpBasis'));
-  put(
-    attributes,
-    A.stage,
-    CALL_STAGES.find((each) => each === stage),
-  );
+  const own = CALL_STAGES.find((each) => each === stage);
+  put(attributes, A.stage, own);
+  put(attributes, A.peerService, own && PROVIDER_OF[own]);
   put(attributes, A.errorType, end.errorType);
   put(attributes, A.cancelled, end.cancelled);
 

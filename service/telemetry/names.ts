@@ -138,6 +138,10 @@ export const ATTRIBUTES = {
   /** How many runs of its stage a wait holds, with moments of our code between them; absent where it holds one. */
   waitRuns: ours('wait', 'wait.runs', 'int'),
 
+  /** JSON, for people: `{"stage phase": "0.0 ms", …}`, rounded. `retake.ledger` is the exact one. */
+  wait: ours('turn', 'wait', 'string'),
+  e2e: ours('turn', 'e2e', 'string'),
+  e2eClass: ours('turn', 'e2e_class', 'string'),
   e2eUs: ours('turn', 'e2e_us', 'int', 'us'),
   firstAudioByteUs: ours('turn', 'first_audio_byte_us', 'int', 'us'),
   firstContentAudibleUs: ours('turn', 'first_content_audible_us', 'int', 'us'),
@@ -153,7 +157,7 @@ export const ATTRIBUTES = {
   bets: ours('turn', 'bets', 'string'),
   /**
    * True above the target, else absent: a store that cannot search one span's duration (badger) finds these. For the
-   * response, end to end is compared with the target of the seed-comparable total, taken as a threshold.
+   * response, end to end is compared with `RETAKE_SLOW_MS`, by default the target of the seed-comparable total.
    */
   slowResponse: ours('turn', 'slow.response', 'boolean'),
   slowStt: ours('turn', 'slow.stt', 'boolean'),
@@ -263,6 +267,7 @@ export const ATTRIBUTES = {
   /** Origin and path: no query, no credentials. */
   urlFull: semconv('http', 'url.full', 'string'),
   serverAddress: semconv('http', 'server.address', 'string'),
+  peerService: semconv('http', 'peer.service', 'string'),
   serverPort: semconv('http', 'server.port', 'int'),
   protocolVersion: semconv('http', 'network.protocol.version', 'string'),
   peerAddress: semconv('http', 'network.peer.address', 'string'),

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createTracing, hrTimeOf, otlpLineOf } from './otel.ts';
 import { SERVICE_VERSION } from './names.ts';
 import { failedTurn, wholeTurn } from '../../testing/sample-turn.ts';
-import { spansOf } from './spans.ts';
+import { DEFAULT_VIEW, spansOf, type TraceView } from './spans.ts';
 
 interface OtlpSpan {
   traceId: string;
@@ -131,6 +131,25 @@ test("any texts and numbers: the bundle's line has the bytes of the SDK's serial
   tracing.turn(failed.log, failed.measured);
   assert.equal(otlpLineOf(failed.log, failed.measured), spool.lines.pop());
   await tracing.shutdown();
+});
+
+test('the view reaches spans that are exported: `full` shows the reply to its end, and another threshold is another tag', async () => {
+  const { log, measured } = wholeTurn();
+  const lineOf = async (view: TraceView): Promise<string> => {
+    const spool = collect();
+    const tracing = createTracing({ spool, onError, view });
+    tracing.turn(log, measured);
+    await tracing.shutdown();
+    return spool.lines[0] ?? '';
+  };
+  const endOf = (line: string, name: string): number =>
+    Number(BigInt(spansIn(line).find((span) => span.name === name)?.endTimeUnixNano ?? 0) / 1000n) - log.anchorUs;
+  const [short, full] = [await lineOf(DEFAULT_VIEW), await lineOf({ playback: 'full', slowMs: 500 })];
+  // the reply ends at 1,985,100; the last span of work ends at 1,593,000, and the first audible sound is at 1,605,100
+  assert.deepEqual([endOf(short, 'playback'), endOf(short, 'turn')], [1_605_102, 1_605_103]);
+  assert.deepEqual([endOf(full, 'playback'), endOf(full, 'turn')], [1_985_100, 1_985_101]);
+  assert.deepEqual([short.includes('retake.slow.response'), full.includes('retake.slow.response')], [false, true]);
+  for (const name of ['response', 'llm', 'tts']) assert.equal(endOf(short, name), endOf(full, name), name);
 });
 
 test('what goes wrong in exporting stays out of the turn', () => {

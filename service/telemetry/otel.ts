@@ -36,7 +36,7 @@ import {
   type SpanKindName,
 } from './names.ts';
 import { otlpLine } from './otlp-line.ts';
-import { spansOf, type SpanRecord } from './spans.ts';
+import { spansOf, type SpanRecord, type TraceView } from './spans.ts';
 
 /** Where lines of finished turns go: the spool on disk, or an array in tests and simulation. */
 export interface LineSink {
@@ -69,6 +69,7 @@ export function createTracing(options: {
   resource?: Readonly<Record<string, string>>;
   spool: LineSink;
   onError: (error: unknown) => void;
+  view?: TraceView;
 }): Tracing {
   const pipe = createPipe();
   const sdk = new NodeSDK({
@@ -96,7 +97,7 @@ export function createTracing(options: {
     turn(log, measured) {
       if (!active) return undefined;
       try {
-        const line = pipe.lineOf(tracer, spansOf(log, measured));
+        const line = pipe.lineOf(tracer, spansOf(log, measured, options.view));
         options.spool.append(line);
         return line;
       } catch (error) {

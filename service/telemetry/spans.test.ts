@@ -33,6 +33,19 @@ function tree(spans: readonly SpanRecord[], shared: readonly string[]): string {
 const { log, measured } = wholeTurn();
 const shared = Object.keys(identityAttributes(log));
 
+/** What a person reads of the sample turn's wait: each stage's exchange takes 1 to 7 ms a phase. */
+const WAIT = Object.fromEntries([
+  ['endpointing detect', '500.0 ms'],
+  ['our code', '1.1 ms'],
+  ...['stt', 'llm', 'tts'].flatMap((stage) =>
+    ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'body'].map((phase, index) => [
+      `${stage} ${phase}`,
+      `${index + 1}.0 ms`,
+    ]),
+  ),
+  ['deliver silence', '20.0 ms'],
+]);
+
 test('a whole turn, as golden text', () => {
   const phases = (startUs: number): string =>
     ['http.queue', 'dns', 'tcp.connect', 'tls', 'http.send', 'http.wait', 'http.body']
@@ -60,10 +73,14 @@ test('a whole turn, as golden text', () => {
         retake.http.complete=true
         retake.http.drained=true
         retake.stage=${host}
+        peer.service=${host === 'llm' ? 'openrouter' : 'fal'}
 ${phases(startUs)}`;
   assert.equal(
     tree(spansOf(log, measured), shared),
     `turn server [0 1605103]
+    retake.wait=${JSON.stringify(WAIT)}
+    retake.e2e=605.1 ms
+    retake.e2e_class=under-1s
     retake.e2e_us=605100
     retake.first_audio_byte_us=85100
     retake.first_content_audible_us=605100

@@ -97,7 +97,7 @@ function fewEvents(events: readonly SpanEvent[]): SpanEvent[] {
 }
 
 function turnDraft(log: TurnLog, { summary }: MeasuredTurn, view: TraceView): Draft {
-  const attributes = summaryAttributes(summary);
+  const attributes = summaryAttributes(summary, view.slowMs);
   put(attributes, A.failureHeard, stringOf(firstOf(log.events, 'deliver.apology'), 'heard'));
   put(attributes, A.decision, stringOf(firstOf(log.events, 'turn.ended'), 'decision'));
   put(attributes, A.capturedTraceId, log.identity.linkedTraceId);

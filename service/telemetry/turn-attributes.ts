@@ -4,7 +4,7 @@ import { parseBets } from '../turn-log/bets.ts';
 import { InputError } from '../base/errors.ts';
 import { definedOnly, jsonStart, parsedJson } from '../base/json.ts';
 import type { LedgerRow, TurnSummary } from '../turn-log/metrics.ts';
-import { aboveTarget } from '../turn-log/targets.ts';
+import { above, e2eClass, TARGET_MS } from '../turn-log/targets.ts';
 import { ATTRIBUTES as A, put, type AttributeSpec, type SpanAttributes } from './names.ts';
 
 /** Who and what the turn is. On each of its spans. */
@@ -25,9 +25,12 @@ export function identityAttributes(log: Pick<TurnLog, 'identity' | 'zero'>): Spa
   return into;
 }
 
-/** The rest of the summary, on the turn span only. `summaryOf` reads it back. */
-export function summaryAttributes(summary: TurnSummary): SpanAttributes {
+/** The rest of the summary, on the turn span only. `summaryOf` reads it back. A response is slow above `slowMs`. */
+export function summaryAttributes(summary: TurnSummary, slowMs: number): SpanAttributes {
   const into: SpanAttributes = {};
+  put(into, A.wait, waitOf(summary.ledger));
+  put(into, A.e2e, summary.e2eUs === undefined ? undefined : readable(summary.e2eUs));
+  put(into, A.e2eClass, e2eClass(summary.e2eUs));
   put(into, A.e2eUs, summary.e2eUs);
   put(into, A.firstAudioByteUs, summary.firstAudioByteUs);
   put(into, A.firstContentAudibleUs, summary.firstContentAudibleUs);
@@ -40,10 +43,10 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.sttServiceUs, summary.serviceUs.stt);
   put(into, A.llmServiceUs, summary.serviceUs.llm);
   put(into, A.ttsServiceUs, summary.serviceUs.tts);
-  put(into, A.slowResponse, aboveTarget(summary.e2eUs, 'total'));
-  put(into, A.slowStt, aboveTarget(summary.serviceUs.stt, 'stt'));
-  put(into, A.slowLlm, aboveTarget(summary.serviceUs.llm, 'llm'));
-  put(into, A.slowTts, aboveTarget(summary.serviceUs.tts, 'tts'));
+  put(into, A.slowResponse, above(summary.e2eUs, slowMs));
+  put(into, A.slowStt, above(summary.serviceUs.stt, TARGET_MS.stt));
+  put(into, A.slowLlm, above(summary.serviceUs.llm, TARGET_MS.llm));
+  put(into, A.slowTts, above(summary.serviceUs.tts, TARGET_MS.tts));
   if (summary.bets !== undefined) put(into, A.bets, JSON.stringify(summary.bets));
   put(into, A.premature, summary.premature);
   put(into, A.failureStage, summary.failure?.stage);
@@ -68,6 +71,24 @@ export function summaryAttributes(summary: TurnSummary): SpanAttributes {
   put(into, A.unheardMs, summary.unheardMs);
   put(into, A.onsetToLastByteUs, summary.onsetToLastByteUs);
   return into;
+}
+
+/**
+ * The ledger for a person: `{"endpointing detect": "500.4 ms", …}` as JSON, parts of one stage and phase together, in order of time. A flat
+ * object is what Jaeger's page shows open.
+ */
+function waitOf(ledger: readonly LedgerRow[]): string | undefined {
+  if (ledger.length === 0) return undefined;
+  const totals = new Map<string, number>();
+  for (const { stage, phase, us } of ledger) {
+    const part = stage === phase ? stage : `${stage} ${phase}`;
+    totals.set(part, (totals.get(part) ?? 0) + us);
+  }
+  return JSON.stringify(Object.fromEntries([...totals].map(([part, us]) => [part, readable(us)])));
+}
+
+function readable(us: number): string {
+  return `${(us / 1000).toFixed(1)} ms`;
 }
 
 /**
