@@ -42,7 +42,8 @@ function guardsBroken(harm: 0 | 1, runs: number): number {
       for (let turn = 0; turn < GUARDED.turns; turn++) pairs.push(guardedPair(`${session}`, turn, harm, random));
       const { looks, level } = lookAfter(session, pairs.length);
       if (looks === 0) continue;
-      if (!guardsOf({ pairs, both: pairs }, GUARDED.marginMs, level).some(({ state }) => state === 'broken')) continue;
+      if (!guardsOf({ pairs, both: pairs }, GUARDED.marginMs, { level }).some(({ state }) => state === 'broken'))
+        continue;
       broken++;
       break;
     }

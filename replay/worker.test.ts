@@ -11,7 +11,7 @@ import { HERE } from './arms/checkout.ts';
 import { runExperiment } from './run/experiment.ts';
 import { uploadSessions } from '../testing/sessions.ts';
 import { startWorker } from './arms/worker-client.ts';
-import { decodeToWorker, encodeMessage } from './arms/worker-protocol.ts';
+import { decodeToWorker, encodeMessage, protocolComplaint } from './arms/worker-protocol.ts';
 
 const standIns = { profile: 'seed', seed: '1', draws: 'common' } as const;
 const sessions = await uploadSessions({ sessions: 1, turns: 2 });
@@ -70,7 +70,7 @@ for (const [name, worker, complaint] of [
   [
     'another protocol',
     `console.log('{"type":"hello","protocol":99}'); process.stdin.resume();`,
-    /abc speaks worker protocol 99, this commit speaks 1: choose a commit/,
+    /abc speaks worker protocol 99, this commit speaks 2: choose a commit/,
   ],
   ['a crash', 'process.exit(3)', /the worker of abc: the process ended with exit code 3/],
   ['chatter', `console.log('warming up'); process.stdin.resume();`, /printed a line that is no message: warming up/],
@@ -85,6 +85,13 @@ for (const [name, worker, complaint] of [
     }
   });
 }
+
+test('a worker of version 1, whose prompts name the lane to the model, runs against stand-ins, never against providers', () => {
+  assert.equal(protocolComplaint(1, 'sim'), undefined);
+  assert.equal(protocolComplaint(1, 'wire'), undefined);
+  assert.match(protocolComplaint(1, 'live') ?? '', /^speaks worker protocol 1, which writes a key into every prompt/);
+  for (const world of ['sim', 'wire', 'live'] as const) assert.equal(protocolComplaint(2, world), undefined);
+});
 
 test('a knob that a commit does not know is left out at its default, and else refused by name', async () => {
   const newer = { ...DEFAULT_STRATEGY, tts: { ...DEFAULT_STRATEGY.tts, shine: 1 } };

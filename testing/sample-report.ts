@@ -37,7 +37,7 @@ function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }:
       traceId: `${index}${lane.length}`.padEnd(32, 'a'),
       lane,
       variant,
-      world: 'sim',
+      world: 'live',
       zero: 'audio',
       e2eUs,
       firstAudioByteUs: e2eUs - 560_000,
@@ -49,6 +49,7 @@ function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }:
       premature: false,
       model: { requested: 'google/gemini-2.5-flash', served: 'google/gemini-2.5-flash', provider: 'Google' },
       transcriptChars: 40,
+      cachedPromptShare: 0.4,
       replyChars: 120,
       costUsd: 0.0001,
       characters: 120,
@@ -80,9 +81,9 @@ export function reportOf(input: ReportInput): Report {
   return report;
 }
 
-/** Everything that a report can say. */
+/** A live replay, with everything that a report can say of one. */
 export const FASTER: ReportInput = {
-  world: 'sim',
+  world: 'live',
   a: {
     arm: arm('baseline', 'baseline'),
     turns: sampleTurns({
@@ -111,16 +112,27 @@ export const FASTER: ReportInput = {
     holdMs: [212, 250, 190, 230, 200, 220],
     ttsMs: [480, 471, 500, 490, 475, 485],
   }),
-  draws: 'common',
   seed: '1',
-  profile: 'seed',
+  notes: ['words: same as captured'],
   rerun:
-    'npx retake replay --sessions ada,bora,cem,deniz,ece,fuat --variant clause-chunking --world sim --runs 1 --draws common --seed 1',
+    'npx retake replay --sessions ada,bora,cem,deniz,ece,fuat --variant clause-chunking --world live --runs 1 --seed 1',
+};
+
+/** The same figures from a simulation that asks the world for what its capture has not shown: a prediction. */
+export const PREDICTED: ReportInput = {
+  ...FASTER,
+  world: 'sim',
+  simulated: { why: 'the capture has not shown what the candidate asks for: other sizes (pipeline.chunking)' },
+  asks: ['other sizes (pipeline.chunking)'],
+  draws: 'common',
+  profile: 'seed',
+  notes: undefined,
+  rerun: FASTER.rerun?.replace('--world live --runs 1', '--world sim --runs 1 --draws common'),
 };
 
 /** Little is known, and much went wrong: one conversation, measured live, without second baseline, seed or profile. Its bounds were lifted. */
 export const SLOWER: ReportInput = (() => {
-  const live = (index: number): Partial<TurnSummary> => ({ world: 'live', sessionId: 'ada', turnIndex: index });
+  const live = (index: number): Partial<TurnSummary> => ({ sessionId: 'ada', turnIndex: index });
   const failure = { stage: 'tts', kind: 'timeout', message: 'no audio within 10 s' };
   const a = sampleTurns({ lane: 'captured', holdMs: [210, 250, 190], ttsMs: [480, 470, 500], more: live });
   const b = sampleTurns({
@@ -155,54 +167,6 @@ export const OPEN: ReportInput = {
   b: { arm: FASTER.b.arm, turns: FASTER.b.turns.slice(0, 2) },
   settleBy: (sessions) => `npx retake replay --sample ${sessions} --variant clause-chunking --world live`,
 };
-
-/** What could come from a capture or another pipeline's trace, and what each would do in a comment if it got through. */
-const HOSTILE_TEXTS: readonly [text: string, complaint: string][] = [
-  ['<img src=x onerror=alert(1)>', 'HTML'],
-  ['</details><script>alert(1)</script>', 'HTML'],
-  ['<!-- retake-report -->', 'HTML'],
-  ['@octocat', 'mention'],
-  ['&#64;octocat', 'mention'],
-  ['&commat;octocat', 'mention'],
-  ['mail a@example.com', 'mention'],
-  ['fixes #1', 'reference'],
-  ['GH-1', 'reference'],
-  ['[x](javascript:alert(1))', 'link'],
-  ['![x](//evil.example/x.png)', 'link'],
-  ['https://evil.example', 'link'],
-  ['www.evil.example', 'link'],
-  ['WWW.evil.example', 'link'],
-  ['\u001b[31mred\u001b[0m', 'control character'],
-  ['\u001b]8;;evil.example\u0007click\u001b]8;;\u0007', 'control character'],
-  ['\u009b31m', 'control character'],
-  ['\u202egpj.exe', 'control character'],
-  ['\u2066a\u2069\u200f\u200b\ufeff', 'control character'],
-  ['a\r\n✓ FASTER', 'control character'],
-  ['a | b', 'columns'],
-  ['`', 'backticks'],
-];
-/** One by one: fillers, variation selectors, a blank, an annotation, half a pair. */
-const UNSEEN_ALONE = [
-  '\u3164',
-  '\u115f',
-  '\uffa0',
-  '\u180e',
-  '\u034f',
-  '\ufe0f',
-  '\u2800',
-  '\ufff9',
-  '\u{e0100}',
-  '\ud800',
-];
-export const EVERYTHING = `${HOSTILE_TEXTS.map(([text]) => text).join(' ')} \n\n# title\n\`\`\`\n✓ FASTER javascript:alert(1) \\ **x** _y_ ~~z~~ $w$`;
-
-export const HOSTILE: typeof HOSTILE_TEXTS = [
-  ...HOSTILE_TEXTS,
-  ['\u{e0001}\u{e0041}\u{e007f}', 'control character'],
-  ['0123456789abcdef0123456789abcdef01234567', 'commit'],
-  ['see a1b2c3d', 'commit'],
-  ...UNSEEN_ALONE.map((unseen): [string, string] => [`a${unseen}b`, 'control character']),
-];
 
 /** The faster report with this text wherever a capture, a trace or the user's command line can put text. */
 export function hostileReport(text: string): Report {

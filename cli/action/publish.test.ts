@@ -9,7 +9,8 @@ import { after, before, beforeEach, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { publish, type Env } from './publish.ts';
 import { VERDICTS, verdictExitCode, type Verdict } from '../../replay/diff/verdict.ts';
-import { EVERYTHING, FASTER, reportOf, SLOWER } from '../../testing/sample-report.ts';
+import { EVERYTHING } from '../../testing/hostile-texts.ts';
+import { FASTER, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const TOKEN = 'ghs_secret';
 const REPOSITORY = 'acme/voice';

@@ -33,7 +33,7 @@ export function addReplayCommands(program: Command, context: CommandContext): vo
 const NOT_RANKED = [
   ...['set', 'baselineRef', 'repository', 'baselineVariant', 'baselineSet', 'scenario', 'pace', 'words', 'budgetUsd'],
   ...['untilDecided', 'maxSessions'],
-  ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText', 'matched', 'minSessions'],
+  ...['spacingMs', 'runId', 'resume', 'dryRun', 'gate', 'withText', 'promptNonce', 'matched', 'minSessions'],
 ];
 
 function addReplay(program: Command, context: CommandContext): void {
@@ -84,6 +84,10 @@ function addReplay(program: Command, context: CommandContext): void {
         'same: every lane speaks the captured words; own: each speaks its own (default: own where the variant can change words, else same)',
         WORDS,
       ),
+    )
+    .option(
+      '--prompt-nonce',
+      'in wire and live: end the prompts of lanes on the captured words with a key of the lane, for a provider that caches across keys',
     )
     .option('--seed <text>', 'seed of order and draws', '1')
     .option('--budget-usd <usd>', 'stop before a turn whose replies would exceed this sum', amount)

@@ -1,4 +1,5 @@
 /** `retake diff A B`: compares two sets of traces, and exits by the verdict. */
+import { NOT_RECORDED } from '../../replay/diff/facts.ts';
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { ATTRIBUTES } from '../../service/telemetry/names.ts';
@@ -174,5 +175,5 @@ function armOf(turns: readonly TurnSummary[], path: string, recorded: readonly R
   const [first] = turns;
   const [lane, variant] = [first?.lane ?? 'captured', first?.variant ?? path];
   const known = recorded.find((arm) => arm.lane === lane && arm.variant === variant);
-  return known ?? { lane, variant, commit: 'not recorded', strategyHash: 'not recorded' };
+  return known ?? { lane, variant, commit: NOT_RECORDED, strategyHash: NOT_RECORDED };
 }

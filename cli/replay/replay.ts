@@ -46,6 +46,7 @@ export interface ReplayCommandOptions {
   draws: Draws;
   pace?: Pace;
   words?: Words;
+  promptNonce?: boolean;
   budgetUsd?: number;
   untilDecided?: boolean;
   maxSessions?: number;
@@ -122,6 +123,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     baselineCheckout,
     pace: options.pace,
     words: options.words,
+    promptNonce: options.promptNonce,
     budgetUsd: options.budgetUsd,
     spacingMs: options.spacingMs,
     runId: options.runId,
@@ -222,6 +224,10 @@ function rerunOf(options: ReplayCommandOptions, sessions: readonly string[] | nu
     ...flag('--matched', options.matched?.toString()),
     ...flag('--min-sessions', options.minSessions?.toString()),
     ...(options.withText === true ? ['--with-text'] : []),
-    `--world ${options.world} --runs ${options.runs} --draws ${options.draws} --seed ${quoted(options.seed)}`,
+    ...(options.promptNonce === true ? ['--prompt-nonce'] : []),
+    `--world ${options.world} --runs ${options.runs}`,
+    // in live nothing draws
+    ...(options.world === 'live' ? [] : [`--draws ${options.draws}`]),
+    `--seed ${quoted(options.seed)}`,
   ].join(' ');
 }

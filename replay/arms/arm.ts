@@ -28,7 +28,7 @@ import {
   type CapturedSession,
 } from '../sessions/captured-session.ts';
 import type { Pace, PlannedRun } from './planned.ts';
-import { capturedWords, ownWords, type Words } from './words.ts';
+import { speakersOf, type Words } from './words.ts';
 
 /** What an arm runs against, as data that can be sent to a worker. */
 export type ArmWorld =
@@ -56,6 +56,8 @@ export interface TurnTask {
   runId: string;
   pace: Pace;
   words: Words;
+  /** Ends the system prompt with the lane's key, on the captured words only: a model may say the key, and then the lane has other words. */
+  promptNonce?: boolean;
   /** The last turn of the session in this run: its world is closed afterwards. */
   last: boolean;
 }
@@ -143,9 +145,9 @@ interface RunOptions extends OpenSession {
 
 async function runAgain(options: RunOptions): Promise<ArmTurn> {
   const { against, world, beganUs, speechCache, session, log, task, signal } = options;
-  const { planned, strategy, arm, runId, pace, words } = task;
+  const { planned, strategy, arm, runId, pace } = task;
   const { sessionId, turnIndex, lane, variant, run } = planned;
-  const nonce = keyedHex(16, runId, sessionId, lane, variant, run);
+  const key = keyedHex(16, runId, sessionId, lane, variant, run);
   const { log: replayed, ...texts } = await world.run(async () => {
     if (pace === 'captured') {
       // the captured gaps between turns age connections as they did then
@@ -156,7 +158,7 @@ async function runAgain(options: RunOptions): Promise<ArmTurn> {
     const audible = Promise.withResolvers<number>();
     const ports = { ...world.ports(strategy, sessionId, turnIndex), speechCache };
     return observeTurn(
-      against.world === 'sim' ? ports : { ...ports, ...wordsOf(words, ports, log, nonce) },
+      against.world === 'sim' ? ports : { ...ports, ...speakersOf(task, ports, log, key) },
       {
         identity: {
           sessionId,
@@ -174,7 +176,7 @@ async function runAgain(options: RunOptions): Promise<ArmTurn> {
         },
         strategy,
         conversation: {
-          systemPrompt: against.world === 'sim' ? session.systemPrompt : `[${nonce}]\n${session.systemPrompt}`,
+          systemPrompt: session.systemPrompt,
           history: historyBefore(session, turnIndex),
         },
         language: session.language,
@@ -190,17 +192,6 @@ async function runAgain(options: RunOptions): Promise<ArmTurn> {
     );
   });
   return { transcript: texts.transcript, replyText: texts.replyText, log: withoutAudio(replayed) };
-}
-
-/** To a provider each (session, arm, run) is one conversation, so that only this arm warms its caches. */
-function wordsOf(
-  words: Words,
-  ports: ReturnType<RunWorld['ports']>,
-  log: TurnLog,
-  nonce: string,
-): Pick<typeof ports, 'stt' | 'llm'> {
-  const { stt, llm } = words === 'same' ? capturedWords(ports, log) : ownWords(ports);
-  return { stt, llm: { stream: (request, ...rest) => llm.stream({ ...request, sessionId: nonce }, ...rest) } };
 }
 
 function worldFor(against: ArmWorld, session: CapturedSession, { run }: PlannedRun, fit: Fit | undefined): OwnWorld {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Call, Llm, LlmRequest, Stt, SttRequest } from '../../service/base/ports.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import { createVirtualClock } from '../../sim/world/clock.ts';
-import { capturedWords, ownWords } from './words.ts';
+import { capturedWords } from './words.ts';
 
 type Delta = readonly [atMs: number, text: string];
 
@@ -39,7 +39,7 @@ async function released(
   };
   const stt: Stt = { model: 'none', transcribe: () => Promise.reject(new TypeError('not asked')) };
   const speakers = { stt, llm: model };
-  const { llm } = own ? ownWords(speakers) : capturedWords(speakers, captured(reply === undefined ? {} : { reply }));
+  const { llm } = own ? speakers : capturedWords(speakers, captured(reply === undefined ? {} : { reply }));
   const out: Delta[] = [];
   let endMs = Number.NaN;
   await clock.run(async () => {

@@ -3,7 +3,7 @@
  * transcript and reply take the place of theirs, so that two models are compared on one text. Each delta of the model releases as
  * many characters of the captured reply; after the model's end the rest follows at its mean rate.
  */
-import type { Llm, Stt } from '../../service/base/ports.ts';
+import type { Llm, Message, Stt } from '../../service/base/ports.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 
 export const WORDS = ['same', 'own'] as const;
@@ -14,8 +14,34 @@ interface Speakers {
   llm: Llm;
 }
 
-export function ownWords({ stt, llm }: Speakers): Speakers {
-  return { stt, llm };
+/**
+ * What a replayed turn calls in place of the providers' clients. `key` names the (session, arm, run), which is one conversation to a provider: by
+ * what no model reads, so that only this arm warms its caches. With `promptNonce` the key also ends the system prompt, but only beside captured
+ * words: a model may say the key.
+ */
+export function speakersOf(
+  { words, promptNonce = false }: { words: Words; promptNonce?: boolean },
+  { stt, llm }: Speakers,
+  log: TurnLog,
+  key: string,
+): Speakers {
+  const speakers = words === 'same' ? capturedWords({ stt, llm }, log) : { stt, llm };
+  const isMarked = promptNonce && words === 'same';
+  return {
+    stt: speakers.stt,
+    llm: {
+      stream(request, ...rest) {
+        const messages = isMarked ? withNonce(request.messages, key) : request.messages;
+        return speakers.llm.stream({ ...request, messages, sessionId: key, cacheKey: key }, ...rest);
+      },
+    },
+  };
+}
+
+function withNonce(messages: readonly Message[], nonce: string): Message[] {
+  const [first, ...rest] = messages;
+  if (first?.role !== 'system') return [{ role: 'system', content: `[${nonce}]` }, ...messages];
+  return [{ role: 'system', content: `${first.content}\n[${nonce}]` }, ...rest];
 }
 
 /** A turn whose capture holds no text keeps its own words. */

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { InputError } from '../../service/base/errors.ts';
 import { DEFAULT_STRATEGY, type Strategy } from '../../service/strategy/strategy.ts';
 import type { Arm, ArmTurn, ArmWorld } from './arm.ts';
-import { decodeFromWorker, encodeMessage, WORKER_FILE, WORKER_PROTOCOL, type ToWorker } from './worker-protocol.ts';
+import { decodeFromWorker, encodeMessage, protocolComplaint, WORKER_FILE, type ToWorker } from './worker-protocol.ts';
 
 export interface WorkerOptions {
   /** A checkout of the arm's commit, installed. */
@@ -79,10 +79,8 @@ export async function startWorker({ folder, commit, world, strategy }: WorkerOpt
   };
   try {
     const protocol = await hello.promise;
-    if (protocol !== WORKER_PROTOCOL)
-      throw new InputError(
-        `${commit} speaks worker protocol ${protocol}, this commit speaks ${WORKER_PROTOCOL}: choose a commit with the same protocol`,
-      );
+    const complaint = protocolComplaint(protocol, world.world);
+    if (complaint !== undefined) throw new InputError(`${commit} ${complaint}`);
     say({ type: 'start', world, strategy, defaults: DEFAULT_STRATEGY });
     await ready.promise;
   } catch (error) {

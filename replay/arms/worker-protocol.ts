@@ -10,11 +10,23 @@
  *   worker    {type: done, id, turn} or {type: failed, id, message}
  */
 import type { Strategy } from '../../service/strategy/strategy.ts';
-import type { Content, TurnEvent, TurnLog } from '../../service/base/events.ts';
+import type { Content, TurnEvent, TurnLog, World } from '../../service/base/events.ts';
 import type { ArmTurn, ArmWorld, TurnTask } from './arm.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 
-export const WORKER_PROTOCOL = 1;
+export const WORKER_PROTOCOL = 2;
+/** Version 1 says the same, but its workers begin every prompt of `wire` and `live` with a key that models read. Stand-ins do not mind. */
+const OLDEST_PROTOCOL = 1;
+
+/** Why a worker of this version cannot run against the world; undefined where it can. */
+export function protocolComplaint(protocol: number, world: World): string | undefined {
+  if (protocol < OLDEST_PROTOCOL || protocol > WORKER_PROTOCOL)
+    return `speaks worker protocol ${protocol}, this commit speaks ${WORKER_PROTOCOL}: choose a commit with the same protocol`;
+  if (protocol < WORKER_PROTOCOL && world === 'live')
+    return `speaks worker protocol ${protocol}, which writes a key into every prompt that models read aloud: choose a later commit, or replay it with --world wire`;
+  return undefined;
+}
+
 /** In every commit that speaks the protocol. */
 export const WORKER_FILE = 'replay/worker.ts';
 

@@ -100,6 +100,8 @@ export interface DiffOptions {
   level?: number;
   /** Models that B's strategy allows to answer; absent where the strategy is not known. */
   allowedModels?: readonly string[];
+  /** B changes nothing that decides what of a prompt a provider has cached: then the guard on it is tested (`cachedOtherwise`). */
+  isCachedAlike?: boolean;
   simulated?: Evidence['simulated'];
   /** By which a trend over time is sought; absent in virtual time. */
   positionOf?: PositionOf;
@@ -181,11 +183,10 @@ export function judgeLanes(
   const evidence: Evidence = {
     effect: primary,
     marginMs,
-    guards: guardsOf(
-      options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment,
-      marginMs,
+    guards: guardsOf(options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment, marginMs, {
       level,
-    ),
+      isCachedAlike: options.isCachedAlike,
+    }),
     matchedShare: alignment.matchedShare,
     sessions: sessions.length,
     largestShare: highest([0, ...sessions.map((session) => turnsIn(session))]) / Math.max(1, turnsIn(judgedPairs)),

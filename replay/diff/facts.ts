@@ -1,9 +1,22 @@
 /** Facts that must hold before a difference means anything. They are counted, not tested. Pure. */
+import { fieldOf, listIn } from '../../service/base/json.ts';
+import { differingKnobs } from '../../service/strategy/knobs.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
+import { mean } from '../statistics/estimates.ts';
+import { percentText } from '../statistics/rounding.ts';
 import type { TurnPair } from './align.ts';
 
 /** A line for each fact that does not hold. `allowedModels`: those that B's strategy lets answer, where it is known. */
 export function brokenFacts(pairs: readonly TurnPair[], allowedModels: readonly string[] = []): string[] {
   return [substitutedModels(pairs, allowedModels), inheritedConnections(pairs)].filter((each) => each !== undefined);
+}
+
+/** Models that the strategy lets answer. */
+export function allowedModelsIn(strategy: Strategy): string[] {
+  // a strategy read back from a report may hold anything
+  const llm = fieldOf(strategy, 'llm');
+  const models = [fieldOf(llm, 'model'), ...listIn(llm, 'fallback'), fieldOf(fieldOf(llm, 'hedge'), 'model')];
+  return models.filter((model) => typeof model === 'string');
 }
 
 /** Both lanes asked for one model, and one that B's strategy does not allow answered in B. */
@@ -31,4 +44,32 @@ function inheritedConnections(pairs: readonly TurnPair[]): string | undefined {
   }
   const count = [...firsts.values()].filter(({ a, b }) => a.reusedFirst === false && b.reusedFirst === true).length;
   return count === 0 ? undefined : `connections: ${count} sessions began on a connection of another arm`;
+}
+
+/** In place of the commit, or of the strategy's hash, of a recording that does not tell. */
+export const NOT_RECORDED = 'not recorded';
+
+interface Asker {
+  commit: string;
+  strategy?: Strategy;
+}
+
+/** Why A and B need not find as much of a prompt cached; undefined where they should: then the share of cached tokens is tested as a guard. */
+export function cachedOtherwise(a: Asker, b: Asker): string | undefined {
+  if (a.strategy === undefined || b.strategy === undefined) return 'a strategy is not known';
+  const knobs = differingKnobs(a.strategy, b.strategy, 'caches');
+  if (knobs.length > 0) return `B changes ${knobs.join(', ')}`;
+  if ([a.commit, b.commit].includes(NOT_RECORDED)) return 'a commit is not known';
+  return a.commit === b.commit ? undefined : 'the commits differ';
+}
+
+/** What each lane found cached, where that is no guard. Undefined where no provider told, or nothing was cached. */
+export function cachedFact(pairs: readonly TurnPair[], why: string | undefined): string | undefined {
+  if (why === undefined) return undefined;
+  const [a = [], b = []] = (['a', 'b'] as const).map((side) =>
+    pairs.flatMap((pair) => pair[side].cachedPromptShare ?? []),
+  );
+  if ([...a, ...b].every((share) => share === 0)) return undefined;
+  const of = (shares: readonly number[]): string => (shares.length === 0 ? 'not told' : percentText(mean(shares)));
+  return `prompt tokens that the provider had cached: A ${of(a)}, B ${of(b)}; not tested: ${why}`;
 }

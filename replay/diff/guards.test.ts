@@ -24,7 +24,8 @@ function lane(count: number, more: (index: number) => Partial<TurnSummary> = () 
   }));
 }
 
-const guards = (a: readonly TurnSummary[], b: readonly TurnSummary[]): Guard[] => guardsOf(alignTurns(a, b), MARGIN_MS);
+const guards = (a: readonly TurnSummary[], b: readonly TurnSummary[], isCachedAlike = true): Guard[] =>
+  guardsOf(alignTurns(a, b), MARGIN_MS, { isCachedAlike });
 
 function guard(name: string, a: readonly TurnSummary[], b: readonly TurnSummary[]): Guard {
   return guards(a, b).find((each) => each.name === name) ?? assert.fail(`there is no guard "${name}"`);
@@ -83,6 +84,7 @@ const STATES: readonly [
   ...ratio('reply length', (value) => ({ replyChars: 200 * value })),
   ...ratio('audio a character', (value) => ({ replyAudioMs: 8000 * value, characters: 100 })),
   ...ratio('audio a character', (value) => ({ replyAudioMs: 8000, characters: 100 / value })),
+  ...cached(),
   ['transcript change', () => ({}), () => ({ transcriptChange: 0 }), 'holds', /^0\.0 points of the words, in 0 of 160/],
   [
     'transcript change',
@@ -143,6 +145,26 @@ function ratio(name: string, of: (value: number) => Partial<TurnSummary>): typeo
     (index) => of(value * (1 + 0.05 * noise(index))),
     state,
     /^[+−]?\d+\.\d %$/,
+  ]);
+}
+
+/** A had a fifth of its prompts cached. More and less are both luck. */
+function cached(): typeof STATES {
+  const rows: readonly [share: number, state: Guard['state'], detail: RegExp][] = [
+    [0.2, 'holds', /^0\.0 points of the prompts' tokens$/],
+    [0.29, 'holds', /^\+9\.0/],
+    [0.11, 'holds', /^−9\.0/],
+    [0.3, 'open', /^\+10\.0/],
+    [0.1, 'open', /^−10\.0/],
+    [0.35, 'broken', /^\+15\.0/],
+    [0.05, 'broken', /^−15\.0/],
+  ];
+  return rows.map(([share, state, detail]) => [
+    'cached prompt',
+    () => ({ cachedPromptShare: 0.2 }),
+    (index) => ({ cachedPromptShare: share + 0.02 * noise(index) }),
+    state,
+    detail,
   ]);
 }
 
@@ -221,6 +243,7 @@ const FIGURES: readonly [key: keyof TurnSummary, name: string, value: number][] 
   ['replyChars', 'reply length', 100],
   ['replyAudioMs', 'audio a character', 8000],
   ['characters', 'audio a character', 100],
+  ['cachedPromptShare', 'cached prompt', 0.2],
 ];
 const all = Object.fromEntries(FIGURES.map(([key, , value]) => [key, value]));
 
@@ -270,6 +293,17 @@ test('a lane that says nothing does other work', () => {
   // where both lanes say nothing there is nothing to compare
   const mute = a.map((turn) => ({ ...turn, replyChars: 0, characters: 0 }));
   assert.ok(!guards(mute, mute).some(({ name }) => name === 'reply length' || name === 'audio a character'));
+});
+
+test('what was cached is no guard where B changes what can be cached; control: else it is', () => {
+  const [a, b] = [lane(80, () => ({ cachedPromptShare: 0 })), lane(80, () => ({ cachedPromptShare: 0.9 }))];
+  const named = (isCachedAlike: boolean): Guard[] =>
+    guards(a, b, isCachedAlike).filter(({ name }) => name === 'cached prompt');
+  assert.deepEqual(named(false), []);
+  assert.deepEqual(
+    named(true).map(({ state }) => state),
+    ['broken'],
+  );
 });
 
 test('transcript errors are compared where both lanes know them', () => {

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { knobsWith } from '../../service/strategy/knobs.ts';
+import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import type { TurnPair } from './align.ts';
-import { brokenFacts } from './facts.ts';
+import { brokenFacts, cachedFact, cachedOtherwise, NOT_RECORDED } from './facts.ts';
 import { repetitionDoubt, repetitionOf } from './repetition.ts';
 
 /** One turn a session, so many ms later in the repetition. */
@@ -77,4 +79,43 @@ test('connections: only the first turn of a session tells whether B began on a c
     assert.deepEqual(brokenFacts([fine]), []);
   const later = [pair(cold, kept, 's-1', 3), pair(cold, cold, 's-1', 2)];
   assert.deepEqual(brokenFacts(later), []);
+});
+
+const asker = (patch: StrategyPatch = {}, commit = 'c1') => ({ commit, strategy: resolveStrategy([patch], 'test') });
+const CACHED: readonly [what: string, b: Parameters<typeof cachedOtherwise>[1], why: string | undefined][] = [
+  ['the same', asker(), undefined],
+  ['another chunking', asker({ pipeline: { chunking: 'clause' } }), undefined],
+  ['another model', asker({ llm: { model: 'openai/gpt-4o-mini' } }), 'B changes llm.model'],
+  ['a prompt sent ahead', asker({ pipeline: { prefetch: 'prompt' } }), 'B changes pipeline.prefetch'],
+  ['a shorter history', asker({ llm: { historyTurns: 4 } }), 'B changes llm.historyTurns'],
+  ['another commit', asker({}, 'c2'), 'the commits differ'],
+  ['a commit that nobody recorded', asker({}, NOT_RECORDED), 'a commit is not known'],
+  ['a strategy that nobody recorded', { commit: 'c1' }, 'a strategy is not known'],
+];
+for (const [what, b, why] of CACHED)
+  test(`may A and B find as much of a prompt cached? B has ${what}: ${why ?? 'they should'}`, () =>
+    assert.equal(cachedOtherwise(asker(), b), why));
+
+test('the knobs that decide what can be cached are those of model, prompt and calls ahead', () => {
+  assert.deepEqual(
+    knobsWith('caches').filter((path) => !path.startsWith('llm.')),
+    ['pipeline.speculation', 'pipeline.prefetch'],
+  );
+  for (const knob of ['llm.model', 'llm.historyTurns', 'llm.route', 'llm.systemPrompt', 'llm.fallback'])
+    assert.ok(knobsWith('caches').includes(knob), knob);
+  for (const knob of ['llm.temperature', 'llm.maxTokens', 'llm.sse', 'stt.format'])
+    assert.ok(!knobsWith('caches').includes(knob), knob);
+});
+
+test('where it is no guard, what was cached is a line; without a word of the provider, or with nothing cached, there is none', () => {
+  const share = (a?: number, b?: number): TurnPair => pair({ cachedPromptShare: a }, { cachedPromptShare: b });
+  const said = (...pairs: TurnPair[]): string | undefined => cachedFact(pairs, 'B changes llm.model');
+  assert.equal(
+    said(share(0.1, 0.9), share(0.3, 0.7)),
+    'prompt tokens that the provider had cached: A 20 %, B 80 %; not tested: B changes llm.model',
+  );
+  assert.match(said(share(0.1)) ?? '', /A 10 %, B not told/);
+  assert.equal(said(share()), undefined);
+  assert.equal(said(share(0, 0)), undefined);
+  assert.equal(cachedFact([share(0.1, 0.9)], undefined), undefined, 'there it is a guard');
 });

@@ -150,7 +150,7 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
     .map(({ lane, variant }) => (lane === 'baseline2' ? variant.replace('baseline', lane) : variant))
     .join(', ');
   return [
-    `plan: ${maxSessions === undefined ? '' : 'at most '}${maxSessions ?? options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in random order, seed ${options.seed}`,
+    `plan: ${maxSessions === undefined ? '' : 'at most '}${maxSessions ?? options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in balanced order, seed ${options.seed}`,
     `calls: ${calls.stt} STT, ${calls.llm} LLM, ${calls.tts} TTS${minutes === undefined ? '' : `; about ${minutes.toFixed(0)} min`}; pace ${plan.pace}, words ${plan.words}, draws ${options.world === 'live' ? 'as measured' : options.draws}`,
     options.world === 'live'
       ? `price: ${usd === undefined ? '' : `about $${usd.toFixed(4)} for replies; `}unpriced: ${unpriced.join(', ')}`

@@ -35,6 +35,8 @@ export interface ExperimentOptions extends LaneOptions {
   runs: number;
   /** By default `captured` in `sim` and `live`, `fast` in `wire`. */
   pace?: Pace;
+  /** In `wire` and `live`, in lanes on the captured words: the lane's key ends the system prompt too, for providers that cache whatever the keys say. */
+  promptNonce?: boolean;
   choice?: Choice;
   /** One line of the report about the choice. */
   choiceNote?: string;
@@ -105,6 +107,10 @@ export function planExperiment(options: ExperimentOptions): ExperimentPlan {
     const lacking = lacksCapture(sessions, strategyOf, options.world);
     if (lacking !== undefined) throw new InputError(`${lane} ${variant}: ${lacking}`);
   }
+  if (options.promptNonce === true && (options.world === 'sim' || lanes.every((lane) => lane.words === 'own')))
+    throw new InputError(
+      '--prompt-nonce is for lanes on the captured words in wire and live: add --world live --words same, or leave it out',
+    );
   const strategies = new Map(lanes.map((lane) => [lane, lane.strategyOf(first.strategy)]));
   const planned = planRuns({
     sessions: sessions.map(({ sessionId, turns }) => ({

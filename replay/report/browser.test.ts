@@ -9,7 +9,8 @@ import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { ReportInput } from './build.ts';
 import { htmlReport } from './html.ts';
-import { EVERYTHING, FASTER, hostileReport, reportOf } from '../../testing/sample-report.ts';
+import { EVERYTHING } from '../../testing/hostile-texts.ts';
+import { FASTER, hostileReport, reportOf } from '../../testing/sample-report.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const skip = CHROMIUM === undefined ? 'no Chromium: apt-get install chromium' : false;

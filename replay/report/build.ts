@@ -1,7 +1,6 @@
 /** A report as one object. `report.json` is this object; the other formats are views of this object. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { World } from '../../service/base/events.ts';
-import { fieldOf, listIn } from '../../service/base/json.ts';
 import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts';
 import { DRAWS, type Draws } from '../../sim/times/plan.ts';
 import { alignTurns, type TurnPair } from '../diff/align.ts';
@@ -9,6 +8,7 @@ import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { diffLanes, type Diff, type DiffOptions, type PrimaryMetric } from '../diff/diff.ts';
 import { type DiffRow } from '../diff/diff-rows.ts';
+import { allowedModelsIn, cachedFact, cachedOtherwise } from '../diff/facts.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
 import { verdictExitCode, type Verdict } from '../diff/verdict.ts';
 import { mean } from '../statistics/estimates.ts';
@@ -143,6 +143,8 @@ export function buildReport(input: ReportInput): Report | undefined {
   const { a, b, world } = input;
   const all = [...(input.captured ?? []), ...a.turns, ...(input.a2 ?? []), ...b.turns];
   const { both } = alignTurns(a.turns, b.turns);
+  const otherwise = cachedOtherwise(a.arm, b.arm);
+  const notes = [...(input.notes ?? []), ...[cachedFact(both, otherwise)].filter((each) => each !== undefined)];
   const isUnpaired = both.length === 0 && input.mayBeUnpaired === true;
   const diff = isUnpaired
     ? diffUnpaired(a.turns, b.turns)
@@ -152,7 +154,8 @@ export function buildReport(input: ReportInput): Report | undefined {
         bounds: input.bounds,
         refits: input.refits,
         level: input.look?.level,
-        allowedModels: b.arm.strategy && modelsOf(b.arm.strategy),
+        allowedModels: b.arm.strategy && allowedModelsIn(b.arm.strategy),
+        isCachedAlike: otherwise === undefined,
         simulated: input.simulated,
         positionOf: input.positionOf,
         invalid: [...(input.invalid ?? []), ...lookDoubt(input.look)],
@@ -188,7 +191,7 @@ export function buildReport(input: ReportInput): Report | undefined {
       drift: input.captured === undefined ? undefined : driftOf(input.captured, a.turns),
       seed: input.seed,
       profile: input.profile,
-      notes: input.notes?.length === 0 ? undefined : input.notes,
+      notes: notes.length === 0 ? undefined : notes,
     },
     spans: a.spans === undefined || b.spans === undefined ? undefined : alignSpans(both, a.spans, b.spans),
     texts: input.texts === undefined ? undefined : reportTexts(all, input.texts),
@@ -224,14 +227,6 @@ function reportTexts(
     const text = texts.get(tracedTurnKey(turn));
     return text === undefined ? [] : [{ traceId: turn.traceId, turnIndex: turn.turnIndex, ...text }];
   });
-}
-
-/** Models that the strategy lets answer. */
-function modelsOf(strategy: Strategy): string[] {
-  // a strategy read back from a report may hold anything
-  const llm = fieldOf(strategy, 'llm');
-  const models = [fieldOf(llm, 'model'), ...listIn(llm, 'fallback'), fieldOf(fieldOf(llm, 'hedge'), 'model')];
-  return models.filter((model) => typeof model === 'string');
 }
 
 function driftOf(captured: readonly TurnSummary[], baseline: readonly TurnSummary[]): Drift | undefined {

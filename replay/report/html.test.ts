@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { parseHTML } from 'linkedom';
 import { htmlReport } from './html.ts';
-import { FASTER, hostileReport, HOSTILE, reportOf, SLOWER } from '../../testing/sample-report.ts';
+import { HOSTILE } from '../../testing/hostile-texts.ts';
+import { FASTER, hostileReport, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const tagsOf = (page: string): string[] => page.match(/<\/?[a-z][\w-]*/gi) ?? [];
 

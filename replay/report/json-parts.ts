@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import { LEDGER_STAGES, PHASES } from '../../service/base/events.ts';
 import { literals } from '../../service/base/schema.ts';
 import { WHOLE_TURN_ROWS } from '../diff/diff-rows.ts';
-import { GUARD_STATES, GUARD_UNITS } from '../diff/guards.ts';
+import { GUARD_STATES } from '../diff/guards.ts';
+import { GUARD_UNITS } from '../diff/mean-guards.ts';
 
 /** The other formats print a name unescaped: no markup and no control characters. */
 export const Word = Type.String({ pattern: '^[\\w .,()-]*$' });

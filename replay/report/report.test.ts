@@ -13,7 +13,8 @@ import { buildReport, type Report, type ReportInput } from './build.ts';
 import { readReport } from './json.ts';
 import { escapeMarkdown } from './markdown-text.ts';
 import { markdownReport } from './markdown.ts';
-import { EVERYTHING, FASTER, HOSTILE, hostileReport, OPEN, reportOf, SLOWER } from '../../testing/sample-report.ts';
+import { EVERYTHING, HOSTILE } from '../../testing/hostile-texts.ts';
+import { FASTER, hostileReport, OPEN, PREDICTED, reportOf, SLOWER } from '../../testing/sample-report.ts';
 import { terminalReport } from './terminal.ts';
 import { inertJson } from './words.ts';
 
@@ -46,6 +47,13 @@ test('golden: a faster candidate, with everything that a report can say', () => 
   golden('faster.json', `${JSON.stringify(report, null, 2)}\n`);
 });
 
+test('golden: the same figures from a simulation that asks for what the capture has not shown are a prediction', () => {
+  const report = reportOf(PREDICTED);
+  assert.deepEqual([report.verdict, report.exitCode], ['predicted lower', 3]);
+  golden('predicted.md', markdownReport(report));
+  golden('predicted.txt', `${terminalReport(report, TERMINAL)}\n`);
+});
+
 test('golden: a slower lane of one conversation, with failures and turns left out', () => {
   const report = reportOf(SLOWER);
   assert.equal(report.verdict, 'slower');
@@ -63,7 +71,7 @@ test('golden: an open verdict with what would settle it', () => {
 
 for (const columns of [60, 80, 120])
   test(`in a terminal of ${columns} columns no line is longer, but the command that repeats the run`, () => {
-    for (const input of [FASTER, SLOWER, OPEN]) {
+    for (const input of [FASTER, PREDICTED, SLOWER, OPEN]) {
       const report = reportOf(input);
       const lines = terminalReport(report, { columns, color: false }).split('\n');
       assert.deepEqual(

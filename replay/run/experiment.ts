@@ -55,6 +55,7 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
     plan.pace,
     plan.words,
     ...(options.withText === true ? ['with text'] : []),
+    ...(options.promptNonce === true ? ['prompt nonce'] : []),
     ...(untilDecided === undefined ? [] : ['until decided']),
   );
   if (before !== undefined && before.plan.key !== key)
@@ -89,6 +90,7 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
       ...shared,
       plan: plan.runs,
       armFor: (lane) => Promise.resolve(options.armFor?.(lane, against) ?? armFor(options, plan, lane, against)),
+      promptNonce: options.promptNonce,
       withText: options.withText === true,
       budget,
       resumeWholeSessions: world === 'sim',

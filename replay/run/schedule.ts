@@ -30,6 +30,7 @@ export interface ReplayOptions {
   armFor(lane: ReplayLane): Promise<Arm>;
   runId: string;
   pace: TurnTask['pace'];
+  promptNonce?: boolean;
   /** Keeps what was said, in the journal too. */
   withText: boolean;
   /** Turns without traces: their `otlp` is empty. */
@@ -208,15 +209,15 @@ function createArms(options: ReplayOptions): {
       const starting = arms.get(lane) ?? options.armFor(lane);
       arms.set(lane, starting);
       try {
-        const { log, transcript, replyText } = await (
-          await starting
-        ).turn(session, {
+        const arm = await starting;
+        const { log, transcript, replyText } = await arm.turn(session, {
           planned,
           strategy: lane.strategyOf(session.strategy),
           arm: lane.arm,
           runId: options.runId,
           pace: options.pace,
           words: lane.words,
+          promptNonce: options.promptNonce,
           last: lastTurn.get(planned.sessionId) === planned.turnIndex,
         });
         const measured = measureTurn(log);

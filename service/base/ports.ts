@@ -224,8 +224,9 @@ export interface LlmRequest {
   maxTokens: number;
   temperature?: number;
   seed?: number;
-  /** Sticky routing key. */
+  /** Sticky routing key. `cacheKey`: of the provider's prompt cache, one a lane of a replay; absent: the provider's own. */
   sessionId: string;
+  cacheKey?: string;
   /** OpenRouter's choice of a provider; absent: its own. */
   route?: LlmRoute;
   /** Reasoning effort; absent: the model's own. */

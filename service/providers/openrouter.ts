@@ -141,6 +141,7 @@ function bodyOf(request: LlmRequest): OpenAI.ChatCompletionCreateParams & OpenRo
     temperature: request.temperature,
     seed: request.seed,
     session_id: request.sessionId,
+    prompt_cache_key: request.cacheKey,
     provider: request.route && routingOf(request.route),
     reasoning: request.reasoning === undefined ? undefined : { effort: request.reasoning },
   };

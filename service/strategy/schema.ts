@@ -78,12 +78,12 @@ export const StrategySchema = section({
     WORDS,
   ),
   llm: section({
-    model: modelId({ traits: ['words', 'asksModel'] }),
+    model: modelId({ traits: ['words', 'asksModel', 'caches'] }),
     maxTokens: Type.Integer({ minimum: 1, maximum: 4000, traits: ['words', 'asksSizes'] }),
     // how a token is picked from odds that are computed in any case; other words are another matter
     temperature: Type.Number({ minimum: 0, maximum: 2, traits: ['words', 'timeless'] }),
     historyTurns: Type.Union([Type.Literal('all'), Type.Integer({ minimum: 0, maximum: 1000 })], {
-      traits: ['words', 'asksSizes'],
+      traits: ['words', 'asksSizes', 'caches'],
       description: 'turns of unpruned history that the prompt keeps',
     }),
     route: Type.Union(
@@ -98,7 +98,7 @@ export const StrategySchema = section({
         }),
       ],
       // each field may choose another provider, dataCollection too: providers differ in speed
-      { description: "OpenRouter's choice of a provider", traits: ['words', 'unseen', 'asksModel'] },
+      { description: "OpenRouter's choice of a provider", traits: ['words', 'unseen', 'asksModel', 'caches'] },
     ),
     systemPrompt: Type.Union(
       [
@@ -117,7 +117,7 @@ export const StrategySchema = section({
           ),
         }),
       ],
-      { description: 'what the model is told to be', traits: ['words', 'asksSizes'] },
+      { description: 'what the model is told to be', traits: ['words', 'asksSizes', 'caches'] },
     ),
     reasoning: oneOf(
       ['default', 'none', 'minimal', 'low', 'medium', 'high'],
@@ -135,7 +135,7 @@ export const StrategySchema = section({
       ],
       {
         description: 'a second request, to another model or past the providers to ignore; the first content wins',
-        traits: ['uncounted', 'asksCalls'],
+        traits: ['uncounted', 'asksCalls', 'caches'],
       },
     ),
     seed: Type.Union([Type.Literal('none'), Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })], {
@@ -147,7 +147,7 @@ export const StrategySchema = section({
     }),
     fallback: Type.Array(modelId(), {
       maxItems: 5,
-      traits: ['words', 'unseen', 'asksModel'], // the gateway may ask a model that no capture holds
+      traits: ['words', 'unseen', 'asksModel', 'caches'], // the gateway may ask a model that no capture holds
       description: 'models to ask, in this order, when the model cannot answer',
     }),
   }),
@@ -188,7 +188,7 @@ export const StrategySchema = section({
     speculation: oneOf(
       ['none', 'predict', 'prefill'],
       'openers synthesized ahead: said once the model begins with one, or said at the end of turn for the model to continue',
-      { traits: ['words', 'uncounted', 'asksCalls'] },
+      { traits: ['words', 'uncounted', 'asksCalls', 'caches'] }, // openers stand in the system prompt
     ),
     prefetch: Type.Union(
       [
@@ -196,7 +196,7 @@ export const StrategySchema = section({
         Type.Array(oneOf(PREFETCHES, 'each'), { minItems: 1, maxItems: PREFETCHES.length, uniqueItems: true }),
       ],
       {
-        traits: ['uncounted', 'asksCalls'],
+        traits: ['uncounted', 'asksCalls', 'caches'],
         description:
           'connect: as network.preconnect; prompt: sent ahead at speech start, to be cached; partial: the reply begun on an early transcript',
       },

@@ -13,6 +13,7 @@ export const TRAITS = [
   'asksModel', // can let another model answer
   'asksMethod', // reaches the provider in another way
   'asksSizes', // sends or asks for more or less at a time
+  'caches', // decides what of a prompt a provider can have cached
   'operator', // what it sets can end the process: no client of the service may change it
   'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
 ] as const;

@@ -173,6 +173,7 @@ export const ATTRIBUTES = {
   modelServed: ours('turn', 'model.served', 'string'),
   modelProvider: ours('turn', 'model.provider', 'string'),
   transcriptChars: ours('turn', 'transcript_chars', 'int'),
+  cachedPromptShare: ours('turn', 'cached_prompt_share', 'double'),
   replyChars: ours('turn', 'reply_chars', 'int'),
   replyAudioMs: ours('turn', 'reply_audio_ms', 'int', 'ms'),
   reusedFirst: ours('turn', 'reused_first', 'boolean'),

@@ -56,6 +56,7 @@ export function summaryAttributes(summary: TurnSummary, slowMs: number): SpanAtt
   put(into, A.modelServed, summary.model?.served);
   put(into, A.modelProvider, summary.model?.provider);
   put(into, A.transcriptChars, summary.transcriptChars);
+  put(into, A.cachedPromptShare, summary.cachedPromptShare);
   put(into, A.replyChars, summary.replyChars);
   put(into, A.replyAudioMs, summary.replyAudioMs);
   put(into, A.reusedFirst, summary.reusedFirst);
@@ -122,6 +123,7 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     failure: failureIn(attributes),
     model: modelIn(attributes),
     transcriptChars: figure(attributes, A.transcriptChars),
+    cachedPromptShare: figure(attributes, A.cachedPromptShare),
     replyChars: figure(attributes, A.replyChars),
     replyAudioMs: figure(attributes, A.replyAudioMs),
     reusedFirst: flag(attributes, A.reusedFirst),

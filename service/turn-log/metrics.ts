@@ -66,6 +66,8 @@ export interface TurnSummary extends SpeechFigures {
   transcriptChange?: number;
   /** The reply declines in place of answering. */
   refused?: boolean;
+  /** Of the prompt's tokens, those that the provider had cached (0–1). Absent where the provider does not say. */
+  cachedPromptShare?: number;
   replyChars?: number;
   /** Synthesized audio of the reply, silences included. */
   replyAudioMs?: number;
@@ -135,6 +137,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     failure: failed === undefined ? undefined : failureIn(failed),
     model: modelOf(llmStart, llmDone),
     transcriptChars: numberOf(firstOf(events, 'stt.done'), 'chars'),
+    cachedPromptShare: cachedShare(llmDone),
     replyChars: numberOf(llmDone, 'chars'),
     replyAudioMs: audioMsOf(events),
     reusedFirst: reusedFirst(events),
@@ -155,6 +158,12 @@ function modelOf(start: TurnEvent | undefined, done: TurnEvent | undefined): Tur
   const requested = stringOf(start, 'model');
   if (requested === undefined) return undefined;
   return definedOnly({ requested, served: stringOf(done, 'servedModel'), provider: stringOf(done, 'servedProvider') });
+}
+
+function cachedShare(done: TurnEvent | undefined): number | undefined {
+  const [cached, prompt] = [numberOf(done, 'cachedTokens'), numberOf(done, 'promptTokens')];
+  const isKnown = cached !== undefined && prompt !== undefined && cached >= 0 && cached <= prompt && prompt > 0;
+  return isKnown ? Math.round((cached / prompt) * 1e4) / 1e4 : undefined;
 }
 
 function charactersOf(events: readonly TurnEvent[]): number | undefined {

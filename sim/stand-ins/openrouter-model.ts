@@ -3,7 +3,6 @@ import { CHARS_PER_TOKEN, modelFacts } from '../../service/strategy/models.ts';
 import type { ExchangeContext, Message } from '../../service/base/ports.ts';
 import { OPENERS_ASK } from '../../service/text/prompt.ts';
 import { keyedRandom } from '../../service/base/random.ts';
-import type { ExchangeInfo } from './exchange.ts';
 
 /** How often a model begins with one of the openers of its prompt. */
 export const OPENER_OBEDIENCE = 0.8;
@@ -33,11 +32,11 @@ export function obeying(
 
 const KEPT_PROMPTS = 1000;
 
-/** Tokens of a prompt's prefix that the arm sent in the same session to the same model before. */
-export function createPromptCache(): (info: ExchangeInfo, model: string, messages: readonly Message[]) => number {
+/** Tokens of a prompt's prefix that was sent with the same key to the same model before. */
+export function createPromptCache(): (cacheKey: string, model: string, messages: readonly Message[]) => number {
   const prompts = new Map<string, string>();
-  return ({ context }, model, messages) => {
-    const key = [context.arm, context.sessionId, model].join(' ');
+  return (cacheKey, model, messages) => {
+    const key = `${cacheKey} ${model}`;
     const prompt = messages.map(({ role, content }) => `${role} ${content}`).join('\n');
     const before = prompts.get(key) ?? '';
     let same = 0;

@@ -11,7 +11,7 @@ import {
   type ExchangeInfo,
   type Handler,
 } from './exchange.ts';
-import { isObject } from '../../service/base/json.ts';
+import { isObject, textIn } from '../../service/base/json.ts';
 import {
   generationRecord,
   modelRecord,
@@ -95,7 +95,7 @@ export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions):
     if (PROVIDERS[model.split('/')[0] ?? ''] === undefined && modelFacts(model) === undefined) {
       return side(jsonAnswer(openRouterFailure(400, `${model.slice(0, 80)} is not a valid model ID`), 400));
     }
-    const cachedTokens = cachedTokensOf(info, model, messages);
+    const cachedTokens = cachedTokensOf(cacheKeyOf(body), model, messages);
     const scripted = script.reply(info.context, messages);
     const generation = generate(info, { model, messages, maxTokens, cachedTokens }, scripted);
     const facts: Facts = {
@@ -119,6 +119,11 @@ export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions):
     }
     return answer(plan, info, wholeCompletion(generation, headers), openRouterFailure);
   };
+}
+
+/** As a provider tells callers apart: by the key of the cache, else by the conversation. */
+function cacheKeyOf(body: unknown): string {
+  return textIn(body, 'prompt_cache_key') ?? textIn(body, 'session_id') ?? '';
 }
 
 interface Prompt {

@@ -5,7 +5,7 @@ import { replyTextOf, type CapturedTurn } from './captured-turn.ts';
 import { asCaptured, eventsOfCall, answeredExchanges, type EventsOfCall } from './observed.ts';
 import type { CapturedPlans, Facts, ReplayedPlan } from './plan.ts';
 
-/** Prompts whose lengths differ by less count as the same work: a replay may put a nonce at the head of a system prompt. */
+/** Prompts whose lengths differ by less count as the same work: a prompt's history may hold other words for a turn than its transcript. */
 const PROMPT_SLACK_CHARS = 64;
 
 /**
