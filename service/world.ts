@@ -11,6 +11,7 @@ import { createGenerationRecord } from './providers/generation.ts';
 import { createOpenRouter } from './providers/openrouter.ts';
 import { keyedRandom } from './base/random.ts';
 import type { TurnPorts } from './calls/stage.ts';
+import { createStallMonitor } from './stalls.ts';
 import type { Strategy } from './strategy/strategy.ts';
 
 export const LIVE_ENDPOINTS: Endpoints = {
@@ -84,6 +85,7 @@ function originOf(url: string): string {
 
 export function createRealWorld(options: RealWorldOptions): RunWorld {
   const clock = createRealClock();
+  const monitor = createStallMonitor(clock);
   const providers = createProviders(options.access);
   const { regions = {} } = options.access;
   /** Sessions whose `network` knobs agree share sockets. */
@@ -116,10 +118,12 @@ export function createRealWorld(options: RealWorldOptions): RunWorld {
       clock,
       transport: transportFor(strategy),
       ...providers,
+      stalls: monitor.stalls,
       random: keyedRandom(options.seed, sessionId, turnIndex, 'retry'),
     }),
     pools: () => [...transports.values()].flatMap((transport) => transport.pools?.() ?? []),
     close: async () => {
+      monitor.close();
       await Promise.all([...transports.values()].map((transport) => transport.close()));
     },
   };

@@ -51,11 +51,16 @@ export function jaegerCriticalPath<Span extends PathSpan>(spans: readonly Span[]
   return path;
 }
 
-/** How long each stage is on the path, in µs: the stages of `wait …` spans, `our code` for `response` itself, else the span's name. */
+/**
+ * How long each stage is on the path, in µs: the stages of `wait …` spans, `our code` for `response` itself, else the span's name. What was
+ * blocked counts as its parent.
+ */
 export function pathByStageUs(spans: readonly PathSpan[]): ReadonlyMap<string, number> {
   const totals = new Map<string, number>();
   for (const { span, fromUs, toUs } of jaegerCriticalPath(spans)) {
-    const stage = span.name === 'response' ? 'our code' : span.name.replace(/^wait /, '');
+    const { name = '' } =
+      span.name === 'blocked' ? (spans.find(({ spanId }) => spanId === span.parentSpanId) ?? span) : span;
+    const stage = name === 'response' ? 'our code' : name.replace(/^wait /, '');
     totals.set(stage, (totals.get(stage) ?? 0) + toUs - fromUs);
   }
   return totals;

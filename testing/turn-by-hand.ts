@@ -1,6 +1,7 @@
 /** Turns whose times a test can add up on paper: speech begins and ends where the test says. */
 import type { SpeechCache } from '../service/calls/speech-cache.ts';
 import type { AudioFrame, Clock, ReplySink, UserAudio } from '../service/base/ports.ts';
+import type { Stalls } from '../service/turn-log/blocked.ts';
 import type { FinishedTurn } from '../service/turn/observe.ts';
 import { resolveStrategy, type StrategyPatch } from '../service/strategy/patch.ts';
 import { runFixtureTurn } from '../sim/world/fixtures.ts';
@@ -60,6 +61,8 @@ export async function turnByHand(options: {
   abortAtMs?: number;
   scenario?: Scenario;
   speechCache?: SpeechCache;
+  /** In which the process stood still, which virtual time has none of. */
+  stalls?: Stalls;
 }): Promise<FinishedTurn & { world: SimWorld }> {
   const { turns = 1, pauseMs = 0 } = options;
   const { speech, audio } = options.tones;
@@ -78,13 +81,14 @@ export async function turnByHand(options: {
     greeting: 'Merhaba.',
     turns: Array<typeof turn>(turns).fill(turn),
   };
-  const { profile, sessionId, scenario, speechCache } = options;
+  const { profile, sessionId, scenario, speechCache, stalls } = options;
   const world = createSimWorld({ profile, seed: 'by hand', interviews: [interview], scenario, speechCache });
   const strategy = resolveStrategy([options.patch ?? {}], 'by hand');
   const over = new AbortController();
   const cancel = new AbortController();
+  const stalling = { ...world, ports: (...of: Parameters<SimWorld['ports']>) => ({ ...world.ports(...of), stalls }) };
   const run = (turnIndex: number): Promise<FinishedTurn> =>
-    runFixtureTurn(world, interview, turnIndex, {
+    runFixtureTurn(stalling, interview, turnIndex, {
       strategy,
       audio,
       profile: 'by hand',

@@ -45,6 +45,9 @@ export const TurnSchema = Type.Object({
   world: Type.String(),
   zero: Type.String({ description: 'audio: speech end; upload: arrival of the last byte' }),
   e2eUs: usField('zero → first audible; absent when there was none'),
+  readLagUs: usField(
+    'how late the frame that holds the speech end was read; before the zero, no part of e2eUs; absent where unknown',
+  ),
   firstAudioByteUs: usField('end of turn → first reply audio byte handed over'),
   firstContentAudibleUs: usField('zero → first audible of generated words'),
   replyEndUs: usField('zero → last sample played'),

@@ -1,5 +1,5 @@
 /** The real clock: the one place of the service that reads time and arms timers. */
-import { performance } from 'node:perf_hooks';
+import { performance, PerformanceObserver } from 'node:perf_hooks';
 import type { Clock } from './ports.ts';
 
 /** A clock on `performance.now()`, anchored to the epoch once, so that no stamp ever runs backwards. */
@@ -26,6 +26,33 @@ function realSleep(ms: number, signal?: AbortSignal): Promise<void> {
     };
     signal?.addEventListener('abort', abort, { once: true });
   });
+}
+
+/** Calls again and again, until what it returns is called. Keeps no process alive. */
+export function every(us: number, call: () => void): () => void {
+  const timer = setInterval(call, us / 1000).unref();
+  return () => clearInterval(timer);
+}
+
+/** Calls once this round of the event loop has read what was waiting for it. */
+export function afterReading(call: () => void): void {
+  setImmediate(call).unref();
+}
+
+/** Processor time of the thread that runs our JavaScript, user and system. */
+export function threadCpuUs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
+
+/** Tells of each garbage collection on the real clock, some time after it, until what it returns is called. */
+export function observeCollections(tell: (collection: { fromUs: number; toUs: number }) => void): () => void {
+  const observer = new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries())
+      tell({ fromUs: Math.round(startTime * 1000), toUs: Math.round((startTime + duration) * 1000) });
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  return () => observer.disconnect();
 }
 
 interface Waiting {

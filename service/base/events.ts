@@ -46,6 +46,7 @@ export const PHASES = [
   'silence', // leading silence of the reply
   'stall', // the playing client has no audio
   'our code',
+  'blocked', // our process ran nothing else, or did not run at all
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
@@ -58,6 +59,7 @@ export const EVENT_KINDS = [
   'speech.cut', // what was said so far was cut off for an early transcript; the user may still go on
   'client.end', // the client said that the user has finished (push-to-talk), or an upload's last byte arrived
   'turn.ended', // the decision that the user has finished
+  'loop.blocked', // when our process stood still, recorded when the turn closes; nothing is caused by it
   'speech.audio', // the received audio as a whole, recorded when the turn closes
   'ahead.ready', // names or connections for the calls to come are ready; nothing is caused by it
   'stt.start',

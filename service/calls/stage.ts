@@ -18,6 +18,7 @@ import type {
 import type { CallStage, EventSink, Recorder } from '../base/events.ts';
 import type { ReadGeneration } from '../providers/generation.ts';
 import type { Conversation } from '../text/prompt.ts';
+import type { Stalls } from '../turn-log/blocked.ts';
 import { createRecorder } from '../turn-log/recorder.ts';
 import { withAttempts, type Attempt } from './retry.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -34,6 +35,8 @@ export interface TurnPorts {
   /** Read when a turn is over, never within it. */
   generationRecord?: ReadGeneration;
   speechCache?: SpeechCache;
+  /** When the process stood still; absent in virtual time. */
+  stalls?: Stalls;
   /** Draws the retry jitter of this turn. */
   random: Random;
 }

@@ -33,6 +33,7 @@ export const SPANS = {
   'wait chunk': { kind: 'internal', interval: 'a run of parts of chunking in the ledger' },
   'wait tts': { kind: 'internal', interval: 'a run of parts of TTS in the ledger' },
   'wait deliver': { kind: 'internal', interval: 'a run of parts of delivery in the ledger' },
+  blocked: { kind: 'internal', interval: 'our process stood still: below `response` where that held the turn up' },
   stt: { kind: 'client', interval: 'hull of stt.start → stt.done and its exchanges' },
   'http POST': { kind: 'client', interval: 'http.start → http.done or http.failed' },
   'http GET': { kind: 'client', interval: 'http.start → http.done or http.failed' },
@@ -138,11 +139,18 @@ export const ATTRIBUTES = {
   /** How many runs of its stage a wait holds, with moments of our code between them; absent where it holds one. */
   waitRuns: ours('wait', 'wait.runs', 'int'),
 
+  /** Of the time in which our process stood still: garbage collection, and time on the processor; and what it went to. */
+  blockedGcShare: ours('blocked', 'blocked.gc_share', 'double'),
+  blockedCpuShare: ours('blocked', 'blocked.cpu_share', 'double'),
+  blockedCulprit: ours('blocked', 'blocked.culprit', 'string'),
+
   /** JSON, for people: `{"stage phase": "0.0 ms", …}`, rounded. `retake.ledger` is the exact one. */
   wait: ours('turn', 'wait', 'string'),
   e2e: ours('turn', 'e2e', 'string'),
   e2eClass: ours('turn', 'e2e_class', 'string'),
   e2eUs: ours('turn', 'e2e_us', 'int', 'us'),
+  /** Before the zero: how late our JavaScript read the frame that holds the speech end. Never part of `retake.e2e_us`. */
+  readLagUs: ours('turn', 'read_lag_us', 'int', 'us'),
   firstAudioByteUs: ours('turn', 'first_audio_byte_us', 'int', 'us'),
   firstContentAudibleUs: ours('turn', 'first_content_audible_us', 'int', 'us'),
   replyEndUs: ours('turn', 'reply_end_us', 'int', 'us'),

@@ -6,7 +6,9 @@
  * stand in `retake.ledger` on `turn`.
  */
 import type { LedgerStage } from '../base/events.ts';
+import type { Stall } from '../turn-log/blocked.ts';
 import type { Ledger } from '../turn-log/ledger.ts';
+import { blockedAttributes } from './blocked-spans.ts';
 import { PLAIN, type Draft } from './draft.ts';
 import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './names.ts';
 
@@ -22,7 +24,8 @@ const SPAN_OF_STAGE = {
   chunk: 'wait chunk',
   tts: 'wait tts',
   deliver: 'wait deliver',
-} as const satisfies Readonly<Record<Exclude<LedgerStage, 'our code'>, SpanName>>;
+  'our code': 'blocked', // of our code only what our process stood still
+} as const satisfies Readonly<Record<LedgerStage, SpanName>>;
 
 interface Run {
   stage: keyof typeof SPAN_OF_STAGE;
@@ -32,8 +35,8 @@ interface Run {
   count: number;
 }
 
-/** `response` with its waits. What no wait covers is our code. */
-export function responseDrafts(ledger: Ledger, turn: Draft): Draft[] {
+/** `response` with its waits. What no wait covers is our code. `stalls` say why it was blocked. */
+export function responseDrafts(ledger: Ledger, turn: Draft, stalls: readonly Stall[]): Draft[] {
   const response: Draft = {
     ...PLAIN,
     name: 'response',
@@ -45,7 +48,7 @@ export function responseDrafts(ledger: Ledger, turn: Draft): Draft[] {
   const waits = withinWaits(runsOf(ledger)).flatMap(({ stage, fromUs, toUs, count }): Draft[] => {
     const endUs = toUs - GAP_US;
     if (endUs <= fromUs) return [];
-    const attributes: SpanAttributes = {};
+    const attributes: SpanAttributes = stage === 'our code' ? blockedAttributes({ fromUs, toUs }, stalls) : {};
     put(attributes, A.stage, stage);
     put(attributes, A.waitRuns, count === 1 ? undefined : count);
     return [{ ...PLAIN, name: SPAN_OF_STAGE[stage], parent: response, level: 0, startUs: fromUs, endUs, attributes }];
@@ -56,8 +59,8 @@ export function responseDrafts(ledger: Ledger, turn: Draft): Draft[] {
 /** The contiguous parts of one stage as one run each. */
 function runsOf({ parts }: Ledger): Run[] {
   const runs: Run[] = [];
-  for (const { stage, fromUs, toUs } of parts) {
-    if (stage === 'our code') continue;
+  for (const { stage, phase, fromUs, toUs } of parts) {
+    if (stage === 'our code' && phase !== 'blocked') continue;
     const last = runs.at(-1);
     if (last?.stage === stage && last.toUs === fromUs) last.toUs = toUs;
     else runs.push({ stage, fromUs, toUs, count: 1 });

@@ -7,9 +7,11 @@
  */
 import { highest, lowest } from '../base/quantile.ts';
 import { zeroUsOf, type MeasuredTurn } from '../turn-log/metrics.ts';
+import { stallsIn } from '../turn-log/blocked.ts';
 import { TARGET_MS } from '../turn-log/targets.ts';
 import { firstOf, type TurnLog, numberOf, stringOf } from '../base/events.ts';
 import { workDrafts } from './call-drafts.ts';
+import { stallDrafts } from './blocked-spans.ts';
 import { PLAIN, type Draft, type SpanEvent, type SpanLink, type SpanStatus } from './draft.ts';
 import { playbackDraft, type PlaybackView } from './playback-span.ts';
 import { GAP_US, responseDrafts } from './response-spans.ts';
@@ -56,7 +58,9 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn, view: TraceView = 
   const failedUs = firstOf(log.events, 'turn.failed')?.atUs;
   const workUs = highest([...marks, ...work].map(({ endUs }) => endUs).concat(failedUs ?? turn.startUs));
   const playback = playbackDraft(log, measured, turn, { workUs, view: view.playback });
-  const drafts = [turn, ...marks, ...(playback === undefined ? [] : [playback]), ...work];
+  const speech = marks.find(({ name }) => name === 'speech');
+  const stalled = stallDrafts(stallsIn(log.events), { ledger: measured.ledger, turn, speech, workUs });
+  const drafts = [turn, ...marks, ...(playback === undefined ? [] : [playback]), ...work, ...stalled];
   turn.startUs = lowest(drafts.map((draft) => draft.startUs));
   // beyond its last child, which Jaeger's strict comparison would skip otherwise
   turn.endUs = playback === undefined ? Math.max(workUs, turn.endUs) : playback.endUs + GAP_US;
@@ -151,7 +155,7 @@ function markDrafts(log: TurnLog, { ledger }: MeasuredTurn, turn: Draft): Draft[
   // the gap before `response`
   if (start !== undefined && zeroUs !== undefined) between('speech', start, Math.max(start, zeroUs - GAP_US), speech);
 
-  if (ledger !== undefined) drafts.push(...responseDrafts(ledger, turn));
+  if (ledger !== undefined) drafts.push(...responseDrafts(ledger, turn, stallsIn(events)));
 
   between('chunk', firstOf(events, 'llm.content')?.atUs, firstOf(events, 'piece.ready')?.atUs);
 

@@ -32,6 +32,7 @@ export function summaryAttributes(summary: TurnSummary, slowMs: number): SpanAtt
   put(into, A.e2e, summary.e2eUs === undefined ? undefined : readable(summary.e2eUs));
   put(into, A.e2eClass, e2eClass(summary.e2eUs));
   put(into, A.e2eUs, summary.e2eUs);
+  put(into, A.readLagUs, summary.readLagUs);
   put(into, A.firstAudioByteUs, summary.firstAudioByteUs);
   put(into, A.firstContentAudibleUs, summary.firstContentAudibleUs);
   put(into, A.replyEndUs, summary.replyEndUs);
@@ -107,6 +108,7 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
     world: oneOf(WORLDS, text(attributes, A.world), A.world.key),
     zero: oneOf(ZERO_KINDS, text(attributes, A.zero), A.zero.key),
     e2eUs: figure(attributes, A.e2eUs),
+    readLagUs: figure(attributes, A.readLagUs),
     firstAudioByteUs: figure(attributes, A.firstAudioByteUs),
     firstContentAudibleUs: figure(attributes, A.firstContentAudibleUs),
     replyEndUs: figure(attributes, A.replyEndUs),

@@ -98,6 +98,50 @@ test('for any zero inside the turn the parts add up to end-to-end', () => {
   );
 });
 
+/** The turn with stalls of our process: `[from, to, from, to, …]`. */
+const withStalls = (fromToUs: readonly number[]): TurnEvent[] => [
+  ...TURN,
+  { id: TURN.length, kind: 'loop.blocked', stage: 'endpointing', atUs: 1400, cause: 0, attrs: { fromToUs } },
+];
+
+test('a stall is a part of our code where it held the turn up, and nowhere else', () => {
+  const partsOf = (...fromToUs: number[]): string[] =>
+    (ledgerOf(withStalls(fromToUs), 400)?.parts ?? []).map(
+      ({ stage, phase, fromUs, toUs }) => `${stage}/${phase} ${fromUs}-${toUs}`,
+    );
+  const free = partsOf();
+  const changed = (...fromToUs: number[]): string[] => partsOf(...fromToUs).filter((part) => !free.includes(part));
+  assert.deepEqual(changed(550, 680), [], 'over before the answer came');
+  assert.deepEqual(changed(550, 690), ['stt/wait 520-550', 'our code/blocked 550-690']);
+  assert.deepEqual(changed(550, 697), ['stt/wait 520-550', 'our code/blocked 550-690'], 'the body came after it');
+  assert.deepEqual(changed(701, 703), [
+    'our code/our code 700-701',
+    'our code/blocked 701-703',
+    'our code/our code 703-705',
+  ]);
+  assert.deepEqual(changed(1310, 1390), [], 'the client plays without us');
+  assert.deepEqual(changed(300, 500), ['our code/blocked 400-500'], 'clipped at the zero');
+  assert.deepEqual(
+    changed(1295, 1350, 600, 695),
+    ['stt/wait 520-600', 'our code/blocked 600-690', 'tts/body 1290-1295', 'our code/blocked 1295-1300'],
+    'stalls in any order',
+  );
+});
+
+test('with any stalls, also ones that a log made up, the parts are contiguous and add up', () => {
+  const stalls = fc.array(fc.integer({ min: -100, max: 1600 }), { maxLength: 20 });
+  fc.assert(
+    fc.property(stalls, fc.integer({ min: 0, max: 1399 }), (fromToUs, zeroUs) => {
+      const parts = ledgerOf(withStalls(fromToUs), zeroUs)?.parts ?? [];
+      assert.ok(
+        parts.every((part, index) => part.fromUs === (parts[index - 1]?.toUs ?? zeroUs) && part.toUs > part.fromUs),
+      );
+      assert.equal(parts.at(-1)?.toUs, 1400);
+      assert.ok(parts.every(({ stage, phase }) => phase !== 'blocked' || stage === 'our code'));
+    }),
+  );
+});
+
 test('without first audible, without a zero, or with a reply before the zero there is no end-to-end', () => {
   assert.equal(ledgerOf(TURN.slice(0, 27), 400), undefined);
   assert.equal(ledgerOf(TURN, undefined), undefined);

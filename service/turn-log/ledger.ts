@@ -4,6 +4,7 @@
  */
 import { InvariantError } from '../base/errors.ts';
 import type { EventKind, LedgerStage, Phase, TurnEvent } from '../base/events.ts';
+import { splitAtStalls, stallsIn } from './blocked.ts';
 
 export interface LedgerPart {
   stage: LedgerStage;
@@ -126,6 +127,7 @@ const ENDS: ReadonlySet<EventKind> = new Set([
   'turn.failed',
   'deliver.apology',
   'speech.end',
+  'loop.blocked',
   'speech.audio',
   'speech.start',
   'bet.settled',
@@ -176,7 +178,7 @@ export function ledgerOf(events: readonly TurnEvent[], zeroUs: number | undefine
     zeroUs,
     stopUs: stop.atUs,
     e2eUs: stop.atUs - zeroUs,
-    parts,
+    parts: splitAtStalls(parts, stallsIn(events)),
     headStart,
     hidden: hiddenParts(events, new Set(path), zeroUs, stop.atUs),
     path,

@@ -1,6 +1,7 @@
 /** The figures of one turn, from its log. Pure. Every formula with zero, stop and limits: docs/metrics.md. */
 import { betsOf, type Bet } from './bets.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
+import { readLagOf } from './read-lag.ts';
 import { speechFigures, type SpeechFigures } from './speech-figures.ts';
 import {
   firstOf,
@@ -44,6 +45,8 @@ export interface TurnSummary extends SpeechFigures {
   zero: ZeroKind;
   /** Zero → first audible. */
   e2eUs?: number;
+  /** How late the frame that holds the speech end was read: before the zero, so never part of `e2eUs`. */
+  readLagUs?: number;
   /** End-of-turn decision → first reply audio byte handed over: the target's 1,200 ms count from that decision too. */
   firstAudioByteUs?: number;
   firstContentAudibleUs?: number;
@@ -118,6 +121,7 @@ export function measureTurn(log: TurnLog): MeasuredTurn {
     world: identity.world,
     zero: log.zero,
     e2eUs: ledger?.e2eUs,
+    readLagUs: log.zero === 'audio' && identity.world !== 'sim' ? readLagOf(events) : undefined,
     firstAudioByteUs: since(log.zero === 'opening' ? zeroUs : ended?.atUs, 'deliver.first_byte'),
     firstContentAudibleUs: contentAudibleUs(events, zeroUs, ledger?.e2eUs),
     replyEndUs: zeroUs === undefined ? undefined : since(zeroUs, 'deliver.reply_end'),

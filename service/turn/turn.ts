@@ -15,6 +15,7 @@ import { speak } from './speak.ts';
 import { createTurnScope, type TurnInput, type TurnPorts, type TurnScope } from '../calls/stage.ts';
 import { childSignal, createChannel } from '../base/streams.ts';
 import { beginWithOpener, type Reply } from './reply.ts';
+import { blockedAttrs } from '../turn-log/blocked.ts';
 import { workFor } from './running-turn.ts';
 import { createSpeculation } from './speculation.ts';
 import { think } from './think.ts';
@@ -91,9 +92,18 @@ async function runStages(
   }
   speculation.close();
   await scope.settled();
+  recordStalls(scope);
   await listening.close();
   turn.release();
   return { events: scope.recorder.events, transcript, replyText: reply.text, failure, interruption };
+}
+
+/** When our own process stood still during the turn: nobody could know at the time. */
+function recordStalls({ recorder, ports: { stalls, clock } }: TurnScope): void {
+  const [first] = recorder.events;
+  const found = first === undefined ? [] : (stalls?.between(first.atUs, clock.nowUs()) ?? []);
+  if (first === undefined || found.length === 0) return;
+  recorder.record({ kind: 'loop.blocked', stage: 'endpointing', cause: first.id, attrs: blockedAttrs(found) });
 }
 
 /** Records the heard part of an interrupted reply, by the client's report or the playback model. Returns its text. */
