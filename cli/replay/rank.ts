@@ -4,7 +4,7 @@ import type { CommandContext } from '../../replay/report/context.ts';
 import { rankSessions } from '../../replay/rank/rank-sessions.ts';
 import { asJson, rankingRows } from '../../replay/rank/text.ts';
 import { currentCommit } from '../../replay/arms/checkout.ts';
-import { chosenSessions, type ReplayCommandOptions } from './replay.ts';
+import { chosenSessions, replayCommandText, type ReplayCommandOptions } from './replay.ts';
 import { namedVariants, variantPatch } from '../../replay/variants/variants.ts';
 
 export async function rankCommand(
@@ -23,6 +23,7 @@ export async function rankCommand(
     runs: options.runs,
     signal: context.signal,
     profile: options.profile,
+    commandOf: (name, count, world) => replayCommandText({ ...options, variant: [name], world }, count),
     onTurn: (done, total) => {
       if (done % 20 === 0) context.progress(`simulating: ${done} of ${total} turns`);
     },

@@ -91,7 +91,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       ? undefined
       : await checkOut(options.baselineRef, { repository, cache: checkoutCache(context.env), tell });
   const ids = sessions.map(({ sessionId }) => sessionId);
-  const rerun = rerunOf(options, ids);
+  const rerun = replayCommandText(options, ids);
   const resume = `${rerun} -o ${options.out} --resume`;
   const settings = withJournaledSessions({
     sessions,
@@ -115,7 +115,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
     },
     rerun,
     endpoints: configFrom({ ...context.env, RETAKE_WORLD: 'wire' }).endpoints,
-    settleBy: (count) => rerunOf(options, count),
+    settleBy: (count) => replayCommandText(options, count),
     bounds: boundsOf(options),
     signal: context.signal,
     onTurn: tellTurns(context),
@@ -196,7 +196,7 @@ function refuseTimingOnly(
 }
 
 /** The command that repeats the run on these sessions, or on a sample of so many. */
-function rerunOf(options: ReplayCommandOptions, sessions: readonly string[] | number): string {
+export function replayCommandText(options: ReplayCommandOptions, sessions: readonly string[] | number): string {
   const quoted = (text: string): string => (/^[\w./:=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const flag = (name: string, values: readonly string[] | string | undefined): string[] =>
     values === undefined ? [] : [values].flat().flatMap((value) => [name, quoted(value)]);

@@ -28,14 +28,21 @@ export function settleOf({
 }): Settle | undefined {
   const { marginMs, sessions, bounds } = evidence;
   if (verdict !== 'inconclusive' || isBeyondSessions(evidence)) return undefined;
-  const needed = sessionsNeeded(interval, sessions, marginMs);
+  const needed = sessionsFor(interval, sessions, marginMs);
   if (needed === undefined) return undefined;
   const wanted = Math.max(Math.ceil(needed), bounds.minSessions, sessions + 1);
   return { sessions: wanted, usd: usdOf(pairs, wanted) };
 }
 
-/** Sessions of unequal size count as fewer equal ones: as many as the degrees of freedom tell. So do those to come. */
-function sessionsNeeded({ mean, error, degrees }: Interval, sessions: number, marginMs: number): number | undefined {
+/**
+ * Sessions in all that decide four in five experiments, if the true difference is the interval's mean. Sessions of unequal size count as fewer
+ * equal ones: as many as the degrees of freedom tell. So do those to come. Undefined where no number of them would do.
+ */
+export function sessionsFor(
+  { mean, error, degrees }: Interval,
+  sessions: number,
+  marginMs: number,
+): number | undefined {
   if (error === undefined || degrees === undefined) return 0;
   const equal = Math.min(degrees + 1, sessions);
   const needed = sessionsToSettle(mean, error * Math.sqrt(equal), marginMs);

@@ -1,77 +1,93 @@
-/** Live replays that would settle a prediction: their pairs, their detectable effect, their price. Pure. */
+/** Replays that would settle a prediction: their sessions and price, by the rule that will judge them. Pure. */
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { isGain, perTurn, type Ranked } from './rank.ts';
+import { bySession, intervalOver, isMeasured } from '../diff/align.ts';
+import { PRIMARY_FIGURES, type PrimaryMetric } from '../diff/diff.ts';
+import { differenceOf, pairsWith } from '../diff/diff-rows.ts';
+import { detectableMs } from '../diff/power.ts';
+import { sessionsFor } from '../diff/settle.ts';
+import { DEFAULT_BOUNDS, type Verdict } from '../diff/verdict.ts';
+import type { ReplayLane } from '../plan/lanes.ts';
+import { pairsIn, type Report } from '../report/build.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
+import { isGain, perTurn, type Ranked } from './rank.ts';
 
-/** Correlation of both arms on one turn. Unknown before a live run; 0.5 is the middle of what planning tables assume. */
-export const ASSUMED_CORRELATION = 0.5;
-
-/** 1.960 + 0.842: two-sided 5 %, 80 % power. */
-const QUANTILES = 1.96 + 0.842;
-const FEWEST_PAIRS = 2;
-
-/** s·√(2(1−ρ)), s the captured turns' standard deviation of ln(end to end); undefined for fewer than two turns. */
-function spreadOf(captured: readonly TurnSummary[]): number | undefined {
-  const logs = captured.flatMap(({ e2eUs }) => (e2eUs === undefined ? [] : [Math.log(e2eUs)]));
-  if (logs.length < 2) return undefined;
-  const middle = logs.reduce((sum, each) => sum + each, 0) / logs.length;
-  const s = Math.sqrt(logs.reduce((sum, each) => sum + (each - middle) ** 2, 0) / (logs.length - 1));
-  return s * Math.sqrt(2 * (1 - ASSUMED_CORRELATION));
-}
-
-/**
- * Pairs for 80 % power at two-sided 5 %: ⌈((1.960 + 0.842) · s · √(2(1−ρ)) / ln(1 − reduction))²⌉, the usual sample size of a paired
- * difference of logs; ρ assumed. Undefined without a reduction.
- */
-export function pairsFor(captured: readonly TurnSummary[], reduction: number): number | undefined {
-  const spread = spreadOf(captured);
-  if (spread === undefined || reduction <= 0 || reduction >= 1) return undefined;
-  return Math.max(FEWEST_PAIRS, Math.ceil(((QUANTILES * spread) / Math.log(1 - reduction)) ** 2));
-}
-
-/** The same formula the other way: the share of end to end that so many pairs find with 80 % power. */
-export function detectableReduction(captured: readonly TurnSummary[], pairs: number): number | undefined {
-  const spread = spreadOf(captured);
-  return spread === undefined || pairs < FEWEST_PAIRS
-    ? undefined
-    : 1 - Math.exp((-QUANTILES * spread) / Math.sqrt(pairs));
-}
+/** Where a replay settles a prediction: where its captures came from. */
+export type SettlingWorld = 'live' | 'wire';
 
 export interface Proposal {
   name: string;
-  /** Turn pairs for 80 % power at what is predicted. */
+  /** Of the simulation. */
+  verdict: Verdict;
+  /** What the candidate asks of the world that the capture has not shown. */
+  asks: readonly string[];
+  world: SettlingWorld;
+  /** Sessions of which four in five replays are decided, if the true difference is the predicted one. */
+  sessions: number;
+  /** Turn pairs in so many sessions. */
   pairs: number;
-  /** The least effect that so many pairs find with 80 % power, in % and ms of the baseline's end to end. */
-  detectablePct: number;
+  /** The least difference that is called `slower` in four of five such replays, in ms and % of the primary metric. */
   detectableMs: number;
-  /** Of the LLM, both arms; absent where the captured turns or the variant's have no price. */
+  detectablePct: number;
+  /** Of the LLM, all lanes; absent where the captured turns or the candidate's have no price. 0 in `wire`. */
   usd?: number;
-  /** To be synthesized, both arms; no price is known for them. */
+  /** To be synthesized, all lanes; no price is known for them. */
   ttsCharacters: number;
   command: string;
 }
 
-/** For the best variants that gain, and for the best combination. None with fewer than two captured turns. */
-export function proposalsFor(ranked: readonly Ranked[], captured: readonly TurnSummary[], most: number): Proposal[] {
-  const usd = perTurn(captured, 'costUsd');
-  const characters = perTurn(captured, 'characters') ?? 0;
+/** The best variants that gain, and the best combination: worth a replay. In rank. */
+export function worthReplaying(ranked: readonly Ranked[], most: number): Ranked[] {
   const gaining = ranked.filter(isGain);
   const combined = gaining.filter(({ name }) => name.includes(COMBINED_BY));
-  const worth = gaining.filter((each) => each === combined[0] || !combined.includes(each)).slice(0, most);
-  return worth.flatMap(({ name, primary, usdPerTurn, charactersPerTurn }): Proposal[] => {
-    const pairs = pairsFor(captured, -primary.deltaMs / primary.aMs);
-    const detectable = pairs === undefined ? undefined : detectableReduction(captured, pairs);
-    if (pairs === undefined || detectable === undefined) return [];
-    return [
-      {
-        name,
-        pairs,
-        detectablePct: 100 * detectable,
-        detectableMs: detectable * primary.aMs,
-        usd: usd === undefined || usdPerTurn === undefined ? undefined : pairs * (2 * usd + usdPerTurn),
-        ttsCharacters: Math.round(pairs * (2 * characters + charactersPerTurn)),
-        command: `npx retake replay --variant ${name} --world live`,
-      },
-    ];
-  });
+  return gaining.filter((each) => each === combined[0] || !combined.includes(each)).slice(0, most);
+}
+
+/** A candidate, simulated twice. */
+export interface Simulated {
+  ranked: Ranked;
+  primary: PrimaryMetric;
+  /** Under common draws: what is predicted. */
+  predicted: Report;
+  /** Under independent draws: how far sessions differ, by chance too. */
+  spread: Report;
+  /** Of the replay. */
+  lanes: readonly Pick<ReplayLane, 'lane'>[];
+}
+
+/**
+ * The replay that settles a prediction. Undefined where sessions settle nothing, or two of them were not measured: nothing then tells how far
+ * sessions differ.
+ */
+export function proposalFor(
+  { ranked, primary, predicted, spread, lanes }: Simulated,
+  captured: readonly TurnSummary[],
+  {
+    world,
+    commandOf,
+  }: { world: SettlingWorld; commandOf(name: string, sessions: number, world: SettlingWorld): string },
+): Proposal | undefined {
+  const { us } = PRIMARY_FIGURES[primary];
+  const pairs = pairsWith(pairsIn(spread), us).filter(({ a, b }) => isMeasured(a) && isMeasured(b));
+  const interval = intervalOver(pairs, differenceOf(us));
+  const measured = bySession(pairs).length;
+  const { marginMs } = predicted.validity;
+  if (predicted.primary === undefined || interval.error === undefined) return undefined;
+  const needed = sessionsFor({ ...interval, mean: predicted.primary.deltaMs }, measured, marginMs);
+  if (needed === undefined) return undefined;
+  const sessions = Math.max(Math.ceil(needed), DEFAULT_BOUNDS.minSessions);
+  const turns = Math.ceil((sessions * pairs.length) / measured);
+  const errorMs = interval.error * Math.sqrt(measured / sessions);
+  const leastMs = detectableMs({ errorMs, degrees: sessions - 1 }, marginMs);
+  const candidates = lanes.filter(({ lane }) => lane === 'candidate').length;
+  const ofAllLanes = (each: number | undefined, more: number | undefined): number | undefined =>
+    each === undefined || more === undefined ? undefined : turns * (lanes.length * each + candidates * more);
+  const { name, usdPerTurn, charactersPerTurn } = ranked;
+  return {
+    ...{ name, verdict: predicted.verdict, asks: predicted.asks ?? [], world, sessions, pairs: turns },
+    detectableMs: leastMs,
+    detectablePct: (100 * leastMs) / predicted.primary.aMs,
+    usd: world === 'wire' ? 0 : ofAllLanes(perTurn(captured, 'costUsd'), usdPerTurn),
+    ttsCharacters: Math.round(ofAllLanes(perTurn(captured, 'characters') ?? 0, charactersPerTurn) ?? 0),
+    command: commandOf(name, sessions, world),
+  };
 }

@@ -3,13 +3,16 @@ import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import { lacksCapture } from '../plan/plan.ts';
-import type { CandidateSpec } from '../plan/lanes.ts';
+import { lanesOf, type CandidateSpec } from '../plan/lanes.ts';
+import type { ExperimentOptions } from '../plan/plan.ts';
 import { runExperiment, type Experiment } from '../run/experiment.ts';
+import { REFITS } from '../run/refits.ts';
 import { summariesOf } from '../run/schedule.ts';
 import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../run/trust.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
+import { COMBINED_BY } from '../variants/variants.ts';
 import { capturedProfile } from '../sessions/load.ts';
-import { proposalsFor } from './proposals.ts';
+import { proposalFor, worthReplaying, type Proposal, type SettlingWorld } from './proposals.ts';
 import {
   attribute,
   combinationName,
@@ -40,6 +43,8 @@ export interface RankOptions {
   runs: number;
   signal?: AbortSignal;
   onTurn?: (done: number, total: number) => void;
+  /** The command that replays a variant, or several as `a+b`, on so many sessions. */
+  commandOf?(name: string, sessions: number, world: SettlingWorld): string;
 }
 
 /** Simulates each variant, then the combinations of the best. Throws `InputError` where nothing can be ranked. */
@@ -55,7 +60,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   if (judged.length === 0)
     throw new InputError('none of the variants can be judged in virtual time; compare them with --world wire');
   const unmeasured: string[] = [];
-  const simulate: Simulate = (candidates) =>
+  const simulate: Simulate = (candidates, more) =>
     runExperiment({
       sessions,
       candidates,
@@ -70,6 +75,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       signal,
       onTurn: (_turn, done, total) => onTurn?.(done, total),
       onUnmeasured: (what) => unmeasured.push(what),
+      ...more,
     });
 
   const single = await simulate(judged.map(({ name, patch }) => ({ variant: name, patches: [patch] })));
@@ -83,10 +89,11 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const results = identity.within ? ranked.filter((each) => trustOf(each).shown) : [];
   const best = bestTogether(results, judged, (set) => compatible(set, baseline));
   const combined = best.length < 2 ? undefined : await combine(best, simulate);
-  const all = [
+  const simulated = [
     ...results.map((each) => ({ ...each, trust: trustOf(each) })),
     ...(combined?.ranked ?? []).map((each) => ({ ...each, trust: COMBINED_TRUST })),
   ].sort(inRank);
+  const settled = await settle(worthReplaying(simulated, PROPOSED), { sessions, judged, captured, simulate, options });
   return {
     basis: 'predicted',
     turns: lane.length,
@@ -94,7 +101,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
     profile,
     seed,
     identity,
-    results: all,
+    results: simulated.map((each) => ({ ...each, ...settled.whole.get(each.name) })),
     untrusted: ranked
       .filter((each) => identity.within && !results.includes(each))
       .map((each) => ({ name: each.name, why: trustOf(each).text })),
@@ -104,13 +111,72 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       return why === undefined ? [] : [`session ${turn.sessionId}, turn ${turn.turnIndex}: ${why}`];
     }),
     together: combined?.together,
-    proposals: proposalsFor(all, captured, PROPOSED),
+    proposals: settled.proposals,
   };
 }
 
 const COMBINED_TRUST: Trusted = errorNotMeasured('of combinations');
 
-type Simulate = (candidates: readonly CandidateSpec[]) => Promise<Experiment>;
+type Simulate = (
+  candidates: readonly CandidateSpec[],
+  more?: Pick<ExperimentOptions, 'draws' | 'refits'>,
+) => Promise<Experiment>;
+
+interface Settling {
+  sessions: readonly CapturedSession[];
+  judged: readonly RankedVariant[];
+  captured: readonly TurnSummary[];
+  simulate: Simulate;
+  options: RankOptions;
+}
+
+/**
+ * The variants that are worth a replay, simulated twice more: with refits, so that their intervals hold the model's uncertainty, and under
+ * independent draws, which show how far sessions differ.
+ */
+async function settle(
+  worth: readonly Ranked[],
+  { sessions, judged, captured, simulate, options }: Settling,
+): Promise<{ proposals: Proposal[]; whole: ReadonlyMap<string, Pick<Ranked, 'primary' | 'verdict' | 'model'>> }> {
+  if (worth.length === 0) return { proposals: [], whole: new Map() };
+  const specs = worth.map(({ name }): CandidateSpec => {
+    const parts = name.split(COMBINED_BY).flatMap((part) => judged.find((each) => each.name === part) ?? []);
+    return {
+      variant: name,
+      patches: parts.map(({ patch }) => patch),
+      primary: parts.length === 1 ? parts[0]?.primary : undefined,
+    };
+  });
+  const predicted = await simulate(specs, { draws: 'common', refits: REFITS });
+  const spread = await simulate(specs, { draws: 'independent', refits: 0 });
+  const reportIn = ({ reports }: Experiment, name: string) => reports.find(({ variant }) => variant === name)?.report;
+  const world = settlingWorld(sessions);
+  const { commit, commandOf = bareCommand } = options;
+  const proposals = worth.flatMap((ranked) => {
+    const [of, by] = [reportIn(predicted, ranked.name), reportIn(spread, ranked.name)];
+    const spec = specs.find(({ variant }) => variant === ranked.name);
+    if (of === undefined || by === undefined || spec === undefined) return [];
+    const { lanes } = lanesOf({ candidates: [spec], baseline: [], world, commit });
+    const about = { ranked, primary: spec.primary ?? 'first-audible', predicted: of, spread: by, lanes };
+    return proposalFor(about, captured, { world, commandOf }) ?? [];
+  });
+  const whole = worth.flatMap(({ name }) => {
+    const report = reportIn(predicted, name);
+    if (report?.endToEnd === undefined) return [];
+    const { endToEnd: primary, verdict, validity } = report;
+    return [[name, { primary, verdict, model: validity.model }] as const];
+  });
+  return { proposals, whole: new Map(whole) };
+}
+
+const bareCommand = (name: string, sessions: number, world: SettlingWorld): string =>
+  `npx retake replay --variant ${name} --world ${world} --sample ${sessions}`;
+
+/** Captures of stand-ins are settled by stand-ins, all others by the providers. */
+function settlingWorld(sessions: readonly CapturedSession[]): SettlingWorld {
+  const worlds = sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world));
+  return worlds.every((world) => world === 'wire') ? 'wire' : 'live';
+}
 
 /** All combinations of these in one more experiment: their ranks, and the contribution of each variant. */
 async function combine(

@@ -1,19 +1,20 @@
-/** `replay --rank`: every variant simulated, what is left out and why, parts that add up, and live replays with price and power. */
+/** `replay --rank`: every variant simulated, what is left out and why, parts that add up, and replays that settle it, with sessions and price. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { InputError } from '../../service/base/errors.ts';
 import { DEFAULT_STRATEGY } from '../../service/strategy/strategy.ts';
 import type { Guard } from '../diff/guards.ts';
+import { chanceOf } from '../diff/power.ts';
+import { buildReport, type Report } from '../report/build.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { contextFor } from '../../testing/command-context.ts';
 import { rankCommand } from '../../cli/replay/rank.ts';
 import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import { rankSessions } from './rank-sessions.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
-import { detectableReduction, pairsFor, proposalsFor } from './proposals.ts';
+import { proposalFor, worthReplaying, type Proposal, type SettlingWorld, type Simulated } from './proposals.ts';
 import { knobsWith } from '../../service/strategy/knobs.ts';
-import { breaks, isGain, identityError, inRank, judgeable } from './rank.ts';
+import { breaks, isGain, identityError, inRank, judgeable, type Ranked } from './rank.ts';
 import { uploadSessions } from '../../testing/sessions.ts';
 import type { ReplayCommandOptions } from '../../cli/replay/replay.ts';
 import { namedVariants, patchesOf } from '../variants/variants.ts';
@@ -72,19 +73,13 @@ test('a variant that gains by breaking a guard stands below, is not combined and
     [cut, plain, cheap].sort(inRank).map(({ name }) => name),
     ['cheaper', plain.name, 'cuts'],
   );
-  const captured = [turn(2_000_000, 0), turn(3_000_000, 1)];
-  assert.deepEqual(proposalsFor([cut], captured, 3), []);
-  assert.equal(proposalsFor([plain], captured, 3).length, 1, 'control: without the guard it is proposed');
-  const paid = captured.map((each) => ({ ...each, costUsd: 0.001 }));
-  const priceOf = (usdPerTurn?: number): number | undefined =>
-    proposalsFor([{ ...plain, usdPerTurn }], paid, 3)[0]?.usd;
-  assert.equal(priceOf(undefined), undefined, 'an unknown price is not 0');
-  assert.ok((priceOf(0) ?? 0) > 0, 'control');
+  assert.deepEqual(worthReplaying([cut], 3), []);
+  assert.equal(worthReplaying([plain], 3).length, 1, 'control: without the guard it is proposed');
   const results = [{ ...cut, trust: plain.trust }];
   const rows = rankingRows({ ...ranking, results }, 80);
   assert.ok(rows.some((row) => row.startsWith('cuts') && row.endsWith('breaks a guard')));
   assert.ok(rows.includes('  cuts: premature ends (3 more)'));
-  assert.ok(rows.includes('nothing gains: no live replay is proposed'));
+  assert.ok(rows.includes('nothing gains: no replay is proposed'));
   assert.ok(!rows.includes('of those that gain:'), 'no heading over nothing');
 });
 
@@ -111,14 +106,30 @@ test('options that a ranking would ignore are refused, and unknown variants', as
 
 interface Json {
   basis: string;
-  results: { name: string; deltaMs: number; risk: string; trust: string }[];
+  results: {
+    name: string;
+    deltaMs: number;
+    risk: string;
+    trust: string;
+    verdict: string;
+    model?: { refits: number };
+  }[];
   together: {
     sumUs: number;
     shares: number;
     deltaMs: number;
     parts: { name: string; sumUs: number; deltaMs: number }[];
   };
-  proposals: { name: string; pairs: number; detectableMs: number; ttsCharacters: number; command: string }[];
+  proposals: {
+    name: string;
+    verdict: string;
+    asks: string[];
+    sessions: number;
+    pairs: number;
+    detectableMs: number;
+    ttsCharacters: number;
+    command: string;
+  }[];
 }
 const json = (of: Ranking): Json => JSON.parse(JSON.stringify(asJson(of))) as Json;
 
@@ -161,44 +172,105 @@ test('the error beside a gain is of that gain: a variant judged by another metri
   );
 });
 
-test('each proposed live replay states pairs, the smallest difference that they show, price and command', () => {
+test('each proposed replay states sessions, the smallest difference that they show, price and command', () => {
   const { proposals, results } = json(ranking);
   assert.ok(proposals.length > 0 && proposals.length <= 3);
-  for (const { name, pairs, detectableMs, ttsCharacters, command } of proposals) {
-    const predicted = results.find((each) => each.name === name)?.deltaMs ?? 0;
-    assert.ok(pairs >= 2 && ttsCharacters > 0);
-    assert.ok(detectableMs > 0 && detectableMs <= -predicted + 1e-6, `${name}: ${detectableMs} of ${-predicted} ms`);
-    assert.equal(command, `npx retake replay --variant ${name} --world live`);
-    const row = rankingRows(ranking, 1000).find((each) => each.startsWith(`  ${name}: ${pairs} turn pairs`)) ?? '';
-    assert.match(row, /find \d+\.\d % \(\d+ ms\) or more, LLM about \d+\.\d{4} USD, TTS unpriced: \d+ characters/);
+  const rows = rankingRows(ranking, 1000);
+  for (const { name, sessions: count, pairs, detectableMs, ttsCharacters, command, verdict, asks } of proposals) {
+    assert.ok(count >= 4 && pairs === count && detectableMs > 0 && ttsCharacters > 0, 'one turn a session');
+    assert.equal(command, `npx retake replay --variant ${name} --world live --sample ${count}`);
+    const row = rows.find((each) => each.startsWith(`  ${name}: `)) ?? '';
+    assert.ok(
+      row.startsWith(`  ${name}: ${[verdict, ...asks.map((ask) => `asks for ${ask}`)].join(', ')}; ${count} sessions`),
+    );
+    assert.match(
+      row,
+      /find \d+\.\d % \(\d+ ms\) or more; LLM (about \d+\.\d{4} USD|unpriced), TTS unpriced: \d+ characters/,
+    );
+    const found = results.find((each) => each.name === name);
+    assert.deepEqual([found?.model?.refits, found?.verdict], [20, verdict], 'its interval holds the model');
   }
-});
-
-const turn = (e2eUs: number, turnIndex = 0): TurnSummary => ({ ...ranked('s'), turnIndex, e2eUs });
-const ranked = (sessionId: string): TurnSummary => ({
-  ...BARE_SUMMARY,
-  ...{ sessionId, lane: 'captured', variant: 'captured', zero: 'upload' },
-});
-
-test('pairs and detectable reduction are each other the other way round: fewer pairs find less', () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.integer({ min: 500_000, max: 5_000_000 }), { minLength: 2, maxLength: 20 }),
-      fc.double({ min: 0.01, max: 0.9, noNaN: true }),
-      (times, reduction) => {
-        const captured = times.map((us) => turn(us));
-        const pairs = pairsFor(captured, reduction) ?? Number.NaN;
-        const found = detectableReduction(captured, pairs) ?? Number.NaN;
-        assert.ok(found <= reduction + 1e-9);
-        if (pairs > 2) assert.ok((detectableReduction(captured, pairs - 1) ?? 0) > reduction - 1e-9);
-      },
-    ),
+  assert.ok(
+    results.some(({ model }) => model === undefined),
+    'control: other intervals do not',
   );
-  assert.equal(pairsFor([turn(1)], 0.1), undefined);
-  assert.equal(detectableReduction([turn(1), turn(2)], 1), undefined);
+});
+
+test('what would settle it stands before the figures that it would settle', () => {
+  const rows = rankingRows(ranking, 1000);
+  const at = (start: string): number => rows.findIndex((row) => row.startsWith(start));
+  assert.ok(at('replays that would settle it') > 0 && at('replays that would settle it') < at('strategy'));
+  assert.ok(rows.some((row) => row.includes('asks for another model')) && !rows.some((row) => /[✓✗]/.test(row)));
+});
+
+/** Turns in 8 sessions of three: A's, and B's by the mean difference and a session's own, both in ms. */
+function pairOf(meanMs: number, sdMs: number): { a: TurnSummary[]; b: TurnSummary[] } {
+  const lane = (of: 'a' | 'b'): TurnSummary[] =>
+    Array.from({ length: 24 }, (_, index) => {
+      const session = Math.floor(index / 3);
+      const ms = 2000 + (of === 'b' ? meanMs + sdMs * Math.sqrt(7 / 8) * (session % 2 === 0 ? 1 : -1) : 0);
+      const e2eUs = Math.round(1000 * ms);
+      return {
+        ...{ ...BARE_SUMMARY, sessionId: `s-${session}`, turnIndex: index % 3, e2eUs, costUsd: 0.001, characters: 100 },
+        ...{ lane: of === 'b' ? 'candidate' : 'baseline', ledger: [{ stage: 'tts', phase: 'wait', us: e2eUs }] },
+      };
+    });
+  return { a: lane('a'), b: lane('b') };
+}
+const reportOf = ({ a, b }: ReturnType<typeof pairOf>): Report => {
+  const arm = { lane: 'x', variant: 'x', commit: 'x', strategyHash: 'x' };
+  const report = buildReport({ world: 'sim', a: { arm, turns: a }, b: { arm, turns: b } });
+  assert.ok(report !== undefined);
+  return report;
+};
+const LANES = [{ lane: 'baseline' }, { lane: 'baseline2' }, { lane: 'candidate' }] as const;
+function rankedAs(more: Partial<Ranked>): Ranked {
+  const [of] = ranking.results;
+  assert.ok(of !== undefined);
+  return { ...of, usdPerTurn: 0, charactersPerTurn: 0, ...more };
+}
+function proposed(
+  meanMs: number,
+  sdMs: number,
+  more: Partial<Simulated> = {},
+  { world = 'live', captured }: { world?: SettlingWorld; captured?: TurnSummary[] } = {},
+): Proposal | undefined {
+  const turns = pairOf(meanMs, sdMs);
+  const about: Simulated = {
+    ranked: rankedAs({}),
+    ...{ primary: 'first-audible', predicted: reportOf(pairOf(meanMs, 1)), spread: reportOf(turns), lanes: LANES },
+    ...more,
+  };
+  return proposalFor(about, captured ?? turns.a, { world, commandOf: (name, count) => `${name} ${count}` });
+}
+
+test('so many sessions are decided by the verdict of a replay in 80 of 100 cases, and one fewer in less', () => {
+  const found = proposed(-130, 300);
+  assert.ok(found !== undefined);
+  const chance = (sessions: number): number =>
+    chanceOf(['same', 'slower', 'faster'], -130, 60, {
+      errorMs: 300 / Math.sqrt(sessions),
+      degrees: sessions - 1,
+    });
+  assert.ok(chance(found.sessions) >= 0.8 && chance(found.sessions - 1) < 0.8, `${found.sessions}`);
+  assert.equal(found.pairs, 3 * found.sessions);
+  assert.equal(found.usd?.toFixed(6), (found.pairs * LANES.length * 0.001).toFixed(6));
+  assert.equal(proposed(-60, 300), undefined, 'at the margin no number of sessions decides');
+  assert.equal(proposed(-900, 1)?.sessions, 4, 'no verdict has fewer sessions');
+  const both = proposed(-130, 300, { lanes: [...LANES, { lane: 'candidate' }] });
+  assert.ok((both?.usd ?? 0) > (found.usd ?? 0), 'a candidate that is shown on two kinds of words costs more');
+});
+
+test('an unknown price is not 0, and stand-ins cost nothing', () => {
+  const unpriced = proposed(-130, 300, { ranked: rankedAs({ usdPerTurn: undefined }) });
+  assert.ok(unpriced !== undefined && unpriced.usd === undefined);
+  const free = pairOf(-130, 300).a.map((turn) => ({ ...turn, costUsd: undefined }));
+  assert.equal(proposed(-130, 300, {}, { captured: free })?.usd, undefined, 'nor where the captured turns have none');
+  assert.equal(proposed(-130, 300, {}, { world: 'wire' })?.usd, 0);
 });
 
 test('control: a simulation that does not reproduce its capture shows no result, and nothing to rank is refused', async () => {
+  const turn = (e2eUs: number, turnIndex: number): TurnSummary => ({ ...BARE_SUMMARY, turnIndex, e2eUs });
   const captured = [turn(1_000_000, 0), turn(1_000_000, 1)];
   const identity = identityError(captured, [turn(1_000_000, 0), turn(1_040_000, 1)]);
   assert.equal(identity.within, false);

@@ -10,6 +10,8 @@ import type { DiffRow } from '../diff/diff-rows.ts';
 import type { Experiment } from '../run/experiment.ts';
 import { basisShares, type BasisShares } from '../run/basis.ts';
 import type { Guard } from '../diff/guards.ts';
+import type { Verdict } from '../diff/verdict.ts';
+import type { Report } from '../report/build.ts';
 import { summariesOf } from '../run/schedule.ts';
 import { shapley, type Attribution } from './shapley.ts';
 import { quantile } from '../../service/base/quantile.ts';
@@ -110,6 +112,12 @@ export interface Ranked {
   name: string;
   /** Of end to end. */
   primary: DiffRow;
+  /** The simulation's word on it, which no replay has confirmed. */
+  verdict: Verdict;
+  /** What it asks of the world that the capture has not shown. */
+  asks: readonly string[];
+  /** Of `primary`; only those that are proposed have their model's uncertainty in the interval. */
+  model?: Report['validity']['model'];
   /** USD a turn more than the baseline; absent where a lane has no price. */
   usdPerTurn?: number;
   /** Characters sent to TTS a turn, more than the baseline. */
@@ -147,6 +155,9 @@ export function rankCandidates(experiment: Experiment, risks: ReadonlyMap<string
       {
         name,
         primary: report.endToEnd,
+        verdict: report.verdict,
+        asks: report.asks ?? [],
+        model: report.validity.model,
         usdPerTurn: usdA === undefined || usdB === undefined ? undefined : usdB - usdA,
         charactersPerTurn: (perTurn(turns, 'characters') ?? 0) - (perTurn(baseline, 'characters') ?? 0),
         sources: basisShares(experiment.replayed, 'candidate', name),

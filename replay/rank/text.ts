@@ -1,6 +1,6 @@
 /** A ranking as text for a terminal and as JSON. Pure. */
 import { basisText } from '../run/basis.ts';
-import { ASSUMED_CORRELATION, type Proposal } from './proposals.ts';
+import type { Proposal } from './proposals.ts';
 import { breaks, isGain, IDENTITY_LIMIT, type IdentityError, type Ranked } from './rank.ts';
 import type { Attribution } from './shapley.ts';
 import { roundToSum, signed } from '../statistics/rounding.ts';
@@ -31,12 +31,12 @@ export interface Ranking {
 export function asJson({ results, together, ...ranking }: Ranking): unknown {
   return {
     ...ranking,
-    results: results.map(({ name, primary, usdPerTurn, charactersPerTurn, sources, trust, risk, broken }) => ({
-      name,
+    results: results.map(({ name, primary, verdict, asks, model, usdPerTurn, charactersPerTurn, ...more }) => ({
+      ...{ name, verdict, asks, model },
       ...{ stage: primary.stage, aMs: primary.aMs, bMs: primary.bMs, deltaMs: primary.deltaMs, n: primary.n },
       ...{ lowMs: primary.lowMs, highMs: primary.highMs, usdPerTurn },
-      ...{ charactersPerTurn, sources, trust: trust.text, risk },
-      broken: broken.map((guard) => ({ name: guard.name, detail: guard.detail })),
+      ...{ charactersPerTurn, sources: more.sources, trust: more.trust.text, risk: more.risk },
+      broken: more.broken.map((guard) => ({ name: guard.name, detail: guard.detail })),
     })),
     together: together && togetherJson(together),
   };
@@ -88,7 +88,7 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
   }
   const listed = (items: readonly { name: string; why: string }[]): string =>
     items.map(({ name, why }) => `${name} (${why})`).join('; ');
-  const after = ['', ...notesOn(ranking.results)];
+  const after = ['', ...intervalNotes(ranking.results), ...notesOn(ranking.results)];
   if (untrusted.length > 0)
     after.push(
       '',
@@ -96,7 +96,21 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
     );
   if (left.length > 0) after.push('', `left out: ${listed(left)}`);
   if (together !== undefined) after.push('', ...attributionRows(together));
-  return [...told(rows), '', ...tableOf(ranking.results), ...told([...after, '', ...proposalRows(ranking)])];
+  // what the simulation cannot settle comes before its own figures
+  return [...told([...rows, '', ...proposalRows(ranking)]), '', ...tableOf(ranking.results), ...told(after)];
+}
+
+/** Whose intervals hold what. */
+function intervalNotes(ranked: Ranking['results']): string[] {
+  const whole = ranked.flatMap(({ name, model }) =>
+    model === undefined ? [] : [`${name} (${model.variancePct.toFixed(0)} % of the variance)`],
+  );
+  const [first] = ranked.flatMap(({ model }) => model ?? []);
+  return first === undefined
+    ? []
+    : [
+        `model uncertainty (${first.refits} refits) is in the intervals of ${whole.join(', ')}; all others are over sessions only`,
+      ];
 }
 
 /** A longer name has a line of its own. */
@@ -126,7 +140,10 @@ function tableOf(ranked: Ranking['results']): string[] {
 function notesOn(ranked: Ranking['results']): string[] {
   const worth = ranked
     .filter(isGain)
-    .map(({ name, sources, trust, risk }) => `  ${name}: ${basisText(sources)}; ${trust.text}; risk: ${risk}`);
+    .map(
+      ({ name, verdict, asks, sources, trust, risk }) =>
+        `  ${name}: ${wordText(verdict, asks)}; ${basisText(sources)}; ${trust.text}; risk: ${risk}`,
+    );
   const bought = ranked
     .filter(breaks)
     .map(({ name, broken }) => `  ${name}: ${broken.map((each) => `${each.name} (${each.detail})`).join(', ')}`);
@@ -158,15 +175,21 @@ function attributionRows({ names, attribution, turns }: NonNullable<Ranking['tog
   ];
 }
 
+/** `predicted lower, asks for another model (llm.model)`. */
+const wordText = (verdict: string, asks: readonly string[]): string =>
+  [verdict, ...asks.map((each) => `asks for ${each}`)].join(', ');
+
 function proposalRows({ results, proposals }: Ranking): string[] {
-  if (!results.some(isGain)) return ['nothing gains: no live replay is proposed'];
-  if (proposals.length === 0) return ['too few captured turns to plan a live replay by'];
+  if (!results.some(isGain)) return ['nothing gains: no replay is proposed'];
+  if (proposals.length === 0)
+    return ['too few captured sessions to plan a replay by, or no number of them would settle it'];
   return [
-    `live replays that would settle it, at 80 % power (two-sided 5 %; spread from the capture, correlation of the arms assumed ${ASSUMED_CORRELATION}):`,
-    ...proposals.map(({ name, pairs, detectablePct, detectableMs, usd, ttsCharacters, command }) => {
+    'replays that would settle it, best first: so many sessions decide four in five, if the true difference is the predicted one (how far sessions differ is simulated too, under independent draws):',
+    ...proposals.map(({ name, verdict, asks, sessions, pairs, usd, ttsCharacters, world, ...more }) => {
       const price = usd === undefined ? 'LLM unpriced' : `LLM about ${usd.toFixed(4)} USD`;
-      const found = `find ${detectablePct.toFixed(1)} % (${detectableMs.toFixed(0)} ms) or more`;
-      return `  ${name}: ${pairs} turn pairs ${found}, ${price}, TTS unpriced: ${ttsCharacters} characters; ${command}`;
+      const costs = world === 'wire' ? 'nothing is paid for' : `${price}, TTS unpriced: ${ttsCharacters} characters`;
+      const found = `find ${more.detectablePct.toFixed(1)} % (${more.detectableMs.toFixed(0)} ms) or more`;
+      return `  ${name}: ${wordText(verdict, asks)}; ${sessions} sessions (${pairs} turn pairs) ${found}; ${costs}; ${more.command}`;
     }),
   ];
 }

@@ -179,7 +179,7 @@ export function buildReport(input: ReportInput): Report | undefined {
     turns: all,
     pairs: both.map((pair): [number, number] => [index.get(pair.a) ?? 0, index.get(pair.b) ?? 0]),
     percentiles,
-    targets: targetRows(a.turns, b.turns),
+    targets: targetRows(a.turns, b.turns).map((row) => (isOnlyPredicted(input) ? withoutMark(row) : row)),
     sameWords: input.sameWords,
     asks: input.asks?.length === 0 ? undefined : input.asks,
     arms: { a: a.arm, b: b.arm },
@@ -198,6 +198,11 @@ export function buildReport(input: ReportInput): Report | undefined {
     rerun: input.rerun,
   };
 }
+
+/** Whether B asks of the world what the capture has not shown: nothing of B is then marked as good. */
+export const isOnlyPredicted = ({ asks = [] }: Pick<Report, 'asks'>): boolean => asks.length > 0;
+
+const withoutMark = (row: TargetRow): TargetRow => ({ ...row, b: row.b && { ...row.b, met: undefined } });
 
 /** Only looks may decide. */
 function lookDoubt(look: Look | undefined): string[] {

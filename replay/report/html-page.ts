@@ -16,11 +16,13 @@ export interface PageParts {
   /** Escaped HTML. */
   sections: readonly string[];
   script?: string;
+  /** Of the body. */
+  style?: 'predicted';
   /** JSON that the script reads, by its id. */
   data?: { id: string; json: string };
 }
 
-export function htmlPage({ title, sections, script, data }: PageParts): string {
+export function htmlPage({ title, sections, script, data, style: name }: PageParts): string {
   const style = asset('page.css');
   const policy = [
     `default-src 'none'`,
@@ -40,7 +42,7 @@ export function htmlPage({ title, sections, script, data }: PageParts): string {
     `<title>${escapeHtml(title)}</title>`,
     `<style>${style}</style>`,
     '</head>',
-    '<body>',
+    name === undefined ? '<body>' : `<body class="${name}">`,
     '<main>',
     ...sections,
     '</main>',

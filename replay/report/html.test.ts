@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { parseHTML } from 'linkedom';
 import { htmlReport } from './html.ts';
 import { HOSTILE } from '../../testing/hostile-texts.ts';
-import { FASTER, hostileReport, reportOf, SLOWER } from '../../testing/sample-report.ts';
+import { FASTER, hostileReport, PREDICTED, reportOf, SLOWER } from '../../testing/sample-report.ts';
 
 const tagsOf = (page: string): string[] => page.match(/<\/?[a-z][\w-]*/gi) ?? [];
 
@@ -60,6 +60,14 @@ test('words are in the page only when the report holds them; audio never', () =>
     .map(({ traceId, turnIndex }) => ({ traceId, turnIndex, transcript: 'a secret' }));
   assert.ok(!htmlReport(report).includes('a secret'));
   assert.ok(htmlReport({ ...report, texts }).includes('a secret'), 'control');
+});
+
+test('nothing of a prediction that asks for what the capture has not shown is green or ticked', () => {
+  const bodyOf = (page: string): string => page.slice(page.indexOf('<body'), page.indexOf('<script'));
+  const [predicted, measured] = [PREDICTED, FASTER].map((input) => htmlReport(reportOf(input)));
+  assert.ok(bodyOf(predicted ?? '').startsWith('<body class="predicted">') && !bodyOf(predicted ?? '').includes('✓'));
+  assert.match(predicted ?? '', /body\.predicted \{\s*--faster: var\(--muted\);/);
+  assert.ok(bodyOf(measured ?? '').startsWith('<body>') && bodyOf(measured ?? '').includes('✓'), 'control');
 });
 
 test('links go to Jaeger’s comparison, where there is a Jaeger', () => {

@@ -1,6 +1,6 @@
 /** A report as one HTML page. Figures are finished SVG. The script finds pairs and draws their waterfalls. */
 import { LEDGER_STAGES } from '../../service/base/events.ts';
-import type { Report } from './build.ts';
+import { isOnlyPredicted, type Report } from './build.ts';
 import { measuredPairs } from './charts.ts';
 import { guardTable, knobTable, percentileTables, spanTable, targetTable } from './html-tables.ts';
 import { asset, htmlPage } from './html-page.ts';
@@ -17,6 +17,7 @@ export function htmlReport(report: Report, options: PageOptions = {}): string {
     title: `Retake: ${report.verdict}, ${primaryText(report)}`,
     data: { id: 'pairs-data', json: scriptJson(data) },
     script: asset('page.js'),
+    style: isOnlyPredicted(report) ? 'predicted' : undefined,
     sections: [
       reportHeader(report),
       ledgerSection(report),
