@@ -104,7 +104,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'integration',
     sentence:
-      'The real Jaeger and Collector take, keep and give back every span; both are built first where they are not yet.',
+      'The real Jaeger and Collector take, keep and give back every span, and Prometheus their metrics; built first where they are not yet.',
     minutes: 3.6,
     basis: 'measured',
     tier: 'ci',

@@ -31,6 +31,13 @@ const DOCUMENTS: readonly Program[] = [
     run: ['scripts/infra/allow-list.ts'],
   },
   {
+    name: 'ui-config',
+    sentence: "Writes jaeger/ui-config.json: the menu, tags and links of Jaeger's page.",
+    minutes: 0.1,
+    basis: 'estimated',
+    run: ['scripts/infra/ui-config.ts'],
+  },
+  {
     name: 'performance',
     sentence: 'Runs the benches of docs/performance.md and writes what they print into it; for a quiet machine.',
     minutes: 25,

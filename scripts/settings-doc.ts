@@ -23,7 +23,7 @@ const TAIL = `
 | variable | read by | meaning |
 | --- | --- | --- |
 | \`NO_COLOR\` | every command | any value but the empty one: no colours ([no-color.org](https://no-color.org)) |
-| \`XDG_CACHE_HOME\` | \`retake\`, \`npm run infra:build\` | where compiled code, checkouts, Jaeger and the Collector are kept; default \`~/.cache\` |
+| \`XDG_CACHE_HOME\` | \`retake\`, \`npm run infra:build\` | where compiled code, checkouts, Jaeger, the Collector and Prometheus are kept; default \`~/.cache\` |
 
 Limits of work and size are no settings: [security](security.md) lists them. What a turn does is a matter of the [strategy](strategies.md).
 `;

@@ -31,6 +31,8 @@ export interface Config {
   /** Sent with every export; may hold a key. */
   otlpHeaders: Readonly<Record<string, string>>;
   jaegerUi?: string;
+  /** Where a browser finds the service. */
+  publicUrl?: string;
   traceView: TraceView;
   /** In `live` both keys are there. */
   falKey?: string;
@@ -107,6 +109,7 @@ export function configFrom(env: Env): Config {
     strategyFile: text('RETAKE_STRATEGY'),
     otlpEndpoint: optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', text('OTEL_EXPORTER_OTLP_ENDPOINT')),
     jaegerUi: optionalUrl('RETAKE_JAEGER_UI', text('RETAKE_JAEGER_UI')),
+    publicUrl: optionalUrl('RETAKE_PUBLIC_URL', text('RETAKE_PUBLIC_URL')),
     traceView: {
       playback: choice('RETAKE_TRACE_PLAYBACK', PLAYBACKS, DEFAULT_VIEW.playback),
       slowMs: slowMsOf(text('RETAKE_SLOW_MS') ?? String(DEFAULT_VIEW.slowMs)),
@@ -226,7 +229,7 @@ function regionsOf(textOrFile: string): Regions {
 }
 
 /** A base URL without its trailing slash. */
-function urlOf(key: string, text: string): string {
+export function urlOf(key: string, text: string): string {
   const url = URL.parse(text);
   if (!/^https?:$/.test(url?.protocol ?? '')) {
     throw new InputError(`${key} is not a full URL; set one such as https://example.com/base`);

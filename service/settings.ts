@@ -177,6 +177,14 @@ export const SETTINGS = [
     meaning: 'Jaeger’s page, for links in reports.',
   },
   {
+    name: 'RETAKE_PUBLIC_URL',
+    group: 'Where traces go',
+    takes: 'a URL, such as `https://voice.example`',
+    otherwise: '`http://127.0.0.1:8080`',
+    meaning:
+      'Where a browser finds the service: `npm run infra:up` gives Jaeger’s page links to sessions and turns there.',
+  },
+  {
     name: 'RETAKE_TRACE_PLAYBACK',
     group: 'Where traces go',
     takes: '`short` or `full`',

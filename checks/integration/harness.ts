@@ -11,6 +11,7 @@ import { buildInfra, type Binaries } from '../../scripts/infra/build.ts';
 import {
   collectorSpec,
   jaegerSpec,
+  prometheusSpec,
   start,
   stop,
   type CollectorUrls,
@@ -50,9 +51,10 @@ export async function startStack(
   context: TestContext,
   folder: string,
   collectorEnv: Readonly<Record<string, string>> = {},
+  jaegerEnv: Readonly<Record<string, string>> = {},
 ): Promise<Stack> {
   const { jaeger, collector } = await binaries();
-  const storage = await jaegerSpec(jaeger, folder);
+  const storage = await jaegerSpec(jaeger, folder, jaegerEnv);
   const intake = await collectorSpec(collector, folder, storage.urls.otlp, {
     COLLECTOR_SAMPLED_PERCENT: '100',
     COLLECTOR_ROOT_WAIT: '1s',
@@ -65,6 +67,16 @@ export async function startStack(
   };
   await stack.jaeger.start();
   await stack.collector.start();
+  return stack;
+}
+
+/** The same with Prometheus, which keeps the span metrics for Jaeger's Monitor. */
+export async function startMonitoredStack(context: TestContext, folder: string): Promise<Stack> {
+  const { prometheus } = await binaries();
+  const { spec, urls, watch } = await prometheusSpec(prometheus, folder);
+  const stack = await startStack(context, folder, {}, { JAEGER_PROMETHEUS_URL: urls.api });
+  watch(stack.collector.urls);
+  await programOf(context, spec).start();
   return stack;
 }
 
@@ -115,11 +127,13 @@ export async function startRetake(
     dataFolder: string;
     otlp: string;
     profile?: string;
+    /** Further words of the command. */
+    words?: readonly string[];
     env?: Readonly<Record<string, string>>;
   },
 ): Promise<RunningRetake> {
-  const { dataFolder, otlp, profile = 'zero' } = options;
-  const child = spawn(process.execPath, ['cli/main.ts', 'serve', '--profile', profile], {
+  const { dataFolder, otlp, profile = 'zero', words = [] } = options;
+  const child = spawn(process.execPath, ['cli/main.ts', 'serve', '--profile', profile, ...words], {
     cwd: ROOT,
     env: {
       ...process.env,

@@ -1,6 +1,6 @@
 /**
- * Builds the real Jaeger and the real Collector from the manifests in `jaeger/` and `collector/`. The programs go into a cache outside
- * the work tree, `${XDG_CACHE_HOME:-~/.cache}/retake/infra/<hash>/`. The hash is of manifests, Go version and platform.
+ * Builds the real Jaeger and the real Collector from the manifests in `jaeger/` and `collector/`, and Prometheus. The programs go into a
+ * cache outside the work tree, `${XDG_CACHE_HOME:-~/.cache}/retake/infra/<hash>/`. The hash is of manifests, Go version and platform.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -24,12 +24,17 @@ import { InputError } from '../../service/base/errors.ts';
 export interface Binaries {
   jaeger: string;
   collector: string;
+  prometheus: string;
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MANIFESTS = ['jaeger/go.mod', 'jaeger/go.sum', 'collector/builder.yaml'] as const;
 const JAEGER_PACKAGE = 'github.com/jaegertracing/jaeger/cmd/jaeger';
 const BUILDER_PACKAGE = 'go.opentelemetry.io/collector/cmd/builder@v0.159.0';
+/** Prometheus 3.16. */
+const PROMETHEUS_PACKAGE = 'github.com/prometheus/prometheus/cmd/prometheus@v0.316.0';
+/** Targets are named by the configuration, so nothing that looks for them is built in. */
+const PROMETHEUS_TAGS = 'remove_all_sd';
 const LINK_FLAGS = '-s -w';
 /** How long a builder waits for another one. A lock whose owner is gone is taken over. */
 const LOCK_LIMIT_MS = 30 * 60_000;
@@ -37,6 +42,7 @@ const LOCK_LIMIT_MS = 30 * 60_000;
 /** Where the binaries of these manifests belong. Throws `InputError` when there is no Go. */
 export function cacheFolder(): string {
   const hash = createHash('sha256').update(goVersion()).update(BUILDER_PACKAGE).update(LINK_FLAGS);
+  hash.update(PROMETHEUS_PACKAGE).update(PROMETHEUS_TAGS);
   for (const path of MANIFESTS) hash.update(`\0${path}\0`).update(readFileSync(join(ROOT, path)));
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   return join(cache, 'retake', 'infra', hash.digest('hex').slice(0, 16));
@@ -48,7 +54,7 @@ export function findBinaries(): Binaries | undefined {
   return existsSync(folder) ? binariesIn(folder) : undefined;
 }
 
-/** Finds or builds both binaries; about 6 minutes each on 2 cores when nothing is cached. */
+/** Finds or builds all binaries; about 6 minutes each on 2 cores when nothing is cached. */
 export async function buildInfra(tell: (line: string) => void): Promise<Binaries> {
   const folder = cacheFolder();
   if (existsSync(folder)) return binariesIn(folder);
@@ -60,7 +66,8 @@ export async function buildInfra(tell: (line: string) => void): Promise<Binaries
     mkdirSync(join(work, 'bin'), { recursive: true });
     await buildJaeger(work, tell);
     await buildCollector(work, tell);
-    // the folder appears with both binaries complete
+    await buildPrometheus(work, tell);
+    // the folder appears with all binaries complete
     renameSync(join(work, 'bin'), folder);
     return binariesIn(folder);
   } finally {
@@ -70,7 +77,11 @@ export async function buildInfra(tell: (line: string) => void): Promise<Binaries
 }
 
 function binariesIn(folder: string): Binaries {
-  return { jaeger: join(folder, 'jaeger'), collector: join(folder, 'otelcol') };
+  return {
+    jaeger: join(folder, 'jaeger'),
+    collector: join(folder, 'otelcol'),
+    prometheus: join(folder, 'prometheus'),
+  };
 }
 
 async function buildJaeger(work: string, tell: (line: string) => void): Promise<void> {
@@ -90,6 +101,11 @@ async function buildCollector(work: string, tell: (line: string) => void): Promi
   const words = ['--config', 'builder.yaml', '--ldflags', LINK_FLAGS];
   await run('the Collector', join(source, 'builder'), words, source, tell);
   renameSync(join(source, 'out', 'otelcol'), join(work, 'bin', 'otelcol'));
+}
+
+async function buildPrometheus(work: string, tell: (line: string) => void): Promise<void> {
+  const words = ['install', '-trimpath', '-tags', PROMETHEUS_TAGS, `-ldflags=${LINK_FLAGS}`, PROMETHEUS_PACKAGE];
+  await run('Prometheus', 'go', words, work, tell, { GOBIN: join(work, 'bin') });
 }
 
 async function run(

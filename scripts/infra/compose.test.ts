@@ -94,8 +94,9 @@ function urlComplaints(name: string, service: Service, services: Readonly<Record
   );
 }
 
-const listens = ({ environment = {} }: Service, port: string): boolean =>
-  Object.entries(environment).some(([key, value]) => key.endsWith('_PORT') && String(value) === port);
+const listens = ({ environment = {}, command = [] }: Service, port: string): boolean =>
+  Object.entries(environment).some(([key, value]) => key.endsWith('_PORT') && String(value) === port) ||
+  command.includes(`--web.listen-address=:${port}`);
 
 const publishes = (services: Readonly<Record<string, Service>>, port: string): boolean =>
   Object.values(services).some(({ ports = [] }) => ports.some((each) => each.startsWith(`127.0.0.1:${port}:`)));
@@ -118,6 +119,19 @@ function configComplaints(name: string, { environment = {}, ports = [] }: Servic
 
 test('docker-compose.yml is valid and fits the configurations', () => {
   assert.deepEqual(complaintsOf(COMPOSE), []);
+});
+
+test('Prometheus asks where the Collector publishes its span metrics, and is mounted where it looks', () => {
+  const { services } = parse(COMPOSE) as Compose;
+  const config = parse(read('prometheus/config.yaml')) as {
+    scrape_configs: { static_configs: { targets: string[] }[] }[];
+  };
+  const targets = config.scrape_configs.flatMap((job) => job.static_configs.flatMap((each) => each.targets));
+  const { COLLECTOR_PROMETHEUS_PORT: port } = services['collector']?.environment ?? {};
+  assert.deepEqual(targets, [`collector:${port}`]);
+  const { command = [], volumes = [] } = services['prometheus'] ?? {};
+  const path = command.find((word) => word.startsWith('--config.file='))?.replace('--config.file=', '');
+  assert.ok(volumes.includes(`./prometheus/config.yaml:${path}:ro`));
 });
 
 test("the service's environment is one that it accepts", () => {
@@ -189,6 +203,7 @@ const BROKEN: readonly [what: string, find: string, replace: string][] = [
   ['an image of another release', `retake-service:${VERSION}`, 'retake-service:0.0.1'],
   ['an image of today', 'jaegertracing/jaeger:2.13.0', 'jaegertracing/jaeger:latest'],
   ['a port that is not Jaeger’s', 'http://jaeger:14318', 'http://jaeger:4318'],
+  ['a port that is not Prometheus’s', 'http://prometheus:9090', 'http://prometheus:9091'],
   ['a service that is not there', 'http://collector:4318', 'http://otelcol:4318'],
   ['a variable that nobody reads', 'COLLECTOR_DATA:', 'COLLECTOR_FOLDER:'],
   ['a file that is not there', './jaeger/config.yaml', './jaeger/config.yml'],

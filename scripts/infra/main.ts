@@ -1,4 +1,4 @@
-/** `npm run infra:build | infra:up | infra:down`: the real Collector and Jaeger on this machine. */
+/** `npm run infra:build | infra:up | infra:down`: the real Collector, Jaeger and Prometheus on this machine. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,8 @@ import { describeError, InputError } from '../../service/base/errors.ts';
 import { fieldOf } from '../../service/base/json.ts';
 import { commandOf } from '../programs/options.ts';
 import { buildInfra } from './build.ts';
-import { collectorSpec, jaegerSpec, start } from './run.ts';
+import { collectorSpec, jaegerSpec, prometheusSpec, start } from './run.ts';
+import { publicUrl, uiConfigText } from './ui-config.ts';
 
 interface RunningProgram {
   pid: number;
@@ -21,8 +22,7 @@ const tell = (line: string): void => console.error(line);
 
 const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
   async build() {
-    const { jaeger, collector } = await buildInfra(tell);
-    console.log(`${jaeger}\n${collector}`);
+    for (const binary of Object.values(await buildInfra(tell))) console.log(binary);
   },
 
   async up() {
@@ -30,14 +30,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
     if (running.length > 0) throw new InputError(`already up (${STATE}); run "npm run infra:down" first`);
     const binaries = await buildInfra(tell);
     mkdirSync(FOLDER, { recursive: true });
-    // sampling is for production's volumes
-    const jaeger = await jaegerSpec(binaries.jaeger, FOLDER);
-    const collector = await collectorSpec(binaries.collector, FOLDER, jaeger.urls.otlp, {
-      COLLECTOR_SAMPLED_PERCENT: process.env['COLLECTOR_SAMPLED_PERCENT'] ?? '100',
+    const prometheus = await prometheusSpec(binaries.prometheus, FOLDER);
+    const jaeger = await jaegerSpec(binaries.jaeger, FOLDER, {
+      JAEGER_PROMETHEUS_URL: prometheus.urls.api,
+      JAEGER_UI_CONFIG: await writeUiConfig(),
     });
+    const collector = await collectorSpec(binaries.collector, FOLDER, jaeger.urls.otlp, {
+      // sampling is for production's volumes
+      COLLECTOR_SAMPLED_PERCENT: process.env['COLLECTOR_SAMPLED_PERCENT'] ?? '100',
+      COLLECTOR_SERVICES: process.env['COLLECTOR_SERVICES'] ?? 'rows',
+    });
+    prometheus.watch(collector.urls);
     const started: RunningProgram[] = [];
     try {
-      for (const { spec } of [jaeger, collector]) {
+      for (const { spec } of [prometheus, jaeger, collector]) {
         const child = await start(spec, ({ pid }) => {
           if (pid === undefined) return;
           started.push({ pid, binary: spec.binary });
@@ -55,8 +61,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
         `OTLP              ${collector.urls.otlp}`,
         `span metrics      ${collector.urls.metrics}`,
         `Collector itself  ${collector.urls.telemetry}`,
+        `Prometheus        ${prometheus.urls.api}`,
         `all spans         ${collector.urls.file}`,
-        `logs              ${jaeger.spec.logPath}, ${collector.spec.logPath}`,
+        `logs              ${[jaeger, collector, prometheus].map(({ spec }) => spec.logPath).join(', ')}`,
         '',
         `OTEL_EXPORTER_OTLP_ENDPOINT=${collector.urls.otlp} RETAKE_JAEGER_UI=${jaeger.urls.ui} npx retake serve`,
       ].join('\n'),
@@ -69,6 +76,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
     console.log(running.length === 0 ? 'nothing was up' : 'down; traces stay in data/infra');
   },
 };
+
+/** Jaeger's page with links to the service as a browser finds it. Returns the path. */
+async function writeUiConfig(): Promise<string> {
+  const path = join(FOLDER, 'ui-config.json');
+  writeFileSync(path, await uiConfigText(publicUrl()));
+  return path;
+}
 
 /** Ends the last one started first: the Collector then hands its spans to Jaeger. */
 async function stopPrograms(programs: readonly RunningProgram[]): Promise<void> {

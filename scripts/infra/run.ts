@@ -1,6 +1,6 @@
-/** The real Collector and the real Jaeger as processes: the repository's configurations, free ports on loopback. */
+/** The real Collector, Jaeger and Prometheus as processes: the repository's configurations, free ports on loopback. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
@@ -15,15 +15,16 @@ export const CONFIGS = {
   gateway: join(ROOT, 'collector', 'gateway.yaml'),
   jaeger: join(ROOT, 'jaeger', 'config.yaml'),
   ui: join(ROOT, 'jaeger', 'ui-config.json'),
+  prometheus: join(ROOT, 'prometheus', 'config.yaml'),
 } as const;
 const READY_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
 
-/** A program, its configuration, and the values of `${env:…}` in it. */
+/** A program, its words, and the values of `${env:…}` in its configuration. */
 export interface ProgramSpec {
-  name: 'jaeger' | 'otelcol';
+  name: 'jaeger' | 'otelcol' | 'prometheus';
   binary: string;
-  config: string;
+  words: readonly string[];
   env: Readonly<Record<string, string>>;
   /** Answers 200 once the program is ready. */
   healthUrl: string;
@@ -34,6 +35,9 @@ export interface ProgramSpec {
 export interface JaegerUrls {
   ui: string;
   otlp: string;
+}
+export interface PrometheusUrls {
+  api: string;
 }
 export interface CollectorUrls {
   otlp: string;
@@ -56,7 +60,7 @@ export async function jaegerSpec(
   const spec: ProgramSpec = {
     name: 'jaeger',
     binary,
-    config: CONFIGS.jaeger,
+    words: configured(CONFIGS.jaeger),
     env: {
       JAEGER_HOST: '127.0.0.1',
       JAEGER_UI_PORT: String(ui),
@@ -88,7 +92,7 @@ export async function collectorSpec(
   const spec: ProgramSpec = {
     name: 'otelcol',
     binary,
-    config: CONFIGS.collector,
+    words: configured(CONFIGS.collector),
     env: {
       COLLECTOR_HOST: '127.0.0.1',
       COLLECTOR_OTLP_GRPC_PORT: String(grpc),
@@ -115,12 +119,46 @@ export async function collectorSpec(
 }
 
 /**
+ * Prometheus with `prometheus/config.yaml`, its data below `folder`. `watch` writes the configuration, with the Collector's address: Jaeger is
+ * told of Prometheus, the Collector of Jaeger, and Prometheus of the Collector.
+ */
+export async function prometheusSpec(
+  binary: string,
+  folder: string,
+): Promise<{ spec: ProgramSpec; urls: PrometheusUrls; watch(collector: CollectorUrls): void }> {
+  const [port = 0] = await freePorts(1);
+  mkdirSync(folder, { recursive: true });
+  const config = join(folder, 'prometheus.yaml');
+  const spec: ProgramSpec = {
+    name: 'prometheus',
+    binary,
+    words: [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${join(folder, 'prometheus')}`,
+      '--storage.tsdb.retention.time=7d',
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    env: {},
+    healthUrl: `http://127.0.0.1:${port}/-/ready`,
+    logPath: join(folder, 'prometheus.log'),
+  };
+  return {
+    spec,
+    urls: { api: `http://127.0.0.1:${port}` },
+    watch: ({ metrics }) =>
+      writeFileSync(config, readFileSync(CONFIGS.prometheus, 'utf8').replace('collector:8889', new URL(metrics).host)),
+  };
+}
+
+const configured = (path: string): string[] => ['--config', `file:${path}`];
+
+/**
  * Starts the program in a process group of its own and resolves when the program is ready; throws `InputError` with the end of its log
  * when it is not. `onSpawn` has the process before that, for whoever must end it.
  */
 export async function start(spec: ProgramSpec, onSpawn: (child: ChildProcess) => void): Promise<ChildProcess> {
   const log = openSync(spec.logPath, 'a');
-  const child = spawn(spec.binary, ['--config', `file:${spec.config}`], {
+  const child = spawn(spec.binary, spec.words, {
     env: { ...process.env, ...spec.env },
     stdio: ['ignore', log, log],
     detached: true,

@@ -65,11 +65,20 @@ function backoffDrafts(log: TurnLog, call: string, parent: Draft): Draft[] {
     if (event.kind !== 'retry.wait' || cause === undefined || (event.exchange ?? `${event.stage}.0`) !== call)
       return [];
     const attributes: SpanAttributes = {};
+    put(attributes, A.stage, parent.name);
     put(attributes, A.httpAttempt, numberOf(event, 'attempt'));
     put(attributes, A.backoffReason, stringOf(event, 'reason'));
     put(attributes, A.backoffWaitMs, numberOf(event, 'waitMs'));
     return [{ ...PLAIN, name: 'backoff', parent, level: 2, startUs: cause.atUs, endUs: event.atUs, attributes }];
   });
+}
+
+/** The stage alone, of a span that holds what belongs to it. */
+function stageOf({ attributes }: HttpExchange): SpanAttributes {
+  const stage = attributes[A.stage.key];
+  const own: SpanAttributes = {};
+  put(own, A.stage, typeof stage === 'string' ? stage : undefined);
+  return own;
 }
 
 /** Exchanges below their call; those of one step of it (polls, a download) below a span of the step. */
@@ -90,7 +99,7 @@ function exchangeDrafts(exchanges: readonly HttpExchange[], parent: Draft, made:
     if (step !== undefined) {
       const key = `${attempt}.${step}`;
       const known = steps.get(key);
-      above = known ?? { ...PLAIN, name: step, parent, level: 2, startUs, endUs, attributes: {} };
+      above = known ?? { ...PLAIN, name: step, parent, level: 2, startUs, endUs, attributes: stageOf(exchange) };
       above.endUs = Math.max(above.endUs, endUs);
       const count = Number(above.attributes[A.httpCount.key] ?? 0) + Number(attributes[A.httpCount.key] ?? 1);
       put(above.attributes, A.httpCount, count);

@@ -5,7 +5,7 @@ import { tones, turnByHand } from '../../testing/turn-by-hand.ts';
 import { flatProfile } from '../../testing/flat-profile.ts';
 import type { FaultSpec } from '../../sim/faults/kinds.ts';
 import type { RouteName } from '../../sim/faults/routes.ts';
-import { spansOf, type SpanRecord } from './spans.ts';
+import { DEFAULT_VIEW, MAX_EVENTS, spansOf, type SpanRecord } from './spans.ts';
 import { measureTurn } from '../turn-log/metrics.ts';
 
 type Options = Parameters<typeof turnByHand>[0];
@@ -15,10 +15,10 @@ const struck = (route: RouteName, fault: FaultSpec, attempts?: number[]): Partia
   scenario: { title: 'one fault', rules: [{ route, turns: [0], fault, attempts }] },
 });
 
-async function spansWith(more: Partial<Options>): Promise<readonly SpanRecord[]> {
+async function spansWith(more: Partial<Options>, view = DEFAULT_VIEW): Promise<readonly SpanRecord[]> {
   const profile = flatProfile({ stt: 300, llm: 400, tts: 200, deltaGap: 30, deltaChars: 12 });
   const { log } = await turnByHand({ profile, tones: SPEECH, ...more });
-  return spansOf(log, measureTurn(log));
+  return spansOf(log, measureTurn(log), view);
 }
 
 const errorsIn = (spans: readonly SpanRecord[]): string[] =>
@@ -51,7 +51,7 @@ test('the loser of a hedge, and what an interruption stops, are cancelled', asyn
   const hedge = { afterMs: 100, model: 'openai/gpt-4o-mini' };
   const hedged = await spansWith({ patch: { llm: { hedge } } });
   assert.deepEqual([errorsIn(hedged), cancelledIn(hedged)], [[], ['llm hedge-lost']]);
-  const interrupted = await spansWith({
+  const interruption: Partial<Options> = {
     profile: flatProfile({ stt: 300, llm: 400, tts: 1500 }),
     patch: { client: { bargeIn: { minSpeechMs: 300 } }, tts: { concurrency: 1 } },
     reply: 'Bir cümle söylendi ve bitti. '.repeat(12),
@@ -62,14 +62,32 @@ test('the loser of a hedge, and what an interruption stops, are cancelled', asyn
       ]),
       speech: { fromMs: 200, toMs: 1200 },
     },
-  });
+  };
+  const interrupted = await spansWith(interruption);
   assert.deepEqual([errorsIn(interrupted), cancelledIn(interrupted)], [[], ['tts interrupted']]);
-  const playback = interrupted.find(({ name }) => name === 'playback');
+  assert.equal(playbackIn(interrupted).attributes['retake.cancelled'], 'interrupted');
   assert.deepEqual(
-    playback?.events.map(({ name }) => name),
+    playbackIn(interrupted).events.map(({ name }) => name),
     ['pause', 'stop'],
   );
   assert.ok(interrupted[0]?.attributes['retake.interrupted_us'] !== undefined);
+  const full = playbackIn(await spansWith(interruption, { ...DEFAULT_VIEW, playback: 'full' }));
+  assert.ok(full.endUs - (full.events.at(-1)?.atUs ?? 0) <= 2, 'it ends with the interruption');
+});
+
+const playbackIn = (spans: readonly SpanRecord[]): SpanRecord =>
+  spans.find(({ name }) => name === 'playback') ?? assert.fail('nothing was heard');
+
+test('a reply heard to its end was not stopped; of many events a span shows the first ones and the last', async () => {
+  const many = 2 * MAX_EVENTS;
+  const spans = await spansWith({ reply: 'Bir cümle söylendi ve bitti. '.repeat(many) });
+  assert.equal(playbackIn(spans).attributes['retake.cancelled'], undefined);
+  assert.ok(Number(playbackIn(spans).attributes['retake.deliver.pieces']) >= many, 'control: there were more');
+  const events = spans.find(({ name }) => name === 'llm')?.events ?? [];
+  const pieces = events.map(({ attributes }) => attributes['retake.tts.piece']);
+  assert.equal(events.length, MAX_EVENTS);
+  assert.deepEqual([events[0]?.name, pieces[1]], ['first token', 0]);
+  assert.equal(pieces.at(-1), Number(playbackIn(spans).attributes['retake.deliver.pieces']) - 1);
 });
 
 test('words spoken ahead in vain fail no turn, whatever became of them', async () => {

@@ -171,6 +171,8 @@ export const ATTRIBUTES = {
   slowStt: ours('turn', 'slow.stt', 'boolean'),
   slowLlm: ours('turn', 'slow.llm_ttft', 'boolean'),
   slowTts: ours('turn', 'slow.tts_ttfb', 'boolean'),
+  /** True where a connection was set up in the turn, else absent: a search for `tcp.connect` would name one stage's service. */
+  newConnection: ours('turn', 'new_connection', 'boolean'),
   premature: ours('turn', 'premature', 'boolean'),
   decision: ours('turn', 'endpointing.decision', 'string'),
   failureStage: ours('turn', 'failure.stage', 'string'),

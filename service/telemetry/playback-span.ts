@@ -30,6 +30,7 @@ export function playbackDraft(
   const end = replyEnd ?? firstOf(events, 'interrupt.confirmed') ?? firstOf(events, 'turn.failed');
   const attributes: SpanAttributes = {};
   put(attributes, A.stallCount, (numbersOf(replyEnd, 'stalls')?.length ?? 0) / 2);
+  put(attributes, A.cancelled, firstOf(events, 'interrupt.confirmed') === undefined ? undefined : 'interrupted');
   put(attributes, A.pieceCount, events.filter(({ kind }) => kind === 'piece.ready').length);
   return {
     ...PLAIN,

@@ -106,6 +106,7 @@ ${phases(startUs)}`;
     retake.stt.uploads_wasted=0
     retake.stt.wasted_bytes=0
     retake.endpointing.decision=vad
+    retake.new_connection=true
   speech internal [0 999999]
   response server [1000000 1605100]
     wait endpointing internal [1000000 1499999]

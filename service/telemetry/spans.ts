@@ -65,6 +65,7 @@ export function spansOf(log: TurnLog, measured: MeasuredTurn, view: TraceView = 
   // beyond its last child, which Jaeger's strict comparison would skip otherwise
   turn.endUs = playback === undefined ? Math.max(workUs, turn.endUs) : playback.endUs + GAP_US;
   linkToCaptured(log, drafts);
+  if (work.some(({ name }) => name === 'tcp.connect' || name === 'tls')) put(turn.attributes, A.newConnection, true);
 
   const { traceId } = log.identity;
   const spanIds = spanIdsOf(traceId);
