@@ -20,6 +20,7 @@ import {
 } from './plan.ts';
 import { medianOf } from './profile.ts';
 import { profilePlan } from './profile-plan.ts';
+import type { ReplyAudio } from './reply-audio.ts';
 import { BYTES_PER_MS } from './speech-audio.ts';
 
 /** Sizes are predicted from half the smallest captured one to twice the largest. */
@@ -28,17 +29,22 @@ const REACH = 2;
 const LEAST_SPEECH_MS = 200;
 
 /** Under `independent` draws every lane draws from the same pools, and none meets the captured exchange in its place. */
-export type FittedOptions = Pick<PlannerOptions, 'profile' | 'seed' | 'draws'>;
+export interface FittedOptions extends Pick<PlannerOptions, 'profile' | 'seed' | 'draws'> {
+  /** The length of captured replies' speech; by default each answer speaks at the pace of the exchange that it is drawn from. */
+  speech?: ReplyAudio;
+}
 
 const MEDIANS: Draw = (_field, figure) => medianOf(figure);
 
-export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: FittedOptions): FittedPlans {
+export function fittedPlans(fit: Fit, { profile, seed, draws = 'common', speech }: FittedOptions): FittedPlans {
   const uploadUsPerKb = 1000 * medianOf(profile.network.sendMsPerKb);
   const pick = <Value>(from: readonly Value[], context: DrawContext, field: string): Value | undefined => {
     const key = [seed, context.sessionId, context.turnIndex, exchangeKey(context), field];
     if (draws === 'independent') key.push(context.arm);
     return from[Math.floor(keyedRandom(...key)() * from.length)];
   };
+  const bytesOf = (context: DrawContext, facts: Facts): number | undefined =>
+    facts.operation === 'tts' ? speech?.(context, facts) : undefined;
   return {
     setUpOf(context) {
       const own = draws === 'common' ? fit.twin(context)?.plan : undefined;
@@ -52,18 +58,20 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
       const twin = fit.twin({ ...context, fetchIndex: 0 });
       const kind = twin === undefined ? undefined : fit.kind(exchangeKind(twin));
       const own = draws === 'common' ? twin : pick(kind?.like(context.ordinal) ?? [], context, 'fitted');
-      if (own === undefined || own.operation !== facts.operation || kind === undefined) return plan;
+      const bytes = bytesOf(context, facts);
+      if (own === undefined || own.operation !== facts.operation || kind === undefined) return spoken(plan, bytes);
       // the capture says how long the old kind took, the profile's medians how many times as long the new kind takes
       const then = answerUs(profilePlan(profile, MEDIANS, factsOf(own, facts)));
-      if (then === 0) return plan;
+      if (then === 0) return spoken(plan, bytes);
       const dueUs = answerUs(own.plan) * (answerUs(profilePlan(profile, MEDIANS, facts)) / then);
       const asked = askedOf(facts);
       // of the same kind only the size is out of reach: the captured stream's steps still serve
       const sameKind = asked !== undefined && exchangeKind(asked) === exchangeKind(own);
-      const answer = sameKind ? { waitUs: own.plan.waitUs, items: itemsFor(facts, own, kind) } : plan;
+      const answer = sameKind ? { waitUs: own.plan.waitUs, items: itemsFor(facts, own, kind, bytes) } : plan;
       const nowUs = answerUs({ networkUs: plan.networkUs, ...answer });
       const silenceMs = facts.operation === 'tts' ? own.plan.leadingSilenceMs : plan.leadingSilenceMs;
-      return { ...plan, ...moved(answer, Math.round(dueUs - nowUs)), leadingSilenceMs: silenceMs };
+      const due = { ...plan, ...moved(answer, Math.round(dueUs - nowUs)), leadingSilenceMs: silenceMs };
+      return spoken(due, bytes);
     },
     planOf(context, facts) {
       const asked = askedOf(facts);
@@ -82,12 +90,13 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common' }: Fitte
         kind.slopeUs * (asked.size - like.size) + uploadUs(upload, uploadUsPerKb) - uploadUs(like, uploadUsPerKb);
       const { reused, failed: _failed, networkUs, ...plan } = like.plan;
       const { queue, send } = networkUs; // the planner knows a new connection's set-up
-      const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind) };
+      const bytes = bytesOf(context, facts);
+      const answer = { waitUs: plan.waitUs, items: itemsFor(facts, like, kind, bytes) };
       const connection =
         like === own
           ? { reused, networkUs: { ...networkUs, basis: 'captured' as const } }
           : { networkUs: { queue, send } };
-      return { ...plan, ...connection, ...moved(answer, Math.round(moreUs)) };
+      return spoken({ ...plan, ...connection, ...moved(answer, Math.round(moreUs)) }, bytes);
     },
   };
 }
@@ -136,16 +145,36 @@ function moved(plan: Answer, moreUs: number): Answer {
   return { waitUs, items };
 }
 
-/** An observed stream, cut to a new length or continued in its own steps. */
-function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind): PlannedItem[] {
+/** With so much audio, where it is known. Leading silence leaves at least half of a short piece to its words. */
+function spoken<Plan extends Pick<ReplayedPlan, 'items' | 'leadingSilenceMs'>>(
+  plan: Plan,
+  bytes: number | undefined,
+): Plan {
+  if (bytes === undefined) return plan;
+  const leadingSilenceMs = Math.min(plan.leadingSilenceMs, Math.floor(bytes / 2 / BYTES_PER_MS));
+  return { ...plan, items: asLong(plan.items, bytes), leadingSilenceMs };
+}
+
+/** An observed stream, cut to a new length or continued in its own steps. `bytes`: of audio, where known. */
+function itemsFor(facts: Facts, like: Observation, { observations }: FittedKind, bytes?: number): PlannedItem[] {
   const { items } = like.plan;
-  const total = lengthOf(facts, like);
+  const total = bytes ?? lengthOf(facts, like);
+  if (total === undefined) return [...items];
+  return asLong(items, total, () => observations.flatMap(({ plan }) => plan.items.filter(isData).slice(1)));
+}
+
+/** A stream of so many characters or bytes in its own steps; one of a single item goes on in `others`. */
+function asLong(
+  items: readonly PlannedItem[],
+  total: number,
+  others: () => readonly PlannedItem[] = () => [],
+): PlannedItem[] {
   const data = items.filter(isData);
   const tails = items.filter(({ kind }) => kind === 'tail');
   const [first] = data;
-  if (total === undefined || first === undefined) return [...items];
+  if (first === undefined) return [...items];
   const own = data.slice(1);
-  const later = own.length > 0 ? own : observations.flatMap(({ plan }) => plan.items.filter(isData).slice(1));
+  const later = own.length > 0 ? own : others();
   const made: PlannedItem[] = [];
   let left = total;
   for (let index = 0; left > 0; index++) {

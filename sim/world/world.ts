@@ -30,6 +30,7 @@ import {
   type ConnectionSwitches,
   type Scenario,
 } from '../faults/scenario.ts';
+import { replyAudio } from '../times/reply-audio.ts';
 import { createScript, type Script } from '../stand-ins/script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
@@ -87,9 +88,15 @@ function timesOf(
   source: TimesBasis,
 ): Pick<PlannerOptions, 'captured' | 'fitted'> {
   if (source === 'profile') return {};
-  const fitted = fittedPlans(fit ?? fitTo(turns.flatMap(observationsOf), profile), { profile, seed, draws });
+  const speech = replyAudio(turns);
+  const fitted = fittedPlans(fit ?? fitTo(turns.flatMap(observationsOf), profile), { profile, seed, draws, speech });
   if (draws === 'independent') return { fitted };
-  const captured = capturedPlans(turns);
+  const plans = capturedPlans(turns);
+  const captured: typeof plans = (context, facts) => {
+    // a piece that comes as it was captured still moves the next one's place in the reply
+    if (facts.operation === 'tts') speech(context, facts);
+    return plans(context, facts);
+  };
   if (source === 'captured') return { captured, fitted };
   return { captured: (...asked) => (fitted.planOf(...asked) === undefined ? captured(...asked) : undefined), fitted };
 }
