@@ -11,9 +11,13 @@ test('an empty setting is not set; a setting that is not set has the default of 
 });
 
 test('how traces are looked at is the operator’s choice', () => {
-  assert.deepEqual(configFrom({}).traceView, { playback: 'short', slowMs: 1400 });
-  const view = configFrom({ RETAKE_TRACE_PLAYBACK: 'full', RETAKE_SLOW_MS: '3000' }).traceView;
-  assert.deepEqual(view, { playback: 'full', slowMs: 3000 });
+  assert.deepEqual(configFrom({}).traceView, { playback: 'short', slowMs: 1400, readLagMs: 20 });
+  const view = configFrom({
+    RETAKE_TRACE_PLAYBACK: 'full',
+    RETAKE_SLOW_MS: '3000',
+    RETAKE_READ_LAG_MS: '50',
+  }).traceView;
+  assert.deepEqual(view, { playback: 'full', slowMs: 3000, readLagMs: 50 });
 });
 
 test('a wrong setting is one line: the variable, the complaint and the remedy', () => {
@@ -28,6 +32,7 @@ test('a wrong setting is one line: the variable, the complaint and the remedy', 
     [{ RETAKE_PORT: '65536' }, /^RETAKE_PORT=65536 is not a port/],
     [{ RETAKE_TRACE_PLAYBACK: 'long' }, /^RETAKE_TRACE_PLAYBACK=long is not known; set one of short, full$/],
     [{ RETAKE_SLOW_MS: '3 s' }, /^RETAKE_SLOW_MS=3 s is no time; set whole ms from 1, such as 3000$/],
+    [{ RETAKE_READ_LAG_MS: '-5' }, /^RETAKE_READ_LAG_MS=-5 is no time; set whole ms from 1, such as 50$/],
     [{ RETAKE_SLOW_MS: '0' }, /^RETAKE_SLOW_MS=0 is no time/],
     [{ RETAKE_HOST: '0.0.0.0' }, /^RETAKE_HOST=0\.0\.0\.0 would serve others without a key; set RETAKE_API_KEY/],
     [{ RETAKE_WORLD: 'live', FAL_KEY: 'x' }, /^RETAKE_WORLD=live needs FAL_KEY and OPENROUTER_API_KEY; set both/],

@@ -112,7 +112,8 @@ export function configFrom(env: Env): Config {
     publicUrl: optionalUrl('RETAKE_PUBLIC_URL', text('RETAKE_PUBLIC_URL')),
     traceView: {
       playback: choice('RETAKE_TRACE_PLAYBACK', PLAYBACKS, DEFAULT_VIEW.playback),
-      slowMs: slowMsOf(text('RETAKE_SLOW_MS') ?? String(DEFAULT_VIEW.slowMs)),
+      slowMs: wholeMsOf('RETAKE_SLOW_MS', text('RETAKE_SLOW_MS') ?? String(DEFAULT_VIEW.slowMs), 3000),
+      readLagMs: wholeMsOf('RETAKE_READ_LAG_MS', text('RETAKE_READ_LAG_MS') ?? String(DEFAULT_VIEW.readLagMs), 50),
     },
     falKey,
     openRouterKey,
@@ -133,10 +134,10 @@ function portOf(text: string): number {
   );
 }
 
-function slowMsOf(text: string): number {
+function wholeMsOf(key: SettingName, text: string, exampleMs: number): number {
   const ms = Number(text);
   if (Number.isSafeInteger(ms) && ms > 0) return ms;
-  throw new InputError(`RETAKE_SLOW_MS=${text.slice(0, 40)} is no time; set whole ms from 1, such as 3000`);
+  throw new InputError(`${key}=${text.slice(0, 40)} is no time; set whole ms from 1, such as ${exampleMs}`);
 }
 
 function optionalUrl(key: string, text: string | undefined): string | undefined {

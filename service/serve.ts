@@ -110,6 +110,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       sessions: () => registry.count(),
       shed: () => doorkeeper.refused(),
       loopDelayMs: () => doorkeeper.delayMs(),
+      readLagMs: config.traceView.readLagMs,
     });
     const kept = createKeptSessions({
       facts: { world: config.world, commit, profile, endpoints: world.endpoints },

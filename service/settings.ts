@@ -199,6 +199,14 @@ export const SETTINGS = [
     otherwise: '`1400`, the target of STT + TTFT + TTFB',
     meaning: 'Above this end to end, a turn is tagged as a slow response.',
   },
+  {
+    name: 'RETAKE_READ_LAG_MS',
+    group: 'Where traces go',
+    takes: 'ms, from 1',
+    otherwise: '`20`, one frame of a usual client',
+    meaning:
+      'Above this [read lag](metrics.md#read-lag), a turn is tagged and counted as read late: its end to end is that much too short.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];

@@ -40,6 +40,7 @@ function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }:
       world: 'live',
       zero: 'audio',
       e2eUs,
+      readLagUs: index === 2 ? 31_250 : 1200,
       firstAudioByteUs: e2eUs - 560_000,
       firstContentAudibleUs: e2eUs,
       replyEndUs: e2eUs + 3_000_000,

@@ -13,7 +13,7 @@ import {
   type TurnPair,
 } from './align.ts';
 import { diffRow, differenceOf, msOf, pairsWith, stageRows, type DiffRow, type Figure } from './diff-rows.ts';
-import { brokenFacts } from './facts.ts';
+import { brokenFacts, readLagDoubt, meanReadLag, type ReadLag } from './facts.ts';
 import { guardsOf, type Guard } from './guards.ts';
 import { percentilesOf, p95Of, type P95, type Percentile } from './percentiles.ts';
 import { modelUncertainty, withRefits, type ModelUncertainty, type Refit } from './refits.ts';
@@ -57,6 +57,8 @@ export interface Diff {
   repetition?: Repetition;
   /** Latency that changed while the turns ran, alike in both lanes: pairing removes it. */
   trend?: Trend;
+  /** Beside end to end, which it is no part of. */
+  readLag?: ReadLag;
   p95?: P95;
   /** The median of end to end and, where n allows, the 95th percentile, with their parts. */
   percentiles: readonly Percentile[];
@@ -131,6 +133,7 @@ export function diffLanes(
     marginMs: evidence.marginMs,
     repetition,
     trend,
+    readLag: meanReadLag(pairsOfPrimary),
     p95: p95Of(pairsOfPrimary, us, level),
     percentiles: percentilesOf(pairs),
     guards: evidence.guards,
@@ -195,6 +198,7 @@ export function judgeLanes(
       ...brokenFacts(pairs, options.allowedModels),
       ...repetitionDoubt(repetition, marginMs),
       ...doubts,
+      ...readLagDoubt(meanReadLag(judgedPairs)),
       ...(options.invalid ?? []),
     ],
     observational: false,

@@ -1,10 +1,50 @@
 /** Facts that must hold before a difference means anything. They are counted, not tested. Pure. */
 import { fieldOf, listIn } from '../../service/base/json.ts';
+import { highest } from '../../service/base/quantile.ts';
 import { differingKnobs } from '../../service/strategy/knobs.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
+import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import { MOST_READ_LAG_MS } from '../../service/turn-log/targets.ts';
 import { mean } from '../statistics/estimates.ts';
 import { percentText } from '../statistics/rounding.ts';
 import type { TurnPair } from './align.ts';
+
+/** Means of the lag with which the frame of speech end was read, over pairs in which both lanes have one. */
+export interface ReadLag {
+  aMs: number;
+  bMs: number;
+  pairs: number;
+}
+
+/** End to end of the lane that was read later is that much shorter: a difference of more is none of the change. */
+const MOST_LAG_APART_MS = 10;
+
+/** Undefined where no pair has both: uploads, virtual time, clients without a pace, older recordings. */
+export function meanReadLag(pairs: readonly TurnPair[]): ReadLag | undefined {
+  const both = pairs.flatMap(({ a, b }) =>
+    a.readLagUs === undefined || b.readLagUs === undefined
+      ? []
+      : [{ aMs: a.readLagUs / 1000, bMs: b.readLagUs / 1000 }],
+  );
+  if (both.length === 0) return undefined;
+  return { aMs: mean(both.map(({ aMs }) => aMs)), bMs: mean(both.map(({ bMs }) => bMs)), pairs: both.length };
+}
+
+/** Why the lag forbids a verdict; empty where it does not. It is never added to end to end. */
+export function readLagDoubt(lag: ReadLag | undefined): string[] {
+  if (lag === undefined || Math.abs(lag.bMs - lag.aMs) <= MOST_LAG_APART_MS) return [];
+  return [
+    `read lag: speech end was read ${lag.aMs.toFixed(1)} ms late in A and ${lag.bMs.toFixed(1)} ms in B, more than ${MOST_LAG_APART_MS} ms apart: end to end begins there; run both under the same load`,
+  ];
+}
+
+/** One lane's turns that were read late: what end to end lacks of them. Undefined where there are none. */
+export function readLateFact(lane: string, turns: readonly TurnSummary[]): string | undefined {
+  const lags = turns.flatMap(({ readLagUs }) => readLagUs ?? []);
+  const late = lags.filter((us) => us > MOST_READ_LAG_MS * 1000);
+  if (late.length === 0) return undefined;
+  return `${lane}: speech end was read late in ${late.length} of ${lags.length} turns (over ${MOST_READ_LAG_MS} ms, the most ${(highest(late) / 1000).toFixed(1)} ms): their end to end lacks it`;
+}
 
 /** A line for each fact that does not hold. `allowedModels`: those that B's strategy lets answer, where it is known. */
 export function brokenFacts(pairs: readonly TurnPair[], allowedModels: readonly string[] = []): string[] {

@@ -6,7 +6,16 @@ import { knobsWith } from '../../service/strategy/knobs.ts';
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import { BARE_SUMMARY } from '../../testing/bare-summary.ts';
 import type { TurnPair } from './align.ts';
-import { brokenFacts, cachedFact, cachedOtherwise, NOT_RECORDED } from './facts.ts';
+import { diffLanes } from './diff.ts';
+import {
+  brokenFacts,
+  cachedFact,
+  cachedOtherwise,
+  meanReadLag,
+  NOT_RECORDED,
+  readLagDoubt,
+  readLateFact,
+} from './facts.ts';
 import { repetitionDoubt, repetitionOf } from './repetition.ts';
 
 /** One turn a session, so many ms later in the repetition. */
@@ -118,4 +127,58 @@ test('where it is no guard, what was cached is a line; without a word of the pro
   assert.equal(said(share()), undefined);
   assert.equal(said(share(0, 0)), undefined);
   assert.equal(cachedFact([share(0.1, 0.9)], undefined), undefined, 'there it is a guard');
+});
+
+/** 8 sessions of 3 turns: B is 100 ms faster, and each turn was read that late, in µs. */
+const lanes = (aLagUs: (index: number) => number | undefined, bLagUs: (index: number) => number | undefined) =>
+  (['a', 'b'] as const).map((side) =>
+    Array.from({ length: 24 }, (_, index): TurnSummary => {
+      const us = 1_000_000 + 1000 * ((index * 7) % 5) - (side === 'b' ? 100_000 + 1000 * ((index * 3) % 4) : 0);
+      const readLagUs = (side === 'a' ? aLagUs : bLagUs)(index);
+      const turn = { ...BARE_SUMMARY, sessionId: `s-${index % 8}`, turnIndex: index >> 3, e2eUs: us };
+      return {
+        ...turn,
+        ledger: [{ stage: 'llm', phase: 'wait', us }],
+        ...(readLagUs === undefined ? {} : { readLagUs }),
+      };
+    }),
+  );
+
+const LAGS: readonly [
+  what: string,
+  a: (index: number) => number | undefined,
+  b: (index: number) => number | undefined,
+  verdict: string,
+][] = [
+  ['unknown', () => undefined, () => undefined, 'faster'],
+  ['alike, and long', () => 250_000, () => 259_000, 'faster'],
+  ['10 ms apart', () => 0, () => 10_000, 'faster'],
+  ['more than 10 ms apart, by two turns', () => 0, (index) => (index < 2 ? 150_000 : 0), 'inconclusive'],
+  ['more than 10 ms apart, A later', () => 61_000, () => 3000, 'inconclusive'],
+  ['known in one lane only', () => undefined, () => 300_000, 'faster'],
+];
+for (const [what, aLagUs, bLagUs, verdict] of LAGS)
+  test(`speech end was read late, ${what}: ${verdict}, and the difference stays as measured`, () => {
+    const [a = [], b = []] = lanes(aLagUs, bLagUs);
+    const diff = diffLanes(a, b);
+    const [free = [], other = []] = lanes(
+      () => undefined,
+      () => undefined,
+    );
+    assert.equal(diff?.verdict, verdict, diff?.reasons.join('; '));
+    assert.deepEqual(diff?.primary, diffLanes(free, other)?.primary, 'lag is never added');
+    if (verdict !== 'inconclusive') return;
+    assert.match(diff?.reasons.join() ?? '', /^read lag: speech end was read [\d.]+ ms late in A and [\d.]+ ms in B/);
+    assert.equal(diff?.settle, undefined, 'more sessions of that kind settle nothing');
+  });
+
+test('the means of read lag, and the lanes that were read late', () => {
+  const pairs = [pair({ readLagUs: 1000 }, { readLagUs: 3000 }), pair({ readLagUs: 2000 }, {}), pair({}, {})];
+  assert.deepEqual(meanReadLag(pairs), { aMs: 1, bMs: 3, pairs: 1 });
+  assert.equal(meanReadLag([pair({}, {})]), undefined);
+  assert.deepEqual(readLagDoubt(undefined), []);
+  const turns = [20_000, 20_001, 250_000].map((readLagUs) => ({ ...BARE_SUMMARY, readLagUs }));
+  const said = 'A: speech end was read late in 2 of 3 turns (over 20 ms, the most 250.0 ms): their end to end lacks it';
+  assert.equal(readLateFact('A', [...turns, BARE_SUMMARY]), said);
+  assert.equal(readLateFact('A', turns.slice(0, 1)), undefined);
 });

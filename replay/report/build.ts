@@ -8,7 +8,7 @@ import { alignSpans, type SpanRow } from '../diff/align-spans.ts';
 import { tracedTurnKey, type SpansByTurn } from '../traces/trace-tree.ts';
 import { diffLanes, type Diff, type DiffOptions, type PrimaryMetric } from '../diff/diff.ts';
 import { type DiffRow } from '../diff/diff-rows.ts';
-import { allowedModelsIn, cachedFact, cachedOtherwise } from '../diff/facts.ts';
+import { allowedModelsIn, cachedFact, cachedOtherwise, readLateFact } from '../diff/facts.ts';
 import { diffUnpaired } from '../diff/unpaired.ts';
 import { verdictExitCode, type Verdict } from '../diff/verdict.ts';
 import { mean } from '../statistics/estimates.ts';
@@ -72,6 +72,7 @@ export interface Report {
     | 'marginMs'
     | 'repetition'
     | 'trend'
+    | 'readLag'
     | 'p95'
     | 'pairs'
     | 'turns'
@@ -144,7 +145,8 @@ export function buildReport(input: ReportInput): Report | undefined {
   const all = [...(input.captured ?? []), ...a.turns, ...(input.a2 ?? []), ...b.turns];
   const { both } = alignTurns(a.turns, b.turns);
   const otherwise = cachedOtherwise(a.arm, b.arm);
-  const notes = [...(input.notes ?? []), ...[cachedFact(both, otherwise)].filter((each) => each !== undefined)];
+  const facts = [cachedFact(both, otherwise), readLateFact('A', a.turns), readLateFact('B', b.turns)];
+  const notes = [...(input.notes ?? []), ...facts.filter((each) => each !== undefined)];
   const isUnpaired = both.length === 0 && input.mayBeUnpaired === true;
   const diff = isUnpaired
     ? diffUnpaired(a.turns, b.turns)

@@ -108,6 +108,16 @@ export const ReportSchema = Type.Object(
           { description: 'over the time in which the turns ran; pairing removes it' },
         ),
       ),
+      readLag: Type.Optional(
+        Type.Object(
+          {
+            aMs: msField('mean of A'),
+            bMs: msField('mean of B'),
+            pairs: Type.Integer({ description: 'in which both turns have one' }),
+          },
+          { description: 'how late the frame of speech end was read; no part of end to end' },
+        ),
+      ),
       p95: Type.Optional(
         Type.Object({
           aMs: Type.Number(),

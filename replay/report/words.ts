@@ -42,9 +42,13 @@ function lookText({ looks, sessions, maxSessions, level }: NonNullable<Report['v
   return `until decided: ${at}, ${sessions} of at most ${maxSessions} sessions, nominal level ${level.toPrecision(2)}: intervals are repeated ones, 95 % over all looks`;
 }
 
+/** Less is the jitter of timers. */
+const LEAST_LAG_SHOWN_MS = 1;
+
 /** How far the figures carry, in one line. */
 export function validityLine({ validity, sameWords, matched, primary }: Report): string {
-  const { turns, pairs, sessions, repetition, trend, marginMs, draws, drift, generalizes, seed, model } = validity;
+  const { turns, pairs, sessions, repetition, trend, readLag, marginMs, draws, drift, generalizes, seed, model } =
+    validity;
   const parts = [
     validity.observational === true
       ? `no shared turn; ${sessions} session${sessions === 1 ? '' : 's'} or more a side (observational)`
@@ -62,6 +66,9 @@ export function validityLine({ validity, sameWords, matched, primary }: Report):
       : [
           `a trend common to both lanes, ${signed(trend.deltaMs)} ms [${signed(trend.lowMs)}, ${signed(trend.highMs)}] from first to last turn: pairing removes it`,
         ]),
+    ...(readLag === undefined || Math.max(readLag.aMs, readLag.bMs) < LEAST_LAG_SHOWN_MS
+      ? []
+      : [`read lag A ${readLag.aMs.toFixed(1)} ms, B ${readLag.bMs.toFixed(1)} ms: no part of end to end`]),
     draws === 'common'
       ? `common draws: the interval is over sessions ${model === undefined ? 'only' : "and the model's refits"}`
       : `draws ${draws}`,

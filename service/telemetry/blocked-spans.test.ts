@@ -5,8 +5,9 @@ import { pathByStageUs } from '../../testing/jaeger-critical-path.ts';
 import type { TurnLog } from '../base/events.ts';
 import { blockedAttrs, type Stall } from '../turn-log/blocked.ts';
 import { measureTurn } from '../turn-log/metrics.ts';
-import { MAX_SPANS } from './names.ts';
-import { spansOf, type SpanRecord } from './spans.ts';
+import { ATTRIBUTES, MAX_SPANS } from './names.ts';
+import { DEFAULT_VIEW, spansOf, type SpanRecord } from './spans.ts';
+import { identityAttributes, summaryAttributes, summaryOf } from './turn-attributes.ts';
 
 const { log, measured } = wholeTurn();
 const [zeroUs, stopUs] = [measured.ledger?.zeroUs ?? 0, measured.ledger?.stopUs ?? 0];
@@ -70,4 +71,44 @@ test('without stalls a turn has no such span, and with a log full of them it sta
   const stalled = withStalls(many);
   const spans = spansOf(stalled, measureTurn(stalled));
   assert.ok(spans.length <= MAX_SPANS && blockedSpans(spans).length > 30);
+});
+
+/** The sample's frames at a pace of 20 ms in a world where somebody reads; the one that holds the sample is read late. */
+function streamed(lateUs: number): TurnLog {
+  const sample = 16_000;
+  const frameAtUs = Array.from({ length: 100 }, (_, index) => 1000 + index * 20_000 + (index === 50 ? lateUs : 0));
+  const frameSamples = frameAtUs.map(() => 320);
+  const known = log.events.map((event) =>
+    event.kind === 'speech.end' ? { ...event, attrs: { ...event.attrs, sample } } : event,
+  );
+  const attrs = { sampleRateHz: 16_000, frameAtUs, frameSamples };
+  const atUs = known.reduce((most, event) => Math.max(most, event.atUs), 0);
+  const events: TurnLog['events'] = [
+    ...known,
+    { id: known.length, kind: 'speech.audio', stage: 'endpointing', atUs, cause: 0, attrs },
+  ];
+  return { ...log, identity: { ...log.identity, world: 'wire' }, events };
+}
+
+test('the turn says how late its speech end was read, and what is late is tagged; read back it is the same', () => {
+  const tags = [20_000, 20_001].map((lateUs) => {
+    const turn = streamed(lateUs);
+    const { summary } = measureTurn(turn);
+    assert.equal(summary.readLagUs, lateUs);
+    assert.equal(summary.e2eUs, measured.summary.e2eUs, 'end to end keeps its zero');
+    const attributes = { ...identityAttributes(turn), ...summaryAttributes(summary, DEFAULT_VIEW) };
+    assert.deepEqual(summaryOf({ traceId: summary.traceId, attributes }), summary);
+    return attributes[ATTRIBUTES.readLate.key];
+  });
+  assert.deepEqual(tags, [undefined, true]);
+});
+
+test('no lag of an upload, of virtual time and of audio without frames', () => {
+  const turn = streamed(50_000);
+  const lagOf = (other: TurnLog): number | undefined => measureTurn(other).summary.readLagUs;
+  assert.equal(lagOf(turn), 50_000, 'control');
+  assert.equal(lagOf({ ...turn, zero: 'upload' }), undefined);
+  assert.equal(lagOf({ ...turn, identity: { ...turn.identity, world: 'sim' } }), undefined);
+  const bare = turn.events.map((event) => (event.kind === 'speech.audio' ? { ...event, attrs: {} } : event));
+  assert.equal(lagOf({ ...turn, events: bare }), undefined);
 });

@@ -170,6 +170,8 @@ export const ATTRIBUTES = {
   slowResponse: ours('turn', 'slow.response', 'boolean'),
   slowStt: ours('turn', 'slow.stt', 'boolean'),
   slowLlm: ours('turn', 'slow.llm_ttft', 'boolean'),
+  /** The lag of reading is above `RETAKE_READ_LAG_MS`: end to end lacks that much of what the user waited for. */
+  readLate: ours('turn', 'read_late', 'boolean'),
   slowTts: ours('turn', 'slow.tts_ttfb', 'boolean'),
   /** True where a connection was set up in the turn, else absent: a search for `tcp.connect` would name one stage's service. */
   newConnection: ours('turn', 'new_connection', 'boolean'),
@@ -331,6 +333,21 @@ export const METRICS = {
     name: 'retake_turn_first_audio_byte_seconds',
     help: 'End-of-turn decision to first reply audio byte',
     labels: ['world', 'zero'],
+  },
+  readLag: {
+    name: 'retake_turn_read_lag_seconds',
+    help: 'How late the frame with speech end was read: no part of end to end',
+    labels: ['world'],
+  },
+  readLate: {
+    name: 'retake_turns_read_late_total',
+    help: 'Turns whose speech end was read later than RETAKE_READ_LAG_MS',
+    labels: ['world'],
+  },
+  blocked: {
+    name: 'retake_turn_blocked_seconds',
+    help: 'Of end to end: our process stood still',
+    labels: ['world'],
   },
   stall: { name: 'retake_turn_stall_seconds', help: 'Silence inside replies', labels: ['world'] },
   stage: { name: 'retake_stage_service_seconds', help: 'Service time of a stage', labels: ['stage', 'world'] },

@@ -144,7 +144,7 @@ test('the view reaches spans that are exported: `full` shows the reply to its en
   };
   const endOf = (line: string, name: string): number =>
     Number(BigInt(spansIn(line).find((span) => span.name === name)?.endTimeUnixNano ?? 0) / 1000n) - log.anchorUs;
-  const [short, full] = [await lineOf(DEFAULT_VIEW), await lineOf({ playback: 'full', slowMs: 500 })];
+  const [short, full] = [await lineOf(DEFAULT_VIEW), await lineOf({ ...DEFAULT_VIEW, playback: 'full', slowMs: 500 })];
   // the reply ends at 1,985,100; the last span of work ends at 1,593,000, and the first audible sound is at 1,605,100
   assert.deepEqual([endOf(short, 'playback'), endOf(short, 'turn')], [1_605_102, 1_605_103]);
   assert.deepEqual([endOf(full, 'playback'), endOf(full, 'turn')], [1_985_100, 1_985_101]);

@@ -17,6 +17,7 @@ function create(): ServiceMetrics {
     sessions: () => 12,
     shed: () => ({ session: 2, turn: 1, connection: 0 }),
     loopDelayMs: () => 30,
+    readLagMs: 20,
   });
 }
 
@@ -77,6 +78,29 @@ test('pools and spool are read at each scrape, not added up', async () => {
     'retake_shed_total{door="connection"} 0',
   ]);
   assert.deepEqual(linesOf(text, METRICS.loopDelay.name), ['retake_event_loop_delay_seconds 0.03']);
+});
+
+test('the lag of reading is a histogram, what is later than the bound is counted, and so is what was blocked', async () => {
+  const metrics = create();
+  const { log, measured } = wholeTurn();
+  const { summary } = measured;
+  const [first] = summary.ledger;
+  assert.ok(first);
+  for (const readLagUs of [1500, 20_000, 250_000]) {
+    const ledger: typeof summary.ledger = [
+      { ...first, us: first.us - 30_000 },
+      { stage: 'our code', phase: 'blocked', us: 30_000 },
+    ];
+    metrics.projection.closed(log, { ...measured, summary: { ...summary, readLagUs, ledger } });
+  }
+  metrics.projection.closed(log, measured); // without a lag: absent, and nothing blocked
+  const text = await metrics.text();
+  const lag = linesOf(text, METRICS.readLag.name);
+  assert.ok(lag.includes('retake_turn_read_lag_seconds_bucket{le="0.02",world="sim"} 2'));
+  assert.ok(lag.includes('retake_turn_read_lag_seconds_count{world="sim"} 3'));
+  assert.deepEqual(linesOf(text, METRICS.readLate.name), ['retake_turns_read_late_total{world="sim"} 1']);
+  assert.ok(linesOf(text, METRICS.blocked.name).includes('retake_turn_blocked_seconds_sum{world="sim"} 0.09'));
+  assert.ok(linesOf(text, METRICS.blocked.name).includes('retake_turn_blocked_seconds_count{world="sim"} 4'));
 });
 
 test('control: an unmeasured latency is absent, not 0', async () => {

@@ -7,7 +7,7 @@ import type { MeasuredTurn } from '../turn-log/metrics.ts';
 import type { PoolState } from '../base/ports.ts';
 import { type TurnLog, numberOf, stringOf } from '../base/events.ts';
 import type { Projection } from '../turn/observe.ts';
-import { TARGET_MS } from '../turn-log/targets.ts';
+import { above, TARGET_MS } from '../turn-log/targets.ts';
 import { METRICS } from './names.ts';
 import type { SpoolCounters } from '../spool/spool.ts';
 
@@ -15,6 +15,8 @@ import type { SpoolCounters } from '../spool/spool.ts';
 const LATENCY_BUCKETS = [...Object.values(TARGET_MS).map((ms) => ms / 1000), 2, 2.5, 2.8, 4, 6, 10].sort(
   (a, b) => a - b,
 );
+/** Seconds: below a frame, then what one hears. */
+const LAG_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];
 const STALL_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 
 export interface ServiceMetrics {
@@ -35,6 +37,8 @@ export function createServiceMetrics(sources: {
   /** New work refused while overloaded, by door. */
   shed: () => Readonly<Record<string, number>>;
   loopDelayMs: () => number;
+  /** A turn whose speech end was read later is counted. */
+  readLagMs: number;
 }): ServiceMetrics {
   const registry = new Registry();
   const registers = [registry];
@@ -49,6 +53,8 @@ export function createServiceMetrics(sources: {
   const stray = counter(METRICS.strayErrors);
   const [e2e, firstAudioByte] = [histogram(METRICS.e2e), histogram(METRICS.firstAudioByte)];
   const [stage, stall] = [histogram(METRICS.stage), histogram(METRICS.stall, STALL_BUCKETS)];
+  const [readLag, blocked] = [histogram(METRICS.readLag, LAG_BUCKETS), histogram(METRICS.blocked, LAG_BUCKETS)];
+  const readLate = counter(METRICS.readLate);
   readAtScrape(registry, sources);
 
   const observe = (log: TurnLog, { summary }: MeasuredTurn): void => {
@@ -59,6 +65,12 @@ export function createServiceMetrics(sources: {
     // an unmeasured latency is absent, never 0
     if (summary.e2eUs !== undefined) e2e.observe({ world, zero }, summary.e2eUs / 1e6);
     if (summary.firstAudioByteUs !== undefined) firstAudioByte.observe({ world, zero }, summary.firstAudioByteUs / 1e6);
+    if (summary.readLagUs !== undefined) readLag.observe({ world }, summary.readLagUs / 1e6);
+    if (above(summary.readLagUs, sources.readLagMs)) readLate.inc({ world });
+    if (summary.ledger.length > 0) {
+      const us = summary.ledger.reduce((sum, row) => sum + (row.phase === 'blocked' ? row.us : 0), 0);
+      blocked.observe({ world }, us / 1e6);
+    }
     if (summary.stallUs !== undefined) stall.observe({ world }, summary.stallUs / 1e6);
     if (summary.costUsd !== undefined) costUsd.inc(summary.costUsd);
     for (const [name, us] of Object.entries(serviceUs)) {

@@ -8,7 +8,7 @@
 import { highest, lowest } from '../base/quantile.ts';
 import { zeroUsOf, type MeasuredTurn } from '../turn-log/metrics.ts';
 import { stallsIn } from '../turn-log/blocked.ts';
-import { TARGET_MS } from '../turn-log/targets.ts';
+import { MOST_READ_LAG_MS, TARGET_MS } from '../turn-log/targets.ts';
 import { firstOf, type TurnLog, numberOf, stringOf } from '../base/events.ts';
 import { workDrafts } from './call-drafts.ts';
 import { stallDrafts } from './blocked-spans.ts';
@@ -43,9 +43,11 @@ export interface TraceView {
   playback: PlaybackView;
   /** Above this end to end, a response is slow (`retake.slow.response`). */
   slowMs: number;
+  /** Later than this, the frame with speech end was read late (`retake.read_late`). */
+  readLagMs: number;
 }
 
-export const DEFAULT_VIEW: TraceView = { playback: 'short', slowMs: TARGET_MS.total };
+export const DEFAULT_VIEW: TraceView = { playback: 'short', slowMs: TARGET_MS.total, readLagMs: MOST_READ_LAG_MS };
 
 /** Events of one span: Jaeger lists them all, and a span keeps its last 128 only. */
 export const MAX_EVENTS = 16;
@@ -102,7 +104,7 @@ function fewEvents(events: readonly SpanEvent[]): SpanEvent[] {
 }
 
 function turnDraft(log: TurnLog, { summary }: MeasuredTurn, view: TraceView): Draft {
-  const attributes = summaryAttributes(summary, view.slowMs);
+  const attributes = summaryAttributes(summary, view);
   put(attributes, A.failureHeard, stringOf(firstOf(log.events, 'deliver.apology'), 'heard'));
   put(attributes, A.decision, stringOf(firstOf(log.events, 'turn.ended'), 'decision'));
   put(attributes, A.capturedTraceId, log.identity.linkedTraceId);

@@ -25,8 +25,11 @@ export function identityAttributes(log: Pick<TurnLog, 'identity' | 'zero'>): Spa
   return into;
 }
 
-/** The rest of the summary, on the turn span only. `summaryOf` reads it back. A response is slow above `slowMs`. */
-export function summaryAttributes(summary: TurnSummary, slowMs: number): SpanAttributes {
+/** The rest of the summary, on the turn span only. `summaryOf` reads it back. A response is slow above `slowMs`, and read late above `readLagMs`. */
+export function summaryAttributes(
+  summary: TurnSummary,
+  { slowMs, readLagMs }: { slowMs: number; readLagMs: number },
+): SpanAttributes {
   const into: SpanAttributes = {};
   put(into, A.wait, waitOf(summary.ledger));
   put(into, A.e2e, summary.e2eUs === undefined ? undefined : readable(summary.e2eUs));
@@ -45,6 +48,7 @@ export function summaryAttributes(summary: TurnSummary, slowMs: number): SpanAtt
   put(into, A.llmServiceUs, summary.serviceUs.llm);
   put(into, A.ttsServiceUs, summary.serviceUs.tts);
   put(into, A.slowResponse, above(summary.e2eUs, slowMs));
+  put(into, A.readLate, above(summary.readLagUs, readLagMs));
   put(into, A.slowStt, above(summary.serviceUs.stt, TARGET_MS.stt));
   put(into, A.slowLlm, above(summary.serviceUs.llm, TARGET_MS.llm));
   put(into, A.slowTts, above(summary.serviceUs.tts, TARGET_MS.tts));

@@ -5,6 +5,12 @@
  */
 export const TARGET_MS = { stt: 500, llm: 600, tts: 300, total: 1400, firstAudioByte: 1200 } as const;
 
+/**
+ * One frame of a usual client: what is read later than this says so in traces (unless the operator names another bound), reports and
+ * metrics.
+ */
+export const MOST_READ_LAG_MS = 20;
+
 /** True when a measured latency is above the threshold, else undefined. */
 export function above(us: number | undefined, thresholdMs: number): true | undefined {
   return us !== undefined && us > thresholdMs * 1000 ? true : undefined;
