@@ -21,7 +21,7 @@ export function addServeCommands(program: Command, context: CommandContext): voi
     .command('serve')
     .summary('run the service')
     .description('run the service; RETAKE_WORLD chooses stand-ins (wire, the default) or the providers (live)')
-    .option('--profile <name>', 'latency profile of the stand-ins: seed, zero, or a file', 'seed')
+    .option('--profile <name>', 'latency profile of the stand-ins: one that comes with Retake, or a file', 'seed')
     .option('--seed <text>', "seed of the stand-ins' draws", '1')
     .addOption(scenarioOption())
     .action(async (options) => (await import('./serve.ts')).serveCommand(context, options));

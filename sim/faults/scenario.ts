@@ -43,6 +43,9 @@ const ScenarioSchema = section({
   link: Type.Optional(LinkSchema),
   /** Of all servers. */
   servers: Type.Optional(ConnectionSchema),
+  hour: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 23, description: 'of the day, for a profile with a table of hours' }),
+  ),
 });
 export type Scenario = Static<typeof ScenarioSchema>;
 type Rule = Scenario['rules'][number];
@@ -171,7 +174,8 @@ export function underScenario(handler: Handler, scenario: Scenario, planner: Pla
   };
 }
 
-async function arrived(info: ExchangeInfo, planner: Planner, request: Received): Promise<void> {
+/** The end of an upload and of a short wait, for answers that are no work. */
+export async function arrived(info: ExchangeInfo, planner: Planner, request: Received): Promise<void> {
   const uploadBytes = request.body?.length ?? 400;
   const plan = planner.planOf(info.context, { operation: 'other', figure: 'sideMs', uploadBytes });
   await info.arrive?.(plan);

@@ -32,8 +32,10 @@ export function obeying(
 
 const KEPT_PROMPTS = 1000;
 
-/** Tokens of a prompt's prefix that was sent with the same key to the same model before. */
-export function createPromptCache(): (cacheKey: string, model: string, messages: readonly Message[]) => number {
+/** Tokens of a prompt's prefix that was sent with the same key to the same model before. `minTokens` stands in place of each model's own least. */
+export function createPromptCache(
+  minTokens?: number,
+): (cacheKey: string, model: string, messages: readonly Message[]) => number {
   const prompts = new Map<string, string>();
   return (cacheKey, model, messages) => {
     const key = `${cacheKey} ${model}`;
@@ -45,6 +47,6 @@ export function createPromptCache(): (cacheKey: string, model: string, messages:
     const oldest = prompts.keys().next().value;
     if (prompts.size > KEPT_PROMPTS && oldest !== undefined) prompts.delete(oldest);
     const tokens = Math.floor(same / CHARS_PER_TOKEN);
-    return tokens >= (modelFacts(model)?.cacheMinTokens ?? Infinity) ? tokens : 0;
+    return tokens >= (minTokens ?? modelFacts(model)?.cacheMinTokens ?? Infinity) ? tokens : 0;
   };
 }

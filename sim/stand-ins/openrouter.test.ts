@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI from 'openai';
+import { createPromptCache } from './openrouter-model.ts';
 import { createVirtualClock } from '../world/clock.ts';
 import { createTestWorld, type TestWorldOptions } from '../../testing/exchange.ts';
 
@@ -147,4 +148,14 @@ test('errors in their JSON shape, before and in the stream', async () => {
     }, /disconnected unexpectedly/);
     assert.equal(texts.length, 2, 'two deltas came before it');
   });
+});
+
+test('a profile says from which length on a prefix is cached; without it a short one is not', () => {
+  const messages = [{ role: 'user' as const, content: 'x'.repeat(400) }];
+  const twice = (minTokens?: number): number[] => {
+    const cachedTokensOf = createPromptCache(minTokens);
+    return [1, 2].map(() => cachedTokensOf('key', 'google/gemini-2.5-flash', messages));
+  };
+  assert.deepEqual(twice(1).map((tokens) => tokens > 0), [false, true]); // prettier-ignore
+  assert.deepEqual(twice(), [0, 0]);
 });

@@ -52,7 +52,7 @@ export interface OpenRouterOptions {
 /** Keeps its last 1,000 generations for `GET /generation`. */
 export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
-  const cachedTokensOf = createPromptCache();
+  const cachedTokensOf = createPromptCache(planner.profile.llm.cacheMinTokens);
 
   return async (request, info) => {
     const url = new URL(request.url);

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { DrawContext, ExchangePlan, Facts } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import { loadProfile, meanOf, parseProfile, valueAt, type Figure } from './profile.ts';
@@ -151,3 +155,30 @@ test('a wrong profile is refused with the figure and the complaint', () => {
   );
   assert.throws(() => loadProfile('none'), /known profiles: seed, zero/);
 });
+
+test('a profile file may build on one that comes with Retake: figures replace figures, and the rest stays', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'retake-profile-'));
+  try {
+    const written = async (json: unknown): Promise<string> => {
+      const file = join(folder, 'own.json');
+      await writeFile(file, JSON.stringify(json));
+      return file;
+    };
+    const waitMs = { source: 'test', quantiles: [[0, 5]] };
+    const own = loadProfile(await written({ base: 'zero', name: 'own', description: 'x', stt: { waitMs } }));
+    const { stt, ...zero } = loadProfile('zero');
+    assert.deepEqual(own, { ...zero, name: 'own', description: 'x', stt: { ...stt, waitMs } });
+    const refused = async (json: object, why: RegExp): Promise<void> => {
+      const file = await written({ name: 'own', description: 'x', ...json });
+      assert.throws(() => loadProfile(file), why);
+    };
+    await refused({ base: file('seed') }, /profile\/base must be one of seed, zero/);
+    await refused({ base: ['seed'] }, /profile\/base must be one of/);
+    await refused({ base: 'zero', stt: { extra: 1 } }, /additional properties extra/);
+    await refused({ base: 'zero', stt: { waitMs: { source: 'x', quantiles: [[0, 2], [1, 1]] } } }, /must rise/); // prettier-ignore
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+const file = (name: string): string => fileURLToPath(new URL(`../profiles/${name}.json`, import.meta.url));

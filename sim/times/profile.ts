@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
+import { isObject } from '../../service/base/json.ts';
 import { section } from '../../service/base/schema.ts';
 import { readInputJson } from '../../service/base/input-file.ts';
 
@@ -37,6 +38,24 @@ export const LinkSchema = section({
 });
 export type Link = Static<typeof LinkSchema>;
 
+/** A stage's calls of one conversation at once. */
+const Crowd = section({
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1000, description: 'so many at once; one more is answered with 429' }),
+  ),
+  retryAfterS: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, description: 'what the 429 asks for' })),
+  slowerShare: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 100, description: 'more wait for each other call, as a share of the wait' }),
+  ),
+});
+export type Crowd = Static<typeof Crowd>;
+
+/** Times as long in each hour of the day, 0 to 23. */
+const Hours = Type.Array(Type.Number({ minimum: 0.01, maximum: 100 }), { minItems: 24, maxItems: 24 });
+
+/** The stages whose calls a profile can treat by hour and by crowd. */
+export const CALLED_STAGES = ['stt', 'llm', 'tts'] as const;
+
 export const ProfileSchema = section({
   name: Type.String({ pattern: '^[a-z0-9-]+$' }),
   description: Type.String(),
@@ -59,7 +78,10 @@ export const ProfileSchema = section({
   llm: section({
     headersMs: Figure, // request received to response headers
     firstContentMs: Figure, // headers to the first content delta, before the model's scale
-    perPromptCharMs: Figure,
+    perPromptCharMs: Figure, // of what is not cached
+    cacheMinTokens: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'shortest cached prefix of every model; by default the models’ own' }),
+    ),
     comments: Figure, // gateway comments before the first content
     models: Type.Record(
       Type.String(),
@@ -87,6 +109,10 @@ export const ProfileSchema = section({
     storageMs: Figure,
     sideMs: Figure, // lists of models, generation records
   }),
+  /** How providers treat calls at once; absent: a call does not feel another. */
+  atOnce: Type.Optional(section({ stt: Type.Optional(Crowd), llm: Type.Optional(Crowd), tts: Type.Optional(Crowd) })),
+  /** Providers by hour of the day. A scenario says the hour; without one all factors are 1. */
+  byHour: Type.Optional(section({ stt: Type.Optional(Hours), llm: Type.Optional(Hours), tts: Type.Optional(Hours) })),
 });
 export type Profile = Static<typeof ProfileSchema>;
 
@@ -107,8 +133,11 @@ export function parseProfile(json: unknown, source: string): Profile {
   return json;
 }
 
+/** Worlds that are not kind to predictions: profile `seed` with one habit of real providers each. All of it is assumed. */
+export const UNKIND_PROFILES = ['cold-starts', 'by-hour', 'crowded', 'prompt-cache', 'slower-models'] as const;
+
 /** The profiles that come with Retake. A capture may name no other. */
-export const PROFILE_NAMES = ['seed', 'zero'] as const;
+export const PROFILE_NAMES = ['seed', 'zero', ...UNKIND_PROFILES] as const;
 
 /** Loads a profile by name or by the path of a JSON file. For names that the operator wrote. Throws `InputError`. */
 export function loadProfile(nameOrPath: string): Profile {
@@ -116,7 +145,25 @@ export function loadProfile(nameOrPath: string): Profile {
     ? fileURLToPath(new URL(`../profiles/${nameOrPath}.json`, import.meta.url))
     : nameOrPath;
   const next = `known profiles: ${PROFILE_NAMES.join(', ')}, or a JSON file (npx retake profile writes one)`;
-  return parseProfile(readInputJson(path, 'settings', { where: `profile ${nameOrPath}`, next }), nameOrPath);
+  const json = readInputJson(path, 'settings', { where: `profile ${nameOrPath}`, next });
+  if (!isObject(json) || json['base'] === undefined) return parseProfile(json, nameOrPath);
+  const { base, ...own } = json;
+  if (!BASES.some((name) => name === base))
+    throw new InputError(
+      `${nameOrPath}: profile/base must be one of ${BASES.join(', ')}: it fills in what the file lacks`,
+    );
+  return parseProfile(over(loadProfile(String(base)), own), nameOrPath);
+}
+
+/** The profiles that a file may build on; they build on none. */
+const BASES = ['seed', 'zero'] as const;
+
+/** Objects merge key by key, and all else replaces: a figure replaces a figure, since it has both keys. */
+function over(base: unknown, own: unknown): unknown {
+  if (!isObject(base) || !isObject(own)) return own;
+  const merged = new Map<string, unknown>(Object.entries(base));
+  for (const [key, value] of Object.entries(own)) merged.set(key, over(merged.get(key), value));
+  return Object.fromEntries(merged);
 }
 
 /** The value at probability `u` in [0, 1), by straight lines between the table's quantiles. */

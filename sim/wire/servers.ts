@@ -22,11 +22,13 @@ import { createFreyaStandIn } from '../stand-ins/freya.ts';
 import { createOpenRouterStandIn } from '../stand-ins/openrouter.ts';
 import { pipe } from './pipe.ts';
 import { DRAW_HEADER, type DelayKey, type ExchangePlan, type PlannerOptions } from '../times/plan.ts';
+import { atHour } from '../times/hours.ts';
 import { createPlanner } from '../times/planner.ts';
 import { parseProfile, valueAt, type Profile } from '../times/profile.ts';
 import { setUpFigures } from '../times/profile-plan.ts';
 import { regionalPlanning } from '../times/regions.ts';
 import { connectionSwitches, parseScenario, tuneWith, underScenario } from '../faults/scenario.ts';
+import { bothTunes, createCrowdedProvider } from '../faults/crowd.ts';
 import { createScript } from '../stand-ins/script.ts';
 import type { Injected, ReceivedRequest, StandInOptions, StandIns, StandInUrls, SeenByServers } from './launch.ts';
 
@@ -35,16 +37,17 @@ export async function serveStandIns(
   options: StandInOptions,
 ): Promise<Pick<StandIns, 'urls' | 'regions' | 'caPem'> & { told(): SeenByServers }> {
   const clock = createRealClock();
-  const profile = parseProfile(options.profile, 'stand-ins');
   const identity = await createIdentity(clock.epochUs() / 1000);
   const { inject = {} } = options;
   const scenario = parseScenario(options.scenario ?? { title: 'none', rules: [] }, 'stand-ins', 'wire');
+  const profile = atHour(parseProfile(options.profile, 'stand-ins'), scenario.hour);
+  const crowded = createCrowdedProvider(profile);
   const planning: PlannerOptions = {
     profile,
     seed: options.seed,
     draws: options.draws,
     delay: (key) => injectedUs(inject, key),
-    tune: tuneWith(scenario),
+    tune: bothTunes(tuneWith(scenario), crowded.tune),
     link: scenario.link,
   };
   const planner = createPlanner(planning);
@@ -74,7 +77,7 @@ export async function serveStandIns(
     const server = createStandIn({
       identity,
       clock,
-      handlerOf: () => underScenario(reachable(handlerOf(), own), scenario, own),
+      handlerOf: () => crowded.under(underScenario(reachable(handlerOf(), own), scenario, own), own),
       setUpMs: () => setUpMs(name, own.profile),
       ...connectionSwitches(scenario, name),
       received: (request) => {

@@ -19,6 +19,7 @@ import { createSimTransport, type SimTransport } from './network.ts';
 import { observationsOf } from '../times/observed.ts';
 import { createOpenRouterStandIn } from '../stand-ins/openrouter.ts';
 import type { DrawContext, Draws, Planner, PlannerOptions } from '../times/plan.ts';
+import { atHour } from '../times/hours.ts';
 import { createPlanner } from '../times/planner.ts';
 import { medianOf, type Profile } from '../times/profile.ts';
 import { regionalPlanning, simRegions } from '../times/regions.ts';
@@ -31,6 +32,7 @@ import {
   type Scenario,
 } from '../faults/scenario.ts';
 import { replyAudio } from '../times/reply-audio.ts';
+import { bothTunes, createCrowdedProvider } from '../faults/crowd.ts';
 import { createScript, type Script } from '../stand-ins/script.ts';
 
 export const SIM_ENDPOINTS: Endpoints = {
@@ -109,7 +111,9 @@ interface Origin {
 
 /** One arm's world, with its own clock, connections and draws, and without sockets, files and timers. */
 export function createSimWorld(options: SimWorldOptions): SimWorld {
-  const { profile, seed, draws, delay, served, scenario, captured, settleImmediates } = options;
+  const { seed, draws, delay, served, scenario, captured, settleImmediates } = options;
+  const profile = atHour(options.profile, scenario?.hour);
+  const crowded = createCrowdedProvider(profile);
   const clock = createVirtualClock({ settleImmediates });
   const asked = captured?.source ?? (captured === undefined ? 'profile' : 'captured');
   const source = asked === 'captured' && draws === 'independent' ? 'fitted' : asked;
@@ -117,7 +121,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   /** By turn: stages whose exchanges a knob may have made faster or slower unseen. */
   const unseenStages = new Map<string, ReadonlySet<string>>();
   const unseen = (context: DrawContext): boolean => unseenStages.get(turnKey(context))?.has(context.stage) === true;
-  const tune = scenario && tuneWith(scenario);
+  const tune = bothTunes(scenario && tuneWith(scenario), crowded.tune);
   const planning: PlannerOptions = {
     profile,
     seed,
@@ -134,9 +138,10 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
   const origins = new Map<string, Origin>();
   const serve = (url: string, server: ServerName, own: Planner, standIn: Handler): void => {
-    const handler = reachable(standIn, own);
+    const reached = reachable(standIn, own);
+    const handler = scenario === undefined ? reached : underScenario(reached, scenario, own);
     origins.set(new URL(url).origin, {
-      handler: scenario === undefined ? handler : underScenario(handler, scenario, own),
+      handler: crowded.under(handler, own),
       planner: own,
       switches: connectionSwitches(scenario, server),
     });
