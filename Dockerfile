@@ -20,4 +20,4 @@ USER node
 VOLUME /data
 EXPOSE 8080
 # node itself is process 1: SIGTERM reaches it, and it is gone within 2 s
-CMD ["node", "cli/main.ts", "serve"]
+CMD ["node", "--max-semi-space-size=8", "cli/main.ts", "serve"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts the command line on the project's own Node.
 import { existsSync } from 'node:fs';
-import { ownNode, root, runInPlace, withCompileCache } from '../scripts/programs/own-node.mjs';
+import { ownNode, root, runInPlace, serviceFlags, withCompileCache } from '../scripts/programs/own-node.mjs';
 
 if (!existsSync(ownNode)) {
   const old =
@@ -11,4 +11,6 @@ if (!existsSync(ownNode)) {
   console.error(`retake: dependencies are not installed${old}; run "npm ci" in ${root}`);
   process.exit(2);
 }
-runInPlace('retake', ownNode, [`${root}cli/main.ts`, ...process.argv.slice(2)], withCompileCache());
+const words = process.argv.slice(2);
+const flags = words[0] === 'serve' ? serviceFlags : [];
+runInPlace('retake', ownNode, [...flags, `${root}cli/main.ts`, ...words], withCompileCache());

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+
+// a launcher runs before any types are there
+const { serviceFlags } = (await import(new URL('../scripts/programs/own-node.mjs', import.meta.url).href)) as {
+  serviceFlags: string[];
+};
 
 /** Says which signals reach it and who started it, until SIGTERM does: then it ends with code 7. */
 const LISTENER = `
@@ -17,7 +22,7 @@ console.log('ready ' + process.ppid);
 `;
 
 /**
- * The launcher, in a folder of its own, in front of `LISTENER`; a process group of its own. `by` starts it from its command line, and is
+ * The launcher, in a folder of its own, in front of `program`; a process group of its own. `by` starts it from its command line, and is
  * killed itself when the test is over.
  */
 async function launch(
@@ -26,14 +31,20 @@ async function launch(
     node = 'node',
     by = (line) => line,
     env = {},
-  }: { node?: 'node' | 'not executable'; by?: (line: string[]) => string[]; env?: Record<string, string> } = {},
+    program: source = LISTENER,
+  }: {
+    node?: 'node' | 'not executable';
+    by?: (line: string[]) => string[];
+    env?: Record<string, string>;
+    program?: string;
+  } = {},
 ): Promise<ChildProcess> {
   const root = await mkdtemp(join(tmpdir(), 'retake-launcher-'));
   for (const folder of ['bin', 'cli', 'scripts/programs', 'node_modules/node/bin'])
     await mkdir(join(root, folder), { recursive: true });
   for (const file of ['bin/retake.mjs', 'scripts/programs/own-node.mjs'])
     await copyFile(fileURLToPath(new URL(`../${file}`, import.meta.url)), join(root, file));
-  await writeFile(join(root, 'cli/main.ts'), LISTENER);
+  await writeFile(join(root, 'cli/main.ts'), source);
   const binary = join(root, 'node_modules/node/bin/node');
   await (node === 'node' ? symlink(process.execPath, binary) : writeFile(binary, 'no program', { mode: 0o600 }));
   const [program = '', ...words] = by([process.execPath, join(root, 'bin/retake.mjs')]);
@@ -125,6 +136,20 @@ test('compiled code is kept in the user’s cache, for the command alone; contro
   };
   assert.equal((await kept(folder)).length, 1, 'one folder a version of Node');
   assert.deepEqual(await kept('/proc/1/nothing'), []);
+});
+
+test('a service has the flags of its Node, however it is started; control: another command has none', async (t) => {
+  const program = "console.log(process.execArgv.join(' '))";
+  const flagsOf = async (...words: string[]): Promise<string> =>
+    (await heard(await launch(t, { by: (line) => [...line, ...words], program }), () => undefined)).join();
+  assert.equal(await flagsOf('serve'), serviceFlags.join(' '));
+  assert.equal(await flagsOf('replay'), '');
+  const started = { 'package.json': 1, Dockerfile: 1, 'README.md': 1, 'docs/operating.md': 1 };
+  for (const [file, times] of Object.entries(started)) {
+    const text = (await readFile(new URL(`../${file}`, import.meta.url), 'utf8')).replaceAll('", "', ' ');
+    assert.equal(text.split(`node ${serviceFlags.join(' ')} cli/main.ts serve`).length - 1, times, file);
+    assert.doesNotMatch(text, /node cli\/main\.ts serve/, file);
+  }
 });
 
 test('a Node that cannot be started is one line and exit code 2', async (t) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listIn } from '../../service/base/json.ts';
 import { watchHealth, type Health } from './health-watch.ts';
 
 /** Stands in the service's environment. No answer may hold it. */
@@ -28,6 +29,12 @@ export interface Strain extends Health {
   peakBytes: number;
 }
 
+/** A checkout from before the flags has none. */
+async function serviceFlagsOf(checkout: string): Promise<string[]> {
+  const launcher: unknown = await import(join(checkout, 'scripts/programs/own-node.mjs')).catch(() => undefined);
+  return (listIn(launcher, 'serviceFlags') ?? []).filter((flag) => typeof flag === 'string');
+}
+
 /**
  * Starts `cli/main.ts serve` of a checkout on stand-ins that answer at once. `prepare` fills the data folder before. Throws where the
  * service does not start.
@@ -39,7 +46,8 @@ export async function startVictim(
   const folder = mkdtempSync(join(tmpdir(), 'retake-security-'));
   const dataFolder = join(folder, 'data');
   prepare?.(dataFolder);
-  const child = spawn(process.execPath, [join(checkout, 'cli/main.ts'), 'serve', '--profile', 'zero'], {
+  const words = [...(await serviceFlagsOf(checkout)), join(checkout, 'cli/main.ts'), 'serve', '--profile', 'zero'];
+  const child = spawn(process.execPath, words, {
     cwd: folder,
     env: { PATH: process.env['PATH'], UNTOLD: SECRET, RETAKE_PORT: '0', RETAKE_DATA: dataFolder, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -72,6 +72,8 @@ export function createOpusEncoder(rateHz: (typeof OPUS_RATES_HZ)[number]): OpusE
   };
 }
 
+/** 5 s. */
+const GROWTH_BYTES = 5 * OPUS_CLOCK_HZ * 2;
 /** 2 s. */
 const PACKETS_A_STEP = 100;
 /** 10 s, which take about 10 ms. */
@@ -139,27 +141,24 @@ export async function decodeWebm(
       );
     }
     const decoder = new Decoder({ channels: 1, sample_rate: OPUS_CLOCK_HZ });
-    const parts: Uint8Array[] = [];
-    let decodedBytes = 0;
+    // grows in place: all packets' own copies beside the joined samples would be twice the memory
+    const decoded = new ArrayBuffer(0, { maxByteLength: DECODED_LIMIT_BYTES });
+    let length = 0;
+    let packets = 0;
     for await (const packet of new EncodedPacketSink(track).packets()) {
       const pcm = decoder.decode(packet.data);
-      decodedBytes += pcm.length;
-      if (decodedBytes > DECODED_LIMIT_BYTES) {
+      if (length + pcm.length > DECODED_LIMIT_BYTES) {
         throw new AudioFormatError(
           `WebM of ${bytes.length} bytes holds more than ${DECODED_LIMIT_S} s of audio: end the turn earlier`,
         );
       }
-      parts.push(pcm);
-      if (parts.length % PACKETS_A_STEP === 0) onStep();
+      if (length + pcm.length > decoded.byteLength)
+        decoded.resize(Math.min(DECODED_LIMIT_BYTES, length + Math.max(pcm.length, GROWTH_BYTES)));
+      new Uint8Array(decoded).set(pcm, length);
+      length += pcm.length;
+      if (++packets % PACKETS_A_STEP === 0) onStep();
     }
-    const samples = new Int16Array(decodedBytes / 2);
-    const joined = new Uint8Array(samples.buffer);
-    let at = 0;
-    for (const pcm of parts) {
-      joined.set(pcm, at);
-      at += pcm.length;
-    }
-    return { samples, sampleRateHz: OPUS_CLOCK_HZ };
+    return { samples: new Int16Array(decoded.transferToFixedLength(length)), sampleRateHz: OPUS_CLOCK_HZ };
   } catch (error) {
     if (error instanceof AudioFormatError) throw error;
     return unreadable(error);

@@ -81,7 +81,7 @@ async function retire(used: Decoder): Promise<void> {
 
 function createDecoder(): Decoder {
   const thread = new Worker(new URL('./webm-worker.ts', import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: HEAP_MB / 4 },
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: HEAP_MB / 16 },
   });
   const made: Decoder = { thread, steps: 0 };
   thread.on('message', (message: unknown) => {

@@ -15,12 +15,17 @@ import { testService, type TestService } from '../../testing/service.ts';
 const TIMES_FASTER = 4;
 const real = createRealClock();
 let passedMs = 0;
+let waysGiven = 0;
+let held = Promise.resolve();
 const pass = (ms: number): void => void (passedMs += ms);
 const clock: Clock = {
   nowUs: () => real.nowUs() + passedMs * 1000,
   epochUs: () => real.epochUs() + passedMs * 1000,
   sleep: (ms, signal) => real.sleep(ms / TIMES_FASTER, signal),
-  giveWay: real.giveWay,
+  giveWay: (piecesDone, signal) => {
+    waysGiven++;
+    return held.then(() => real.giveWay(piecesDone, signal));
+  },
 };
 const RATE_HZ = 16_000;
 const FRAME_BYTES = 640;
@@ -74,6 +79,27 @@ async function told(socket: WebSocket, type: string): Promise<Record<string, unk
   }
   throw new Error(`the connection ended without ${type}`);
 }
+
+test('turns that fell silent together end one after the other, and others are served between them', async (t) => {
+  const sockets = await Promise.all([1, 2, 3].map(async () => connect(t, await openSession())));
+  let goOn = (): void => undefined;
+  held = new Promise((resolve) => (goOn = resolve));
+  let ended = 0;
+  const all = sockets.map(async (socket) => {
+    socket.send(START);
+    await told(socket, 'turn');
+  });
+  await Promise.all(all);
+  const ends = sockets.map((socket) => told(socket, 'error').then(() => ended++));
+  const before = waysGiven;
+  pass(LIMITS.silentTurn.value + 1000);
+  await Promise.race(ends);
+  await openSession();
+  assert.deepEqual([ended, waysGiven - before], [1, 1], 'the second turn waits');
+  goOn();
+  await Promise.all(ends);
+  assert.equal(waysGiven - before, 3);
+});
 
 test('a started turn that gets no audio ends after 30 s; control: one that gets a frame in that time goes on', async (t) => {
   const [silent, talking] = await Promise.all([1, 2].map(async () => connect(t, await openSession())));

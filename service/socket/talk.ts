@@ -36,8 +36,10 @@ export interface TalkOptions {
   onError: (error: unknown) => void;
 }
 
-/** Serves the client until it goes. Returns what is to be called now and then, since time ends what is silent. */
-export function talk(socket: WebSocket, session: Session, options: TalkOptions): () => void {
+/**
+ * Serves the client until it goes. Returns what is to be called now and then, since time ends what is silent: true where something was done.
+ */
+export function talk(socket: WebSocket, session: Session, options: TalkOptions): () => boolean {
   const { clock, registry, memory, client, doorkeeper, refusing, onError } = options;
   const gone = new AbortController();
   let state = NEW_CONVERSATION;
@@ -57,7 +59,8 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
     if (socket.bufferedAmount > LIMITS.unread.value) return;
     tell({ type: 'error', status, title, detail, field, limit });
   };
-  const onMessage = (message: ConversationMessage): void => {
+  /** True where the message had an effect. */
+  const onMessage = (message: ConversationMessage): boolean => {
     try {
       const isOpen = registry.find(session.id) === session;
       const facts = {
@@ -70,8 +73,10 @@ export function talk(socket: WebSocket, session: Session, options: TalkOptions):
       const advanced = advance(state, message, facts);
       state = advanced.state;
       advanced.effects.forEach(perform);
+      return advanced.effects.length > 0;
     } catch (error) {
       refuse(reported(error));
+      return true;
     }
   };
   /** An error as a problem. The log gets internal errors only. */
