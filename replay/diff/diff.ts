@@ -189,6 +189,7 @@ export function judgeLanes(
     guards: guardsOf(options.primary === 'first-content-audible' ? withoutContent(alignment) : alignment, marginMs, {
       level,
       isCachedAlike: options.isCachedAlike,
+      isModelled: options.simulated !== undefined && options.simulated.isCaptured !== true,
     }),
     matchedShare: alignment.matchedShare,
     sessions: sessions.length,

@@ -334,3 +334,22 @@ test('one turn shows nothing: its guards are open', () => {
     JSON.stringify(one),
   );
 });
+
+test('a guard on figures of a model is marked as predicted; control: cut-off users and measured figures are not', () => {
+  const [a, b] = [
+    lane(80, () => ({ replyAudioMs: 6000, characters: 100 })),
+    lane(80, () => ({ replyAudioMs: 7200, characters: 100, premature: true })),
+  ];
+  const marks = (isModelled: boolean): [string, true | undefined][] =>
+    guardsOf(alignTurns(a, b), MARGIN_MS, { isModelled }).flatMap(({ name, state, predicted }) =>
+      state === 'broken' ? [[name, predicted]] : [],
+    );
+  assert.deepEqual(marks(true), [
+    ['premature ends', undefined],
+    ['audio a character', true],
+  ]);
+  assert.deepEqual(marks(false), [
+    ['premature ends', undefined],
+    ['audio a character', undefined],
+  ]);
+});

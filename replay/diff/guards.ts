@@ -10,7 +10,12 @@ export const GUARD_STATES = ['broken', 'open', 'holds'] as const;
 
 export interface Guard extends Omit<Tested, 'p' | 'lacking' | 'isTwoSided'> {
   state: (typeof GUARD_STATES)[number];
+  /** The figures are those of a simulation's model. Broken, such a guard is no harm that anybody has seen. */
+  predicted?: true;
 }
+
+/** Guards whose figures no model makes: a simulation's own code hears captured sound and cuts captured words. */
+const WITHOUT_MODEL: ReadonlySet<string> = new Set(['premature ends', 'refusals', 'reply length']);
 
 /** Two points. */
 const YES_NO_MARGIN = 0.02;
@@ -22,6 +27,8 @@ interface GuardOptions {
   level?: number;
   /** A and B ask for prompts that a provider can cache alike (`cachedOtherwise`): then a difference in what was cached is luck. */
   isCachedAlike?: boolean;
+  /** A lane has times that a simulation's model made. */
+  isModelled?: boolean;
 }
 
 /**
@@ -31,7 +38,7 @@ interface GuardOptions {
 export function guardsOf(
   { pairs, both }: Pick<Alignment, 'pairs' | 'both'>,
   marginMs: number,
-  { level = LEVEL, isCachedAlike = false }: GuardOptions = {},
+  { level = LEVEL, isCachedAlike = false, isModelled = false }: GuardOptions = {},
 ): Guard[] {
   const tested = [
     ...YES_NO.map(({ name, of, isHarmed }) => yesNo(name, of === 'both' ? both : pairs, isHarmed, level)),
@@ -41,7 +48,8 @@ export function guardsOf(
   return tested.map(({ p: _, limit, lacking, isTwoSided, ...guard }, index) => {
     const isHeld = lacking === undefined && isRuledOut({ ...guard, isTwoSided });
     const state = (adjusted[index] ?? 1) < level ? 'broken' : isHeld ? 'holds' : 'open';
-    return { ...guard, state, limit: state === 'open' ? (lacking ?? limit) : undefined };
+    const predicted = isModelled && !WITHOUT_MODEL.has(guard.name) ? true : undefined;
+    return { ...guard, state, predicted, limit: state === 'open' ? (lacking ?? limit) : undefined };
   });
 }
 

@@ -57,6 +57,13 @@ export interface Bounds {
 
 export const DEFAULT_BOUNDS: Bounds = { matchedShare: 0.9, minSessions: 4 };
 
+export interface Simulation {
+  /** What keeps the figures from standing as a result; absent where their error was measured in this world. */
+  why?: string;
+  /** All times of both lanes were captured: no model made any. */
+  isCaptured?: boolean;
+}
+
 /** All that the rules read. */
 export interface Evidence {
   /** Absent where no turn was measured in both lanes. */
@@ -74,8 +81,8 @@ export interface Evidence {
   invalid: readonly string[];
   /** A and B share no turn. */
   observational: boolean;
-  /** Simulated figures. `why`: what keeps them from standing as a result; absent where their error was measured in this world. */
-  simulated?: { why?: string };
+  /** Absent where the figures were measured. */
+  simulated?: Simulation;
   bounds: Bounds;
 }
 

@@ -14,8 +14,9 @@ import { rankSessions } from './rank-sessions.ts';
 import { asJson, rankingRows, type Ranking } from './text.ts';
 import { proposalFor, worthReplaying, type Proposal, type SettlingWorld, type Simulated } from './proposals.ts';
 import { knobsWith } from '../../service/strategy/knobs.ts';
-import { breaks, isGain, identityError, inRank, judgeable, type Ranked } from './rank.ts';
-import { uploadSessions } from '../../testing/sessions.ts';
+import { runExperiment } from '../run/experiment.ts';
+import { breaks, isGain, identityError, inRank, judgeable, rankCandidates, type Ranked } from './rank.ts';
+import { SIM_EXPERIMENT, uploadSessions } from '../../testing/sessions.ts';
 import type { ReplayCommandOptions } from '../../cli/replay/replay.ts';
 import { namedVariants, patchesOf } from '../variants/variants.ts';
 
@@ -81,6 +82,33 @@ test('a variant that gains by breaking a guard stands below, is not combined and
   assert.ok(rows.includes('  cuts: premature ends (3 more)'));
   assert.ok(rows.includes('nothing gains: no replay is proposed'));
   assert.ok(!rows.includes('of those that gain:'), 'no heading over nothing');
+});
+
+test('a guard that is only predicted to break takes nothing out of the rank: it is shown, and the replay tests it', () => {
+  const plain = ranking.results.find(isGain);
+  assert.ok(plain !== undefined);
+  const audio: Guard = { ...CUT_OFF, name: 'audio a character', detail: '+17.3 %', predicted: true };
+  const longer = { ...plain, name: 'longer', broken: [audio] };
+  assert.deepEqual(worthReplaying([longer], 3), [longer]);
+  assert.deepEqual(worthReplaying([{ ...longer, broken: [audio, CUT_OFF] }], 3), [], 'control: seen harm beside it');
+  const rows = rankingRows({ ...ranking, results: [{ ...longer, trust: plain.trust }] }, 1000);
+  assert.ok(rows.some((row) => row.startsWith('longer') && row.endsWith(plain.trust.short)));
+  assert.ok(rows.some((row) => row.includes('predicted to break a guard: audio a character (+17.3 %); risk: ')));
+});
+
+test('clause chunking speaks as long as the captured reply: no guard of its simulation breaks, and it is worth a replay', async () => {
+  const [variant] = variants.filter(({ name }) => name === 'clause-chunking');
+  assert.ok(variant !== undefined);
+  const experiment = await runExperiment({
+    ...SIM_EXPERIMENT,
+    sessions: await uploadSessions({ sessions: 2, turns: 2 }),
+    candidates: [{ variant: variant.name, patches: [variant.patch] }],
+  });
+  const ranked = rankCandidates(experiment, new Map([[variant.name, variant.risk]]));
+  assert.deepEqual(
+    worthReplaying(ranked, 1).map(({ name, broken }) => [name, broken]),
+    [[variant.name, []]],
+  );
 });
 
 test('in a terminal of 80 columns no line is longer, but a command that cannot be broken', () => {

@@ -125,13 +125,15 @@ export interface Ranked {
   /** Where the simulated exchanges' times came from, by share. */
   sources: BasisShares;
   risk: string;
-  /** Guards that the candidate breaks in the simulation already: what it gains is bought with them. */
+  /** Guards that the candidate breaks in the simulation: what it gains is bought with them, unless they are predicted to break only. */
   broken: readonly Guard[];
 }
 
-/** Gains and breaks no guard: worth combining, and worth a live replay. */
-export const isGain = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length === 0;
-export const breaks = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.length > 0;
+/** Gains and breaks no guard, but for guards on figures of the model: worth combining, and worth a live replay, which tests those. */
+export const isGain = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && broken.every(isPredicted);
+export const breaks = ({ primary, broken }: Ranked): boolean => primary.deltaMs < 0 && !broken.every(isPredicted);
+
+const isPredicted = ({ predicted }: Guard): boolean => predicted === true;
 
 /** By gain, then cost, then name. Variants that gain by breaking a guard come last. */
 export function inRank(a: Ranked, b: Ranked): number {

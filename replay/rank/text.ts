@@ -36,7 +36,7 @@ export function asJson({ results, together, ...ranking }: Ranking): unknown {
       ...{ stage: primary.stage, aMs: primary.aMs, bMs: primary.bMs, deltaMs: primary.deltaMs, n: primary.n },
       ...{ lowMs: primary.lowMs, highMs: primary.highMs, usdPerTurn },
       ...{ charactersPerTurn, sources: more.sources, trust: more.trust.text, risk: more.risk },
-      broken: more.broken.map((guard) => ({ name: guard.name, detail: guard.detail })),
+      broken: more.broken.map(({ name: guard, detail, predicted }) => ({ name: guard, detail, predicted })),
     })),
     together: together && togetherJson(together),
   };
@@ -141,17 +141,22 @@ function notesOn(ranked: Ranking['results']): string[] {
   const worth = ranked
     .filter(isGain)
     .map(
-      ({ name, verdict, asks, sources, trust, risk }) =>
-        `  ${name}: ${wordText(verdict, asks)}; ${basisText(sources)}; ${trust.text}; risk: ${risk}`,
+      ({ name, verdict, asks, sources, trust, risk, broken }) =>
+        `  ${name}: ${wordText(verdict, asks)}; ${basisText(sources)}; ${trust.text}; ${predictedHarm(broken)}risk: ${risk}`,
     );
-  const bought = ranked
-    .filter(breaks)
-    .map(({ name, broken }) => `  ${name}: ${broken.map((each) => `${each.name} (${each.detail})`).join(', ')}`);
+  const bought = ranked.filter(breaks).map(({ name, broken }) => `  ${name}: ${guardsText(broken)}`);
   return [
     ...(worth.length === 0 ? [] : ['of those that gain:', ...worth]),
     ...(bought.length === 0 ? [] : ['gain by breaking a guard, so neither combined nor proposed:', ...bought]),
   ];
 }
+
+const guardsText = (guards: Ranked['broken']): string =>
+  guards.map(({ name, detail }) => `${name} (${detail})`).join(', ');
+
+/** Guards that a model's figures break: shown, and a replay's to judge. */
+const predictedHarm = (broken: Ranked['broken']): string =>
+  broken.length === 0 ? '' : `predicted to break a guard: ${guardsText(broken)}; `;
 
 /** Contributions in ms a turn; the printed rows add up to the printed total. */
 function attributionRows({ names, attribution, turns }: NonNullable<Ranking['together']>): string[] {

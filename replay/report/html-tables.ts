@@ -4,7 +4,7 @@ import { p95Text } from '../diff/targets.ts';
 import { html, htmlTable, escapeHtml, type Cell } from './html-text.ts';
 import { signed } from '../statistics/rounding.ts';
 import { intervalText, printedQuantile } from './rows.ts';
-import { guardText, knobText } from './words.ts';
+import { guardState, guardText, knobText } from './words.ts';
 
 export function targetTable({ targets }: Report): string {
   const lane = (measured: Report['targets'][number]['a']): Cell => {
@@ -70,13 +70,17 @@ export function knobTable({ knobs }: Report): string {
 
 const STATE_CLASS = { holds: 'yes', open: 'open', broken: 'no' } as const;
 
+/** What is only predicted is neither good nor bad. */
+const stateClass = ({ state, predicted }: Report['guards'][number]): string =>
+  predicted === true ? STATE_CLASS.open : STATE_CLASS[state];
+
 export function guardTable({ guards }: Report): string {
   if (guards.length === 0) return '';
   return htmlTable(
     [{ title: 'guard' }, { title: 'state' }, { title: 'detail' }],
     guards.map((guard) => [
       guard.name,
-      html(`<span class="${STATE_CLASS[guard.state]}">${guard.state}</span>`),
+      html(`<span class="${stateClass(guard)}">${guardState(guard)}</span>`),
       guardText(guard),
     ]),
   );

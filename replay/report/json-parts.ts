@@ -100,6 +100,9 @@ export const GuardSchema = Type.Object({
   state: literals(GUARD_STATES, {
     description: 'broken: harm beyond the margin is shown; holds: it is ruled out; open: neither',
   }),
+  predicted: Type.Optional(
+    Type.Literal(true, { description: "the figures are those of a simulation's model: nobody has seen the harm" }),
+  ),
   unit: literals(GUARD_UNITS, { description: 'of value, low, high and margin' }),
   value: Type.Number({ description: 'how much more harm B does than A' }),
   low: Type.Optional(Type.Number({ description: 'one-sided 95 % lower bound' })),

@@ -9,7 +9,7 @@ import { measuredPairs } from './charts.ts';
 import { code, escapeMarkdown, markdownTable } from './markdown-text.ts';
 import { signed } from '../statistics/rounding.ts';
 import { intervalText, intervalTitle, markedInterval, printedLedger, printedQuantile } from './rows.ts';
-import { compareUrl, deltaUsOf, guardText, knobText } from './words.ts';
+import { compareUrl, deltaUsOf, guardState, guardText, knobText } from './words.ts';
 
 interface FoldedTable {
   title: string;
@@ -74,7 +74,7 @@ function guardTable({ guards }: Report): string {
     '||||',
     guards.map((guard) => [
       escapeMarkdown(guard.name),
-      guard.state === 'broken' ? '**broken**' : guard.state,
+      guard.state === 'broken' ? `**${guardState(guard)}**` : guardState(guard),
       escapeMarkdown(guardText(guard)),
     ]),
   );

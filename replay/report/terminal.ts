@@ -10,6 +10,7 @@ import { intervalText, intervalTitle, printedLedger, type PrintedRow } from './r
 import {
   basisLine,
   compareUrl,
+  guardState,
   guardText,
   knobText,
   primaryText,
@@ -135,14 +136,14 @@ function spreadLines(report: Report, { columns }: TerminalOptions, paint: Paint)
 /** Broken and open guards; those that hold in one line. */
 function guardLines({ guards }: Report, { columns }: TerminalOptions): string[] {
   const told = guards.filter(({ state }) => state !== 'holds');
-  const held = guards.filter(({ state }) => state === 'holds').map(({ name }) => name);
+  const held = guards
+    .filter(({ state }) => state === 'holds')
+    .map(({ name, predicted }) => `${shown(name)}${predicted === true ? ' (predicted)' : ''}`);
   return [
     ...told.flatMap((guard) =>
-      wrapped(`guard ${guard.state}: ${shown(guard.name)}, ${shown(guardText(guard))}`, ' ', columns),
+      wrapped(`guard ${guardState(guard)}: ${shown(guard.name)}, ${shown(guardText(guard))}`, ' ', columns),
     ),
-    ...(held.length === 0
-      ? []
-      : wrapped(`guards that hold: ${held.map((name) => shown(name)).join(', ')}`, ' ', columns)),
+    ...(held.length === 0 ? [] : wrapped(`guards that hold: ${held.join(', ')}`, ' ', columns)),
   ];
 }
 

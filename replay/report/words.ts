@@ -28,6 +28,10 @@ export const verdictSign = ({ verdict }: Pick<Report, 'verdict'>): string => VER
 export const guardText = ({ detail, limit }: Report['guards'][number]): string =>
   limit === undefined ? detail : `${detail}; not ruled out: ${limit}`;
 
+/** `broken`, or `broken (predicted)` where a simulation's model made the figures. */
+export const guardState = ({ state, predicted }: Report['guards'][number]): string =>
+  predicted === true ? `${state} (predicted)` : state;
+
 /** What would settle an open verdict. Undefined where nothing is to settle. */
 export function settleText({ settle }: Pick<Report, 'settle'>): string | undefined {
   if (settle === undefined) return undefined;

@@ -35,6 +35,12 @@ export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, varia
   );
 }
 
+/** Whether all times of a simulated lane were captured. */
+export function isCaptured(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): boolean {
+  const { fitted, profile } = basisShares(replayed, lane, variant);
+  return fitted === undefined && profile === undefined && !hasModelledSetUp(replayed, lane, variant);
+}
+
 /** `80 % captured, 20 % fitted`. */
 export function basisText(shares: BasisShares): string {
   return TIMES_BASES.flatMap((basis) => {

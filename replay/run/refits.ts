@@ -10,7 +10,7 @@ import type { ReplayedTurn } from '../arms/replayed-turn.ts';
 import type { Refit } from '../diff/refits.ts';
 import type { LanePair, ReplayLane } from '../plan/lanes.ts';
 import type { ExperimentOptions, ExperimentPlan } from '../plan/plan.ts';
-import { basisShares, hasModelledSetUp } from './basis.ts';
+import { isCaptured } from './basis.ts';
 import { runReplay, summariesOf, type ReplayOptions } from './schedule.ts';
 
 export const REFITS = 20;
@@ -95,6 +95,5 @@ function whyNoRefits(
 }
 
 function isModelled(replayed: readonly ReplayedTurn[], { lane, variant }: ReplayLane): boolean {
-  const { fitted = 0, profile = 0 } = basisShares(replayed, lane, variant);
-  return fitted + profile > 0 || hasModelledSetUp(replayed, lane, variant);
+  return !isCaptured(replayed, lane, variant);
 }

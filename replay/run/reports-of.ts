@@ -10,6 +10,7 @@ import { diffLanes } from '../diff/diff.ts';
 import type { Look } from '../diff/looks.ts';
 import { type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { firstFailure, validityNotes } from './notes.ts';
+import { isCaptured } from './basis.ts';
 import { NOT_REFITTED, refitsFor, type Refitted } from './refits.ts';
 import { floorNote, sameTimes } from './sim-floor.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
@@ -70,7 +71,10 @@ export function reportsOf(
           ? [`the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`]
           : undefined,
       positionOf: world === 'sim' ? undefined : placeIn(replayed),
-      simulated: trust === undefined ? undefined : { why: whyPredicted(trust, asks) },
+      simulated: trust && {
+        why: whyPredicted(trust, asks),
+        isCaptured: [baseline, candidate].every(({ lane, variant: of }) => isCaptured(replayed, lane, of)),
+      },
       asks: world === 'sim' ? asks : undefined,
       refits: refitsFor({ baseline, candidate }, refitted.lanes, summariesIn),
       bounds: options.bounds,
