@@ -132,7 +132,7 @@ test('turns of every kind: the path is the ledger, errors are the failed turns, 
       }
       for (const { turn, spans } of traces) {
         const services = new Set(spans.map(serviceIn));
-        const row = ['turn', ...['turn.index', 'lane', 'variant'].map((key) => text(turn, `retake.${key}`))].join(' ');
+        const row = rowOf(turn);
         assert.equal(serviceIn(turn), 'retake');
         assert.ok(services.has(row), row);
         assert.equal(services.has('retake-interrupted'), text(turn, 'retake.interrupted') === 'true', row);
@@ -284,12 +284,18 @@ function serviceOf(span: StoredSpan): string {
   if (/^(stt|llm|tts)$/.test(stage)) return `retake-${stage}`;
   if (span.name === 'playback' && text(span, 'retake.cancelled') === 'interrupted') return 'retake-interrupted';
   if (span.name !== 'speech') return 'retake';
-  return ['turn', ...['turn.index', 'lane', 'variant'].map((key) => text(span, `retake.${key}`))].join(' ');
+  return rowOf(span);
 }
 
-/** Whether a connection was there already is a matter of what else went over it. */
+/** What a row of a search says: the turn, its lane and its variant, where that has another name. */
+function rowOf(span: StoredSpan): string {
+  const [index, lane, variant] = ['turn.index', 'lane', 'variant'].map((key) => text(span, `retake.${key}`));
+  return lane === variant ? `turn ${index} ${lane}` : `turn ${index} ${lane} ${variant}`;
+}
+
+/** Whether a connection was there already is a matter of what else went over it; when our process stood still, of the machine. */
 const withoutSetUp = (paths: readonly string[]): string[] =>
-  paths.filter((path) => !/:(dns|tcp\.connect|tls)$/.test(path));
+  paths.filter((path) => !/:(dns|tcp\.connect|tls|blocked)$/.test(path));
 
 const idsOf = (traces: readonly Trace[]): string[] => traces.map(({ turn }) => turn.traceId).sort();
 const text = ({ attributes }: StoredSpan, key: string): string => (attributes[key] ?? '').replace(/^\w+:/, '');

@@ -18,8 +18,9 @@ export function blockedAttributes(time: Interval, stalls: readonly Stall[]): Spa
 }
 
 /**
- * Stalls that the ledger has no part for: those of the time before the zero, which `speech` holds, and those that held nothing up. None
- * reaches beyond `workUs`, the end of the last other span.
+ * Stalls that the ledger has no part for: those of the time before the zero, and those that held nothing up. They lie beside `speech` and not
+ * in it, since `speech` is the leaf that may have a service of its own in Jaeger. None reaches beyond `workUs`, the end of the last other
+ * span.
  */
 export function stallDrafts(
   stalls: readonly Stall[],
@@ -27,17 +28,12 @@ export function stallDrafts(
 ): Draft[] {
   const parts = ledger?.parts.filter(({ phase }) => phase === 'blocked') ?? [];
   return stalls.flatMap((stall): Draft[] => {
-    const draft = (parent: Draft, fromUs: number, toUs: number): Draft[] => {
-      const time = { fromUs: Math.max(stall.fromUs, fromUs), toUs: Math.min(stall.toUs, toUs) };
-      const { fromUs: startUs, toUs: endUs } = time;
-      if (endUs <= startUs) return [];
-      return [
-        { ...PLAIN, name: 'blocked', parent, level: 2, startUs, endUs, attributes: blockedAttributes(time, [stall]) },
-      ];
-    };
-    const before = speech === undefined ? [] : draft(speech, speech.startUs, speech.endUs);
     const isPart = parts.some((part) => overlaps(part, stall));
-    return [...before, ...(isPart ? [] : draft(turn, speech?.endUs ?? turn.startUs, workUs))];
+    const fromUs = Math.max(stall.fromUs, speech?.startUs ?? turn.startUs);
+    const toUs = Math.min(stall.toUs, isPart ? (speech?.endUs ?? fromUs) : workUs);
+    if (toUs <= fromUs) return [];
+    const attributes = blockedAttributes({ fromUs, toUs }, [stall]);
+    return [{ ...PLAIN, name: 'blocked', parent: turn, level: 2, startUs: fromUs, endUs: toUs, attributes }];
   });
 }
 
