@@ -93,6 +93,16 @@ export const CHECKS: readonly Check[] = [
     run: ['checks/honesty/main.ts'],
   },
   {
+    name: 'read-lag',
+    sentence:
+      'With its read lag, end to end is what an outside client measures, also when the service was stopped across speech end.',
+    minutes: 0.8,
+    basis: 'measured',
+    tier: 'ci',
+    run: ['checks/honesty/read-lag.ts'],
+    repeatBecause: 'the bars are times, and a machine that was busy for a moment misses them',
+  },
+  {
     name: 'security',
     sentence: 'Attacks on a running service leave it answering within 250 ms, below 600 MB, and serving the next user.',
     minutes: 4.4,

@@ -6,6 +6,7 @@ import type { CommandContext } from '../../replay/report/context.ts';
 import { waterfall } from '../../replay/report/terminal.ts';
 import { plain } from '../../replay/report/words.ts';
 import { converse, fetchTurn, upload } from '../../service/http/client.ts';
+import { MOST_READ_LAG_MS } from '../../service/turn-log/targets.ts';
 
 export interface SendOptions {
   url: string;
@@ -41,6 +42,11 @@ export async function sendCommand(context: CommandContext, file: string, options
       `the turn failed: ${summary.failure.stage} ${summary.failure.kind}: ${summary.failure.message}; "npx retake doctor" checks the providers`,
     );
   context.out(waterfall(summary, context));
+  const lagMs = (summary.readLagUs ?? 0) / 1000;
+  if (lagMs > MOST_READ_LAG_MS)
+    context.out(
+      `speech end was read ${lagMs.toFixed(1)} ms late, which is not in end to end: docs/metrics.md#read-lag`,
+    );
   const ui = context.env['RETAKE_JAEGER_UI'];
   if (ui !== undefined && ui !== '') context.out(`${ui.replace(/\/+$/, '')}/trace/${traceId}`);
 }
