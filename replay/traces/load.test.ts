@@ -114,6 +114,45 @@ test('a trace of an earlier version reads as the same turn, and its renamed span
   }
 });
 
+test('traces of 0.2.0, with errors on all that failed and a link on the root, read as what they were', async () => {
+  const { turns, problems } = await loadTurns('fixtures/traces/0.2.0/captured.otlp.jsonl');
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    turns.map(({ summary: { sessionId, e2eUs, failure, interrupted } }) => [
+      sessionId,
+      e2eUs,
+      failure?.stage,
+      interrupted,
+    ]),
+    [
+      ['before-failed', undefined, 'llm', undefined],
+      ['before-hedged', 1_560_000, undefined, undefined],
+      ['before-interrupted', 1_560_000, undefined, true],
+    ],
+  );
+  const replayed = await one('fixtures/traces/0.2.0/replayed.otlp.jsonl');
+  for (const { summary, spans } of [...turns.slice(1), replayed]) {
+    const ledgerUs = summary.ledger.reduce((sum, { us }) => sum + us, 0);
+    assert.equal(ledgerUs, summary.e2eUs);
+    assert.ok(spans.paths.includes('turn › response › wait endpointing'), 'by its present name');
+    const isEarlier = spans.paths.includes('turn › deliver');
+    assert.equal(
+      isEarlier,
+      summary.interrupted !== true,
+      'control: 0.2.0 had no playback, and none of an interrupted reply',
+    );
+  }
+  const [, hedged] = turns;
+  const pair = alignTurns(
+    [hedged?.summary ?? assert.fail()],
+    [{ ...replayed.summary, sessionId: 'before-hedged' }],
+  ).pairs;
+  assert.deepEqual(
+    pair.map(({ a, b }) => (b.e2eUs ?? 0) - (a.e2eUs ?? 0)),
+    [0],
+  );
+});
+
 const FOREIGN: Span[] = [
   { spanId: '1', name: 'conversation turn', startMs: 0, endMs: 900, attributes: { 'session.id': 'ada' } },
   { spanId: '2', parentSpanId: '1', name: 'stt', startMs: 0, endMs: 300 },
