@@ -1,6 +1,8 @@
 /** `retake replay --rank`: predicts which variants would help, before any money is spent. */
 import { InputError } from '../../service/base/errors.ts';
 import type { CommandContext } from '../../replay/report/context.ts';
+import { configFrom } from '../../service/config.ts';
+import { setUpOf } from '../../replay/plan/acts-where.ts';
 import { rankSessions } from '../../replay/rank/rank-sessions.ts';
 import { asJson, rankingRows } from '../../replay/rank/text.ts';
 import { currentCommit } from '../../replay/arms/checkout.ts';
@@ -16,7 +18,9 @@ export async function rankCommand(
     throw new InputError(`--rank compares under common draws; leave out --draws ${options.draws}`);
   const wanted = options.variant;
   for (const name of wanted ?? []) variantPatch(name);
-  const ranking = await rankSessions(await chosenSessions(context, options), {
+  const sessions = await chosenSessions(context, options);
+  const ranking = await rankSessions(sessions, {
+    setUp: setUpOf(sessions, configFrom({ ...context.env, RETAKE_WORLD: 'wire' }), 'sim'),
     variants: namedVariants().filter(({ name }) => wanted === undefined || wanted.includes(name)),
     commit: currentCommit(),
     seed: options.seed,

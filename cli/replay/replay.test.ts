@@ -218,7 +218,7 @@ test('a candidate that fails everywhere has a report without a figure, with its 
     const { code, text } = await replay('dead', ['model-gpt-4o-mini', 'clause-chunking'], resume);
     assert.equal(code, undefined);
     assert.match(text(), /^\? INCONCLUSIVE {2}no turn measured in both$/m);
-    assert.match(text(), /^guard open: failed turns, 3 of 3, 3 more and 0 fewer than A;/m);
+    assert.match(text(), /^guard open \(predicted\): failed turns, 3 of 3, 3 more and 0 fewer than A;/m);
     assert.match(text(), /no turn was measured in both lanes; the first failure: llm /);
     assert.match(text(), /^B {2}candidate clause-chunking,/m);
     const { arms, primary } = JSON.parse(readFileSync(join(FOLDER, 'dead/report.json'), 'utf8'));

@@ -13,6 +13,7 @@ import { type CommandContext } from '../../replay/report/context.ts';
 import { choiceNote, choiceOf } from '../../replay/sessions/choice.ts';
 import { checkOut, checkoutCache, currentCommit, repositoryAt } from '../../replay/arms/checkout.ts';
 import { runExperiment } from '../../replay/run/experiment.ts';
+import { setUpOf } from '../../replay/plan/acts-where.ts';
 import { estimateLines, estimateOf } from '../../replay/plan/estimate.ts';
 import { planExperiment, type ExperimentOptions } from '../../replay/plan/plan.ts';
 import { withJournaledSessions } from '../../replay/run/until-decided.ts';
@@ -93,6 +94,7 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
   const ids = sessions.map(({ sessionId }) => sessionId);
   const rerun = replayCommandText(options, ids);
   const resume = `${rerun} -o ${options.out} --resume`;
+  const config = configFrom({ ...context.env, RETAKE_WORLD: 'wire' });
   const settings = withJournaledSessions({
     sessions,
     candidates,
@@ -114,7 +116,8 @@ export async function replayCommand(context: CommandContext, options: ReplayComm
       command: resume,
     },
     rerun,
-    endpoints: configFrom({ ...context.env, RETAKE_WORLD: 'wire' }).endpoints,
+    endpoints: config.endpoints,
+    setUp: setUpOf(sessions, config, world),
     settleBy: (count) => replayCommandText(options, count),
     bounds: boundsOf(options),
     signal: context.signal,

@@ -4,6 +4,7 @@ import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { Endpoints } from '../../service/net/regions.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { simWorld } from '../arms/against.ts';
+import { actsNotes } from './acts-where.ts';
 import { retirementNotes } from './retired.ts';
 import { createArm } from '../arms/arm.ts';
 import { pricesOf } from './budget.ts';
@@ -162,6 +163,7 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
         ]),
     `speech and text go to: ${recipients.join('; ')}`,
     ...(options.world === 'live' ? retirementNotes(options, plan.lanes) : []),
+    ...plan.comparisons.flatMap(({ candidate, baseline }) => actsNotes(options, candidate, baseline)),
     detectableMs === undefined
       ? 'detectable: unknown with one session'
       : `detectable with 80 % power: ${detectableMs.toFixed(0)} ms end to end (predicted)`,

@@ -17,6 +17,7 @@ import { lanesOf, type Comparison, type LaneOptions, type ReplayLane } from './l
 import { pricesOf } from './budget.ts';
 import { mostSessions, type UntilDecided } from './most-sessions.ts';
 import type { Purse } from './purse.ts';
+import type { SetUp } from './acts-where.ts';
 import { planRuns, sessionBySession } from './order.ts';
 import type { Pace, PlannedRun } from '../arms/planned.ts';
 import type { OnTurn } from '../arms/replayed-turn.ts';
@@ -60,6 +61,8 @@ export interface ExperimentOptions extends LaneOptions {
   rerun?: string;
   /** Whom `live` asks, for the plan's recipients. */
   endpoints?: Endpoints;
+  /** Of the service that was captured: a report warns of candidates that cannot act in it. Absent where everything can. */
+  setUp?: SetUp;
   /** The command that replays so many sessions. */
   settleBy?(sessions: number): string;
   /** What a verdict needs at least; by default `DEFAULT_BOUNDS`. */

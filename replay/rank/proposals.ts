@@ -6,6 +6,8 @@ import { differenceOf, pairsWith } from '../diff/diff-rows.ts';
 import { detectableMs } from '../diff/power.ts';
 import { sessionsFor } from '../diff/settle.ts';
 import { DEFAULT_BOUNDS, type Verdict } from '../diff/verdict.ts';
+import { TURNS_TO_MEASURE } from '../run/trust.ts';
+import type { CapturedSession } from '../sessions/captured-session.ts';
 import type { ReplayLane } from '../plan/lanes.ts';
 import { pairsIn, type Report } from '../report/build.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
@@ -90,4 +92,16 @@ export function proposalFor(
     ttsCharacters: Math.round(ofAllLanes(perTurn(captured, 'characters') ?? 0, charactersPerTurn) ?? 0),
     command: commandOf(name, sessions, world),
   };
+}
+
+/** Of a replay that shows what no capture does: as many as hold 20 turns, and no fewer than a verdict needs. */
+export function sessionsToShow(sessions: readonly CapturedSession[]): number {
+  const turns = sessions.reduce((sum, session) => sum + session.turns.length, 0);
+  return Math.max(DEFAULT_BOUNDS.minSessions, Math.ceil((TURNS_TO_MEASURE * sessions.length) / turns));
+}
+
+/** Captures of stand-ins are settled by stand-ins, all others by the providers. */
+export function settlingWorld(sessions: readonly CapturedSession[]): SettlingWorld {
+  const worlds = sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world));
+  return worlds.every((world) => world === 'wire') ? 'wire' : 'live';
 }

@@ -2,6 +2,7 @@
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
+import type { SetUp } from '../plan/acts-where.ts';
 import { lacksCapture } from '../plan/plan.ts';
 import { lanesOf, type CandidateSpec } from '../plan/lanes.ts';
 import type { ExperimentOptions } from '../plan/plan.ts';
@@ -12,7 +13,14 @@ import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../r
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 import { capturedProfile } from '../sessions/load.ts';
-import { proposalFor, worthReplaying, type Proposal, type SettlingWorld } from './proposals.ts';
+import {
+  proposalFor,
+  sessionsToShow,
+  settlingWorld,
+  worthReplaying,
+  type Proposal,
+  type SettlingWorld,
+} from './proposals.ts';
 import {
   attribute,
   combinationName,
@@ -43,6 +51,8 @@ export interface RankOptions {
   runs: number;
   signal?: AbortSignal;
   onTurn?: (done: number, total: number) => void;
+  /** Of the captured service: variants that cannot act in it are left out. By default all can. */
+  setUp?: SetUp;
   /** The command that replays a variant, or several as `a+b`, on so many sessions. */
   commandOf?(name: string, sessions: number, world: SettlingWorld): string;
 }
@@ -56,9 +66,13 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       'there is no session to rank strategies on; capture some with "retake serve" and "retake send"',
     );
   const profile = options.profile ?? capturedProfile(sessions);
-  const { judged, left } = applicable(judgeable(options.variants, baseline), sessions);
+  const { setUp, commandOf = bareCommand } = options;
+  const replayOf = (name: string): string => commandOf(name, sessionsToShow(sessions), settlingWorld(sessions));
+  const { judged, left } = applicable(judgeable(options.variants, baseline, { setUp, replayOf }), sessions);
   if (judged.length === 0)
-    throw new InputError('none of the variants can be judged in virtual time; compare them with --world wire');
+    throw new InputError(
+      `none of the variants can be judged in virtual time: ${left.map(({ name, why }) => `${name} ${why}`).join('; ')}`,
+    );
   const unmeasured: string[] = [];
   const simulate: Simulate = (candidates, more) =>
     runExperiment({
@@ -171,12 +185,6 @@ async function settle(
 
 const bareCommand = (name: string, sessions: number, world: SettlingWorld): string =>
   `npx retake replay --variant ${name} --world ${world} --sample ${sessions}`;
-
-/** Captures of stand-ins are settled by stand-ins, all others by the providers. */
-function settlingWorld(sessions: readonly CapturedSession[]): SettlingWorld {
-  const worlds = sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world));
-  return worlds.every((world) => world === 'wire') ? 'wire' : 'live';
-}
 
 /** All combinations of these in one more experiment: their ranks, and the contribution of each variant. */
 async function combine(

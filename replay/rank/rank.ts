@@ -1,5 +1,5 @@
 /** Ranks simulated strategies, combines them, and attributes the joint gain. Pure. */
-import { knobsWith } from '../../service/strategy/knobs.ts';
+import { differingKnobs, knobsWith } from '../../service/strategy/knobs.ts';
 import { InputError } from '../../service/base/errors.ts';
 import { turnKey } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
@@ -7,6 +7,7 @@ import { strategyDiff, type Strategy } from '../../service/strategy/strategy.ts'
 import { resolveStrategy, type StrategyPatch } from '../../service/strategy/patch.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
 import type { DiffRow } from '../diff/diff-rows.ts';
+import { cannotAct, type SetUp } from '../plan/acts-where.ts';
 import type { Experiment } from '../run/experiment.ts';
 import { basisShares, type BasisShares } from '../run/basis.ts';
 import type { Guard } from '../diff/guards.ts';
@@ -36,22 +37,41 @@ export interface Sorted {
   left: readonly { name: string; why: string }[];
 }
 
-/** Sorts variants by whether a simulation can judge them against this baseline. */
-export function judgeable(variants: readonly RankedVariant[], baseline: Strategy): Sorted {
+/** What a ranking knows beside variants and baseline. */
+export interface Setting {
+  /** Of the captured service. Absent where every variant can act. */
+  setUp?: SetUp;
+  /** The command that shows what a simulation cannot. */
+  replayOf?(name: string): string;
+}
+
+/** Sorts variants by whether they can act here, and whether a simulation can judge them against this baseline. */
+export function judgeable(
+  variants: readonly RankedVariant[],
+  baseline: Strategy,
+  { setUp, replayOf = (name) => `npx retake replay --variant ${name} --world live` }: Setting = {},
+): Sorted {
   const judged: RankedVariant[] = [];
   const left: { name: string; why: string }[] = [];
   for (const variant of variants) {
-    let changed: string[];
+    let strategy: Strategy;
     try {
-      changed = strategyDiff(baseline, resolveStrategy([variant.patch], variant.name, baseline)).map(([knob]) => knob);
+      strategy = resolveStrategy([variant.patch], variant.name, baseline);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       left.push({ name: variant.name, why: error.message });
       continue;
     }
-    if (changed.length === 0) left.push({ name: variant.name, why: 'is the baseline' });
+    const changed = strategyDiff(baseline, strategy).map(([knob]) => knob);
+    const unseen = differingKnobs(baseline, strategy, 'unseen');
+    const inactive = setUp && cannotAct(baseline, strategy, setUp);
+    const leave = (why: string): void => void left.push({ name: variant.name, why });
+    if (changed.length === 0) leave('is the baseline');
+    else if (inactive !== undefined) leave(inactive);
     else if (changed.every((knob) => CPU_ONLY.has(knob)))
-      left.push({ name: variant.name, why: `changes only our CPU time (${changed.join(', ')}): measure it in wire` });
+      leave(`changes only our CPU time (${changed.join(', ')}): measure it in wire`);
+    else if (changed.every((knob) => unseen.some((path) => knob === path || knob.startsWith(`${path}.`))))
+      leave(`changes only what no capture shows (${unseen.join(', ')}); a replay would: ${replayOf(variant.name)}`);
     else judged.push(variant);
   }
   return { judged, left };

@@ -14,6 +14,7 @@ import { isCaptured } from './basis.ts';
 import { NOT_REFITTED, refitsFor, type Refitted } from './refits.ts';
 import { floorNote, sameTimes } from './sim-floor.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
+import { actsNotes } from '../plan/acts-where.ts';
 import { asksOf } from '../plan/asks.ts';
 import { retirementNotes } from '../plan/retired.ts';
 import { summariesOf, type Replayed } from './schedule.ts';
@@ -98,6 +99,7 @@ export function reportsOf(
           candidate.variant,
         ),
         ...retirementNotes(options, [baseline, baseline2, candidate]),
+        ...actsNotes(options, candidate, baseline),
         ...([candidate, baseline].every((lane) => summariesIn(lane).some(isMeasured)) ? [] : [unmeasured]),
       ],
       primary,

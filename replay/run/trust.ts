@@ -120,7 +120,7 @@ export interface Compared {
 }
 
 /** Turns that a replay needs to measure an error of some points. */
-const TURNS_TO_MEASURE = 20;
+export const TURNS_TO_MEASURE = 20;
 
 /** Why an error that was measured in one world says nothing about these captures: they are of another world or profile. */
 function foreignWorld(sessions: Compared['sessions'], trust: Pick<Trust, 'world' | 'profile'>): string | undefined {

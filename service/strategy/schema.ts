@@ -2,9 +2,9 @@
 import { section } from '../base/schema.ts';
 import { Type } from 'typebox';
 import { FILE_LIMITS } from '../base/input-file.ts';
-import { modelId, oneOf, SIZES, WORDS } from './traits.ts';
+import { modelId, oneOf, providerNames, ROUTED, SIZES, WORDS } from './traits.ts';
 
-const PROVIDER_NAMES = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16 });
+const PROVIDER_NAMES = providerNames({ traits: ['needsRouter'] });
 
 const PREFETCHES = ['connect', 'prompt', 'partial'] as const;
 export type Prefetch = (typeof PREFETCHES)[number];
@@ -98,7 +98,7 @@ export const StrategySchema = section({
         }),
       ],
       // each field may choose another provider, dataCollection too: providers differ in speed
-      { description: "OpenRouter's choice of a provider", traits: ['words', 'unseen', 'asksModel', 'caches'] },
+      { description: "OpenRouter's choice of a provider", ...ROUTED },
     ),
     systemPrompt: Type.Union(
       [
@@ -147,7 +147,7 @@ export const StrategySchema = section({
     }),
     fallback: Type.Array(modelId(), {
       maxItems: 5,
-      traits: ['words', 'unseen', 'asksModel', 'caches'], // the gateway may ask a model that no capture holds
+      ...ROUTED, // the gateway may ask a model that no capture holds
       description: 'models to ask, in this order, when the model cannot answer',
     }),
   }),
@@ -237,7 +237,7 @@ export const StrategySchema = section({
         Type.String({
           pattern: '^[a-z0-9-]{1,40}$',
           description: 'base URLs by their name in RETAKE_REGIONS, `nearest` by measured time to first byte, or `none`',
-          traits: ['asksMethod'],
+          traits: ['asksMethod', 'needsRegions'],
         }),
       ),
     },

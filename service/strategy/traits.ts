@@ -13,6 +13,9 @@ export const TRAITS = [
   'asksModel', // can let another model answer
   'asksMethod', // reaches the provider in another way
   'asksSizes', // sends or asks for more or less at a time
+  'needsRegions', // acts only where regions are configured
+  'needsRouter', // acts only where OpenRouter, or a proxy of it, chooses among providers
+  'namesModel', // holds models' names; their suffixes, such as :nitro, are OpenRouter's
   'caches', // decides what of a prompt a provider can have cached
   'operator', // what it sets can end the process: no client of the service may change it
   'uncounted', // adds bets, cached speech or cut silence, which the soak's count of requests and bytes does not know
@@ -30,5 +33,12 @@ export const oneOf = <const Values extends readonly (string | number)[]>(
 ) => literals(values, { description, ...more });
 export const WORDS: Annotated = { traits: ['words'] };
 export const SIZES: Annotated = { traits: ['asksSizes'] };
-export const modelId = (more: Annotated = {}) =>
-  Type.String({ pattern: '^[\\w.~-]+/[\\w.:-]+$', description: 'an OpenRouter model id, author/slug', ...more });
+export const ROUTED: Annotated = { traits: ['words', 'unseen', 'asksModel', 'needsRouter', 'caches'] };
+export const providerNames = (more: Annotated = {}) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 16, ...more });
+export const modelId = ({ traits = [] }: Annotated = {}) =>
+  Type.String({
+    pattern: '^[\\w.~-]+/[\\w.:-]+$',
+    description: 'an OpenRouter model id, author/slug',
+    traits: [...traits, 'namesModel'],
+  });
