@@ -9,20 +9,25 @@ function processByHand(): {
   stalls: () => readonly Stall[];
   run: (us: number, cpuUs?: number, afterUs?: number) => void;
   collect: (collection: Interval) => void;
+  /** Timers and observers. */
   open: () => number;
+  watch: () => () => void;
+  unwatch: () => void;
+  close: () => void;
 } {
-  let [nowUs, cpuUs, open] = [1_000_000, 0, 2];
+  let [nowUs, cpuUs, open] = [1_000_000, 0, 0];
   let tick = (): void => undefined;
   let collect: (collection: Interval) => void = () => undefined;
   const reading: (() => void)[] = [];
   const end = (): void => void open--;
   const sources: MonitorSources = {
-    every: (_us, call) => ((tick = call), end),
+    every: (_us, call) => (open++, (tick = call), () => (open--, (tick = () => undefined))),
     afterReading: (call) => void reading.push(call),
     threadCpuUs: () => cpuUs,
-    observeCollections: (tell) => ((collect = tell), end),
+    observeCollections: (tell) => (open++, (collect = tell), end),
   };
   const { stalls, close } = createStallMonitor({ nowUs: () => nowUs }, sources);
+  const unwatch = stalls.watch();
   return {
     stalls: () => stalls.between(0, Infinity),
     run(us, ofCpuUs = us, afterUs = 0) {
@@ -33,12 +38,15 @@ function processByHand(): {
       reading.splice(0).forEach((call) => call());
     },
     collect: (collection) => collect(collection),
-    open: () => (close(), open),
+    open: () => open,
+    watch: stalls.watch,
+    unwatch,
+    close,
   };
 }
 
 test('a tick that is late by 10 ms is a stall, from when it was due until what waited was read', () => {
-  const { stalls, run, open } = processByHand();
+  const { stalls, run, open, close } = processByHand();
   for (const us of [10_000, 11_000, 19_999]) run(us);
   assert.deepEqual(stalls(), []);
   run(20_000, 20_000, 500);
@@ -48,7 +56,25 @@ test('a tick that is late by 10 ms is a stall, from when it was due until what w
     { fromUs: 1_050_999, toUs: 1_061_499, cpuUs: 10_500, gcUs: 0 },
     { fromUs: 1_081_499, toUs: 1_381_499, cpuUs: 200, gcUs: 0 },
   ]);
+  close();
   assert.equal(open(), 0, 'timer and observer are given back');
+});
+
+test('a process without turns is not woken, and what it did meanwhile is no stall', () => {
+  const { stalls, run, open, watch, unwatch } = processByHand();
+  const other = watch();
+  assert.equal(open(), 2, 'one timer for all');
+  unwatch();
+  unwatch();
+  assert.equal(open(), 2, 'each gives back once');
+  other();
+  assert.equal(open(), 0);
+  run(5_000_000);
+  watch();
+  run(10_000);
+  assert.deepEqual(stalls(), []);
+  run(40_000);
+  assert.equal(stalls().length, 1, 'control: a turn looks out again');
 });
 
 test('a stall says what it went to', () => {
@@ -82,6 +108,7 @@ test('memory is bounded, and a turn gets the longest', () => {
 test('the real process: a loop of 60 ms is seen, on the clock of turns', async () => {
   const clock = createRealClock();
   const { stalls, close } = createStallMonitor(clock);
+  stalls.watch();
   await clock.sleep(25, undefined);
   const fromUs = clock.nowUs();
   while (clock.nowUs() < fromUs + 60_000);

@@ -1,6 +1,6 @@
 /**
- * The event-loop monitor: when our own process stood still. A timer ticks; a tick that comes late shows that nothing else ran since it
- * was due. There is none in virtual time, where our code takes no time. What it means for a turn: docs/metrics.md#blocked.
+ * The event-loop monitor: when our own process stood still. While a turn runs a timer ticks; a tick that comes late shows that nothing
+ * else ran since it was due. There is none in virtual time, where our code takes no time. What it means for a turn: docs/metrics.md#blocked.
  */
 import { afterReading, every, observeCollections, threadCpuUs } from './base/clock.ts';
 import type { Clock } from './base/ports.ts';
@@ -36,12 +36,12 @@ const PROCESS: MonitorSources = { every, afterReading, threadCpuUs, observeColle
 export function createStallMonitor(clock: Pick<Clock, 'nowUs'>, sources: MonitorSources = PROCESS): StallMonitor {
   const stalls: Omit<Stall, 'gcUs'>[] = [];
   const collections: Interval[] = [];
-  let lastUs = clock.nowUs();
-  let lastCpuUs = sources.threadCpuUs();
+  let [lastUs, lastCpuUs, watching] = [0, 0, 0];
+  let ends: readonly (() => void)[] = [];
   const keep = <Each>(ring: Each[], each: Each): void => {
     if (ring.push(each) > KEPT) ring.shift();
   };
-  const stop = sources.every(TICK_US, () => {
+  const tick = (): void => {
     const dueUs = lastUs + TICK_US;
     const cpuUs = sources.threadCpuUs();
     const sinceUs = cpuUs - lastCpuUs;
@@ -52,12 +52,28 @@ export function createStallMonitor(clock: Pick<Clock, 'nowUs'>, sources: Monitor
       lastUs = clock.nowUs();
       keep(stalls, { fromUs: dueUs, toUs: lastUs, cpuUs: Math.min(sinceUs, lastUs - dueUs) });
     });
-  });
-  const ignore = sources.observeCollections((collection) => {
-    if (collection.toUs - collection.fromUs >= LEAST_COLLECTION_US) keep(collections, collection);
-  });
+  };
+  const begin = (): void => {
+    [lastUs, lastCpuUs] = [clock.nowUs(), sources.threadCpuUs()];
+    const ignore = sources.observeCollections((collection) => {
+      if (collection.toUs - collection.fromUs >= LEAST_COLLECTION_US) keep(collections, collection);
+    });
+    ends = [sources.every(TICK_US, tick), ignore];
+  };
+  const end = (): void => {
+    for (const each of ends) each();
+    ends = [];
+  };
   return {
     stalls: {
+      watch() {
+        if (watching++ === 0) begin();
+        let isOver = false;
+        return () => {
+          if (!isOver && --watching === 0) end();
+          isOver = true;
+        };
+      },
       between(fromUs, toUs) {
         const within = stalls.filter((stall) => stall.toUs > fromUs && stall.fromUs < toUs);
         const longest = within.sort((a, b) => b.toUs - b.fromUs - (a.toUs - a.fromUs)).slice(0, MOST_STALLS);
@@ -65,10 +81,7 @@ export function createStallMonitor(clock: Pick<Clock, 'nowUs'>, sources: Monitor
         return inOrder.map((stall) => ({ ...stall, gcUs: overlapUs(stall, collections) }));
       },
     },
-    close() {
-      stop();
-      ignore();
-    },
+    close: end,
   };
 }
 

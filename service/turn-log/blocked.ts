@@ -10,6 +10,8 @@ export interface Stall extends Interval {
 
 /** The stalls of a process. */
 export interface Stalls {
+  /** Looks out for stalls, until what it returns is called: an idle process is not woken. */
+  watch(): () => void;
   /** Those that overlap this time, in order of time; of too many the longest. */
   between(fromUs: number, toUs: number): readonly Stall[];
 }

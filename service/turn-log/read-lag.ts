@@ -20,10 +20,11 @@ const LEAST_AUDIO_US = 200_000;
 /** The arrivals of a client that sends in real time stay this close to real time over the whole line. */
 const MOST_OFF_PACE_US = 20_000;
 
-/** A frame's end in the audio and its arrival, µs. */
+/** A frame: its end in the audio, and its arrival less that, µs. */
 interface Point {
+  index: number;
   positionUs: number;
-  atUs: number;
+  delayUs: number;
 }
 
 /** Frames as they arrived, and when our process was seen to stand still. */
@@ -44,16 +45,17 @@ export function readLagUs(
 ): number | undefined {
   const points: Point[] = [];
   let [samples, held] = [0, -1];
-  for (const [index, atUs] of frameAtUs.entries()) {
+  for (let index = 0; index < frameAtUs.length; index++) {
     samples += frameSamples[index] ?? 0;
     if (held < 0 && sample < samples) held = index;
-    points.push({ positionUs: (samples / sampleRateHz) * 1e6, atUs });
+    const positionUs = (samples / sampleRateHz) * 1e6;
+    points.push({ index, positionUs, delayUs: (frameAtUs[index] ?? 0) - positionUs });
   }
   const frame = points[held];
   if (frame === undefined) return undefined;
   const pace = paceAround(points, held, stalls);
   const line = pace === undefined ? undefined : lineBelow(pace);
-  return line === undefined ? undefined : Math.max(0, Math.round(frame.atUs - line(frame.positionUs)));
+  return line === undefined ? undefined : Math.max(0, Math.round(frame.delayUs - line(frame.positionUs)));
 }
 
 /** The lag of a finished turn's speech end. Absent for what was not streamed, and in virtual time, where nobody reads. */
@@ -72,15 +74,18 @@ export function readLagOf(events: readonly TurnEvent[]): number | undefined {
  * The frames around this one between two pauses of the client. Those that were read within or just after a stall of our own are left
  * out: they may have come at any time in it, so they say nothing of the client's pace.
  */
-function paceAround(points: readonly Point[], held: number, stalls: readonly Stall[]): Point[] | undefined {
-  const clean = points.map((point, index) => ({ point, index })).filter(({ point }) => !isReadLate(point.atUs, stalls));
+function paceAround(points: readonly Point[], held: number, stalls: readonly Stall[]): readonly Point[] | undefined {
+  const clean = stalls.length === 0 ? points : readInTime(points, stalls);
   // the least delay from each frame on, which a pause raises for good and a delay does not
-  const leastFromUs = clean.map(({ point }) => delayOf(point));
-  for (let index = clean.length - 2; index >= 0; index--)
-    leastFromUs[index] = Math.min(leastFromUs[index] ?? 0, leastFromUs[index + 1] ?? 0);
-  const isPause = (index: number): boolean => {
-    const before = clean[index - 1];
-    return before !== undefined && (leastFromUs[index] ?? 0) - delayOf(before.point) > PAUSE_US;
+  const leastFromUs = new Float64Array(clean.length);
+  let leastUs = Infinity;
+  for (let at = clean.length - 1; at >= 0; at--) {
+    leastUs = Math.min(leastUs, clean[at]?.delayUs ?? Infinity);
+    leastFromUs[at] = leastUs;
+  }
+  const isPause = (at: number): boolean => {
+    const before = clean[at - 1];
+    return before !== undefined && (leastFromUs[at] ?? 0) - before.delayUs > PAUSE_US;
   };
   // the first clean frame that is not before the held one; the last one where there is none after it
   const after = clean.findIndex(({ index }) => index >= held);
@@ -90,16 +95,20 @@ function paceAround(points: readonly Point[], held: number, stalls: readonly Sta
   let [from, to] = [near, near];
   while (from > 0 && !isPause(from)) from--;
   while (to + 1 < clean.length && !isPause(to + 1)) to++;
-  return clean.slice(from, to + 1).map(({ point }) => point);
+  return clean.slice(from, to + 1);
 }
 
-function isReadLate(atUs: number, stalls: readonly Stall[]): boolean {
-  return stalls.some(({ fromUs, toUs }) => atUs >= fromUs && atUs <= toUs);
+/** Both are in order of time. */
+function readInTime(points: readonly Point[], stalls: readonly Stall[]): Point[] {
+  let next = 0;
+  return points.filter(({ positionUs, delayUs }) => {
+    const atUs = Math.round(positionUs + delayUs);
+    while ((stalls[next]?.toUs ?? Infinity) < atUs) next++;
+    return (stalls[next]?.fromUs ?? Infinity) > atUs;
+  });
 }
 
-const delayOf = ({ positionUs, atUs }: Point): number => atUs - positionUs;
-
-/** The least-delay line of frames in order. Undefined where they keep no pace of real time. */
+/** The least-delay line of frames in order, as the delay at a position. Undefined where they keep no pace of real time. */
 function lineBelow(points: readonly Point[]): ((positionUs: number) => number) | undefined {
   const [first, last] = [points[0], points.at(-1)];
   if (first === undefined || last === undefined || points.length < LEAST_FRAMES) return undefined;
@@ -109,32 +118,33 @@ function lineBelow(points: readonly Point[]): ((positionUs: number) => number) |
   const hull = lowerHull(points);
   const right = hull.findIndex(({ positionUs }) => positionUs >= mean);
   const [left, end] = [hull[right - 1], hull[right]];
-  // as a difference from real time: the whole slope would lose digits
   const skew =
-    left === undefined || end === undefined ? 0 : (delayOf(end) - delayOf(left)) / (end.positionUs - left.positionUs);
+    left === undefined || end === undefined ? 0 : (end.delayUs - left.delayUs) / (end.positionUs - left.positionUs);
   if (Math.abs(skew) * spanUs > MOST_OFF_PACE_US + MOST_SKEW * spanUs) return undefined;
   const slope = Math.max(-MOST_SKEW, Math.min(MOST_SKEW, skew));
-  const offset = hull.reduce((least, point) => Math.min(least, delayOf(point) - slope * point.positionUs), Infinity);
-  return (positionUs) => positionUs + slope * positionUs + offset;
+  const offset = hull.reduce(
+    (least, { positionUs, delayUs }) => Math.min(least, delayUs - slope * positionUs),
+    Infinity,
+  );
+  return (positionUs) => slope * positionUs + offset;
 }
 
 /** Andrew's monotone chain (1979), lower half: positions grow. */
 function lowerHull(points: readonly Point[]): Point[] {
   const hull: Point[] = [];
   for (const point of points) {
-    for (let top = hull.at(-1), under = hull.at(-2); top !== undefined && under !== undefined;) {
+    let top = hull[hull.length - 1];
+    for (let under = hull[hull.length - 2]; top !== undefined && under !== undefined; under = hull[hull.length - 2]) {
       const isBelow =
-        (delayOf(top) - delayOf(under)) * (point.positionUs - under.positionUs) <
-        (delayOf(point) - delayOf(under)) * (top.positionUs - under.positionUs);
+        (top.delayUs - under.delayUs) * (point.positionUs - under.positionUs) <
+        (point.delayUs - under.delayUs) * (top.positionUs - under.positionUs);
       if (isBelow) break;
       hull.pop();
-      [top, under] = [hull.at(-1), hull.at(-2)];
+      top = under;
     }
-    const top = hull.at(-1);
     // empty frames: two arrivals at one position
-    if (top !== undefined && top.positionUs === point.positionUs) {
-      if (point.atUs < top.atUs) hull[hull.length - 1] = point;
-    } else hull.push(point);
+    if (top?.positionUs !== point.positionUs) hull.push(point);
+    else if (point.delayUs < top.delayUs) hull[hull.length - 1] = point;
   }
   return hull;
 }

@@ -43,7 +43,9 @@ export function runTurn(ports: TurnPorts, input: TurnInput): Promise<TurnOutcome
     turn.abort(new StageError('deliver', 'internal', `${errorClass(error)} in code that no stage awaits: see the log`));
     return true;
   };
-  return workFor({ sessionId, turnIndex, traceId, fail }, () => runStages(ports, input, turn));
+  const unwatch = ports.stalls?.watch();
+  const outcome = workFor({ sessionId, turnIndex, traceId, fail }, () => runStages(ports, input, turn));
+  return unwatch === undefined ? outcome : outcome.finally(unwatch);
 }
 
 async function runStages(
