@@ -99,9 +99,3 @@ export function sessionsToShow(sessions: readonly CapturedSession[]): number {
   const turns = sessions.reduce((sum, session) => sum + session.turns.length, 0);
   return Math.max(DEFAULT_BOUNDS.minSessions, Math.ceil((TURNS_TO_MEASURE * sessions.length) / turns));
 }
-
-/** Captures of stand-ins are settled by stand-ins, all others by the providers. */
-export function settlingWorld(sessions: readonly CapturedSession[]): SettlingWorld {
-  const worlds = sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world));
-  return worlds.every((world) => world === 'wire') ? 'wire' : 'live';
-}

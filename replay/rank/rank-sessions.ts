@@ -1,8 +1,10 @@
 /** Ranks strategies on captured sessions: simulates every variant and combines the best. All figures are predicted. */
 import { InputError } from '../../service/base/errors.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
+import type { Strategy } from '../../service/strategy/strategy.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
 import type { SetUp } from '../plan/acts-where.ts';
+import { settlingWorld, unpredictedBy } from '../plan/unpredicted.ts';
 import { lacksCapture } from '../plan/plan.ts';
 import { lanesOf, type CandidateSpec } from '../plan/lanes.ts';
 import type { ExperimentOptions } from '../plan/plan.ts';
@@ -13,14 +15,7 @@ import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../r
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 import { capturedProfile } from '../sessions/load.ts';
-import {
-  proposalFor,
-  sessionsToShow,
-  settlingWorld,
-  worthReplaying,
-  type Proposal,
-  type SettlingWorld,
-} from './proposals.ts';
+import { proposalFor, sessionsToShow, worthReplaying, type Proposal, type SettlingWorld } from './proposals.ts';
 import {
   attribute,
   combinationName,
@@ -68,7 +63,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const profile = options.profile ?? capturedProfile(sessions);
   const { setUp, commandOf = bareCommand } = options;
   const replayOf = (name: string): string => commandOf(name, sessionsToShow(sessions), settlingWorld(sessions));
-  const { judged, left } = applicable(judgeable(options.variants, baseline, { setUp, replayOf }), sessions);
+  const { judged, left } = applicable(judgeable(options.variants, baseline, { setUp, replayOf }), sessions, profile);
   if (judged.length === 0)
     throw new InputError(
       `none of the variants can be judged in virtual time: ${left.map(({ name, why }) => `${name} ${why}`).join('; ')}`,
@@ -228,17 +223,22 @@ function unlikeItself({ failure, interrupted }: TurnSummary): string | undefined
 }
 
 /** Leaves out variants that these sessions cannot be replayed under. */
-function applicable({ judged, left }: Sorted, sessions: readonly CapturedSession[]): Sorted {
-  const asked = judged.map((variant) => ({ variant, why: inapplicable(variant, sessions) }));
+function applicable({ judged, left }: Sorted, sessions: readonly CapturedSession[], profile: string): Sorted {
+  const asked = judged.map((variant) => ({ variant, why: inapplicable(variant, sessions, profile) }));
   return {
     judged: asked.filter(({ why }) => why === undefined).map(({ variant }) => variant),
     left: [...left, ...asked.flatMap(({ variant: { name }, why }) => (why === undefined ? [] : [{ name, why }]))],
   };
 }
 
-function inapplicable({ name, patch }: RankedVariant, sessions: readonly CapturedSession[]): string | undefined {
+function inapplicable(
+  { name, patch }: RankedVariant,
+  sessions: readonly CapturedSession[],
+  profile: string,
+): string | undefined {
+  const strategyOf = (captured: Strategy): Strategy => resolveStrategy([patch], name, captured);
   try {
-    return lacksCapture(sessions, (captured) => resolveStrategy([patch], name, captured), 'sim');
+    return lacksCapture(sessions, strategyOf, 'sim') ?? unpredictedBy(sessions, { variant: name, strategyOf }, profile);
   } catch (error) {
     if (error instanceof InputError) return error.message;
     throw error;

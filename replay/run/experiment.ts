@@ -13,6 +13,8 @@ import { pricesOf } from '../plan/budget.ts';
 import { HERE } from '../arms/checkout.ts';
 import type { Look } from '../diff/looks.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
+import { unpredicted } from '../plan/unpredicted.ts';
+import type { Profile } from '../../sim/times/profile.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { refitLanes } from './refits.ts';
 import { redrawn } from './sim-floor.ts';
@@ -46,6 +48,8 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
   const { lanes, runId } = plan;
   const against = options.against ?? (world === 'sim' ? simWorld(options) : undefined);
   if (against?.world !== world) throw new InputError(`an experiment in ${world} needs "against": whom its arms call`);
+  const refused = against.world === 'sim' ? notPredicted(sessions, plan, against.profile) : undefined;
+  if (refused !== undefined) throw new InputError(refused);
   const budget = { limitUsd: options.budgetUsd, purse: options.purse, priceUsd: pricesOf(options, plan).usdOf };
   if (keep?.resume === false) refuseOverwrite(keep.path);
   const before = keep?.resume === true ? readJournal(keep.path) : undefined;
@@ -114,6 +118,18 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
   } finally {
     journal?.close();
   }
+}
+
+function notPredicted(
+  sessions: readonly CapturedSession[],
+  { comparisons }: ExperimentPlan,
+  profile: Profile,
+): string | undefined {
+  const refusals = comparisons.flatMap(({ candidate }) => {
+    const why = unpredicted(sessions, candidate, profile);
+    return why === undefined ? [] : [`${candidate.variant}: ${why}`];
+  });
+  return refusals.length === 0 ? undefined : refusals.join('; ');
 }
 
 /** A look is at turns alone. */
