@@ -1,6 +1,7 @@
 /** The expected price of each turn. Only replies have known prices; the plan names speech as unpriced. Pure. */
 import { InputError } from '../../service/base/errors.ts';
 import { estimateUsd, modelFacts, tokensOf } from '../../service/strategy/models.ts';
+import { capturedCosts, type CostOf } from '../../sim/times/captured-costs.ts';
 import type { TurnLog } from '../../service/base/events.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
@@ -20,14 +21,14 @@ const repliers = ({ llm }: Strategy): string[] => [
 
 /**
  * The price of the turn's reply in USD, by the lengths of the captured turn: one answer each of the model and of the hedge's model.
- * Undefined where a model has no known price. Retries and early replies are not foreseen.
+ * What captured answers of a model cost beats the table. Undefined where a model has no known price. Retries and early replies are not foreseen.
  */
-export function replyUsd(log: TurnLog, strategy: Strategy): number | undefined {
+export function replyUsd(log: TurnLog, strategy: Strategy, costOf: CostOf = () => undefined): number | undefined {
   const promptTokens = tokensOf(attrOf(log, 'llm.start', 'promptChars'));
   const done = log.events.some(({ kind }) => kind === 'llm.done');
   const replyTokens = done ? tokensOf(attrOf(log, 'llm.done', 'chars')) : strategy.llm.maxTokens; // a turn that failed says no length
   return repliers(strategy)
-    .map((model) => estimateUsd(model, promptTokens, replyTokens))
+    .map((model) => costOf(model, promptTokens, replyTokens) ?? estimateUsd(model, promptTokens, replyTokens))
     .reduce((sum, each) => (sum === undefined || each === undefined ? undefined : sum + each), 0);
 }
 
@@ -36,6 +37,8 @@ export interface Prices {
   usdOf(planned: PlannedRun): number | undefined;
   /** Models without a known price. */
   unpriced: readonly string[];
+  /** Models priced by the table, since no captured answer of theirs named a cost. */
+  fromTable: readonly string[];
 }
 
 /** Throws `InputError` when there is a budget and a model without a known price. */
@@ -44,14 +47,19 @@ export function pricesOf(
   { lanes }: { lanes: readonly ReplayLane[] },
 ): Prices {
   const prices = new Map<string, number>();
-  const unpriced = new Set<string>();
+  const [unpriced, fromTable] = [new Set<string>(), new Set<string>()];
+  const costOf = capturedCosts(sessions.flatMap(({ turns }) => turns));
   const keyOf = ({ sessionId, turnIndex, lane, variant }: Omit<PlannedRun, 'run'>): string =>
     runKey({ sessionId, turnIndex, lane, variant, run: 0 });
   for (const { sessionId, strategy: captured, turns } of sessions) {
     for (const { lane, variant, strategyOf } of lanes) {
       const strategy = strategyOf(captured);
       for (const model of repliers(strategy)) {
-        if (modelFacts(model) !== undefined) continue;
+        if (costOf(model, 1, 1) !== undefined) continue;
+        if (modelFacts(model) !== undefined) {
+          fromTable.add(model);
+          continue;
+        }
         unpriced.add(model);
         if (budgetUsd !== undefined)
           // a model without a price would never exceed the budget
@@ -60,10 +68,10 @@ export function pricesOf(
           );
       }
       for (const log of turns) {
-        const usd = replyUsd(log, strategy);
+        const usd = replyUsd(log, strategy, costOf);
         if (usd !== undefined) prices.set(keyOf({ sessionId, turnIndex: log.identity.turnIndex, lane, variant }), usd);
       }
     }
   }
-  return { usdOf: (planned) => prices.get(keyOf(planned)), unpriced: [...unpriced] };
+  return { usdOf: (planned) => prices.get(keyOf(planned)), unpriced: [...unpriced], fromTable: [...fromTable] };
 }

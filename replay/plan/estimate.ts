@@ -2,6 +2,7 @@
 import { turnKey } from '../../service/base/events.ts';
 import { measureTurn } from '../../service/turn-log/metrics.ts';
 import type { Endpoints } from '../../service/net/regions.ts';
+import { MODELS_AS_OF } from '../../service/strategy/models.ts';
 import { LIVE_ENDPOINTS } from '../../service/world.ts';
 import { simWorld } from '../arms/against.ts';
 import { actsNotes } from './acts-where.ts';
@@ -20,6 +21,8 @@ export interface Estimate {
   calls: { stt: number; llm: number; tts: number };
   /** Of the models whose price is known; absent where no model's is. */
   usd?: number;
+  /** Models in `usd` whose captured answers named no cost. */
+  fromTable: readonly string[];
   /** Work without a known price. Its price is unknown, not 0. */
   unpriced: string[];
   /** All turns, one after another. Absent in `sim`, where time is virtual. */
@@ -55,6 +58,7 @@ export async function estimateOf(options: ExperimentOptions, plan: ExperimentPla
     turns: plan.runs.length,
     calls,
     usd,
+    fromTable: prices.fromTable,
     unpriced: [
       ...prices.unpriced.map((model) => `replies of ${model}`),
       `${ttsChars} characters of speech`,
@@ -143,6 +147,11 @@ function recipientsOf({ openRouterUrl, ...fal }: Endpoints): string[] {
   return [`${hosts.join(', ')} (user audio, reply text)`, `${llm}${routed} (transcripts, history, prompt)`];
 }
 
+/** Prices that no captured answer has named are the table's. */
+function tableText({ fromTable }: Estimate): string {
+  return fromTable.length === 0 ? '' : ` (by the price table of ${MODELS_AS_OF}: ${fromTable.join(', ')})`;
+}
+
 /** The plan, printed before it is run. */
 export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, estimate: Estimate): string[] {
   const { turns, calls, usd, unpriced, minutes, recipients, detectableMs } = estimate;
@@ -154,7 +163,7 @@ export function estimateLines(options: ExperimentOptions, plan: ExperimentPlan, 
     `plan: ${maxSessions === undefined ? '' : 'at most '}${maxSessions ?? options.sessions.length} sessions × ${plan.lanes.length} lanes (${lanes}) × ${options.runs} runs = ${turns} turns, lanes of a turn back to back in balanced order, seed ${options.seed}`,
     `calls: ${calls.stt} STT, ${calls.llm} LLM, ${calls.tts} TTS${minutes === undefined ? '' : `; about ${minutes.toFixed(0)} min`}; pace ${plan.pace}, words ${plan.words}, draws ${options.world === 'live' ? 'as measured' : options.draws}`,
     options.world === 'live'
-      ? `price: ${usd === undefined ? '' : `about $${usd.toFixed(4)} for replies; `}unpriced: ${unpriced.join(', ')}`
+      ? `price: ${usd === undefined ? '' : `about $${usd.toFixed(4)} for replies${tableText(estimate)}; `}unpriced: ${unpriced.join(', ')}`
       : 'price: nothing is paid for',
     ...(options.budgetUsd === undefined
       ? []

@@ -28,14 +28,13 @@ import {
   type Planner,
   type UsageForm,
 } from '../times/plan.ts';
+import { tableUsd, type CostOf } from '../times/captured-costs.ts';
 import type { Script } from './script.ts';
 
 const KEPT_GENERATIONS = 1000;
 /** As OpenRouter sends since about March 2026. Before, it sent an empty delta. */
 const USAGE_FORM: UsageForm = 'empty';
 
-/** Prices of models that service/strategy/models.ts does not list. */
-const UNLISTED = { usdPerMInput: 0.1, usdPerMOutput: 0.4 };
 const PROVIDERS: Readonly<Record<string, string>> = {
   google: 'Google',
   anthropic: 'Anthropic',
@@ -47,10 +46,12 @@ const PROVIDERS: Readonly<Record<string, string>> = {
 export interface OpenRouterOptions {
   planner: Planner;
   script: Script;
+  /** What captured answers cost, before any table of prices. */
+  costOf?: CostOf;
 }
 
 /** Keeps its last 1,000 generations for `GET /generation`. */
-export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions): Handler {
+export function createOpenRouterStandIn({ planner, script, costOf }: OpenRouterOptions): Handler {
   const generations = new Map<string, Record<string, unknown>>();
   const cachedTokensOf = createPromptCache(planner.profile.llm.cacheMinTokens);
 
@@ -97,7 +98,7 @@ export function createOpenRouterStandIn({ planner, script }: OpenRouterOptions):
     }
     const cachedTokens = cachedTokensOf(cacheKeyOf(body), model, messages);
     const scripted = script.reply(info.context, messages);
-    const generation = generate(info, { model, messages, maxTokens, cachedTokens }, scripted);
+    const generation = generate(info, { model, messages, maxTokens, cachedTokens }, scripted, costOf);
     const facts: Facts = {
       operation: 'llm',
       model: sortedByThroughput(body?.['provider']) && !model.includes(':') ? `${model}:nitro` : model,
@@ -137,14 +138,13 @@ interface Prompt {
 const charsOf = (messages: readonly Message[]): number =>
   messages.reduce((sum, { content }) => sum + content.length, 0);
 
-function generate({ context, clock }: ExchangeInfo, prompt: Prompt, scripted: string): Generation {
+function generate({ context, clock }: ExchangeInfo, prompt: Prompt, scripted: string, costOf?: CostOf): Generation {
   const { model, messages, maxTokens, cachedTokens } = prompt;
   const whole = obeying(context, model, messages, scripted);
   const limitChars = maxTokens > 0 ? maxTokens * CHARS_PER_TOKEN : whole.length;
   const text = whole.slice(0, limitChars);
   const prompt_tokens = Math.ceil(charsOf(messages) / CHARS_PER_TOKEN);
   const completion_tokens = Math.ceil(text.length / CHARS_PER_TOKEN);
-  const { usdPerMInput: input, usdPerMOutput: output } = modelFacts(model) ?? UNLISTED;
   return {
     id: `gen-${keyedHex(20, 'openrouter', context.sessionId, context.turnIndex, exchangeKey(context))}`,
     model: model.replace(/:[\w-]+$/, ''),
@@ -156,7 +156,7 @@ function generate({ context, clock }: ExchangeInfo, prompt: Prompt, scripted: st
       prompt_tokens,
       completion_tokens,
       total_tokens: prompt_tokens + completion_tokens,
-      cost: (prompt_tokens * input + completion_tokens * output) / 1e6,
+      cost: costOf?.(model, prompt_tokens, completion_tokens) ?? tableUsd(model, prompt_tokens, completion_tokens),
       is_byok: false,
       prompt_tokens_details: { cached_tokens: cachedTokens },
       completion_tokens_details: { reasoning_tokens: 0 },

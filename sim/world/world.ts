@@ -8,6 +8,7 @@ import { prefetches, type Strategy } from '../../service/strategy/strategy.ts';
 import { inRegion, type Endpoints } from '../../service/net/regions.ts';
 import { createProviders, type RunWorld } from '../../service/world.ts';
 import { capturedPlans } from '../times/captured.ts';
+import { capturedCosts } from '../times/captured-costs.ts';
 import { capturedScript } from '../stand-ins/captured-script.ts';
 import { type CapturedTurn } from '../times/captured-turn.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
@@ -136,6 +137,7 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   const planner = createPlanner(planning);
   const scripted = options.script ?? createScript(options.interviews ?? []);
   const script = captured === undefined ? scripted : capturedScript(captured.turns, scripted);
+  const costOf = captured && capturedCosts(captured.turns);
   const origins = new Map<string, Origin>();
   const serve = (url: string, server: ServerName, own: Planner, standIn: Handler): void => {
     const reached = reachable(standIn, own);
@@ -153,12 +155,12 @@ export function createSimWorld(options: SimWorldOptions): SimWorld {
   serve(SIM_ENDPOINTS.falQueueUrl, 'falQueue', planner, freya.falQueue);
   serve(SIM_ENDPOINTS.falRestUrl, 'falRest', planner, freya.falRest);
   serve(CDN_URL, 'falCdn', planner, freya.falCdn);
-  serve(SIM_ENDPOINTS.openRouterUrl, 'openrouter', planner, createOpenRouterStandIn({ planner, script }));
+  serve(SIM_ENDPOINTS.openRouterUrl, 'openrouter', planner, createOpenRouterStandIn({ planner, script, costOf }));
   const regions = simRegions(profile);
   for (const [region, { falRunUrl, openRouterUrl }] of Object.entries(regions)) {
     const there = createPlanner(regionalPlanning(planning, region));
     serve(falRunUrl, 'falRun', there, freyaOf(there).falRun);
-    serve(openRouterUrl, 'openrouter', there, createOpenRouterStandIn({ planner: there, script }));
+    serve(openRouterUrl, 'openrouter', there, createOpenRouterStandIn({ planner: there, script, costOf }));
   }
   const handlers = Object.fromEntries([...origins].map(([origin, { handler }]) => [origin, handler]));
   const providers = createProviders({
