@@ -73,7 +73,8 @@ function capturedOf(sessions: readonly CapturedSession[], kind: Kind): number {
   return sessions
     .flatMap(capturedTurnsOf)
     .flatMap(observationsOf)
-    .filter((each) => exchangeKind(each) === wanted).length;
+    .filter((each) => exchangeKind(each) === wanted || (each.operation === kind.operation && each.what === kind.what))
+    .length;
 }
 
 /** `retake profile` begins the source of each figure that it fits with this word. */

@@ -31,6 +31,7 @@ const ExchangeSchema = Type.Object({
   anchorUs: Type.Optional(us),
   operation: literals(CALL_STAGES),
   what: Type.String(),
+  served: Type.Optional(Type.String()),
   size: Type.Number({ minimum: 0 }),
   uploadBytes: us,
   speed: Type.Number({ exclusiveMinimum: 0 }),

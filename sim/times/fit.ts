@@ -1,6 +1,6 @@
 /** A capture's exchanges as what times are drawn from: by kind, ordinal and place, each kind with its line. */
 import { spread } from './empirical.ts';
-import { exchangeKind, type Observation } from './observed.ts';
+import { exchangeKind, kindsByName, type Observation } from './observed.ts';
 import { exchangeKey, isData, type DrawContext, type NetworkPlan, type ReplayedPlan } from './plan.ts';
 import { medianOf, type Profile } from './profile.ts';
 import { growthUs } from './profile-plan.ts';
@@ -15,6 +15,8 @@ export const FIT_SET_UPS = 3;
 export const LINE_EXCHANGES = 200;
 /** A capture's exchanges by kind. A kind's line is fitted when somebody asks for the kind. */
 export interface Fit {
+  /** The kind that a request is answered by: of the exchange in its place, else of most that asked by the same name. */
+  nameOf(asked: Pick<Observation, 'operation' | 'what'>, twin: Observation | undefined): string;
   kind(name: string): FittedKind | undefined;
   /** The captured exchange in a request's place. */
   twin(context: DrawContext): Observation | undefined;
@@ -50,7 +52,13 @@ export function fitTo(observations: readonly Observation[], profile: Profile, re
     [...byStage].map(([stage, seen]) => [stage, plansOf(seen, ({ queue }) => queue).map(({ queue }) => queue)]),
   );
   const ways = new Map([...setUps].map(([llm, seen]) => [llm, plansOf(seen, setUpUs)]));
+  const byName = kindsByName(observations);
   return {
+    nameOf(asked, twin) {
+      if (twin?.operation === asked.operation && twin.what === asked.what) return exchangeKind(twin);
+      const name = exchangeKind(asked);
+      return byName.get(name) ?? name;
+    },
     kind(name) {
       if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], { uploadUsPerKb, profile, redraw }));
       return fitted.get(name);

@@ -66,7 +66,7 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common', speech 
       const dueUs = answerUs(own.plan) * (answerUs(profilePlan(profile, MEDIANS, facts)) / then);
       const asked = askedOf(facts);
       // of the same kind only the size is out of reach: the captured stream's steps still serve
-      const sameKind = asked !== undefined && exchangeKind(asked) === exchangeKind(own);
+      const sameKind = asked !== undefined && fit.nameOf(asked, own) === exchangeKind(own);
       const answer = sameKind ? { waitUs: own.plan.waitUs, items: itemsFor(facts, own, kind, bytes) } : plan;
       const nowUs = answerUs({ networkUs: plan.networkUs, ...answer });
       const silenceMs = facts.operation === 'tts' ? own.plan.leadingSilenceMs : plan.leadingSilenceMs;
@@ -75,15 +75,16 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common', speech 
     },
     planOf(context, facts) {
       const asked = askedOf(facts);
-      const kind = asked === undefined ? undefined : fit.kind(exchangeKind(asked));
-      if (asked === undefined || kind === undefined) return undefined;
+      if (asked === undefined) return undefined;
+      const twin = fit.twin(context);
+      const name = fit.nameOf(asked, twin);
+      const kind = fit.kind(name);
+      if (kind === undefined) return undefined;
       const [least, most] = kind.sizes;
       if (asked.size * REACH < least || asked.size > REACH * most) return undefined;
-      const own = draws === 'common' ? fit.twin(context) : undefined;
+      const own = draws === 'common' ? twin : undefined;
       const like =
-        own !== undefined && exchangeKind(own) === exchangeKind(asked)
-          ? own
-          : pick(kind.like(context.ordinal), context, 'fitted');
+        own !== undefined && exchangeKind(own) === name ? own : pick(kind.like(context.ordinal), context, 'fitted');
       if (like === undefined) return undefined;
       const upload = { operation: asked.operation, uploadBytes: facts.uploadBytes };
       const moreUs =

@@ -1,5 +1,5 @@
 /** The answered exchanges of a capture: each as a plan to replay, beside the facts that its time depended on. */
-import { type CallStage, type TurnEvent, numberOf, numbersOf } from '../../service/base/events.ts';
+import { type CallStage, type TurnEvent, numberOf, numbersOf, stringOf } from '../../service/base/events.ts';
 import { CHARS_PER_TOKEN } from '../../service/strategy/models.ts';
 import type { CapturedTurn } from './captured-turn.ts';
 import { AUDIO_RATE_HZ } from './speech-audio.ts';
@@ -21,8 +21,10 @@ export interface Observation {
   /** µs since 1970 at which its turn's clock began. */
   anchorUs?: number;
   operation: CallStage;
-  /** STT and TTS: the method. LLM: the model. */
+  /** STT and TTS: the method. LLM: the model that was asked for. */
   what: string;
+  /** LLM: the model that answered, where the answer named one. */
+  served?: string;
   /** STT: ms of audio. LLM: characters of the prompt that the provider had not cached. TTS: characters to speak. */
   size: number;
   uploadBytes: number;
@@ -31,13 +33,32 @@ export interface Observation {
   plan: ReplayedPlan;
 }
 
-/** Only exchanges of one kind are compared with each other. */
-export function exchangeKind({ operation, what }: Pick<Observation, 'operation' | 'what'>): string {
-  return `${operation} ${what}`;
+/**
+ * Only exchanges of one kind are compared with each other. A model's kind is the one that answered, whatever name asked for it; a suffix that
+ * chooses among its providers, such as `:nitro`, stays.
+ */
+export function exchangeKind({ operation, what, served }: Pick<Observation, 'operation' | 'what' | 'served'>): string {
+  if (served === undefined || operation !== 'llm') return `${operation} ${what}`;
+  const [suffix = ''] = /:[\w-]+$/.exec(what) ?? [];
+  return `${operation} ${served.replace(/:[\w-]+$/, '')}${suffix}`;
+}
+
+/** The kind of most answers to each name that was asked for. */
+export function kindsByName(observations: readonly Observation[]): ReadonlyMap<string, string> {
+  const kinds = new Map<string, Map<string, number>>();
+  for (const each of observations) {
+    const name = exchangeKind({ operation: each.operation, what: each.what });
+    const counts = kinds.get(name) ?? new Map<string, number>();
+    kinds.set(name, counts);
+    counts.set(exchangeKind(each), (counts.get(exchangeKind(each)) ?? 0) + 1);
+  }
+  return new Map([...kinds].map(([name, counts]) => [name, [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? name]));
 }
 
 /** A request's own kind, size and speed. Undefined for a step of a call, such as a poll. */
-export function askedOf(facts: Facts): Pick<Observation, 'operation' | 'what' | 'size' | 'speed'> | undefined {
+export function askedOf(
+  facts: Facts,
+): Pick<Observation, 'operation' | 'what' | 'served' | 'size' | 'speed'> | undefined {
   switch (facts.operation) {
     case 'stt':
       return { operation: 'stt', what: facts.method, size: facts.audioMs, speed: 1 };
@@ -105,7 +126,8 @@ function askedThen(ofCall: EventsOfCall): ReturnType<typeof askedOf> {
   if (llm !== undefined) {
     const cachedChars = CHARS_PER_TOKEN * (numberOf(ofCall('llm.done'), 'cachedTokens') ?? 0);
     const size = Math.max(0, (numberOf(llm, 'promptChars') ?? 0) - cachedChars);
-    return { operation: 'llm', what: String(llm.attrs?.['model'] ?? ''), size, speed: 1 };
+    const served = stringOf(ofCall('llm.done'), 'servedModel');
+    return { operation: 'llm', what: String(llm.attrs?.['model'] ?? ''), served, size, speed: 1 };
   }
   if (tts !== undefined && (method === 'stream' || method === 'speech'))
     return { operation: 'tts', what: method, size: numberOf(tts, 'chars') ?? 0, speed: numberOf(tts, 'speed') ?? 1 };

@@ -2,7 +2,7 @@
 import { median, quantile } from '../../service/base/quantile.ts';
 import { figureOf, spread } from './empirical.ts';
 import { answerUs, FIT_EXCHANGES, FIT_SET_UPS, LINE_EXCHANGES } from './fit.ts';
-import { exchangeKind, type Observation } from './observed.ts';
+import { exchangeKind, kindsByName, type Observation } from './observed.ts';
 import { isData, sizeOf, sizeOfAll, type NetworkPlan } from './plan.ts';
 import { growthUs } from './profile-plan.ts';
 import { medianOf, type Figure, type Profile } from './profile.ts';
@@ -63,6 +63,11 @@ export function fitProfile(observations: readonly Observation[], base: Profile, 
     const about = describe(kind, all, base);
     kinds.push(about);
     if (about.fitted) Object.assign(profile, withKind(profile, all, about, roundTripMs));
+  }
+  // a request names a model as it did in the capture
+  for (const [name, kind] of kindsByName(observations)) {
+    const figures = profile.llm.models[kind.slice(4)];
+    if (name !== kind && figures !== undefined) profile.llm.models[name.slice(4)] = figures;
   }
   const setUps = PROVIDERS.map((provider) => {
     const own = observations.filter((each) => each.plan.reused === false && providerOf(each) === provider);
