@@ -2,30 +2,28 @@
  * Predicts strategies in `sim` from a capture made in `wire`. Then measures them in `wire` on the same turns, beside the captured
  * strategy, which runs again (docs/virtual-time.md#counterfactual-error).
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { TurnSummary } from '../service/turn-log/metrics.ts';
+import { resolveStrategy } from '../service/strategy/patch.ts';
 import { DEFAULT_STRATEGY } from '../service/strategy/strategy.ts';
 import { simWorld, startWire } from '../replay/arms/against.ts';
 import type { ArmWorld } from '../replay/arms/arm.ts';
 import { basisShares } from '../replay/run/basis.ts';
 import type { CapturedSession } from '../replay/sessions/captured-session.ts';
-import { PRIMARY_FIGURES } from '../replay/diff/diff.ts';
+import { diffLanes, PRIMARY_FIGURES } from '../replay/diff/diff.ts';
+import { asksOf } from '../replay/plan/asks.ts';
 import { identityError, judgeable } from '../replay/rank/rank.ts';
 import { clusteredMean } from '../replay/statistics/estimates.ts';
-import type { Trust, TrustRow } from '../replay/run/trust.ts';
+import { loadTrust, trustInCandidate, type Trust, type TrustRow } from '../replay/run/trust.ts';
 import { namedVariants } from '../replay/variants/variants.ts';
 import { BASELINE } from '../bench/turns/arm-result.ts';
 import { turnKey } from '../service/base/events.ts';
 import { capturedFrom, runLanes, withHistory, type Lane, type LaneTurn } from './trust-lanes.ts';
 import { benchSessions } from '../bench/turns/sessions.ts';
+import { PREDICTED_WITH, type TrustWorld } from './trust-worlds.ts';
 
-const PROFILE = 'seed';
 const WARM_UP = { sessions: 24 } as const;
 /** Drawn times, of a profile or of fitted exchanges, are averaged over so many runs. */
 const DRAWN_RUNS = 3;
-/** Sessions of the capture that the model is fitted to. They run at once, so more take no longer. */
-const CAPTURED_SESSIONS = 36;
-
 /** Strategies whose gain loopback, or these fixtures, cannot show. */
 const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
   ['pre-resolve', 'loopback: stand-ins cannot delay a lookup, it is part of the TLS set-up'],
@@ -39,92 +37,134 @@ const INVISIBLE: readonly (readonly [name: string, why: string])[] = [
 ];
 
 /** Where strategies are measured: in `sim` too, to see the model's own error apart from the machine's. */
-export const TRUST_WORLDS = ['wire', 'sim'] as const;
+export const MEASURED_IN = ['wire', 'sim'] as const;
 
-export interface TrustOptions {
-  sessions: number;
-  turns: number;
-  /** Sessions of the capture that the model is fitted to; 36 by default. */
-  captured?: number;
-  /** Only these strategies; by default all that can be judged. */
-  variants?: readonly string[];
+export interface TrustOptions extends TrustWorld {
   seed: string;
-  world: (typeof TRUST_WORLDS)[number];
+  world: (typeof MEASURED_IN)[number];
   /** Today, `YYYY-MM-DD`. */
   at: string;
   progress: (text: string) => void;
 }
 
-/** The options of the committed measurement. */
-export const COMMITTED = { sessions: 24, turns: 3, seed: 'trust', world: 'wire' } as const;
-
-/** Whether a measurement may replace the committed one: it has the same size, seed and world, and all variants. */
-export function replacesCommitted({ variants, sessions, turns, seed, world }: TrustOptions): boolean {
-  return variants === undefined && isDeepStrictEqual({ sessions, turns, seed, world }, COMMITTED);
-}
-
 type Metric = (turn: TurnSummary) => number | undefined;
 
+/** One world's table, and errors that would be stated for its captures though they are of another world: there must be none. */
+export interface MeasuredTrust {
+  table: Trust;
+  strayErrors: readonly string[];
+  /** Why the table is no measurement: the machine was busy, or too few turns were measured. */
+  unusable: readonly string[];
+}
+
+/** With the draws of the capture, today's strategy takes as long as before, on a machine that is not busy. */
+const REPEATED_LIMIT_PCT = 2;
+
 /** Captures, predicts, measures. Takes about as long as its longest session, times lanes × sessions ÷ 64. */
-export async function measureTrust(options: TrustOptions): Promise<Trust> {
-  const { seed, progress, at } = options;
-  const { chosen, left } = judgedLanes(options.variants);
-  const standIns = { profile: PROFILE, seed, draws: 'common' } as const;
-  const wire =
-    options.world === 'wire'
-      ? await startWire(standIns)
-      : { against: simWorld(standIns, 'profile'), close: () => Promise.resolve() };
+export async function measureTrust(options: TrustOptions): Promise<MeasuredTrust> {
+  const { seed, progress, at, profile, hours } = options;
+  const { chosen, left } = judgedLanes(options);
+  const told = (what: string) => (done: number, all: number) =>
+    progress(`${profile}: ${what}: ${done} of ${all} sessions`);
+  const fixtures = benchSessions(Math.max(options.captured, options.sessions), options.turns).map(withHistory);
+  const a = await inWorld(options, hours?.captured, (world) =>
+    runLanes(world, fixtures, [{ name: 'captured' }], told('capturing')),
+  );
+  const all = fixtures.map((session) => ({ ...capturedFrom(session, a), profile }));
+  const captured = all.slice(0, options.sessions);
+  // today's strategy runs beside the others, so that the machine is equally busy
+  const b = await inWorld(options, hours?.measured, (world) =>
+    runLanes(world, captured, [{ name: BASELINE }, ...chosen], told('measuring')),
+  );
+  const standIns = { profile: PREDICTED_WITH, seed: `${seed}/predicted`, draws: 'common' } as const;
+  const against = simWorld({ ...standIns, sessions: all });
+  const baseline = await runLanes(against, captured, [{ name: BASELINE }], () => undefined);
+  const chosenIds = new Set(captured.map(({ sessionId }) => sessionId));
+  const before = a.map(({ turn }) => turn.summary).filter(({ sessionId }) => chosenIds.has(sessionId));
+  const identity = identityError(
+    before,
+    baseline.map(({ turn }) => turn.summary),
+  );
+  const rows: TrustRow[] = [];
+  for (const lane of chosen) {
+    progress(`${profile}: predicting: ${rows.length} of ${chosen.length} strategies`);
+    rows.push(await rowOf(lane, { b, baseline, against, captured }));
+  }
+  const { turns, medianPct, p95Pct } = identity;
+  const table: Trust = {
+    ...{ at, profile, predictedWith: PREDICTED_WITH, hours, seed, world: options.world },
+    sessions: options.sessions,
+    identity: { turns, medianPct: rounded(medianPct), p95Pct: rounded(p95Pct) },
+    rows,
+    left: [...left],
+  };
+  const again = b.filter(({ lane }) => lane === BASELINE).map(({ turn }) => turn.summary);
+  const repeated = hours === undefined ? identityError(before, again) : undefined;
+  return {
+    table,
+    strayErrors: strayErrors(captured, chosen, table),
+    unusable: [
+      ...(repeated === undefined || repeated.medianPct <= REPEATED_LIMIT_PCT
+        ? []
+        : [
+            `${profile}: today's strategy took other times again, median ${repeated.medianPct.toFixed(1)} %: the machine was busy`,
+          ]),
+      ...rows
+        .filter(({ lowPct, highPct }) => !Number.isFinite(lowPct) || !Number.isFinite(highPct))
+        .map(({ name, turns: n }) => `${profile}: ${name} has ${n} measured turns, too few for an interval`),
+    ],
+  };
+}
+
+/** Stand-ins of the world at an hour, with connections warm, for as long as `work` takes. */
+async function inWorld<T>(
+  { profile, seed, world }: TrustOptions,
+  hour: number | undefined,
+  work: (against: ArmWorld) => Promise<T>,
+): Promise<T> {
+  const scenario = hour === undefined ? undefined : { title: `hour ${hour}`, rules: [], hour };
+  const standIns = { profile, seed, draws: 'common', scenario } as const;
+  if (world === 'sim') return work(simWorld(standIns, 'profile'));
+  const wire = await startWire(standIns);
   try {
-    const fixtures = benchSessions(
-      Math.max(options.captured ?? CAPTURED_SESSIONS, options.sessions),
-      options.turns,
-    ).map(withHistory);
-    const told = (what: string) => (done: number, all: number) => progress(`${what}: ${done} of ${all} sessions`);
-    progress('warming up');
-    if (options.world === 'wire')
-      await runLanes(wire.against, benchSessions(WARM_UP.sessions, 1), [{ name: 'warm-up' }], () => undefined);
-    const a = await runLanes(wire.against, fixtures, [{ name: 'captured' }], told('capturing'));
-    const all = fixtures.map((session) => capturedFrom(session, a));
-    const captured = all.slice(0, options.sessions);
-    // today's strategy runs beside the others, so that the machine is equally busy
-    const b = await runLanes(wire.against, captured, [{ name: BASELINE }, ...chosen], told('measuring'));
-    const against = simWorld({ profile: PROFILE, seed: `${seed}/predicted`, draws: 'common', sessions: all });
-    const baseline = await runLanes(against, captured, [{ name: BASELINE }], () => undefined);
-    const summaries = a.map(({ turn }) => turn.summary);
-    const identity = identityError(
-      summaries,
-      baseline.map(({ turn }) => turn.summary),
-    );
-    const rows: TrustRow[] = [];
-    for (const lane of chosen) {
-      progress(`predicting: ${rows.length} of ${chosen.length} strategies`);
-      rows.push(await rowOf(lane, { b, baseline, against, captured }));
-    }
-    const { turns, medianPct, p95Pct } = identity;
-    return {
-      at,
-      profile: PROFILE,
-      seed,
-      world: options.world,
-      sessions: options.sessions,
-      identity: { turns, medianPct: rounded(medianPct), p95Pct: rounded(p95Pct) },
-      rows,
-      left: [...left],
-    };
+    await runLanes(wire.against, benchSessions(WARM_UP.sessions, 1), [{ name: 'warm-up' }], () => undefined);
+    return await work(wire.against);
   } finally {
     await wire.close();
   }
 }
 
-function judgedLanes(wanted: readonly string[] | undefined): { chosen: Lane[]; left: { name: string; why: string }[] } {
+/** The captures are asked for under the tables of other worlds, and under their own as if they were live: no error may be stated. */
+function strayErrors(captured: readonly CapturedSession[], chosen: readonly Lane[], own: Trust): string[] {
+  const others = loadTrust().filter(({ profile }) => profile !== own.profile);
+  const live = captured.map((session) => ({
+    ...session,
+    turns: session.turns.map((log) => ({ ...log, identity: { ...log.identity, world: 'live' as const } })),
+  }));
+  return chosen.flatMap(({ name, variant }) => {
+    const spec = { variant: name, patches: variant === undefined ? [] : [variant.patch] };
+    const asked = { spec, baseline: [], profile: PREDICTED_WITH };
+    const stated = [
+      trustInCandidate({ ...asked, sessions: captured }, others),
+      trustInCandidate({ ...asked, sessions: live }, [own, ...others]),
+    ];
+    return stated.flatMap(({ isMeasured, text }) => (isMeasured ? [`${own.profile}, ${name}: ${text}`] : []));
+  });
+}
+
+function judgedLanes({ variants: wanted, visible }: TrustOptions): {
+  chosen: Lane[];
+  left: { name: string; why: string }[];
+} {
   const all = namedVariants();
   const { judged, left } = judgeable(all, DEFAULT_STRATEGY);
-  const why = new Map(INVISIBLE);
+  const invisible = INVISIBLE.filter(([name]) => visible?.includes(name) !== true);
+  const why = new Map(invisible);
   const names = new Set(judged.map(({ name }) => name));
   const chosen = all.filter(({ name }) => names.has(name) && !why.has(name) && (wanted?.includes(name) ?? true));
   return {
     chosen: chosen.map((variant) => ({ name: variant.name, variant })),
-    left: [...left, ...INVISIBLE.map(([name, because]) => ({ name, why: because }))],
+    left: [...left, ...invisible.map(([name, because]) => ({ name, why: because }))],
   };
 }
 
@@ -142,7 +182,8 @@ async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): 
     b.filter((each) => each.lane === lane.name),
     metric,
   );
-  let simulated = await runLanes(against, captured, [lane], () => undefined);
+  const first = await runLanes(against, captured, [lane], () => undefined);
+  let simulated = first;
   const basis = basisShares(
     simulated.map(({ turn }) => turn),
     'candidate',
@@ -153,6 +194,7 @@ async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): 
       simulated = [...simulated, ...(await runLanes(against, captured, [lane], () => undefined, run))];
   const predicted = differences(baseline, simulated, metric);
   const { mean, low = Number.NaN, high = Number.NaN } = clusteredMean(measured.bySession);
+  const failed = b.filter((each) => each.lane === lane.name && each.turn.summary.failure !== undefined).length;
   const pct = (us: number): number => rounded((100 * us) / measured.meanUs);
   return {
     name: lane.name,
@@ -161,8 +203,21 @@ async function rowOf(lane: Lane, { b, baseline, against, captured }: Measured): 
     measuredPct: pct(mean),
     lowPct: pct(low),
     highPct: pct(high),
+    says: saysOf(lane, baseline, first),
+    ...(failed === 0 ? {} : { failed }),
     basis: Object.fromEntries(Object.entries(basis).map(([name, share]) => [name, rounded(share)])),
   };
+}
+
+/** The word of a simulated report whose error is known: what the candidate asks for decides whether it is a claim. */
+function saysOf({ name, variant }: Lane, before: readonly LaneTurn[], after: readonly LaneTurn[]): TrustRow['says'] {
+  const candidate = variant === undefined ? DEFAULT_STRATEGY : resolveStrategy([variant.patch], name);
+  const asks = asksOf(DEFAULT_STRATEGY, candidate);
+  const summaries = (lane: readonly LaneTurn[]): TurnSummary[] => lane.map(({ turn }) => turn.summary);
+  return diffLanes(summaries(before), summaries(after), {
+    primary: variant?.primary,
+    simulated: asks.length === 0 ? {} : { why: asks.join('; ') },
+  })?.verdict;
 }
 
 /** Paired by turn, clustered by session. */

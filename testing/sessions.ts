@@ -68,6 +68,18 @@ export function ofBusyService(session: CapturedSession): CapturedSession {
   return { ...session, turns };
 }
 
+/** The session as the same stand-ins' servers would have given it: on loopback, in `wire`. */
+export function asInWire(session: CapturedSession): CapturedSession {
+  const turns = session.turns.map((log) => ({
+    ...log,
+    identity: { ...log.identity, world: 'wire' as const },
+    events: log.events.map((event) =>
+      event.kind === 'http.start' ? { ...event, attrs: { ...event.attrs, url: 'https://localhost:4433/x' } } : event,
+    ),
+  }));
+  return { ...session, turns };
+}
+
 /** The options that most tests of experiments share: virtual time, profile `seed`, common draws, no refits. */
 export const SIM_EXPERIMENT = {
   baseline: [],

@@ -11,7 +11,7 @@ import type { ExperimentOptions } from '../plan/plan.ts';
 import { runExperiment, type Experiment } from '../run/experiment.ts';
 import { REFITS } from '../run/refits.ts';
 import { summariesOf } from '../run/schedule.ts';
-import { errorNotMeasured, loadTrust, trustInEndToEnd, type Trusted } from '../run/trust.ts';
+import { errorNotMeasured, foreignWorld, loadTrust, tableFor, trustInEndToEnd, type Trusted } from '../run/trust.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
 import { COMBINED_BY } from '../variants/variants.ts';
 import { capturedProfile } from '../sessions/load.ts';
@@ -92,9 +92,10 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
   const captured = single.captured.filter((turn) => unlikeItself(turn) === undefined);
   const identity = identityError(captured, lane);
   const ranked = rankCandidates(single, new Map(judged.map(({ name, risk }) => [name, risk])));
-  const trust = loadTrust();
+  const table = tableFor({ sessions, profile }, loadTrust());
   const primaries = new Map(judged.map(({ name, primary }) => [name, primary]));
-  const trustOf = ({ name }: Ranked): Trusted => trustInEndToEnd(name, primaries.get(name) ?? 'first-audible', trust);
+  const trustOf = ({ name }: Ranked): Trusted =>
+    table === undefined ? foreignWorld(sessions) : trustInEndToEnd(name, primaries.get(name) ?? 'first-audible', table);
   const results = identity.within ? ranked.filter((each) => trustOf(each).shown) : [];
   const best = bestTogether(results, judged, (set) => compatible(set, baseline));
   const combined = best.length < 2 ? undefined : await combine(best, simulate);

@@ -92,7 +92,7 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
   if (untrusted.length > 0)
     after.push(
       '',
-      `no result, since the simulation has been wrong by more than ${ERROR_LIMIT_PCT} % (${TRUST_PAGE}): ${listed(untrusted)}`,
+      `no result, since the simulation has been wrong in sign or by more than ${ERROR_LIMIT_PCT} % (${TRUST_PAGE}): ${listed(untrusted)}`,
     );
   if (left.length > 0) after.push('', `left out: ${listed(left)}`);
   if (together !== undefined) after.push('', ...attributionRows(together));

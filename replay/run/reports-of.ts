@@ -69,7 +69,9 @@ export function reportsOf(
       captured: isByOutcome(options.choice) ? undefined : captured,
       invalid:
         trust?.shown === false
-          ? [`the simulation has been wrong about ${variant} by more than ${ERROR_LIMIT_PCT} %`]
+          ? [
+              `the simulation has been wrong about ${variant} in this world, in sign or by more than ${ERROR_LIMIT_PCT} %`,
+            ]
           : undefined,
       positionOf: world === 'sim' ? undefined : placeIn(replayed),
       simulated: trust && {

@@ -1,31 +1,25 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { format, resolveConfig } from 'prettier';
 import { patchFromSet } from '../../service/strategy/set.ts';
 import {
   errorNotMeasured,
   holds,
-  loadTrust,
   trustIn,
   trustInCandidate,
+  isSignWrong,
+  tableFor,
   trustInEndToEnd,
-  trustTable,
   type Trust,
   type TrustRow,
 } from './trust.ts';
-import type { TurnLog } from '../../service/base/events.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
-import { uploadSessions } from '../../testing/sessions.ts';
+import { asInWire, uploadSessions } from '../../testing/sessions.ts';
 import { variantPatch } from '../variants/variants.ts';
 
 const captured = await uploadSessions({ sessions: 1, turns: 1 });
 /** The captures of the trust table's own world and profile. */
-const sessions = captured.map((session) => ({ ...session, turns: session.turns.map(inWire) }));
-
-function inWire(turn: TurnLog): TurnLog {
-  return { ...turn, identity: { ...turn.identity, world: 'wire' } };
-}
+const sessions = captured.map(asInWire);
+const profile = 'seed';
 
 const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): TrustRow => ({
   name,
@@ -39,7 +33,8 @@ const row = (name: string, predictedPct: number, more: Partial<TrustRow> = {}): 
 });
 const trust: Trust = {
   at: '2026-01-02',
-  profile: 'seed',
+  profile,
+  predictedWith: profile,
   seed: 'x',
   world: 'wire',
   sessions: 10,
@@ -74,14 +69,17 @@ test('the error is of the named variant, unchanged, against the captured strateg
   const name = 'clause-chunking';
   const own: Trust = { ...trust, rows: [row(name, -4.9)] };
   const spec = { variant: name, patches: [variantPatch(name)] };
-  assert.deepEqual(trustInCandidate({ spec, baseline: [], sessions }, own), trustIn(name, own));
+  assert.deepEqual(trustInCandidate({ spec, baseline: [], sessions, profile }, [own]), trustIn(name, own));
   assert.equal(trustIn(name, own).shown, false, 'control: a bad error, which would show');
   const set = patchFromSet('tts.speed=1.1');
-  const more = trustInCandidate({ spec: { ...spec, patches: [...spec.patches, set] }, baseline: [], sessions }, own);
+  const more = trustInCandidate(
+    { spec: { ...spec, patches: [...spec.patches, set] }, baseline: [], sessions, profile },
+    [own],
+  );
   assert.deepEqual(more, errorNotMeasured(`more than ${name} was changed`));
   for (const against of [{ baseline: [set] }, { baseline: [], baselineCheckout: {} }])
     assert.match(
-      trustInCandidate({ spec, ...against, sessions }, own).text,
+      trustInCandidate({ spec, ...against, sessions, profile }, [own]).text,
       /not measured \(the baseline is not the captured/,
     );
 });
@@ -90,7 +88,9 @@ test('an error that was measured in one world says nothing about captures of ano
   const name = 'clause-chunking';
   const own: Trust = { ...trust, rows: [row(name, -9)] };
   const asked = (of: readonly CapturedSession[]) =>
-    trustInCandidate({ spec: { variant: name, patches: [variantPatch(name)] }, baseline: [], sessions: of }, own);
+    trustInCandidate({ spec: { variant: name, patches: [variantPatch(name)] }, baseline: [], sessions: of, profile }, [
+      own,
+    ]);
   assert.equal(asked(sessions).isMeasured, true, 'control');
   const live = sessions.map((session) => ({
     ...session,
@@ -103,6 +103,30 @@ test('an error that was measured in one world says nothing about captures of ano
   assert.equal(asked(captured).isMeasured, false, 'captured in virtual time');
   assert.equal(asked(sessions.map((session) => ({ ...session, profile: 'mine' }))).isMeasured, false);
   assert.equal(asked([...sessions, ...live]).isMeasured, false, 'one session of another world is enough');
+  const named = captured.map((session) => ({
+    ...session,
+    turns: session.turns.map((turn) => ({ ...turn, identity: { ...turn.identity, world: 'wire' as const } })),
+  }));
+  assert.equal(asked(named).isMeasured, false, 'called wire, but its exchanges went to the providers’ names');
+});
+
+test('a table is found by world, profile and the profile of predictions', () => {
+  const crowded: Trust = { ...trust, profile: 'crowded' };
+  const of = (own: readonly CapturedSession[], predictedWith = profile) =>
+    tableFor({ sessions: own, profile: predictedWith }, [trust, crowded])?.profile;
+  assert.equal(of(sessions), 'seed');
+  assert.equal(of(sessions.map((session) => ({ ...session, profile: 'crowded' }))), 'crowded');
+  assert.equal(of(sessions.map((session) => ({ ...session, profile: undefined }))), undefined);
+  assert.equal(of(sessions, 'crowded'), undefined, 'predictions by another profile have another error');
+});
+
+test('a prediction whose measured interval lies on the other side of 0 is wrong in sign, and no result', () => {
+  const wrong = row('x', -3, { measuredPct: 1.5, lowPct: 0.5, highPct: 2.5 });
+  assert.deepEqual([isSignWrong(wrong), isSignWrong({ ...wrong, predictedPct: 3 })], [true, false]);
+  assert.equal(isSignWrong({ ...wrong, lowPct: -0.5 }), false, 'the interval includes 0');
+  assert.equal(isSignWrong({ ...wrong, predictedPct: -0.04 }), false, 'printed as 0.0 %');
+  assert.equal(trustIn('x', { ...trust, rows: [wrong] }).shown, false);
+  assert.equal(trustIn('x', { ...trust, rows: [{ ...wrong, predictedPct: 0.1 }] }).shown, true, 'control: 1.4 off');
 });
 
 test('beside a gain in end to end an error of another metric is not shown as its own', () => {
@@ -116,20 +140,4 @@ test('beside a gain in end to end an error of another metric is not shown as its
   const { text, shown } = trustInEndToEnd('far', 'reply-end', trust);
   assert.deepEqual([text.endsWith(', of reply-end'), shown], [true, false]);
   assert.deepEqual(trustInEndToEnd('cpu', 'reply-end', trust), trustIn('cpu', trust));
-});
-
-test('the table names the rows that missed their bar, are not shown, or were left out', () => {
-  const table = trustTable(trust);
-  assert.match(table, /\| good .* holds/);
-  assert.match(table, /\| near .* missed/);
-  assert.match(table, /\| far .*\*\*not shown\*\*/);
-  assert.match(table, /1 of 4 rows hold the bar/);
-  assert.match(table, /Left out: cpu \(takes no virtual time\)/);
-});
-
-test('docs/virtual-time.md shows the figures of trust.json', async () => {
-  const page = new URL('../../docs/virtual-time.md', import.meta.url);
-  const kept = loadTrust();
-  const table = await format(trustTable(kept), { ...(await resolveConfig(page)), parser: 'markdown' });
-  assert.ok(readFileSync(page, 'utf8').includes(table.trim()), 'run: npm run verify -- trust');
 });

@@ -1,6 +1,6 @@
 /**
- * How far simulated figures have been right. For each variant trust.json holds the prediction in virtual time from a capture, and the
- * figure that was then measured in `wire`. `npm run verify -- trust` writes the file; docs/virtual-time.md#counterfactual-error says how.
+ * How far simulated figures have been right. For each world of stand-ins, and each variant, trust.json holds the prediction in virtual time
+ * from a capture, and the figure that was then measured in `wire`. `npm run verify -- trust` writes the file; docs/virtual-time.md#counterfactual-error says how.
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,18 +9,25 @@ import { Type, type Static } from 'typebox';
 import { InputError } from '../../service/base/errors.ts';
 import { section } from '../../service/base/schema.ts';
 import type { StrategyPatch } from '../../service/strategy/patch.ts';
-import { basisText } from './basis.ts';
 import type { PrimaryMetric } from '../diff/diff.ts';
 import { signed } from '../statistics/rounding.ts';
 import type { CandidateSpec } from '../plan/lanes.ts';
 import type { CapturedSession } from '../sessions/captured-session.ts';
+import { capturedWorld, isSameWorld, LOOPBACK } from '../sessions/captured-world.ts';
+import { VERDICTS, type Verdict } from '../diff/verdict.ts';
 import { namedVariants } from '../variants/variants.ts';
 
 const share = Type.Optional(Type.Number({ minimum: 0, maximum: 1 }));
+const hour = Type.Integer({ minimum: 0, maximum: 23 });
 
 const TrustSchema = section({
   at: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' }),
+  /** Of the stand-ins: the world's name. */
   profile: Type.String(),
+  /** The profile that predictions asked where the capture holds no time. */
+  predictedWith: Type.String(),
+  /** Of the day, where capture and measurement had another one. */
+  hours: Type.Optional(section({ captured: hour, measured: hour })),
   seed: Type.String(),
   /** Where A and B were measured. In `sim` the error is that of the model alone. */
   world: Type.Unsafe<'wire' | 'sim'>({ enum: ['wire', 'sim'] }),
@@ -35,6 +42,10 @@ const TrustSchema = section({
       measuredPct: Type.Number(),
       lowPct: Type.Number(),
       highPct: Type.Number(),
+      /** What a simulated report says once this error is known. Absent in rows that are older than it. */
+      says: Type.Optional(Type.Unsafe<Verdict>({ enum: VERDICTS })),
+      /** Turns that failed under the variant when it was measured. */
+      failed: Type.Optional(Type.Integer({ minimum: 0 })),
       basis: section({ captured: share, fitted: share, profile: share }),
     }),
   ),
@@ -51,12 +62,12 @@ export const ERROR_LIMIT_PCT = 5;
 export const TRUST_PAGE = 'docs/virtual-time.md#counterfactual-error';
 
 const FILE = new URL('./trust.json', import.meta.url);
-const validate = new Ajv().compile<Trust>(TrustSchema);
+const validate = new Ajv().compile<{ worlds: Trust[] }>(section({ worlds: Type.Array(TrustSchema) }));
 
-/** What `npm run verify -- trust` found last. Throws `InputError` for a damaged file. */
-export function loadTrust(): Trust {
+/** What `npm run verify -- trust` found last, one table a world. Throws `InputError` for a damaged file. */
+export function loadTrust(): readonly Trust[] {
   const json: unknown = JSON.parse(readFileSync(FILE, 'utf8'));
-  if (validate(json)) return json;
+  if (validate(json)) return json.worlds;
   const { instancePath, message } = validate.errors?.[0] ?? {};
   throw new InputError(
     `replay/run/trust.json: ${instancePath} ${message}; write it again with: npm run verify -- trust`,
@@ -67,7 +78,7 @@ export function loadTrust(): Trust {
 export const errorPct = ({ predictedPct, measuredPct }: TrustRow): number => predictedPct - measuredPct;
 export const halfWidthPct = ({ lowPct, highPct }: TrustRow): number => (highPct - lowPct) / 2;
 
-const inside = ({ predictedPct, lowPct, highPct }: TrustRow): boolean =>
+export const inside = ({ predictedPct, lowPct, highPct }: TrustRow): boolean =>
   predictedPct >= lowPct && predictedPct <= highPct;
 
 /** Whether a row holds its bar. */
@@ -75,8 +86,22 @@ export function holds(row: TrustRow): boolean {
   return inside(row) && halfWidthPct(row) <= HALF_WIDTH_LIMIT_PCT;
 }
 
+/** A smaller share is printed as 0.0 % and has no sign. */
+const NO_SIGN_PCT = 0.05;
+
+/** The measured interval excludes 0, and the prediction lies on the other side. */
+export function isSignWrong({
+  predictedPct,
+  lowPct,
+  highPct,
+}: Pick<TrustRow, 'predictedPct' | 'lowPct' | 'highPct'>): boolean {
+  if (Math.abs(predictedPct) < NO_SIGN_PCT) return false;
+  return predictedPct < 0 ? lowPct > 0 : highPct < 0;
+}
+
 /** Whether the variant's simulated figures may stand as results. */
-const isResult = (row: TrustRow): boolean => inside(row) || Math.abs(errorPct(row)) <= ERROR_LIMIT_PCT;
+export const isResult = (row: TrustRow): boolean =>
+  !isSignWrong(row) && (inside(row) || Math.abs(errorPct(row)) <= ERROR_LIMIT_PCT);
 
 export interface Trusted {
   /** Beside a simulated figure. */
@@ -117,34 +142,50 @@ export interface Compared {
   baseline: readonly StrategyPatch[];
   baselineCheckout?: object;
   sessions: readonly CapturedSession[];
+  /** That predictions ask where the capture holds no time. */
+  profile: string;
 }
 
 /** Turns that a replay needs to measure an error of some points. */
 export const TURNS_TO_MEASURE = 20;
 
-/** Why an error that was measured in one world says nothing about these captures: they are of another world or profile. */
-function foreignWorld(sessions: Compared['sessions'], trust: Pick<Trust, 'world' | 'profile'>): string | undefined {
+/**
+ * The table of the captures' own world: their exchanges went to stand-ins of its profile, and it was made by predictions of this profile.
+ * Undefined for captures of any other world, whatever their label says.
+ */
+export function tableFor(
+  { sessions, profile }: Pick<Compared, 'sessions' | 'profile'>,
+  tables: readonly Trust[],
+): Trust | undefined {
+  const own = capturedWorld(sessions);
+  if (own === undefined) return undefined;
+  return tables.find(
+    (each) =>
+      each.predictedWith === profile &&
+      isSameWorld(own, { world: each.world, profile: each.profile, hosts: [LOOPBACK] }),
+  );
+}
+
+/** Of captures of a world in which nothing was measured. */
+export function foreignWorld(sessions: Compared['sessions']): Trusted {
   const worlds = sessions.flatMap(({ turns }) => turns.map(({ identity }) => identity.world));
-  const isOwn =
-    worlds.every((world) => world === trust.world) && sessions.every(({ profile }) => profile === trust.profile);
-  if (isOwn) return undefined;
   const world = worlds.includes('live') ? 'live' : 'wire';
-  return `in this world: replay ${TURNS_TO_MEASURE} turns with --world ${world} to measure the difference itself`;
+  return errorNotMeasured(`in this world: replay ${TURNS_TO_MEASURE} turns with --world ${world} to measure it`);
 }
 
 /**
  * Of a candidate. A named variant was measured unchanged, against the captured strategy by the same code. With any other patch or
  * baseline its error is not known.
  */
-export function trustInCandidate({ spec, baseline, baselineCheckout, sessions }: Compared, trust: Trust): Trusted {
+export function trustInCandidate(compared: Compared, tables: readonly Trust[]): Trusted {
+  const { spec, baseline, baselineCheckout, sessions } = compared;
   const named = namedVariants().find(({ name }) => name === spec.variant);
-  const other =
-    baseline.length > 0 || baselineCheckout !== undefined
-      ? 'the baseline is not the captured strategy under this commit'
-      : named !== undefined && !isDeepStrictEqual(spec.patches, [named.patch])
-        ? `more than ${spec.variant} was changed`
-        : foreignWorld(sessions, trust);
-  return other === undefined ? trustIn(spec.variant, trust) : errorNotMeasured(other);
+  if (baseline.length > 0 || baselineCheckout !== undefined)
+    return errorNotMeasured('the baseline is not the captured strategy under this commit');
+  if (named !== undefined && !isDeepStrictEqual(spec.patches, [named.patch]))
+    return errorNotMeasured(`more than ${spec.variant} was changed`);
+  const table = tableFor(compared, tables);
+  return table === undefined ? foreignWorld(sessions) : trustIn(spec.variant, table);
 }
 
 /** Stands beside a gain in end to end. The measured error is of the variant's own primary metric, which may be another one. */
@@ -154,37 +195,4 @@ export function trustInEndToEnd(name: string, primary: PrimaryMetric, trust: Tru
   return own.shown ? errorNotMeasured(`only of ${primary}`) : { ...own, text: `${own.text}, of ${primary}` };
 }
 
-const points = (value: number): string => `${signed(value)} %`;
-
-/** The table of docs/virtual-time.md, with what it is about. */
-export function trustTable(trust: Trust): string {
-  const { at, profile, seed, world, sessions, identity, rows, left } = trust;
-  const held = rows.filter(holds).length;
-  const what = world === 'sim' ? ' (the model’s own error, without real sockets)' : '';
-  return `Measured ${at} in \`${world}\`${what}: ${sessions} sessions of the fixture interviews, profile \`${profile}\`, seed \`${seed}\`.
-
-- A and B met the same draws of the stand-ins. So the intervals (95 %, over sessions) are over what the strategy changes, not over luck.
-- The prediction is fitted to A alone. Where it asks a profile, it asks the stand-ins' own with another seed. A large profile share tests
-  the simulation, not the profile.
-- Identity error: median ${identity.medianPct.toFixed(2)} %, p95 ${identity.p95Pct.toFixed(2)} % (${identity.turns} turns). ${held} of ${rows.length} rows hold the bar.
-
-| strategy | n | predicted | measured | 95 % | error | bar | times from |
-| --- | ---: | ---: | ---: | --- | ---: | --- | --- |
-${rows
-  .map((row) => {
-    const cells = [
-      row.name,
-      String(row.turns),
-      points(row.predictedPct),
-      points(row.measuredPct),
-      `${points(row.lowPct)} to ${points(row.highPct)}`,
-      points(errorPct(row)),
-      holds(row) ? 'holds' : isResult(row) ? 'missed' : '**not shown**',
-      basisText(row.basis),
-    ];
-    return `| ${cells.join(' | ')} |`;
-  })
-  .join('\n')}
-
-Left out: ${left.map(({ name, why }) => `${name} (${why})`).join('; ')}.`;
-}
+export const points = (value: number): string => `${signed(value)} %`;
