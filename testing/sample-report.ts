@@ -48,6 +48,7 @@ function sampleTurns({ lane, variant = lane, holdMs, ttsMs, more = () => ({}) }:
       ledger,
       serviceUs: { endpointing: 500_000, stt: 780_333, llm: 1_512_375, tts: Math.round(ttsWait * 1000) },
       premature: false,
+      refused: false,
       model: { requested: 'google/gemini-2.5-flash', served: 'google/gemini-2.5-flash', provider: 'Google' },
       transcriptChars: 40,
       cachedPromptShare: 0.4,

@@ -51,6 +51,6 @@ export function workOf(
   const log = session.turns.find(({ identity }) => identity.turnIndex === turnIndex);
   const captured = log?.events.find(({ kind }) => kind === 'stt.done')?.content?.text;
   const share = captured === undefined ? undefined : transcriptErrorShare(captured, transcript);
-  const refused = REFUSALS.some((pattern) => pattern.test(replyText));
-  return definedOnly({ transcriptErrorShare: share, refused: refused ? true : undefined });
+  const refused = replyText === '' ? undefined : REFUSALS.some((pattern) => pattern.test(replyText));
+  return definedOnly({ transcriptErrorShare: share, refused });
 }

@@ -13,7 +13,7 @@ export interface TurnPair {
   refits?: readonly (TurnPair | undefined)[];
 }
 
-/** Why a turn is in no measured pair. */
+/** Why a turn is in no measured pair, or in none that has the primary figure. */
 export const LOSS_CAUSES = [
   'missing',
   'failed',
@@ -21,6 +21,7 @@ export const LOSS_CAUSES = [
   'end to end is no positive time',
   'no ledger',
   'parts do not add up',
+  'no primary figure',
 ] as const;
 type LossCause = (typeof LOSS_CAUSES)[number];
 

@@ -4,7 +4,7 @@ import type { LedgerStage, Phase } from '../../service/base/events.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { sum } from '../statistics/estimates.ts';
 import { intervalOver, pairsWhere, refitsOf, turnsIn, type TurnPair } from './align.ts';
-import { withHolm } from './holm-rows.ts';
+import { withHolm } from '../statistics/holm-rows.ts';
 import { ledgerKeys, ledgerUs } from './ledger-rows.ts';
 
 /** Rows of a report beside those of the ledger's stages. */
@@ -85,9 +85,11 @@ function rowWithDegrees(
 
 /** Pairs in which both turns have the figure: absent is not 0, and no time is negative or without end. */
 export function pairsWith(pairs: readonly TurnPair[], us: Figure): TurnPair[] {
-  const isTime = (value: number | undefined): boolean => value !== undefined && value >= 0 && Number.isFinite(value);
   return pairsWhere(pairs, (turn) => isTime(us(turn)));
 }
+
+export const isTime = (value: number | undefined): boolean =>
+  value !== undefined && value >= 0 && Number.isFinite(value);
 
 /** Totals of stages (no phase) and phases, in the order of the pipeline. */
 export function stageRows(pairs: readonly TurnPair[], level: number): DiffRow[] {

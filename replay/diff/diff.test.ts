@@ -202,7 +202,10 @@ test('turns that B lacks could have been slow: no faster and no same while that 
     .map((each) => turn(each.sessionId, each.turnIndex, (each.e2eUs ?? 0) / 1000 - 35));
   const hidden = compared(tens, lacking);
   assert.deepEqual([hidden.matched.share, hidden.verdict], [0.9, 'inconclusive']);
-  assert.match(hidden.reasons.join(), /^B would be slower if the turns that it lacks had waited as long/);
+  assert.match(
+    hidden.reasons.join(),
+    /^B would be slower if its unmatched turns, the 10 that it lacks, had waited as long/,
+  );
   assert.deepEqual(hidden.matched.lost, [{ lane: 'b', cause: 'missing', turns: 10, otherMeanMs: 1000 }]);
   assert.equal(compared(tens.slice(0, 90), lacking).verdict, 'faster', 'control: nothing is missing');
 });
@@ -287,22 +290,6 @@ test("a variant's primary metric decides; its margin is of that metric", () => {
   const content = compared(a, lane(A), { primary: 'first-content-audible' });
   assert.equal(content.primary.stage, 'first content audible');
   assert.ok(!content.guards.some(({ name }) => name === 'first content audible'), 'it is the verdict');
-});
-
-test('a primary metric that some turns lack is judged on the turns that have it; absent is not 0', () => {
-  const few = (index: number): boolean => index % 3 === 0;
-  const a = Array.from({ length: 120 }, (_, index) => turn(`s-${index % 8}`, index, 1000));
-  const shorter = a.map((each, index) => {
-    const { replyEndUs: _, ...rest } = each;
-    return few(index) ? { ...rest, replyEndUs: 2_950_000 } : rest;
-  });
-  const diff = compared(a, shorter, { primary: 'reply-end' });
-  assert.equal(diff.primary.n, 40);
-  assert.equal(diff.marginMs, 90, '3 % of 3000 ms');
-  assert.equal(diff.verdict, 'same', '−50 ms are inside of it');
-  assert.equal(diff.p95, undefined, '40 turns are too few');
-  const back = compared(shorter, a, { primary: 'reply-end' });
-  assert.ok(Math.abs(back.marginMs - 88.5) < 1e-9, '3 % of 2950 ms');
 });
 
 test('the relative shift is the mean of log ratios, lies inside its own interval, and is absent where a part is 0', () => {

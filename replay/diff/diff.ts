@@ -20,27 +20,13 @@ import { modelUncertainty, withRefits, type ModelUncertainty, type Refit } from 
 import { repetitionOf, repetitionDoubt, type Repetition } from './repetition.ts';
 import { settleOf, type Settle } from './settle.ts';
 import { LEVEL } from '../statistics/estimates.ts';
+import { matchedBy, worstCaseOf, type Matched } from './unmatched.ts';
 import { trendOf, type PositionOf, type Trend } from './trend.ts';
-import {
-  DEFAULT_BOUNDS,
-  judge,
-  type Bounds,
-  type Effect,
-  type Evidence,
-  type Judged,
-  type Verdict,
-} from './verdict.ts';
+import { DEFAULT_BOUNDS, judge, type Bounds, type Evidence, type Judged, type Verdict } from './verdict.ts';
 
 /** The metrics by which a variant can be judged. */
 export const PRIMARY_METRICS = ['first-audible', 'first-content-audible', 'reply-end'] as const;
 export type PrimaryMetric = (typeof PRIMARY_METRICS)[number];
-
-/** Turns of both lanes that are compared, and those that are not. */
-export interface Matched {
-  /** Of each lane's turns, those that both lanes ran and measured or failed; the smaller of both shares, 0–1. */
-  share: number;
-  lost: readonly Lost[];
-}
 
 export interface Diff {
   verdict: Verdict;
@@ -137,7 +123,7 @@ export function diffLanes(
     p95: p95Of(pairsOfPrimary, us, level),
     percentiles: percentilesOf(pairs),
     guards: evidence.guards,
-    matched: { share: alignment.matchedShare, lost: alignment.lost },
+    matched: { share: evidence.matchedShare, lost: [...alignment.lost, ...outcome.lost] },
     settle: settleOf({ verdict: judged.verdict, evidence, interval, pairs: alignment.both }),
     pairs: pairs.length,
     turns: turnsIn(pairs),
@@ -155,6 +141,8 @@ interface Outcome {
   pairsOfPrimary: readonly TurnPair[];
   primary?: DiffRow;
   us: Figure;
+  /** Turns that lack the primary figure. */
+  lost: readonly Lost[];
   repetition?: Repetition;
   trend?: Trend;
 }
@@ -183,6 +171,7 @@ export function judgeLanes(
   const { trend, doubts } =
     options.positionOf === undefined ? { doubts: [] } : trendOf(judgedPairs, us, options.positionOf, marginMs);
   const sessions = bySession(judgedPairs);
+  const matched = matchedBy(alignment, us, { a: a.length, b: b.length });
   const evidence: Evidence = {
     effect: primary,
     marginMs,
@@ -191,7 +180,8 @@ export function judgeLanes(
       isCachedAlike: options.isCachedAlike,
       isModelled: options.simulated !== undefined && options.simulated.isCaptured !== true,
     }),
-    matchedShare: alignment.matchedShare,
+    matchedShare: matched.share,
+    lacking: matched.share < alignment.matchedShare ? stage : undefined,
     sessions: sessions.length,
     largestShare: highest([0, ...sessions.map((session) => turnsIn(session))]) / Math.max(1, turnsIn(judgedPairs)),
     worstCase: worstCaseOf(alignment, us, level),
@@ -206,24 +196,14 @@ export function judgeLanes(
     simulated: options.simulated,
     bounds: { ...DEFAULT_BOUNDS, ...options.bounds },
   };
-  return { judged: judge(evidence), evidence, alignment, pairsOfPrimary: judgedPairs, primary, us, repetition, trend };
+  return {
+    ...{ judged: judge(evidence), evidence, alignment, pairsOfPrimary: judgedPairs, primary, us },
+    ...{ lost: matched.lost, repetition, trend },
+  };
 }
 
 /** The guard on first content says nothing beside a verdict on first content. */
 function withoutContent({ pairs, both }: Alignment): Pick<Alignment, 'pairs' | 'both'> {
   const without = (turn: TurnSummary): TurnSummary => ({ ...turn, firstContentAudibleUs: undefined });
   return { pairs: pairs.map(({ a, b }) => ({ a: without(a), b: without(b) })), both };
-}
-
-/** The effect if every turn that B lacks had waited as long as the slowest turn seen. */
-function worstCaseOf({ pairs, onlyA }: Alignment, us: Figure, level: number): Effect | undefined {
-  const lacking = onlyA.filter((turn) => isMeasured(turn) && us(turn) !== undefined);
-  if (lacking.length === 0) return undefined;
-  const slowestUs = highest([...pairs.flatMap(({ a, b }) => [a, b]), ...lacking].map((turn) => us(turn) ?? 0));
-  const slowest = lacking.map((a): TurnPair => ({
-    a,
-    b: { ...a, e2eUs: slowestUs, firstContentAudibleUs: slowestUs, replyEndUs: slowestUs },
-  }));
-  const { mean, low, high } = intervalOver([...pairsWith(pairs, us), ...slowest], differenceOf(us), level);
-  return { deltaMs: mean, lowMs: low, highMs: high };
 }

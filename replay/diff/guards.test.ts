@@ -11,6 +11,8 @@ const MARGIN_MS = 30;
 const BASE: TurnSummary = {
   ...BARE_SUMMARY,
   e2eUs: 1_000_000,
+  refused: false,
+  stallUs: 0,
   ledger: [{ stage: 'stt', phase: 'wait', us: 1_000_000 }],
 };
 
@@ -207,6 +209,86 @@ test('failures and cut-off users count in turns that were not measured; refusals
   assert.deepEqual(states.get('premature ends'), ['broken', '40 of 80']);
   assert.deepEqual(states.get('refusals'), ['open', '0 of 40']);
   assert.deepEqual(states.get('stalls of 50 ms or more'), ['open', '0 of 40']);
+});
+
+const YES_NO: readonly [key: 'premature' | 'refused' | 'stallUs', name: string, harm: boolean | number][] = [
+  ['premature', 'premature ends', true],
+  ['refused', 'refusals', true],
+  ['stallUs', 'stalls of 50 ms or more', 60_000],
+];
+for (const [key, name, harm] of YES_NO)
+  test(`${name}: unknown is not "no harm"`, () => {
+    const unknown = { [key]: undefined };
+    const named = (a: readonly TurnSummary[], b: readonly TurnSummary[]): Guard | undefined =>
+      guards(a, b).find((each) => each.name === name);
+    assert.equal(named(lane(240), lane(240))?.state, 'holds', 'control: known, and none was harmed');
+    const none = lane(240, () => unknown);
+    assert.equal(named(none, none), undefined, 'nobody knows: no guard');
+    // a quarter unknown in both lanes: they are left out and counted
+    const quarter = (more: Partial<TurnSummary> = {}) =>
+      lane(240, (index) => (index % 4 === 0 ? unknown : index % 4 === 1 ? more : {}));
+    const [held, broken] = [named(quarter(), quarter()), named(quarter(), quarter({ [key]: harm }))];
+    assert.deepEqual([held?.state, held?.detail], ['holds', '0 of 180, 0 more and 0 fewer than A; unknown in 60 more']);
+    assert.deepEqual(
+      [broken?.state, broken?.detail, broken?.value],
+      ['broken', '60 of 180, 60 more and 0 fewer than A; unknown in 60 more', 1 / 3],
+    );
+    // known in one lane alone: harm in the other would not show
+    for (const [a, b] of [
+      [lane(240), quarter()],
+      [quarter(), lane(240)],
+    ] as const)
+      assert.deepEqual([named(a, b)?.state, named(a, b)?.limit], ['open', 'known in both lanes in 180 of 240 turns']);
+    assert.deepEqual(
+      [named(lane(240), none)?.state, named(lane(240), none)?.detail],
+      ['open', 'not measured in both lanes'],
+    );
+  });
+
+test('a stall that is no time is unknown', () => {
+  for (const stallUs of [Number.NaN, Number.POSITIVE_INFINITY, -60_000]) {
+    const odd = lane(160, (index) => (index % 4 === 0 ? { stallUs } : {}));
+    assert.match(guard('stalls of 50 ms or more', odd, odd).detail, /^0 of 120, .*; unknown in 40 more$/);
+  }
+});
+
+test('repetitions of a turn are one turn in yes/no guards too: n is distinct turns', () => {
+  const runs = 8;
+  const repeated = (more: (turn: number, run: number) => Partial<TurnSummary> = () => ({})): TurnSummary[] =>
+    Array.from({ length: runs }, (_, run) => lane(12, (index) => more(index, run))).flat();
+  for (const { name, harm, base } of [
+    { name: 'failed turns', harm: FAILED, base: CLEAN },
+    { name: 'premature ends', harm: { premature: true }, base: {} },
+    { name: 'refusals', harm: { refused: true }, base: {} },
+    { name: 'stalls of 50 ms or more', harm: { stallUs: 60_000 }, base: {} },
+  ]) {
+    // nothing seen in 12 turns rules out 22 in 100, however often they ran
+    const none = guard(name, repeated(), repeated());
+    assert.deepEqual([none.detail, none.limit], ['0 of 12, 0 more and 0 fewer than A', 'up to 23 more in 100'], name);
+    // all runs of two turns: as the two turns once
+    const always = guard(
+      name,
+      repeated(() => base),
+      repeated((index) => (index < 2 ? harm : base)),
+    );
+    const once = guard(
+      name,
+      lane(12, () => base),
+      lane(12, (index) => (index < 2 ? harm : base)),
+    );
+    assert.deepEqual([always.state, always.value, always.high], [once.state, once.value, once.high], name);
+  }
+  // half of one turn's runs, each way: averaged first
+  const half = (even: boolean): TurnSummary[] =>
+    repeated((index, run) => ({ premature: index === 0 && (run % 2 === 0) === even }));
+  const swapped = guard('premature ends', half(true), half(false));
+  assert.deepEqual([swapped.value, swapped.detail], [0, '0.5 of 12, 0.5 more and 0.5 fewer than A']);
+  const words = guard(
+    'transcript change',
+    repeated(),
+    repeated((index) => ({ transcriptChange: index === 0 ? 0.01 : 0 })),
+  );
+  assert.match(words.detail, /in 1 of 12 turns$/);
 });
 
 test('turns of one session that fail together are less evidence than as many spread over sessions', () => {

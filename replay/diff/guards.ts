@@ -1,9 +1,9 @@
 /** Guards: harm that a faster lane must not have done. Each is broken, open or holds. Pure. */
-import { holm, LEVEL } from '../statistics/estimates.ts';
-import { pairedProportions, type Outcome } from '../statistics/paired-proportions.ts';
+import { holm, LEVEL, sum } from '../statistics/estimates.ts';
+import { pairedProportions } from '../statistics/paired-proportions.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
-import { bySession, type Alignment, type TurnPair } from './align.ts';
-import { meanGuards, type Tested } from './mean-guards.ts';
+import { bySession, turnsIn, type Alignment, type TurnPair } from './align.ts';
+import { isQuantity, knownIn, meanGuards, UNKNOWN, type Tested } from './mean-guards.ts';
 
 /** Broken: harm beyond the margin is shown. Holds: harm beyond the margin is ruled out. Open: neither. */
 export const GUARD_STATES = ['broken', 'open', 'holds'] as const;
@@ -32,7 +32,7 @@ interface GuardOptions {
 }
 
 /**
- * A guard that no pair has figures for is absent. `marginMs` is that of the verdict; first content may be later by it and by what first audible is
+ * A guard that no pair has figures for is absent: what nobody knows is no "holds". `marginMs` is that of the verdict; first content may be later by it and by what first audible is
  * later.
  */
 export function guardsOf(
@@ -58,38 +58,52 @@ function isRuledOut({ isTwoSided, low, high, margin }: Omit<Tested, 'p'>): boole
   return isTwoSided !== true || (low !== undefined && low >= -margin);
 }
 
-/** Harm that a turn has or has not. Failures and cut-off users are harm in turns that were not measured too. */
-const YES_NO: readonly { name: string; of: 'both' | 'pairs'; isHarmed(turn: TurnSummary): boolean }[] = [
+/** Harm that a turn has or has not; undefined where nobody knows. Failures and cut-off users are harm in turns that were not measured too. */
+const YES_NO: readonly { name: string; of: 'both' | 'pairs'; isHarmed(turn: TurnSummary): boolean | undefined }[] = [
   { name: 'failed turns', of: 'both', isHarmed: ({ failure }) => failure !== undefined },
   { name: 'premature ends', of: 'both', isHarmed: ({ premature }) => premature },
-  { name: 'refusals', of: 'pairs', isHarmed: ({ refused }) => refused === true },
-  { name: 'stalls of 50 ms or more', of: 'pairs', isHarmed: ({ stallUs = 0 }) => stallUs >= STALL_US },
+  { name: 'refusals', of: 'pairs', isHarmed: ({ refused }) => refused },
+  {
+    name: 'stalls of 50 ms or more',
+    of: 'pairs',
+    isHarmed: ({ stallUs }) => (stallUs !== undefined && isQuantity(stallUs) ? stallUs >= STALL_US : undefined),
+  },
 ];
 
 function yesNo(
   name: string,
   pairs: readonly TurnPair[],
-  isHarmed: (turn: TurnSummary) => boolean,
+  isHarmed: (turn: TurnSummary) => boolean | undefined,
   level: number,
 ): Tested | undefined {
-  if (pairs.length === 0) return undefined;
-  const outcome = ({ a, b }: TurnPair): Outcome => (isHarmed(a) === isHarmed(b) ? 0 : isHarmed(b) ? 1 : -1);
-  const { value, high, p } = pairedProportions(
-    bySession(pairs).map((session) => session.map(outcome)),
-    YES_NO_MARGIN,
-    level,
+  const about = { name, unit: 'share', margin: YES_NO_MARGIN } as const;
+  const { known, lacking } = knownIn(pairs, (turn) => isHarmed(turn) !== undefined);
+  if (known.length === 0) return lacking === undefined ? undefined : { ...about, ...UNKNOWN, lacking };
+  const sessions = bySession(known).map((session) =>
+    [...Map.groupBy(session, ({ a }) => a.turnIndex).values()].map((runs) => {
+      const shareOf = (has: (pair: TurnPair) => boolean): number => runs.filter(has).length / runs.length;
+      return {
+        worse: shareOf(({ a, b }) => isHarmed(b) === true && isHarmed(a) === false),
+        better: shareOf(({ a, b }) => isHarmed(a) === true && isHarmed(b) === false),
+        harmed: shareOf(({ b }) => isHarmed(b) === true),
+      };
+    }),
   );
-  const [worse, better] = [1, -1].map((wanted) => pairs.filter((pair) => outcome(pair) === wanted).length);
-  const harmed = pairs.filter(({ b }) => isHarmed(b)).length;
-  const detail = `${harmed} of ${pairs.length}, ${worse} more and ${better} fewer than A`;
+  const { value, high, p } = pairedProportions(sessions, YES_NO_MARGIN, level);
+  const turns = sessions.flat();
+  const total = (figure: 'harmed' | 'worse' | 'better'): string => countText(sum(turns.map((turn) => turn[figure])));
+  const unknown = turnsIn(pairs) - turns.length;
+  const detail = `${total('harmed')} of ${turns.length}, ${total('worse')} more and ${total('better')} fewer than A`;
   return {
-    name,
-    unit: 'share',
+    ...about,
     value,
     high,
-    margin: YES_NO_MARGIN,
-    detail,
+    detail: unknown === 0 ? detail : `${detail}; unknown in ${unknown} more`,
     limit: `up to ${Math.ceil(high * 100)} more in 100`,
+    lacking,
     p,
   };
 }
+
+/** A turn that was harmed in some of its runs counts as that share. */
+const countText = (count: number): string => String(Math.round(count * 100) / 100);

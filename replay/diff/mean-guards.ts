@@ -2,7 +2,7 @@
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { boundOf, pAbove, pBeyond } from '../statistics/one-sided.ts';
 import { signed } from '../statistics/rounding.ts';
-import { intervalOver, pairsWhere, type TurnPair } from './align.ts';
+import { intervalOver, pairsWhere, turnsIn, type TurnPair } from './align.ts';
 import type { Figure } from './diff-rows.ts';
 
 export const GUARD_UNITS = ['ms', 'share'] as const;
@@ -164,7 +164,7 @@ function moreWords(
   if (known.length === 0) return undefined;
   const change = intervalOver(known, (pair) => more(pair) ?? 0);
   const high = boundOf(change, 1 - level);
-  const changed = known.filter((pair) => (more(pair) ?? 0) > 0).length;
+  const changed = known.filter((pair) => (more(pair) ?? 0) > 0);
   return {
     name,
     unit: 'share',
@@ -172,22 +172,23 @@ function moreWords(
     low: boundOf(change, level),
     high,
     margin: TRANSCRIPT_MARGIN,
-    detail: `${signed(change.mean * 100)} points of the words, in ${changed} of ${known.length} turns`,
+    detail: `${signed(change.mean * 100)} points of the words, in ${turnsIn(changed)} of ${turnsIn(known)} turns`,
     limit: high === undefined ? TOO_FEW : `up to ${signed(high * 100)} points`,
     p: pAbove(change, TRANSCRIPT_MARGIN),
   };
 }
 
 const TOO_FEW = 'too few turns to rule anything out';
-const UNKNOWN = { value: 0, detail: 'not measured in both lanes', p: 1 };
+export const UNKNOWN = { value: 0, detail: 'not measured in both lanes', p: 1 };
 
-const isQuantity = (value: number | undefined): boolean => value !== undefined && Number.isFinite(value) && value >= 0;
+export const isQuantity = (value: number | undefined): boolean =>
+  value !== undefined && Number.isFinite(value) && value >= 0;
 
 /** Of turns that have a figure in one lane alone, so many are no matter. */
 const LACKING_SHARE = 0.1;
 
 /** Pairs in which both lanes have a figure, and how many of those that have it in any lane. */
-function knownIn(
+export function knownIn(
   pairs: readonly TurnPair[],
   has: (turn: TurnSummary) => boolean,
 ): { known: TurnPair[]; lacking?: string } {

@@ -70,7 +70,13 @@ test('what more sessions would not settle has no number', () => {
     'no shared turn': { observational: true },
     'matched share': { matchedShare: 0.5 },
     'a bound of validity': { invalid: ['drift'] },
-    'missing turns that could be slow': { worstCase: { deltaMs: 200, lowMs: 100, highMs: 300 } },
+    'missing turns that could be slow': {
+      worstCase: { deltaMs: 200, lowMs: 100, highMs: 300, lacking: 3, cutOff: 0 },
+    },
+    'faster by turns that it cuts off': {
+      effect: { deltaMs: -200, lowMs: -300, highMs: -100 },
+      worstCase: { deltaMs: 200, lowMs: -100, highMs: 500, lacking: 0, cutOff: 3 },
+    },
     'predicted harm': { simulated: {}, guards: [broken] },
   }))
     assert.equal(settle(change), undefined, what);

@@ -2,7 +2,7 @@
 import { sum, type Interval } from '../statistics/estimates.ts';
 import { bySession, type TurnPair } from './align.ts';
 import { sessionsToSettle } from './power.ts';
-import { wordOf, type Evidence, type Verdict } from './verdict.ts';
+import { wordOf, worstCaseDoubts, type Evidence, type Verdict } from './verdict.ts';
 
 export interface Settle {
   /** Sessions in all, those at hand included. */
@@ -52,12 +52,16 @@ export function sessionsFor(
 /** Whether as many more sessions of the same kind would leave the verdict open. */
 function isBeyondSessions(evidence: Evidence): boolean {
   const { effect, marginMs, matchedShare, bounds, invalid, observational, worstCase, guards, simulated } = evidence;
+  const word = effect && wordOf(effect, marginMs);
   return (
     observational ||
     effect === undefined ||
     matchedShare < bounds.matchedShare ||
     invalid.length > 0 ||
     (worstCase !== undefined && wordOf(worstCase, marginMs) === 'slower') ||
+    (worstCase !== undefined &&
+      (word === 'same' || word === 'faster') &&
+      worstCaseDoubts(worstCase, word, marginMs).length > 0) ||
     (simulated !== undefined && guards.some(({ state }) => state === 'broken'))
   );
 }

@@ -12,14 +12,18 @@ import {
   verdictExitCode,
   verdictOfAll,
   wordOf,
+  type Effect,
   type Evidence,
   type Verdict,
+  type WorstCase,
 } from './verdict.ts';
 
 const guard = (state: Guard['state'], name = 'failed turns'): Guard => ({
   ...{ name, state, unit: 'share', value: 0.2, high: 0.3, margin: 0.02, detail: '16 of 80' },
   limit: state === 'open' ? 'up to 7 more in 100' : undefined,
 });
+const worst = (deltaMs: number, half: number): WorstCase => ({ ...effect(deltaMs, half), lacking: 3, cutOff: 0 });
+const cutOff = (withoutCutOff: Effect | undefined): Partial<WorstCase> => ({ cutOff: 2, withoutCutOff });
 const effect = (deltaMs: number, half: number) => ({ deltaMs, lowMs: deltaMs - half, highMs: deltaMs + half });
 
 /** Nothing is amiss: `faster`. Every case changes this. */
@@ -78,6 +82,12 @@ const RULES: Readonly<Record<string, readonly Case[]>> = {
   ],
   '3: what keeps figures from being a result': [
     ['matched share', { matchedShare: 0.899 }, 'inconclusive', /^matched share 90 %: 90 % of the turns must/],
+    [
+      'matched share of the primary figure',
+      { matchedShare: 0.2, lacking: 'reply end' },
+      'inconclusive',
+      /^matched share 20 %: 90 % of the turns must have a figure of "reply end" in both A and B/,
+    ],
     ['matched share at the bound', { matchedShare: 0.9 }, 'faster', /no guard is broken/],
     [
       'matched share, lifted',
@@ -128,13 +138,55 @@ const RULES: Readonly<Record<string, readonly Case[]>> = {
     ['the estimate is beyond the margin', { effect: effect(-30.1, 30) }, 'faster', /estimate is beyond/],
     ['the estimate is the margin', { effect: effect(-30, 29) }, 'inconclusive', /touches the margin/],
     ['the interval ends at 0', { effect: effect(-40, 40) }, 'inconclusive', /includes 0/],
-    ['missing turns may hide a slower lane', { worstCase: effect(100, 20) }, 'inconclusive', /B would be slower if/],
-    ['missing turns may hide nothing much', { worstCase: effect(20, 5) }, 'faster', /no guard/],
-    ['same, and missing turns', { effect: effect(0, 5), worstCase: effect(100, 20) }, 'inconclusive', /B would be/],
-    ['slower stays', { effect: effect(100, 5), worstCase: effect(200, 20) }, 'slower', /beyond/],
+    [
+      'missing turns may hide a slower lane',
+      { worstCase: worst(100, 20) },
+      'inconclusive',
+      /^B would be slower if its unmatched turns, the 3 that it lacks, had waited/,
+    ],
+    ['missing turns may hide nothing much', { worstCase: worst(20, 5) }, 'faster', /no guard/],
+    ['same, and missing turns', { effect: effect(0, 5), worstCase: worst(100, 20) }, 'inconclusive', /B would be/],
+    ['slower stays', { effect: effect(100, 5), worstCase: worst(200, 20) }, 'slower', /beyond/],
+    [
+      'cut-off turns made it faster',
+      { worstCase: { ...worst(50, 60), ...cutOff(effect(-20, 5)) } },
+      'inconclusive',
+      /^B answers before the user has finished in 2 turns that A does not cut off: without them it is not faster \(−20\.0 ms \[−25\.0, −15\.0\]\)$/,
+    ],
+    [
+      'cut-off turns made it the same',
+      { effect: effect(0, 5), worstCase: { ...worst(10, 60), ...cutOff(effect(100, 5)) } },
+      'inconclusive',
+      /without them it is not same/,
+    ],
+    ['cut-off turns alone', { worstCase: { ...worst(10, 60), ...cutOff(undefined) } }, 'inconclusive', /without them/],
+    [
+      'cut-off turns changed nothing',
+      { worstCase: { ...worst(10, 60), ...cutOff(effect(-90, 20)) } },
+      'faster',
+      /no guard/,
+    ],
+    [
+      'cut-off turns at the slowest time',
+      { worstCase: { ...worst(100, 20), ...cutOff(effect(-90, 20)), lacking: 0 } },
+      'inconclusive',
+      /^B would be slower if its unmatched turns, the 2 that it alone cuts off, had/,
+    ],
+    [
+      'slower stays, with cut-off turns',
+      { effect: effect(100, 5), worstCase: { ...worst(200, 20), ...cutOff(effect(0, 5)) } },
+      'slower',
+      /beyond/,
+    ],
   ],
   '8: open': [
     ['no Δ', { effect: undefined }, 'inconclusive', /^no turn was measured in both/],
+    [
+      'no Δ, though turns were measured',
+      { effect: undefined, sessions: 0, matchedShare: 0, lacking: 'reply end' },
+      'inconclusive',
+      /^no turn has a figure of "reply end" in both A and B$/,
+    ],
     ['no Δ, so no sessions', { effect: undefined, sessions: 0 }, 'inconclusive', /^no turn was measured in both/],
     ['no interval', { effect: { deltaMs: -500 } }, 'inconclusive', /^one turn has no interval/],
     ['wide', { effect: effect(0, 31) }, 'inconclusive', /includes 0 and reaches beyond the margin/],

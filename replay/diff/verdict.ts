@@ -1,5 +1,5 @@
 /** The verdict on a comparison: nine rules in one order, of which the first that applies decides. Pure. */
-import { percentText } from '../statistics/rounding.ts';
+import { percentText, signed } from '../statistics/rounding.ts';
 import type { Guard } from './guards.ts';
 
 /** Every verdict, worst first. */
@@ -64,19 +64,30 @@ export interface Simulation {
   isCaptured?: boolean;
 }
 
+export interface WorstCase extends Effect {
+  /** Turns of A that B lacks, or whose primary figure it lacks. */
+  lacking: number;
+  /** Turns that B, and not A, decided to be over while the user went on: what B measured there answers half of what was said. */
+  cutOff: number;
+  /** The effect on all other turns, where there are cut-off ones and others. */
+  withoutCutOff?: Effect;
+}
+
 /** All that the rules read. */
 export interface Evidence {
   /** Absent where no turn was measured in both lanes. */
   effect?: Effect;
   marginMs: number;
   guards: readonly Guard[];
-  /** Of each lane's turns, those present in both lanes; the smaller of both shares. */
+  /** Of each lane's turns, those present in both lanes, with the primary figure where either has it; the smaller of both shares. */
   matchedShare: number;
+  /** The primary figure, where turns that have it in one lane alone lower the matched share. */
+  lacking?: string;
   /** Sessions with a measured pair, and the share of all pairs in the largest of them. */
   sessions: number;
   largestShare: number;
-  /** The effect if every turn that B lacks had waited as long as the slowest turn seen. Absent where B lacks none. */
-  worstCase?: Effect;
+  /** The effect if every turn that B lacks or newly cuts off had waited as long as the slowest turn seen. Absent where there is no such turn. */
+  worstCase?: WorstCase;
   /** Why the figures cannot be trusted, a line each: bounds of validity that are broken. */
   invalid: readonly string[];
   /** A and B share no turn. */
@@ -113,7 +124,13 @@ export function judge(evidence: Evidence): Judged {
 
   const harmed = broken.map((text) => `predicted to break a guard: ${text}`);
   if (effect === undefined)
-    return inconclusive(['no turn was measured in both A and B', ...evidence.invalid, ...harmed]);
+    return inconclusive([
+      evidence.lacking === undefined
+        ? 'no turn was measured in both A and B'
+        : `no turn has a figure of "${evidence.lacking}" in both A and B`,
+      ...evidence.invalid,
+      ...harmed,
+    ]);
   const unsafe = [...doubts(evidence), ...harmed];
   if (unsafe.length > 0) return inconclusive(unsafe);
 
@@ -121,9 +138,38 @@ export function judge(evidence: Evidence): Judged {
   if (word === undefined) return inconclusive([openText(effect, marginMs)]);
   if (simulated?.why !== undefined)
     return { verdict: PREDICTED[word], reasons: [`predicted, not measured: ${simulated.why}`, WHY[word]] };
-  if (word !== 'slower' && evidence.worstCase !== undefined && wordOf(evidence.worstCase, marginMs) === 'slower')
-    return inconclusive(['B would be slower if the turns that it lacks had waited as long as the slowest turn seen']);
+  if (word !== 'slower' && evidence.worstCase !== undefined) {
+    const reasons = worstCaseDoubts(evidence.worstCase, word, marginMs);
+    if (reasons.length > 0) return inconclusive(reasons);
+  }
   return { verdict: word, reasons: word === 'slower' ? [WHY.slower] : [WHY[word], ...openGuards(guards)] };
+}
+
+/** Why a claim does not stand when unmatched turns are counted against it: empty where it does. */
+export function worstCaseDoubts(worstCase: WorstCase, word: 'same' | 'faster', marginMs: number): string[] {
+  const { lacking, cutOff, withoutCutOff } = worstCase;
+  const turns = [
+    ...(lacking === 0 ? [] : [`the ${lacking} that it lacks`]),
+    ...(cutOff === 0 ? [] : [`the ${cutOff} that it alone cuts off`]),
+  ];
+  return [
+    ...(cutOff > 0 && (withoutCutOff === undefined || wordOf(withoutCutOff, marginMs) !== word)
+      ? [
+          `B answers before the user has finished in ${cutOff} turns that A does not cut off: without them it is not ${word}${rangeText(withoutCutOff)}`,
+        ]
+      : []),
+    ...(wordOf(worstCase, marginMs) === 'slower'
+      ? [
+          `B would be slower if its unmatched turns, ${turns.join(' and ')}, had waited as long as the slowest turn seen`,
+        ]
+      : []),
+  ];
+}
+
+function rangeText({ deltaMs, lowMs, highMs }: Effect = { deltaMs: 0 }): string {
+  return lowMs === undefined || highMs === undefined
+    ? ''
+    : ` (${signed(deltaMs)} ms [${signed(lowMs)}, ${signed(highMs)}])`;
 }
 
 const WHY = {
@@ -151,11 +197,12 @@ function observed({ effect }: Evidence): Judged {
 }
 
 /** What keeps any figure of the comparison from being a result. */
-function doubts({ matchedShare, sessions, largestShare, invalid, bounds }: Evidence): string[] {
+function doubts({ matchedShare, lacking, sessions, largestShare, invalid, bounds }: Evidence): string[] {
+  const what = lacking === undefined ? 'be in both A and B' : `have a figure of "${lacking}" in both A and B`;
   return [
     ...(matchedShare < bounds.matchedShare
       ? [
-          `matched share ${percentText(matchedShare)}: ${percentText(bounds.matchedShare)} of the turns must be in both A and B (--matched)`,
+          `matched share ${percentText(matchedShare)}: ${percentText(bounds.matchedShare)} of the turns must ${what} (--matched)`,
         ]
       : []),
     ...(sessions > 0 && sessions < bounds.minSessions

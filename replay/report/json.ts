@@ -40,7 +40,8 @@ export const ReportSchema = Type.Object(
     guards: Type.Array(GuardSchema),
     matched: Type.Object({
       share: Type.Number({
-        description: 'of each lane’s turns, those present in both; the smaller of both shares, 0–1',
+        description:
+          'of each lane’s turns, those present in both, with the primary figure where either has it; the smaller of both shares, 0–1',
       }),
       lost: Type.Array(
         Type.Object({

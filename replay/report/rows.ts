@@ -1,6 +1,6 @@
 /** The ledger table as printed numbers, rounded so that the printed rows add up to the printed total. Pure. */
 import type { DiffRow } from '../diff/diff-rows.ts';
-import { differs } from '../diff/holm-rows.ts';
+import { differs } from '../statistics/holm-rows.ts';
 import { sum } from '../statistics/estimates.ts';
 import { roundToSum, signed } from '../statistics/rounding.ts';
 

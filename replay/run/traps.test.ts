@@ -126,6 +126,7 @@ for (const [verdict, traps] of [
       const a = honest.map((turn) => ({
         ...served('google/gemini-2.5-flash')(turn),
         reusedFirst: false,
+        refused: false,
         transcriptErrorShare: 0,
       }));
       const of = (change: typeof trick): Verdict | undefined =>

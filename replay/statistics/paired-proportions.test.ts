@@ -33,7 +33,9 @@ test('a score grows with what is worse and falls with the margin; at the margin 
 
 /** `counts` of `size` turns of each session are harmed in B alone. */
 const harmed = (counts: readonly number[], size: number): Outcome[][] =>
-  counts.map((count) => Array.from({ length: size }, (_, index): Outcome => (index < count ? 1 : 0)));
+  counts.map((count) =>
+    Array.from({ length: size }, (_, index): Outcome => ({ worse: index < count ? 1 : 0, better: 0 })),
+  );
 
 test('harm that gathers in sessions is less evidence than as much harm spread over them', () => {
   const spread = pairedProportions(harmed([2, 2, 2, 2, 2, 2, 2, 2], 4), 0.02);

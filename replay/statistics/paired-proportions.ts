@@ -2,8 +2,11 @@
 import { clopperPearsonUpper, normalCdf } from './distributions.ts';
 import { LEVEL, sum } from './estimates.ts';
 
-/** The outcome of one pair: 1 only B was harmed, −1 only A, 0 both or neither. */
-export type Outcome = -1 | 0 | 1;
+/** The outcome of one turn: the shares of its runs in which only B was harmed, and only A. With one run each is 0 or 1. */
+export interface Outcome {
+  worse: number;
+  better: number;
+}
 
 export interface PairedProportions {
   /** Share harmed in B − share harmed in A. */
@@ -18,7 +21,8 @@ export interface PairedProportions {
 
 /**
  * `margin` is a share (0.02: two points). Clusters are sessions: turns of one session fail together, so counts are divided by the
- * design effect of the outcomes (Rao & Scott, Biometrics 48, 1992) before they are tested.
+ * design effect of the outcomes (Rao & Scott, Biometrics 48, 1992) before they are tested. Means of several runs scatter less than one run does:
+ * to count them as one run errs towards "not shown" and "not ruled out".
  */
 export function pairedProportions(
   clusters: readonly (readonly Outcome[])[],
@@ -27,9 +31,9 @@ export function pairedProportions(
 ): PairedProportions {
   const outcomes = clusters.flat();
   const n = outcomes.length;
-  const worse = outcomes.filter((each) => each === 1).length;
-  const better = outcomes.filter((each) => each === -1).length;
-  const designEffect = designEffectOf(clusters);
+  const worse = sum(outcomes.map((each) => each.worse));
+  const better = sum(outcomes.map((each) => each.better));
+  const designEffect = designEffectOf(clusters.map((cluster) => cluster.map((each) => each.worse - each.better)));
   const effective = (count: number): number => count / designEffect;
   return {
     value: n === 0 ? 0 : (worse - better) / n,

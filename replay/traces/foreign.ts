@@ -105,7 +105,6 @@ function summaryOfForeign(
     e2eUs: window === undefined ? undefined : window.toUs - window.fromUs,
     ledger: (parts ?? []).map((part) => ledgerRow(part, stageOf(part.node))),
     serviceUs: serviceOf(node, shape),
-    premature: false,
     failure: node.span.failed ? { stage: stageOf(node), kind: 'error', message: "the turn's span failed" } : undefined,
   };
 }

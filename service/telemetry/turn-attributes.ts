@@ -125,7 +125,7 @@ export function summaryOf(span: { traceId: string; attributes: Attrs }): TurnSum
       tts: figure(attributes, A.ttsServiceUs),
     }),
     bets: betRows(text(attributes, A.bets)),
-    premature: attributes[A.premature.key] === true,
+    premature: flag(attributes, A.premature),
     failure: failureIn(attributes),
     model: modelIn(attributes),
     transcriptChars: figure(attributes, A.transcriptChars),

@@ -57,8 +57,8 @@ export interface TurnSummary extends SpeechFigures {
   serviceUs: StageServiceUs;
   /** What was done before it was certain to be needed, and what came of it. */
   bets?: readonly Bet[];
-  /** Speech went on after the end-of-turn decision. */
-  premature: boolean;
+  /** Speech went on after the end-of-turn decision. Absent in traces that do not tell. */
+  premature?: boolean;
   failure?: { stage: string; kind: string; message: string };
   /** Requested → served model, when the answer named one. */
   model?: { requested: string; served?: string; provider?: string };
@@ -67,7 +67,7 @@ export interface TurnSummary extends SpeechFigures {
   transcriptErrorShare?: number;
   /** Words that differ from the baseline's transcript of this turn in the same run, of the longer of the two (0–1). */
   transcriptChange?: number;
-  /** The reply declines in place of answering. */
+  /** The reply declines in place of answering. Absent where nobody looked, or there was no reply. */
   refused?: boolean;
   /** Of the prompt's tokens, those that the provider had cached (0–1). Absent where the provider does not say. */
   cachedPromptShare?: number;

@@ -1,7 +1,7 @@
 /** Holm over the rows of a diff, by hand, and against what each row alone would say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DiffRow } from './diff-rows.ts';
+import type { DiffRow } from '../diff/diff-rows.ts';
 import { differs, withHolm } from './holm-rows.ts';
 import { studentT975 } from '../statistics/distributions.ts';
 

@@ -1,6 +1,6 @@
 /** Which rows of a diff differ when a reader looks at all of them. Pure. */
-import { holm, LEVEL } from '../statistics/estimates.ts';
-import { studentTwoSided, tTestP } from '../statistics/distributions.ts';
+import { holm, LEVEL } from './estimates.ts';
+import { studentTwoSided, tTestP } from './distributions.ts';
 
 interface Compared {
   deltaMs: number;
