@@ -293,9 +293,12 @@ function rowOf(span: StoredSpan): string {
   return lane === variant ? `turn ${index} ${lane}` : `turn ${index} ${lane} ${variant}`;
 }
 
-/** Whether a connection was there already is a matter of what else went over it; when our process stood still, of the machine. */
+/**
+ * Whether a connection was there already is a matter of what else went over it; when our process stood still, of the machine, and so is a
+ * wait for providers that answer at once. compare.integration.ts compares waits, with providers that take their time.
+ */
 const withoutSetUp = (paths: readonly string[]): string[] =>
-  paths.filter((path) => !/:(dns|tcp\.connect|tls|blocked)$/.test(path));
+  paths.filter((path) => !/:(dns|tcp\.connect|tls|blocked|wait \w+)$/.test(path));
 
 const idsOf = (traces: readonly Trace[]): string[] => traces.map(({ turn }) => turn.traceId).sort();
 const text = ({ attributes }: StoredSpan, key: string): string => (attributes[key] ?? '').replace(/^\w+:/, '');
