@@ -33,7 +33,9 @@ async function check(): Promise<number> {
   const service = await serve({ config: configFrom(env), standIns, commit: currentCommit(), logLevel: 'silent' });
   try {
     const words = ['--config-file', at('openapi.toml'), 'run', at('../docs/openapi.yaml'), '--url', service.url];
-    const options = ['--header', `Authorization: Bearer ${KEY}`, '--checks', 'all', '--continue-on-failure'];
+    // `close` ends a session and is no DELETE: what was created may well be gone, which another check knows of DELETE only
+    const checks = ['--checks', 'all', '--exclude-checks', 'ensure_resource_availability', '--continue-on-failure'];
+    const options = ['--header', `Authorization: Bearer ${KEY}`, ...checks];
     const child = spawn(program, [...words, ...options, '--max-examples', '60', ...process.argv.slice(2)], {
       cwd: folder, // what schemathesis remembers of a run stays out of the repository
       env: { ...process.env, SCHEMATHESIS_HOOKS: at('openapi-audio.py') },

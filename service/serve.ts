@@ -66,6 +66,8 @@ const DRAIN_LIMIT_MS = 10_000;
 /** For the last bytes of the answers. */
 const DRAINED_MS = 100;
 const FRAMES_SHOWN = 8;
+const HTTP2_WARNING =
+  'network.http2 is on: many turns that are cancelled at once can end the process (docs/operating.md, internal errors); turn it off for production';
 
 /**
  * Takes the port, which answers 503 from then on, opens everything behind it, and resolves when the service is warm. Throws
@@ -79,8 +81,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const owned = createOwned({ clock, limitMs: CLOSE_LIMIT_MS, onError });
   const { own } = owned;
   try {
-    const entrance = own(await openEntrance(config), (each) => each.close());
+    const entrance = own(await openEntrance({ ...config, clock }), (each) => each.close());
     logger.info({ url: entrance.url }, 'listening, and answering 503 until warm');
+    if (strategy.network.http2) logger.warn(HTTP2_WARNING);
 
     const folders = foldersIn(config.dataFolder);
     const spool = own(

@@ -16,13 +16,15 @@ export interface Attack {
   /** What the attack is after. */
   sentence: string;
   env?: Readonly<Record<string, string>>;
-  /** Bars that the service misses, and by how far at most: they are printed as missed, and fail only beyond this. */
-  missed?: { peakBytes?: number; healthMs?: number };
+  /** A commit whose service the attack brings down or gets into. `BEFORE_THE_DOORS` where none is named. */
+  control?: string;
   /** Fills the data folder before the service starts. */
   prepare?(dataFolder: string): void;
   run(victim: Victim): Promise<Outcome>;
 }
 
+/** Before the service was closed and bounded. */
+export const BEFORE_THE_DOORS = 'd7f99ec';
 export const RECORDING = readFileSync(new URL('../../fixtures/audio/en-frontend-1.wav', import.meta.url));
 const TRIES = 6;
 const COME_BACK_MS = 1000;

@@ -21,6 +21,7 @@ export const REQUEST_ATTACKS: readonly Attack[] = [
   {
     name: 'named-files',
     sentence: 'A strategy names files of the server: its environment, an endless device, a pipe.',
+    control: '482cba4',
     prepare(dataFolder) {
       mkdirSync(dataFolder, { recursive: true });
       execFileSync('mkfifo', [join(dataFolder, 'pipe')]);

@@ -1,7 +1,7 @@
 /** A service as users start it, in a process of its own, and what an attack does to it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listIn } from '../../service/base/json.ts';
@@ -25,9 +25,17 @@ export interface Victim {
   end(): Promise<void>;
 }
 
+/** A service without bounds would take the attacker's machine with it. */
+const MACHINE_BYTES = 4e9;
+
 export interface Strain extends Health {
   peakBytes: number;
 }
+
+/** Where the command line's program has stood. */
+const PROGRAMS = ['cli/main.ts', 'replay/main.ts'] as const;
+const programOf = (checkout: string): string =>
+  join(checkout, PROGRAMS.find((path) => existsSync(join(checkout, path))) ?? PROGRAMS[0]);
 
 /** A checkout from before the flags has none. */
 async function serviceFlagsOf(checkout: string): Promise<string[]> {
@@ -46,7 +54,7 @@ export async function startVictim(
   const folder = mkdtempSync(join(tmpdir(), 'retake-security-'));
   const dataFolder = join(folder, 'data');
   prepare?.(dataFolder);
-  const words = [...(await serviceFlagsOf(checkout)), join(checkout, 'cli/main.ts'), 'serve', '--profile', 'zero'];
+  const words = [...(await serviceFlagsOf(checkout)), programOf(checkout), 'serve', '--profile', 'zero'];
   const child = spawn(process.execPath, words, {
     cwd: folder,
     env: { PATH: process.env['PATH'], UNTOLD: SECRET, RETAKE_PORT: '0', RETAKE_DATA: dataFolder, ...env },
@@ -73,7 +81,10 @@ export async function startVictim(
     async during(work) {
       const watch = watchHealth(url);
       let peakBytes = 0;
-      const sample = setInterval(() => (peakBytes = Math.max(peakBytes, residentBytes(pid))), SAMPLE_MS);
+      const sample = setInterval(() => {
+        peakBytes = Math.max(peakBytes, residentBytes(pid));
+        if (peakBytes > MACHINE_BYTES) child.kill('SIGKILL');
+      }, SAMPLE_MS);
       try {
         const result = await work();
         return { ...result, ...(await watch.end()), peakBytes: Math.max(peakBytes, residentBytes(pid)) };

@@ -3,9 +3,12 @@ import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { rawAnswer } from '../../testing/raw-http.ts';
+import { createRealClock } from '../base/clock.ts';
 import { listenError, openEntrance } from './entrance.ts';
 import type { GuardRules } from './guard.ts';
 import { refuseAndClose } from './problem.ts';
+
+const clock = createRealClock();
 
 const LOOPBACK = { hosts: [], origins: [] };
 
@@ -30,14 +33,14 @@ test('an address that cannot be had is one line that says why and what to set', 
 
 test('an address of another machine is refused in the same words by the system itself', async () => {
   // 192.0.2.0/24 is for documentation: no machine has it
-  await assert.rejects(openEntrance({ host: '192.0.2.1', port: 0, guard: LOOPBACK }), {
+  await assert.rejects(openEntrance({ host: '192.0.2.1', port: 0, clock, guard: LOOPBACK }), {
     name: 'InputError',
     message: /RETAKE_HOST=192\.0\.2\.1 is no address of this machine/,
   });
 });
 
 test('an IPv6 address stands in brackets in the URL', async (t) => {
-  const entrance = await openEntrance({ host: '::1', port: 0, guard: LOOPBACK });
+  const entrance = await openEntrance({ host: '::1', port: 0, clock, guard: LOOPBACK });
   t.after(() => entrance.close());
   assert.match(entrance.url, /^http:\/\/\[::1\]:\d+$/);
   assert.equal((await fetch(entrance.url)).status, 503);
@@ -45,7 +48,7 @@ test('an IPv6 address stands in brackets in the URL', async (t) => {
 
 /** An entrance with a handler that says what it was asked; requests are written as they are. */
 async function open(t: TestContext, guard: GuardRules = LOOPBACK) {
-  const entrance = await openEntrance({ host: '127.0.0.1', port: 0, guard });
+  const entrance = await openEntrance({ host: '127.0.0.1', port: 0, clock, guard });
   t.after(() => entrance.close());
   entrance.open({
     request: (request, response) => {
@@ -74,7 +77,7 @@ test('the guard stands before requests and sockets alike, also while the service
   }
   assert.match(await ask('GET /', {}), /^HTTP\/1.1 200 [^]*GET \/ $/, 'control');
   assert.match(await ask('GET /', SOCKET), /^HTTP\/1.1 101 /, 'control');
-  const warming = await openEntrance({ host: '127.0.0.1', port: 0, guard: LOOPBACK });
+  const warming = await openEntrance({ host: '127.0.0.1', port: 0, clock, guard: LOOPBACK });
   t.after(() => warming.close());
   const port = Number(new URL(warming.url).port);
   assert.match(await rawAnswer(port, 'GET /', { host: 'evil.example' }), /^HTTP\/1.1 421 /);

@@ -6,8 +6,10 @@ import type { Duplex } from 'node:stream';
 import helmet from 'helmet';
 import { InputError } from '../base/errors.ts';
 import { fieldOf } from '../base/json.ts';
+import type { Clock } from '../base/ports.ts';
 import { judgeRequest, type GuardRules, type Verdict } from './guard.ts';
-import { createLines } from './line.ts';
+import { LIMITS } from './limits.ts';
+import { createLines, createUnread } from './line.ts';
 import { problemText, refuseAndClose, type Problem } from './problem.ts';
 import { BAD_TARGET, headersFor, targetIn } from './target.ts';
 
@@ -21,6 +23,9 @@ export interface EntranceOptions {
   host: string;
   port: number;
   guard: GuardRules;
+  clock: Pick<Clock, 'nowUs'>;
+  /** Instead of those of `LIMITS`. */
+  limits?: { stillMs?: number; unreadBytes?: number; connections?: number };
 }
 
 export interface Entrance {
@@ -71,7 +76,7 @@ const browserHeaders = helmet({
  * Takes the port. A request that the guard refuses reaches no handler. Throws `InputError`, one line that says what to set, where the
  * address cannot be had.
  */
-export async function openEntrance({ guard, ...address }: EntranceOptions): Promise<Entrance> {
+export async function openEntrance({ guard, clock, limits = {}, ...address }: EntranceOptions): Promise<Entrance> {
   let handlers = answeringAll(WARMING_UP);
   const lines = createLines();
   const answer = (request: IncomingMessage, response: ServerResponse): void =>
@@ -82,10 +87,18 @@ export async function openEntrance({ guard, ...address }: EntranceOptions): Prom
       if (verdict.kind === 'preflight') response.writeHead(204).end();
       else handlers.request(request, response);
     });
-  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) =>
-    lines.request(request.socket, response, () => answer(request, response)),
-  );
   const connections = new Set<Socket>();
+  const unread = createUnread(connections, { clock, limitBytes: limits.unreadBytes ?? LIMITS.unreadAnswers.value });
+  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) => {
+    unread.bound();
+    lines.request(request.socket, response, () => answer(request, response));
+  });
+  server.maxConnections = limits.connections ?? LIMITS.openConnections.value;
+  server.timeout = limits.stillMs ?? LIMITS.stalledReader.value;
+  server.on('timeout', (socket) => {
+    // an answer that is still being made may take its time
+    if (socket.writableLength > 0 || lines.first(socket) === undefined) socket.destroy();
+  });
   server.on('connection', (socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));

@@ -153,8 +153,20 @@ export const LIMITS = {
     unit: 'bytes',
     answer: 'the connection ends',
   },
+  unreadAnswers: {
+    of: 'the process: answers that their clients have not read yet',
+    value: 64_000_000,
+    unit: 'bytes',
+    answer: 'the connection that has read nothing for longest ends',
+  },
+  openConnections: {
+    of: 'the process, WebSockets among them',
+    value: 4000,
+    unit: 'connections',
+    answer: 'a further one is closed at once',
+  },
   stalledReader: {
-    of: 'a client that reads nothing of a reply that waits for it',
+    of: 'a client that reads nothing of an answer that waits for it',
     value: 30_000,
     unit: 'ms',
     answer: 'the connection ends, the turn is cancelled',

@@ -5,8 +5,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { rawAnswers } from '../../testing/raw-http.ts';
+import { createRealClock } from '../base/clock.ts';
 import { openEntrance } from './entrance.ts';
 import { LIMITS } from './limits.ts';
+
+const clock = createRealClock();
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -15,7 +18,7 @@ const echo: Handle = (request, response) => {
 };
 
 async function open(t: TestContext, handle: Handle = echo): Promise<number> {
-  const entrance = await openEntrance({ host: '127.0.0.1', port: 0, guard: { hosts: [], origins: [] } });
+  const entrance = await openEntrance({ host: '127.0.0.1', port: 0, clock, guard: { hosts: [], origins: [] } });
   t.after(() => entrance.close());
   entrance.open({
     request: handle,

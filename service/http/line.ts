@@ -3,7 +3,9 @@
  * sends at once, and keep their answers in memory until the client reads them.
  */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../base/ports.ts';
 import { LIMITS } from './limits.ts';
 
 export interface Lines {
@@ -38,5 +40,41 @@ export function createLines(): Lines {
     },
     last: (connection, handle) => enter(connection, handle),
     first: (connection) => lines.get(connection)?.[0]?.response,
+  };
+}
+
+/** Going over thousands of connections for every request would cost more than what it finds. */
+const EVERY_US = 100_000;
+
+export interface Unread {
+  /** Ends the connections that have been left unread for longest, until the others' bytes fit. Looks ten times a second at most. */
+  bound(): void;
+}
+
+/** Watches connections, which others add and remove: answers that their clients do not read share an amount of memory. */
+export function createUnread(
+  connections: ReadonlySet<Pick<Socket, 'writableLength' | 'destroy'>>,
+  { limitBytes, clock }: { limitBytes: number; clock: Pick<Clock, 'nowUs'> },
+): Unread {
+  /** In the order in which they were first seen so. */
+  const unread = new Set<Pick<Socket, 'writableLength' | 'destroy'>>();
+  let lookedUs = -EVERY_US;
+  return {
+    bound() {
+      if (clock.nowUs() - lookedUs < EVERY_US) return;
+      lookedUs = clock.nowUs();
+      for (const each of unread) if (each.writableLength === 0 || !connections.has(each)) unread.delete(each);
+      let bytes = 0;
+      for (const each of connections) {
+        if (each.writableLength === 0) continue;
+        unread.add(each);
+        bytes += each.writableLength;
+      }
+      for (const each of unread) {
+        if (bytes <= limitBytes) return;
+        bytes -= each.writableLength;
+        each.destroy();
+      }
+    },
   };
 }
