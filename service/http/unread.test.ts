@@ -87,7 +87,7 @@ test('who was unread first goes first, whoever has read since is new, and one lo
   }));
   const connections = new Set(made.slice(0, 1));
   let now = 0;
-  const unread = createUnread(connections, { limitBytes: 100, clock: { nowUs: () => (now += 30_000) } });
+  const unread = createUnread(connections, { limitBytes: 100, clock: { nowUs: () => (now += 60_000) } });
   const look = (): void => {
     unread.bound();
     unread.bound();
