@@ -14,8 +14,12 @@ import { ATTRIBUTES as A, put, type SpanAttributes, type SpanName } from './name
 
 /** Between neighbours, so that Jaeger's comparison sees one before the other. */
 export const GAP_US = 1;
-/** Of one turn: a stage that goes on after a moment of our code is one span, shortest moments first, until these are left. */
-export const MAX_WAITS = 6;
+/** Of one turn: a stage that goes on after a moment of our code is one span, shortest moments first, until these are left … */
+export const FEW_WAITS = 6;
+/** … or so much of our code is hidden in waits: a reader of the path is off by no more. */
+export const HIDDEN_US = 1000;
+/** Of one turn, whatever they hide. */
+export const MAX_WAITS = 12;
 
 const SPAN_OF_STAGE = {
   endpointing: 'wait endpointing',
@@ -74,8 +78,14 @@ function withinWaits(runs: readonly Run[]): Run[] {
     const next = runs[index + 1];
     return next?.stage === stage ? [{ index: index + 1, gapUs: next.fromUs - toUs }] : [];
   });
-  const surplus = Math.max(0, runs.length - MAX_WAITS);
-  const shortest = joints.toSorted((a, b) => a.gapUs - b.gapUs).slice(0, surplus);
+  let hiddenUs = 0;
+  const shortest = joints
+    .toSorted((a, b) => a.gapUs - b.gapUs)
+    .filter(({ gapUs }, taken) => {
+      hiddenUs += gapUs;
+      const left = runs.length - taken;
+      return left > MAX_WAITS || (left > FEW_WAITS && hiddenUs <= HIDDEN_US);
+    });
   const joined = new Set(shortest.map(({ index }) => index));
   const kept: Run[] = [];
   for (const [index, run] of runs.entries()) {
