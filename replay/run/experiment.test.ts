@@ -10,7 +10,7 @@ import { loadProfile } from '../../sim/times/profile.ts';
 import { createSimWorld } from '../../sim/world/world.ts';
 import { planExperiment } from '../plan/plan.ts';
 import { type CandidateSpec } from '../plan/lanes.ts';
-import { SIM_EXPERIMENT } from '../../testing/sessions.ts';
+import { asInWire, SIM_EXPERIMENT } from '../../testing/sessions.ts';
 import { runExperiment, type Experiment } from './experiment.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { quantile } from '../../service/base/quantile.ts';
@@ -96,10 +96,7 @@ test('two replays of one seed are equal byte for byte: traces and reports', asyn
 
 test("a report shows a prediction's error only for the variant that was measured under that name", async () => {
   // of the world in which the errors were measured
-  const inWire = captured.slice(0, 1).map((session) => ({
-    ...session,
-    turns: session.turns.map((log) => ({ ...log, identity: { ...log.identity, world: 'wire' as const } })),
-  }));
+  const inWire = captured.slice(0, 1).map(asInWire);
   const predictionOf = async (sessions: CapturedSession[], ...more: StrategyPatch[]): Promise<string> => {
     const candidates = [{ variant: 'clause-chunking', patches: [variantPatch('clause-chunking'), ...more] }];
     const { reports } = await replay(sessions, '1', candidates);

@@ -166,7 +166,7 @@ function foldersOf(start: string): Set<string> {
 /** Folders of what the image starts that no line copies. */
 const notCopied = (dockerfile: string): string[] => {
   const copied = [...dockerfile.matchAll(/^COPY (\w+) \1$/gm)].map(([, folder = '']) => folder);
-  const [, start = ''] = /^CMD \["node", "([\w/.-]+)"/m.exec(dockerfile) ?? [];
+  const [, start = ''] = /^CMD \["node", (?:"--[^"]+", )*"([\w/.-]+)"/m.exec(dockerfile) ?? [];
   return [...foldersOf(start)].filter((folder) => !copied.includes(folder)).sort();
 };
 
