@@ -41,8 +41,8 @@ export type ArmWorld =
       source: TimesBasis;
       /** To which times are fitted; by default those of the replayed session alone. */
       observations?: readonly Observation[];
-      /** The number of a refit: times are fitted to the observations of sessions drawn anew. */
-      refit?: number;
+      /** Times are fitted to the observations of sessions drawn anew, by the refit's number, and kinds are at other levels: 1 where none is named. */
+      refit?: { number: number; levels: Readonly<Record<string, number>> };
       scenario?: Scenario;
     }
   | { world: 'wire'; access: ProviderAccess; caPem: string; seed: string }
@@ -130,7 +130,9 @@ export function createArm(against: ArmWorld, signal?: AbortSignal): Arm {
 function fitOf(against: ArmWorld): Fit | undefined {
   if (against.world !== 'sim' || against.observations === undefined) return undefined;
   const { observations, profile, seed, refit } = against;
-  return fitTo(observations, profile, refit === undefined ? undefined : redrawnSessions(observations, seed, refit));
+  if (refit === undefined) return fitTo(observations, profile);
+  const levelOf = (kind: string): number => refit.levels[kind] ?? 1;
+  return fitTo(observations, profile, { ...redrawnSessions(observations, seed, refit.number), levelOf });
 }
 
 interface RunOptions extends OpenSession {

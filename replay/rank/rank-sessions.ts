@@ -1,5 +1,6 @@
 /** Ranks strategies on captured sessions: simulates every variant and combines the best. All figures are predicted. */
 import { InputError } from '../../service/base/errors.ts';
+import { weakFitNotes } from '../run/fit-error.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import type { Strategy } from '../../service/strategy/strategy.ts';
 import { resolveStrategy } from '../../service/strategy/patch.ts';
@@ -120,6 +121,7 @@ export async function rankSessions(sessions: readonly CapturedSession[], options
       const why = unlikeItself(turn);
       return why === undefined ? [] : [`session ${turn.sessionId}, turn ${turn.turnIndex}: ${why}`];
     }),
+    weakFits: weakFitNotes(single.fitErrors, settlingWorld(sessions)),
     together: combined?.together,
     proposals: settled.proposals,
   };

@@ -234,6 +234,17 @@ test('what would settle it stands before the figures that it would settle', () =
   assert.ok(rows.some((row) => row.includes('asks for another model')) && !rows.some((row) => /[✓✗]/.test(row)));
 });
 
+test('a ranking names kinds that are weakly fitted; control: one of strong fits names none', async () => {
+  const scattered = await uploadSessions({ sessions: 2, turns: 3, profile: 'cold-starts', seed: 'x' });
+  const of = variants.filter(({ name }) => name === 'clause-chunking');
+  const { weakFits } = await rankSessions(scattered, { variants: of, seed: '1', runs: 1, commit: 'test' });
+  assert.deepEqual(weakFits, [
+    'tts.stream is fitted to 18 exchanges, left-out error 200 %: capture more, or replay it in live',
+  ]);
+  assert.ok(rankingRows({ ...ranking, weakFits }, 1000).includes(`weak fit: ${weakFits[0]}`));
+  assert.deepEqual(ranking.weakFits, []);
+});
+
 /** Turns in 8 sessions of three: A's, and B's by the mean difference and a session's own, both in ms. */
 function pairOf(meanMs: number, sdMs: number): { a: TurnSummary[]; b: TurnSummary[] } {
   const lane = (of: 'a' | 'b'): TurnSummary[] =>

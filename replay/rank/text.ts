@@ -22,6 +22,8 @@ export interface Ranking {
   left: readonly { name: string; why: string }[];
   /** Captured turns that are in neither the identity error nor a plan, a line each. */
   leftOut: readonly string[];
+  /** Kinds of exchanges whose fit says little, a line each. */
+  weakFits: readonly string[];
   /** `attribution` in µs, summed over `turns` turns. */
   together?: { names: readonly string[]; attribution: Attribution; turns: number };
   proposals: readonly Proposal[];
@@ -79,6 +81,7 @@ export function rankingRows(ranking: Ranking, columns: number): string[] {
           '; ',
         )}${ranking.leftOut.length > LEFT_OUT_SHOWN ? `; and ${ranking.leftOut.length - LEFT_OUT_SHOWN} more` : ''}`,
     );
+  rows.push(...ranking.weakFits.map((each) => `weak fit: ${plain(each)}`));
   const told = (lines: readonly string[]): string[] => lines.flatMap((line) => wrapped(line, ' ', columns));
   if (!identity.within) {
     return told([

@@ -35,6 +35,23 @@ export function basisShares(replayed: readonly ReplayedTurn[], lane: Lane, varia
   );
 }
 
+/** Attributes of one span; none of those between the two holds a bracket. */
+const FITTED_STAGE = new RegExp(
+  `"key":"${ATTRIBUTES.httpBasis.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"fitted"\\}[^\\]]*?"key":"${ATTRIBUTES.stage.key.replaceAll('.', '\\.')}","value":\\{"stringValue":"(\\w+)"`,
+  'g',
+);
+
+/** Stages with a fitted exchange in one of these lanes. */
+export function fittedStages(
+  replayed: readonly ReplayedTurn[],
+  lanes: readonly { lane: Lane; variant: string }[],
+): ReadonlySet<string> {
+  const found = replayed.filter(({ planned }) =>
+    lanes.some(({ lane, variant }) => planned.lane === lane && planned.variant === variant),
+  );
+  return new Set(found.flatMap(({ otlp }) => [...otlp.matchAll(FITTED_STAGE)].flatMap(([, stage]) => stage ?? [])));
+}
+
 /** Whether all times of a simulated lane were captured. */
 export function isCaptured(replayed: readonly ReplayedTurn[], lane: Lane, variant: string): boolean {
   const { fitted, profile } = basisShares(replayed, lane, variant);

@@ -14,6 +14,7 @@ import { HERE } from '../arms/checkout.ts';
 import type { Look } from '../diff/looks.ts';
 import { planExperiment, planKey, type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { unpredicted } from '../plan/unpredicted.ts';
+import { fitErrors, type FitError } from './fit-error.ts';
 import type { Profile } from '../../sim/times/profile.ts';
 import { openJournal, readJournal, refuseOverwrite } from './journal.ts';
 import { refitLanes } from './refits.ts';
@@ -34,6 +35,8 @@ export interface Experiment extends Omit<Replayed, 'turns'> {
   captured: readonly TurnSummary[];
   /** Of a run until decided: the last one. */
   look?: Look;
+  /** In `sim`: how far each kind's fit to the captured exchanges is off. */
+  fitErrors: readonly FitError[];
   /** One line of OTLP JSON for each replayed turn, in plan order. */
   otlp: readonly string[];
 }
@@ -112,8 +115,9 @@ export async function runExperiment(asked: ExperimentOptions): Promise<Experimen
         `the rest of the budget of $${options.budgetUsd ?? 0} does not pay for one turn in all its lanes; raise --budget-usd`,
       );
     const otlp = replayed.map((turn) => turn.otlp);
-    const experiment = { runId, replayed, captured, otlp, look: watch?.last(), ...rest };
-    const refitted = await refitLanes(options, plan, against, replayed, shared);
+    const errors = against.world === 'sim' ? fitErrors(against.observations ?? [], against.profile) : [];
+    const experiment = { runId, replayed, captured, otlp, look: watch?.last(), fitErrors: errors, ...rest };
+    const refitted = await refitLanes(options, plan, against, replayed, { ...shared, errors });
     return { ...experiment, reports: reportsOf(options, plan, { ...experiment, refitted }) };
   } finally {
     journal?.close();

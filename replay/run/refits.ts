@@ -2,6 +2,8 @@
  * Lanes of a simulation run again under refits of its model: times fitted to captured sessions drawn anew (docs/virtual-time.md#refits). All
  * lanes share a refit. What the lanes' differences then differ by is the model's own uncertainty.
  */
+import { keyedRandom } from '../../service/base/random.ts';
+import type { FitError } from './fit-error.ts';
 import { spread } from '../../sim/times/empirical.ts';
 import type { TurnSummary } from '../../service/turn-log/metrics.ts';
 import { createArm, type ArmWorld } from '../arms/arm.ts';
@@ -10,6 +12,7 @@ import type { ReplayedTurn } from '../arms/replayed-turn.ts';
 import type { Refit } from '../diff/refits.ts';
 import type { LanePair, ReplayLane } from '../plan/lanes.ts';
 import type { ExperimentOptions, ExperimentPlan } from '../plan/plan.ts';
+import { normalDraw } from '../statistics/distributions.ts';
 import { isCaptured } from './basis.ts';
 import { runReplay, summariesOf, type ReplayOptions } from './schedule.ts';
 
@@ -20,7 +23,10 @@ const REFIT_SESSIONS = 20;
 /** For each lane whose times rest on the model: its turns under each refit. */
 export type LaneRefits = ReadonlyMap<ReplayLane, readonly (readonly TurnSummary[])[]>;
 
-type Shared = Pick<ReplayOptions, 'sessions' | 'lanes' | 'runId' | 'pace' | 'clock'>;
+type Shared = Pick<ReplayOptions, 'sessions' | 'lanes' | 'runId' | 'pace' | 'clock'> & {
+  /** Of the fits to all sessions. */
+  errors: readonly FitError[];
+};
 
 export interface Refitted {
   lanes: LaneRefits;
@@ -36,7 +42,7 @@ export async function refitLanes(
   { comparisons, runs }: Pick<ExperimentPlan, 'comparisons' | 'runs'>,
   against: ArmWorld,
   replayed: readonly ReplayedTurn[],
-  shared: Shared,
+  { errors, ...shared }: Shared,
 ): Promise<Refitted> {
   const { refits = REFITS, signal, onRefit } = options;
   if (against.world !== 'sim' || refits === 0) return NOT_REFITTED;
@@ -54,10 +60,11 @@ export async function refitLanes(
   );
   const found = new Map<ReplayLane, TurnSummary[][]>(lanes.map((lane) => [lane, []]));
   for (let refit = 1; refit <= refits; refit++) {
+    const levels = levelsUnder(errors, against.seed, refit);
     const { turns } = await runReplay({
       ...shared,
       plan,
-      armFor: () => Promise.resolve(createArm({ ...against, refit }, signal)),
+      armFor: () => Promise.resolve(createArm({ ...against, refit: { number: refit, levels } }, signal)),
       withText: false,
       isBare: true,
       budget: { priceUsd: () => 0 },
@@ -69,6 +76,28 @@ export async function refitLanes(
     onRefit?.(refit, refits);
   }
   return { lanes: found };
+}
+
+/** No refit makes a kind quicker or slower than by this. */
+const MOST_OFF = 10;
+
+/**
+ * What one refit multiplies the times of each weakly fitted kind by, in all lanes: e^(z · level error), z from the standard normal
+ * distribution. Sessions drawn anew tell the doubt about the others.
+ */
+export function levelsUnder(
+  errors: readonly FitError[],
+  seed: string,
+  refit: number,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    errors
+      .filter(({ isWeak }) => isWeak)
+      .map(({ kind, levelError }) => {
+        const level = Math.exp(levelError * normalDraw(keyedRandom(seed, refit, 'level', kind)));
+        return [kind, Math.min(MOST_OFF, Math.max(1 / MOST_OFF, level))];
+      }),
+  );
 }
 
 /** Of a comparison; none where no lane of it was run again. */

@@ -1,5 +1,6 @@
 /** The reports of a finished experiment: each candidate's lane against the baseline's. */
 import { InputError } from '../../service/base/errors.ts';
+import { weakFitNotes, type FitError } from './fit-error.ts';
 import { type TurnSummary } from '../../service/turn-log/metrics.ts';
 import { strategyHash, withoutPromptText, type Strategy } from '../../service/strategy/strategy.ts';
 import { tracedTurnKey } from '../traces/trace-tree.ts';
@@ -10,13 +11,14 @@ import { diffLanes } from '../diff/diff.ts';
 import type { Look } from '../diff/looks.ts';
 import { type ExperimentOptions, type ExperimentPlan } from '../plan/plan.ts';
 import { firstFailure, validityNotes } from './notes.ts';
-import { isCaptured } from './basis.ts';
+import { fittedStages, isCaptured } from './basis.ts';
 import { NOT_REFITTED, refitsFor, type Refitted } from './refits.ts';
 import { floorNote, sameTimes } from './sim-floor.ts';
 import { buildReport, type Report, type ReportArm, type ReportSide } from '../report/build.ts';
 import { actsNotes } from '../plan/acts-where.ts';
 import { asksOf } from '../plan/asks.ts';
 import { retirementNotes } from '../plan/retired.ts';
+import { settlingWorld } from '../plan/unpredicted.ts';
 import { summariesOf, type Replayed } from './schedule.ts';
 import { type ReplayLane } from '../plan/lanes.ts';
 import { type ReplayedTurn } from '../arms/replayed-turn.ts';
@@ -29,6 +31,8 @@ interface Run extends Omit<Replayed, 'turns'> {
   captured: readonly TurnSummary[];
   look?: Look;
   refitted?: Refitted;
+  /** In `sim`: of the fits that lanes may have times from. */
+  fitErrors?: readonly FitError[];
 }
 
 /** One report a candidate. Throws `InputError` where a candidate cannot be compared and nobody hears of it (`onUnmeasured`). */
@@ -38,7 +42,7 @@ export function reportsOf(
   run: Run,
 ): { variant: string; report: Report }[] {
   const { world, commit, baselineCheckout } = options;
-  const { replayed, captured, look, refitted = NOT_REFITTED } = run;
+  const { replayed, captured, look, refitted = NOT_REFITTED, fitErrors = [] } = run;
   // a session that the budget cut off is in no look
   const compared = look === undefined || look.looks === 0 ? replayed : replayed.slice(0, look.turns);
   const summariesIn = ({ lane, variant }: ReplayLane): TurnSummary[] => summariesOf(compared, lane, variant);
@@ -48,6 +52,13 @@ export function reportsOf(
     return { arm: reportArm(lane, ofCommit, strategy), turns: summariesIn(lane) };
   };
   const texts = options.withText === true ? textsByTurn(options.sessions, replayed) : undefined;
+  const weakNotes = (lanes: readonly ReplayLane[]): string[] => {
+    const stages = fittedStages(replayed, lanes);
+    return weakFitNotes(
+      fitErrors.filter(({ stage }) => stages.has(stage)),
+      settlingWorld(options.sessions),
+    );
+  };
   return plan.comparisons.flatMap(({ spec, baseline, baseline2, candidate, onSameWords }) => {
     const { variant, primary } = spec;
     const sameWords =
@@ -100,6 +111,7 @@ export function reportsOf(
           run,
           candidate.variant,
         ),
+        ...weakNotes([baseline, candidate]),
         ...retirementNotes(options, [baseline, baseline2, candidate]),
         ...actsNotes(options, candidate, baseline),
         ...([candidate, baseline].every((lane) => summariesIn(lane).some(isMeasured)) ? [] : [unmeasured]),

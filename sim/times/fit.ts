@@ -33,6 +33,8 @@ export interface FittedKind {
   sizes: readonly [least: number, most: number];
   /** More µs for each unit of size: the capture's growth, or the profile's where the capture shows none. */
   slopeUs: number;
+  /** What all its times are multiplied by: 1, but for refits of a weak fit. */
+  level: number;
 }
 
 /** With `redraw` kinds, set-ups and waits are those of another capture. Captured exchanges keep their places, and what is fitted stays fitted. */
@@ -60,7 +62,10 @@ export function fitTo(observations: readonly Observation[], profile: Profile, re
       return byName.get(name) ?? name;
     },
     kind(name) {
-      if (!fitted.has(name)) fitted.set(name, fitKind(byKind.get(name) ?? [], { uploadUsPerKb, profile, redraw }));
+      if (!fitted.has(name)) {
+        const level = redraw.levelOf(name);
+        fitted.set(name, fitKind(byKind.get(name) ?? [], { uploadUsPerKb, profile, redraw, level }));
+      }
       return fitted.get(name);
     },
     twin: (context) =>
@@ -78,7 +83,7 @@ const setUpUs = ({ dns = 0, connect = 0, tls = 0 }: NetworkPlan): number => dns 
 
 function fitKind(
   observations: readonly Observation[],
-  { uploadUsPerKb, profile, redraw }: { uploadUsPerKb: number; profile: Profile; redraw: Redraw },
+  { uploadUsPerKb, profile, redraw, level }: { uploadUsPerKb: number; profile: Profile; redraw: Redraw; level: number },
 ): FittedKind | undefined {
   const [first] = observations;
   if (first === undefined || observations.length < FIT_EXCHANGES) return undefined;
@@ -93,6 +98,7 @@ function fitKind(
     like: poolsOf(observations, (pool) => redraw.inPlace(pool, (each) => timeUs(each) - slopeUs * each.size)),
     sizes: [least, most],
     slopeUs,
+    level,
   };
 }
 
@@ -114,7 +120,8 @@ function poolsOf(
   };
 }
 
-const ordinalOf = ({ exchange }: Observation): number => Number(exchange.split('.')[1]);
+/** Which of its stage's calls in the turn an exchange belongs to. */
+export const ordinalOf = ({ exchange }: Observation): number => Number(exchange.split('.')[1]);
 
 /** Sending begins → first data, or headers of an answer without data. */
 export function answerUs(plan: Pick<ReplayedPlan, 'networkUs' | 'waitUs' | 'items'>): number {

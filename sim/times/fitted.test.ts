@@ -7,6 +7,7 @@ import type { Observation } from './observed.ts';
 import type { DrawContext, Facts, FittedPlans, PlannedItem, ReplayedPlan } from './plan.ts';
 import { createPlanner } from './planner.ts';
 import { loadProfile, medianOf } from './profile.ts';
+import { AS_CAPTURED } from './redraw.ts';
 
 const profile = loadProfile('zero');
 const context = (turnIndex: number, more: Partial<DrawContext> = {}): DrawContext => ({
@@ -52,6 +53,7 @@ function observation(turnIndex: number, chars: number, residualUs: number): Obse
   };
 }
 
+const NONE: ReplayedPlan = { networkUs: { queue: 0, send: 0 }, waitUs: 0, items: [], leadingSilenceMs: 0 };
 const CAPTURE = Array.from({ length: 12 }, (_, turn) =>
   observation(turn, 40 + 5 * (turn % 6), turn === 3 ? 900_000 : 0),
 );
@@ -66,6 +68,19 @@ test("a shorter text is earlier by the fitted effect, and keeps its own exchange
   assert.equal(plans.planOf(context(3), tts(30))?.waitUs, 1_060_000, 'the slow exchange of turn 3 stays slow');
   assert.equal(bytesOf(plans.planOf(context(0), tts(30))), 64 * 32 * 30);
   assert.equal(bytesOf(plans.planOf(context(0), tts(30, 1.25))), (64 * 32 * 30) / 1.25);
+});
+
+test('a level of a refit moves what was not measured: nothing at the captured size, all at twice its size and where another exchange is drawn', () => {
+  const at = (level: number) => {
+    const plans = fittedPlans(fitTo(CAPTURE, profile, { ...AS_CAPTURED, levelOf: () => level }), { profile, seed: 1 });
+    return (chars: number, ordinal = 0): number => answerUs(plans.planOf(context(0, { ordinal }), tts(chars)) ?? NONE);
+  };
+  const [once, twice] = [at(1), at(2)];
+  assert.equal(twice(40), once(40), 'a null knob’s exchange');
+  assert.equal(twice(80), 2 * once(80));
+  assert.equal(twice(20), 2 * once(20));
+  assert.ok(twice(50) > once(50) && twice(50) < 2 * once(50));
+  assert.equal(twice(40, 4), 2 * once(40, 4), 'an exchange that the capture has not in this place');
 });
 
 test('times that show no growth with size grow as the profile says, and by nothing that noise made up', () => {

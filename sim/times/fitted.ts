@@ -97,9 +97,21 @@ export function fittedPlans(fit: Fit, { profile, seed, draws = 'common', speech 
         like === own
           ? { reused, networkUs: { ...networkUs, basis: 'captured' as const } }
           : { networkUs: { queue, send } };
-      return spoken({ ...plan, ...connection, ...moved(answer, Math.round(moreUs)) }, bytes);
+      const dueUs = answerUs(like.plan) - uploadUs(like, uploadUsPerKb) + kind.slopeUs * (asked.size - like.size);
+      const far = like === own ? distance(asked.size, like.size) : 1;
+      const offUs = Math.max(0, dueUs) * (kind.level ** far - 1);
+      return spoken({ ...plan, ...connection, ...moved(answer, Math.round(moreUs + offUs)) }, bytes);
     },
   };
+}
+
+/**
+ * How much of a kind's doubt about its level is an exchange's that comes again in its own place: none at its own size, which was measured, all
+ * of it at the ends of the reach, and between them by the logarithm of the ratio.
+ */
+function distance(size: number, ownSize: number): number {
+  if (size === ownSize) return 0;
+  return size === 0 || ownSize === 0 ? 1 : Math.min(1, Math.abs(Math.log(size / ownSize)) / Math.log(REACH));
 }
 
 /** A request like an observed exchange, with another request's words: what to ask a profile for. */

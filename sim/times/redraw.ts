@@ -10,10 +10,12 @@ export interface Redraw {
    * captures differ by their times, not by luck.
    */
   inPlace(all: readonly Observation[], usOf: (each: Observation) => number): readonly Observation[];
+  /** By how much all times of a kind are longer together. */
+  levelOf(kind: string): number;
 }
 
 /** The capture itself. */
-export const AS_CAPTURED: Redraw = { sample: (all) => all, inPlace: (all) => all };
+export const AS_CAPTURED: Redraw = { sample: (all) => all, inPlace: (all) => all, levelOf: () => 1 };
 
 /**
  * Draws sessions whole, with replacement: one fewer than there are, so that means vary as much as those of other captures do (J. N. K. Rao &
@@ -30,6 +32,7 @@ export function redrawnSessions(observations: readonly Observation[], ...key: re
   };
   return {
     sample,
+    levelOf: () => 1,
     inPlace(all, usOf) {
       const sorted = sample(all).toSorted((a, b) => usOf(a) - usOf(b));
       const places = all.map((_, index) => index).sort((a, b) => timeAt(a) - timeAt(b));
