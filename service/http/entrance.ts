@@ -9,7 +9,7 @@ import { fieldOf } from '../base/json.ts';
 import type { Clock } from '../base/ports.ts';
 import { judgeRequest, type GuardRules, type Verdict } from './guard.ts';
 import { LIMITS } from './limits.ts';
-import { createLines, createUnread } from './line.ts';
+import { createLines, createUnread, type Lines } from './line.ts';
 import { problemText, refuseAndClose, type Problem } from './problem.ts';
 import { BAD_TARGET, headersFor, targetIn } from './target.ts';
 
@@ -61,6 +61,13 @@ const PIPELINED_UPGRADE: Problem = {
   field: 'upgrade',
 };
 
+/** Heads come at once. A whole request has the time of an upload, and something to be answered in. */
+const SLOWEST = {
+  headersTimeout: 15_000,
+  requestTimeout: LIMITS.uploadTime.value + 10_000,
+  connectionsCheckingInterval: 5000,
+};
+
 const answeringAll = (problem: Problem): Handlers => ({
   request: (_request, response) => refuse(response, problem),
   upgrade: (_request, duplex) => refuseAndClose(duplex, problem),
@@ -89,21 +96,24 @@ export async function openEntrance({ guard, clock, limits = {}, ...address }: En
     });
   const connections = new Set<Socket>();
   const unread = createUnread(connections, { clock, limitBytes: limits.unreadBytes ?? LIMITS.unreadAnswers.value });
-  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (request, response) => {
+  const server = createServer({ shouldUpgradeCallback: asksForWebSocket, ...SLOWEST }, (request, response) => {
     unread.bound();
     lines.request(request.socket, response, () => answer(request, response));
   });
-  server.maxConnections = limits.connections ?? LIMITS.openConnections.value;
   server.timeout = limits.stillMs ?? LIMITS.stalledReader.value;
   server.on('timeout', (socket) => {
     // an answer that is still being made may take its time
     if (socket.writableLength > 0 || lines.first(socket) === undefined) socket.destroy();
   });
+  const upgraded = new WeakSet<Duplex>();
+  const mostConnections = limits.connections ?? LIMITS.openConnections.value;
   server.on('connection', (socket) => {
+    if (connections.size >= mostConnections) makeRoom(connections, (each) => idleness(each, upgraded, lines));
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
   server.on('upgrade', (request, duplex, head) => {
+    upgraded.add(duplex);
     duplex.on('error', () => undefined); // a client may vanish during the handshake
     if (lines.first(duplex) !== undefined) return lines.last(duplex, () => refuseAndClose(duplex, PIPELINED_UPGRADE));
     const verdict = judge(request, guard);
@@ -143,6 +153,22 @@ export async function openEntrance({ guard, clock, limits = {}, ...address }: En
       for (const socket of connections) socket.destroy();
     },
   };
+}
+
+/** 2: nothing is asked; 1: a request comes in; 0: it is answered, or is a WebSocket. */
+function idleness(connection: Socket, upgraded: WeakSet<Duplex>, lines: Lines): 0 | 1 | 2 {
+  if (upgraded.has(connection)) return 0;
+  const answer = lines.first(connection);
+  if (answer === undefined) return 2;
+  return answer.req.complete ? 0 : 1;
+}
+
+/** Ends the oldest of the idlest connections of the address with the most of them. */
+function makeRoom(connections: ReadonlySet<Socket>, idlenessOf: (connection: Socket) => number): void {
+  const byAddress = Map.groupBy(connections, ({ remoteAddress }) => remoteAddress);
+  const [most = []] = [...byAddress.values()].sort((a, b) => b.length - a.length);
+  const [first] = most.toSorted((a, b) => idlenessOf(b) - idlenessOf(a));
+  first?.destroy();
 }
 
 /** A client that offers another protocol, as Java's offers `h2c`, is answered as if it had not. */

@@ -163,7 +163,7 @@ export const LIMITS = {
     of: 'the process, WebSockets among them',
     value: 4000,
     unit: 'connections',
-    answer: 'a further one is closed at once',
+    answer: 'the idlest and oldest one of the address with the most ends',
   },
   stalledReader: {
     of: 'a client that reads nothing of an answer that waits for it',

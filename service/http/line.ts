@@ -47,30 +47,33 @@ export function createLines(): Lines {
 const EVERY_US = 100_000;
 
 export interface Unread {
-  /** Ends the connections that have been left unread for longest, until the others' bytes fit. Looks ten times a second at most. */
+  /** Ends the connections of which nothing has been read for longest, until the others' bytes fit. Looks ten times a second at most. */
   bound(): void;
 }
 
+export type Watched = Pick<Socket, 'writableLength' | 'bytesWritten' | 'destroy'>;
+
 /** Watches connections, which others add and remove: answers that their clients do not read share an amount of memory. */
 export function createUnread(
-  connections: ReadonlySet<Pick<Socket, 'writableLength' | 'destroy'>>,
+  connections: ReadonlySet<Watched>,
   { limitBytes, clock }: { limitBytes: number; clock: Pick<Clock, 'nowUs'> },
 ): Unread {
-  /** In the order in which they were first seen so. */
-  const unread = new Set<Pick<Socket, 'writableLength' | 'destroy'>>();
+  /** What has been read of each, in the order in which something was last seen to be read. */
+  const unread = new Map<Watched, number>();
   let lookedUs = -EVERY_US;
   return {
     bound() {
       if (clock.nowUs() - lookedUs < EVERY_US) return;
       lookedUs = clock.nowUs();
-      for (const each of unread) if (each.writableLength === 0 || !connections.has(each)) unread.delete(each);
+      for (const each of unread.keys()) if (!connections.has(each)) unread.delete(each);
       let bytes = 0;
       for (const each of connections) {
-        if (each.writableLength === 0) continue;
-        unread.add(each);
+        const readBytes = each.bytesWritten - each.writableLength;
+        if (each.writableLength === 0 || unread.get(each) !== readBytes) unread.delete(each);
+        if (each.writableLength > 0) unread.set(each, readBytes);
         bytes += each.writableLength;
       }
-      for (const each of unread) {
+      for (const each of unread.keys()) {
         if (bytes <= limitBytes) return;
         bytes -= each.writableLength;
         each.destroy();

@@ -38,6 +38,8 @@ const WAITING_LIMIT = 30;
 
 export function createReadBack(registry: Registry, store: CaptureStore): ReadBack {
   const gate = createGate({ atOnce: AT_ONCE, waitingLimit: WAITING_LIMIT, what: 'search the captures' });
+  // whoever reads a lot keeps nobody from erasing
+  const erasing = createGate({ atOnce: AT_ONCE, waitingLimit: WAITING_LIMIT, what: 'erase captures' });
   /** Undefined where there is no such capture, or none that can be read. */
   const captured = <Read>(id: string, read: (files: SessionFiles) => Promise<Read>): Promise<Read | undefined> =>
     gate.pass(async () => {
@@ -93,7 +95,7 @@ export function createReadBack(registry: Registry, store: CaptureStore): ReadBac
       const measured = measureTurn(log);
       return { summary: measured.summary, trace: JSON.parse(otlpLineOf(log, measured)) };
     },
-    erase: (id) => gate.pass(() => registry.erase(id)),
+    erase: (id) => erasing.pass(() => registry.erase(id)),
   };
 }
 

@@ -77,6 +77,8 @@ test('a session in which nobody has said anything leaves after 2 minutes; the 50
   };
   assert.equal(retryAfter(), '60');
   nowUs = 100e6;
+  registry.get(silent.id); // who only asks keeps nothing
+  end(silent.id, 'no-speech');
   assert.equal(retryAfter(), '20');
   nowUs = 120e6;
   assert.equal(retryAfter(), 'room');

@@ -148,7 +148,8 @@ export function createRegistry(options: {
     get(id) {
       const found = sessions.get(id);
       if (found === undefined) throw noOpenSession(id);
-      found.usedUs = clock.nowUs();
+      // whoever only asks for an unused session keeps no slot with it
+      if (found.used) found.usedUs = clock.nowUs();
       return found.session;
     },
     async close(id) {
@@ -181,10 +182,11 @@ export function createRegistry(options: {
       // turns over a WebSocket come by no request: without this, a session that talks would be idle
       const open = sessions.get(log.identity.sessionId);
       if (open !== undefined) {
-        open.usedUs = clock.nowUs();
-        // the service said the greeting, not the user
         const { failure, zero } = measured.summary;
-        open.used ||= zero !== 'opening' && !NOTHING_SAID.includes(failure?.kind ?? '');
+        const isSaid = !NOTHING_SAID.includes(failure?.kind ?? '');
+        if (isSaid || open.used) open.usedUs = clock.nowUs();
+        // the service said the greeting, not the user
+        open.used ||= isSaid && zero !== 'opening';
       }
       // spans and ledger are made without content, which belongs in captures only
       const events = log.events.map(({ content: _content, ...event }) => event);

@@ -71,32 +71,47 @@ test('unread answers of all clients have a bound together: the oldest one goes',
   assert.equal(others, 0);
 });
 
-test('more connections than the limit are not taken', async (t) => {
-  const { ask, until } = await open(t, { connections: 1 });
-  const first = ask('/1');
+test('with more connections than the limit the oldest that asks nothing ends; one that is answered stays, and a new one is served', async (t) => {
+  const { ask, until } = await open(t, { connections: 3 });
+  const answered = ask('/making');
   await until(1);
-  await closed(ask('/2'));
-  assert.equal(await within(50, first), undefined, 'control');
+  const idle = [ask(), ask()];
+  await Promise.all(idle.map((each) => once(each, 'connect')));
+  ask('/making');
+  await until(2);
+  await closed(idle[0] ?? answered);
+  assert.equal(await within(50, answered), undefined, 'control');
 });
 
-test('who was unread first goes first, whoever has read since is new, and one look serves 100 ms', () => {
+test('who has read nothing for longest goes first, not who reads slowly; one look serves 100 ms', () => {
   const gone: string[] = [];
-  const made = ['a', 'b', 'c'].map((name) => ({
+  const made = ['slow', 'still', 'read'].map((name) => ({
     writableLength: 60,
+    bytesWritten: 60,
     destroy: () => void gone.push(name) as unknown as Socket,
   }));
-  const connections = new Set(made.slice(0, 1));
-  let now = 0;
-  const unread = createUnread(connections, { limitBytes: 100, clock: { nowUs: () => (now += 60_000) } });
+  const [slow, still, read] = made;
+  assert.ok(slow !== undefined && still !== undefined && read !== undefined);
+  const connections = new Set([slow]);
+  let nowUs = 0;
+  const unread = createUnread(connections, { limitBytes: 100, clock: { nowUs: () => nowUs } });
   const look = (): void => {
     unread.bound();
-    unread.bound();
+    nowUs += 100_000;
   };
   look();
-  connections.add(made[1] as never);
-  (made[0] as { writableLength: number }).writableLength = 0;
+  connections.add(still).add(read);
+  read.writableLength = 0;
+  slow.writableLength = 30; // 90 in all: both stay
   look();
-  (made[0] as { writableLength: number }).writableLength = 60;
+  slow.writableLength = 59;
+  slow.bytesWritten = 100;
   look();
-  assert.deepEqual(gone, ['b']);
+  nowUs -= 1;
+  unread.bound();
+  assert.deepEqual(gone, ['still']);
+  connections.delete(still);
+  nowUs += 1;
+  look();
+  assert.equal(gone.length, 1, 'control');
 });

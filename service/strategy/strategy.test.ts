@@ -6,12 +6,29 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { operatorPatch } from './prompt-file.ts';
 import { promptOf } from './prompt-text.ts';
+import { StrategySchema } from './schema.ts';
 import { DEFAULT_STRATEGY, lacksPrompt, strategyDiff, strategyHash, withoutPromptText } from './strategy.ts';
 import { resolveStrategy } from './patch.ts';
 import { patchFromSet } from './set.ts';
 
 test('the defaults satisfy the schema', () => {
   assert.deepEqual(resolveStrategy([], 'defaults'), DEFAULT_STRATEGY);
+});
+
+test('no text in a strategy is without a bound: it comes from clients, and goes into every trace', () => {
+  const unbounded: string[] = [];
+  const visit = (node: unknown, path: string): void => {
+    if (typeof node !== 'object' || node === null) return;
+    const { type, maxLength, pattern = '' } = node as { type?: unknown; maxLength?: number; pattern?: string };
+    const isBounded =
+      maxLength !== undefined || (pattern !== '' && !/[+*]|,\}/.test(pattern)) || 'const' in node || 'enum' in node;
+    if (type === 'string' && !isBounded) unbounded.push(path);
+    for (const [name, each] of Object.entries(node)) visit(each, `${path}/${name}`);
+  };
+  visit(StrategySchema, '');
+  assert.deepEqual(unbounded, []);
+  visit({ model: { type: 'string', pattern: '^a+$' } }, '');
+  assert.deepEqual(unbounded, ['/model'], 'control');
 });
 
 test('patches merge knob by knob, later ones winning', () => {

@@ -39,6 +39,7 @@ export const providerNames = (more: Annotated = {}) =>
 export const modelId = ({ traits = [] }: Annotated = {}) =>
   Type.String({
     pattern: '^[\\w.~-]+/[\\w.:-]+$',
+    maxLength: 200,
     description: 'an OpenRouter model id, author/slug',
     traits: [...traits, 'namesModel'],
   });

@@ -141,4 +141,8 @@ test('a sample that no frame holds, and frames of no length', () => {
   const empty = frameAtUs.map((_, index) => (index === 9 ? 0 : 320));
   assert.equal(readLagUs({ ...arrivals, frameSamples: empty }, 3200), 0);
   assert.equal(readLagUs({ ...arrivals, frameSamples: [] }, 0), undefined);
+  for (const sampleRateHz of [0, -1, Number.NaN])
+    assert.equal(readLagUs({ ...arrivals, sampleRateHz }, 3200), undefined, `${sampleRateHz} Hz`);
+  const vast = frameAtUs.map((atUs) => atUs * 1e302);
+  assert.equal(readLagUs({ ...arrivals, frameAtUs: vast }, 3200), undefined);
 });

@@ -43,6 +43,7 @@ export function readLagUs(
   { frameAtUs, frameSamples, sampleRateHz, stalls }: Arrivals,
   sample: number,
 ): number | undefined {
+  if (!(sampleRateHz > 0)) return undefined; // a capture may say anything
   const points: Point[] = [];
   let [samples, held] = [0, -1];
   for (let index = 0; index < frameAtUs.length; index++) {
@@ -55,7 +56,8 @@ export function readLagUs(
   if (frame === undefined) return undefined;
   const pace = paceAround(points, held, stalls);
   const line = pace === undefined ? undefined : lineBelow(pace);
-  return line === undefined ? undefined : Math.max(0, Math.round(frame.delayUs - line(frame.positionUs)));
+  const lagUs = line === undefined ? Number.NaN : Math.max(0, Math.round(frame.delayUs - line(frame.positionUs)));
+  return Number.isSafeInteger(lagUs) ? lagUs : undefined;
 }
 
 /** The lag of a finished turn's speech end. Absent for what was not streamed, and in virtual time, where nobody reads. */
