@@ -137,3 +137,11 @@ test('control: without its policy’s hash a script does not run, and the browse
   assert.ok(complaints.length >= 2, complaints.join());
   await page.close();
 });
+
+test('a page without pairs opens without a complaint', { skip }, async () => {
+  const { page, complaints } = await open(htmlReport({ ...reportOf(FASTER), pairs: [] }));
+  await page.keyboard.press('/');
+  assert.equal(await page.locator('#pairs').count(), 0);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});

@@ -76,3 +76,12 @@ test('links go to Jaeger’s comparison, where there is a Jaeger', () => {
   assert.ok(!htmlReport(report, { jaegerUi: 'javascript:alert(1)' }).includes('javascript:'));
   assert.ok(!htmlReport(report).includes('/trace/'), 'control');
 });
+
+test('a report without pairs has no section that promises them', () => {
+  const sections = (page: string): number => parseHTML(page).document.querySelectorAll('#pairs, #find, #panel').length;
+  const report = reportOf(FASTER);
+  assert.deepEqual(
+    [report, { ...report, pairs: [] }].map((each) => sections(htmlReport(each))),
+    [3, 0],
+  );
+});

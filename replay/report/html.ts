@@ -125,6 +125,7 @@ function figureSection(report: Report): string {
 }
 
 function pairSection(data: PageData): string {
+  if (data.pairs.length === 0) return '';
   const legend = LEDGER_STAGES.map((stage, index) => `<span><i class="s${index}"></i>${stage}</span>`).join('');
   const spans =
     data.withSpans === 0

@@ -6,6 +6,8 @@
   const list = document.getElementById('list');
   const count = document.getElementById('count');
   const panel = document.getElementById('panel');
+  // without pairs the page has no section for them
+  if (panel === null) return;
   const SHOWN = 200;
   const SIDES = ['a', 'b'];
   // one unit is one pixel, so that text keeps its size on any screen
