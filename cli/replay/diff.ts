@@ -51,7 +51,11 @@ export async function diffCommand(
     a,
     b,
     mayBeUnpaired: true,
-    notes: paired.note === undefined ? undefined : [paired.note],
+    notes: [
+      ...problemNotes('A', turnsA),
+      ...problemNotes('B', turnsB),
+      ...(paired.note === undefined ? [] : [paired.note]),
+    ],
     bounds: boundsOf(options),
     positionOf: worlds.includes('sim') ? undefined : startOf([...turnsA.turns, ...paired.turns]),
     simulated: worlds.includes('sim') ? { why: 'traces do not tell how far this simulation errs' } : undefined,
@@ -78,7 +82,7 @@ function printShort(context: CommandContext): Printer {
   return async ({ turns: _turns, pairs: _pairs, ...short }) => context.out(inertJson(short));
 }
 
-interface Loaded extends Pick<LoadedTurns, 'turns' | 'texts'> {
+interface Loaded extends LoadedTurns {
   arms: readonly ReportArm[];
 }
 
@@ -95,7 +99,17 @@ async function turnsOf(
   const { turns, problems, texts } = await loadTurns(path, context.signal, attribute);
   context.progressDone();
   for (const problem of problems) context.problem(problem);
-  return { turns: oneArmOf(turns, shown, side, variant), texts, arms: await recordedArms(context, path) };
+  return { turns: oneArmOf(turns, shown, side, variant), problems, texts, arms: await recordedArms(context, path) };
+}
+
+/** A damaged input may have a problem for each turn. */
+const PROBLEMS_NOTED = 10;
+
+/** What was left out of a side, for those who see the report alone. */
+function problemNotes(side: 'A' | 'B', { problems }: Pick<LoadedTurns, 'problems'>): string[] {
+  const notes = problems.slice(0, PROBLEMS_NOTED).map((problem) => `${side}: ${problem}`);
+  const more = problems.length - notes.length;
+  return more === 0 ? notes : [...notes, `${side}: ${more} more problems of the input`];
 }
 
 /** When a turn began. Virtual time begins anew in every session: `sim` has no such order. */

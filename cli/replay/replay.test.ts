@@ -373,3 +373,23 @@ test('run folders that are none, or torn, are named', async () => {
   writeFileSync(trace, '');
   await assert.rejects(diffCommand(told(), torn, torn, TERMINAL), refused(/there is no span of a turn/));
 });
+
+test('a damaged turn span is named with count and reason, and its side, in every format', async () => {
+  const damaged = join(FOLDER, 'damaged');
+  cpSync(join(FOLDER, 'plain'), damaged, { recursive: true });
+  const trace = join(damaged, 'trace.otlp.jsonl');
+  const whole = readFileSync(trace, 'utf8');
+  const index = /("key":"retake\.turn\.index","value":\{"intValue":"?)\d+/g;
+  const lines = whole.split('\n');
+  const at = lines.findIndex((line) => line.includes('"baseline"'));
+  lines[at] = (lines[at] ?? '').replace(index, '$1-7');
+  assert.notEqual(lines.join('\n'), whole);
+  writeFileSync(trace, lines.join('\n'));
+  for (const format of ['terminal', 'markdown', 'html', 'json'] as const) {
+    const context = told();
+    await diffCommand(context, damaged, join(FOLDER, 'plain'), { format });
+    const text = context.text().replaceAll('\\', '').replace(/\s+/g, ' ');
+    assert.match(text, /A: [^·]*turn spans are damaged: left out; the first: [^·]*not a whole number/, format);
+    assert.ok(!/B: [^·]*turn spans are damaged/.test(text), format);
+  }
+});
