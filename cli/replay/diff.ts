@@ -96,10 +96,16 @@ async function turnsOf(
   const shown = withoutPassword(path);
   context.progress(`reading ${shown} …`);
   const attribute = pairBy === 'interview' ? ATTRIBUTES.interview.key : pairBy;
-  const { turns, problems, texts } = await loadTurns(path, context.signal, attribute);
+  const { turns, problems, texts, commit } = await loadTurns(path, context.signal, attribute);
   context.progressDone();
   for (const problem of problems) context.problem(problem);
-  return { turns: oneArmOf(turns, shown, side, variant), problems, texts, arms: await recordedArms(context, path) };
+  return {
+    turns: oneArmOf(turns, shown, side, variant),
+    problems,
+    texts,
+    commit,
+    arms: await recordedArms(context, path),
+  };
 }
 
 /** A damaged input may have a problem for each turn. */
@@ -118,10 +124,10 @@ function startOf(turns: readonly TurnTrace[]): PositionOf {
   return (turn) => starts.get(turn);
 }
 
-function sideOf({ turns: own, texts, arms }: Loaded, shown: string): Side {
+function sideOf({ turns: own, texts, arms, commit }: Loaded, shown: string): Side {
   const turns = own.map(({ summary }) => summary);
   return {
-    arm: armOf(turns, shown, arms),
+    arm: armOf(turns, shown, arms, commit),
     turns,
     spans: new Map(own.map(({ summary, spans }) => [tracedTurnKey(summary), spans])),
     texts,
@@ -185,9 +191,14 @@ async function recordedArms(context: CommandContext, path: string): Promise<read
   }
 }
 
-function armOf(turns: readonly TurnSummary[], path: string, recorded: readonly ReportArm[]): ReportArm {
+function armOf(
+  turns: readonly TurnSummary[],
+  path: string,
+  recorded: readonly ReportArm[],
+  commit = NOT_RECORDED,
+): ReportArm {
   const [first] = turns;
   const [lane, variant] = [first?.lane ?? 'captured', first?.variant ?? path];
   const known = recorded.find((arm) => arm.lane === lane && arm.variant === variant);
-  return known ?? { lane, variant, commit: NOT_RECORDED, strategyHash: NOT_RECORDED };
+  return known ?? { lane, variant, commit, strategyHash: NOT_RECORDED };
 }

@@ -393,3 +393,19 @@ test('a damaged turn span is named with count and reason, and its side, in every
     assert.ok(!/B: [^·]*turn spans are damaged/.test(text), format);
   }
 });
+
+test('two captures are compared under the commits that they recorded', async () => {
+  const [known, unknown] = ['known', 'unknown'].map((name) => join(FOLDER, `commit-${name}`));
+  for (const [folder = '', commit] of [
+    [known, 'abc1234'],
+    [unknown, 'unknown'],
+  ]) {
+    cpSync('fixtures/sessions/format-1/8a06638042f98f48e9ce', folder, { recursive: true });
+    const file = join(folder, 'session.json');
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), commit }));
+  }
+  const context = told();
+  await diffCommand(context, known ?? '', unknown ?? '', { format: 'json' });
+  const { arms } = JSON.parse(context.text()) as { arms: Record<'a' | 'b', { commit: string }> };
+  assert.deepEqual([arms.a.commit, arms.b.commit], ['abc1234', 'not recorded']);
+});

@@ -40,6 +40,8 @@ export interface LoadedTurns {
   problems: readonly string[];
   /** By `tracedTurnKey`. Only bundles hold texts. */
   texts: ReadonlyMap<string, TurnText>;
+  /** Of the service that captured the turns. Only bundles tell, and not all. Untrusted. */
+  commit?: string;
 }
 
 const NEXT = 'name a run folder, a capture, an OTLP file or jaeger:URL?service=…&from=…';
@@ -69,7 +71,7 @@ export async function loadTurns(
 }
 
 /** A bundle may come from anywhere: a turn whose events make no sense is left out and told. */
-export function bundleTurns({ turns: logs, problems: before }: Bundle, attribute?: string): LoadedTurns {
+export function bundleTurns({ session, turns: logs, problems: before }: Bundle, attribute?: string): LoadedTurns {
   const turns: TurnTrace[] = [];
   const problems = [...before];
   for (const log of logs) {
@@ -82,7 +84,9 @@ export function bundleTurns({ turns: logs, problems: before }: Bundle, attribute
       problems.push(`turn ${log.identity.turnIndex} cannot be measured: left out (${error.message})`);
     }
   }
-  return { turns, problems, texts: new Map(logs.map((log) => [tracedTurnKey(log.identity), turnText(log)])) };
+  const texts = new Map(logs.map((log) => [tracedTurnKey(log.identity), turnText(log)]));
+  const commit = ['', 'unknown'].includes(session.commit) ? undefined : session.commit;
+  return { turns, problems, texts, commit };
 }
 
 /** A finished turn that no file holds yet. */
