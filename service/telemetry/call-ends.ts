@@ -132,14 +132,14 @@ export interface ExchangeEnd {
 }
 
 /**
- * The exchanges that failed in the call that failed the turn are errors, and so is its last one where the answer was at fault. Elsewhere
- * a failure is a type without a status, since the turn went on.
+ * Only the last exchange of the call that failed the turn is an error, also where its answer was at fault. Elsewhere a failure is a type
+ * without a status, since the turn went on: an attempt that failed was made again.
  */
 export function exchangeEndOf(events: readonly TurnEvent[], call: CallEnd | undefined, isLast: boolean): ExchangeEnd {
   const failed = firstOf(events, 'http.failed');
   const code = numberOf(firstOf(events, 'http.headers'), 'status') ?? 0;
   const isRefused = code >= 400;
-  const isCause = call?.kind === 'failed';
+  const isCause = isLast && call?.kind === 'failed';
   if (isLast && !isRefused) {
     if (call?.kind === 'cancelled' && (failed === undefined || isGivenUp(failed)))
       return { status: UNSET, cancelled: call.why };
